@@ -1,0 +1,177 @@
+"""Any recording as a stream of float32 blocks at its own rate: libsndfile first, FFmpeg for what that cannot read."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import BinaryIO, Protocol, Self
+
+import numpy as np
+import numpy.typing as npt
+import soundfile
+
+from pcqtool.audio.ffmpeg import FFmpegDecoder
+from pcqtool.audio.sndfile import SndfileDecoder
+from pcqtool.errors import AudioError
+
+BLOCK_S = 10.0
+BLOCK_VALUES = 1 << 22  # samples of all channels together: 16 MiB a block, whatever the rate and channel count
+RATES = range(1_000, 768_001)  # Hz
+TOLERANCE_S = 0.1  # a codec's delay and padding, that headers count or do not count
+
+
+class Decoder(Protocol):
+    """What reads one kind of file; ``fault`` says what went wrong on the way."""
+
+    format: str
+    sample_rate: int
+    n_channels: int
+    claimed_s: float | None
+    claim_holds: bool
+    fault: str | None
+
+    def blocks(self, n_frames: int) -> Iterator[npt.NDArray[np.float32]]: ...
+    def seek(self, frame: int) -> bool: ...
+    def close(self) -> None: ...
+
+
+class Recording:
+    """An open recording. Use it as a context manager and run through its blocks once.
+
+    Attributes:
+        sample_rate: in Hz, the file's own.
+        n_channels: of the file.
+        claimed_s: the length that the header states, an estimate for some formats, None where it states none.
+        n_frames: samples of one channel decoded so far, from the file's start.
+        shortfall: after the blocks have run out: why fewer samples came than the header claims; None if all came.
+    """
+
+    def __init__(self, path: Path, decoder: Decoder) -> None:
+        self.path = path
+        self.sample_rate = decoder.sample_rate
+        self.n_channels = decoder.n_channels
+        self.claimed_s = decoder.claimed_s
+        self.n_frames = 0
+        self.shortfall: str | None = None
+        self._decoder = decoder
+        self._exit = ExitStack()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._exit.close()
+
+    def seek(self, frame: int) -> bool:
+        """Start at this frame instead of the first, where that is exact to the sample; else do nothing and say False."""
+        if frame and not self._decoder.seek(frame):
+            return False
+        self.n_frames = frame
+        return True
+
+    def blocks(self, block_s: float = BLOCK_S) -> Iterator[npt.NDArray[np.float32]]:
+        """Decode the recording onwards.
+
+        Shape:
+            each block: ``(n, n_channels)`` float32, ``n`` at most about ``block_s`` seconds.
+
+        Raises:
+            AudioError: the very first block cannot be decoded, or a sample is NaN or infinite.
+        """
+        n_block = max(1, min(round(block_s * self.sample_rate), BLOCK_VALUES // self.n_channels))
+        blocks = self._decoder.blocks(n_block)
+        for block in blocks:
+            if not np.isfinite(block).all():
+                raise self._not_finite(block, blocks)
+            self.n_frames += len(block)
+            yield block
+        if self._decoder.fault and not self.n_frames:
+            raise AudioError(
+                f"{self.path}: nothing in it can be decoded ({self._decoder.fault})",
+                "The file is damaged; copy or export it again.",
+            )
+        self.shortfall = self._find_shortfall()
+
+    def _not_finite(self, block: npt.NDArray[np.float32], rest: Iterator[npt.NDArray[np.float32]]) -> AudioError:
+        n_bad, n_all = _count(block) + np.array([0, self.n_frames * self.n_channels])
+        for later in rest:
+            n_bad, n_all = (n_bad, n_all) + _count(later)
+        return AudioError(
+            f"{self.path}: {n_bad} of {n_all} samples are NaN or infinite",
+            "The program that wrote the file failed; write it again, as integers if you can.",
+        )
+
+    def _find_shortfall(self) -> str | None:
+        held_s = self.n_frames / self.sample_rate
+        reasons = [self._decoder.fault] if self._decoder.fault else []
+        claimed_s = self.claimed_s if self._decoder.claim_holds else None
+        if claimed_s is not None and held_s < claimed_s - TOLERANCE_S:
+            reasons.append(f"the header claims {claimed_s:.2f} s, the file holds {held_s:.2f} s")
+        return "; ".join(reasons) or None
+
+
+def _count(block: npt.NDArray[np.float32]) -> npt.NDArray[np.int64]:
+    return np.array([block.size - np.count_nonzero(np.isfinite(block)), block.size])
+
+
+def open_recording(path: str | Path) -> Recording:
+    """Open a recording of any format, by its content and not by its name.
+
+    A file that holds no samples is a recording without blocks, not an error.
+
+    Raises:
+        AudioError: missing, unreadable, a directory, of 0 bytes, not audio, without an audio stream, or of an absurd
+            sample rate.
+    """
+    path = Path(path)
+    with ExitStack() as stack:
+        file = stack.enter_context(_open_file(path))
+        decoder = _decoder(file, path)
+        stack.callback(decoder.close)
+        if decoder.sample_rate not in RATES:
+            raise AudioError(
+                f"{path}: a sample rate of {decoder.sample_rate} Hz cannot be right",
+                f"Rates from {RATES.start} to {RATES.stop - 1} Hz are read; the header may be damaged.",
+            )
+        if decoder.n_channels < 1:
+            raise AudioError(f"{path}: has no channels", "The header may be damaged.")
+        recording = Recording(path, decoder)
+        recording._exit = stack.pop_all()
+    return recording
+
+
+def _open_file(path: Path) -> BinaryIO:
+    try:
+        found = os.stat(path)  # noqa: PTH116
+        if not stat.S_ISREG(found.st_mode):  # opening a pipe would wait for ever
+            what = "a directory" if stat.S_ISDIR(found.st_mode) else "no regular file"
+            raise AudioError(f"{path}: is {what}", "Give a recording.")
+        if not found.st_size:
+            raise AudioError(f"{path}: is empty (0 bytes)", "The recording or the copy of it failed.")
+        return path.open("rb")
+    except FileNotFoundError as error:
+        raise AudioError(f"{path}: does not exist", "It may have been moved since it was listed.") from error
+    except PermissionError as error:
+        raise AudioError(f"{path}: may not be read", "Check the permissions of the file and its folders.") from error
+    except OSError as error:
+        raise AudioError(f"{path}: cannot be opened ({error.strerror})", "Check the disk or the share.") from error
+
+
+def _decoder(file: BinaryIO, path: Path) -> Decoder:
+    try:
+        decoder = SndfileDecoder(file)
+    except soundfile.SoundFileError:
+        pass
+    else:
+        if not decoder.sizeless:  # FFmpeg reads a WAV whose writer left its size at zero
+            return decoder
+        decoder.close()
+    file.seek(0)
+    return FFmpegDecoder(file, str(path))

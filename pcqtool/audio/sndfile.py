@@ -1,0 +1,108 @@
+"""Decoding through libsndfile: WAV in all its encodings, FLAC, MP3, Ogg, Opus, AIFF, AU, CAF, RF64, W64, SPHERE."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from typing import BinaryIO
+
+import numpy as np
+import numpy.typing as npt
+import soundfile
+
+UNKNOWN_FRAMES = 1 << 62  # libsndfile gives the largest count it knows when a header does not say
+
+# What libsndfile notes about a chunk that claims more bytes than the file holds, before it clips the frame count.
+_SIZE = re.compile(r"^\s*(?:data|SSND|Data Size|riff)\s*: (\d+) \(should be (\d+)\)", re.MULTILINE)
+_DS64 = re.compile(r"does not match value from 'ds64' chunk of (\d+)")
+_SIZELESS = re.compile(r"^data : 0\n(?:\*\*\* Unknown chunk marker|Have 0 marker)", re.MULTILINE)
+
+
+class _Forward(soundfile.SoundFile):  # type: ignore[misc]
+    """A sound file that is only read onwards.
+
+    After each read soundfile seeks to where it already is; for MP3 that drops the decoder's bit reservoir, so that
+    samples at every block's start come out wrong. A file that says it cannot seek is spared this.
+    """
+
+    def seekable(self) -> bool:
+        return False
+
+
+class SndfileDecoder:
+    """One recording, read by libsndfile.
+
+    Args:
+        file: open at its start; recognised by content, the name plays no part.
+
+    Raises:
+        soundfile.LibsndfileError: if libsndfile does not know the format.
+    """
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._sound = _Forward(file.fileno() if os.name == "posix" else file, closefd=False)
+        log = self._sound.extra_info
+        self.format: str = self._sound.format
+        self.sample_rate: int = self._sound.samplerate
+        self.n_channels: int = self._sound.channels
+        claimed = claimed_frames(self._sound.frames, log)
+        self.claimed_s = None if claimed is None else claimed / self.sample_rate
+        self.claim_holds = True
+        self.sizeless = self._sound.frames == 0 and _SIZELESS.search(log) is not None
+        self.fault: str | None = "its last Ogg page is cut" if _ends_in_half_a_page(log) else None
+
+    def blocks(self, n_frames: int) -> Iterator[npt.NDArray[np.float32]]:
+        """Decode onwards, ``n_frames`` at a time: float32 ``(n, channels)``; a decoder error ends it, see ``fault``."""
+        n_read = 0
+        while True:
+            block = np.empty((n_frames, self.n_channels), dtype=np.float32)
+            try:
+                n_got = len(self._sound.read(n_frames, out=block))
+            except soundfile.SoundFileError as error:
+                self.fault = f"the decoder stopped: {str(error).removeprefix('Error : ').rstrip('.')}"
+                n_got = max(0, self._sound.tell() - n_read)
+            if n_got:
+                n_read += n_got
+                yield block[:n_got]
+            if n_got < n_frames:
+                return
+
+    def seek(self, frame: int) -> bool:
+        """Go to a frame where that is exact to the sample (uncompressed sound and FLAC); else say False."""
+        if self._sound.format == "FLAC" or self._sound.subtype.startswith(("PCM", "FLOAT", "DOUBLE", "ULAW", "ALAW")):
+            return bool(self._sound.seek(min(frame, self._sound.frames)) == frame)
+        return False
+
+    def close(self) -> None:
+        self._sound.close()
+
+
+def claimed_frames(frames: int, log: str) -> int | None:
+    """How many frames the header promises, where libsndfile gives only what is there.
+
+    A writer to a pipe cannot know the size and leaves a placeholder; then there is no claim to hold it to.
+
+    Args:
+        frames: libsndfile's frame count, for WAV and its kin already cut down to the file's size.
+        log: what libsndfile wrote while it parsed the header.
+    """
+    if frames >= UNKNOWN_FRAMES:
+        return None
+    if found := _DS64.search(log):
+        return max(frames, int(found[1]))
+    if found := _SIZE.search(log):
+        claimed, held = int(found[1]), int(found[2])
+        if is_placeholder(claimed):
+            return None
+        return frames * claimed // held if held > 0 else None
+    return frames
+
+
+def is_placeholder(size: int) -> bool:
+    """Whether a 32-bit chunk size is what streaming writers leave: zero, or near the largest signed or unsigned one."""
+    return size == 0 or 0x7FFFF000 <= size <= 0x80000000 or size >= 0xFFFFF000
+
+
+def _ends_in_half_a_page(log: str) -> bool:
+    return "lacks an end-of-stream bit" in log and "Junk after the last page" in log

@@ -1,0 +1,69 @@
+"""The paper's spectrogram: 300 frames of 200 bins for a segment of 3 s (section 3.2)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+import torchaudio
+from torch import Tensor, nn
+
+from pcqtool.errors import SettingsError
+
+_POWER_EPS = 1e-20  # of a segment's loudest bin: below it a segment counts as digital silence
+
+
+@dataclass(frozen=True)
+class SpectrogramSettings:
+    """Front end: 40 ms Hamming windows every 10 ms, an 800-point DFT, its first 200 bins (0 to 3 980 Hz)."""
+
+    sample_rate: int = 16000
+    window: int = 640
+    hop: int = 160
+    n_fft: int = 800
+    n_bins: int = 200
+    floor_db: float = -80.0
+
+    def __post_init__(self) -> None:
+        if not 0 < self.window <= self.n_fft or not 0 < self.n_bins <= self.n_fft // 2 + 1 or self.hop < 1:
+            raise SettingsError(f"impossible spectrogram settings: {self}")
+        if self.floor_db >= 0:
+            raise SettingsError(f"floor_db must be negative, not {self.floor_db}")
+
+
+class Spectrogram(nn.Module):
+    """Power in dB relative to each segment's loudest bin, limited to ``floor_db``.
+
+    The level of a recording therefore does not matter. Padding, and a segment of digital silence, lie at the floor.
+
+    Shape:
+        waves ``(B, N)`` → ``(B, N // hop, n_bins)`` in dB, from ``floor_db`` to 0.
+
+    Examples:
+        >>> import torch
+        >>> Spectrogram(SpectrogramSettings())(torch.zeros(2, 48000)).shape
+        torch.Size([2, 300, 200])
+    """
+
+    def __init__(self, settings: SpectrogramSettings) -> None:
+        super().__init__()
+        self.settings = settings
+        self.transform = torchaudio.transforms.Spectrogram(
+            n_fft=settings.n_fft,
+            win_length=settings.window,
+            hop_length=settings.hop,
+            window_fn=torch.hamming_window,
+            power=None,
+            center=True,
+            pad_mode="constant",
+        )
+
+    @torch.no_grad()
+    def forward(self, waves: Tensor) -> Tensor:
+        """Compute the spectrogram in float32, whatever the caller's autocast."""
+        with torch.autocast(waves.device.type, enabled=False):
+            complex_ = self.transform(waves.float())[:, : self.settings.n_bins, : waves.shape[-1] // self.settings.hop]
+            power = complex_.real.square() + complex_.imag.square()  # several times faster than abs()
+            loudest = power.amax(dim=(1, 2), keepdim=True).clamp_min(_POWER_EPS)
+            lowest = 10.0 ** (self.settings.floor_db / 10.0)
+            return 10.0 * torch.log10((power / loudest).clamp(lowest, 1.0)).transpose(1, 2)

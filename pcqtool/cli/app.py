@@ -1,0 +1,152 @@
+"""The command line's frame: which commands there are, and how each of their ends becomes text and an exit code.
+
+A command is a file with one function; a line in this file registers it. Nothing imported here may load torch,
+transformers, scikit-learn, numpy, polars or pyarrow: ``pcqtool --help`` answers at once.
+"""
+
+from __future__ import annotations
+
+import signal
+import threading
+import traceback
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from types import FrameType
+from typing import cast
+
+import typer
+from typer.core import TyperGroup
+
+from pcqtool.cli import common, console, corpora, doctor, models
+from pcqtool.cli.program import Program
+from pcqtool.errors import ExitCode, PcqtoolError, TerminatedError
+
+MODELS = "Models and corpora"
+INSTALLATION = "Installation"
+
+EPILOG = """
+\b
+Examples:
+  pcqtool label calls/ --out results.parquet
+  pcqtool label calls/ --help
+  pcqtool doctor
+
+\b
+Exit codes:
+  0 done · 1 failed · 2 wrong usage · 3 done, but some inputs failed
+  75 another run holds the lock · 130 interrupted · 143 terminated
+
+Results go to stdout, everything else to stderr. An option is taken from its flag, else from its environment
+variable, else from the --config file.
+"""
+
+app = Program(
+    name="pcqtool",
+    help="Find the emotions in speech recordings: directories of audio in, probabilities as Parquet tables out.",
+    epilog=EPILOG,
+)
+
+
+@app.callback()
+def root(
+    version: common.Version = False,
+    verbose: common.Verbose = False,
+    quiet: common.Quiet = False,
+    debug: common.Debug = False,
+    config: common.Config = None,
+) -> None:
+    """Take the flags that come before a command's name; their callbacks do the work."""
+
+
+app.add_typer(corpora.app, name="corpora", rich_help_panel=MODELS)
+app.add_typer(models.app, name="models", rich_help_panel=MODELS)
+app.command(rich_help_panel=INSTALLATION)(doctor.doctor)
+
+
+def program() -> TyperGroup:
+    """The whole command tree, as typer runs it."""
+    return common.share(cast(TyperGroup, typer.main.get_command(app)))
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the program.
+
+    Args:
+        arguments: what was typed after ``pcqtool``; None takes it from the process.
+
+    Returns:
+        The exit code.
+    """
+    console.set_level(console.Level.NORMAL)
+    try:
+        with _stoppable(), _warnings_as_details():
+            result = program().main(arguments, prog_name="pcqtool", standalone_mode=False)
+    except (Exception, KeyboardInterrupt, TerminatedError) as error:
+        return _explain(error)
+    if result == ExitCode.INTERRUPTED:  # typer has turned the KeyboardInterrupt into this
+        return _explain(KeyboardInterrupt())
+    return int(result) if isinstance(result, int) else ExitCode.DONE
+
+
+def _explain(error: BaseException) -> int:
+    """Say in a line or two what ended the run."""
+    if console.level() == console.Level.DEBUG and error.__traceback__:
+        console.error("".join(traceback.format_exception(error)).rstrip(), mark="traceback")
+    if isinstance(error, PcqtoolError | TerminatedError):
+        console.error(error.what, error.hint)
+        return error.exit_code
+    if isinstance(error, KeyboardInterrupt):
+        console.error("interrupted")
+        return ExitCode.INTERRUPTED
+    if isinstance(error, typer.Abort):
+        console.error("aborted")
+        return ExitCode.FAILED
+    if isinstance(error, typer.TyperException):
+        return _explain_usage(error)
+    console.error(
+        f"{type(error).__name__}: {error}".rstrip(": "),
+        "" if console.level() == console.Level.DEBUG else "Run again with --debug for the traceback.",
+        mark="unexpected error",
+    )
+    return ExitCode.FAILED
+
+
+def _explain_usage(error: typer.TyperException) -> int:
+    """Say what was wrong with the command line; a group without a command shows its help."""
+    if type(error).__name__ == "NoArgsIsHelpError":  # typer exports no name to catch it by
+        console.info(error.format_message())
+        return error.exit_code
+    context: typer.Context | None = getattr(error, "ctx", None)
+    param = getattr(error, "param", None)
+    what = " ".join(error.format_message().split())
+    if context and param and (source := context.get_parameter_source(param.name)) and source.name == "DEFAULT_MAP":
+        what += f" (from {common.config_file(context)})"
+    console.error(what, f"See '{context.command_path} --help'." if context else "")
+    return error.exit_code
+
+
+@contextmanager
+def _stoppable() -> Iterator[None]:
+    """Turn SIGTERM into an error, so that what is finished is kept; a second one ends the process at once."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        raise TerminatedError("terminated", "What is finished is kept.")
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+@contextmanager
+def _warnings_as_details() -> Iterator[None]:
+    """Show the warnings of libraries, which are for programmers, only where details are asked for."""
+    with warnings.catch_warnings():
+        warnings.showwarning = lambda message, category, *_, **__: console.debug(f"{category.__name__}: {message}")
+        yield

@@ -1,0 +1,1 @@
+"""What ``pcqtool doctor`` looks at: each file a kind of thing, each function a list of findings."""

@@ -1,0 +1,76 @@
+"""Import torch, then torchaudio, and tell what is found: a line of JSON for each step.
+
+It is run as a script in a process of its own, because a mismatched binary can end the process. It needs nothing but
+the standard library and what it probes.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+
+def torch_facts() -> dict[str, Any]:
+    """Version and build of torch."""
+    import torch
+
+    return {"version": torch.__version__, "cuda": torch.version.cuda, "hip": torch.version.hip}
+
+
+def device_facts() -> dict[str, Any]:
+    """What torch can compute on."""
+    import torch
+
+    with warnings.catch_warnings(record=True) as complaints:
+        warnings.simplefilter("always")
+        usable = torch.cuda.is_available()
+    gpus = [torch.cuda.get_device_properties(index) for index in range(torch.cuda.device_count())] if usable else []
+    can = dict(torch.cpu.get_capabilities()) if hasattr(torch.cpu, "get_capabilities") else {}
+    return {
+        "cuda": [{"name": gpu.name, "memory_gib": gpu.total_memory / 2**30} for gpu in gpus],
+        "driver": os.path.exists("/dev/nvidiactl"),  # noqa: PTH110 (no further import than needed)
+        "complaint": "; ".join(str(each.message) for each in complaints),
+        "mps": torch.backends.mps.is_available(),
+        "cores": os.cpu_count(),
+        "threads": torch.get_num_threads(),
+        "capability": torch.backends.cpu.get_cpu_capability(),
+        "bf16": [name for name in ("avx512_bf16", "amx_bf16", "bf16", "sve_bf16") if can.get(name)],
+    }
+
+
+def torchaudio_facts() -> dict[str, Any]:
+    """Version of torchaudio; its import loads binaries that must fit torch's."""
+    import torchaudio
+
+    return {"version": torchaudio.__version__}
+
+
+def reasons(error: BaseException | None) -> str:
+    """An error and what caused it, in a line."""
+    said = []
+    while error is not None:
+        said.append(f"{type(error).__name__}: {error}".strip())
+        error = error.__cause__
+    return " ← ".join(dict.fromkeys(said))
+
+
+def main() -> None:
+    """Take the steps in order; a failed one does not keep the next from being tried."""
+    steps: dict[str, Callable[[], dict[str, Any]]] = {
+        "torch": torch_facts,
+        "devices": device_facts,
+        "torchaudio": torchaudio_facts,
+    }
+    for name, step in steps.items():
+        try:
+            facts = step()
+        except BaseException as error:  # whatever it is, it is the finding
+            facts = {"error": reasons(error)}
+        print(json.dumps({"step": name, **facts}), flush=True)  # noqa: T201 (the parent process reads it)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,64 @@
+"""Options that several commands share: one name, one help text, one environment variable each.
+
+A default stands in the command's signature, taken from the settings class that owns it.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON value on stdout instead of text for people.")]
+
+Device = Annotated[
+    str,
+    typer.Option(
+        "--device",
+        metavar="DEVICE",
+        envvar="PCQTOOL_DEVICE",
+        help="Where to compute: auto (a GPU when there is one), cpu, cuda, cuda:1, mps.",
+    ),
+]
+
+Jobs = Annotated[
+    int,
+    typer.Option("--jobs", "-j", metavar="N", envvar="PCQTOOL_JOBS", help="Files decoded at the same time."),
+]
+
+Model = Annotated[
+    str | None,
+    typer.Option(
+        "--model",
+        metavar="NAME|DIR",
+        envvar="PCQTOOL_MODEL",
+        help="A bundled model's name, a model directory, or a Hub id. Without it: the bundled default.",
+    ),
+]
+
+EncoderDir = Annotated[
+    Path | None,
+    typer.Option(
+        "--encoder-dir",
+        metavar="DIR",
+        envvar="PCQTOOL_ENCODERS",
+        help="Directory with pre-trained encoders, for models that name one instead of holding it.",
+    ),
+]
+
+Cache = Annotated[
+    Path | None,
+    typer.Option(
+        "--cache", metavar="DIR", envvar="PCQTOOL_CACHE", help="Directory for what can be computed again at any time."
+    ),
+]
+
+Root = Annotated[
+    Path | None,
+    typer.Option(
+        "--root",
+        metavar="DIR",
+        help="Directory of the corpus. Without it: the folder of that name inside PCQTOOL_CORPORA.",
+    ),
+]

@@ -1,0 +1,1 @@
+"""Corpora: which recordings carry which labels. No audio is read here."""

@@ -1,0 +1,59 @@
+"""What a corpus is to the rest of the tool: a list of labelled utterances under one folder."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar, Protocol, runtime_checkable
+
+
+@dataclass(frozen=True)
+class Utterance:
+    """One labelled stretch of speech.
+
+    What a corpus does not know is None: ``start_s`` and ``end_s`` (seconds) then mean the beginning and the end of
+    the file, ``channel`` (counted from 0) all channels together. ``speaker``, ``session`` and ``text_id`` (what is
+    said, where several utterances say the same) are the groups in which a split can leak.
+    """
+
+    path: Path
+    label: str
+    speaker: str | None = None
+    session: str | None = None
+    text_id: str | None = None
+    start_s: float | None = None
+    end_s: float | None = None
+    channel: int | None = None
+
+
+@runtime_checkable
+class Corpus(Protocol):
+    """What a class under the entry-point group ``pcqtool.corpora`` offers.
+
+    It lists, and does nothing else: no audio is read, nothing is split. Its module imports neither torch nor numpy.
+    """
+
+    name: ClassVar[str]
+    """The name it is registered under."""
+    title: ClassVar[str]
+    """The name that people know it by."""
+    citation: ClassVar[str]
+    """The publication to cite."""
+    licence: ClassVar[str]
+    """What its owners allow, in a sentence."""
+    url: ClassVar[str | None]
+    """Where to get it, or to apply for it."""
+
+    def __init__(self, root: Path) -> None:
+        """Take the folder (or file) the corpus lies in; nothing is read yet."""
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Its classes, names of ``pcqtool.labels.VOCABULARY``; a class attribute will do."""
+
+    def utterances(self) -> list[Utterance]:
+        """Give all utterances, in an order that depends on nothing but the corpus.
+
+        Raises:
+            CorpusError: if a file is missing or is not what the corpus has.
+        """

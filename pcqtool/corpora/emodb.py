@@ -1,0 +1,68 @@
+"""The Berlin Database of Emotional Speech: acted German, 10 speakers × 10 sentences × 7 emotions, 535 files."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import ClassVar
+
+from pcqtool.corpora.base import Utterance
+from pcqtool.errors import CorpusError
+
+# The letters stand for the German names: Wut, Langeweile, Ekel, Angst, Freude, Trauer, neutral.
+EMOTIONS = {
+    "W": "anger",
+    "L": "boredom",
+    "E": "disgust",
+    "A": "fear",
+    "F": "happiness",
+    "N": "neutral",
+    "T": "sadness",
+}
+MEN = ("03", "10", "11", "12", "15")
+WOMEN = ("08", "09", "13", "14", "16")
+TEXTS = ("a01", "a02", "a04", "a05", "a07", "b01", "b02", "b03", "b09", "b10")
+NAME = re.compile(
+    rf"(?P<speaker>{'|'.join(MEN + WOMEN)})(?P<text>{'|'.join(TEXTS)})(?P<emotion>[{''.join(EMOTIONS)}])[a-z]\.wav"
+)
+
+
+class EmoDB:
+    """EMO-DB as it is downloaded: ``root/wav/03a01Fa.wav`` and so on, or ``root`` itself being the folder of files."""
+
+    name: ClassVar[str] = "emodb"
+    title: ClassVar[str] = "Berlin Database of Emotional Speech (EMO-DB)"
+    labels: ClassVar[tuple[str, ...]] = tuple(EMOTIONS.values())
+    citation: ClassVar[str] = (
+        "F. Burkhardt, A. Paeschke, M. Rolfes, W. Sendlmeier, B. Weiss: "
+        "A Database of German Emotional Speech. Interspeech 2005."
+    )
+    licence: ClassVar[str] = "Free to download and use; attribute the authors."
+    url: ClassVar[str | None] = "http://emodb.bilderbar.info/download/"
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def utterances(self) -> list[Utterance]:
+        """Give every file, sorted by name; ``text_id`` is one of the ten sentences.
+
+        Raises:
+            CorpusError: if there are no files, or one with a name that EMO-DB does not have.
+        """
+        folder = self.root / "wav" if (self.root / "wav").is_dir() else self.root
+        if not folder.is_dir():
+            raise CorpusError(f"EMO-DB: {folder} is not a folder", "Give the folder that holds wav/.")
+        files = sorted(path for path in folder.iterdir() if path.is_file() and not path.name.startswith("."))
+        if not files:
+            raise CorpusError(f"EMO-DB: no recordings in {folder}", "Give the folder that holds wav/.")
+        return [_utterance(path) for path in files]
+
+
+def _utterance(path: Path) -> Utterance:
+    match = NAME.fullmatch(path.name)
+    if match is None:
+        raise CorpusError(
+            f"EMO-DB: {path} is not named as its recordings are (03a01Fa.wav: speaker, text, emotion, version)",
+            "Move it elsewhere, or use the corpus 'manifest' for recordings of your own.",
+        )
+    return Utterance(path, EMOTIONS[match["emotion"]], speaker=match["speaker"], text_id=match["text"])

@@ -1,0 +1,95 @@
+"""IEMOCAP: dialogues of ten actors in five sessions, as the four classes that publications use."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import ClassVar
+
+from pcqtool.corpora.base import Utterance
+from pcqtool.errors import CorpusError
+
+CODES = {"ang": "anger", "exc": "happiness", "hap": "happiness", "neu": "neutral", "sad": "sadness"}
+LEFT_OUT = frozenset({"dis", "fea", "fru", "oth", "sur", "xxx"})  # xxx: the annotators did not agree
+
+# A letter after the number (script01_1b, impro05a) marks another take of the same script or scenario.
+NAME = re.compile(
+    r"(?P<dialog>(?P<session>Ses\d\d)[FM]_(?:(?P<script>script\d+_\d+)[a-z]?|impro\d+[a-z]?))_(?P<speaker>[FM])\w+"
+)
+LINE = re.compile(r"\[\s*[\d.]+\s*-\s*[\d.]+\s*\]\s+(?P<utterance>\S+)\s+(?P<code>\S+)\s+\[.*\]\s*")
+
+
+class IEMOCAP:
+    """IEMOCAP as it is released: ``root/Session1`` … ``Session5``, each with ``dialog/`` and ``sentences/``.
+
+    Happy and excited are one class, scripted and improvised dialogues are both used, and utterances of any other
+    label are left out: 5 531 remain. The wearer of the motion-capture markers is in a dialogue's name (``Ses01F_``);
+    who speaks is the last letter (``_M003``).
+    """
+
+    name: ClassVar[str] = "iemocap"
+    title: ClassVar[str] = "Interactive Emotional Dyadic Motion Capture Database (IEMOCAP)"
+    labels: ClassVar[tuple[str, ...]] = ("anger", "happiness", "neutral", "sadness")
+    citation: ClassVar[str] = (
+        "C. Busso, M. Bulut, C.-C. Lee, A. Kazemzadeh, E. Mower, S. Kim, J. N. Chang, S. Lee, S. S. Narayanan: "
+        "IEMOCAP: Interactive emotional dyadic motion capture database. Language Resources and Evaluation 42, 2008."
+    )
+    licence: ClassVar[str] = (
+        "Free for research after signing the release form of the University of Southern California."
+    )
+    url: ClassVar[str | None] = "https://sail.usc.edu/iemocap/iemocap_release.htm"
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def utterances(self) -> list[Utterance]:
+        """Give the labelled utterances by session, dialogue and position; ``text_id`` is the script, if any.
+
+        ``start_s`` and ``end_s`` stay None: the files are cut to the utterance already.
+
+        Raises:
+            CorpusError: if there are no sessions, a label line cannot be read, or a labelled file is missing.
+        """
+        evaluations = sorted(self.root.glob("Session[1-5]/dialog/EmoEvaluation"))
+        if not evaluations:
+            raise CorpusError(
+                f"IEMOCAP: no Session*/dialog/EmoEvaluation in {self.root}",
+                "Give the folder that holds Session1 to Session5.",
+            )
+        found = [utterance for folder in evaluations for table in _tables(folder) for utterance in _read(table)]
+        missing = [utterance.path for utterance in found if not utterance.path.is_file()]
+        if missing:
+            raise CorpusError(
+                f"IEMOCAP: {len(missing)} of {len(found)} labelled recordings are missing, first {missing[0]}",
+                "Unpack the release again; sentences/wav must be complete.",
+            )
+        return found
+
+
+def _tables(folder: Path) -> list[Path]:
+    """List the label files of a session, without the ``._`` files that macOS left in the release."""
+    return sorted(path for path in folder.glob("Ses*.txt") if path.is_file())
+
+
+def _read(table: Path) -> Iterator[Utterance]:
+    """Read one dialogue's label lines; the lines between them are the single annotators' opinions."""
+    for number, line in enumerate(table.read_text(encoding="utf-8", errors="replace").splitlines(), start=1):
+        if line.startswith("["):
+            match = LINE.fullmatch(line)
+            name = match and NAME.fullmatch(match["utterance"])
+            if not match or not name or match["code"] not in {*CODES, *LEFT_OUT}:
+                raise CorpusError(f"IEMOCAP: {table}, line {number} is not a label line: {line.strip()}")
+            if match["code"] in CODES:
+                yield _utterance(table, name, CODES[match["code"]])
+
+
+def _utterance(table: Path, name: re.Match[str], label: str) -> Utterance:
+    session = table.parents[2]
+    return Utterance(
+        session / "sentences" / "wav" / name["dialog"] / f"{name[0]}.wav",
+        label,
+        speaker=f"{name['session']}_{name['speaker']}",
+        session=name["session"],
+        text_id=name["script"],
+    )

@@ -1,0 +1,116 @@
+"""Which corpora there are: the built-in ones and those of plugins, all found through entry points."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from difflib import get_close_matches
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+
+from pcqtool.corpora.base import Corpus
+from pcqtool.corpora.conformance import fault
+from pcqtool.corpora.roots import resolve
+from pcqtool.errors import CorpusError, PcqtoolError
+
+GROUP = "pcqtool.corpora"
+BUILT_IN = "pcqtool"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One registration: a usable ``corpus`` class, or an ``error`` that says why there is none."""
+
+    name: str
+    value: str
+    distribution: str
+    version: str
+    corpus: type[Corpus] | None = None
+    error: str | None = None
+
+    @property
+    def built_in(self) -> bool:
+        """Whether it comes with the tool itself."""
+        return self.distribution == BUILT_IN
+
+
+def available() -> list[Entry]:
+    """List every registered corpus by name; a broken plugin is an entry with an ``error``, never an exception."""
+    return _load(entry_points(group=GROUP))
+
+
+def find(name: str) -> type[Corpus]:
+    """Load the class of one corpus, and no other plugin.
+
+    Raises:
+        CorpusError: if no corpus has the name (the message lists those that exist), or its plugin is broken.
+    """
+    points = entry_points(group=GROUP)
+    entries = _load(point for point in points if point.name == name)
+    for entry in entries:
+        if entry.corpus is not None:
+            return entry.corpus
+    if entries:
+        raise CorpusError(
+            f"corpus {name!r} cannot be used: {entries[0].error}",
+            f"It is {entries[0].value} of {entries[0].distribution} {entries[0].version}: repair or uninstall that.",
+        )
+    raise _unknown(name, sorted({point.name for point in points}))
+
+
+def get(name: str, root: str | Path | None = None) -> Corpus:
+    """Open a corpus at ``root``, or else at ``$PCQTOOL_CORPORA/NAME``.
+
+    Raises:
+        CorpusError: if the corpus is unknown, broken, or not at that place.
+    """
+    corpus = find(name)
+    path = resolve(corpus, root)
+    try:
+        return corpus(path)
+    except PcqtoolError:
+        raise
+    except Exception as error:  # a plugin's fault must not look like the tool's
+        raise CorpusError(f"corpus {name!r} cannot open {path}: {_brief(error)}") from error
+
+
+def _load(points: Iterable[EntryPoint]) -> list[Entry]:
+    entries = sorted((_entry(point) for point in points), key=lambda entry: (entry.name, entry.distribution))
+    return [_unless_twice(entry, entries) for entry in entries]
+
+
+def _entry(point: EntryPoint) -> Entry:
+    name, version = (point.dist.name, point.dist.version) if point.dist else ("", "")
+    entry = Entry(point.name, point.value, name or "an unnamed distribution", version or "")
+    try:
+        corpus = point.load()
+        error = fault(corpus, point.name)
+    except (Exception, SystemExit) as raised:  # whatever a plugin does at import
+        error = _brief(raised)
+    return replace(entry, error=error) if error else replace(entry, corpus=corpus)
+
+
+def _unless_twice(entry: Entry, entries: list[Entry]) -> Entry:
+    """Refuse a name that two distributions claim; a built-in corpus keeps its own."""
+    others = [each for each in entries if each.name == entry.name and each is not entry]
+    if not others or entry.built_in:
+        return entry
+    rivals = ", ".join(sorted({f"{each.value} of {each.distribution}" for each in others}))
+    return replace(entry, corpus=None, error=f"the name {entry.name!r} is also taken by {rivals}")
+
+
+def _brief(error: BaseException) -> str:
+    return f"{type(error).__name__}: {error}".strip().rstrip(":")
+
+
+def _unknown(name: str, known: list[str]) -> CorpusError:
+    if not known:
+        return CorpusError(
+            f"unknown corpus {name!r}, and none is registered",
+            "Install pcqtool (pip install .), do not only import it.",
+        )
+    close = get_close_matches(name.lower(), known, n=1)
+    return CorpusError(
+        f"unknown corpus {name!r}" + (f"; did you mean {close[0]!r}?" if close else ""),
+        f"Known: {', '.join(known)}.",
+    )

@@ -1,0 +1,65 @@
+"""The shared vocabulary of emotion names, and the other names under which corpora know them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from pcqtool.errors import SettingsError
+
+VOCABULARY = (
+    "anger",
+    "boredom",
+    "calm",
+    "contempt",
+    "disgust",
+    "excitement",
+    "fear",
+    "frustration",
+    "happiness",
+    "neutral",
+    "sadness",
+    "sleepiness",
+    "surprise",
+)
+
+ALIASES = {
+    "angry": "anger",
+    "bored": "boredom",
+    "contemptuous": "contempt",
+    "disgusted": "disgust",
+    "excited": "excitement",
+    "afraid": "fear",
+    "anxiety": "fear",
+    "fearful": "fear",
+    "frustrated": "frustration",
+    "happy": "happiness",
+    "joy": "happiness",
+    "joyful": "happiness",
+    "neutrality": "neutral",
+    "sad": "sadness",
+    "sleepy": "sleepiness",
+    "surprised": "surprise",
+}
+
+
+def canonical(name: str) -> str:
+    """Give the vocabulary's name for an emotion: ``Angry`` → ``anger``.
+
+    Merging two emotions into one (``excitement`` → ``happiness``) is a corpus's decision and not made here.
+
+    Raises:
+        SettingsError: if the name is neither in the vocabulary nor an alias.
+    """
+    key = name.strip().lower()
+    key = ALIASES.get(key, key)
+    if key not in VOCABULARY:
+        raise SettingsError(
+            f"unknown emotion {name!r}",
+            f"Known: {', '.join(VOCABULARY)}; and as aliases {', '.join(ALIASES)}.",
+        )
+    return key
+
+
+def in_order(names: Iterable[str]) -> tuple[str, ...]:
+    """Sort labels as the vocabulary lists them, each once: the order of classes in every model and table."""
+    return tuple(sorted(set(names), key=VOCABULARY.index))

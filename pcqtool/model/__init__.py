@@ -1,0 +1,1 @@
+"""PCQ and its parts, encoders, and model directories."""

@@ -1,0 +1,28 @@
+"""Q4: the encoder's frames, weighed over time by the CNN's last map (Eq. 7)."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+from torch.nn import functional
+
+
+class TimeAttention(nn.Module):
+    """Q4 = x4 ⊗ Q1, read as attention over time.
+
+    x4, averaged over frequency, gives a score for each of its time steps; the scores are stretched to the
+    encoder's frames, and their softmax weighs the frames.
+
+    Shape:
+        x4 ``(B, C, H, W)``, H in time, frames ``(B, T, D)`` → ``(B, D)``
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.score = nn.Linear(channels, 1)
+
+    def forward(self, x4: Tensor, frames: Tensor) -> Tensor:
+        """Sum the frames by weights that sum to 1."""
+        scores = self.score(x4.mean(dim=3).transpose(1, 2)).transpose(1, 2)  # (B, 1, H)
+        scores = functional.interpolate(scores, size=frames.shape[1], mode="linear", align_corners=True)
+        weights = scores.softmax(dim=2)
+        return (weights @ frames).squeeze(1)

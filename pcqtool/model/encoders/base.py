@@ -1,0 +1,81 @@
+"""What every encoder is: a configuration, a mix of layers, frames out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from pcqtool.errors import ModelError
+
+KINDS = ("none", "mini", "wavlm", "wav2vec2", "hubert", "whisper")
+
+
+@dataclass(frozen=True)
+class EncoderConfig:
+    """An encoder's architecture.
+
+    Attributes:
+        kind: one of ``KINDS``; all but ``none`` and ``mini`` are transformers' model types.
+        architecture: the settings of ``MiniArchitecture``, or a transformers configuration.
+        layers: the hidden states that are used, 0 for what enters the first layer, -1 for the last layer's;
+            several are mixed with learned weights.
+        frozen: not trained.
+    """
+
+    kind: str = "none"
+    architecture: Mapping[str, Any] = field(default_factory=dict)
+    layers: tuple[int, ...] = (-1,)
+    frozen: bool = False
+
+    def __post_init__(self) -> None:
+        if self.kind not in KINDS:
+            raise ModelError(f"unknown encoder kind {self.kind!r}", f"Known: {', '.join(KINDS)}.")
+        if not self.layers:
+            raise ModelError("an encoder needs at least one layer to be read")
+
+
+class Encoder(nn.Module):
+    """A speech encoder; a kind of encoder says how its hidden states are computed.
+
+    Shape:
+        waves ``(B, N)`` at 16 kHz → frames ``(B, T, dim)``
+    """
+
+    dim: int
+    n_layers: int
+
+    def __init__(self, config: EncoderConfig) -> None:
+        super().__init__()
+        self.config = config
+        if len(config.layers) > 1:
+            self.mix = nn.Parameter(torch.zeros(len(config.layers)))
+
+    def layer_indices(self) -> tuple[int, ...]:
+        """Give the hidden states to be used, counted from 0.
+
+        Raises:
+            ModelError: if the encoder has no such layer.
+        """
+        count = self.n_layers + 1
+        bad = [layer for layer in self.config.layers if not -count <= layer < count]
+        if bad:
+            raise ModelError(f"the encoder has hidden states 0 to {self.n_layers}, no {bad[0]}")
+        return tuple(layer % count for layer in self.config.layers)
+
+    def hidden_states(self, waves: Tensor) -> list[Tensor]:
+        """Compute the hidden states ``(B, T, dim)`` named by ``layer_indices``, in that order."""
+        raise NotImplementedError
+
+    def forward(self, waves: Tensor) -> Tensor:
+        """Compute one sequence of frames: the chosen layer, or a weighted mean of several normalised ones."""
+        with torch.set_grad_enabled(torch.is_grad_enabled() and not self.config.frozen):
+            states = self.hidden_states(waves)
+        if len(states) == 1:
+            return states[0]
+        normed = torch.stack([functional.layer_norm(state, (self.dim,)) for state in states])
+        return torch.einsum("l,lbtd->btd", self.mix.softmax(dim=0), normed)

@@ -1,0 +1,104 @@
+"""``mini``: a small convolutional encoder on log-mel frames, trained by this project."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+import torchaudio
+from torch import Tensor, nn
+
+from pcqtool.model.encoders.base import Encoder, EncoderConfig
+
+_POWER_EPS = 1e-10
+
+
+@dataclass(frozen=True)
+class MiniArchitecture:
+    """Sizes of the encoder; its frames come at 25 a second (hop 10 ms, two strides of 2)."""
+
+    dim: int = 128
+    n_blocks: int = 6
+    kernel: int = 7
+    expansion: int = 4
+    n_mels: int = 80
+    f_max: float = 8000.0
+    dropout: float = 0.1
+
+
+class LogMel(nn.Module):
+    """Log-mel frames with each segment's mean level removed, so that gain does not matter.
+
+    Shape:
+        waves ``(B, N)`` → ``(B, n_mels, N // 160)``
+    """
+
+    def __init__(self, n_mels: int, f_max: float) -> None:
+        super().__init__()
+        self.transform = torchaudio.transforms.Spectrogram(
+            n_fft=512, win_length=400, hop_length=160, power=None, pad_mode="constant"
+        )
+        self.mel = torchaudio.transforms.MelScale(n_mels=n_mels, sample_rate=16000, f_max=f_max, n_stft=257)
+
+    @torch.no_grad()
+    def forward(self, waves: Tensor) -> Tensor:
+        """Compute the frames in float32, about zero mean and unit variance."""
+        with torch.autocast(waves.device.type, enabled=False):
+            spectrum = self.transform(waves.float())[:, :, : waves.shape[-1] // 160]
+            power = self.mel(spectrum.real.square() + spectrum.imag.square())
+            loudest = power.amax(dim=(1, 2), keepdim=True).clamp_min(_POWER_EPS)
+            level = torch.log10((power / loudest).clamp_min(1e-8))
+            return (level - level.mean(dim=(1, 2), keepdim=True)) / 1.5
+
+
+class ConvBlock(nn.Module):
+    """A residual block: depthwise convolution in time, then two linear layers on each frame.
+
+    Shape:
+        ``(B, T, D)`` → ``(B, T, D)``
+    """
+
+    def __init__(self, dim: int, kernel: int, expansion: int, dropout: float) -> None:
+        super().__init__()
+        self.time = nn.Conv1d(dim, dim, kernel, padding=kernel // 2, groups=dim)
+        self.frame = nn.Sequential(
+            nn.LayerNorm(dim),
+            nn.Linear(dim, expansion * dim),
+            nn.GELU(),
+            nn.Linear(expansion * dim, dim),
+            nn.Dropout(dropout),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Add what the block computes to its input."""
+        mixed: Tensor = self.frame(self.time(x.transpose(1, 2)).transpose(1, 2))
+        return x + mixed
+
+
+class MiniEncoder(Encoder):
+    """Log-mel frames, two strided convolutions, then residual blocks; every block is a layer."""
+
+    def __init__(self, config: EncoderConfig) -> None:
+        super().__init__(config)
+        sizes = MiniArchitecture(**config.architecture)
+        self.dim = sizes.dim
+        self.n_layers = sizes.n_blocks
+        self.mel = LogMel(sizes.n_mels, sizes.f_max)
+        self.stem = nn.Sequential(
+            nn.Conv1d(sizes.n_mels, sizes.dim, 5, stride=2, padding=2),
+            nn.GELU(),
+            nn.Conv1d(sizes.dim, sizes.dim, 5, stride=2, padding=2),
+        )
+        self.blocks = nn.ModuleList(
+            ConvBlock(sizes.dim, sizes.kernel, sizes.expansion, sizes.dropout) for _ in range(sizes.n_blocks)
+        )
+
+    def hidden_states(self, waves: Tensor) -> list[Tensor]:
+        """Run the blocks up to the last one that is asked for."""
+        wanted = self.layer_indices()
+        x = self.stem(self.mel(waves)).transpose(1, 2)
+        states = [x]
+        for block in self.blocks[: max(wanted)]:
+            x = block(x)
+            states.append(x)
+        return [states[index] for index in wanted]

@@ -1,0 +1,139 @@
+"""PCQ, the whole network (section 2.4, Fig. 1A)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from pcqtool.audio.spectrogram import Spectrogram, SpectrogramSettings
+from pcqtool.errors import ModelError
+from pcqtool.model.attention import TimeAttention
+from pcqtool.model.csq import CSQ
+from pcqtool.model.encoders import EncoderConfig, build
+from pcqtool.model.mlcnn import MLCNN
+
+
+@dataclass(frozen=True)
+class PCQConfig:
+    """Everything that shapes the network; each ablation of Table 4 is a difference here.
+
+    The defaults are the paper's, with WavLM-base to be put in as the encoder; the classifier's widths, which the
+    paper does not give, make the whole 97.99 M weights for four classes.
+
+    Attributes:
+        labels: the classes, in the order of the logits.
+        channels: of MLCNN's layers, two to four of them (Fig. 3).
+        strides: of MLCNN's layers.
+        pdc: PDC blocks, or plain 3×3 convolutions ("w/o PDC").
+        csq: the channel semantic queries; they need an encoder ("w/o CSQ").
+        encoder: which speech encoder ("w/o WavLM" is the kind ``none``).
+        hidden: widths of the classifier's hidden layers.
+        dropout: before each of the classifier's linear layers.
+        spectrogram: the front end.
+        mean_db: subtracted from the spectrogram; from the training data.
+        sd_db: the spectrogram is divided by it; from the training data.
+    """
+
+    labels: tuple[str, ...]
+    channels: tuple[int, ...] = (16, 32, 48, 64)
+    strides: tuple[int, ...] = (2, 2, 2, 2)
+    pdc: bool = True
+    csq: bool = True
+    encoder: EncoderConfig = field(default_factory=EncoderConfig)
+    hidden: tuple[int, ...] = (1792, 1024)
+    dropout: float = 0.1
+    spectrogram: SpectrogramSettings = field(default_factory=SpectrogramSettings)
+    mean_db: float = -50.0
+    sd_db: float = 20.0
+
+    def __post_init__(self) -> None:
+        if len(self.labels) < 2 or len(set(self.labels)) != len(self.labels):
+            raise ModelError(f"a model needs two or more different labels, not {list(self.labels)}")
+        if not 2 <= len(self.channels) <= 4 or len(self.strides) < len(self.channels):
+            raise ModelError("MLCNN has 2, 3 or 4 layers, each with its channels and stride")
+        if any(c % 4 for c in self.channels):
+            raise ModelError(f"MLCNN's channels must be multiples of 4 (CSQ's groups), not {list(self.channels)}")
+        if self.sd_db <= 0:
+            raise ModelError("sd_db must be positive")
+
+    @property
+    def queried(self) -> bool:
+        """Whether the network has CSQ modules: there must be an encoder to query with."""
+        return self.csq and self.encoder.kind != "none"
+
+
+class Prediction(NamedTuple):
+    """What the network says of a batch of segments.
+
+    Attributes:
+        logits: ``(B, L)``, before the softmax.
+        fusion: ``(B, F)``, the fusion vector that the classifier sees (Eq. 8).
+        frames: ``(B, T, D)``, the encoder's output, or ``None`` without an encoder.
+    """
+
+    logits: Tensor
+    fusion: Tensor
+    frames: Tensor | None
+
+
+class PCQ(nn.Module):
+    """Progressive channel querying: the encoder's output queries MLCNN's layers one after the other.
+
+    Shape:
+        waves ``(B, N)``, 16 kHz segments padded with zeros at the end → ``Prediction``
+    """
+
+    def __init__(self, config: PCQConfig) -> None:
+        super().__init__()
+        self.config = config
+        channels = config.channels
+        self.spectrogram = Spectrogram(config.spectrogram)
+        self.mlcnn = MLCNN(channels, config.strides, config.pdc)
+        self.encoder = build(config.encoder)
+        pairs = list(zip(channels, channels[1:], strict=False)) if config.queried else []
+        self.csq = nn.ModuleList(CSQ(shallow, deep) for shallow, deep in pairs)
+        width = sum(shallow for shallow, _ in pairs) + channels[-1]
+        if self.encoder is not None:
+            self.attention = TimeAttention(channels[-1])
+            width += self.encoder.dim
+        self.fusion_width = width
+        self.classifier = _classifier((width, *config.hidden, len(config.labels)), config.dropout)
+        self.to(memory_format=torch.channels_last)  # of 2-D convolutions: half the time on a CPU
+
+    def forward(self, waves: Tensor) -> Prediction:
+        """Judge a batch of segments."""
+        level = (self.spectrogram(waves) - self.config.mean_db) / self.config.sd_db
+        maps = self.mlcnn(level.unsqueeze(1).contiguous(memory_format=torch.channels_last))
+        frames = None if self.encoder is None else self.encoder(waves)
+        parts = self._query(maps, frames) + [_gap(maps[-1])]
+        if frames is not None:
+            parts.append(self.attention(maps[-1], frames))  # Q4
+        fusion = torch.cat(parts, dim=1)
+        return Prediction(self.classifier(fusion), fusion, frames)
+
+    def _query(self, maps: list[Tensor], frames: Tensor | None) -> list[Tensor]:
+        """Give Gap(z1), Gap(z2), Gap(z3): each CSQ under its query token Q1, Q2, Q3 (Eqs. 6 and 8)."""
+        if frames is None:
+            return []
+        token = frames.unsqueeze(1)  # (B, 1, T, D): one channel
+        return [
+            _gap(csq(shallow, deep, functional.adaptive_avg_pool2d(token, shallow.shape[2:])))
+            for csq, shallow, deep in zip(self.csq, maps, maps[1:], strict=False)
+        ]
+
+
+def _gap(x: Tensor) -> Tensor:
+    """Average ``(B, C, H, W)`` over its positions: ``(B, C)`` (Eq. 1)."""
+    return x.mean(dim=(2, 3))
+
+
+def _classifier(widths: tuple[int, ...], dropout: float) -> nn.Sequential:
+    """Linear layers with ReLU between them (Eq. 9)."""
+    layers: list[nn.Module] = []
+    for c_in, c_out in zip(widths, widths[1:], strict=False):
+        layers += [nn.Dropout(dropout), nn.Linear(c_in, c_out), nn.ReLU()]
+    return nn.Sequential(*layers[:-1])

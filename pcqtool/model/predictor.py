@@ -1,0 +1,65 @@
+"""From segments to calibrated log-probabilities, on any device."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from pcqtool.errors import ModelError, SettingsError
+from pcqtool.model.directory import load, sha256
+
+
+def choose_device(name: str = "auto") -> torch.device:
+    """Turn ``auto``, ``cpu``, ``cuda``, ``cuda:1`` or ``mps`` into a device; ``auto`` takes a GPU where there is one.
+
+    Raises:
+        SettingsError: if this machine has no such device.
+    """
+    if name == "auto":
+        if torch.cuda.is_available():
+            return torch.device("cuda")
+        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        raise SettingsError(f"unknown device {name!r}", "Use auto, cpu, cuda, cuda:1 or mps.") from None
+    have = {
+        "cpu": True,
+        "cuda": (device.index or 0) < torch.cuda.device_count(),
+        "mps": torch.backends.mps.is_available(),
+    }
+    if not have.get(device.type, False):
+        raise SettingsError(f"this machine has no device {name!r}", "Run `pcqtool doctor`, or use --device auto.")
+    return device
+
+
+class Predictor:
+    """A model ready to judge segments.
+
+    Attributes:
+        config: the model's ``ModelConfig``.
+        sha256: the model's hash.
+        device: where it runs.
+    """
+
+    def __init__(self, directory: Path, device: str = "auto") -> None:
+        self.device = choose_device(device)
+        self.model, self.config = load(directory)
+        self.sha256 = sha256(directory)
+        self.model.to(self.device)
+
+    @torch.inference_mode()
+    def log_probs(self, waves: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Judge segments ``(B, N)``; log-probabilities ``(B, L)`` after division by the temperature.
+
+        Raises:
+            ModelError: if the model's output is not finite.
+        """
+        logits = self.model(torch.from_numpy(waves).to(self.device)).logits.double().cpu()
+        if not torch.isfinite(logits).all():
+            raise ModelError(f"model {self.config.name} gave an output that is not finite", "The model is damaged.")
+        scaled: NDArray[np.float64] = (logits / self.config.temperature).log_softmax(dim=1).numpy()
+        return scaled

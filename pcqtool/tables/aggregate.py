@@ -1,0 +1,113 @@
+"""From segments to file: the rules that make one judgement of many."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pcqtool.errors import SettingsError, TableError
+
+Array = NDArray[np.float64]
+
+FLOOR = math.log(np.finfo(np.float64).tiny)
+"""Log-probability that stands for 0, about −708: one segment may all but rule a label out, yet never leave none."""
+
+TIE = 1e-6
+"""Weight, in votes, of the mean-log probabilities that decide between labels with equally many votes."""
+
+
+def aggregate(log_probs: Array, durations_s: Array, rule: str = "mean-log") -> Array:
+    """Make a file's probabilities of its segments' log-probabilities.
+
+    Sums are correctly rounded, so the order of segments cannot change a bit of the result.
+
+    Rules:
+        ``mean-log``: softmax of the mean of the segments' log-softmax, the paper's reading and the default.
+        ``mean``: mean of the segments' probabilities.
+        ``vote``: share of the segments that favour a label; equal shares are told apart by ``mean-log``.
+        ``duration``: ``mean-log``, each segment weighted by its seconds of audio, so that a short tail counts little.
+
+    Args:
+        log_probs: shape (n, L), of n ≥ 1 segments and L labels; need not be normalised (logits), −inf allowed.
+        durations_s: shape (n,), seconds of each segment without padding.
+        rule: one of ``AGGREGATIONS``.
+
+    Returns:
+        Shape (L,), summing to 1.
+
+    Raises:
+        SettingsError: if the rule is unknown.
+        TableError: if shapes do not fit, there is no segment, or a number is none (NaN, +inf, negative duration).
+    """
+    if rule not in RULES:
+        raise SettingsError(f"unknown aggregation {rule!r}", f"Known: {', '.join(AGGREGATIONS)}.")
+    log_probs = np.asarray(log_probs, np.float64)
+    durations_s = np.asarray(durations_s, np.float64)
+    _check(log_probs, durations_s)
+    return RULES[rule](_log_softmax(log_probs), durations_s)
+
+
+def _mean_log(log_probs: Array, durations_s: Array) -> Array:
+    return _softmax(_mean(log_probs, np.ones(len(log_probs))))
+
+
+def _mean_probability(log_probs: Array, durations_s: Array) -> Array:
+    return _normalised(_mean(np.exp(log_probs), np.ones(len(log_probs))))
+
+
+def _vote(log_probs: Array, durations_s: Array) -> Array:
+    n_votes = np.bincount(log_probs.argmax(axis=1), minlength=log_probs.shape[1])
+    return _normalised(n_votes + TIE * _mean_log(log_probs, durations_s))
+
+
+def _duration(log_probs: Array, durations_s: Array) -> Array:
+    return _softmax(_mean(log_probs, durations_s))
+
+
+RULES: dict[str, Callable[[Array, Array], Array]] = {
+    "mean-log": _mean_log,
+    "mean": _mean_probability,
+    "vote": _vote,
+    "duration": _duration,
+}
+
+AGGREGATIONS = tuple(RULES)
+"""Names of the rules, the default first."""
+
+
+def _check(log_probs: Array, durations_s: Array) -> None:
+    if log_probs.ndim != 2 or 0 in log_probs.shape or durations_s.shape != log_probs.shape[:1]:
+        raise TableError(
+            f"cannot aggregate: log-probabilities are of shape {log_probs.shape}, durations of {durations_s.shape}",
+            "Needed: (n, L) and (n,), with at least one segment and one label.",
+        )
+    if np.isnan(log_probs).any() or np.isposinf(log_probs).any():
+        raise TableError(
+            "cannot aggregate: a log-probability is NaN or +inf", "The audio or the model has such numbers."
+        )
+    if not (np.isfinite(durations_s).all() and (durations_s >= 0).all() and durations_s.any()):
+        raise TableError("cannot aggregate: durations must be finite, not negative, and not all 0")
+
+
+def _log_softmax(logits: Array) -> Array:
+    top = logits.max(axis=1, keepdims=True)
+    with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
+        shifted = np.where(np.isneginf(top), 0.0, logits - top)  # a row of nothing but −inf says nothing
+    normalised: Array = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
+    return np.maximum(normalised, FLOOR)
+
+
+def _mean(rows: Array, weights: Array) -> Array:
+    weights = weights / weights.max()
+    return np.array([math.fsum(column) for column in (rows * weights[:, None]).T]) / math.fsum(weights)
+
+
+def _softmax(logits: Array) -> Array:
+    return _normalised(np.exp(logits - logits.max()))
+
+
+def _normalised(parts: Array) -> Array:
+    return parts / math.fsum(parts)

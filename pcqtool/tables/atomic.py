@@ -1,0 +1,88 @@
+"""Files that appear whole or not at all: written aside, synced, renamed."""
+
+from __future__ import annotations
+
+import errno
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import BinaryIO
+
+from pcqtool.errors import TableError
+
+TEMPORARY_SUFFIX = ".tmp"
+"""A temporary starts with a dot and ends thus, so that no pattern for tables finds it."""
+
+HINTS = {
+    errno.ENOSPC: "Free some space, or choose another place with --out.",
+    errno.EDQUOT: "Your quota is used up: free some space, or choose another place with --out.",
+    errno.EFBIG: "The file system or a limit of the process (ulimit -f) allows no larger file.",
+    errno.EROFS: "Choose a place that can be written to with --out.",
+    errno.EACCES: "Ask for write permission, or choose another place with --out.",
+    errno.EPERM: "Ask for write permission, or choose another place with --out.",
+    errno.EISDIR: "There is a directory of this name: choose another name with --out.",
+    errno.ENOTDIR: "A part of the path is a file: choose another place with --out.",
+    errno.EEXIST: "A part of the path is a file: choose another place with --out.",
+    errno.ENAMETOOLONG: "Choose a shorter name with --out.",
+}
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[BinaryIO]:
+    """Open a binary file that takes the place of ``path`` when the block ends well, and vanishes when it does not.
+
+    Missing folders are made. Where ``path`` is a symbolic link, what it points to is replaced. Only a process killed
+    outright leaves its temporary behind, under a name that is no table's.
+
+    Raises:
+        TableError: if the file system refuses.
+    """
+    target = Path(os.path.realpath(path))
+    temporary = target.with_name(f".{target.name[:40]}.{secrets.token_hex(4)}{TEMPORARY_SUFFIX}")
+    with reported(path):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        file = temporary.open("xb")
+    try:
+        yield file
+        with reported(path):
+            file.flush()
+            _sync(file.fileno())
+            file.close()
+            temporary.replace(target)
+            _sync_folder(target.parent)
+    finally:
+        with suppress(OSError):
+            file.close()
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def reported(path: Path) -> Iterator[None]:
+    """Turn what the file system refuses while ``path`` is being written into a ``TableError`` with the remedy."""
+    try:
+        yield
+    except OSError as fault:
+        reason = fault.strerror or str(fault)
+        hint = HINTS.get(fault.errno, "") if fault.errno is not None else ""
+        raise TableError(f"{path}: cannot be written ({reason})", hint) from fault
+
+
+def _sync(descriptor: int) -> None:
+    try:
+        os.fsync(descriptor)
+    except OSError as fault:
+        if fault.errno not in (errno.EINVAL, errno.ENOTSUP):  # some network file systems have no such call
+            raise
+
+
+def _sync_folder(folder: Path) -> None:
+    if os.name == "nt":  # Windows cannot open a folder
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        _sync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,43 @@
+"""How columns are stored: zstd over all, byte-stream split for floats, dictionaries for strings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.types as pt
+
+
+def parquet_options(schema: pa.Schema) -> dict[str, Any]:
+    """Give the options for ``pyarrow.parquet.ParquetWriter``.
+
+    A column named in both lists would get a dictionary, so the lists are disjoint: strings in one, floats in the other.
+    """
+    leaves = [leaf for field in schema for leaf in _leaves(field.name, field.type)]
+    return {
+        "compression": "zstd",
+        "use_dictionary": [path for path, kind in leaves if _is_text(kind)],
+        "use_byte_stream_split": [path for path, kind in leaves if pt.is_float32(kind) or pt.is_float64(kind)],
+        "write_page_checksum": True,
+    }
+
+
+def compact(table: pa.Table) -> pa.Table:
+    """Encode the dictionary columns anew, so that a row group holds the values of its own rows only."""
+    for index, field in enumerate(table.schema):
+        if pt.is_dictionary(field.type):
+            column = table.column(index).cast(field.type.value_type).combine_chunks()
+            table = table.set_column(index, field, column.dictionary_encode().cast(field.type))
+    return table
+
+
+def _leaves(path: str, kind: pa.DataType) -> Iterator[tuple[str, pa.DataType]]:
+    if pt.is_list(kind) or pt.is_large_list(kind) or pt.is_fixed_size_list(kind):
+        yield from _leaves(f"{path}.list.element", kind.value_type)
+    else:
+        yield path, kind
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    return any((pt.is_dictionary(kind), pt.is_string(kind), pt.is_large_string(kind)))

@@ -1,0 +1,130 @@
+"""Where a table comes from: model, settings and versions, kept in the Parquet file itself."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field, fields
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from pcqtool import __version__
+from pcqtool.errors import TableError
+from pcqtool.tables.schema import SCHEMA_VERSION
+
+METADATA_KEY = b"pcqtool"
+"""Key of the file metadata under which the JSON is stored."""
+
+
+def _now() -> datetime:
+    return datetime.now(UTC).replace(microsecond=0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Provenance:
+    """All that is needed to say how a table was made, and to tell whether two tables were made alike.
+
+    Attributes:
+        schema_version: version of the table's columns.
+        tool_version: version of pcqtool that wrote it.
+        model: name of the model.
+        model_sha256: hash of the model's weights.
+        labels: the model's classes, in its order.
+        fingerprint: hash of everything that changes results; equal fingerprints, equal results.
+        aggregation: rule from segments to file, one of ``pcqtool.tables.aggregate.AGGREGATIONS``.
+        settings: the settings in full, as JSON values.
+        created: when the table was written (UTC).
+    """
+
+    model: str
+    model_sha256: str
+    labels: tuple[str, ...]
+    fingerprint: str
+    aggregation: str
+    settings: dict[str, Any] = field(default_factory=dict)
+    schema_version: int = SCHEMA_VERSION
+    tool_version: str = __version__
+    created: datetime = field(default_factory=_now)
+
+    def to_json(self) -> str:
+        """Give the JSON text that goes into the file metadata."""
+        values = asdict(self) | {"created": self.created.isoformat()}
+        return json.dumps(values, ensure_ascii=False, sort_keys=True)
+
+    @classmethod
+    def from_json(cls, text: str | bytes, source: Path | str = "the table") -> Provenance:
+        """Read the JSON text; keys that this version does not know are left aside.
+
+        Args:
+            text: what ``to_json`` gave.
+            source: name of the file, for the error.
+
+        Raises:
+            TableError: if the text is damaged, incomplete, or of a newer schema version.
+        """
+        try:
+            values = json.loads(text)
+            version = int(values["schema_version"])
+        except (ValueError, KeyError, TypeError) as fault:
+            raise TableError(f"{source}: damaged provenance ({fault!r})", "Write the table again.") from fault
+        if version > SCHEMA_VERSION:
+            raise TableError(
+                f"{source}: schema version {version}, written by pcqtool {values.get('tool_version', 'unknown')}",
+                f"This pcqtool ({__version__}) reads up to version {SCHEMA_VERSION}: install a newer one.",
+            )
+        try:
+            values["labels"] = tuple(values["labels"])
+            values["created"] = datetime.fromisoformat(values["created"])
+            return cls(**{key.name: values[key.name] for key in fields(cls)})
+        except (ValueError, KeyError, TypeError) as fault:
+            raise TableError(f"{source}: incomplete provenance ({fault!r})", "Write the table again.") from fault
+
+
+def read_provenance(path: Path) -> Provenance:
+    """Read a table's provenance; only the end of the file is read.
+
+    Raises:
+        TableError: if the file is missing or damaged, is not a table of pcqtool, or has a newer schema version.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        metadata = pq.read_metadata(path).metadata or {}
+    except FileNotFoundError as fault:
+        raise TableError(f"{path}: no such file") from fault
+    except (OSError, pa.ArrowException) as fault:
+        raise TableError(f"{path}: cannot be read as Parquet ({fault})") from fault
+    if METADATA_KEY not in metadata:
+        raise TableError(f"{path}: a Parquet file, but not written by pcqtool", "Name a table that pcqtool has made.")
+    return Provenance.from_json(metadata[METADATA_KEY], path)
+
+
+def common_provenance(paths: Iterable[Path]) -> Provenance:
+    """Give the provenance of the first of several tables that were made with the same settings.
+
+    Raises:
+        TableError: if there is no table, or one has another fingerprint than the first.
+    """
+    first: Provenance | None = None
+    for path in paths:
+        provenance = read_provenance(path)
+        first = first or provenance
+        check_fingerprint(provenance, first, path)
+    if first is None:
+        raise TableError("there is no table to read")
+    return first
+
+
+def check_fingerprint(found: Provenance, expected: Provenance, path: Path) -> None:
+    """Refuse a table that was made with other settings than its neighbours.
+
+    Raises:
+        TableError: if the fingerprints differ.
+    """
+    if found.fingerprint != expected.fingerprint:
+        raise TableError(
+            f"{path}: made with other settings (fingerprint {found.fingerprint}, not {expected.fingerprint})",
+            "Delete it, or give each run a directory of its own.",
+        )

@@ -1,0 +1,77 @@
+"""Reading results back, from one table or from a directory of parts, with polars."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pcqtool.errors import TableError
+from pcqtool.tables.paths import Kind, list_tables
+from pcqtool.tables.provenance import common_provenance
+
+if TYPE_CHECKING:
+    import polars as pl
+
+MARKS: dict[Kind, str] = {"files": "status", "segments": "start_s"}
+"""A column that only this kind of table has."""
+
+
+def read_files(path: Path) -> pl.DataFrame:
+    """Read the file table.
+
+    Args:
+        path: ``results.parquet``, or a directory with ``files/part-*.parquet``.
+
+    Raises:
+        TableError: if there is none, it is damaged or not pcqtool's, or parts were made with different settings.
+    """
+    return _collect(scan_files(path), path)
+
+
+def read_segments(path: Path) -> pl.DataFrame:
+    """Read the segment table that belongs to the file table at ``path``.
+
+    Args:
+        path: ``results.parquet`` (beside which ``results.segments.parquet`` lies), or a directory with
+            ``segments/part-*.parquet``.
+
+    Raises:
+        TableError: as ``read_files``.
+    """
+    return _collect(scan_segments(path), path)
+
+
+def scan_files(path: Path) -> pl.LazyFrame:
+    """Open the file table lazily: rows are read when the query is collected. Errors as in ``read_files``."""
+    return _scan(path, "files")
+
+
+def scan_segments(path: Path) -> pl.LazyFrame:
+    """Open the segment table lazily: rows are read when the query is collected. Errors as in ``read_files``."""
+    return _scan(path, "segments")
+
+
+def _scan(path: Path, kind: Kind) -> pl.LazyFrame:
+    import polars as pl
+
+    tables = list_tables(path, kind)
+    if not tables:
+        raise TableError(
+            f"{path}: no finished part in {path / kind}", "Name results.parquet, or a run's --out directory."
+        )
+    common_provenance(tables)
+    frame = pl.scan_parquet(tables, glob=False, hive_partitioning=False)  # names may hold *, [ or =
+    if MARKS[kind] not in frame.collect_schema():
+        raise TableError(
+            f"{tables[0]}: not a table of {kind}", "Name results.parquet; the other table is found beside it."
+        )
+    return frame
+
+
+def _collect(frame: pl.LazyFrame, path: Path) -> pl.DataFrame:
+    from polars.exceptions import PolarsError
+
+    try:
+        return frame.collect()
+    except (OSError, PolarsError) as fault:
+        raise TableError(f"{path}: cannot be read ({fault})") from fault

@@ -1,0 +1,131 @@
+"""The columns of the two result tables: names, order, types and meaning."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+import pyarrow as pa
+
+from pcqtool.errors import TableError
+
+SCHEMA_VERSION = 1
+"""Raised when a column is renamed, removed or changes its meaning; a column added at the end keeps it."""
+
+PROBABILITY_PREFIX = "prob_"
+"""A label's probability is in the column of this prefix and the label's name."""
+
+NAME = pa.dictionary(pa.int32(), pa.string())
+"""A string out of few: stored once, read as a categorical."""
+
+
+class Status(StrEnum):
+    """What became of one channel of one input."""
+
+    OK = "ok"
+    NO_SPEECH = "no_speech"
+    EMPTY = "empty"
+    TRUNCATED = "truncated"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column: its Arrow type, one sentence for users, and whether a row may leave it null."""
+
+    name: str
+    type: pa.DataType
+    sentence: str
+    nullable: bool = True
+
+    def field(self) -> pa.Field:
+        """Give the Arrow field, the sentence in its metadata under the key ``description``."""
+        return pa.field(self.name, self.type, self.nullable, {b"description": self.sentence.encode()})
+
+
+FILE = Column(
+    "file",
+    NAME,
+    "Path relative to the input root it was found under, with POSIX slashes; no two inputs share it.",
+    False,
+)
+CHANNEL = Column("channel", NAME, "Channel judged: 0, 1, … or mix; null where the file could not be opened.")
+MODEL = Column("model", NAME, "Name of the model that judged; null where nothing was judged.")
+
+
+def files_schema(labels: Sequence[str]) -> pa.Schema:
+    """Give the schema of the file table, one row for each input file and channel.
+
+    Args:
+        labels: the model's classes, in its order.
+
+    Raises:
+        TableError: if a label occurs twice.
+    """
+    return _schema(
+        FILE,
+        CHANNEL,
+        Column("duration_s", pa.float64(), "Length of what could be decoded, in seconds; null where nothing could."),
+        Column("sample_rate", pa.int32(), "Samples per second of the file itself, before resampling to 16 kHz."),
+        Column("n_segments", pa.int32(), "Number of segments in the segment table; 0 where there are none.", False),
+        Column("speech_s", pa.float64(), "Seconds of speech found; null where voice activity detection is off."),
+        *_judgement(labels, "segments by the rule `aggregation` of the table's provenance"),
+        Column("method", NAME, "Rule that made one judgement of many segments; null where nothing was judged."),
+        Column("status", NAME, f"What became of the input: {', '.join(Status)}.", False),
+        Column("error", pa.string(), "Why the status is not ok, in a line; null where it is."),
+        MODEL,
+        Column("size_bytes", pa.int64(), "Size of the input file in bytes when the run was planned."),
+        Column("mtime", pa.timestamp("us", "UTC"), "Time of the input file's last change when the run was planned."),
+    )
+
+
+def segments_schema(labels: Sequence[str]) -> pa.Schema:
+    """Give the schema of the segment table, one row for each segment of each channel.
+
+    ``padded`` is yes or no, not seconds: the seconds are the model's segment length less ``end_s - start_s``, so a user
+    has them already, while whether there were any cannot be told safely from a difference of rounded times.
+
+    Args:
+        labels: the model's classes, in its order.
+
+    Raises:
+        TableError: if a label occurs twice.
+    """
+    return _schema(
+        FILE,
+        CHANNEL,
+        Column("segment", pa.int32(), "Number of the segment within its file and channel, from 0.", False),
+        Column("start_s", pa.float64(), "First moment of the segment, in seconds from the start of the file.", False),
+        Column("end_s", pa.float64(), "End of the segment's own audio in seconds, padding not counted.", False),
+        Column("speech", pa.float32(), "Share of the segment that is speech, 0 to 1; null without voice detection."),
+        Column("padded", pa.bool_(), "Whether zeros were added at the end to fill the model's segment length.", False),
+        *_judgement(labels, "the segment alone"),
+    )
+
+
+def describe(schema: pa.Schema) -> dict[str, str]:
+    """Map each column of a schema, made here or read from a file, to its sentence ('' where it has none)."""
+    return {field.name: (field.metadata or {}).get(b"description", b"").decode() for field in schema}
+
+
+def probability_columns(labels: Iterable[str]) -> list[str]:
+    """Name the probability columns of some labels: ``anger`` → ``prob_anger``."""
+    return [PROBABILITY_PREFIX + label for label in labels]
+
+
+def _judgement(labels: Sequence[str], basis: str) -> list[Column]:
+    if len(set(labels)) != len(labels):
+        raise TableError(f"a label occurs twice: {', '.join(labels)}", "Each class of a model needs its own name.")
+    return [
+        Column("label", NAME, f"Most probable emotion, from {basis}; null where nothing was judged."),
+        Column("confidence", pa.float32(), "Calibrated probability of `label`, 0 to 1."),
+        *(
+            Column(name, pa.float32(), f"Calibrated probability of {label}, 0 to 1; all of a row sum to 1.")
+            for name, label in zip(probability_columns(labels), labels, strict=True)
+        ),
+    ]
+
+
+def _schema(*columns: Column) -> pa.Schema:
+    return pa.schema([column.field() for column in columns])

@@ -1,0 +1,128 @@
+"""The only writer of Parquet: row group by row group, atomically, with provenance."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import BinaryIO
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pcqtool.errors import TableError
+from pcqtool.tables.atomic import replacing, reported
+from pcqtool.tables.encoding import compact, parquet_options
+from pcqtool.tables.order import check_order, in_order, keys_of
+from pcqtool.tables.pandas_types import pandas_hints
+from pcqtool.tables.provenance import METADATA_KEY, Provenance
+from pcqtool.tables.schema import PROBABILITY_PREFIX, probability_columns
+
+ROW_GROUP_ROWS = 65_536
+"""Rows gathered before a row group is written: small enough to hold, large enough to compress and scan well."""
+
+ROW_GROUP_BYTES = 64 * 2**20
+"""A row group is written earlier when its rows take this much memory, as spectrograms do."""
+
+
+def write(path: Path, table: pa.Table, provenance: Provenance) -> None:
+    """Write a table, sorted by file, then start, then channel, in the place of whatever is at ``path``.
+
+    Raises:
+        TableError: if two rows are alike, columns do not fit the provenance, or the file system refuses.
+    """
+    with appending(path, table.schema, provenance) as rows:
+        rows.append(in_order(table))
+
+
+@contextmanager
+def appending(path: Path, schema: pa.Schema, provenance: Provenance) -> Iterator[Appender]:
+    """Open a table to be written piece by piece; it appears at ``path`` when the block ends well, or not at all.
+
+    Raises:
+        TableError: if columns do not fit the provenance, or the file system refuses.
+    """
+    with replacing(path) as file:
+        rows = Appender(path, file, schema, provenance)
+        try:
+            yield rows
+            rows.finish()
+        except BaseException:
+            rows.abandon()
+            raise
+
+
+class Appender:
+    """A table being written. Made by ``appending``; holds one row group of rows in memory."""
+
+    def __init__(self, path: Path, file: BinaryIO, schema: pa.Schema, provenance: Provenance) -> None:
+        _check_labels(path, schema, provenance)
+        self.path = path
+        self.schema = pandas_hints(schema)
+        metadata = {**(self.schema.metadata or {}), METADATA_KEY: provenance.to_json().encode()}
+        self._waiting: list[pa.Table] = []
+        self._n_waiting = 0
+        self._bytes_waiting = 0
+        self._last = keys_of(schema.empty_table())
+        with reported(path):
+            self._writer = pq.ParquetWriter(file, self.schema.with_metadata(metadata), **parquet_options(schema))
+
+    def append(self, table: pa.Table, source: Path | None = None) -> None:
+        """Add rows, which come after all rows added before.
+
+        Args:
+            table: the columns of the schema; types are converted where nothing is lost by it (strings to dictionaries).
+            source: where the rows come from, for the error.
+
+        Raises:
+            TableError: if columns or order are not as they must be, or the file system refuses.
+        """
+        source = source or self.path
+        table = self._conforming(table, source)
+        keys = keys_of(table)
+        check_order(pa.concat_tables([self._last, keys]), str(source))
+        if table.num_rows:
+            self._last = keys.slice(table.num_rows - 1)
+        self._waiting.append(table)
+        self._n_waiting += table.num_rows
+        self._bytes_waiting += table.nbytes
+        if self._n_waiting >= ROW_GROUP_ROWS or self._bytes_waiting >= ROW_GROUP_BYTES:
+            self._flush()
+
+    def finish(self) -> None:
+        """Write what waits, and the footer."""
+        self._flush()
+        with reported(self.path):
+            self._writer.close()
+
+    def abandon(self) -> None:
+        """Let go of the file; what was written is of no use."""
+        with suppress(Exception):
+            self._writer.close()
+
+    def _flush(self) -> None:
+        if not self._n_waiting:
+            return
+        table = pa.concat_tables(self._waiting)
+        self._waiting, self._n_waiting, self._bytes_waiting = [], 0, 0
+        n_groups = max(1, table.num_rows // ROW_GROUP_ROWS)
+        size = -(-table.num_rows // n_groups)
+        with reported(self.path):
+            for start in range(0, table.num_rows, size):
+                self._writer.write_table(compact(table.slice(start, size)), row_group_size=size)
+
+    def _conforming(self, table: pa.Table, source: Path) -> pa.Table:
+        if table.schema.names != self.schema.names:
+            raise TableError(
+                f"{source}: columns {', '.join(table.schema.names)} where {', '.join(self.schema.names)} are due"
+            )
+        try:
+            return table.cast(self.schema)
+        except (pa.ArrowException, ValueError) as fault:
+            raise TableError(f"{source}: rows do not fit the columns ({fault})") from fault
+
+
+def _check_labels(path: Path, schema: pa.Schema, provenance: Provenance) -> None:
+    found = [name for name in schema.names if name.startswith(PROBABILITY_PREFIX)]
+    if found and found != probability_columns(provenance.labels):
+        raise TableError(f"{path}: columns {', '.join(found)} for the labels {', '.join(provenance.labels)}")

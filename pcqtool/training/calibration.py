@@ -1,0 +1,75 @@
+"""How sure a model may be: one temperature for all its outputs, fitted to recordings it was not trained on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from pcqtool.errors import TrainingError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import ArrayLike, NDArray
+
+LOWEST, HIGHEST = 0.05, 20.0
+
+
+def fit_temperature(logits_by_file: Sequence[ArrayLike] | NDArray[np.floating], y: ArrayLike) -> float:
+    """Find the temperature T under which the probabilities of whole files have the least negative log-likelihood.
+
+    A file's probabilities are the softmax of the mean over its segments of log-softmax(logits / T). The normaliser
+    of each segment is the same for all classes, so this is softmax(mean logits / T), which is convex in 1 / T: the
+    search on log T in [0.05, 20] finds the one minimum. Source: Guo et al., ICML 2017, section 4.2.
+
+    scikit-learn's temperature scaling is not used: it calibrates a classifier object, and came with release 1.8.
+
+    Args:
+        logits_by_file: for each of N files ``(n_segments, L)`` logits or log-probabilities; or one array ``(N, L)``
+            with a row for each file, pooled already.
+        y: ``(N,)`` indices of the true classes.
+
+    Raises:
+        TrainingError: if there are no files, a file has no segment, or a logit is not finite.
+    """
+    import numpy as np
+    from scipy.optimize import minimize_scalar
+
+    pooled, classes = pool(logits_by_file), np.asarray(y, dtype=np.int64)
+    if classes.shape != (len(pooled),):
+        raise ValueError(f"{len(pooled)} files, but classes of shape {classes.shape}")
+    found = minimize_scalar(
+        lambda log_t: negative_log_likelihood(pooled, classes, float(np.exp(log_t))),
+        bounds=(np.log(LOWEST), np.log(HIGHEST)),
+        method="bounded",
+    )
+    # The search ends within a tolerance: where T = 1 is the minimum, it must not lose to a neighbour.
+    return min(
+        float(np.clip(np.exp(found.x), LOWEST, HIGHEST)),
+        1.0,
+        key=lambda temperature: negative_log_likelihood(pooled, classes, temperature),
+    )
+
+
+def pool(logits_by_file: Sequence[ArrayLike] | NDArray[np.floating]) -> NDArray[np.float64]:
+    """Average each file's segments, ``(n_segments, L)`` → ``(L,)``; gives ``(N, L)``.
+
+    Raises:
+        TrainingError: if there are no files, a file has no segment, or a logit is not finite.
+    """
+    import numpy as np
+
+    files = [np.atleast_2d(np.asarray(logits, dtype=np.float64)) for logits in logits_by_file]
+    if not files or not all(len(logits) for logits in files):
+        raise TrainingError("calibration needs files, each with at least one segment")
+    pooled = np.stack([logits.mean(axis=0) for logits in files])
+    if not np.isfinite(pooled).all():
+        raise TrainingError("calibration: the model's outputs are not finite", "The training run has diverged.")
+    return pooled
+
+
+def negative_log_likelihood(pooled: NDArray[np.float64], y: NDArray[np.int64], temperature: float) -> float:
+    """Give the mean negative log-likelihood of classes ``(N,)`` under softmax(pooled / T), pooled ``(N, L)``."""
+    import numpy as np
+    from scipy.special import log_softmax
+
+    return float(-log_softmax(pooled / temperature, axis=1)[np.arange(len(y)), y].mean())

@@ -1,0 +1,88 @@
+"""Views of a recording for training: what another speaker, room, microphone or telephone line would make of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import soxr
+from numpy.typing import NDArray
+
+from pcqtool.audio.segment import SAMPLE_RATE
+
+Wave = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class ViewSettings:
+    """How far a view may lie from its recording; each change is drawn anew for each view.
+
+    Attributes:
+        speed: largest change of speed, and with it of pitch and formants, as a share.
+        tilt_db: largest gain of a smooth random filter at any frequency.
+        snr_db: range of the signal-to-noise ratio of added coloured noise.
+        noise: share of views with noise.
+        reverb_s: range of reverberation times.
+        reverb: share of views with reverberation.
+        telephone: share of views limited to the telephone band, 300 to 3 400 Hz.
+        cut_s: largest piece cut off at the start.
+    """
+
+    speed: float = 0.15
+    tilt_db: float = 6.0
+    snr_db: tuple[float, float] = (10.0, 40.0)
+    noise: float = 0.5
+    reverb_s: tuple[float, float] = (0.1, 0.5)
+    reverb: float = 0.3
+    telephone: float = 0.2
+    cut_s: float = 0.3
+
+
+def make_view(wave: Wave, settings: ViewSettings, rng: np.random.Generator) -> Wave:
+    """Draw one view of a mono 16 kHz recording ``(N,)``; its length changes with the speed."""
+    view = _change_speed(wave, 1.0 + rng.uniform(-settings.speed, settings.speed))
+    cut = int(rng.uniform(0, settings.cut_s) * SAMPLE_RATE)
+    view = view[min(cut, len(view) // 4) :]
+    telephone = rng.random() < settings.telephone
+    if rng.random() < settings.reverb:
+        view = _reverberate(view, rng.uniform(*settings.reverb_s), rng)
+    view = _filter(view, settings.tilt_db, telephone, rng)
+    if rng.random() < settings.noise:
+        view = _add_noise(view, rng.uniform(*settings.snr_db), rng)
+    return (view * (10.0 ** rng.uniform(-0.5, 0.2))).clip(-1.0, 1.0).astype(np.float32)
+
+
+def _change_speed(wave: Wave, factor: float) -> Wave:
+    resampled: Wave = soxr.resample(wave, SAMPLE_RATE * factor, SAMPLE_RATE, quality="MQ")
+    return resampled
+
+
+def _reverberate(wave: Wave, rt60_s: float, rng: np.random.Generator) -> Wave:
+    """Add a tail of exponentially decaying noise, 60 dB down after ``rt60_s``, 0 to 12 dB below the direct sound."""
+    n = int(rt60_s * SAMPLE_RATE)
+    tail = rng.standard_normal(n) * np.exp(-6.91 * np.arange(n) / n)
+    tail *= 10.0 ** (-rng.uniform(0.0, 12.0) / 20.0) / np.sqrt((tail**2).sum())
+    tail[0] = 1.0
+    size = len(wave) + n - 1
+    wet = np.fft.irfft(np.fft.rfft(wave, size) * np.fft.rfft(tail, size), size)[: len(wave)]
+    return wet.astype(np.float32)
+
+
+def _filter(wave: Wave, tilt_db: float, telephone: bool, rng: np.random.Generator) -> Wave:
+    """Apply a smooth random gain over frequency, and the telephone band if asked for."""
+    hz = np.fft.rfftfreq(len(wave), 1.0 / SAMPLE_RATE)
+    knots = np.geomspace(50.0, 8000.0, 8)
+    gain_db = np.interp(np.log(hz + 1.0), np.log(knots), rng.uniform(-tilt_db, tilt_db, len(knots)))
+    if telephone:
+        gain_db = gain_db - 60.0 * ((hz < 300.0) * (1.0 - hz / 300.0) + (hz > 3400.0) * np.clip((hz - 3400.0) / 600.0, 0.0, 1.0))
+    filtered = np.fft.irfft(np.fft.rfft(wave) * 10.0 ** (gain_db / 20.0), len(wave))
+    return filtered.astype(np.float32)
+
+
+def _add_noise(wave: Wave, snr_db: float, rng: np.random.Generator) -> Wave:
+    """Add noise with a spectrum between white and brown."""
+    spectrum = np.fft.rfft(rng.standard_normal(len(wave)))
+    spectrum /= np.maximum(np.arange(len(spectrum)), 1.0) ** rng.uniform(0.0, 1.0)
+    noise = np.fft.irfft(spectrum, len(wave))
+    scale = np.sqrt((wave**2).mean() / max((noise**2).mean(), 1e-12)) * 10.0 ** (-snr_db / 20.0)
+    return (wave + scale * noise).astype(np.float32)

@@ -1,0 +1,101 @@
+"""Running the command line as its users do: in a process of its own."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from pcqtool.cli import console
+
+Run = Callable[..., "subprocess.CompletedProcess[str]"]
+
+# A program with commands that end in every way that there is.
+ENDS = """
+import os, signal, sys, time
+from typing import Annotated
+import typer
+from pcqtool.cli import console
+from pcqtool.cli.app import app, main
+from pcqtool.errors import ExitCode, LockedError
+
+@app.command()
+def knob(value: Annotated[int, typer.Option(envvar="PCQTOOL_JOBS")] = 1, many: list[str] = [], flag: bool = False):
+    console.info("a note")
+    console.debug("a detail")
+    console.print_json({"value": value, "many": many, "flag": flag})
+
+@app.command()
+def end(how: str):
+    if how == "locked":
+        raise LockedError("results.lock is held", "Wait for the other run.")
+    if how == "bug":
+        raise ZeroDivisionError("by zero")
+    if how == "some":
+        return ExitCode.SOME_FAILED
+    if how == "interrupt":
+        raise KeyboardInterrupt
+    if how == "nap":
+        try:
+            console.print_text("napping")
+            try:
+                time.sleep(60)
+            except Exception:
+                console.print_text("swallowed")
+        finally:
+            console.print_text("tidied")
+    if how == "warn":
+        import warnings
+        warnings.warn("old call", DeprecationWarning)
+
+sys.exit(main())
+"""
+
+
+def clean_environment(**more: str) -> dict[str, str]:
+    """The environment without what would change the program, and with ``more``."""
+    dropped = ("NO_COLOR", "FORCE_COLOR", "COLUMNS", "TERM")
+    return {k: v for k, v in os.environ.items() if not k.startswith("PCQTOOL_") and k not in dropped} | more
+
+
+@pytest.fixture
+def pcqtool(tmp_path: Path) -> Run:
+    """Run ``pcqtool`` in an empty directory with a clean environment."""
+
+    def run(*arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
+        return _run([sys.executable, "-m", "pcqtool", *arguments], tmp_path, env)
+
+    return run
+
+
+@pytest.fixture
+def ends_script(tmp_path: Path) -> Path:
+    """A file with the program of ``ENDS``."""
+    script = tmp_path / "ends.py"
+    script.write_text(ENDS)
+    return script
+
+
+@pytest.fixture
+def ends(ends_script: Path) -> Run:
+    """Run the program of ``ENDS``."""
+
+    def run(*arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
+        return _run([sys.executable, str(ends_script), *arguments], ends_script.parent, env)
+
+    return run
+
+
+def _run(command: list[str], folder: Path, env: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        command, capture_output=True, text=True, cwd=folder, env=clean_environment(**env), timeout=120, check=False
+    )
+
+
+@pytest.fixture(autouse=True)
+def _usual_level() -> None:
+    console.set_level(console.Level.NORMAL)

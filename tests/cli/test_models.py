@@ -1,0 +1,81 @@
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from safetensors.numpy import save_file
+
+from pcqtool.model import directory
+
+
+@pytest.fixture
+def model(tmp_path):
+    place = tmp_path / "mine" / "first"
+    place.mkdir(parents=True)
+    config = {"name": "first", "labels": ["anger", "neutral"], "network": {"channels": [16, 32]}}
+    config |= {"trained_on": "two rooms", "temperature": 1.5, "provenance": {"seed": 7}}
+    (place / directory.CONFIG).write_text(json.dumps(config))
+    save_file({"a": np.zeros(3, np.float16)}, place / directory.WEIGHTS)
+    (place / directory.METRICS).write_text('{"WA": {"mean": 0.88}}')
+    return place
+
+
+def test_list_finds_local_models_and_passes_over_other_configurations(pcqtool, model):
+    other = model.parent / "other"
+    other.mkdir()
+    (other / directory.CONFIG).write_text('{"hidden_size": 768}')
+    rows = json.loads(pcqtool("models", "list", "--json").stdout)
+    local = [row for row in rows if row["where"] != "bundled"]
+    assert local == [
+        {"name": "first", "labels": ["anger", "neutral"], "trained_on": "two rooms", "where": "mine/first"}
+    ]
+    assert [row["name"] for row in rows if row["where"] == "bundled"] == [p.name for p in directory.available()]
+
+
+def test_list_looks_where_it_is_told(pcqtool, model, tmp_path):
+    (tmp_path / "empty").mkdir()
+    assert "first" not in pcqtool("models", "list", "empty").stdout
+    assert "mine/first" in pcqtool("models", "list", "empty", "mine").stdout
+
+
+def test_list_says_with_verbose_what_it_passed_over(pcqtool, tmp_path):
+    (tmp_path / directory.CONFIG).write_text("[]")
+    assert pcqtool("models", "list").stderr == ""
+    assert "passed over: config.json" in pcqtool("models", "list", "-v").stderr
+
+
+def test_info_shows_everything(pcqtool, model):
+    shown = pcqtool("models", "info", "mine/first")
+    assert shown.returncode == 0
+    lines = dict(line.split(maxsplit=1) for line in shown.stdout.splitlines())
+    assert lines["labels"] == "anger, neutral"
+    assert lines["provenance.seed"] == "7"
+    assert lines["metrics.WA.mean"] == "0.88"
+    assert lines["network.channels"] == "16, 32"
+    assert lines["sha256"] == directory.sha256(model)
+
+
+def test_info_as_json(pcqtool, model):
+    about = json.loads(pcqtool("models", "info", "mine/first", "--json").stdout)
+    assert about["metrics"] == {"WA": {"mean": 0.88}}
+    assert about["size_bytes"] == (model / directory.WEIGHTS).stat().st_size
+    assert about["card"] is None
+
+
+def test_info_needs_no_metrics_but_readable_ones(pcqtool, model):
+    (model / directory.METRICS).write_text("{")
+    done = pcqtool("models", "info", "mine/first")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "metrics.json" in done.stderr
+    (model / directory.METRICS).unlink()
+    assert pcqtool("models", "info", "mine/first").returncode == 0
+
+
+@pytest.mark.parametrize(("remove", "said"), [(directory.CONFIG, "no model"), (directory.WEIGHTS, "model.safetensors")])
+def test_incomplete_model_is_an_error_that_names_it(pcqtool, model, remove, said):
+    (model / remove).unlink()
+    done = pcqtool("models", "info", "mine/first")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr

@@ -1,0 +1,51 @@
+from __future__ import annotations
+
+import pytest
+
+from pcqtool.corpora.conformance import fault
+
+
+def load(source: str) -> object:
+    scope: dict[str, object] = {"__name__": "plugin"}
+    exec(source, scope)  # noqa: S102
+    return scope["Good"]
+
+
+def test_a_sound_class_has_no_fault(good):
+    assert fault(load(good("fine")), "fine") is None
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "text"),
+    [
+        ("(self, root)", "(self)", "cannot be called as Good(root)"),
+        ("(self, root)", "(self, root, language)", "cannot be called as Good(root)"),
+        ("utterances(self)", "utterances(self, split)", "cannot be called as utterances()"),
+        ('("anger", "neutral")', '("angry", "neutral")', "'angry' is written 'anger'"),
+        ('("anger", "neutral")', '("anger", "hunger")', "unknown emotion 'hunger'"),
+        ('("anger", "neutral")', '["anger"]', "must be a tuple"),
+        ('("anger", "neutral")', "()", "must be a tuple"),
+        ('name = "fine"', 'name = "other"', "registered as 'fine'"),
+        ('"CC0"', "None", "licence must be a str"),
+        ('"https://example.org/corpus"', "7", "url must be a str or None"),
+        ("def utterances(self):\n        return []", "utterances = ()", "utterances must be a method"),
+    ],
+)
+def test_a_class_that_is_no_corpus_is_told_what_it_lacks(good, old, new, text):
+    source = good("fine")
+    assert old in source
+    assert text in fault(load(source.replace(old, new)), "fine")
+
+
+@pytest.mark.parametrize("keyword", ["=None", "='de'"])
+def test_further_arguments_with_defaults_are_allowed(good, keyword):
+    assert fault(load(good("fine").replace("(self, root)", f"(self, root, language{keyword})")), "fine") is None
+
+
+def test_labels_may_be_a_property(good):
+    late = 'labels = ("anger", "neutral")', "@property\n    def labels(self):\n        return ('anger',)"
+    assert fault(load(good("fine").replace(*late)), "fine") is None
+
+
+def test_an_instance_is_not_a_class(good):
+    assert "not a class" in fault(load(good("fine"))(None), "fine")

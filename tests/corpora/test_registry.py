@@ -1,0 +1,103 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from pcqtool.corpora.base import Corpus
+from pcqtool.corpora.registry import Entry, available, find, get
+from pcqtool.errors import CorpusError
+
+
+def entries(name: str) -> list[Entry]:
+    return [entry for entry in available() if entry.name == name]
+
+
+def test_built_in_corpora_are_found_through_the_entry_points_of_the_project(install):
+    built_in = [entry for entry in available() if entry.built_in]
+    assert [entry.name for entry in built_in] == ["emodb", "iemocap", "manifest"]
+    assert [entry.error for entry in built_in] == [None, None, None]
+
+
+def test_a_plugin_is_found_and_opened(install, good, tmp_path):
+    install("good-plugin", {"fine": "good_plugin:Good"}, good("fine"))
+    (entry,) = entries("fine")
+    assert (entry.distribution, entry.version, entry.error) == ("good-plugin", "1.0", None)
+    corpus = get("fine", tmp_path)
+    assert isinstance(corpus, Corpus)
+    assert corpus.root == tmp_path
+
+
+@pytest.mark.parametrize(
+    ("source", "text"),
+    [
+        ("raise RuntimeError('no licence key')", "RuntimeError: no licence key"),
+        ("import a_module_that_nobody_has", "ModuleNotFoundError"),
+        ("raise SystemExit(3)", "SystemExit: 3"),
+        ("def broken(:", "SyntaxError"),
+        ("Other = 1", "AttributeError"),
+        ("Good = 'text'", "not a class"),
+        ("class Good:\n    name = 'bad'\n    title = ''", "lacks citation, licence, url, labels, utterances"),
+    ],
+)
+def test_a_broken_plugin_is_an_entry_with_its_reason_and_the_rest_works(install, source, text):
+    install("bad-plugin", {"bad": "bad_plugin:Good"}, source)
+    (entry,) = entries("bad")
+    assert entry.corpus is None
+    assert text in entry.error
+    assert entries("emodb")[0].corpus is not None
+    with pytest.raises(CorpusError, match="cannot be used") as caught:
+        find("bad")
+    assert text in caught.value.what
+    assert "bad-plugin 1.0" in caught.value.hint
+
+
+def test_two_plugins_with_one_name_are_both_refused_and_named(install, good):
+    install("first", {"twin": "first:Good"}, good("twin"))
+    install("second", {"twin": "second:Good"}, good("twin"))
+    first, second = entries("twin")
+    assert first.corpus is second.corpus is None
+    assert "second:Good of second" in first.error
+    assert "first:Good of first" in second.error
+    with pytest.raises(CorpusError, match="also taken by"):
+        find("twin")
+    assert entries("manifest")[0].error is None
+
+
+def test_a_plugin_cannot_take_the_name_of_a_built_in_corpus(install, good):
+    install("thief", {"emodb": "thief:Good"}, good("emodb"))
+    assert [entry.error is None for entry in entries("emodb")] == [True, False]
+    assert find("emodb").__name__ == "EmoDB"
+
+
+def test_a_broken_plugin_does_not_keep_another_corpus_from_being_opened(install, tmp_path):
+    install("bad-plugin", {"bad": "bad_plugin:Good"}, "raise RuntimeError")
+    assert get("emodb", tmp_path).name == "emodb"
+    assert "bad_plugin" not in sys.modules
+
+
+def test_an_unknown_name_lists_the_known_ones_and_the_nearest(install):
+    with pytest.raises(CorpusError, match="did you mean 'emodb'") as caught:
+        find("EMO-DB")
+    assert caught.value.hint == "Known: emodb, iemocap, manifest."
+    with pytest.raises(CorpusError) as caught:
+        find("zzz")
+    assert "did you mean" not in caught.value.what
+
+
+def test_a_constructor_that_raises_is_the_plugins_fault(install, good, tmp_path):
+    install("late", {"late": "late:Good"}, good("late").replace("self.root = root", "raise KeyError('oops')"))
+    with pytest.raises(CorpusError, match=r"'late' cannot open .*oops"):
+        get("late", tmp_path)
+
+
+def test_listing_imports_nothing_heavy(install, tmp_path):
+    code = (
+        "import sys; from pcqtool.corpora.registry import available; assert len(available()) >= 3; "
+        "print([m for m in ('torch', 'numpy', 'polars', 'sklearn', 'pyarrow') if m in sys.modules])"
+    )
+    path = f"import sys; sys.path[:0] = [{str(tmp_path / 'site')!r}, {str(Path(__file__).parents[2])!r}]; "
+    done = subprocess.run([sys.executable, "-c", path + code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

@@ -1,0 +1,53 @@
+from __future__ import annotations
+
+import pytest
+
+from pcqtool.corpora.emodb import EmoDB
+from pcqtool.corpora.iemocap import IEMOCAP
+from pcqtool.corpora.manifest import Manifest
+from pcqtool.corpora.roots import resolve
+from pcqtool.errors import CorpusError
+
+
+def test_an_explicit_root_comes_before_the_environment(tmp_path, monkeypatch):
+    (tmp_path / "emodb").mkdir()
+    monkeypatch.setenv("PCQTOOL_CORPORA", str(tmp_path))
+    other = tmp_path / "elsewhere"
+    other.mkdir()
+    assert resolve(EmoDB, other) == other
+    assert resolve(EmoDB) == tmp_path / "emodb"
+
+
+def test_home_is_expanded(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "emodb").mkdir()
+    assert resolve(EmoDB, "~/emodb") == tmp_path / "emodb"
+    monkeypatch.setenv("PCQTOOL_CORPORA", "~")
+    assert resolve(EmoDB) == tmp_path / "emodb"
+
+
+@pytest.mark.parametrize("value", [None, ""])
+def test_without_a_root_the_error_says_where_to_get_it_and_how_to_name_it(monkeypatch, value):
+    monkeypatch.delenv("PCQTOOL_CORPORA", raising=False)
+    if value is not None:
+        monkeypatch.setenv("PCQTOOL_CORPORA", value)
+    with pytest.raises(CorpusError, match="'iemocap': no folder given") as caught:
+        resolve(IEMOCAP)
+    for part in (IEMOCAP.url, "signing the release form", "--root", "PCQTOOL_CORPORA", "holds iemocap/"):
+        assert part in caught.value.hint
+
+
+def test_a_folder_that_is_not_there_is_named(tmp_path, monkeypatch):
+    monkeypatch.setenv("PCQTOOL_CORPORA", str(tmp_path))
+    with pytest.raises(CorpusError) as caught:
+        resolve(EmoDB)
+    assert str(tmp_path / "emodb") in caught.value.what
+    with pytest.raises(CorpusError, match="nowhere does not exist"):
+        resolve(EmoDB, tmp_path / "nowhere")
+
+
+def test_a_corpus_without_source_only_asks_for_its_place(monkeypatch):
+    monkeypatch.delenv("PCQTOOL_CORPORA", raising=False)
+    with pytest.raises(CorpusError) as caught:
+        resolve(Manifest)
+    assert caught.value.hint.startswith("Pass --root PATH")

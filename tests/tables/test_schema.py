@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+import pyarrow as pa
+import pytest
+
+from pcqtool.errors import TableError
+from pcqtool.tables.schema import Status, describe, files_schema, segments_schema
+
+
+def test_columns_of_files_are_those_of_the_contract() -> None:
+    assert files_schema(["anger", "fear"]).names == [
+        *("file", "channel", "duration_s", "sample_rate", "n_segments", "speech_s", "label", "confidence"),
+        *("prob_anger", "prob_fear", "method", "status", "error", "model", "size_bytes", "mtime"),
+    ]
+
+
+def test_columns_of_segments_are_those_of_the_contract() -> None:
+    assert segments_schema(["anger", "fear"]).names == [
+        *("file", "channel", "segment", "start_s", "end_s", "speech", "padded", "label", "confidence"),
+        *("prob_anger", "prob_fear"),
+    ]
+
+
+@pytest.mark.parametrize("make", [files_schema, segments_schema])
+def test_types(make: type) -> None:
+    schema = make(["anger"])
+    names = {"file", "channel", "label", "method", "status", "model"}
+    for field in schema:
+        if field.name in names:
+            assert field.type == pa.dictionary(pa.int32(), pa.string())
+        elif field.name.endswith("_s"):
+            assert field.type == pa.float64()
+        elif field.name.startswith("prob_") or field.name in ("confidence", "speech"):
+            assert field.type == pa.float32()
+
+
+def test_order_of_labels_is_kept() -> None:
+    assert [n for n in segments_schema(["sadness", "anger"]).names if n.startswith("prob_")] == [
+        "prob_sadness",
+        "prob_anger",
+    ]
+
+
+@pytest.mark.parametrize("make", [files_schema, segments_schema])
+def test_every_column_is_described_in_a_sentence(make: type) -> None:
+    schema = make(["anger", "fear"])
+    sentences = describe(schema)
+    assert list(sentences) == schema.names
+    assert all(sentence.endswith(".") and len(sentence) > 20 for sentence in sentences.values())
+    assert "fear" in sentences["prob_fear"]
+    for name, sentence in sentences.items():
+        assert not name.endswith("_s") or "seconds" in sentence.lower()
+
+
+def test_status_sentence_names_every_status() -> None:
+    assert all(status in describe(files_schema([]))["status"] for status in Status)
+    assert {*Status} == {"ok", "no_speech", "empty", "truncated", "failed"}
+
+
+def test_describe_without_sentences() -> None:
+    assert describe(pa.schema([("x", pa.int8())])) == {"x": ""}
+
+
+@pytest.mark.parametrize("make", [files_schema, segments_schema])
+def test_a_repeated_label_is_refused(make: type) -> None:
+    with pytest.raises(TableError, match="twice"):
+        make(["anger", "anger"])
