@@ -6,6 +6,7 @@ import os
 import stat
 from collections.abc import Iterator
 from contextlib import ExitStack
+from itertools import chain
 from pathlib import Path
 from typing import BinaryIO, Protocol, Self
 
@@ -13,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import soundfile
 
+from pcqtool.audio.discover import shown
 from pcqtool.audio.ffmpeg import FFmpegDecoder
 from pcqtool.audio.sndfile import SndfileDecoder
 from pcqtool.errors import AudioError
@@ -33,9 +35,14 @@ class Decoder(Protocol):
     claim_holds: bool
     fault: str | None
 
-    def blocks(self, n_frames: int) -> Iterator[npt.NDArray[np.float32]]: ...
-    def seek(self, frame: int) -> bool: ...
-    def close(self) -> None: ...
+    def blocks(self, n_frames: int) -> Iterator[npt.NDArray[np.float32]]:
+        """Decode onwards: ``(n, channels)`` each, ``n`` about ``n_frames``."""
+
+    def seek(self, frame: int) -> bool:
+        """Go to a frame, exactly or not at all."""
+
+    def close(self) -> None:
+        """Let go of the decoder; the file stays open."""
 
 
 class Recording:
@@ -70,7 +77,7 @@ class Recording:
         self._exit.close()
 
     def seek(self, frame: int) -> bool:
-        """Start at this frame instead of the first, where that is exact to the sample; else do nothing and say False."""
+        """Start at this frame, where the format allows it to the sample; else do nothing and say False."""
         if frame and not self._decoder.seek(frame):
             return False
         self.n_frames = frame
@@ -94,17 +101,18 @@ class Recording:
             yield block
         if self._decoder.fault and not self.n_frames:
             raise AudioError(
-                f"{self.path}: nothing in it can be decoded ({self._decoder.fault})",
+                f"{shown(self.path)}: nothing in it can be decoded ({self._decoder.fault})",
                 "The file is damaged; copy or export it again.",
             )
         self.shortfall = self._find_shortfall()
 
     def _not_finite(self, block: npt.NDArray[np.float32], rest: Iterator[npt.NDArray[np.float32]]) -> AudioError:
-        n_bad, n_all = _count(block) + np.array([0, self.n_frames * self.n_channels])
-        for later in rest:
-            n_bad, n_all = (n_bad, n_all) + _count(later)
+        n_bad, n_all = 0, self.n_frames * self.n_channels
+        for one in chain([block], rest):
+            n_bad += one.size - int(np.count_nonzero(np.isfinite(one)))
+            n_all += one.size
         return AudioError(
-            f"{self.path}: {n_bad} of {n_all} samples are NaN or infinite",
+            f"{shown(self.path)}: {n_bad} of {n_all} samples are NaN or infinite",
             "The program that wrote the file failed; write it again, as integers if you can.",
         )
 
@@ -115,10 +123,6 @@ class Recording:
         if claimed_s is not None and held_s < claimed_s - TOLERANCE_S:
             reasons.append(f"the header claims {claimed_s:.2f} s, the file holds {held_s:.2f} s")
         return "; ".join(reasons) or None
-
-
-def _count(block: npt.NDArray[np.float32]) -> npt.NDArray[np.int64]:
-    return np.array([block.size - np.count_nonzero(np.isfinite(block)), block.size])
 
 
 def open_recording(path: str | Path) -> Recording:
@@ -137,11 +141,11 @@ def open_recording(path: str | Path) -> Recording:
         stack.callback(decoder.close)
         if decoder.sample_rate not in RATES:
             raise AudioError(
-                f"{path}: a sample rate of {decoder.sample_rate} Hz cannot be right",
+                f"{shown(path)}: a sample rate of {decoder.sample_rate} Hz cannot be right",
                 f"Rates from {RATES.start} to {RATES.stop - 1} Hz are read; the header may be damaged.",
             )
         if decoder.n_channels < 1:
-            raise AudioError(f"{path}: has no channels", "The header may be damaged.")
+            raise AudioError(f"{shown(path)}: has no channels", "The header may be damaged.")
         recording = Recording(path, decoder)
         recording._exit = stack.pop_all()
     return recording
@@ -152,16 +156,20 @@ def _open_file(path: Path) -> BinaryIO:
         found = os.stat(path)  # noqa: PTH116
         if not stat.S_ISREG(found.st_mode):  # opening a pipe would wait for ever
             what = "a directory" if stat.S_ISDIR(found.st_mode) else "no regular file"
-            raise AudioError(f"{path}: is {what}", "Give a recording.")
+            raise AudioError(f"{shown(path)}: is {what}", "Give a recording.")
         if not found.st_size:
-            raise AudioError(f"{path}: is empty (0 bytes)", "The recording or the copy of it failed.")
+            raise AudioError(f"{shown(path)}: is empty (0 bytes)", "The recording or the copy of it failed.")
         return path.open("rb")
     except FileNotFoundError as error:
-        raise AudioError(f"{path}: does not exist", "It may have been moved since it was listed.") from error
+        raise AudioError(f"{shown(path)}: does not exist", "It may have been moved since it was listed.") from error
     except PermissionError as error:
-        raise AudioError(f"{path}: may not be read", "Check the permissions of the file and its folders.") from error
+        raise AudioError(
+            f"{shown(path)}: may not be read", "Check the permissions of the file and its folders."
+        ) from error
     except OSError as error:
-        raise AudioError(f"{path}: cannot be opened ({error.strerror})", "Check the disk or the share.") from error
+        raise AudioError(
+            f"{shown(path)}: cannot be opened ({error.strerror})", "Check the disk or the share."
+        ) from error
 
 
 def _decoder(file: BinaryIO, path: Path) -> Decoder:
@@ -174,4 +182,4 @@ def _decoder(file: BinaryIO, path: Path) -> Decoder:
             return decoder
         decoder.close()
     file.seek(0)
-    return FFmpegDecoder(file, str(path))
+    return FFmpegDecoder(file, shown(path))

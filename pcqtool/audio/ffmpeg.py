@@ -35,7 +35,7 @@ class FFmpegDecoder:
         self._n_bad = 0
         try:
             # A playlist would make FFmpeg open other files and addresses: no protocol is allowed beyond the open file.
-            self._container = av.open(file, options={"protocol_whitelist": "none"})
+            self._container: Any = av.open(file, options={"protocol_whitelist": "none"})
         except (self._av_error, ValueError) as error:
             raise AudioError(f"{name}: not a recording that can be decoded ({_reason(error)})", _HINT) from error
         try:
@@ -112,18 +112,21 @@ class FFmpegDecoder:
         return False
 
     def close(self) -> None:
+        """Let go of the decoder; the file stays open."""
         self._container.close()
 
 
 def samples(frame: Any) -> npt.NDArray[np.float32]:
     """An FFmpeg audio frame, in any of its sample formats, as float32 ``(n, channels)`` within -1 to 1."""
-    values = frame.to_ndarray()  # planar: (channels, n); packed: (1, n * channels)
+    values: npt.NDArray[Any] = frame.to_ndarray()  # planar: (channels, n); packed: (1, n * channels)
     values = values.T if frame.format.is_planar else values.reshape(-1, frame.layout.nb_channels)
+    wave: npt.NDArray[np.float32] = np.ascontiguousarray(values, dtype=np.float32)
     if values.dtype.kind == "f":
-        return np.ascontiguousarray(values, dtype=np.float32)
+        return wave
     if values.dtype == np.uint8:
-        return (values.astype(np.float32) - 128) / 128
-    return np.ascontiguousarray(values, dtype=np.float32) * np.float32(2.0 ** (1 - 8 * values.dtype.itemsize))
+        wave -= np.float32(128)
+    wave *= np.float32(2.0 ** (1 - 8 * values.dtype.itemsize))
+    return wave
 
 
 _HINT = "Check that it plays elsewhere; copy or export it again if it does not."

@@ -1,4 +1,51 @@
-"""Segments."""
+"""Cutting into consecutive segments of equal length, the last one padded with zeros at its end (section 3.2)."""
 
-SAMPLE_RATE = 16000
+from __future__ import annotations
+
+from typing import Generic, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+SAMPLE_RATE = 16000  # Hz, of everything behind the decoder
 SEGMENT_S = 3.0
+SEGMENT_SAMPLES = round(SEGMENT_S * SAMPLE_RATE)
+
+T = TypeVar("T", bound=np.generic)
+
+
+class Segmenter(Generic[T]):
+    """Cuts a stream of values, given in blocks of any size, into rows of equal length; each value is in one row.
+
+    Args:
+        n_samples: the length of a segment.
+        dtype: of the values.
+
+    Examples:
+        >>> cutter = Segmenter(4, np.int64)
+        >>> cutter.push(np.arange(6))
+        array([[0, 1, 2, 3]])
+        >>> cutter.flush()
+        (array([[4, 5, 0, 0]]), array([2]))
+    """
+
+    def __init__(self, n_samples: int, dtype: type[T]) -> None:
+        self.n_samples = n_samples
+        self._rest: npt.NDArray[T] = np.zeros(0, dtype)
+
+    def push(self, block: npt.NDArray[T]) -> npt.NDArray[T]:
+        """Take the next values ``(n,)``; give the segments that they complete, ``(m, n_samples)`` with ``m`` from 0."""
+        values = np.concatenate((self._rest, block))
+        n_whole = len(values) // self.n_samples * self.n_samples
+        self._rest = values[n_whole:].copy()
+        return values[:n_whole].reshape(-1, self.n_samples)
+
+    def flush(self) -> tuple[npt.NDArray[T], npt.NDArray[np.int64]]:
+        """End the stream; give what is left: ``(m, n_samples)``, ``m`` 0 or 1, and its real length ``(m,)``."""
+        n_left = len(self._rest)
+        m = 1 if n_left else 0
+        tail = np.zeros((m, self.n_samples), self._rest.dtype)
+        if m:
+            tail[0, :n_left] = self._rest
+        self._rest = self._rest[:0]
+        return tail, np.full(m, n_left, dtype=np.int64)

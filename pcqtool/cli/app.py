@@ -18,10 +18,11 @@ from typing import cast
 import typer
 from typer.core import TyperGroup
 
-from pcqtool.cli import common, console, corpora, doctor, models
+from pcqtool.cli import common, console, corpora, doctor, evaluate, label, merge, models, train
 from pcqtool.cli.program import Program
 from pcqtool.errors import ExitCode, PcqtoolError, TerminatedError
 
+LABELLING = "Labelling"
 MODELS = "Models and corpora"
 INSTALLATION = "Installation"
 
@@ -59,6 +60,10 @@ def root(
     """Take the flags that come before a command's name; their callbacks do the work."""
 
 
+app.command(rich_help_panel=LABELLING)(label.label)
+app.command(rich_help_panel=LABELLING)(merge.merge)
+app.command(rich_help_panel=MODELS)(train.train)
+app.command(rich_help_panel=MODELS)(evaluate.evaluate)
 app.add_typer(corpora.app, name="corpora", rich_help_panel=MODELS)
 app.add_typer(models.app, name="models", rich_help_panel=MODELS)
 app.command(rich_help_panel=INSTALLATION)(doctor.doctor)

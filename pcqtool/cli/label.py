@@ -129,7 +129,8 @@ def _show_plan(plan: Plan, sources: Sequence[Source], json: bool) -> None:
     hours, unreadable = 0.0, 0
     for source in (source for part in plan.parts for source in part):
         try:
-            hours += (probe(source.path).duration_s or 0.0) / 3600.0
+            duration_s, _, _ = probe(source.path)
+            hours += (duration_s or 0.0) / 3600.0
         except PcqtoolError:
             unreadable += 1
     facts = {

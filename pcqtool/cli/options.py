@@ -5,6 +5,7 @@ A default stands in the command's signature, taken from the settings class that 
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -62,3 +63,41 @@ Root = Annotated[
         help="Directory of the corpus. Without it: the folder of that name inside PCQTOOL_CORPORA.",
     ),
 ]
+
+CorpusName = Annotated[
+    str, typer.Option("--corpus", metavar="NAME", help="A corpus by its name; 'pcqtool corpora list' shows them.")
+]
+
+RecipeName = Annotated[
+    str,
+    typer.Option(
+        "--recipe", metavar="NAME|FILE.toml", help="Training settings: mini, paper, or a file with the same keys."
+    ),
+]
+
+Encoder = Annotated[
+    str | None,
+    typer.Option(
+        "--encoder",
+        metavar="DIR|ID",
+        help="Pre-trained speech encoder to build on: a directory, or a Hub id such as microsoft/wavlm-base.",
+    ),
+]
+
+Teacher = Annotated[
+    str | None,
+    typer.Option(
+        "--teacher", metavar="DIR|ID", help="Pre-trained encoder that teaches a small model; none of it is kept."
+    ),
+]
+
+Epochs = Annotated[
+    int | None, typer.Option("--epochs", min=1, metavar="N", help="Passes over the corpus, instead of the recipe's.")
+]
+
+Seed = Annotated[int, typer.Option("--seed", metavar="N", help="Of weights, order and views.")]
+
+
+def n_jobs(jobs: int) -> int:
+    """Give the number of parallel jobs; 0 stands for one a processor core."""
+    return jobs or os.cpu_count() or 1

@@ -8,7 +8,8 @@ from itertools import islice
 from threading import Event, Semaphore
 
 from pcqtool.audio.discover import Source
-from pcqtool.audio.tracks import Chunk, Reading, Tracks, read
+from pcqtool.audio.lane import Chunk
+from pcqtool.audio.tracks import Reading, Tracks, read
 from pcqtool.errors import AudioError
 
 AHEAD = 10  # chunks of a file, up to 30 s each, that are decoded before the model asks for them

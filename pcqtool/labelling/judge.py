@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from pcqtool.audio.lane import Chunk
 from pcqtool.audio.segment import SAMPLE_RATE
-from pcqtool.audio.tracks import Chunk
 from pcqtool.model.predictor import Predictor
 
 

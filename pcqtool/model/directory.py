@@ -177,7 +177,7 @@ def network(config: ModelConfig) -> PCQConfig:
     encoder = dict(entries.pop("encoder", {}))
     spectrogram = SpectrogramSettings(**entries.pop("spectrogram", {}))
     encoder["layers"] = tuple(encoder.get("layers", (-1,)))
-    plain = {key: tuple(value) if isinstance(value, list) else value for key, value in entries.items()}
+    plain: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in entries.items()}
     return PCQConfig(labels=config.labels, encoder=EncoderConfig(**encoder), spectrogram=spectrogram, **plain)
 
 

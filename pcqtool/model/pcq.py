@@ -28,6 +28,7 @@ class PCQConfig:
         labels: the classes, in the order of the logits.
         channels: of MLCNN's layers, two to four of them (Fig. 3).
         strides: of MLCNN's layers.
+        pool: frames and bins of the spectrogram that are averaged into one before MLCNN.
         pdc: PDC blocks, or plain 3×3 convolutions ("w/o PDC").
         csq: the channel semantic queries; they need an encoder ("w/o CSQ").
         encoder: which speech encoder ("w/o WavLM" is the kind ``none``).
@@ -41,6 +42,7 @@ class PCQConfig:
     labels: tuple[str, ...]
     channels: tuple[int, ...] = (16, 32, 48, 64)
     strides: tuple[int, ...] = (2, 2, 2, 2)
+    pool: tuple[int, int] = (1, 1)
     pdc: bool = True
     csq: bool = True
     encoder: EncoderConfig = field(default_factory=EncoderConfig)
@@ -107,7 +109,8 @@ class PCQ(nn.Module):
     def forward(self, waves: Tensor) -> Prediction:
         """Judge a batch of segments."""
         level = (self.spectrogram(waves) - self.config.mean_db) / self.config.sd_db
-        maps = self.mlcnn(level.unsqueeze(1).contiguous(memory_format=torch.channels_last))
+        level = functional.avg_pool2d(level.unsqueeze(1), self.config.pool)
+        maps = self.mlcnn(level.contiguous(memory_format=torch.channels_last))
         frames = None if self.encoder is None else self.encoder(waves)
         parts = self._query(maps, frames) + [_gap(maps[-1])]
         if frames is not None:
@@ -121,7 +124,7 @@ class PCQ(nn.Module):
             return []
         token = frames.unsqueeze(1)  # (B, 1, T, D): one channel
         return [
-            _gap(csq(shallow, deep, functional.adaptive_avg_pool2d(token, shallow.shape[2:])))
+            _gap(csq(shallow, deep, functional.adaptive_avg_pool2d(token, (shallow.shape[2], shallow.shape[3]))))
             for csq, shallow, deep in zip(self.csq, maps, maps[1:], strict=False)
         ]
 

@@ -24,7 +24,8 @@ class ChannelAttention(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Multiply each channel by its weight between 0 and 1."""
         weights = self.excite(self.squeeze(x.mean(dim=(2, 3))).relu()).sigmoid()
-        return x * weights[:, :, None, None]
+        weighted: Tensor = x * weights[:, :, None, None]
+        return weighted
 
 
 class PDC(nn.Sequential):

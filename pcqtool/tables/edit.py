@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from itertools import pairwise
 from pathlib import Path
 
 import pyarrow as pa
@@ -16,7 +17,7 @@ from pcqtool.tables.writer import write
 
 
 def read_columns(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
-    """Read a table, or some of its columns; file names as plain strings.
+    """Read a table, or some of its columns.
 
     Raises:
         TableError: if it cannot be read.
@@ -25,8 +26,7 @@ def read_columns(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
         table = pq.read_table(path, columns=columns)
     except (OSError, pa.ArrowException) as fault:
         raise TableError(f"{path}: cannot be read ({fault})") from fault
-    place = table.schema.get_field_index("file")
-    return table if place < 0 else table.set_column(place, "file", table["file"].cast(pa.string()))
+    return table.replace_schema_metadata()
 
 
 def drop_files(path: Path, names: Collection[str], provenance: Provenance) -> None:
@@ -43,7 +43,7 @@ def join(paths: Sequence[Path], out: Path, provenance: Provenance) -> None:
     """
     ranges = sorted((span, path) for path in paths if (span := _span(path)))
     ordered = [path for _, path in ranges]
-    if all(before[1] < after[0] for (before, _), (after, _) in zip(ranges, ranges[1:], strict=False)):
+    if all(before[1] < after[0] for (before, _), (after, _) in pairwise(ranges)):
         merge(ordered or list(paths[:1]), out, provenance)
     else:
         write(out, pa.concat_tables([read_columns(path) for path in ordered]), provenance)

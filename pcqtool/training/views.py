@@ -49,7 +49,7 @@ def make_view(wave: Wave, settings: ViewSettings, rng: np.random.Generator) -> W
     view = _filter(view, settings.tilt_db, telephone, rng)
     if rng.random() < settings.noise:
         view = _add_noise(view, rng.uniform(*settings.snr_db), rng)
-    return (view * (10.0 ** rng.uniform(-0.5, 0.2))).clip(-1.0, 1.0).astype(np.float32)
+    return np.asarray((view * (10.0 ** rng.uniform(-0.5, 0.2))).clip(-1.0, 1.0), np.float32)
 
 
 def _change_speed(wave: Wave, factor: float) -> Wave:
@@ -65,7 +65,7 @@ def _reverberate(wave: Wave, rt60_s: float, rng: np.random.Generator) -> Wave:
     tail[0] = 1.0
     size = len(wave) + n - 1
     wet = np.fft.irfft(np.fft.rfft(wave, size) * np.fft.rfft(tail, size), size)[: len(wave)]
-    return wet.astype(np.float32)
+    return np.asarray(wet, np.float32)
 
 
 def _filter(wave: Wave, tilt_db: float, telephone: bool, rng: np.random.Generator) -> Wave:
@@ -76,7 +76,7 @@ def _filter(wave: Wave, tilt_db: float, telephone: bool, rng: np.random.Generato
     if telephone:
         gain_db = gain_db - 60.0 * ((hz < 300.0) * (1.0 - hz / 300.0) + (hz > 3400.0) * np.clip((hz - 3400.0) / 600.0, 0.0, 1.0))
     filtered = np.fft.irfft(np.fft.rfft(wave) * 10.0 ** (gain_db / 20.0), len(wave))
-    return filtered.astype(np.float32)
+    return np.asarray(filtered, np.float32)
 
 
 def _add_noise(wave: Wave, snr_db: float, rng: np.random.Generator) -> Wave:
@@ -85,4 +85,4 @@ def _add_noise(wave: Wave, snr_db: float, rng: np.random.Generator) -> Wave:
     spectrum /= np.maximum(np.arange(len(spectrum)), 1.0) ** rng.uniform(0.0, 1.0)
     noise = np.fft.irfft(spectrum, len(wave))
     scale = np.sqrt((wave**2).mean() / max((noise**2).mean(), 1e-12)) * 10.0 ** (-snr_db / 20.0)
-    return (wave + scale * noise).astype(np.float32)
+    return np.asarray(wave + scale * noise, np.float32)

@@ -9,6 +9,7 @@ from pcqtool.cli.checks import pytorch, surroundings, versions
 from pcqtool.cli.checks.finding import Status, fault, ok
 from pcqtool.cli.doctor import _guarded, show
 
+NO_TORCH = "raise ImportError('not wanted here: the real one takes seconds')"
 CPU_INDEX = "--index-url https://download.pytorch.org/whl/cpu"
 
 
@@ -76,17 +77,19 @@ def test_torch_that_cannot_be_imported_ends_nothing(pcqtool, shadow, code, said)
 
 
 def test_broken_audio_library_is_a_fault_among_the_others(pcqtool, shadow):
+    shadow("torch", NO_TORCH)
     found = checks(pcqtool("doctor", "--json", PYTHONPATH=shadow("soundfile", "raise OSError('no libsndfile')")))
     assert found["libsndfile"]["status"] == "fault"
     assert "no libsndfile" in found["libsndfile"]["found"]
     assert found["FFmpeg"]["status"] == "ok"
 
 
-def test_environment_and_settings_file_are_checked_but_do_not_stop_it(pcqtool, tmp_path):
+def test_environment_and_settings_file_are_checked_but_do_not_stop_it(pcqtool, shadow, tmp_path):
     (tmp_path / "bad.toml").write_text("[labl]\n")
     done = pcqtool(
         "doctor",
         "--json",
+        PYTHONPATH=shadow("torch", NO_TORCH),
         PCQTOOL_CONFIG="bad.toml",
         PCQTOOL_CORPORA="nowhere",
         PCQTOOL_JOBS="many",

@@ -17,13 +17,12 @@ _POWER_EPS = 1e-10
 class MiniArchitecture:
     """Sizes of the encoder; its frames come at 25 a second (hop 10 ms, two strides of 2)."""
 
-    dim: int = 128
-    n_blocks: int = 6
-    kernel: int = 7
-    expansion: int = 4
+    dim: int = 192
+    n_blocks: int = 4
+    kernel: int = 3
     n_mels: int = 80
     f_max: float = 8000.0
-    dropout: float = 0.1
+    dropout: float = 0.0
 
 
 class LogMel(nn.Module):
@@ -52,27 +51,22 @@ class LogMel(nn.Module):
 
 
 class ConvBlock(nn.Module):
-    """A residual block: depthwise convolution in time, then two linear layers on each frame.
+    """A residual convolution in time.
 
     Shape:
-        ``(B, T, D)`` → ``(B, T, D)``
+        ``(B, D, T)`` → ``(B, D, T)``
     """
 
-    def __init__(self, dim: int, kernel: int, expansion: int, dropout: float) -> None:
+    def __init__(self, dim: int, kernel: int, dropout: float) -> None:
         super().__init__()
-        self.time = nn.Conv1d(dim, dim, kernel, padding=kernel // 2, groups=dim)
-        self.frame = nn.Sequential(
-            nn.LayerNorm(dim),
-            nn.Linear(dim, expansion * dim),
-            nn.GELU(),
-            nn.Linear(expansion * dim, dim),
-            nn.Dropout(dropout),
-        )
+        self.conv = nn.Conv1d(dim, dim, kernel, padding=kernel // 2, bias=False)
+        self.norm = nn.BatchNorm1d(dim)
+        self.dropout = nn.Dropout(dropout)
 
     def forward(self, x: Tensor) -> Tensor:
         """Add what the block computes to its input."""
-        mixed: Tensor = self.frame(self.time(x.transpose(1, 2)).transpose(1, 2))
-        return x + mixed
+        added: Tensor = x + self.dropout(self.norm(self.conv(x)).relu())
+        return added
 
 
 class MiniEncoder(Encoder):
@@ -85,20 +79,23 @@ class MiniEncoder(Encoder):
         self.n_layers = sizes.n_blocks
         self.mel = LogMel(sizes.n_mels, sizes.f_max)
         self.stem = nn.Sequential(
-            nn.Conv1d(sizes.n_mels, sizes.dim, 5, stride=2, padding=2),
-            nn.GELU(),
-            nn.Conv1d(sizes.dim, sizes.dim, 5, stride=2, padding=2),
+            nn.Conv1d(sizes.n_mels, sizes.dim, 5, stride=2, padding=2, bias=False),
+            nn.BatchNorm1d(sizes.dim),
+            nn.ReLU(),
+            nn.Conv1d(sizes.dim, sizes.dim, 5, stride=2, padding=2, bias=False),
+            nn.BatchNorm1d(sizes.dim),
+            nn.ReLU(),
         )
         self.blocks = nn.ModuleList(
-            ConvBlock(sizes.dim, sizes.kernel, sizes.expansion, sizes.dropout) for _ in range(sizes.n_blocks)
+            ConvBlock(sizes.dim, sizes.kernel, sizes.dropout) for _ in range(sizes.n_blocks)
         )
 
     def hidden_states(self, waves: Tensor) -> list[Tensor]:
         """Run the blocks up to the last one that is asked for."""
         wanted = self.layer_indices()
-        x = self.stem(self.mel(waves)).transpose(1, 2)
+        x = self.stem(self.mel(waves))
         states = [x]
         for block in self.blocks[: max(wanted)]:
             x = block(x)
             states.append(x)
-        return [states[index] for index in wanted]
+        return [states[index].transpose(1, 2) for index in wanted]

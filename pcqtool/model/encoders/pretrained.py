@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import torch
 import torchaudio
@@ -38,7 +38,8 @@ class WhisperMel(nn.Module):
         power = self.mel(waves.float())[:, :, : waves.shape[-1] // 160]
         level = power.clamp_min(1e-10).log10()
         level = level.maximum(level.amax(dim=(1, 2), keepdim=True) - 8.0)
-        return (level + 4.0) / 4.0
+        scaled: Tensor = (level + 4.0) / 4.0
+        return scaled
 
 
 class PretrainedEncoder(Encoder):
@@ -124,8 +125,9 @@ def _stock_model(config: EncoderConfig) -> Any:
     from transformers.models.whisper.modeling_whisper import WhisperEncoder
 
     known = {key: value for key, value in config.architecture.items() if key not in _NOT_TRANSFORMERS}
-    settings = CONFIG_MAPPING[config.kind](**known)
-    return WhisperEncoder(settings) if config.kind == "whisper" else AutoModel.from_config(settings)
+    settings: Any = CONFIG_MAPPING[config.kind](**known)
+    stock: Any = AutoModel  # untyped
+    return WhisperEncoder(settings) if config.kind == "whisper" else stock.from_config(settings)
 
 
 def _standardised_input(source: Path, settings: Any) -> bool:
@@ -150,6 +152,6 @@ def _cut_layers(stack: Any, top: int, n_layers: int) -> None:
 
 
 def _cut_positions(model: Any, n_frames: int) -> None:
-    table = cast(nn.Embedding, model.embed_positions)
-    model.embed_positions = nn.Embedding.from_pretrained(table.weight[:n_frames].clone(), freeze=True)
+    table = model.embed_positions.weight[:n_frames].clone()
+    model.embed_positions = nn.Embedding(n_frames, table.shape[1], _weight=table, _freeze=True)
     model.max_source_positions = model.config.max_source_positions = n_frames

@@ -1,0 +1,68 @@
+# A fresh machine needs make and Python 3.11 or newer, nothing else:
+#   make demo    install, label the example recordings, show the result
+#   make test    install, then lint, types, layers, tests
+# Without a GPU, torch can be had smaller (once, before the others):
+#   make setup TORCH_INDEX=https://download.pytorch.org/whl/cpu
+
+PYTHON ?= python3
+VENV ?= .venv
+TORCH_INDEX ?=
+
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+UV := $(shell command -v uv 2>/dev/null)
+INSTALL := $(if $(UV),$(UV) pip install --quiet --python $(BIN)/python,$(BIN)/python -m pip install --quiet)
+RESULT := build/demo/results.parquet
+
+# torch and torchaudio as pyproject.toml asks for them
+define PAIR
+import tomllib
+wanted = tomllib.load(open('pyproject.toml', 'rb'))['project']['dependencies']
+print('\n'.join(each for each in wanted if each.startswith('torch')))
+endef
+export PAIR
+
+define SHOW
+import sys, polars
+with polars.Config(tbl_rows=-1, tbl_cols=-1, tbl_width_chars=120, tbl_hide_dataframe_shape=True, float_precision=3):
+    table = polars.read_parquet(sys.argv[1])
+    print(table.select('file', 'channel', 'duration_s', 'label', 'confidence', 'status'))
+endef
+export SHOW
+
+.PHONY: help setup demo test format clean
+
+help:
+	@sed -n 's/^#  //p' Makefile
+
+setup: $(STAMP)
+
+$(STAMP): pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.11 ...")'
+	$(PYTHON) -m venv $(VENV)
+ifneq ($(TORCH_INDEX),)
+	$(BIN)/python -c "$$PAIR" >$(VENV)/torch.txt
+	$(INSTALL) --index-url $(TORCH_INDEX) -r $(VENV)/torch.txt
+endif
+	$(INSTALL) -e '.[dev]'
+	@touch $@
+
+# One of the examples is broken on purpose, so labelling ends with 3: done, but some inputs failed.
+demo: $(STAMP)
+	@mkdir -p $(dir $(RESULT))
+	$(BIN)/pcqtool label examples/recordings --out $(RESULT) || test $$? -eq 3
+	@$(BIN)/python -c "$$SHOW" $(RESULT)
+
+test: $(STAMP)
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/pytest
+
+format: $(STAMP)
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+clean:
+	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

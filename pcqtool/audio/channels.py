@@ -1,0 +1,69 @@
+"""Which of a recording's channels become tracks of their own: ``mix``, ``split``, ``auto`` or one channel's number."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from pcqtool.errors import AudioError, SettingsError
+
+MODES = ("auto", "mix", "split")
+
+
+@dataclass(frozen=True)
+class Track:
+    """One output track: its name in the result table, and the channels (numbered from 0) whose mean it is."""
+
+    name: str
+    members: tuple[int, ...]
+
+    def of(self, block: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        """Mix a block ``(n, channels)`` down to this track ``(n,)``."""
+        mixed = block[:, self.members[0]].copy()
+        for member in self.members[1:]:
+            mixed += block[:, member]
+        return mixed if len(self.members) == 1 else mixed / np.float32(len(self.members))
+
+
+def check_mode(mode: str) -> str:
+    """Give the mode back if it is one.
+
+    Raises:
+        SettingsError: it is neither ``auto``, ``mix``, ``split`` nor a number from 0.
+    """
+    if mode in MODES or (mode.isascii() and mode.isdigit()):
+        return mode
+    raise SettingsError(
+        f"channels cannot be {mode!r}", "Use auto, mix, split, or the number of one channel, counted from 0."
+    )
+
+
+def single(number: int) -> Track:
+    """The track that is one channel."""
+    return Track(str(number), (number,))
+
+
+def mixture(n_channels: int) -> Track:
+    """The track that is all channels mixed; of one channel, that channel."""
+    return Track("mix", tuple(range(n_channels))) if n_channels > 1 else single(0)
+
+
+def tracks_of(mode: str, n_channels: int) -> tuple[Track, ...]:
+    """Decide which tracks a recording has, from its number of channels alone.
+
+    ``auto`` mixes microphone arrays and surround sound; for two channels see :mod:`pcqtool.audio.survey`.
+
+    Raises:
+        AudioError: the recording has no channel of that number.
+    """
+    if mode == "split":
+        return tuple(single(number) for number in range(n_channels))
+    if mode in MODES:
+        return (mixture(n_channels),)
+    if int(mode) >= n_channels:
+        raise AudioError(
+            f"has no channel {int(mode)}: it has {n_channels}, counted from 0", "Choose another, or mix or split."
+        )
+    return (single(int(mode)),)

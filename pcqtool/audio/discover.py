@@ -1,0 +1,205 @@
+"""Finding recordings: files, folders, patterns and lists, each recording once and under a name of its own."""
+
+# With a hundred thousand files, strings are several times faster than Path objects.
+# ruff: noqa: SIM905, PTH100, PTH110, PTH112, PTH116, PTH118, PTH120, PTH122, PTH207
+from __future__ import annotations
+
+import glob
+import logging
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePath
+
+from pcqtool.errors import SettingsError
+
+# What is taken from folders; a file that is named outright is taken whatever its ending.
+EXTENSIONS = frozenset(
+    ".3g2 .3gp .aac .ac3 .aif .aifc .aiff .al .alaw .amr .ape .asf .au .avi .awb .caf .flac .flv .gsm .m4a .m4b .m4v "
+    ".mka .mkv .mov .mp2 .mp3 .mp4 .mpeg .mpg .nist .oga .ogg .ogv .opus .rf64 .sln .snd .sph .ul .ulaw .voc .w64 .wav "
+    ".wave .webm .wma .wmv .wv".split()
+)
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Source:
+    r"""One input file.
+
+    Attributes:
+        file: its name in the result tables: relative to the root it was found under, POSIX slashes, unique, valid
+            UTF-8 (a byte that is not becomes ``\xNN``, a backslash two).
+        path: where it lies.
+        size_bytes: None if it was listed but is not there.
+        mtime: last change, in seconds since 1970; None likewise.
+    """
+
+    file: str
+    path: Path
+    size_bytes: int | None
+    mtime: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """A file: the root it was found under, its name below that, and its path, as given and without symbolic links."""
+
+    root: str
+    name: str
+    path: str
+    real: str
+    state: os.stat_result | None
+
+
+def discover(inputs: Sequence[str | Path], listed: Iterable[str] | None = None) -> list[Source]:
+    """Find the recordings that a user means, sorted by ``file``.
+
+    From folders (searched to the bottom, hidden entries left out) and from patterns such as ``calls/**/*.wav`` that no
+    shell has expanded come the files with a known extension, or with the one that the pattern spells out. A file
+    reached twice appears once.
+
+    Under one root (the folder given, a file's folder, a pattern's fixed part, the common folder of all listed) names
+    are relative to it. With several roots each name starts with the last parts of its root's path, as many as tell
+    the roots apart: a name depends on the set of roots, not on what lies there.
+
+    Args:
+        inputs: files, folders, patterns.
+        listed: lines, each a path; one that is not there is a source without size and mtime, not an error.
+
+    Raises:
+        SettingsError: an input does not exist or cannot be read, or there is no recording at all.
+    """
+    found = [one for given in inputs for one in _from_input(os.fspath(given))]
+    found += _from_list(line.rstrip("\r\n") for line in listed or ())
+    if not found:
+        raise SettingsError(
+            f"no recordings in {', '.join(map(shown, inputs)) or 'the list'}",
+            f"Looked for files ending in {' '.join(sorted(EXTENSIONS))}; a file given by name may have any.",
+        )
+    prefixes = _prefixes({one.root for one in found})
+    named = sorted(((_valid(prefixes[one.root] + one.name), one) for one in found), key=lambda pair: pair[0])
+    sources: dict[str, Source] = {}
+    for file, one in named:
+        if one.real not in sources:
+            state = one.state
+            sources[one.real] = Source(
+                file, Path(one.path), state.st_size if state else None, state.st_mtime if state else None
+            )
+    return list(sources.values())
+
+
+def shown(path: str | Path) -> str:
+    r"""A path as text that can be printed and stored: bytes that are not UTF-8 become ``\xNN``."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
+
+
+def _valid(name: str) -> str:
+    """A name as valid UTF-8, different for different names."""
+    return shown(name.replace("\\", "\\\\"))
+
+
+def _from_input(given: str) -> list[_Found]:
+    if os.path.isdir(given):
+        return list(_in_folder(given, os.path.abspath(given)))
+    if os.path.exists(given):
+        return [_file(given, os.path.dirname(os.path.abspath(given)))]
+    if glob.has_magic(given):
+        return _from_pattern(given)
+    raise SettingsError(f"{shown(given)} does not exist", "Give files, folders or patterns that do.")
+
+
+def _from_list(lines: Iterable[str]) -> list[_Found]:
+    paths = [line for line in lines if line.strip()]
+    if not paths:
+        return []
+    root = os.path.commonpath({os.path.dirname(os.path.abspath(path)) for path in paths})
+    return [_file(path, root) for path in paths]
+
+
+def _from_pattern(pattern: str) -> list[_Found]:
+    """Expand a pattern; behind ``**`` the walk below goes down, which symbolic links cannot lead in circles."""
+    parts = PurePath(pattern).parts
+    root = os.path.abspath(os.path.join("", *parts[: next(i for i, part in enumerate(parts) if glob.has_magic(part))]))
+    ending = PurePath(pattern).suffix
+    spelled_out = ending if ending and not glob.has_magic(ending) else None
+    deep = parts.index("**") if "**" in parts else len(parts)
+    found: list[_Found] = []
+    for path in sorted(glob.glob(os.path.join("", *parts[:deep]) or os.curdir)):
+        if os.path.isdir(path):
+            below = os.path.join(*parts[deep + 1 :]) if parts[deep + 1 :] else "*"
+            found += (one for one in _in_folder(path, root, spelled_out) if PurePath(one.path).match(below))
+        elif deep == len(parts) and _wanted(path, spelled_out):
+            found.append(_file(path, root))
+    if not found:
+        raise SettingsError(
+            f"nothing matches {shown(pattern)}", "Quote the pattern, and check the folder it starts from."
+        )
+    return found
+
+
+def _wanted(name: str, spelled_out: str | None) -> bool:
+    ending = os.path.splitext(name)[1].lower()
+    return ending in EXTENSIONS or (spelled_out is not None and ending == spelled_out.lower())
+
+
+def _file(path: str, root: str) -> _Found:
+    """A file that was named: there or not, whatever its extension."""
+    try:
+        state = os.stat(path)
+    except OSError:
+        state = None
+    return _Found(root, _posix(os.path.relpath(path, root)), path, os.path.realpath(path), state)
+
+
+def _in_folder(folder: str, root: str, spelled_out: str | None = None) -> Iterator[_Found]:
+    """Walk a folder to the bottom: regular files that are wanted, each real folder once, nothing hidden."""
+    to_do = [(folder, os.path.realpath(folder), os.path.relpath(folder, root))]
+    been: set[str] = set()
+    while to_do:
+        here, real_here, name_here = to_do.pop()
+        if real_here in been:
+            continue
+        been.add(real_here)
+        prefix = "" if name_here == os.curdir else _posix(name_here) + "/"
+        for entry in _entries(here, is_root=here == folder):
+            real = os.path.realpath(entry.path) if entry.is_symlink() else os.path.join(real_here, entry.name)
+            if entry.is_dir():
+                to_do.append((entry.path, real, prefix + entry.name))
+            elif entry.is_file() and _wanted(entry.name, spelled_out):
+                yield _Found(root, prefix + entry.name, entry.path, real, _state(entry))
+
+
+def _entries(folder: str, is_root: bool) -> list[os.DirEntry[str]]:
+    try:
+        with os.scandir(folder) as entries:
+            return sorted((entry for entry in entries if not entry.name.startswith(".")), key=lambda entry: entry.name)
+    except OSError as error:
+        if is_root:
+            raise SettingsError(
+                f"{shown(folder)} cannot be read ({error.strerror})", "Check its permissions."
+            ) from error
+        _log.warning("%s cannot be read (%s) and is left out", shown(folder), error.strerror)
+        return []
+
+
+def _state(entry: os.DirEntry[str]) -> os.stat_result | None:
+    try:
+        return entry.stat()
+    except OSError:  # gone since the folder was listed
+        return None
+
+
+def _prefixes(roots: set[str]) -> dict[str, str]:
+    """What to put before the names found under each root: nothing for a single root."""
+    if len(roots) == 1:
+        return dict.fromkeys(roots, "")
+    parts = {root: [part for part in PurePath(root).parts if part != PurePath(root).anchor] for root in roots}
+    n = 1
+    while len({tuple(tail[-n:]) for tail in parts.values()}) < len(roots):
+        n += 1
+    return {root: "".join(f"{part}/" for part in tail[-n:]) for root, tail in parts.items()}
+
+
+def _posix(name: str) -> str:
+    return name.replace(os.sep, "/")

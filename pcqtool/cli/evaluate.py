@@ -1,0 +1,127 @@
+"""``pcqtool evaluate``: how good a recipe, or a finished model, is on a corpus."""
+
+from __future__ import annotations
+
+import json as json_
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from pcqtool.cli import console, options
+from pcqtool.errors import SettingsError
+
+if TYPE_CHECKING:
+    from pcqtool.training.crossval import FoldResult
+
+
+def evaluate(
+    corpus: options.CorpusName,
+    protocol: Annotated[
+        str | None,
+        typer.Option(
+            "--protocol", metavar="loso", help="Cross-validate the recipe: loso leaves one speaker out at a time."
+        ),
+    ] = None,
+    model: Annotated[
+        str | None, typer.Option("--model", metavar="NAME|DIR", help="Judge with this model instead of training any.")
+    ] = None,
+    out: Annotated[
+        Path, typer.Option("--out", "-o", metavar="DIR", help="Directory for metrics.json and the folds.")
+    ] = Path("evaluation"),
+    root: options.Root = None,
+    recipe: options.RecipeName = "mini",
+    encoder: options.Encoder = None,
+    teacher: options.Teacher = None,
+    epochs: options.Epochs = None,
+    seed: options.Seed = 0,
+    device: options.Device = "auto",
+    jobs: options.Jobs = 0,
+    json: options.Json = False,
+) -> None:
+    """Evaluate a recipe by cross-validation, or a finished model.
+
+    With --protocol a model is trained for each fold and judges only speakers that it has not heard; a run that was
+    stopped goes on where it was. With --model nothing is trained.
+    """
+    if (protocol is None) == (model is None):
+        raise SettingsError("either --protocol or --model is needed", "For example: --protocol loso")
+    from pcqtool.corpora import registry
+    from pcqtool.model.predictor import choose_device
+    from pcqtool.training import crossval, splits
+    from pcqtool.training.apply import apply_model
+    from pcqtool.training.experiment import Experiment
+    from pcqtool.training.recipe import load_recipe
+
+    if protocol is not None and protocol not in splits.PROTOCOLS:
+        raise SettingsError(f"unknown protocol {protocol!r}", f"Known: {', '.join(splits.PROTOCOLS)}.")
+    utterances = registry.get(corpus, root).utterances()
+    n_jobs = options.n_jobs(jobs)
+    if model is not None:
+        metrics = apply_model(model, corpus, utterances, device, n_jobs)
+    else:
+        folds = splits.PROTOCOLS[str(protocol)](utterances, seed)
+        settings = load_recipe(recipe, epochs=epochs, seed=seed)
+        experiment = Experiment(utterances, settings, choose_device(device), encoder, teacher, n_jobs)
+        with console.progress(len(folds), "folds") as progress:
+
+            def tell(result: FoldResult) -> None:
+                progress.advance(note=f"validation UA {100 * result.validation_ua:.1f} %")
+
+            n_parallel = n_jobs if experiment.device.type == "cpu" else 1
+            results = crossval.cross_validate(experiment, folds, seed, out / "folds", n_parallel, tell)
+        metrics = {"corpus": corpus, "protocol": protocol} | crossval.summarise(experiment, results, seed)
+    out.mkdir(parents=True, exist_ok=True)
+    (out / "metrics.json").write_text(json_.dumps(metrics, indent=1) + "\n", encoding="utf-8")
+    if json:
+        console.print_json(metrics)
+    else:
+        _show(metrics, out)
+
+
+def _show(metrics: Mapping[str, Any], out: Path) -> None:
+    pooled = metrics["pooled"]
+    folds = metrics.get("folds")
+    console.print_fields(
+        {
+            "protocol": metrics["protocol"],
+            "files": pooled["n"],
+            "WA": _percent(pooled["wa"], pooled["wa_interval"]),
+            "UA": _percent(pooled["ua"], pooled["ua_interval"]),
+            "macro-F1": f"{100 * pooled['macro_f1']:.1f} %",
+            "ECE": f"{pooled['ece']:.3f}",
+            "over folds": folds
+            and ", ".join(f"{name.upper()} {100 * folds[name]['mean']:.1f} ± {_sd(folds[name])} %" for name in ("wa", "ua")),
+            "shared": _overlap(metrics),
+            "metrics": out / "metrics.json",
+        }
+    )
+    labels = metrics["labels"]
+    rows = [
+        (label, *counts, "" if pooled["recall"][label] is None else f"{100 * pooled['recall'][label]:.1f} %")
+        for label, counts in zip(labels, pooled["confusion"], strict=True)
+    ]
+    console.print_table(("true, judged →", *labels, "recall"), rows)
+
+
+def _percent(value: float, interval: tuple[float, float] | None) -> str:
+    text = f"{100 * value:.1f} %"
+    return f"{text} (95 % interval over speakers {100 * interval[0]:.1f} to {100 * interval[1]:.1f})" if interval else text
+
+
+def _sd(spread: Mapping[str, float | None]) -> str:
+    return "–" if spread["sd"] is None else f"{100 * spread['sd']:.1f}"
+
+
+def _overlap(metrics: Mapping[str, Any]) -> str:
+    """Say what test and training parts have in common, at most over all folds."""
+    if "overlap" not in metrics:
+        return str(metrics.get("warning", ""))
+    worst: dict[str, int | None] = {}
+    for fold in metrics["overlap"].values():
+        for group, count in fold["test"].items():
+            known = [n for n in (worst.get(group), count) if n is not None]
+            worst[group] = max(known, default=None)
+    parts = [f"{group} {'unknown' if count is None else count}" for group, count in worst.items()]
+    return f"between training and test, in any fold at most: {', '.join(parts)}"

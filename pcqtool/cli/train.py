@@ -1,0 +1,71 @@
+"""``pcqtool train``: one model from one corpus or several."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from pcqtool.cli import console, options
+
+if TYPE_CHECKING:
+    from pcqtool.training.fit import Epoch
+
+
+def train(
+    corpus: options.CorpusName,
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Directory for the model.")] = Path("model"),
+    root: options.Root = None,
+    recipe: options.RecipeName = "mini",
+    encoder: options.Encoder = None,
+    teacher: options.Teacher = None,
+    epochs: options.Epochs = None,
+    seed: options.Seed = 0,
+    name: Annotated[
+        str | None, typer.Option("--name", metavar="NAME", help="Name of the model. Without it: the directory's.")
+    ] = None,
+    device: options.Device = "auto",
+    jobs: options.Jobs = 0,
+    json: options.Json = False,
+) -> None:
+    """Train a model on a corpus; one speaker is kept aside to decide when to stop and to calibrate.
+
+    The directory that comes out can be given to 'pcqtool label --model'. For honest figures of a recipe use
+    'pcqtool evaluate --protocol loso'.
+    """
+    from pcqtool.corpora import registry
+    from pcqtool.model.predictor import choose_device
+    from pcqtool.training.experiment import Experiment
+    from pcqtool.training.produce import produce
+    from pcqtool.training.recipe import load_recipe
+    from pcqtool.training.splits import holdout
+
+    opened = registry.get(corpus, root)
+    settings = load_recipe(recipe, epochs=epochs, seed=seed)
+    utterances = opened.utterances()
+    fold = holdout(utterances, seed)
+    console.info(f"{corpus}: {len(utterances)} utterances, {len(fold.validation)} of them for validation")
+    experiment = Experiment(utterances, settings, choose_device(device), encoder, teacher, options.n_jobs(jobs))
+    with console.progress(settings.epochs, "epochs") as progress:
+
+        def tell(epoch: Epoch) -> None:
+            progress.advance(note=f"loss {epoch.loss:.3f}, validation UA {100 * epoch.validation_ua:.1f} %")
+            console.debug(f"epoch {epoch.number}: {asdict(epoch)}")
+
+        trained = experiment.train(fold, seed, tell)
+    metrics = produce(out, name or out.resolve().name, opened, experiment, fold, trained)
+    if json:
+        console.print_json({"model": out, **metrics})
+    else:
+        scores = metrics["validation"]
+        console.print_fields(
+            {
+                "model": out,
+                "classes": ", ".join(experiment.labels),
+                "validation": f"WA {100 * scores['wa']:.1f} %, UA {100 * scores['ua']:.1f} % "
+                f"({scores['n']} files of speaker {', '.join(metrics['validation_speakers'])}; chose the epoch, no test)",
+                "epochs": f"{metrics['best_epoch']} of {len(trained.history)}",
+            }
+        )

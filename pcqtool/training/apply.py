@@ -1,0 +1,46 @@
+"""A finished model on a corpus: nothing is trained."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from pcqtool.corpora.base import Utterance
+from pcqtool.errors import CorpusError
+from pcqtool.model.directory import find, load
+from pcqtool.model.predictor import choose_device
+from pcqtool.training.data import build_segments
+from pcqtool.training.fit import file_probabilities, judge
+from pcqtool.training.metrics import score
+from pcqtool.training.views import ViewSettings
+
+
+def apply_model(name: str, corpus: str, utterances: Sequence[Utterance], device: str, n_jobs: int) -> dict[str, Any]:
+    """Score a model on the utterances whose label it knows; says so if it has learnt from this corpus.
+
+    Raises:
+        CorpusError: if the model knows none of the corpus's labels.
+    """
+    model, config = load(find(name))
+    known = [utterance for utterance in utterances if utterance.label in config.labels]
+    if not known:
+        raise CorpusError(f"model {config.name} has none of the labels of {corpus}", f"Its own: {config.labels}.")
+    data = build_segments(known, 0, ViewSettings(), 0, n_jobs)
+    every = range(len(known))
+    logits = judge(model.to(choose_device(device)), data, every)
+    probabilities = file_probabilities(logits, data, every, config.aggregation, config.temperature)
+    truth = np.array([config.labels.index(utterance.label) for utterance in known])
+    speakers = [utterance.speaker or "" for utterance in known]
+    pooled = score(truth, probabilities.argmax(axis=1), probabilities, config.labels, speakers)
+    metrics: dict[str, Any] = {
+        "corpus": corpus,
+        "protocol": f"model {config.name}, nothing trained",
+        "pooled": pooled.to_dict(),
+        "labels": list(config.labels),
+        "left_out": len(utterances) - len(known),
+    }
+    if corpus in config.provenance.get("corpora", ()):
+        metrics["warning"] = f"the model has learnt from {corpus}: these figures are no test"
+    return metrics

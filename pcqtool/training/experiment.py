@@ -1,0 +1,121 @@
+"""A corpus made ready for training: segments and views, the teacher's view of them, and one fold after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from pcqtool.corpora.base import Utterance
+from pcqtool.errors import SettingsError
+from pcqtool.labels import in_order
+from pcqtool.model.directory import network
+from pcqtool.model.encoders.pretrained import load_pretrained
+from pcqtool.model.pcq import PCQ, PCQConfig
+from pcqtool.training.calibration import fit_temperature
+from pcqtool.training.data import SegmentSet, build_segments
+from pcqtool.training.fit import Epoch, file_probabilities, fit, judge
+from pcqtool.training.recipe import Recipe
+from pcqtool.training.splits import Fold
+from pcqtool.training.teacher import mean_frames, teach
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A model trained on a fold, with its temperature and how it came about."""
+
+    model: PCQ
+    temperature: float
+    history: list[Epoch]
+
+
+class Experiment:
+    """A corpus and a recipe; its folds share the views and what the teacher's encoder makes of them.
+
+    Attributes:
+        utterances: the corpus's list.
+        labels: the classes, in the order of the logits.
+        targets: ``(U,)`` class of each utterance.
+    """
+
+    def __init__(
+        self,
+        utterances: Sequence[Utterance],
+        recipe: Recipe,
+        device: torch.device,
+        encoder: str | None = None,
+        teacher: str | Path | None = None,
+        n_jobs: int = 1,
+    ) -> None:
+        if recipe.distil is not None and teacher is None:
+            raise SettingsError(
+                f"recipe {recipe.name} learns from a teacher",
+                "Name a pre-trained encoder's directory with --teacher, or another --recipe.",
+            )
+        self.utterances = utterances
+        self.recipe = recipe
+        self.device = device
+        self.encoder = encoder
+        self.labels = in_order(utterance.label for utterance in utterances)
+        self.targets = np.array([self.labels.index(utterance.label) for utterance in utterances])
+        self.data: SegmentSet = build_segments(utterances, recipe.n_views, recipe.views, recipe.seed, n_jobs)
+        self._means: NDArray[np.float32] | None = None
+        if recipe.distil is not None and teacher is not None:
+            self._means = mean_frames(teacher, self.data, recipe.distil.layers, device)
+        self.config = _network(self.labels, recipe, encoder)
+
+    def train(self, fold: Fold, seed: int, on_epoch: Callable[[Epoch], None] = lambda epoch: None) -> Trained:
+        """Train on a fold's training part; its validation part decides when to stop, and the temperature."""
+        lesson = None
+        if self._means is not None and self.recipe.distil is not None:
+            lesson = teach(self._means, self.data, self.targets, fold.train, self.recipe.distil)
+        recipe = replace(self.recipe, seed=seed)
+        model, history = fit(
+            self.config,
+            self.data,
+            self.targets,
+            fold.train,
+            fold.validation,
+            recipe,
+            self.device,
+            lesson,
+            self.encoder,
+            on_epoch,
+        )
+        held_out = judge(model, self.data, fold.validation)
+        temperature = fit_temperature(self._pooled(held_out, fold.validation), self.targets[list(fold.validation)])
+        return Trained(model, temperature, history)
+
+    def probabilities(self, trained: Trained, utterances: Sequence[int]) -> NDArray[np.float64]:
+        """Give calibrated probabilities ``(U, L)`` of utterances."""
+        logits = judge(trained.model, self.data, utterances)
+        return file_probabilities(logits, self.data, utterances, self.recipe.aggregation, trained.temperature)
+
+    def _pooled(self, logits: list[NDArray[np.float64]], utterances: Sequence[int]) -> NDArray[np.float64]:
+        """Pool segments' logits by the rule of the recipe: the temperature then fits what users get."""
+        probabilities = file_probabilities(logits, self.data, utterances, self.recipe.aggregation)
+        pooled: NDArray[np.float64] = np.log(probabilities.clip(1e-300))
+        return pooled
+
+
+def _network(labels: tuple[str, ...], recipe: Recipe, encoder: str | None) -> PCQConfig:
+    """Build the network's settings from the recipe's, with a pre-trained encoder's where one is named."""
+    from pcqtool.model.directory import ModelConfig
+
+    entries: dict[str, Any] = dict(recipe.network)
+    settings = dict(entries.get("encoder", {}))
+    if encoder is not None:
+        layers = tuple(settings.get("layers", (-1,)))
+        found = load_pretrained(encoder, layers, bool(settings.get("frozen", False))).config
+        entries["encoder"] = {
+            "kind": found.kind,
+            "architecture": found.architecture,
+            "layers": found.layers,
+            "frozen": found.frozen,
+        }
+    return network(ModelConfig(recipe.name, labels, entries))

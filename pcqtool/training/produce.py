@@ -1,0 +1,64 @@
+"""From a trained network to a model directory."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from pcqtool import __version__
+from pcqtool.corpora.base import Corpus
+from pcqtool.model.directory import ModelConfig, describe, save
+from pcqtool.training.card import write_card
+from pcqtool.training.experiment import Experiment, Trained
+from pcqtool.training.metrics import score
+from pcqtool.training.splits import Fold, overlap
+
+
+def produce(
+    out: Path, name: str, corpus: Corpus, experiment: Experiment, fold: Fold, trained: Trained
+) -> dict[str, Any]:
+    """Write the directory of a trained model; give what went into its ``metrics.json``."""
+    speakers = sorted({experiment.utterances[i].speaker or "" for i in fold.train})
+    config = ModelConfig(
+        name=name,
+        labels=experiment.labels,
+        network=describe(trained.model.config),
+        temperature=trained.temperature,
+        aggregation=experiment.recipe.aggregation,
+        trained_on=f"trained on {corpus.title} ({len(fold.train)} utterances, {len(speakers)} speakers; "
+        f"{', '.join(experiment.labels)})",
+        provenance={
+            "tool_version": __version__,
+            "torch_version": torch.__version__,
+            "created": datetime.now(UTC).replace(microsecond=0).isoformat(),
+            "corpora": [corpus.name],
+            "train_speakers": speakers,
+            "recipe": experiment.recipe.to_dict(),
+            "encoder": experiment.encoder,
+        },
+    )
+    metrics = _metrics(experiment, fold, trained)
+    save(out, config, trained.model, metrics, write_card(config, [corpus.title], [_licence(corpus)], metrics))
+    return metrics
+
+
+def _metrics(experiment: Experiment, fold: Fold, trained: Trained) -> dict[str, Any]:
+    validation = list(fold.validation)
+    probabilities = experiment.probabilities(trained, validation)
+    scores = score(experiment.targets[validation], probabilities.argmax(axis=1), probabilities, experiment.labels)
+    return {
+        "protocol": "holdout: validation on other speakers than training, no test",
+        "validation": scores.to_dict(),
+        "validation_speakers": sorted({experiment.utterances[i].speaker or "" for i in validation}),
+        "overlap": asdict(overlap(fold, experiment.utterances)),
+        "best_epoch": min(trained.history, key=lambda epoch: epoch.validation_loss).number,
+        "history": [epoch.to_dict() for epoch in trained.history],
+    }
+
+
+def _licence(corpus: Corpus) -> str:
+    return f"{corpus.title}: {corpus.licence} {corpus.citation}"

@@ -1,0 +1,124 @@
+"""Recipes: everything that decides how a model is trained, in a small TOML file."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any
+
+from pcqtool.errors import SettingsError
+from pcqtool.training.views import ViewSettings
+
+_SHIPPED = Path(__file__).parent / "recipes"
+
+
+@dataclass(frozen=True)
+class Distillation:
+    """How much a student learns from a teacher: a pre-trained encoder with a linear classifier on its frames.
+
+    Attributes:
+        layers: the teacher's hidden states, side by side; the classifier sees their means over an utterance.
+        soft: weight of the teacher's probabilities against the labels' own.
+        temperature: softens the teacher's and the student's probabilities (Hinton et al., 2015).
+        means: weight of the squared error in predicting the teacher's mean frame of each segment.
+        n_components: of those means' principal components, the number to be predicted.
+    """
+
+    layers: tuple[int, ...] = (2, 3)
+    soft: float = 1.0
+    temperature: float = 2.0
+    means: float = 1.0
+    n_components: int = 64
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A training run's settings.
+
+    Attributes:
+        name: of the recipe.
+        network: settings of ``PCQConfig`` that differ from its defaults.
+        epochs: passes over the training utterances, each time one view of every utterance.
+        patience: epochs without a better validation loss after which training stops.
+        batch_size: segments in a step.
+        lr: peak learning rate; it rises over ``warmup`` steps and falls along a cosine to 0 with ``schedule``.
+        encoder_lr: peak learning rate of a pre-trained encoder.
+        schedule: ``cosine`` or ``constant``.
+        warmup: steps.
+        weight_decay: of AdamW, on weights but not on biases and scales.
+        label_smoothing: share of each label's weight that is spread over all labels.
+        balance: weigh classes by the inverse of their frequency.
+        clip: largest norm of the gradient.
+        n_views: views of each utterance besides the recording itself.
+        views: how far views lie from the recording.
+        distil: learning from a teacher, where one is given.
+        aggregation: rule from segments to file, in validation and in the model.
+        seed: of weights, order and views.
+    """
+
+    name: str
+    network: Mapping[str, Any] = field(default_factory=dict)
+    epochs: int = 60
+    patience: int = 20
+    batch_size: int = 16
+    lr: float = 1e-3
+    encoder_lr: float = 1e-5
+    schedule: str = "cosine"
+    warmup: int = 100
+    weight_decay: float = 0.05
+    label_smoothing: float = 0.1
+    balance: bool = True
+    clip: float = 5.0
+    n_views: int = 12
+    views: ViewSettings = field(default_factory=ViewSettings)
+    distil: Distillation | None = None
+    aggregation: str = "mean-log"
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if min(self.epochs, self.patience, self.batch_size) < 1 or min(self.n_views, self.warmup) < 0:
+            raise SettingsError(f"recipe {self.name}: epochs, patience and batch size must be 1 or more")
+        if self.schedule not in ("cosine", "constant"):
+            raise SettingsError(f"recipe {self.name}: schedule is cosine or constant, not {self.schedule!r}")
+        if self.lr <= 0 or not 0 <= self.label_smoothing < 1:
+            raise SettingsError(f"recipe {self.name}: learning rates must be positive, smoothing from 0 to below 1")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give the recipe as JSON values, for the model's provenance."""
+        return asdict(self)
+
+
+def shipped() -> list[str]:
+    """Name the recipes inside the package."""
+    return sorted(path.stem for path in _SHIPPED.glob("*.toml"))
+
+
+def load_recipe(name: str, **changes: Any) -> Recipe:
+    """Read a recipe by its name in the package or from a TOML file, with some settings changed.
+
+    Raises:
+        SettingsError: if there is none, or it has an unknown key or a wrong value.
+    """
+    path = _SHIPPED / f"{name}.toml" if name in shipped() else Path(name)
+    try:
+        entries = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SettingsError(f"no recipe {name!r}", f"Shipped: {', '.join(shipped())}; or name a TOML file.") from error
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsError(f"{path}: {error}") from error
+    try:
+        if "views" in entries:
+            entries["views"] = ViewSettings(**_tuples(entries["views"]))
+        if "distil" in entries:
+            entries["distil"] = Distillation(**_tuples(entries["distil"]))
+        recipe = Recipe(**{"name": path.stem} | entries)
+    except TypeError as error:
+        known = ", ".join(f.name for f in fields(Recipe))
+        raise SettingsError(f"{path}: {error}", f"Known settings: {known}.") from error
+    return replace(recipe, **{key: value for key, value in changes.items() if value is not None})
+
+
+def _tuples(table: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: tuple(value) if isinstance(value, list) else value for key, value in table.items()}
