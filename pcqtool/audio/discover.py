@@ -1,15 +1,17 @@
 """Finding recordings: files, folders, patterns and lists, each recording once and under a name of its own."""
 
 # With a hundred thousand files, strings are several times faster than Path objects.
-# ruff: noqa: SIM905, PTH100, PTH110, PTH112, PTH116, PTH118, PTH120, PTH122, PTH207
+# ruff: noqa: SIM905, PTH100, PTH110, PTH112, PTH116, PTH114, PTH118, PTH120, PTH122, PTH207
 from __future__ import annotations
 
 import glob
 import logging
 import os
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
+from typing import NamedTuple
 
 from pcqtool.errors import SettingsError
 
@@ -41,8 +43,7 @@ class Source:
     mtime: float | None
 
 
-@dataclass(frozen=True, slots=True)
-class _Found:
+class _Found(NamedTuple):
     """A file: the root it was found under, its name below that, and its path, as given and without symbolic links."""
 
     root: str
@@ -103,7 +104,7 @@ def _from_input(given: str) -> list[_Found]:
     if os.path.isdir(given):
         return list(_in_folder(given, os.path.abspath(given)))
     if os.path.exists(given):
-        return [_file(given, os.path.dirname(os.path.abspath(given)))]
+        return [_file(given, os.path.dirname(os.path.abspath(given)), {})]
     if glob.has_magic(given):
         return _from_pattern(given)
     raise SettingsError(f"{shown(given)} does not exist", "Give files, folders or patterns that do.")
@@ -114,7 +115,8 @@ def _from_list(lines: Iterable[str]) -> list[_Found]:
     if not paths:
         return []
     root = os.path.commonpath({os.path.dirname(os.path.abspath(path)) for path in paths})
-    return [_file(path, root) for path in paths]
+    real_folders: dict[str, str] = {}
+    return [_file(path, root, real_folders) for path in paths]
 
 
 def _from_pattern(pattern: str) -> list[_Found]:
@@ -125,12 +127,13 @@ def _from_pattern(pattern: str) -> list[_Found]:
     spelled_out = ending if ending and not glob.has_magic(ending) else None
     deep = parts.index("**") if "**" in parts else len(parts)
     found: list[_Found] = []
+    real_folders: dict[str, str] = {}
     for path in sorted(glob.glob(os.path.join("", *parts[:deep]) or os.curdir)):
         if os.path.isdir(path):
             below = os.path.join(*parts[deep + 1 :]) if parts[deep + 1 :] else "*"
             found += (one for one in _in_folder(path, root, spelled_out) if PurePath(one.path).match(below))
         elif deep == len(parts) and _wanted(path, spelled_out):
-            found.append(_file(path, root))
+            found.append(_file(path, root, real_folders))
     if not found:
         raise SettingsError(
             f"nothing matches {shown(pattern)}", "Quote the pattern, and check the folder it starts from."
@@ -143,18 +146,24 @@ def _wanted(name: str, spelled_out: str | None) -> bool:
     return ending in EXTENSIONS or (spelled_out is not None and ending == spelled_out.lower())
 
 
-def _file(path: str, root: str) -> _Found:
-    """A file that was named: there or not, whatever its extension."""
+def _file(path: str, root: str, real_folders: dict[str, str]) -> _Found:
+    """A file that was named: there or not, whatever its extension. ``real_folders`` remembers those seen before."""
     try:
         state = os.stat(path)
     except OSError:
         state = None
-    return _Found(root, _posix(os.path.relpath(path, root)), path, os.path.realpath(path), state)
+    absolute = os.path.abspath(path)
+    folder, name = os.path.split(absolute)
+    if folder not in real_folders:
+        real_folders[folder] = os.path.realpath(folder)
+    real = os.path.realpath(path) if os.path.islink(path) else os.path.join(real_folders[folder], name)
+    below = name if folder == root else os.path.relpath(absolute, root)
+    return _Found(root, _posix(below), path, real, state)
 
 
 def _in_folder(folder: str, root: str, spelled_out: str | None = None) -> Iterator[_Found]:
     """Walk a folder to the bottom: regular files that are wanted, each real folder once, nothing hidden."""
-    to_do = [(folder, os.path.realpath(folder), os.path.relpath(folder, root))]
+    to_do = deque([(folder, os.path.realpath(folder), os.path.relpath(folder, root))])
     been: set[str] = set()
     while to_do:
         here, real_here, name_here = to_do.pop()
@@ -165,7 +174,10 @@ def _in_folder(folder: str, root: str, spelled_out: str | None = None) -> Iterat
         for entry in _entries(here, is_root=here == folder):
             real = os.path.realpath(entry.path) if entry.is_symlink() else os.path.join(real_here, entry.name)
             if entry.is_dir():
-                to_do.append((entry.path, real, prefix + entry.name))
+                later = (
+                    to_do.appendleft if entry.is_symlink() else to_do.append
+                )  # a folder's own name goes before a link's
+                later((entry.path, real, prefix + entry.name))
             elif entry.is_file() and _wanted(entry.name, spelled_out):
                 yield _Found(root, prefix + entry.name, entry.path, real, _state(entry))
 

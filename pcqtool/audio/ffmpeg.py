@@ -3,12 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import PurePath
 from typing import Any, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
 
 from pcqtool.errors import AudioError
+
+# A playlist would make FFmpeg open other files and addresses, and wait for them: only containers of sound itself are
+# tried, and beyond the open file no protocol is allowed.
+CONTAINERS = (
+    "aac,ac3,aiff,alaw,amr,amrnb,amrwb,ape,asf,au,avi,caf,dts,eac3,flac,flv,gsm,loas,matroska,mov,mp3,mpeg,mpegts,"
+    "mulaw,nistsphere,ogg,qcp,rm,sln,tta,voc,w64,wav,wv"
+)
+_OPTIONS = {"format_whitelist": CONTAINERS, "protocol_whitelist": "none", "sample_rate": "8000"}  # of headerless sound
+_HEADERLESS = {
+    ".ulaw": "mulaw",
+    ".alaw": "alaw",
+}  # known by name alone, beside those that FFmpeg knows: ul, al, gsm, sln
 
 # Containers whose header states the length of the sound; elsewhere FFmpeg guesses it from the bit rate.
 _LENGTH_IN_HEADER = ("mov", "matroska")
@@ -34,8 +47,7 @@ class FFmpegDecoder:
         self.fault: str | None = None
         self._n_bad = 0
         try:
-            # A playlist would make FFmpeg open other files and addresses: no protocol is allowed beyond the open file.
-            self._container: Any = av.open(file, options={"protocol_whitelist": "none"})
+            self._container: Any = av.open(file, format=_HEADERLESS.get(PurePath(name).suffix), options=_OPTIONS)
         except (self._av_error, ValueError) as error:
             raise AudioError(f"{name}: not a recording that can be decoded ({_reason(error)})", _HINT) from error
         try:

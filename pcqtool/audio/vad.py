@@ -38,11 +38,9 @@ class VoiceActivity:
         self._state = [np.zeros((1, 1, 128), np.float32)] * 2  # hidden and cell
         self._context = np.zeros(CONTEXT, np.float32)
         self._rule = Hysteresis()
-        self._n_samples = 0
 
     def push(self, block: npt.NDArray[np.float32]) -> npt.NDArray[np.bool_]:
         """Take the next samples ``(n,)``; give the windows decided by now, following on those given before."""
-        self._n_samples += len(block)
         decided = [self._rule.push(self._probabilities(samples)) for samples in self._calls.push(block)]
         return np.concatenate(decided) if decided else np.zeros(0, bool)
 
@@ -53,7 +51,7 @@ class VoiceActivity:
             self._rule.push(self._probabilities(samples[: -(-n // WINDOW) * WINDOW]))
             for samples, n in zip(tail, lengths, strict=True)
         ]
-        return np.concatenate([*decided, self._rule.flush(self._n_samples)])
+        return np.concatenate([*decided, self._rule.flush()])
 
     def _probabilities(self, samples: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         """Run the network over whole windows: ``(k * 512,)`` → ``(k,)``."""
@@ -94,9 +92,9 @@ class Hysteresis:
             return self._give(sure_end, (self._start, sure_end))
         return self._give(self._start)
 
-    def flush(self, n_samples: int) -> npt.NDArray[np.bool_]:
-        """End the stream, ``n_samples`` long in all; give the windows not given yet."""
-        if self._start is not None and n_samples - self._start * WINDOW > MIN_SPEECH_S * SAMPLE_RATE:
+    def flush(self) -> npt.NDArray[np.bool_]:
+        """End the stream; give the windows not given yet."""
+        if self._start is not None and _long_enough(self._n_seen - self._start):
             self._speech.append((self._start, self._n_seen))
         return self._give(self._n_seen)
 

@@ -46,7 +46,7 @@ class Column:
 
 FILE = Column(
     "file",
-    NAME,
+    pa.string(),
     "Path relative to the input root it was found under, with POSIX slashes; no two inputs share it.",
     False,
 )

@@ -23,7 +23,9 @@ def test_every_sample_is_in_exactly_one_segment(sizes: list[int], length: int) -
         assert not row[n:].any()
 
 
-@pytest.mark.parametrize(("n", "whole", "tail"), [(48000, 1, 0), (48001, 1, 1), (47999, 0, 1), (0, 0, 0), (96000, 2, 0)])
+@pytest.mark.parametrize(
+    ("n", "whole", "tail"), [(48000, 1, 0), (48001, 1, 1), (47999, 0, 1), (0, 0, 0), (96000, 2, 0)]
+)
 def test_the_papers_segments(n: int, whole: int, tail: int) -> None:
     cutter = Segmenter(round(SEGMENT_S * SAMPLE_RATE), np.float32)
     assert len(cutter.push(np.ones(n, np.float32))) == whole

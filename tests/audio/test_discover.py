@@ -1,0 +1,175 @@
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pcqtool.audio.discover import EXTENSIONS, Source, discover, shown
+from pcqtool.errors import SettingsError
+
+
+@pytest.fixture
+def calls(tmp_path: Path) -> Path:
+    for name in ("b.wav", "a.WAV", "notes.txt", ".hidden.wav", "._a.wav", "sub/c.mp3", "sub/deep/d.flac", ".old/e.wav"):
+        file = tmp_path / "calls" / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(b"12345")
+    return tmp_path / "calls"
+
+
+def names(sources: list[Source]) -> list[str]:
+    return [source.file for source in sources]
+
+
+def test_a_folder(calls: Path) -> None:
+    sources = discover([calls])
+    assert names(sources) == ["a.WAV", "b.wav", "sub/c.mp3", "sub/deep/d.flac"]
+    assert sources[1] == Source("b.wav", calls / "b.wav", 5, (calls / "b.wav").stat().st_mtime)
+
+
+def test_a_file_is_taken_whatever_its_extension(calls: Path) -> None:
+    assert names(discover([str(calls / "notes.txt")])) == ["notes.txt"]
+    assert names(discover([calls / ".hidden.wav", calls / "b.wav"])) == [".hidden.wav", "b.wav"]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "wanted"),
+    [
+        ("*.wav", ["b.wav"]),
+        ("*", ["a.WAV", "b.wav", "sub/c.mp3", "sub/deep/d.flac"]),
+        ("s*", ["sub/c.mp3", "sub/deep/d.flac"]),
+        ("*.txt", ["notes.txt"]),
+        ("**", ["a.WAV", "b.wav", "sub/c.mp3", "sub/deep/d.flac"]),
+        ("**/*.flac", ["sub/deep/d.flac"]),
+        ("**/deep/*", ["sub/deep/d.flac"]),
+        ("**/[ab].*", ["a.WAV", "b.wav"]),
+        ("s?b/*.mp3", ["sub/c.mp3"]),
+    ],
+)
+def test_patterns(calls: Path, pattern: str, wanted: list[str]) -> None:
+    assert names(discover([f"{calls}/{pattern}"])) == wanted
+
+
+def test_patterns_from_here(calls: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(calls)
+    assert names(discover(["*.wav"])) == ["b.wav"]
+    assert names(discover(["**/*.mp3"])) == ["sub/c.mp3"]
+    assert names(discover(["."])) == names(discover([calls]))
+    assert discover(["."])[0].path.exists()
+
+
+def test_a_file_whose_name_looks_like_a_pattern(tmp_path: Path) -> None:
+    (tmp_path / "call[1].wav").touch()
+    assert names(discover([tmp_path / "call[1].wav"])) == ["call[1].wav"]
+
+
+def test_equal_names_in_two_roots_do_not_collide(tmp_path: Path) -> None:
+    for folder in ("x/2024/calls", "y/2024/calls", "y/2025/calls"):
+        (tmp_path / folder).mkdir(parents=True)
+        (tmp_path / folder / "a.wav").touch()
+    x, y, z = tmp_path / "x/2024/calls", tmp_path / "y/2024/calls", tmp_path / "y/2025/calls"
+    assert names(discover([x, y])) == ["x/2024/calls/a.wav", "y/2024/calls/a.wav"]
+    assert names(discover([y, z])) == ["2024/calls/a.wav", "2025/calls/a.wav"]
+    assert names(discover([z, y])) == names(discover([y, z]))
+    assert names(discover([y / "a.wav", z / "a.wav"])) == ["2024/calls/a.wav", "2025/calls/a.wav"]
+    assert names(discover([y, y / "a.wav", f"{y}/*.wav"])) == ["a.wav"], "one root, three times"
+
+
+def test_names_do_not_depend_on_what_lies_there(calls: Path, tmp_path: Path) -> None:
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "z.wav").touch()
+    before = names(discover([calls, tmp_path / "other"]))
+    (tmp_path / "other" / "b.wav").touch()
+    after = names(discover([calls, tmp_path / "other"]))
+    assert set(after) - set(before) == {"other/b.wav"}
+    assert set(before) <= set(after)
+
+
+def test_the_same_file_appears_once(calls: Path) -> None:
+    (calls / "link.wav").symlink_to(calls / "b.wav")
+    (calls / "zz").symlink_to(calls / "sub")
+    (calls / "sub" / "loop").symlink_to(calls)
+    assert names(discover([calls])) == ["a.WAV", "b.wav", "sub/c.mp3", "sub/deep/d.flac"]
+    assert names(discover([f"{calls}/**/*.wav"])) == ["b.wav"]
+    assert len(discover([calls, calls / "sub"])) == 4
+
+
+def test_a_link_to_a_folder_elsewhere_is_followed(calls: Path, tmp_path: Path) -> None:
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "disk" / "x.wav").touch()
+    (calls / "disk").symlink_to(tmp_path / "disk")
+    (calls / "broken.wav").symlink_to(tmp_path / "nowhere.wav")
+    assert "disk/x.wav" in names(discover([calls]))
+
+
+def test_only_regular_files(calls: Path) -> None:
+    os.mkfifo(calls / "pipe.wav")
+    (calls / "folder.wav").mkdir()
+    assert names(discover([calls])) == ["a.WAV", "b.wav", "sub/c.mp3", "sub/deep/d.flac"]
+
+
+def test_a_list(calls: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = [f"{calls}/b.wav\n", "\n", f"{calls}/sub/gone.wav\r\n", f"{calls}/notes.txt", f"{calls}/b.wav\n", "  \n"]
+    sources = discover([], lines)
+    assert names(sources) == ["b.wav", "notes.txt", "sub/gone.wav"]
+    assert (sources[2].size_bytes, sources[2].mtime) == (None, None)
+    monkeypatch.chdir(calls)
+    assert names(discover([], ["b.wav", "sub/c.mp3"])) == ["b.wav", "sub/c.mp3"]
+    assert names(discover([], ["sub/c.mp3"])) == ["c.mp3"]
+    assert names(discover(["sub/deep"], ["b.wav"])) == ["calls/b.wav", "deep/d.flac"]
+
+
+@pytest.mark.parametrize("missing", ["nowhere", "nowhere.wav", "nothing/*.wav", "*.ogg"])
+def test_an_input_that_is_not_there(calls: Path, missing: str) -> None:
+    with pytest.raises(SettingsError, match=r"does not exist|nothing matches"):
+        discover([calls, f"{calls}/{missing}"])
+
+
+def test_nothing_found(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").touch()
+    with pytest.raises(SettingsError, match="no recordings in") as caught:
+        discover([tmp_path])
+    assert str(tmp_path) in caught.value.what
+    assert all(extension in caught.value.hint for extension in EXTENSIONS)
+    with pytest.raises(SettingsError, match="no recordings in the list"):
+        discover([], ["\n"])
+
+
+def test_names_that_are_not_utf8(tmp_path: Path) -> None:
+    for name in (b"b\xf6se.wav", b"b\\xf6se.wav", "böse.wav".encode()):
+        Path(os.fsdecode(os.fsencode(tmp_path) + b"/" + name)).touch()
+    sources = discover([tmp_path])
+    assert names(sources) == ["b\\\\xf6se.wav", "b\\xf6se.wav", "böse.wav"]
+    for source in sources:
+        source.file.encode("utf-8")
+        assert source.path.exists()
+
+
+@given(st.lists(st.binary(min_size=1, max_size=4), unique=True, max_size=6))
+def test_different_names_stay_different(raw: list[bytes]) -> None:
+    texts = {shown(os.fsdecode(name).replace("\\", "\\\\")) for name in raw}
+    assert len(texts) == len(raw)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root reads everything")
+def test_a_folder_that_may_not_be_read(calls: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (calls / "sub").chmod(0)
+    try:
+        assert names(discover([calls])) == ["a.WAV", "b.wav"]
+        assert "sub" in caplog.text
+        with pytest.raises(SettingsError, match="cannot be read"):
+            discover([calls / "sub"])
+    finally:
+        (calls / "sub").chmod(0o755)
+
+
+def test_many_files_in_one_folder(tmp_path: Path) -> None:
+    for number in range(20_000):
+        os.close(os.open(f"{tmp_path}/{number}.wav", os.O_CREAT))
+    start = time.process_time()
+    assert len(discover([tmp_path])) == 20_000
+    assert time.process_time() - start < 2
