@@ -15,7 +15,7 @@ import numpy.typing as npt
 import soundfile
 
 from pcqtool.audio.discover import shown
-from pcqtool.audio.ffmpeg import FFmpegDecoder
+from pcqtool.audio.ffmpeg import FFmpegDecoder, holds_several_ogg_streams, looks_like_mpeg
 from pcqtool.audio.sndfile import SndfileDecoder
 from pcqtool.errors import AudioError
 
@@ -159,7 +159,7 @@ def _open_file(path: Path) -> BinaryIO:
             raise AudioError(f"{shown(path)}: is {what}", "Give a recording.")
         if not found.st_size:
             raise AudioError(f"{shown(path)}: is empty (0 bytes)", "The recording or the copy of it failed.")
-        return path.open("rb")
+        return path.open("rb", buffering=0)  # the decoders share its position
     except FileNotFoundError as error:
         raise AudioError(f"{shown(path)}: does not exist", "It may have been moved since it was listed.") from error
     except PermissionError as error:
@@ -173,6 +173,8 @@ def _open_file(path: Path) -> BinaryIO:
 
 
 def _decoder(file: BinaryIO, path: Path) -> Decoder:
+    if looks_like_mpeg(file) or holds_several_ogg_streams(file):
+        return FFmpegDecoder(file, shown(path))
     try:
         decoder = SndfileDecoder(file)
     except soundfile.SoundFileError:

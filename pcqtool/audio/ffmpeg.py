@@ -1,7 +1,12 @@
-"""Decoding through FFmpeg (PyAV), for what libsndfile cannot read: m4a, AAC, AMR, WebM, WMA, the sound of a video."""
+"""Decoding through FFmpeg (PyAV): m4a, AAC, AMR, WebM, WMA, the sound of a video, and MP3.
+
+libsndfile reads MP3 too, but takes the length from the header or from a guess and drops what lies beyond: of a file of
+variable bit rate that states no length, or of several joined into one, a large part.
+"""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import PurePath
 from typing import Any, BinaryIO
@@ -46,6 +51,7 @@ class FFmpegDecoder:
         self._av_error = av.error.FFmpegError
         self.fault: str | None = None
         self._n_bad = 0
+        self._states_length = _mp3_states_length(file)
         try:
             self._container: Any = av.open(file, format=_HEADERLESS.get(PurePath(name).suffix), options=_OPTIONS)
         except (self._av_error, ValueError) as error:
@@ -70,7 +76,7 @@ class FFmpegDecoder:
         self.sample_rate: int = self._first.sample_rate if self._first else context.sample_rate or 0
         self.n_channels: int = self._first.layout.nb_channels if self._first else context.channels or 0
         self.format: str = self._container.format.name
-        self.claim_holds = self.format.startswith(_LENGTH_IN_HEADER)
+        self.claim_holds = self._states_length if self.format == "mp3" else self.format.startswith(_LENGTH_IN_HEADER)
         self.claimed_s = self._claimed_s()
 
     def _claimed_s(self) -> float | None:
@@ -126,6 +132,37 @@ class FFmpegDecoder:
     def close(self) -> None:
         """Let go of the decoder; the file stays open."""
         self._container.close()
+
+
+def looks_like_mpeg(file: BinaryIO) -> bool:
+    """Whether a file begins as MP3 and raw AAC do: with a tag, or the eleven set bits of a frame; goes back to 0."""
+    head = file.read(3)
+    file.seek(0)
+    return head == b"ID3" or (head[:1] == b"\xff" and head[1:2] >= b"\xe0")
+
+
+def holds_several_ogg_streams(file: BinaryIO) -> bool:
+    """Whether an Ogg file's last page belongs to another stream than its first; goes back to 0.
+
+    Recordings joined into one, or a video: of these libsndfile reads the first alone, and does not say so.
+    """
+    first = file.read(18)
+    file.seek(max(0, file.seek(0, os.SEEK_END) - 2 * 65536))  # a page has at most 65 307 bytes
+    tail = file.read()
+    file.seek(0)
+    last = tail[tail.rfind(b"OggS") :][:18]
+    return first.startswith(b"OggS") and len(last) == 18 and last[14:] != first[14:]
+
+
+def _mp3_states_length(file: BinaryIO) -> bool:
+    """Whether an MP3's first frame states its length; else FFmpeg guesses it from the bit rate. Goes back to 0."""
+    head = file.read(10)
+    # a tag's size is four times 7 bits
+    size = sum(byte << shift for byte, shift in zip(head[6:], (21, 14, 7, 0), strict=False))
+    file.seek(10 + size if head.startswith(b"ID3") else 0)
+    frame = file.read(4096)
+    file.seek(0)
+    return any(tag in frame for tag in (b"Xing", b"Info", b"VBRI"))
 
 
 def samples(frame: Any) -> npt.NDArray[np.float32]:

@@ -1,4 +1,4 @@
-"""Decoding through libsndfile: WAV in all its encodings, FLAC, MP3, Ogg, Opus, AIFF, AU, CAF, RF64, W64, SPHERE."""
+"""Decoding through libsndfile: WAV in all its encodings, FLAC, Ogg, Opus, AIFF, AU, CAF, RF64, W64, SPHERE."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import soundfile
 
+_UNCOMPRESSED = {"PCM_S8", "PCM_U8", "PCM_16", "PCM_24", "PCM_32", "FLOAT", "DOUBLE", "ULAW", "ALAW"}
 UNKNOWN_FRAMES = 1 << 62  # libsndfile gives the largest count it knows when a header does not say
 
 # What libsndfile notes about a chunk that claims more bytes than the file holds, before it clips the frame count.
@@ -23,8 +24,8 @@ _SIZELESS = re.compile(r"^data : 0\n(?:\*\*\* Unknown chunk marker|Have 0 marker
 class _Forward(soundfile.SoundFile):  # type: ignore[misc]
     """A sound file that is only read onwards.
 
-    After each read soundfile seeks to where it already is; for MP3 that drops the decoder's bit reservoir, so that
-    samples at every block's start come out wrong. A file that says it cannot seek is spared this.
+    After each read soundfile seeks to where it already is. Opus and MP3 decoders start afresh then, and samples come
+    out wrong where blocks meet. A file that says it cannot seek is spared this.
     """
 
     def seekable(self) -> bool:
@@ -70,10 +71,9 @@ class SndfileDecoder:
                 return
 
     def seek(self, frame: int) -> bool:
-        """Go to a frame where that is exact to the sample (uncompressed sound and FLAC); else say False."""
-        if self._sound.format == "FLAC" or self._sound.subtype.startswith(("PCM", "FLOAT", "DOUBLE", "ULAW", "ALAW")):
-            return bool(self._sound.seek(min(frame, self._sound.frames)) == frame)
-        return False
+        """Go to a frame, where that is exact and cannot fail: in uncompressed sound; else do nothing and say False."""
+        uncompressed = self.format != "FLAC" and self._sound.subtype in _UNCOMPRESSED
+        return uncompressed and frame <= self._sound.frames and bool(self._sound.seek(frame) == frame)
 
     def close(self) -> None:
         """Let go of the decoder; the file stays open."""

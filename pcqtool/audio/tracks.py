@@ -165,8 +165,10 @@ def _excerpt(blocks: Iterable[npt.NDArray[np.float32]], first: int, last: int | 
     """Samples ``first`` to ``last`` of a stream of ``(n, 1)`` blocks, which is read no further than that."""
     kept, n_seen = [np.zeros(0, np.float32)], 0
     for block in blocks:
-        kept.append(block[max(0, first - n_seen) : None if last is None else max(0, last - n_seen), 0])
+        wanted = block[max(0, first - n_seen) : None if last is None else max(0, last - n_seen), 0]
         n_seen += len(block)
+        if len(wanted):  # an empty view would keep its block in memory
+            kept.append(wanted)
         if last is not None and n_seen >= last:
             break
     return np.concatenate(kept)

@@ -68,6 +68,18 @@ class PCQConfig:
         return self.csq and self.encoder.kind != "none"
 
 
+class Inputs(NamedTuple):
+    """What the network's two branches begin with.
+
+    Attributes:
+        level: ``(B, 1, H, W)``, the normalised spectrogram.
+        heard: what the encoder's front end gives, or ``None`` without an encoder.
+    """
+
+    level: Tensor
+    heard: Tensor | None
+
+
 class Prediction(NamedTuple):
     """What the network says of a batch of segments.
 
@@ -108,10 +120,18 @@ class PCQ(nn.Module):
 
     def forward(self, waves: Tensor) -> Prediction:
         """Judge a batch of segments."""
+        return self.judge(self.perceive(waves))
+
+    def perceive(self, waves: Tensor) -> Inputs:
+        """Run the front ends, for which nothing is learnt."""
         level = (self.spectrogram(waves) - self.config.mean_db) / self.config.sd_db
         level = functional.avg_pool2d(level.unsqueeze(1), self.config.pool)
-        maps = self.mlcnn(level.contiguous(memory_format=torch.channels_last))
-        frames = None if self.encoder is None else self.encoder(waves)
+        return Inputs(level, None if self.encoder is None else self.encoder.front_end(waves))
+
+    def judge(self, inputs: Inputs) -> Prediction:
+        """Judge what the front ends have made of a batch of segments."""
+        maps = self.mlcnn(inputs.level.contiguous(memory_format=torch.channels_last))
+        frames = None if self.encoder is None else self.encoder(inputs.heard)
         parts = self._query(maps, frames) + [_gap(maps[-1])]
         if frames is not None:
             parts.append(self.attention(maps[-1], frames))  # Q4

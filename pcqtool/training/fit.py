@@ -6,19 +6,20 @@ import copy
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from pcqtool.audio.segment import SEGMENT_SAMPLES
 from pcqtool.audio.spectrogram import Spectrogram
 from pcqtool.errors import TrainingError
 from pcqtool.model.encoders.pretrained import load_pretrained
-from pcqtool.model.pcq import PCQ, PCQConfig, Prediction
+from pcqtool.model.pcq import PCQ, Inputs, PCQConfig, Prediction
 from pcqtool.tables.aggregate import aggregate
 from pcqtool.training.data import SegmentSet
 from pcqtool.training.recipe import Recipe
@@ -80,29 +81,56 @@ def fit(
     loss_of = _Loss(model, data, targets, train, recipe, lesson).to(device)
     optimiser = _optimiser(model, loss_of, recipe)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, _factor(recipe, data, train))
+    rule = get_ema_multi_avg_fn(recipe.ema)  # type: ignore[no-untyped-call]
+    mean = AveragedModel(model, multi_avg_fn=rule, use_buffers=True)
+    averaged = cast(PCQ, mean.module)
     best: tuple[float, dict[str, Tensor]] = (math.inf, {})
     history: list[Epoch] = []
     for number in range(1, recipe.epochs + 1):
         losses = []
         model.train()
         for rows in _batches(data, train, recipe, rng):
-            loss = loss_of(model(torch.from_numpy(data.waves(rows)).to(device)), rows)
+            loss = _mixed_loss(model, loss_of, data, rows, recipe, rng, device)
             if not torch.isfinite(loss):
                 raise TrainingError(f"the loss is not a number in epoch {number}", "Lower the learning rate.")
             optimiser.zero_grad(set_to_none=True)
-            loss.backward()
+            loss.backward()  # type: ignore[no-untyped-call]
             nn.utils.clip_grad_norm_(model.parameters(), recipe.clip)
             optimiser.step()
             schedule.step()
+            mean.update_parameters(model)
             losses.append(loss.item())
-        history.append(_validate(model, data, targets, validation, recipe, number, float(np.mean(losses))))
+        history.append(_validate(averaged, data, targets, validation, recipe, number, float(np.mean(losses))))
         on_epoch(history[-1])
         if history[-1].validation_loss < best[0]:
-            best = (history[-1].validation_loss, copy.deepcopy(model.state_dict()))
+            best = (history[-1].validation_loss, copy.deepcopy(averaged.state_dict()))
         elif number - min(history, key=lambda epoch: epoch.validation_loss).number >= recipe.patience:
             break
     model.load_state_dict(best[1])
     return model.eval(), history
+
+
+def _mixed_loss(
+    model: PCQ,
+    loss_of: _Loss,
+    data: SegmentSet,
+    rows: NDArray[np.int64],
+    recipe: Recipe,
+    rng: np.random.Generator,
+    device: torch.device,
+) -> Tensor:
+    """Compute the loss of a batch, each segment mixed with another one if the recipe says so."""
+    inputs = model.perceive(torch.from_numpy(data.waves(rows)).to(device))
+    if not recipe.mixup:
+        plain: Tensor = loss_of(model.judge(inputs), rows)
+        return plain
+    share = rng.beta(recipe.mixup, recipe.mixup)
+    other = rng.permutation(len(rows))
+    level = inputs.level.lerp(inputs.level[other], 1.0 - share)
+    heard = None if inputs.heard is None else inputs.heard.lerp(inputs.heard[other], 1.0 - share)
+    prediction = model.judge(Inputs(level, heard))
+    mixed: Tensor = share * loss_of(prediction, rows) + (1.0 - share) * loss_of(prediction, rows[other])
+    return mixed
 
 
 def with_statistics(config: PCQConfig, data: SegmentSet, train: Sequence[int]) -> PCQConfig:

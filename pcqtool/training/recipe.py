@@ -51,6 +51,9 @@ class Recipe:
         label_smoothing: share of each label's weight that is spread over all labels.
         balance: weigh classes by the inverse of their frequency.
         clip: largest norm of the gradient.
+        mixup: parameter of the Beta distribution by which pairs of segments, and what is to be said of them, are
+            mixed behind the front ends (Zhang et al., 2018); 0 for none.
+        ema: decay per step of the running mean of weights that becomes the model; 0 for the last weights.
         n_views: views of each utterance besides the recording itself.
         views: how far views lie from the recording.
         distil: learning from a teacher, where one is given.
@@ -71,6 +74,8 @@ class Recipe:
     label_smoothing: float = 0.1
     balance: bool = True
     clip: float = 5.0
+    mixup: float = 0.0
+    ema: float = 0.0
     n_views: int = 12
     views: ViewSettings = field(default_factory=ViewSettings)
     distil: Distillation | None = None
@@ -82,6 +87,8 @@ class Recipe:
             raise SettingsError(f"recipe {self.name}: epochs, patience and batch size must be 1 or more")
         if self.schedule not in ("cosine", "constant"):
             raise SettingsError(f"recipe {self.name}: schedule is cosine or constant, not {self.schedule!r}")
+        if self.mixup < 0 or not 0 <= self.ema < 1:
+            raise SettingsError(f"recipe {self.name}: mixup must be 0 or more, ema from 0 to below 1")
         if self.lr <= 0 or not 0 <= self.label_smoothing < 1:
             raise SettingsError(f"recipe {self.name}: learning rates must be positive, smoothing from 0 to below 1")
 

@@ -43,8 +43,9 @@ def mean_frames(
     means = []
     for start in range(0, len(data.samples), _BATCH):
         rows = np.arange(start, min(start + _BATCH, len(data.samples)))
+        waves = torch.from_numpy(data.waves(rows)).to(device)
         with torch.inference_mode():
-            states = torch.cat(model.hidden_states(torch.from_numpy(data.waves(rows)).to(device)), dim=2).cpu()
+            states = torch.cat(model.hidden_states(model.front_end(waves)), dim=2).cpu()
         share = torch.from_numpy(data.n_samples[rows]) / data.samples.shape[1]
         n_frames = (share * states.shape[1]).ceil()
         inside = torch.arange(states.shape[1]) < n_frames[:, None]

@@ -15,7 +15,13 @@ av = pytest.importorskip("av")
 
 
 def encode(
-    path: Path, container: str, codec: str, rate: int, layout: str = "mono", options: dict | None = None
+    path: Path,
+    container: str,
+    codec: str,
+    rate: int,
+    layout: str = "mono",
+    options: dict[str, str] | None = None,
+    quality: int | None = None,
 ) -> None:
     """Two seconds of a tone of 440 Hz on the first channel and of 880 Hz on the second."""
     try:
@@ -29,6 +35,9 @@ def encode(
         stream = out.add_stream(codec, rate=rate, layout=layout)
         if codec == "wmav2":
             stream.bit_rate = 128_000
+        if quality is not None:
+            stream.codec_context.qscale = True
+            stream.codec_context.options = {"global_quality": str(quality)}
         for first in range(0, tones.shape[1], 1024):
             part = np.ascontiguousarray(tones[:, first : first + 1024])
             frame = av.AudioFrame.from_ndarray(part, format="fltp", layout=layout)
@@ -127,6 +136,53 @@ def test_a_cut_m4a_without_its_index_is_no_recording(tmp_path: Path, cut: Callab
     encode(tmp_path / "a.m4a", "ipod", "aac", 44100)
     with pytest.raises(AudioError, match=r"a\.m4a"):
         open_recording(cut(tmp_path / "a.m4a", 0.6))
+
+
+@pytest.mark.parametrize("xing", [True, False])
+def test_an_mp3_that_states_no_length_is_not_held_to_a_guess(
+    tmp_path: Path, cut: Callable[[Path, float], Path], xing: bool
+) -> None:
+    # variable bit rate: what is guessed from the first frame is wrong
+    path = tmp_path / "a.mp3"
+    encode(path, "mp3", "libmp3lame", 16000, options={"write_xing": str(int(xing))}, quality=0)
+    recording = open_recording(path)
+    assert len(drain(recording)) / 16000 == pytest.approx(2, abs=0.15)
+    assert recording.shortfall is None
+    short = open_recording(cut(path, 0.5))
+    drain(short)
+    assert (short.shortfall is not None) == xing
+
+
+def test_joined_mp3_files_are_read_to_the_end(tmp_path: Path) -> None:
+    encode(tmp_path / "a.mp3", "mp3", "libmp3lame", 16000)
+    content = (tmp_path / "a.mp3").read_bytes()
+    (tmp_path / "b.mp3").write_bytes(content + content)
+    assert len(drain(open_recording(tmp_path / "b.mp3"))) / 16000 == pytest.approx(4, abs=0.2)
+
+
+@pytest.mark.parametrize("subtype", ["VORBIS", "OPUS"])
+def test_joined_ogg_files_are_read_to_the_end(tmp_path: Path, subtype: str) -> None:
+    tone = 0.5 * np.sin(2 * np.pi * 440 * np.arange(96000) / 48000)
+    for name in ("a.ogg", "b.ogg"):
+        soundfile.write(tmp_path / name, tone, 48000, format="OGG", subtype=subtype)
+    both = (tmp_path / "a.ogg").read_bytes() + (tmp_path / "b.ogg").read_bytes()
+    (tmp_path / "c.ogg").write_bytes(both)
+    assert len(drain(open_recording(tmp_path / "a.ogg"))) == 96000
+    assert len(drain(open_recording(tmp_path / "c.ogg"))) / 48000 == pytest.approx(4, abs=0.1)
+
+
+@pytest.mark.parametrize("n_tag", [1, 300, 100_000])
+def test_an_mp3_behind_a_long_tag(tmp_path: Path, cut: Callable[[Path, float], Path], n_tag: int) -> None:
+    encode(tmp_path / "a.mp3", "mp3", "libmp3lame", 16000, options={"id3v2_version": "0"})
+    size = bytes(n_tag >> shift & 0x7F for shift in (21, 14, 7, 0))
+    tag = b"ID3\x03\0\0" + size + bytes(n_tag)
+    (tmp_path / "b.mp3").write_bytes(tag + (tmp_path / "a.mp3").read_bytes())
+    recording = open_recording(tmp_path / "b.mp3")
+    assert len(drain(recording)) == 32000
+    assert recording.shortfall is None
+    short = open_recording(cut(tmp_path / "b.mp3", (n_tag + 3000) / (tmp_path / "b.mp3").stat().st_size))
+    assert 0 < len(drain(short)) < 32000
+    assert short.shortfall is not None, "the length was found behind the tag"
 
 
 @pytest.mark.parametrize(("container", "codec"), [("mp4", "aac"), ("matroska", "flac"), ("webm", "libopus")])

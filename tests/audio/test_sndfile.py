@@ -32,12 +32,12 @@ def test_claims() -> None:
 
 @pytest.mark.parametrize(
     ("format_", "subtype"),
-    [("MP3", "MPEG_LAYER_III"), ("OGG", "VORBIS"), ("OGG", "OPUS"), ("FLAC", "PCM_16"), ("WAV", "GSM610")],
+    [("OGG", "VORBIS"), ("OGG", "OPUS"), ("FLAC", "PCM_16"), ("WAV", "GSM610")],
 )
 def test_block_size_does_not_change_what_is_decoded(
     sound: Callable[..., np.ndarray], write: Make, format_: str, subtype: str
 ) -> None:
-    # soundfile's own reading in blocks seeks after each, which spoils MP3
+    # soundfile by itself seeks after each block, which spoils Opus
     path = write("a", sound(3, 8000), 8000, format_, subtype)
     decoded = []
     for n_frames in (10**6, 5000, 999):

@@ -43,7 +43,7 @@ class Encoder(nn.Module):
     """A speech encoder; a kind of encoder says how its hidden states are computed.
 
     Shape:
-        waves ``(B, N)`` at 16 kHz → frames ``(B, T, dim)``
+        waves ``(B, N)`` at 16 kHz, through ``front_end`` → frames ``(B, T, dim)``
     """
 
     dim: int
@@ -67,14 +67,18 @@ class Encoder(nn.Module):
             raise ModelError(f"the encoder has hidden states 0 to {self.n_layers}, no {bad[0]}")
         return tuple(layer % count for layer in self.config.layers)
 
-    def hidden_states(self, waves: Tensor) -> list[Tensor]:
-        """Compute the hidden states ``(B, T, dim)`` named by ``layer_indices``, in that order."""
+    def front_end(self, waves: Tensor) -> Tensor:
+        """Compute what nothing is learnt for; most encoders take the waves ``(B, N)`` themselves."""
+        return waves
+
+    def hidden_states(self, heard: Tensor) -> list[Tensor]:
+        """Compute the hidden states ``(B, T, dim)`` named by ``layer_indices``, in that order, from the front end's."""
         raise NotImplementedError
 
-    def forward(self, waves: Tensor) -> Tensor:
+    def forward(self, heard: Tensor) -> Tensor:
         """Compute one sequence of frames: the chosen layer, or a weighted mean of several normalised ones."""
         with torch.set_grad_enabled(torch.is_grad_enabled() and not self.config.frozen):
-            states = self.hidden_states(waves)
+            states = self.hidden_states(heard)
         if len(states) == 1:
             return states[0]
         normed = torch.stack([functional.layer_norm(state, (self.dim,)) for state in states])

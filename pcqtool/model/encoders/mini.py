@@ -90,10 +90,15 @@ class MiniEncoder(Encoder):
             ConvBlock(sizes.dim, sizes.kernel, sizes.dropout) for _ in range(sizes.n_blocks)
         )
 
-    def hidden_states(self, waves: Tensor) -> list[Tensor]:
+    def front_end(self, waves: Tensor) -> Tensor:
+        """Compute log-mel frames ``(B, n_mels, N // 160)``."""
+        frames: Tensor = self.mel(waves)
+        return frames
+
+    def hidden_states(self, heard: Tensor) -> list[Tensor]:
         """Run the blocks up to the last one that is asked for."""
         wanted = self.layer_indices()
-        x = self.stem(self.mel(waves))
+        x = self.stem(heard)
         states = [x]
         for block in self.blocks[: max(wanted)]:
             x = block(x)

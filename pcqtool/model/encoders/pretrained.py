@@ -76,14 +76,16 @@ class PretrainedEncoder(Encoder):
             self.model.eval()
         return self
 
-    def hidden_states(self, waves: Tensor) -> list[Tensor]:
-        """Run the encoder once and pick its hidden states."""
+    def front_end(self, waves: Tensor) -> Tensor:
+        """Compute Whisper's log-mel frames, or standardise the waves where the encoder wants that."""
         if self.config.kind == "whisper":
-            output = self.model(self.mel(waves), output_hidden_states=True)
-        else:
-            if self.standardised:
-                waves = functional.layer_norm(waves, waves.shape[-1:])
-            output = self.model(waves, output_hidden_states=True)
+            frames: Tensor = self.mel(waves)
+            return frames
+        return functional.layer_norm(waves, waves.shape[-1:]) if self.standardised else waves
+
+    def hidden_states(self, heard: Tensor) -> list[Tensor]:
+        """Run the encoder once and pick its hidden states."""
+        output = self.model(heard, output_hidden_states=True)
         return [output.hidden_states[index] for index in self.layer_indices()]
 
 
