@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
 import torchaudio
 from torch import Tensor, nn
 
+from pcqtool.audio.segment import SAMPLE_RATE
 from pcqtool.errors import SettingsError
 
 _POWER_EPS = 1e-20  # of a segment's loudest bin: below it a segment counts as digital silence
@@ -17,7 +19,7 @@ _POWER_EPS = 1e-20  # of a segment's loudest bin: below it a segment counts as d
 class SpectrogramSettings:
     """Front end: 40 ms Hamming windows every 10 ms, an 800-point DFT, its first 200 bins (0 to 3 980 Hz)."""
 
-    sample_rate: int = 16000
+    sample_rate: int = SAMPLE_RATE
     window: int = 640
     hop: int = 160
     n_fft: int = 800
@@ -27,7 +29,9 @@ class SpectrogramSettings:
     def __post_init__(self) -> None:
         if not 0 < self.window <= self.n_fft or not 0 < self.n_bins <= self.n_fft // 2 + 1 or self.hop < 1:
             raise SettingsError(f"impossible spectrogram settings: {self}")
-        if self.floor_db >= 0:
+        if self.sample_rate != SAMPLE_RATE:
+            raise SettingsError(f"recordings are heard at {SAMPLE_RATE} Hz, not {self.sample_rate}")
+        if not -math.inf < self.floor_db < 0:
             raise SettingsError(f"floor_db must be negative, not {self.floor_db}")
 
 

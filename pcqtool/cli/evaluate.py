@@ -91,8 +91,7 @@ def _show(metrics: Mapping[str, Any], out: Path) -> None:
             "UA": _percent(pooled["ua"], pooled["ua_interval"]),
             "macro-F1": f"{100 * pooled['macro_f1']:.1f} %",
             "ECE": f"{pooled['ece']:.3f}",
-            "over folds": folds
-            and ", ".join(f"{name.upper()} {100 * folds[name]['mean']:.1f} ± {_sd(folds[name])} %" for name in ("wa", "ua")),
+            "over folds": folds and f"WA {_spread(folds['wa'])}, UA {_spread(folds['ua'])}",
             "shared": _overlap(metrics),
             "metrics": out / "metrics.json",
         }
@@ -107,11 +106,14 @@ def _show(metrics: Mapping[str, Any], out: Path) -> None:
 
 def _percent(value: float, interval: tuple[float, float] | None) -> str:
     text = f"{100 * value:.1f} %"
-    return f"{text} (95 % interval over speakers {100 * interval[0]:.1f} to {100 * interval[1]:.1f})" if interval else text
+    if interval is None:
+        return text
+    return f"{text} (95 % interval over speakers {100 * interval[0]:.1f} to {100 * interval[1]:.1f})"
 
 
-def _sd(spread: Mapping[str, float | None]) -> str:
-    return "–" if spread["sd"] is None else f"{100 * spread['sd']:.1f}"
+def _spread(spread: Mapping[str, float | None]) -> str:
+    sd = "–" if spread["sd"] is None else f"{100 * spread['sd']:.1f}"
+    return f"{100 * (spread['mean'] or 0.0):.1f} ± {sd} %"
 
 
 def _overlap(metrics: Mapping[str, Any]) -> str:

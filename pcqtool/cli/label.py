@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import codecs
+import os
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,9 +17,9 @@ from pcqtool.errors import ExitCode, PcqtoolError, SettingsError
 if TYPE_CHECKING:
     from pcqtool.audio.discover import Source
     from pcqtool.labelling.plan import Plan
-    from pcqtool.labelling.run import Summary
     from pcqtool.labelling.settings import LabelSettings
     from pcqtool.labelling.store import Store
+    from pcqtool.labelling.summary import Summary
 
 SHOWN_FAILURES = 5
 
@@ -43,7 +45,7 @@ def label(
         typer.Option(
             "--channels",
             metavar="auto|mix|split|N",
-            help="auto: a call's two speakers apart, anything else mixed; or mix, split, or one channel's number from 0.",
+            help="auto: a call's two speakers apart, anything else mixed; or mix, split, or a channel's number from 0.",
         ),
     ] = "auto",
     vad: Annotated[
@@ -60,7 +62,7 @@ def label(
     ] = None,
     restart: Annotated[
         bool, typer.Option("--restart", help="Replace an earlier result instead of going on with it.")
-    ] = (False),
+    ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be done, and do nothing.")] = False,
     json: options.Json = False,
 ) -> None:
@@ -81,46 +83,48 @@ def label(
     settings = LabelSettings(Reading(channels, vad == "on"), aggregation, batch_size=batch_size, jobs=jobs)
     if not inputs and files_from is None:
         raise SettingsError("nothing to label", "Name files or directories, or --files-from FILE.")
-    sources = discover(inputs or [], None if files_from is None else _lines(files_from))
     directory = find(model)
     config = read_config(directory)
     store = Store(out, settings.provenance(config, sha256(directory)))
+    sources = discover(inputs or [], None if files_from is None else _lines(files_from))
+    if dry_run:
+        _show_plan(make_plan(sources, {} if restart else store.done()), sources, json)
+        return
+    if model is None:
+        console.info(f"model: {config.name} (bundled), {config.trained_on}")
     with store.locked():
         plan = make_plan(sources, {} if restart else store.done())
-        if dry_run:
-            _show_plan(plan, sources, json)
-            return
-        if model is None:
-            console.info(f"model: {config.name} (bundled), {config.trained_on}")
-        if restart:
-            store.restart()
-        summary = _run(plan, store, directory, settings, device)
+        summary = _run(plan, store, directory, settings, device, restart)
     _show_summary(summary, store, json)
     if summary.failures:
         raise typer.Exit(ExitCode.SOME_FAILED)
 
 
-def _run(plan: Plan, store: Store, directory: Path, settings: LabelSettings, device: str) -> Summary:
-    from pcqtool.labelling.run import Summary, label
-
+def _run(plan: Plan, store: Store, directory: Path, settings: LabelSettings, device: str, restart: bool) -> Summary:
     if not plan.n_todo:
+        from pcqtool.labelling.summary import Summary
+
         store.finish()
         return Summary(n_done_before=plan.n_done)
+    from pcqtool.labelling.run import label
     from pcqtool.model.predictor import Predictor
 
     predictor = Predictor(directory, device)
     console.debug(f"device: {predictor.device}, {settings.n_jobs} decoding threads, batches of {settings.batch_size}")
+    if restart:  # not before the model has turned out to be usable
+        store.restart()
     with console.progress(plan.n_todo, "files") as progress:
         return label(plan, store, predictor, settings, on_file=lambda source: progress.advance())
 
 
-def _lines(files_from: str) -> Iterable[str]:
-    if files_from == "-":
-        return sys.stdin.read().splitlines()
+def _lines(files_from: str) -> list[str]:
+    r"""Read a list of paths, which may hold any bytes; ended by NUL (``find -print0``) if there is one, else by \n."""
     try:
-        return Path(files_from).read_text(encoding="utf-8", errors="surrogateescape").splitlines()
+        data = sys.stdin.buffer.read() if files_from == "-" else Path(files_from).read_bytes()
     except OSError as error:
         raise SettingsError(f"cannot read the list {files_from}: {error.strerror}") from error
+    separator = "\0" if b"\0" in data else "\n"
+    return os.fsdecode(data.removeprefix(codecs.BOM_UTF8)).split(separator)
 
 
 def _show_plan(plan: Plan, sources: Sequence[Source], json: bool) -> None:
@@ -144,7 +148,7 @@ def _show_plan(plan: Plan, sources: Sequence[Source], json: bool) -> None:
     if json:
         console.print_json({name.replace(" ", "_"): value for name, value in facts.items()})
     else:
-        console.print_fields({name: value for name, value in facts.items()})
+        console.print_fields(facts)
 
 
 def _show_summary(summary: Summary, store: Store, json: bool) -> None:
@@ -161,6 +165,7 @@ def _show_summary(summary: Summary, store: Store, json: bool) -> None:
     console.print_fields(
         {
             "files": f"{summary.n_files:,} labelled"
+            + (f" ({summary.n_replaced:,} changed since)" if summary.n_replaced else "")
             + (f", {summary.n_done_before:,} done before" if summary.n_done_before else ""),
             "audio": f"{summary.audio_s / 3600:.2f} h, {speed:.0f} × real time" if summary.audio_s else None,
             "status": ", ".join(f"{status} {count:,}" for status, count in summary.statuses.most_common()),

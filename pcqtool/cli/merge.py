@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from pcqtool.cli import console
-from pcqtool.errors import SettingsError
+from pcqtool.errors import SettingsError, TableError
 
 
 def merge(
@@ -18,14 +18,21 @@ def merge(
     ] = Path("results.parquet"),
 ) -> None:
     """Make one table of files and one of segments from a directory of parts."""
-    from pcqtool.tables.edit import join
+    from pcqtool.labelling.store import Store
     from pcqtool.tables.paths import is_table_path, list_parts, table_path
     from pcqtool.tables.provenance import common_provenance
 
     if not is_table_path(out):
         raise SettingsError(f"--out {out}: not a file that ends in .parquet")
-    done = list_parts(directory, "files")
-    provenance = common_provenance(done)
-    for kind in ("segments", "files"):
-        join([directory / kind / part.name for part in done], table_path(out, kind), provenance)
-    console.print_fields({"parts": len(done), "table": out, "segments": table_path(out, "segments")})
+    parts = list_parts(directory, "files")
+    if not parts:
+        raise TableError(f"{directory}: no finished part in {directory / 'files'}", "Name a run's --out directory.")
+    provenance = common_provenance(parts)
+    target = Store(out, provenance)
+    with target.locked():
+        try:
+            target.done()
+        except TableError as fault:  # a foreign table, or another run's
+            raise TableError(fault.what, "Name another --out, or move it away.") from fault
+        Store(directory, provenance).collect(out)
+    console.print_fields({"parts": len(parts), "table": out, "segments": table_path(out, "segments")})

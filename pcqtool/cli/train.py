@@ -65,7 +65,8 @@ def train(
                 "model": out,
                 "classes": ", ".join(experiment.labels),
                 "validation": f"WA {100 * scores['wa']:.1f} %, UA {100 * scores['ua']:.1f} % "
-                f"({scores['n']} files of speaker {', '.join(metrics['validation_speakers'])}; chose the epoch, no test)",
+                f"({scores['n']} files of speaker {', '.join(metrics['validation_speakers'])}; "
+                "chose the epoch, no test)",
                 "epochs": f"{metrics['best_epoch']} of {len(trained.history)}",
             }
         )

@@ -2,83 +2,86 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections import deque
+from collections.abc import Generator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
-from threading import Event, Semaphore
 
-from pcqtool.audio.discover import Source
+from pcqtool.audio.discover import Source, shown
 from pcqtool.audio.lane import Chunk
-from pcqtool.audio.tracks import Reading, Tracks, read
-from pcqtool.errors import AudioError
+from pcqtool.audio.tracks import Reading, read
+from pcqtool.errors import AudioError, PcqtoolError
 
-AHEAD = 10  # chunks of a file, up to 30 s each, that are decoded before the model asks for them
+PIECE = 4  # chunks of up to 30 s, 2 MB each
 
 
-@dataclass
-class Decoded:
-    """A recording on its way to the model.
+class Stream:
+    """A recording on its way to the model, decoded piece by piece.
 
     Attributes:
         source: the input.
-        tracks: its streams, or ``None`` where it could not be opened.
-        error: why it could not be read, or not to its end.
+        tracks: length, sample rate and shortfall, complete once it has ended.
+        ended: whether nothing more comes.
+        error: why it could not be read, or not to its end; ``None`` if it could.
     """
 
-    source: Source
-    tracks: Tracks | None = None
-    error: str | None = None
-    _ahead: Sequence[Chunk] = ()
-    _rest: Iterator[Chunk] = iter(())
+    def __init__(self, source: Source, reading: Reading) -> None:
+        self.source = source
+        self.tracks = read(source.path, reading)
+        self.ended = False
+        self.error: str | None = None
+        self._chunks = iter(self.tracks)
 
-    def chunks(self) -> Iterator[Chunk]:
-        """Give the recording chunk by chunk; a fault in the middle ends it and is told by ``error``."""
-        yield from self._ahead
-        self._ahead = ()
+    def decode(self) -> list[Chunk]:
+        """Decode the next piece; a fault ends the stream and is told by ``error``.
+
+        Raises:
+            PcqtoolError: what is no fault of this file, such as voice activity detection that is not installed.
+        """
+        chunks: list[Chunk] = []
         try:
-            yield from self._rest
-        except Exception as error:  # whatever a decoder may raise is this file's fault, not the batch's
-            self.error = _reason(error)
+            chunks += islice(self._chunks, PIECE)
+        except PcqtoolError as fault:
+            if not isinstance(fault, AudioError):
+                raise
+            self.error = fault.what.removeprefix(f"{shown(self.source.path)}: ")
+        except Exception as fault:  # whatever a decoder may raise is this file's fault, not the batch's
+            self.error = f"{type(fault).__name__}: {fault}"
+        if self.error is not None:
+            self.error = " ".join(self.error.encode("utf-8", "backslashreplace").decode().split())
+        self.ended = self.error is not None or len(chunks) < PIECE
+        return chunks
 
 
-def decode_all(sources: Sequence[Source], reading: Reading, n_jobs: int) -> Iterator[Decoded]:
-    """Decode recordings side by side, in any order; each is held back until those before it are taken.
+def decode_all(sources: Sequence[Source], reading: Reading, n_jobs: int) -> Generator[tuple[Stream, list[Chunk], bool]]:
+    """Decode recordings side by side, a piece of each in turn; close the generator to stop early.
 
-    The first five minutes of each are decoded in a thread; what is longer is read on as the model takes it.
+    Twice as many recordings as threads are open at a time, with one piece each in memory: while one half is decoded,
+    the other waits for the model. The order depends on the arguments alone, never on which thread was faster, so that
+    the same batches come out of every run.
+
+    Yields:
+        A recording, its next piece, and whether that is its last one.
+
+    Args:
+        sources: the inputs, opened in this order.
+        reading: how they are read.
+        n_jobs: number of threads.
+
+    Raises:
+        PcqtoolError: as ``Stream.decode``.
     """
-    from joblib import Parallel, delayed
-
-    room = Semaphore(2 * n_jobs + 1)
-    abandoned = Event()
-
-    def start(source: Source) -> Decoded:
-        room.acquire()
-        return Decoded(source) if abandoned.is_set() else _start(source, reading)
-
-    parallel = Parallel(n_jobs=n_jobs, backend="threading", return_as="generator_unordered", batch_size=1)
-    try:
-        for decoded in parallel(delayed(start)(source) for source in sources):
-            room.release()
-            yield decoded
-    finally:
-        abandoned.set()
-        room.release(len(sources) + 1)  # no thread is left waiting, whatever stopped the run
-
-
-def _start(source: Source, reading: Reading) -> Decoded:
-    decoded = Decoded(source)
-    try:
-        if source.size_bytes is None:
-            raise AudioError("no such file")
-        tracks = read(source.path, reading)
-        decoded._rest = iter(tracks)
-        decoded._ahead = list(islice(decoded._rest, AHEAD))
-        decoded.tracks = tracks
-    except Exception as error:  # see chunks
-        decoded.error = _reason(error)
-    return decoded
-
-
-def _reason(error: Exception) -> str:
-    text = error.what if isinstance(error, AudioError) else f"{type(error).__name__}: {error}"
-    return " ".join(text.split())
+    fresh = (Stream(source, reading) for source in sources)
+    with ThreadPoolExecutor(n_jobs, "decode") as pool:
+        turn = deque((stream, pool.submit(stream.decode)) for stream in islice(fresh, 2 * n_jobs))
+        try:
+            while turn:
+                stream, piece = turn.popleft()
+                chunks = piece.result()
+                last = stream.ended  # asked now: a thread may bring it to its end while the model has this piece
+                follower = next(fresh, None) if last else stream
+                if follower is not None:
+                    turn.append((follower, pool.submit(follower.decode)))
+                yield stream, chunks, last
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pcqtool.audio.lane import Chunk
 from pcqtool.audio.segment import SAMPLE_RATE
-from pcqtool.model.predictor import Predictor
+
+if TYPE_CHECKING:  # it loads torch, which a run with nothing to do has no need of
+    from pcqtool.model.predictor import Predictor
 
 
 @dataclass
@@ -21,64 +23,57 @@ class Track:
         channel: its name.
         n_samples: samples of each segment, padding not counted.
         speech: share of speech of each segment, or ``None`` without voice activity detection.
-        judged: the segments that the model sees, by number.
-        log_probs: their log-probabilities ``(L,)``, as far as they are computed.
+        log_probs: log-probabilities ``(L,)`` by number of segment, for those that the model has seen.
     """
 
     channel: str
     n_samples: list[int] = field(default_factory=list)
     speech: list[float | None] = field(default_factory=list)
-    judged: list[int] = field(default_factory=list)
     log_probs: dict[int, NDArray[np.float64]] = field(default_factory=dict)
-
-    @property
-    def done(self) -> bool:
-        """Whether nothing is left to compute."""
-        return len(self.log_probs) == len(self.judged)
 
     @property
     def speech_s(self) -> float | None:
         """Seconds of speech, or ``None`` without voice activity detection."""
-        shares = [share * n for share, n in zip(self.speech, self.n_samples, strict=True) if share is not None]
-        return sum(shares) / SAMPLE_RATE if len(shares) == len(self.speech) and shares else None
+        if None in self.speech:
+            return None
+        return sum((share or 0.0) * n for share, n in zip(self.speech, self.n_samples, strict=True)) / SAMPLE_RATE
 
 
 class Judge:
-    """Fills batches with segments from any track; the batch size changes no judgement beyond rounding."""
+    """Fills batches with segments from any track; the batch size changes no judgement beyond rounding.
+
+    Args:
+        predictor: the model.
+        batch_size: segments computed at once.
+        min_speech: a segment with a smaller share of speech is not judged.
+    """
 
     def __init__(self, predictor: Predictor, batch_size: int, min_speech: float) -> None:
         self.predictor = predictor
         self.batch_size = batch_size
         self.min_speech = min_speech
-        self._waiting: list[tuple[Track, int, NDArray[np.float32]]] = []
+        self._waves = np.empty((0, 0), np.float32)  # (batch_size, N); its first rows belong to those who wait
+        self._waiting: list[tuple[Track, int]] = []
 
     def add(self, track: Track, chunk: Chunk) -> None:
         """Take a chunk's segments; those with too little speech are not judged."""
-        for row, wave in enumerate(chunk.waves):
-            number = len(track.n_samples)
-            share = None if chunk.speech is None else float(chunk.speech[row])
-            track.n_samples.append(int(chunk.n_samples[row]))
-            track.speech.append(share)
+        if self._waves.shape[1] != chunk.waves.shape[1]:
+            self._waves = np.empty((self.batch_size, chunk.waves.shape[1]), np.float32)
+        shares = [None] * len(chunk.waves) if chunk.speech is None else chunk.speech.tolist()
+        for wave, n_samples, share in zip(chunk.waves, chunk.n_samples.tolist(), shares, strict=True):
             if share is None or share >= self.min_speech:
-                track.judged.append(number)
-                self._waiting.append((track, number, wave))
-        while len(self._waiting) >= self.batch_size:
-            self._compute()
+                self._waves[len(self._waiting)] = wave  # copied: a view would keep its whole chunk in memory
+                self._waiting.append((track, len(track.n_samples)))
+            track.n_samples.append(n_samples)
+            track.speech.append(share)
+            if len(self._waiting) == self.batch_size:
+                self.finish()
 
     def finish(self) -> None:
-        """Compute what is still waiting."""
-        while self._waiting:
-            self._compute()
-
-    def _compute(self) -> None:
-        batch, self._waiting = self._waiting[: self.batch_size], self._waiting[self.batch_size :]
-        log_probs = self.predictor.log_probs(np.stack([wave for _, _, wave in batch]))
-        for (track, number, _), values in zip(batch, log_probs, strict=True):
+        """Compute what is waiting."""
+        if not self._waiting:
+            return
+        log_probs = self.predictor.log_probs(self._waves[: len(self._waiting)])
+        for (track, number), values in zip(self._waiting, log_probs, strict=True):
             track.log_probs[number] = values
-
-
-def spans(track: Track, segment_samples: int) -> Iterator[tuple[float, float, bool]]:
-    """Give each segment's start and end in seconds, and whether it is padded."""
-    for number, n in enumerate(track.n_samples):
-        start = number * segment_samples
-        yield start / SAMPLE_RATE, (start + n) / SAMPLE_RATE, n < segment_samples
+        self._waiting = []

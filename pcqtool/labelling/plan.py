@@ -19,7 +19,7 @@ class Plan:
     """What a run will do.
 
     Attributes:
-        parts: inputs to be labelled, a part at a time.
+        parts: inputs to be labelled, a part at a time, in the order of their names.
         n_done: inputs whose rows stand already in the output.
         stale: names whose recording has changed since; their old rows go.
     """
@@ -40,7 +40,10 @@ def stamp(source: Source) -> Stamp:
 
 
 def make_plan(sources: Sequence[Source], done: Mapping[str, Stamp]) -> Plan:
-    """Sort out what is done; ``done`` maps the names in the output to the stamps that they had."""
+    """Sort out what is done; ``done`` maps the names in the output to the stamps that they had.
+
+    Parts are cut in order, so a run that was stopped between two of them goes on with the very same parts.
+    """
     todo = [source for source in sources if done.get(source.file) != stamp(source)]
     stale = frozenset(source.file for source in todo if source.file in done)
     return Plan(tuple(_parts(todo)), len(sources) - len(todo), stale)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -13,6 +12,7 @@ from pcqtool.errors import SettingsError
 from pcqtool.model.directory import ModelConfig
 from pcqtool.tables.aggregate import AGGREGATIONS
 from pcqtool.tables.provenance import Provenance
+from pcqtool.tables.schema import SCHEMA_VERSION
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,9 @@ class LabelSettings:
     @property
     def n_jobs(self) -> int:
         """Number of decoding threads."""
-        return self.jobs or os.cpu_count() or 1
+        from joblib import cpu_count
+
+        return self.jobs or int(cpu_count())  # of those that this process may use
 
     def rule(self, config: ModelConfig) -> str:
         """Give the aggregation rule in force."""
@@ -54,7 +56,7 @@ class LabelSettings:
         """Give what the tables say about their making; equal fingerprints, equal results."""
         settings: dict[str, Any] = asdict(self.reading)
         settings |= {"aggregation": self.rule(config), "min_speech": self.min_speech}
-        decisive = json.dumps([model_sha256, settings], sort_keys=True)
+        decisive = json.dumps([SCHEMA_VERSION, model_sha256, settings], sort_keys=True)
         return Provenance(
             model=config.name,
             model_sha256=model_sha256,

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import shutil
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow as pa
@@ -13,12 +15,16 @@ from filelock import FileLock, Timeout
 
 from pcqtool.errors import LockedError, TableError
 from pcqtool.labelling.plan import Stamp
-from pcqtool.tables.edit import drop_files, join, read_columns
+from pcqtool.tables.atomic import reported, sweep
+from pcqtool.tables.edit import Piece, column_names, drop_files, join, read_columns
 from pcqtool.tables.paths import Kind, is_table_path, list_parts, part_path, table_path
 from pcqtool.tables.provenance import Provenance, read_provenance
+from pcqtool.tables.schema import files_schema, segments_schema
 from pcqtool.tables.writer import write
 
-KINDS: tuple[Kind, Kind] = ("segments", "files")  # in the order of writing: the file table is the mark of "done"
+WRITING: tuple[Kind, Kind] = ("segments", "files")  # the file table is the mark of "done", so it is written last
+REMOVING: tuple[Kind, Kind] = ("files", "segments")  # and removed first
+REPLACE = "Name another --out, or add --restart to replace it."
 
 
 class Store:
@@ -26,6 +32,9 @@ class Store:
 
     A path that ends in ``.parquet`` becomes a table, with the segment table beside it; the parts lie in a hidden
     folder beside them until then. Any other path becomes a directory that holds the parts.
+
+    Where a file has rows in several of a table's parts, those of the last one count, and before all those of the table
+    itself: so a run that ends at any point, also while tables are joined, leaves what the next one can go on with.
     """
 
     def __init__(self, out: Path, provenance: Provenance) -> None:
@@ -33,87 +42,179 @@ class Store:
         self.provenance = provenance
         self.is_table = is_table_path(out)
         self.folder = out.with_name(f".{out.name}.parts") if self.is_table else out
+        self._schemas = {"files": files_schema(provenance.labels), "segments": segments_schema(provenance.labels)}
+        self._next_part = 0
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Keep other runs away from this output.
+        """Keep other runs away from this output. The lock of a run that was killed does not hold.
 
         Raises:
             LockedError: if one is at work on it.
-            TableError: if the output's folder cannot be made.
+            TableError: if the output's folder cannot be made or written to.
         """
-        try:
-            self.out.parent.mkdir(parents=True, exist_ok=True)
-            lock = FileLock(self.out.with_name(f".{self.out.name}.lock"))
-            lock.acquire(timeout=0)
-        except Timeout:
-            raise LockedError(f"{self.out}: another run is writing to it", "Wait for it, or name another --out.") from None
-        except OSError as error:
-            raise TableError(f"{self.out}: cannot be written ({error.strerror})") from error
+        path = self.out.with_name(f".{self.out.name}.lock") if self.is_table else self.out / ".lock"
+        with reported(self.out):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            lock = FileLock(path)
+            try:
+                lock.acquire(timeout=0)
+            except Timeout:
+                raise LockedError(
+                    f"{self.out}: another run is writing to it", "Wait for it, or name another --out."
+                ) from None
         try:
             yield
         finally:
             lock.release()
 
-    def restart(self) -> None:
-        """Forget what earlier runs made."""
-        for files in self._file_tables():
-            for kind in KINDS[::-1]:
-                self._sibling(files, kind).unlink(missing_ok=True)
-        if self.is_table:
-            shutil.rmtree(self.folder, ignore_errors=True)
-
     def done(self) -> dict[str, Stamp]:
         """Tell which inputs the output holds, with size and time.
 
         Raises:
-            TableError: if a table there is not of pcqtool, or was made with other settings.
+            TableError: if a table there is not of pcqtool, or was made with other settings, or lacks its sibling.
         """
+        for kind in WRITING:
+            for path in self._tables(kind):
+                self._check(path, kind)
         stamps: dict[str, Stamp] = {}
-        for path in self._file_tables():
-            self._check(path)
+        for path in self._tables("files"):
+            if not self._segments_of(path).exists():
+                raise TableError(f"{self._segments_of(path)} is missing beside {path}", REPLACE)
             table = read_columns(path, ["file", "size_bytes", "mtime"])
             times = pc.cast(table["mtime"], pa.int64()).to_pylist()
             rows = zip(table["file"].to_pylist(), table["size_bytes"].to_pylist(), times, strict=True)
             stamps |= {file: (size, time) for file, size, time in rows}
         return stamps
 
-    def add(self, files: pa.Table, segments: pa.Table) -> None:
-        """Write a finished part."""
-        number = 1 + max((int(path.stem.rpartition("-")[2]) for path in list_parts(self.folder, "files")), default=-1)
-        for kind, table in zip(KINDS, (segments, files), strict=True):
-            path = part_path(self.folder, kind, number)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            write(path, table, self.provenance)
+    def restart(self) -> None:
+        """Forget what earlier runs made.
 
-    def drop(self, names: frozenset[str]) -> None:
-        """Take the rows of some inputs out of what is there: their recordings have changed."""
-        for files in self._file_tables() if names else ():
-            if not names.isdisjoint(read_columns(files, ["file"])["file"].to_pylist()):
-                for kind in KINDS[::-1]:  # should it end here, a part without its mark is not there
-                    drop_files(self._sibling(files, kind), names, self.provenance)
+        Raises:
+            TableError: if a table there is not of pcqtool: then nothing is removed.
+        """
+        there = [path for kind in REMOVING for path in self._tables(kind)]
+        for path in there:
+            _provenance(path)
+        with reported(self.out):
+            for path in there:
+                path.unlink()
+
+    def prepare(self, stale: frozenset[str] = frozenset()) -> None:
+        """Make ready to take parts: see that they can be written, and clear away what a killed run left half-done.
+
+        Args:
+            stale: files whose rows are to be replaced. A directory of parts loses them now; a table keeps them until
+                the new ones are there.
+
+        Raises:
+            TableError: if the file system refuses.
+        """
+        for kind in WRITING:
+            folder = self.folder / kind
+            with reported(self.out):
+                folder.mkdir(parents=True, exist_ok=True)
+                tempfile.TemporaryFile(dir=folder).close()
+            sweep(folder)
+        marks = list_parts(self.folder, "files")
+        for path in set(list_parts(self.folder, "segments")) - {self._segments_of(mark) for mark in marks}:
+            path.unlink()
+        numbers = [path.stem.removeprefix("part-") for path in marks]
+        self._next_part = max((int(number) + 1 for number in numbers if number.isdecimal()), default=0)
+        if not self.is_table:
+            self._drop(stale)
+
+    def add(self, files: pa.Table, segments: pa.Table) -> None:
+        """Write a finished part.
+
+        Raises:
+            TableError: if the file system refuses.
+        """
+        for kind, table in zip(WRITING, (segments, files), strict=True):
+            write(part_path(self.folder, kind, self._next_part), table, self.provenance)
+        self._next_part += 1
 
     def finish(self) -> None:
-        """Make the one table of each kind, if that is what the output is, and remove the parts."""
-        if not self.is_table or (self.out.exists() and not list_parts(self.folder, "files")):
+        """Make the one table of each kind, if that is what the output is, and remove the parts.
+
+        Raises:
+            TableError: if a part is damaged or the file system refuses.
+        """
+        if not self.is_table:
             return
-        for kind in KINDS:
-            tables = [self._sibling(files, kind) for files in self._file_tables()]
-            join(tables, table_path(self.out, kind), self.provenance)
+        if list_parts(self.folder, "files"):
+            self.collect(self.out)
+        for kind in REMOVING:
+            shutil.rmtree(self.folder / kind, ignore_errors=True)
         shutil.rmtree(self.folder, ignore_errors=True)
 
-    def _file_tables(self) -> list[Path]:
-        """List the file tables that are there: the final one, and parts."""
-        final = [self.out] if self.is_table and self.out.exists() else []
-        return final + list_parts(self.folder, "files")
+    def collect(self, out: Path) -> None:
+        """Join what is there to one table of each kind.
 
-    def _sibling(self, files: Path, kind: Kind) -> Path:
-        return table_path(files, kind) if files == self.out else files.parent.parent / kind / files.name
+        Args:
+            out: the file table, which may be the store's own.
 
-    def _check(self, path: Path) -> None:
-        found = read_provenance(path)
+        Raises:
+            TableError: if a part is damaged or the file system refuses.
+        """
+        pieces = self._pieces()
+        segments = [replace(piece, path=self._segments_of(piece.path)) for piece in pieces]
+        for kind, tables in zip(WRITING, (segments, pieces), strict=True):
+            path = table_path(out, kind).resolve()
+            sweep(path.parent, path.name)
+            join(tables, path, self._schemas[kind], self.provenance)
+
+    def _drop(self, names: frozenset[str]) -> None:
+        for path in list_parts(self.folder, "files") if names else ():
+            if not names.isdisjoint(read_columns(path, ["file"])["file"].to_pylist()):
+                drop_files(self._segments_of(path), names, self.provenance)
+                drop_files(path, names, self.provenance)  # the mark last: until then the next run finds them stale
+
+    def _pieces(self) -> list[Piece]:
+        """Give the file tables as pieces that share no file: what a later one has, an earlier one goes without."""
+        pieces: list[Piece] = []
+        seen: set[str] = set()
+        for path in reversed(self._tables("files")):
+            names = set(read_columns(path, ["file"])["file"].to_pylist())
+            # A run that was killed between the two final tables has left more in the segments than the files tell.
+            without = seen if path == self.out else names & seen
+            pieces.append(Piece(path, min(names, default=""), frozenset(without)))
+            seen |= names
+        return pieces
+
+    def _tables(self, kind: Kind) -> list[Path]:
+        """List the tables of a kind that are there, oldest first: the final one, then parts."""
+        final = [table_path(self.out, kind)] if self.is_table else []
+        return [path for path in final if path.exists()] + list_parts(self.folder, kind)
+
+    def _segments_of(self, files: Path) -> Path:
+        return table_path(files, "segments") if files == self.out else self.folder / "segments" / files.name
+
+    def _check(self, path: Path, kind: Kind) -> None:
+        found = _provenance(path)
         if found.fingerprint != self.provenance.fingerprint:
-            raise TableError(
-                f"{path} was made with other settings or another model ({found.model}, {found.settings})",
-                "Name another --out, or add --restart to replace it.",
-            )
+            raise TableError(f"{path} was made otherwise: {_difference(found, self.provenance)}", REPLACE)
+        if column_names(path) != self._schemas[kind].names:
+            raise TableError(f"{path} has other columns than this version of pcqtool writes", REPLACE)
+
+
+def _provenance(path: Path) -> Provenance:
+    """Read what a table says of itself; what is not of pcqtool must stay as it is."""
+    try:
+        return read_provenance(path)
+    except TableError as fault:
+        raise TableError(fault.what, "It is left as it is: name another --out, or move it away.") from fault
+
+
+def _difference(found: Provenance, wanted: Provenance) -> str:
+    """Say in what two runs differ."""
+    parts = []
+    if found.model_sha256 != wanted.model_sha256:
+        other = "another model of this name" if found.model == wanted.model else f"model {wanted.model}"
+        parts.append(f"by model {found.model}, not by {other}")
+    parts += [
+        f"{name} {found.settings.get(name)}, not {value}"
+        for name, value in wanted.settings.items()
+        if found.settings.get(name) != value
+    ]
+    return "; ".join(parts) or f"by pcqtool {found.tool_version}"

@@ -18,7 +18,7 @@ class TimeAttention(nn.Module):
 
     def __init__(self, channels: int) -> None:
         super().__init__()
-        self.score = nn.Linear(channels, 1)
+        self.score = nn.Linear(channels, 1, bias=False)  # the softmax would cancel a bias
 
     def forward(self, x4: Tensor, frames: Tensor) -> Tensor:
         """Sum the frames by weights that sum to 1."""

@@ -1,4 +1,4 @@
-"""Model directories: ``config.json``, ``model.safetensors``, ``metrics.json``, ``README.md``. No pickle is ever loaded."""
+"""Model directories: ``config.json``, ``model.safetensors``, ``metrics.json``, ``README.md``; never a pickle."""
 
 from __future__ import annotations
 
@@ -6,45 +6,37 @@ import hashlib
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from contextlib import suppress
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pcqtool.errors import ModelError
+from pcqtool.errors import ModelError, SettingsError
+from pcqtool.model.config import CONFIG, ModelConfig, read_config
+from pcqtool.tables.atomic import replacing
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from pcqtool.model.pcq import PCQ, PCQConfig
 
-FORMAT = 1
+__all__ = [
+    "CONFIG",
+    "DEFAULT",
+    "ModelConfig",
+    "available",
+    "describe",
+    "find",
+    "load",
+    "network",
+    "read_config",
+    "save",
+    "sha256",
+]
+
 DEFAULT = "pcq-mini"
-CONFIG, WEIGHTS, METRICS, CARD = "config.json", "model.safetensors", "metrics.json", "README.md"
+WEIGHTS, METRICS, CARD = "model.safetensors", "metrics.json", "README.md"
 _BUNDLED = Path(__file__).parent / "bundled"
-
-
-@dataclass(frozen=True)
-class ModelConfig:
-    """What ``config.json`` holds; reading it needs no torch.
-
-    Attributes:
-        name: of the model, written into every result.
-        labels: the classes, in the order of the logits.
-        network: the settings of ``PCQConfig`` except the labels.
-        temperature: divides the logits; fitted on validation data.
-        aggregation: rule by which segments make a file's judgement.
-        trained_on: one line for the user: which data, which labels.
-        provenance: tool version, corpora, seed, recipe, data of the training run.
-    """
-
-    name: str
-    labels: tuple[str, ...]
-    network: Mapping[str, Any]
-    temperature: float = 1.0
-    aggregation: str = "mean-log"
-    trained_on: str = ""
-    provenance: Mapping[str, Any] = field(default_factory=dict)
-    format: int = FORMAT
 
 
 def available() -> list[Path]:
@@ -58,46 +50,17 @@ def find(name: str | os.PathLike[str] | None = None) -> Path:
     Raises:
         ModelError: if there is none.
     """
-    for candidate in (_BUNDLED / (name or DEFAULT), Path(name or DEFAULT)):
-        if (candidate / CONFIG).is_file():
-            return candidate
-    bundled = ", ".join(path.name for path in available()) or "none"
+    wanted = os.fspath(name or DEFAULT)
+    bundled = {path.name: path for path in available()}
+    if wanted in bundled:
+        return bundled[wanted]
+    with suppress(OSError):  # a name too long, or a folder that may not be looked into
+        if (Path(wanted) / CONFIG).is_file():
+            return Path(wanted)
     raise ModelError(
-        f"no model {os.fspath(name or DEFAULT)!r}: neither a bundled model nor a directory with {CONFIG}",
-        f"Bundled: {bundled}. Name a model directory with --model, or leave --model out.",
+        f"no model {wanted!r}: neither a bundled model nor a directory with {CONFIG}",
+        f"Bundled: {', '.join(bundled) or 'none'}. Name a model directory with --model, or leave --model out.",
     )
-
-
-def read_config(directory: Path) -> ModelConfig:
-    """Read and check ``config.json``.
-
-    Raises:
-        ModelError: if it is missing, not JSON, of a newer format, or has wrong or missing entries.
-    """
-    path = directory / CONFIG
-    try:
-        entries = json.loads(path.read_text(encoding="utf-8"))
-        if not isinstance(entries, dict):
-            raise TypeError("not a JSON object")
-        if entries.get("format", FORMAT) != FORMAT:
-            raise ModelError(f"{path}: format {entries['format']} is not known", "Update pcqtool.")
-        unknown = set(entries) - {f.name for f in fields(ModelConfig)}
-        if unknown:
-            raise TypeError(f"unknown entries {sorted(unknown)}")
-        config = ModelConfig(**entries | {"labels": tuple(entries["labels"])})
-        _check(config)
-    except OSError as error:
-        raise ModelError(f"cannot read {path}: {error.strerror}", "Is it a complete model directory?") from error
-    except (KeyError, TypeError, ValueError) as error:
-        raise ModelError(f"{path} is not a valid model configuration: {error}") from error
-    return config
-
-
-def _check(config: ModelConfig) -> None:
-    if not all(isinstance(label, str) for label in config.labels) or not isinstance(config.network, dict):
-        raise TypeError("labels must be strings and network an object")
-    if not isinstance(config.temperature, int | float) or not config.temperature > 0:
-        raise ValueError(f"temperature must be a positive number, not {config.temperature!r}")
 
 
 def sha256(directory: Path) -> str:
@@ -116,16 +79,28 @@ def sha256(directory: Path) -> str:
 
 
 def save(directory: Path, config: ModelConfig, model: PCQ, metrics: Mapping[str, Any], card: str) -> None:
-    """Write a model directory; weights are stored in half precision, batch normalisation's counters left out."""
-    import torch
-    from safetensors.torch import save_file
+    """Write a model directory, the configuration last: while that is missing, it is no model.
 
-    directory.mkdir(parents=True, exist_ok=True)
-    weights = {name: tensor.to(torch.float16).contiguous() for name, tensor in _stored(model).items()}
-    save_file(weights, directory / WEIGHTS, metadata={"format": "pt"})
-    (directory / METRICS).write_text(json.dumps(metrics, indent=1) + "\n", encoding="utf-8")
-    (directory / CARD).write_text(card, encoding="utf-8")
-    (directory / CONFIG).write_text(json.dumps(asdict(config), indent=1) + "\n", encoding="utf-8")
+    Weights are stored in half precision, batch normalisation's counters left out.
+
+    Raises:
+        ModelError: if a weight does not fit into half precision.
+        TableError: if the file system refuses.
+    """
+    import torch
+    from safetensors.torch import save as to_bytes
+
+    weights = {name: tensor.detach().to("cpu", torch.float16).contiguous() for name, tensor in _stored(model).items()}
+    for name, tensor in weights.items():
+        if not torch.isfinite(tensor).all():
+            raise ModelError(f"{name} holds numbers that half precision cannot: nothing is saved")
+    texts = {METRICS: json.dumps(metrics, indent=1), CARD: card, CONFIG: json.dumps(asdict(config), indent=1)}
+    with replacing(directory / WEIGHTS) as file:
+        (directory / CONFIG).unlink(missing_ok=True)
+        file.write(to_bytes(weights, metadata={"format": "pt"}))
+    for name, text in texts.items():
+        with replacing(directory / name) as file:
+            file.write(f"{text.rstrip()}\n".encode())
 
 
 def load(directory: Path) -> tuple[PCQ, ModelConfig]:
@@ -134,30 +109,50 @@ def load(directory: Path) -> tuple[PCQ, ModelConfig]:
     Raises:
         ModelError: if a file is missing or damaged, or weights are missing, superfluous, misshapen or not finite.
     """
-    import torch
+    config = read_config(directory)
+    weights = _read_weights(directory / WEIGHTS)
+    model = _build(directory / CONFIG, config)
+    _check_weights(directory / WEIGHTS, weights, _stored(model))
+    model.load_state_dict({name: tensor.float() for name, tensor in weights.items()}, strict=False)
+    return model.eval(), config
+
+
+def _read_weights(path: Path) -> dict[str, Tensor]:
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
+    try:
+        weights: dict[str, Tensor] = load_file(path)
+    except OSError as error:
+        reason = error.strerror or "it is not there"
+        raise ModelError(f"cannot read {path}: {reason}", "Is it a complete model directory?") from error
+    except SafetensorError as error:
+        raise ModelError(f"{path} is damaged: {error}", "Copy the model directory again, or train it again.") from error
+    return weights
+
+
+def _build(path: Path, config: ModelConfig) -> PCQ:
     from pcqtool.model.pcq import PCQ
 
-    config = read_config(directory)
-    path = directory / WEIGHTS
     try:
-        model = PCQ(network(config))
-        weights = load_file(path)
-    except (OSError, SafetensorError, TypeError, ValueError, RuntimeError) as error:
-        raise ModelError(f"cannot load {path}: {error}", "Is it a complete model directory?") from error
-    stored = _stored(model)
-    if weights.keys() != stored.keys():
-        odd = sorted(weights.keys() ^ stored.keys())
-        raise ModelError(f"{path} does not fit its {CONFIG}: missing or superfluous {', '.join(odd[:3])}")
+        return PCQ(network(config))
+    except ModelError as error:
+        raise ModelError(f"{path}: {error.what}", error.hint) from error
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise ModelError(f"{path} describes no network that can be built: {error}") from error
+
+
+def _check_weights(path: Path, weights: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> None:
+    """Check that the weights are those of the network."""
+    if missing := sorted(wanted.keys() - weights.keys()):
+        raise ModelError(f"{path} does not fit its {CONFIG}: missing {', '.join(missing[:3])}")
+    if superfluous := sorted(weights.keys() - wanted.keys()):
+        raise ModelError(f"{path} does not fit its {CONFIG}: superfluous {', '.join(superfluous[:3])}")
     for name, tensor in weights.items():
-        if tensor.shape != stored[name].shape:
+        if tensor.shape != wanted[name].shape:
             raise ModelError(f"{path} does not fit its {CONFIG}: {name} has shape {tuple(tensor.shape)}")
-        if not torch.isfinite(tensor).all():
+        if not tensor.isfinite().all():
             raise ModelError(f"{path} is damaged: {name} holds numbers that are not finite")
-    model.load_state_dict({name: tensor.float() for name, tensor in weights.items()}, strict=False)
-    return model.eval(), config
 
 
 def _stored(model: PCQ) -> dict[str, Tensor]:
@@ -168,17 +163,26 @@ def _stored(model: PCQ) -> dict[str, Tensor]:
 
 
 def network(config: ModelConfig) -> PCQConfig:
-    """Build the network's settings from their JSON form."""
+    """Build the network's settings from their JSON form.
+
+    Raises:
+        ModelError: if a setting is unknown or has a wrong value.
+    """
     from pcqtool.audio.spectrogram import SpectrogramSettings
     from pcqtool.model.encoders import EncoderConfig
     from pcqtool.model.pcq import PCQConfig
 
-    entries = dict(config.network)
-    encoder = dict(entries.pop("encoder", {}))
-    spectrogram = SpectrogramSettings(**entries.pop("spectrogram", {}))
-    encoder["layers"] = tuple(encoder.get("layers", (-1,)))
-    plain: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in entries.items()}
-    return PCQConfig(labels=config.labels, encoder=EncoderConfig(**encoder), spectrogram=spectrogram, **plain)
+    try:
+        entries = _tuples(config.network)
+        encoder = EncoderConfig(**_tuples(entries.pop("encoder", {})))
+        spectrogram = SpectrogramSettings(**entries.pop("spectrogram", {}))
+        return PCQConfig(labels=config.labels, encoder=encoder, spectrogram=spectrogram, **entries)
+    except (SettingsError, TypeError, ValueError) as error:
+        raise ModelError(f"the network of model {config.name} is not valid: {error}") from error
+
+
+def _tuples(table: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: tuple(value) if isinstance(value, list) else value for key, value in dict(table).items()}
 
 
 def describe(network: PCQConfig) -> dict[str, Any]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import math
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -53,14 +55,20 @@ class PCQConfig:
     sd_db: float = 20.0
 
     def __post_init__(self) -> None:
+        for name in ("channels", "strides", "pool", "hidden"):
+            sizes = getattr(self, name)
+            if not isinstance(sizes, tuple) or not all(type(n) is int and n > 0 for n in sizes):
+                raise ModelError(f"{name} must be positive whole numbers, not {sizes!r}")
         if len(self.labels) < 2 or len(set(self.labels)) != len(self.labels):
             raise ModelError(f"a model needs two or more different labels, not {list(self.labels)}")
         if not 2 <= len(self.channels) <= 4 or len(self.strides) < len(self.channels):
             raise ModelError("MLCNN has 2, 3 or 4 layers, each with its channels and stride")
+        if len(self.pool) != 2:
+            raise ModelError(f"pool has two numbers, of frames and of bins, not {list(self.pool)}")
         if any(c % 4 for c in self.channels):
             raise ModelError(f"MLCNN's channels must be multiples of 4 (CSQ's groups), not {list(self.channels)}")
-        if self.sd_db <= 0:
-            raise ModelError("sd_db must be positive")
+        if not (0 <= self.dropout < 1 and math.isfinite(self.mean_db) and 0 < self.sd_db < math.inf):
+            raise ModelError("dropout must lie from 0 to below 1, mean_db be a number, sd_db a positive one")
 
     @property
     def queried(self) -> bool:
@@ -108,7 +116,7 @@ class PCQ(nn.Module):
         self.spectrogram = Spectrogram(config.spectrogram)
         self.mlcnn = MLCNN(channels, config.strides, config.pdc)
         self.encoder = build(config.encoder)
-        pairs = list(zip(channels, channels[1:], strict=False)) if config.queried else []
+        pairs = list(itertools.pairwise(channels)) if config.queried else []
         self.csq = nn.ModuleList(CSQ(shallow, deep) for shallow, deep in pairs)
         width = sum(shallow for shallow, _ in pairs) + channels[-1]
         if self.encoder is not None:
@@ -132,7 +140,7 @@ class PCQ(nn.Module):
         """Judge what the front ends have made of a batch of segments."""
         maps = self.mlcnn(inputs.level.contiguous(memory_format=torch.channels_last))
         frames = None if self.encoder is None else self.encoder(inputs.heard)
-        parts = self._query(maps, frames) + [_gap(maps[-1])]
+        parts = [*self._query(maps, frames), _gap(maps[-1])]
         if frames is not None:
             parts.append(self.attention(maps[-1], frames))  # Q4
         fusion = torch.cat(parts, dim=1)
@@ -157,6 +165,6 @@ def _gap(x: Tensor) -> Tensor:
 def _classifier(widths: tuple[int, ...], dropout: float) -> nn.Sequential:
     """Linear layers with ReLU between them (Eq. 9)."""
     layers: list[nn.Module] = []
-    for c_in, c_out in zip(widths, widths[1:], strict=False):
+    for c_in, c_out in itertools.pairwise(widths):
         layers += [nn.Dropout(dropout), nn.Linear(c_in, c_out), nn.ReLU()]
     return nn.Sequential(*layers[:-1])

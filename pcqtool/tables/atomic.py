@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import glob
 import os
 import secrets
 from collections.abc import Iterator
@@ -14,6 +15,9 @@ from pcqtool.errors import TableError
 
 TEMPORARY_SUFFIX = ".tmp"
 """A temporary starts with a dot and ends thus, so that no pattern for tables finds it."""
+
+NAME_KEPT = 40
+"""Characters of the final name in a temporary's, which must not become too long."""
 
 HINTS = {
     errno.ENOSPC: "Free some space, or choose another place with --out.",
@@ -40,7 +44,7 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
         TableError: if the file system refuses.
     """
     target = Path(os.path.realpath(path))
-    temporary = target.with_name(f".{target.name[:40]}.{secrets.token_hex(4)}{TEMPORARY_SUFFIX}")
+    temporary = target.with_name(f".{target.name[:NAME_KEPT]}.{secrets.token_hex(4)}{TEMPORARY_SUFFIX}")
     with reported(path):
         target.parent.mkdir(parents=True, exist_ok=True)
         file = temporary.open("xb")
@@ -56,6 +60,22 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
         with suppress(OSError):
             file.close()
         with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+
+
+def sweep(folder: Path, name: str | None = None) -> None:
+    """Remove the temporaries that killed processes left in a folder; nobody may be writing there.
+
+    Args:
+        folder: where they lie.
+        name: only those of this file.
+
+    Raises:
+        TableError: if the file system refuses.
+    """
+    stem = "*" if name is None else glob.escape(name[:NAME_KEPT])
+    with reported(folder):
+        for temporary in folder.glob(f".{stem}.{'[0-9a-f]' * 8}{TEMPORARY_SUFFIX}"):
             temporary.unlink(missing_ok=True)
 
 

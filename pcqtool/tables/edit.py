@@ -1,9 +1,11 @@
-"""Whole tables in memory: some columns read, some files' rows left out, several joined."""
+"""Tables read in part, some files' rows left out, several joined into one."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from itertools import pairwise
+from collections import deque
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
@@ -11,9 +13,37 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pcqtool.errors import TableError
-from pcqtool.tables.merge import merge
+from pcqtool.tables.order import in_order
 from pcqtool.tables.provenance import Provenance
-from pcqtool.tables.writer import write
+from pcqtool.tables.writer import appending, write
+
+NOTHING: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A table to be joined with others.
+
+    Attributes:
+        path: where it lies.
+        first: a name that none of its rows' ``file`` comes before.
+        without: files whose rows are left out.
+    """
+
+    path: Path
+    first: str = ""
+    without: frozenset[str] = NOTHING
+
+
+def column_names(path: Path) -> list[str]:
+    """Read the names of a table's columns.
+
+    Raises:
+        TableError: if it cannot be read.
+    """
+    with _readable(path):
+        names: list[str] = pq.read_schema(path).names
+    return names
 
 
 def read_columns(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
@@ -22,33 +52,92 @@ def read_columns(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
     Raises:
         TableError: if it cannot be read.
     """
-    try:
-        table = pq.read_table(path, columns=columns)
-    except (OSError, pa.ArrowException) as fault:
-        raise TableError(f"{path}: cannot be read ({fault})") from fault
-    return table.replace_schema_metadata()
+    with _readable(path):
+        return pq.ParquetFile(path, page_checksum_verification=True).read(columns).replace_schema_metadata()
 
 
 def drop_files(path: Path, names: Collection[str], provenance: Provenance) -> None:
-    """Rewrite a table without the rows of some files."""
-    table = read_columns(path)
-    write(path, table.filter(pc.invert(pc.is_in(table["file"], pa.array(names, pa.string())))), provenance)
-
-
-def join(paths: Sequence[Path], out: Path, provenance: Provenance) -> None:
-    """Join tables of one run that share no file, in any order; in bounded memory where their files do not interleave.
+    """Rewrite a table without the rows of some files.
 
     Raises:
-        TableError: as ``merge``.
+        TableError: if it cannot be read or written.
     """
-    ranges = sorted((span, path) for path in paths if (span := _span(path)))
-    ordered = [path for _, path in ranges]
-    if all(before[1] < after[0] for (before, _), (after, _) in pairwise(ranges)):
-        merge(ordered or list(paths[:1]), out, provenance)
-    else:
-        write(out, pa.concat_tables([read_columns(path) for path in ordered]), provenance)
+    write(path, _without(read_columns(path), names), provenance)
 
 
-def _span(path: Path) -> tuple[str, str] | None:
-    names = pc.min_max(read_columns(path, ["file"])["file"]).as_py()
-    return (names["min"], names["max"]) if names["min"] is not None else None
+def join(pieces: Sequence[Piece], out: Path, schema: pa.Schema, provenance: Provenance) -> None:
+    """Join sorted tables of one run into one, in memory that is bounded by how many of them interleave.
+
+    Args:
+        pieces: the tables; no file has rows in two of them, apart from those that a piece leaves out.
+        out: where the result goes; it may be one of the pieces.
+        schema: the columns that all of them have.
+        provenance: what to record.
+
+    Raises:
+        TableError: if a piece is missing or damaged or repeats rows of another, or the file system refuses.
+    """
+    with appending(out, schema, provenance) as rows:
+        for table in _merged(pieces):
+            rows.append(table)
+
+
+def _merged(pieces: Sequence[Piece]) -> Iterator[pa.Table]:
+    """Give the rows of all pieces in order, block by block.
+
+    Of each table that has begun, one row group is held. All rows up to the first of these groups' ends can be given:
+    what comes later has a later name, or it is of the same file and in the same table.
+    """
+    waiting = deque(sorted(pieces, key=lambda piece: piece.first))
+    begun: list[_Head] = []
+    while waiting or begun:
+        while waiting and (not begun or waiting[0].first <= min(head.last for head in begun)):
+            begun += [head for head in [_Head(waiting.popleft())] if head.rows]
+        if begun:
+            limit = min(head.last for head in begun)
+            yield in_order(pa.concat_tables([head.take(limit) for head in begun]).unify_dictionaries())
+            begun = [head for head in begun if head.rows]
+
+
+class _Head:
+    """The next rows of a table that is being read; ``None`` when it has come to its end."""
+
+    def __init__(self, piece: Piece) -> None:
+        self._groups = _row_groups(piece)
+        self.rows: pa.Table = next(self._groups, None)
+
+    @property
+    def last(self) -> str:
+        """The last of the next rows' files."""
+        name: str = self.rows["file"][-1].as_py()
+        return name
+
+    def take(self, limit: str) -> pa.Table:
+        """Take the next rows as far as their files' names do not come after ``limit``."""
+        rows = self.rows
+        n = pc.sum(pc.less_equal(rows["file"], limit)).as_py()
+        self.rows = rows[n:] if n < rows.num_rows else next(self._groups, None)
+        return rows[:n]
+
+
+def _row_groups(piece: Piece) -> Iterator[pa.Table]:
+    """Read the row groups in which something is left."""
+    with _readable(piece.path), pq.ParquetFile(piece.path, page_checksum_verification=True) as file:
+        for index in range(file.num_row_groups):
+            rows = _without(file.read_row_group(index).replace_schema_metadata(), piece.without)
+            if rows.num_rows:
+                yield rows
+
+
+def _without(table: pa.Table, names: Collection[str]) -> pa.Table:
+    if not names:
+        return table
+    return table.filter(pc.invert(pc.is_in(table["file"], pa.array(names, pa.string()))))
+
+
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, pa.ArrowException) as fault:
+        raise TableError(f"{path}: cannot be read ({fault})") from fault

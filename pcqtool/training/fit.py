@@ -78,6 +78,7 @@ def fit(
     if encoder is not None:
         model.encoder = load_pretrained(encoder, config.encoder.layers, config.encoder.frozen)
     model.to(device)
+    seen = _FrontEnds(model, data, train)
     loss_of = _Loss(model, data, targets, train, recipe, lesson).to(device)
     optimiser = _optimiser(model, loss_of, recipe)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, _factor(recipe, data, train))
@@ -90,7 +91,7 @@ def fit(
         losses = []
         model.train()
         for rows in _batches(data, train, recipe, rng):
-            loss = _mixed_loss(model, loss_of, data, rows, recipe, rng, device)
+            loss = _mixed_loss(model, loss_of, seen(rows), rows, recipe, rng)
             if not torch.isfinite(loss):
                 raise TrainingError(f"the loss is not a number in epoch {number}", "Lower the learning rate.")
             optimiser.zero_grad(set_to_none=True)
@@ -113,14 +114,12 @@ def fit(
 def _mixed_loss(
     model: PCQ,
     loss_of: _Loss,
-    data: SegmentSet,
+    inputs: Inputs,
     rows: NDArray[np.int64],
     recipe: Recipe,
     rng: np.random.Generator,
-    device: torch.device,
 ) -> Tensor:
     """Compute the loss of a batch, each segment mixed with another one if the recipe says so."""
-    inputs = model.perceive(torch.from_numpy(data.waves(rows)).to(device))
     if not recipe.mixup:
         plain: Tensor = loss_of(model.judge(inputs), rows)
         return plain
@@ -226,6 +225,34 @@ def _optimiser(model: PCQ, loss_of: _Loss, recipe: Recipe) -> torch.optim.AdamW:
     return torch.optim.AdamW(
         [{"params": params, "lr": lr, "weight_decay": decay} for (lr, decay), params in groups.items()]
     )
+
+
+class _FrontEnds:
+    """What the front ends make of the training segments, kept in half precision where that is smaller than waves."""
+
+    def __init__(self, model: PCQ, data: SegmentSet, train: Sequence[int]) -> None:
+        self.model, self.data = model, data
+        self.device = next(model.parameters()).device
+        self.parts: list[Tensor] = []
+        if model.config.encoder.kind not in ("none", "mini"):
+            return
+        rows = np.flatnonzero(np.isin(data.utterance, train))
+        self.place = np.zeros(len(data.utterance), np.int64)
+        self.place[rows] = np.arange(len(rows))
+        batches = [self._compute(rows[start : start + _BATCH]) for start in range(0, len(rows), _BATCH)]
+        columns = [column for column in zip(*batches, strict=True) if column[0] is not None]
+        self.parts = [torch.cat([part.half().cpu() for part in column]) for column in columns]
+
+    def __call__(self, rows: NDArray[np.int64]) -> Inputs:
+        """Give a batch's inputs."""
+        if not self.parts:
+            return self._compute(rows)
+        places = torch.from_numpy(self.place[rows])
+        level, *heard = (part[places].float().to(self.device) for part in self.parts)
+        return Inputs(level, heard[0] if heard else None)
+
+    def _compute(self, rows: NDArray[np.int64]) -> Inputs:
+        return self.model.perceive(torch.from_numpy(self.data.waves(rows)).to(self.device))
 
 
 class _Loss(nn.Module):

@@ -74,7 +74,8 @@ def _filter(wave: Wave, tilt_db: float, telephone: bool, rng: np.random.Generato
     knots = np.geomspace(50.0, 8000.0, 8)
     gain_db = np.interp(np.log(hz + 1.0), np.log(knots), rng.uniform(-tilt_db, tilt_db, len(knots)))
     if telephone:
-        gain_db = gain_db - 60.0 * ((hz < 300.0) * (1.0 - hz / 300.0) + (hz > 3400.0) * np.clip((hz - 3400.0) / 600.0, 0.0, 1.0))
+        below, above = np.clip(1.0 - hz / 300.0, 0.0, 1.0), np.clip((hz - 3400.0) / 600.0, 0.0, 1.0)
+        gain_db = gain_db - 60.0 * (below + above)
     filtered = np.fft.irfft(np.fft.rfft(wave) * 10.0 ** (gain_db / 20.0), len(wave))
     return np.asarray(filtered, np.float32)
 

@@ -10,9 +10,13 @@ __all__ = ["Encoder", "EncoderConfig", "MiniEncoder", "PretrainedEncoder", "buil
 
 
 def build(config: EncoderConfig) -> Encoder | None:
-    """Build the encoder's layers, with random weights; ``None`` for the kind ``none``."""
+    """Build the encoder's layers, with random weights; ``None`` for the kind ``none``.
+
+    Raises:
+        ModelError: if the architecture is impossible, or has not the layers to be read.
+    """
     if config.kind == "none":
         return None
-    if config.kind == "mini":
-        return MiniEncoder(config)
-    return PretrainedEncoder(config)
+    encoder = MiniEncoder(config) if config.kind == "mini" else PretrainedEncoder(config)
+    encoder.layer_indices()
+    return encoder.freeze() if config.frozen else encoder

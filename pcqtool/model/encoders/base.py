@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
@@ -35,8 +35,10 @@ class EncoderConfig:
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
             raise ModelError(f"unknown encoder kind {self.kind!r}", f"Known: {', '.join(KINDS)}.")
-        if not self.layers:
-            raise ModelError("an encoder needs at least one layer to be read")
+        if not isinstance(self.architecture, Mapping):
+            raise ModelError(f"an encoder's architecture is a table of settings, not {self.architecture!r}")
+        if not self.layers or not all(type(layer) is int for layer in self.layers):
+            raise ModelError(f"an encoder needs the numbers of one or more layers to be read, not {self.layers!r}")
 
 
 class Encoder(nn.Module):
@@ -54,6 +56,16 @@ class Encoder(nn.Module):
         self.config = config
         if len(config.layers) > 1:
             self.mix = nn.Parameter(torch.zeros(len(config.layers)))
+
+    def freeze(self) -> Self:
+        """Fix all weights but those of the mix, in evaluation mode."""
+        for name, parameter in self.named_parameters():
+            parameter.requires_grad_(parameter.requires_grad and name == "mix")
+        return self.eval()
+
+    def train(self, mode: bool = True) -> Self:
+        """Train, unless the encoder is frozen: that stays in evaluation mode."""
+        return super().train(mode and not self.config.frozen)
 
     def layer_indices(self) -> tuple[int, ...]:
         """Give the hidden states to be used, counted from 0.

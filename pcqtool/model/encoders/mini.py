@@ -10,15 +10,27 @@ from torch import Tensor, nn
 
 from pcqtool.model.encoders.base import Encoder, EncoderConfig
 
+_HOP = 320  # samples, 20 ms
 _POWER_EPS = 1e-10
 
 
 @dataclass(frozen=True)
 class MiniArchitecture:
-    """Sizes of the encoder; its frames come at 25 a second (hop 10 ms, two strides of 2)."""
+    """Sizes of the encoder; its frames come at 12.5 a second (hop 20 ms, two strides of 2).
 
-    dim: int = 192
-    n_blocks: int = 4
+    Attributes:
+        width: channels of the first convolution; the last of the stem has four times as many.
+        dim: length of a frame.
+        n_blocks: residual blocks behind the stem.
+        kernel: frames that a block's convolution sees.
+        n_mels: bands, a multiple of 16.
+        f_max: upper edge of the highest band in Hz.
+        dropout: in the blocks.
+    """
+
+    width: int = 16
+    dim: int = 128
+    n_blocks: int = 2
     kernel: int = 3
     n_mels: int = 80
     f_max: float = 8000.0
@@ -26,24 +38,24 @@ class MiniArchitecture:
 
 
 class LogMel(nn.Module):
-    """Log-mel frames with each segment's mean level removed, so that gain does not matter.
+    """Log-mel frames of 40 ms every 20 ms, with each segment's mean level removed, so that gain does not matter.
 
     Shape:
-        waves ``(B, N)`` → ``(B, n_mels, N // 160)``
+        waves ``(B, N)`` → ``(B, n_mels, N // 320)``
     """
 
     def __init__(self, n_mels: int, f_max: float) -> None:
         super().__init__()
         self.transform = torchaudio.transforms.Spectrogram(
-            n_fft=512, win_length=400, hop_length=160, power=None, pad_mode="constant"
+            n_fft=1024, win_length=640, hop_length=_HOP, power=None, pad_mode="constant"
         )
-        self.mel = torchaudio.transforms.MelScale(n_mels=n_mels, sample_rate=16000, f_max=f_max, n_stft=257)
+        self.mel = torchaudio.transforms.MelScale(n_mels=n_mels, sample_rate=16000, f_max=f_max, n_stft=513)
 
     @torch.no_grad()
     def forward(self, waves: Tensor) -> Tensor:
         """Compute the frames in float32, about zero mean and unit variance."""
         with torch.autocast(waves.device.type, enabled=False):
-            spectrum = self.transform(waves.float())[:, :, : waves.shape[-1] // 160]
+            spectrum = self.transform(waves.float())[:, :, : waves.shape[-1] // _HOP]
             power = self.mel(spectrum.real.square() + spectrum.imag.square())
             loudest = power.amax(dim=(1, 2), keepdim=True).clamp_min(_POWER_EPS)
             level = torch.log10((power / loudest).clamp_min(1e-8))
@@ -70,7 +82,10 @@ class ConvBlock(nn.Module):
 
 
 class MiniEncoder(Encoder):
-    """Log-mel frames, two strided convolutions, then residual blocks; every block is a layer."""
+    """Log-mel frames, a 2-D convolutional stem, then residual blocks; every block is a layer.
+
+    The stem slides over frequency as it does over time, so that a higher voice looks like a shifted one.
+    """
 
     def __init__(self, config: EncoderConfig) -> None:
         super().__init__(config)
@@ -78,29 +93,40 @@ class MiniEncoder(Encoder):
         self.dim = sizes.dim
         self.n_layers = sizes.n_blocks
         self.mel = LogMel(sizes.n_mels, sizes.f_max)
+        w = sizes.width
         self.stem = nn.Sequential(
-            nn.Conv1d(sizes.n_mels, sizes.dim, 5, stride=2, padding=2, bias=False),
-            nn.BatchNorm1d(sizes.dim),
-            nn.ReLU(),
-            nn.Conv1d(sizes.dim, sizes.dim, 5, stride=2, padding=2, bias=False),
-            nn.BatchNorm1d(sizes.dim),
-            nn.ReLU(),
+            *_convolve(1, w, 5, (2, 2)),
+            *_convolve(w, 2 * w, 3, (2, 2)),
+            *_convolve(2 * w, 4 * w, 3, (2, 1)),
+            *_convolve(4 * w, 4 * w, 3, (2, 1)),
+        )
+        self.join = nn.Sequential(
+            nn.Conv1d(4 * w * sizes.n_mels // 16, sizes.dim, 1, bias=False), nn.BatchNorm1d(sizes.dim), nn.ReLU()
         )
         self.blocks = nn.ModuleList(
             ConvBlock(sizes.dim, sizes.kernel, sizes.dropout) for _ in range(sizes.n_blocks)
         )
 
     def front_end(self, waves: Tensor) -> Tensor:
-        """Compute log-mel frames ``(B, n_mels, N // 160)``."""
+        """Compute log-mel frames ``(B, n_mels, N // 320)``."""
         frames: Tensor = self.mel(waves)
         return frames
 
     def hidden_states(self, heard: Tensor) -> list[Tensor]:
         """Run the blocks up to the last one that is asked for."""
         wanted = self.layer_indices()
-        x = self.stem(heard)
+        maps = self.stem(heard.unsqueeze(1).contiguous(memory_format=torch.channels_last))  # (B, 4w, n_mels / 16, T)
+        x = self.join(maps.flatten(1, 2))
         states = [x]
         for block in self.blocks[: max(wanted)]:
             x = block(x)
             states.append(x)
         return [states[index].transpose(1, 2) for index in wanted]
+
+
+def _convolve(c_in: int, c_out: int, kernel: int, stride: tuple[int, int]) -> list[nn.Module]:
+    return [
+        nn.Conv2d(c_in, c_out, kernel, stride=stride, padding=kernel // 2, bias=False),
+        nn.BatchNorm2d(c_out),
+        nn.ReLU(),
+    ]

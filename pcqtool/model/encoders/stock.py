@@ -1,0 +1,120 @@
+"""Stock encoders of transformers: built from their settings alone, or read with their weights."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from pcqtool.errors import ModelError
+
+STOCK_KINDS = ("wavlm", "wav2vec2", "hubert", "whisper")
+_NOT_OURS_TO_PASS_ON = ("model_type", "dtype", "standardised_input")
+_NEVER_USED = {"masked_spec_embed"}  # what pre-training puts in place of masked frames
+_HINT = "Name a directory with config.json and model.safetensors, or a Hub id while online."
+
+
+def build_stock(kind: str, architecture: Mapping[str, Any]) -> Any:
+    """Build an encoder with random weights; nothing is read.
+
+    Raises:
+        ModelError: if transformers cannot make an encoder of these settings.
+    """
+    from transformers import AutoModel
+    from transformers.models.auto.configuration_auto import CONFIG_MAPPING
+    from transformers.models.whisper.modeling_whisper import WhisperEncoder
+
+    known = {key: value for key, value in architecture.items() if key not in _NOT_OURS_TO_PASS_ON}
+    stock: Any = AutoModel  # untyped
+    try:
+        with _quiet():
+            settings: Any = CONFIG_MAPPING[kind](**known)
+            return WhisperEncoder(settings) if kind == "whisper" else stock.from_config(settings)
+    except Exception as error:  # its checks raise errors of many unrelated kinds
+        raise ModelError(f"impossible settings of a {kind} encoder: {_brief(error)}") from error
+
+
+def read_stock(source: str | Path) -> tuple[Any, dict[str, Any]]:
+    """Read an encoder, in float32, with its settings; of Whisper's checkpoints, whole or not, the encoder half.
+
+    Raises:
+        ModelError: if it cannot be found, reached or used, or if weights are missing.
+    """
+    from transformers import AutoConfig, AutoModel
+    from transformers.models.whisper.modeling_whisper import WhisperEncoder
+
+    _check_place(source)
+    try:
+        with _quiet():
+            settings = AutoConfig.from_pretrained(source)
+            if settings.model_type not in STOCK_KINDS:
+                raise ValueError(f"type {settings.model_type!r} is none of {', '.join(STOCK_KINDS)}")
+            is_whisper = settings.model_type == "whisper"
+            stock: Any = WhisperEncoder if is_whisper else AutoModel
+            model, report = stock.from_pretrained(
+                source,
+                dtype=torch.float32,
+                use_safetensors=True,
+                key_mapping={r"^(model\.)?encoder\.": ""} if is_whisper else None,
+                output_loading_info=True,
+            )
+            standardised = not is_whisper and _standardised_input(source, settings)
+    except Exception as error:  # of many unrelated kinds, as above
+        raise ModelError(f"cannot load the encoder {source}: {_brief(error)}", _HINT) from error
+    missing = sorted(set(report["missing_keys"]) - _NEVER_USED)
+    if missing:
+        raise ModelError(f"the encoder {source} is incomplete: {len(missing)} weights missing, as {missing[0]}", _HINT)
+    return model, model.config.to_diff_dict() | {"standardised_input": standardised}
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep bars and reports off stderr meanwhile: what matters in them becomes a ``ModelError``."""
+    from transformers.utils import logging as untyped
+
+    logging: Any = untyped
+    bars, verbosity = logging.is_progress_bar_enabled(), logging.get_verbosity()
+    logging.disable_progress_bar()
+    logging.set_verbosity_error()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(verbosity)
+        if bars:
+            logging.enable_progress_bar()
+
+
+def _check_place(source: str | Path) -> None:
+    """Tell a missing directory from what may be a Hub id."""
+    from huggingface_hub.errors import HFValidationError
+    from huggingface_hub.utils import validate_repo_id  # type: ignore[attr-defined]
+
+    try:
+        validate_repo_id(str(source))
+        may_be_id = isinstance(source, str)
+    except HFValidationError:
+        may_be_id = False
+    if not may_be_id and not Path(source).is_dir():
+        raise ModelError(f"cannot load the encoder {source}: there is no such directory", _HINT)
+
+
+def _standardised_input(source: str | Path, settings: Any) -> bool:
+    """Say whether the encoder wants each segment at zero mean and unit variance."""
+    from transformers import Wav2Vec2FeatureExtractor
+
+    try:
+        entries, _ = Wav2Vec2FeatureExtractor.get_feature_extractor_dict(source)
+    except OSError:  # there is none: large models, with layer normalisation, want it, most base ones do not
+        return getattr(settings, "feat_extract_norm", "") == "layer"
+    return bool(entries.get("do_normalize", True))
+
+
+def _brief(error: Exception) -> str:
+    """Give the first line that says something; transformers' texts go on for many."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    if not lines:
+        return type(error).__name__
+    return " ".join(lines[:2]) if lines[0].endswith(":") else lines[0]

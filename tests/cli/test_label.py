@@ -1,0 +1,314 @@
+from __future__ import annotations
+
+import io
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import polars as pl
+import pytest
+from polars.testing import assert_frame_equal
+
+from pcqtool.cli import app
+from pcqtool.labelling.store import Store
+from pcqtool.model import directory as model_directory
+from pcqtool.tables.provenance import read_provenance
+from pcqtool.tables.reader import read_files, read_segments
+
+
+@pytest.fixture(autouse=True)
+def _surroundings(monkeypatch, tmp_path):
+    for name in [name for name in os.environ if name.startswith("PCQTOOL_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def calls(tmp_path, write_wave):
+    for number in range(3):
+        write_wave(f"calls/{number}.wav", seconds=1.0 + 2.5 * number, seed=number)
+    return tmp_path / "calls"
+
+
+@pytest.fixture
+def label(capsys, tiny_model):
+    """Run ``pcqtool label`` in this process, without voice activity detection and with the tiny model by default."""
+
+    def run(*arguments, model=str(tiny_model), vad="off"):
+        given = ["label", *map(str, arguments), "--vad", vad, *(["--model", model] if model else [])]
+        code = app.main(given)
+        said = capsys.readouterr()
+        return int(code), said.out, said.err
+
+    return run
+
+
+def test_a_folder_becomes_two_tables_and_a_summary(label, calls, tmp_path):
+    code, out, err = label(calls)
+    assert (code, err) == (0, "")
+    assert "3 labelled" in out
+    assert "results.segments.parquet" in out
+    files = read_files(tmp_path / "results.parquet")
+    assert files["file"].to_list() == ["0.wav", "1.wav", "2.wav"]
+    assert files["status"].to_list() == ["ok"] * 3
+    assert len(read_segments(tmp_path / "results.parquet")) == 1 + 2 + 2
+    provenance = read_provenance(tmp_path / "results.parquet")
+    assert (provenance.model, provenance.settings["vad"], provenance.aggregation) == ("tiny", False, "mean-log")
+
+
+def test_json_is_one_object_and_nothing_else(label, calls):
+    (calls / "broken.wav").write_text("dear diary")
+    code, out, _ = label(calls, "--json", "--out", "r.parquet")
+    summary = json.loads(out)
+    assert code == 3
+    assert summary["statuses"] == {"ok": 3, "failed": 1}
+    assert list(summary["failures"]) == ["broken.wav"]
+    assert (summary["n_files"], summary["n_done_before"], summary["out"]) == (4, 0, "r.parquet")
+    assert summary["audio_s"] == pytest.approx(1.0 + 3.5 + 6.0)
+
+
+def test_a_failed_input_is_exit_code_3_once(label, calls):
+    (calls / "broken.wav").write_text("dear diary")
+    (calls / "empty.wav").write_bytes(b"")
+    code, _, err = label(calls)
+    assert code == 3
+    assert err.startswith("warning: broken.wav: ")
+    assert len(err.splitlines()) == 1
+    assert label(calls)[0] == 0  # nothing was new
+
+
+def test_a_second_run_has_nothing_to_do_and_loads_no_torch(label, calls, tiny_model):
+    label(calls)
+    command = ["label", str(calls), "--model", str(tiny_model), "--vad", "off", "--json"]
+    code = (
+        "import sys; from pcqtool.cli.app import main; code = main(sys.argv[1:]);"
+        "print(sorted({'torch', 'onnxruntime', 'av', 'polars', 'pandas'} & sys.modules.keys()), file=sys.stderr);"
+        "sys.exit(code)"
+    )
+    done = subprocess.run([sys.executable, "-c", code, *command], capture_output=True, text=True, check=True)
+    assert done.stderr == "[]\n"
+    assert json.loads(done.stdout)["n_done_before"] == 3
+    assert json.loads(done.stdout)["n_files"] == 0
+
+
+def test_new_and_changed_recordings_alone_are_done(label, calls, write_wave):
+    label(calls)
+    write_wave("calls/1.wav", seconds=2.0, seed=9)
+    write_wave("calls/new.wav", seconds=2.0, seed=8)
+    code, out, _ = label(calls)
+    assert code == 0
+    assert "2 labelled (1 changed since), 2 done before" in out
+    assert read_files(calls.parent / "results.parquet")["duration_s"].to_list() == [1.0, 2.0, 6.0, 2.0]
+
+
+def test_other_settings_are_refused_unless_restarted(label, calls, tmp_path):
+    label(calls)
+    before = (tmp_path / "results.parquet").read_bytes()
+    code, out, err = label(calls, "--aggregation", "vote")
+    assert (code, out) == (1, "")
+    assert "aggregation mean-log, not vote" in err
+    assert "--restart" in err
+    assert (tmp_path / "results.parquet").read_bytes() == before
+    assert label(calls, "--aggregation", "vote", "--restart")[0] == 0
+    assert read_files(tmp_path / "results.parquet")["method"].unique().to_list() == ["vote"]
+
+
+def test_batch_size_and_jobs_are_no_other_settings(label, calls):
+    label(calls)
+    code, out, _ = label(calls, "--batch-size", "7", "--jobs", "2")
+    assert (code, "3 done before" in out) == (0, True)
+
+
+@pytest.mark.parametrize("restart", [[], ["--restart"]])
+def test_a_table_of_someone_else_is_never_replaced(label, calls, tmp_path, restart):
+    pl.DataFrame({"mine": [1]}).write_parquet(tmp_path / "results.parquet")
+    before = (tmp_path / "results.parquet").read_bytes()
+    code, _, err = label(calls, *restart)
+    assert code == 1
+    assert "not written by pcqtool" in err
+    assert (tmp_path / "results.parquet").read_bytes() == before
+
+
+def test_a_damaged_model_does_not_cost_the_old_results(label, calls, tmp_path, tiny_model):
+    label(calls)
+    before = read_files(tmp_path / "results.parquet")
+    shutil.copytree(tiny_model, tmp_path / "damaged")
+    (tmp_path / "damaged" / "model.safetensors").write_bytes(b"no weights")
+    code, _, err = label(calls, "--restart", model=str(tmp_path / "damaged"))
+    assert code == 1
+    assert "model.safetensors" in err
+    assert_frame_equal(read_files(tmp_path / "results.parquet"), before)
+
+
+@pytest.mark.parametrize("out", ["r.parquet", "new/folder/r.parquet", "new/folder"])
+def test_dry_run_tells_the_plan_and_writes_nothing(label, calls, tmp_path, out):
+    (calls / "broken.wav").write_text("dear diary")
+    before = sorted(tmp_path.rglob("*"))
+    code, text, err = label(calls, "--dry-run", "--json", "--out", out)
+    assert (code, err) == (0, "")
+    plan = json.loads(text)
+    assert (plan["files"], plan["to_do"], plan["done"], plan["unreadable"]) == (4, 4, 0, 1)
+    assert plan["hours_to_do"] == pytest.approx(10.5 / 3600, abs=1e-3)
+    assert sorted(tmp_path.rglob("*")) == before
+    assert "hours to do" in label(calls, "--dry-run", "--out", out)[1]
+    label(calls, "--out", out)
+    plan = json.loads(label(calls, "--dry-run", "--json", "--out", out)[1])
+    assert (plan["to_do"], plan["done"]) == (0, 4)
+
+
+def test_the_bundled_model_is_announced_and_a_named_one_is_not(label, calls, tiny_model, monkeypatch):
+    monkeypatch.setattr(model_directory, "_BUNDLED", tiny_model.parent)
+    monkeypatch.setattr(model_directory, "DEFAULT", tiny_model.name)
+    code, out, err = label(calls, "--json", model=None)
+    assert (code, err) == (0, "model: tiny (bundled), nothing at all\n")
+    json.loads(out)
+    assert label(calls, "--quiet", model=None)[2] == ""
+    assert label(calls)[2] == ""
+    monkeypatch.setenv("PCQTOOL_MODEL", str(tiny_model))
+    assert label(calls, model=None)[2] == ""
+
+
+def test_the_model_can_come_from_the_environment(label, calls, tiny_model, monkeypatch, tmp_path):
+    monkeypatch.setenv("PCQTOOL_MODEL", str(tiny_model))
+    assert label(calls, model=None)[0] == 0
+    monkeypatch.setenv("PCQTOOL_MODEL", str(tmp_path / "nowhere"))
+    code, _, err = label(calls, model=None)
+    assert code == 1
+    assert "nowhere" in err
+    assert len(err.splitlines()) == 2
+
+
+STRANGE = ["two words.wav", "line\nbreak.wav", "quotes\"'.wav", "größe-声.wav", "back\\slash.wav", "\udcff\udcfe.wav"]
+
+
+def test_strange_names_are_told_apart_and_printed_safely(label, tmp_path, write_wave):
+    for number, name in enumerate(STRANGE):
+        write_wave("calls/plain", seed=number).rename(tmp_path / "calls" / name)
+    (tmp_path / "calls" / "bad\n\x1b[31m.wav").write_text("dear diary")
+    code, _, err = label("calls")
+    assert code == 3
+    assert "\x1b" not in err
+    files = read_files(tmp_path / "results.parquet")["file"]
+    assert len(files) == files.n_unique() == len(STRANGE) + 1
+    assert {"two words.wav", "line\nbreak.wav", "quotes\"'.wav", "größe-声.wav"} <= set(files)
+    assert label("calls")[0] == 0
+
+
+@pytest.mark.parametrize("separator", ["\n", "\r\n", "\0"])
+@pytest.mark.parametrize("where", ["list.txt", "-"])
+def test_a_list_of_files(label, tmp_path, write_wave, monkeypatch, separator, where):
+    names = [
+        "calls/two words.wav",
+        "calls/b\u2028\x0b.wav",
+        "calls/\udcff.wav",
+        *["calls/line\nbreak.wav"] * (separator == "\0"),
+    ]
+    for number, name in enumerate(names):
+        write_wave("calls/plain", seed=number).rename(tmp_path / name)
+    listed = os.fsencode(separator.join([*names, "calls/never there.wav", names[0], ""]))
+    (tmp_path / "list.txt").write_bytes(listed)
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(listed)))
+    assert label("--files-from", where)[0] == 3
+    files = read_files(tmp_path / "results.parquet")
+    assert len(files) == len(names) + 1
+    failed = files.filter(pl.col("status") == "failed")
+    assert failed["file"].to_list() == ["never there.wav"]
+    assert failed["error"].to_list() == ["does not exist"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ([], "nothing to label"),
+        (["empty"], "no recordings in empty"),
+        (["nowhere"], "nowhere does not exist"),
+        (["--files-from", "nowhere.txt"], "cannot read the list"),
+        (["calls", "--vad", "maybe"], "--vad is on or off"),
+        (["calls", "--channels", "left"], "left"),
+        (["calls", "--aggregation", "median"], "median"),
+        (["calls", "--device", "abacus"], "abacus"),
+        (["calls", "--batch-size", "0"], "batch-size"),
+    ],
+)
+def test_wrong_usage_is_exit_code_2_and_leaves_no_table(label, calls, tmp_path, arguments, said):
+    (tmp_path / "empty").mkdir()
+    code, out, err = label(*arguments, vad="off" if "--vad" not in arguments else "maybe")
+    assert (code, out) == (2, "")
+    assert said in err
+    assert not list(tmp_path.glob("*.parquet"))
+
+
+def test_a_folder_that_cannot_be_written_to_is_told_at_once(label, calls, tmp_path):
+    (tmp_path / "file").write_text("")
+    for out in ("file/r.parquet", "file/parts", "file"):
+        code, _, err = label(calls, "--out", out)
+        assert code == 1
+        assert "cannot be written" in err
+
+
+def test_another_run_holds_the_lock(label, calls, tmp_path):
+    label(calls)
+    with Store(tmp_path / "results.parquet", read_provenance(tmp_path / "results.parquet")).locked():
+        code, _, err = label(calls)
+    assert code == 75
+    assert "another run" in err
+
+
+def test_speech_is_looked_for_unless_told_otherwise(label, tmp_path, write_wave):
+    write_wave("calls/silence.wav", seconds=4.0, silent=True)
+    assert label("calls", vad="on")[0] == 0
+    row = read_files(tmp_path / "results.parquet").row(0, named=True)
+    assert (row["status"], row["label"], row["speech_s"], row["n_segments"]) == ("no_speech", None, 0.0, 2)
+    assert label("calls", "--restart")[0] == 0
+    assert read_files(tmp_path / "results.parquet")["status"].to_list() == ["ok"]
+
+
+SLOW = """
+import sys, time
+from pcqtool.cli.app import main
+from pcqtool.labelling import plan
+from pcqtool.model.predictor import Predictor
+plan.PART_FILES = 2
+log_probs = Predictor.log_probs
+def slow(self, waves):
+    time.sleep(0.5)
+    return log_probs(self, waves)
+Predictor.log_probs = slow
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130), (signal.SIGKILL, -signal.SIGKILL)]
+)
+def test_a_run_that_is_stopped_keeps_what_is_finished(label, calls, tmp_path, write_wave, tiny_model, number, code):
+    for n in range(3, 20):
+        write_wave(f"calls/{n}.wav", seconds=1.0, seed=n)
+    command = ["label", str(calls), "--model", str(tiny_model), "--vad", "off", "--out", "r.parquet"]
+    with subprocess.Popen(
+        [sys.executable, "-c", SLOW, *command], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        finished = tmp_path / ".r.parquet.parts" / "files"
+        give_up_s = time.monotonic() + 60
+        while not list(finished.glob("part-*.parquet")) and time.monotonic() < give_up_s:
+            time.sleep(0.02)
+        process.send_signal(number)
+        out, err = process.communicate(timeout=60)
+    assert (process.returncode, out) == (code, "")
+    assert "Traceback" not in err
+    n_parts = len(list(finished.iterdir()))
+    assert n_parts >= 1
+    assert not (tmp_path / "r.parquet").exists()
+    code, text, _ = label(calls, "--out", "r.parquet", "--json")
+    summary = json.loads(text)
+    assert (code, summary["n_files"] + summary["n_done_before"]) == (0, 20)
+    assert summary["n_done_before"] >= 2
+    label(calls, "--out", "undisturbed.parquet")
+    for read in (read_files, read_segments):
+        assert_frame_equal(read(tmp_path / "r.parquet"), read(tmp_path / "undisturbed.parquet"), abs_tol=1e-5)
+    assert not list(tmp_path.rglob("*.tmp"))
+    assert not finished.parent.exists()

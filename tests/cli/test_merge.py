@@ -1,0 +1,69 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import polars as pl
+import pytest
+from polars.testing import assert_frame_equal
+
+from pcqtool.cli import app
+from pcqtool.labelling import plan
+from pcqtool.tables.edit import read_columns
+from pcqtool.tables.provenance import read_provenance
+from pcqtool.tables.reader import read_files, read_segments
+from pcqtool.tables.writer import write
+
+
+@pytest.fixture
+def parts(tmp_path, write_wave, tiny_model, monkeypatch, capsys):
+    """The output of a run in parts; beside it lies that of the same run as one table."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(plan, "PART_FILES", 2)
+    for number in range(5):
+        write_wave(f"calls/{number}.wav", seconds=0.5 + 2 * number, seed=number)
+    for out in ("parts", "single.parquet"):
+        assert app.main(["label", "calls", "--model", str(tiny_model), "--vad", "off", "--out", out]) == 0
+    capsys.readouterr()
+    return tmp_path / "parts"
+
+
+def test_merged_parts_are_the_tables_of_a_single_run(parts, tmp_path, capsys):
+    assert len(list((parts / "files").iterdir())) == 3
+    assert app.main(["merge", "parts", "--out", "sub/all.parquet"]) == 0
+    assert capsys.readouterr().out.startswith("parts     3\n")
+    for read in (read_files, read_segments):
+        expected = read(tmp_path / "single.parquet")
+        assert_frame_equal(read(tmp_path / "sub" / "all.parquet"), expected, check_exact=True)
+        assert_frame_equal(read(parts), expected, check_exact=True)
+    assert app.main(["merge", "parts", "--out", "sub/all.parquet"]) == 0  # once more, over its own
+    assert len(list((parts / "files").iterdir())) == 3
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (["nowhere"], 1, "nowhere: no finished part"),
+        (["calls"], 1, "calls: no finished part"),
+        (["parts", "--out", "all.csv"], 2, "all.csv"),
+        (["parts", "--out", "foreign.parquet"], 1, "not written by pcqtool"),
+        (["parts", "--out", "other.parquet"], 1, "other.parquet was made otherwise"),
+    ],
+)
+def test_what_cannot_be_merged_or_replaced_is_refused(parts, tmp_path, capsys, arguments, code, said):
+    pl.DataFrame({"mine": [1]}).write_parquet(tmp_path / "foreign.parquet")
+    first = parts / "files" / "part-00000.parquet"
+    write(tmp_path / "other.parquet", read_columns(first), replace(read_provenance(first), fingerprint="another"))
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*.parquet")}
+    assert app.main(["merge", *arguments]) == code
+    said_all = capsys.readouterr()
+    assert said in said_all.err
+    assert len(said_all.err.splitlines()) <= 2
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*.parquet")} == before
+    assert not (tmp_path / "nowhere").exists()
+
+
+def test_a_part_made_with_other_settings_is_named(parts, capsys):
+    odd = parts / "files" / "part-00001.parquet"
+    write(odd, read_columns(odd), replace(read_provenance(odd), fingerprint="another"))
+    assert app.main(["merge", "parts"]) == 1
+    assert "part-00001.parquet" in capsys.readouterr().err

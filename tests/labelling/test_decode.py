@@ -1,0 +1,157 @@
+from __future__ import annotations
+
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from pcqtool.audio.discover import Source, discover
+from pcqtool.audio.tracks import Reading, read
+from pcqtool.errors import ModelError
+from pcqtool.labelling import decode
+from pcqtool.labelling.decode import PIECE, Stream, decode_all
+
+NO_VAD = Reading(vad=False)
+
+
+class FakeTracks:
+    """As many chunks as the source has bytes; keeps count of how many are decoded at a time."""
+
+    lock = threading.Lock()
+    n_decoded = 0
+
+    def __init__(self, path, reading):
+        self.path = Path(path)
+
+    def __iter__(self):
+        for number in range(int(self.path.name)):
+            with self.lock:
+                FakeTracks.n_decoded += 1
+            yield number
+
+
+def run_to_end(stream):
+    chunks = []
+    while not stream.ended:
+        chunks += stream.decode()
+    return chunks
+
+
+def all_of(sources, reading, n_jobs):
+    waves = {}
+    for stream, chunks, _ in decode_all(sources, reading, n_jobs):
+        waves.setdefault(stream.source.file, []).extend(chunk.waves for chunk in chunks)
+    return {file: np.concatenate(pieces) for file, pieces in waves.items()}
+
+
+@pytest.mark.parametrize("n_jobs", [1, 2, 5])
+def test_pieces_are_what_reading_alone_gives(call_folder, write_wave, n_jobs):
+    write_wave("calls/long.wav", seconds=PIECE * 30 + 31, rate=8000)  # two pieces
+    sources = discover([call_folder])
+    found = all_of(sources, NO_VAD, n_jobs)
+    assert list(found) == [source.file for source in sources]
+    for source in sources:
+        np.testing.assert_array_equal(found[source.file], np.concatenate([c.waves for c in read(source.path, NO_VAD)]))
+
+
+def test_order_does_not_depend_on_which_thread_is_faster(monkeypatch):
+    class Slow(FakeTracks):
+        def __iter__(self):
+            for number in super().__iter__():
+                time.sleep(np.random.default_rng().uniform(0, 0.002))
+                yield number
+
+    monkeypatch.setattr(decode, "read", Slow)
+    sources = [Source(str(i), Path(str(n)), n, 0.0) for i, n in enumerate([3, 9, 0, 4, 1, 17, 2, 8])]
+    orders = {
+        tuple((stream.source.file, tuple(chunks)) for stream, chunks, _ in decode_all(sources, NO_VAD, 3))
+        for _ in range(5)
+    }
+    assert len(orders) == 1
+    for source in sources:
+        given = [number for file, chunks in next(iter(orders)) for number in chunks if file == source.file]
+        assert given == list(range(source.size_bytes))
+
+
+@pytest.mark.parametrize(("n_jobs", "lengths"), [(1, [100]), (2, [100] * 10), (2, [1] * 200)])
+def test_decoding_never_runs_far_ahead_of_the_model(monkeypatch, n_jobs, lengths):
+    monkeypatch.setattr(decode, "read", FakeTracks)
+    FakeTracks.n_decoded = n_taken = 0
+    for _, chunks, _ in decode_all([Source("x", Path(str(n)), n, 0.0) for n in lengths], NO_VAD, n_jobs):
+        time.sleep(0.001)
+        n_taken += len(chunks)
+        assert FakeTracks.n_decoded - n_taken <= 2 * n_jobs * PIECE
+    assert n_taken == sum(lengths)
+
+
+@pytest.mark.parametrize("n_taken", [0, 1, 7])
+def test_stopping_early_leaves_no_thread_behind(monkeypatch, n_taken):
+    monkeypatch.setattr(decode, "read", FakeTracks)
+    before = threading.active_count()
+    pieces = decode_all([Source("x", Path("1000"), 1, 0.0)] * 50, NO_VAD, 2)
+    for _ in range(n_taken):
+        next(pieces)
+    pieces.close()
+    FakeTracks.n_decoded = 0
+    time.sleep(0.05)
+    assert FakeTracks.n_decoded == 0
+    assert threading.active_count() == before
+
+
+def test_whatever_a_decoder_raises_is_the_files_fault(monkeypatch):
+    class Broken(FakeTracks):
+        def __iter__(self):
+            yield from range(5)
+            raise ZeroDivisionError("in\nthe codec \udcff")
+
+    monkeypatch.setattr(decode, "read", Broken)
+    stream = Stream(Source("x", Path("x"), 1, 0.0), NO_VAD)
+    run_to_end(stream)
+    assert stream.error == "ZeroDivisionError: in the codec \\udcff"
+
+
+def test_what_is_not_the_files_fault_ends_the_run(monkeypatch):
+    class Uninstalled(FakeTracks):
+        def __iter__(self):
+            raise ModelError("no voice activity detection")
+            yield
+
+    monkeypatch.setattr(decode, "read", Uninstalled)
+    with pytest.raises(ModelError):
+        list(decode_all([Source("x", Path("x"), 1, 0.0)] * 9, NO_VAD, 2))
+
+
+def test_reasons_do_not_name_the_folder(tmp_path):
+    """Tables of the same recordings are the same wherever these lie."""
+    path = tmp_path / "odd\nname \udcff.wav"
+    path.write_bytes(b"not a recording at all")
+    for source in (Source("a", path, 22, 0.0), Source("b", tmp_path / "missing.wav", None, None)):
+        stream = Stream(source, NO_VAD)
+        assert run_to_end(stream) == []
+        assert stream.error
+        assert str(tmp_path) not in stream.error
+        assert "\n" not in stream.error
+
+
+def test_a_fault_half_way_is_told_and_not_raised(tmp_path):
+    samples = np.zeros(PIECE * 40 * 8000, np.float32)
+    samples[-1] = np.nan
+    soundfile.write(tmp_path / "nan.wav", samples, 8000, subtype="FLOAT")
+    stream = Stream(Source("nan.wav", tmp_path / "nan.wav", 1, 0.0), NO_VAD)
+    run_to_end(stream)
+    assert "NaN" in stream.error
+
+
+def test_the_last_piece_of_each_recording_is_told_once(monkeypatch):
+    monkeypatch.setattr(decode, "read", FakeTracks)
+    sources = [Source(str(i), Path(str(n)), n, 0.0) for i, n in enumerate([0, 1, PIECE, PIECE + 1, 50])]
+    lasts, seen = [], []
+    for stream, _, last in decode_all(sources, NO_VAD, 2):
+        time.sleep(0.01)  # the threads come to the ends meanwhile
+        assert stream.source.file not in lasts
+        seen.append(stream.source.file)
+        lasts += [stream.source.file] * last
+    assert sorted(lasts) == sorted(set(seen)) == list("01234")

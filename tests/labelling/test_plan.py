@@ -1,0 +1,58 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pyarrow as pa
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pcqtool.audio.discover import Source
+from pcqtool.labelling.plan import PART_BYTES, PART_FILES, make_plan, stamp
+
+SIZES = st.lists(st.one_of(st.none(), st.integers(0, 2 * PART_BYTES)), max_size=40)
+
+
+def sources_of(sizes):
+    return [Source(f"{i:05d}.wav", Path(f"/{i}"), size, None if size is None else 1.0) for i, size in enumerate(sizes)]
+
+
+@given(SIZES)
+def test_parts_hold_every_input_once_in_order_and_are_bounded(sizes):
+    sources = sources_of(sizes)
+    plan = make_plan(sources, {})
+    assert [source for part in plan.parts for source in part] == sources
+    assert all(part for part in plan.parts)
+    assert all(len(part) == 1 or sum(s.size_bytes or 0 for s in part) <= PART_BYTES for part in plan.parts)
+
+
+def test_parts_are_bounded_in_files():
+    plan = make_plan(sources_of([0] * (2 * PART_FILES + 1)), {})
+    assert [len(part) for part in plan.parts] == [PART_FILES, PART_FILES, 1]
+
+
+@given(SIZES, st.integers(0, 5))
+def test_a_stopped_run_goes_on_with_the_same_parts(sizes, n_finished):
+    sources = sources_of(sizes)
+    parts = make_plan(sources, {}).parts
+    done = {source.file: stamp(source) for part in parts[:n_finished] for source in part}
+    assert make_plan(sources, done).parts == parts[n_finished:]
+
+
+def test_what_is_done_changed_and_new():
+    sources = sources_of([1, 2, 3, None])
+    done = {"00000.wav": (1, 1_000_000), "00001.wav": (9, 1_000_000), "00003.wav": (None, None), "gone.wav": (1, 1)}
+    plan = make_plan(sources, done)
+    assert [source.file for part in plan.parts for source in part] == ["00001.wav", "00002.wav"]
+    assert (plan.n_done, plan.n_todo, plan.stale) == (2, 2, {"00001.wav"})
+
+
+@settings(deadline=None)  # the first conversion loads pandas
+@given(st.integers(1_600_000_000 * 10**9, 1_900_000_000 * 10**9))
+def test_a_time_is_the_same_after_a_trip_through_a_table(time_ns):
+    """File systems keep nanoseconds, which the float of ``st_mtime`` and the table's microseconds round."""
+    _, time_us = stamp(Source("a", Path("a"), 0, time_ns * 1e-9))
+    column = pa.Table.from_pylist([{"mtime": time_us}], pa.schema([("mtime", pa.timestamp("us", "UTC"))]))["mtime"]
+    assert column.cast(pa.int64()).to_pylist() == [time_us]
+    off = column.to_pylist()[0] - datetime.fromtimestamp(time_ns * 1e-9, UTC)
+    assert abs(off) <= timedelta(microseconds=1)

@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+import inspect
+from dataclasses import replace
+
+import pytest
+
+from pcqtool.audio.tracks import Reading
+from pcqtool.errors import SettingsError
+from pcqtool.labelling.settings import LabelSettings
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        LabelSettings(Reading(vad=False)),
+        LabelSettings(Reading("mix")),
+        LabelSettings(Reading(segment_s=2.0)),
+        LabelSettings(aggregation="vote"),
+        LabelSettings(min_speech=0.2),
+    ],
+)
+def test_what_changes_results_changes_the_fingerprint(config, provenance, changed):
+    assert changed.provenance(config, "ab" * 32).fingerprint != provenance.fingerprint
+
+
+def test_another_model_changes_the_fingerprint(config, provenance):
+    assert LabelSettings().provenance(config, "cd" * 32).fingerprint != provenance.fingerprint
+
+
+def test_what_changes_speed_alone_does_not(config, provenance):
+    settings = LabelSettings(batch_size=7, jobs=3)
+    assert settings.provenance(config, "ab" * 32).fingerprint == provenance.fingerprint
+
+
+def test_the_models_rule_named_outright_is_the_same(config, provenance):
+    settings = LabelSettings(aggregation=config.aggregation)
+    assert settings.provenance(config, "ab" * 32).fingerprint == provenance.fingerprint
+
+
+def test_the_model_has_its_own_rule(config):
+    settings = LabelSettings()
+    assert settings.provenance(replace(config, aggregation="duration"), "ab").aggregation == "duration"
+    assert replace(settings, aggregation="vote").provenance(config, "ab").aggregation == "vote"
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"aggregation": "median"}, {"min_speech": 1.1}, {"min_speech": -0.1}, {"batch_size": 0}, {"jobs": -1}]
+)
+def test_impossible_values_are_refused(wrong):
+    with pytest.raises(SettingsError):
+        LabelSettings(**wrong)
+
+
+def test_no_number_of_jobs_means_all_cores():
+    assert LabelSettings().n_jobs >= 1
+    assert LabelSettings(jobs=3).n_jobs == 3
+
+
+def test_the_command_has_the_same_defaults():
+    from pcqtool.cli.label import label
+
+    given = {name: parameter.default for name, parameter in inspect.signature(label).parameters.items()}
+    settings = LabelSettings()
+    assert (given["batch_size"], given["jobs"], given["aggregation"]) == (settings.batch_size, settings.jobs, None)
+    assert (given["channels"], given["vad"] == "on") == (settings.reading.channels, settings.reading.vad)

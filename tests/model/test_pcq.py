@@ -1,0 +1,174 @@
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from pcqtool.audio.spectrogram import Spectrogram, SpectrogramSettings
+from pcqtool.errors import ModelError
+from pcqtool.model.encoders import EncoderConfig
+from pcqtool.model.pcq import PCQ, PCQConfig
+
+Network = Callable[..., PCQ]
+LABELS = ("anger", "happiness", "neutral", "sadness")
+ABLATIONS: dict[str, dict[str, Any]] = {
+    "whole": {"name": "wavlm"},
+    "w/o PDC": {"name": "wavlm", "pdc": False},
+    "w/o CSQ": {"name": "wavlm", "csq": False},
+    "w/o WavLM": {"name": "none"},
+    "wav2vec 2.0 for WavLM": {"name": "wav2vec2"},
+    "HuBERT for WavLM": {"name": "hubert"},
+    "Whisper for WavLM": {"name": "whisper"},
+    "mini for WavLM": {"name": "mini"},
+}
+
+
+def settled(model: PCQ, waves: Tensor) -> PCQ:
+    """The network in evaluation mode, its normalisation used to the data, its logits far apart."""
+    for part in model.modules():
+        if isinstance(part, torch.nn.BatchNorm1d | torch.nn.BatchNorm2d):
+            part.momentum = None
+    with torch.no_grad():
+        model.train()(waves)
+        model.classifier[-1].weight.mul_(20)
+    return model.eval()
+
+
+def test_weights_of_the_whole_are_the_papers() -> None:
+    from transformers import WavLMConfig
+
+    encoder = EncoderConfig("wavlm", WavLMConfig().to_dict())
+    with torch.device("meta"):
+        model = PCQ(PCQConfig(LABELS, encoder=encoder))
+    assert model.encoder is not None
+    assert sum(p.numel() for p in model.encoder.parameters()) == 94_381_936
+    assert sum(p.numel() for p in model.parameters()) == pytest.approx(97.99e6, rel=0.01)
+
+
+@pytest.mark.parametrize("depth", [2, 3, 4])
+@pytest.mark.parametrize("ablation", ABLATIONS)
+def test_every_ablation_runs_and_learns(network: Network, waves: Tensor, ablation: str, depth: int) -> None:
+    channels = (8, 12, 16, 20)[:depth]
+    model = network(**ABLATIONS[ablation], channels=channels).train()
+    prediction = model(waves[:3])
+    torch.nn.functional.cross_entropy(prediction.logits, torch.tensor([0, 1, 2])).backward()
+    has_encoder = ablation != "w/o WavLM"
+    assert prediction.logits.shape == (3, 4)
+    assert prediction.fusion.shape == (3, model.fusion_width)
+    assert (prediction.frames is not None) == has_encoder
+    assert len(model.csq) == (depth - 1 if has_encoder and ablation != "w/o CSQ" else 0)
+    idle = {
+        name
+        for name, p in model.named_parameters()
+        if p.requires_grad and (p.grad is None or not p.grad.isfinite().all() or not p.grad.abs().sum() > 0)
+    }
+    assert {name for name in idle if not name.endswith("masked_spec_embed")} == set()
+
+
+def test_fusion_is_the_gaps_and_q4(network: Network, waves: Tensor) -> None:
+    model = network("wavlm").eval()
+    model.config = replace(model.config, mean_db=-30.0, sd_db=7.0)
+    with torch.no_grad():
+        _, fusion, frames = model(waves[:2])
+        level = Spectrogram(SpectrogramSettings())(waves[:2])
+        maps = model.mlcnn((level[:, None] + 30) / 7)
+        assert model.encoder is not None
+        assert frames is not None
+        assert torch.equal(frames, model.encoder(model.encoder.front_end(waves[:2])))
+        query = [torch.nn.functional.adaptive_avg_pool2d(frames[:, None], x.shape[2:]) for x in maps[:3]]
+        z = [csq(*each) for csq, *each in zip(model.csq, maps, maps[1:], query, strict=False)]
+        gaps = [x.mean(dim=(2, 3)) for x in (*z, maps[3])]
+        expected = torch.cat((*gaps, model.attention(maps[3], frames)), dim=1)
+    assert model.fusion_width == 16 + 32 + 48 + 64 + model.encoder.dim
+    torch.testing.assert_close(fusion, expected, atol=1e-5, rtol=1e-4)
+
+
+def test_fusion_without_csq_and_without_encoder(network: Network, waves: Tensor) -> None:
+    without_csq, without_encoder = network("wavlm", csq=False), network("none")
+    assert without_csq.encoder is not None
+    assert without_csq(waves[:2]).fusion.shape == (2, 64 + without_csq.encoder.dim)
+    assert without_encoder(waves[:2]).fusion.shape == (2, 64)
+
+
+def test_query_changes_the_output_and_learns(network: Network, waves: Tensor, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = network("wavlm").eval()
+    before = model(waves[:2])
+    assert before.frames is not None
+    frames = (2 * before.frames.flip(1)).detach().requires_grad_()
+    monkeypatch.setattr(model.encoder, "forward", lambda heard: frames)
+    after = model(waves[:2])
+    queried, own = slice(0, 96), slice(96, 160)  # Gap(z1) to Gap(z3), and Gap(x4)
+    assert (after.fusion - before.fusion)[:, queried].abs().max() > 1e-3
+    torch.testing.assert_close(after.fusion[:, own], before.fusion[:, own])
+    assert not torch.allclose(after.logits, before.logits, atol=1e-4)
+    after.fusion[:, queried].square().sum().backward()
+    assert frames.grad is not None
+    assert (frames.grad != 0).float().mean() > 0.9
+
+
+@pytest.mark.parametrize("name", ["none", "mini", "wavlm", "whisper"])
+def test_batch_size_changes_nothing(network: Network, waves: Tensor, name: str) -> None:
+    layers = (-1,) if name == "none" else (1, 2)
+    model = settled(network(name, layers, channels=(8, 12, 16, 20)), waves)
+    many = torch.cat([waves.roll(shift, dims=1) for shift in (0, 5000, 11111, 23456)])
+    with torch.inference_mode():
+        logits = {size: torch.cat([model(part).logits for part in many.split(size)]) for size in (1, 7, 32)}
+    assert logits[1].std(dim=0).min() > 0.02
+    for size in (7, 32):
+        torch.testing.assert_close(logits[size], logits[1], atol=1e-5, rtol=0)
+        assert torch.equal(logits[size].argmax(dim=1), logits[1].argmax(dim=1))
+
+
+def test_perceiving_and_judging_are_the_whole(network: Network, waves: Tensor) -> None:
+    model = network("whisper").eval()
+    inputs = model.perceive(waves)
+    assert inputs.level.shape == (8, 1, 300, 200)
+    assert not inputs.level.requires_grad
+    torch.testing.assert_close(model.judge(inputs).logits, model(waves).logits)
+
+
+def test_pool_makes_the_spectrogram_coarser(network: Network, waves: Tensor) -> None:
+    model = network("none", pool=(4, 2), mean_db=0.0, sd_db=1.0)
+    level = Spectrogram(SpectrogramSettings())(waves)
+    blocks = level.reshape(8, 75, 4, 100, 2).mean(dim=(2, 4))
+    torch.testing.assert_close(model.perceive(waves).level[:, 0], blocks)
+
+
+def test_classifier_has_the_widths_that_are_named(network: Network) -> None:
+    model = network("none", hidden=(32, 24))
+    widths = [(m.in_features, m.out_features) for m in model.classifier if isinstance(m, torch.nn.Linear)]
+    assert widths == [(64, 32), (32, 24), (24, 4)]
+    assert isinstance(model.classifier[-1], torch.nn.Linear)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"labels": ("anger",)},
+        {"labels": ("anger", "anger")},
+        {"channels": (16,)},
+        {"channels": (16, 32, 48, 64, 64), "strides": (2, 2, 2, 2, 2)},
+        {"channels": (16, 30)},
+        {"channels": ("16", "32")},
+        {"channels": 16},
+        {"strides": (2, 2, 2)},
+        {"strides": (2, 2, 2, 0)},
+        {"strides": (2, 2, 2, 2.0)},
+        {"pool": (2,)},
+        {"pool": (0, 2)},
+        {"hidden": (0,)},
+        {"dropout": 1.5},
+        {"dropout": math.nan},
+        {"mean_db": math.inf},
+        {"sd_db": 0.0},
+        {"sd_db": math.nan},
+    ],
+)
+def test_impossible_settings_are_refused(changes: dict[str, Any]) -> None:
+    with pytest.raises(ModelError):
+        PCQConfig(**{"labels": LABELS} | changes)
