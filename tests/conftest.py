@@ -30,7 +30,7 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def write_wave(tmp_path: Path) -> WriteWave:
-    """Write a recording of noise, another for each seed; ``pitch`` adds a tone, ``silent`` leaves nothing but zeros."""
+    """Write a recording of noise and a tone, another for each seed; ``silent`` leaves nothing but zeros."""
     import soundfile
 
     def write(

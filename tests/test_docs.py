@@ -1,0 +1,49 @@
+"""What the documentation shows works as it stands."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from pcqtool.corpora.conformance import fault
+from pcqtool.tables.schema import files_schema, segments_schema
+
+ROOT = Path(__file__).parents[1]
+
+
+def _blocks(file: str, language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", (ROOT / file).read_text(encoding="utf-8"), re.DOTALL)
+
+
+def test_plugin_of_the_readme_is_a_corpus(tmp_path: Path) -> None:
+    (code,) = _blocks("plugins/README.md", "python")
+    names: dict[str, type] = {}
+    exec(code, names)  # noqa: S102
+    assert fault(names["Mine"], "mine") is None
+    for name in ("anna_angry_1.wav", "bert_neutral_1.wav"):
+        (tmp_path / name).touch()
+    listed = names["Mine"](tmp_path).utterances()
+    assert [(each.speaker, each.label) for each in listed] == [("anna", "anger"), ("bert", "neutral")]
+
+
+@pytest.mark.parametrize(("part", "schema"), [(1, files_schema(())), (2, segments_schema(()))])
+def test_every_column_is_explained(part: int, schema: object) -> None:
+    text = (ROOT / "docs/tables.md").read_text(encoding="utf-8").split("\n## ")[part]
+    explained = re.findall(r"`(\w+)`", "".join(line.split("|")[1] for line in text.splitlines() if line.startswith("| `")))
+    assert [name for name in explained if name not in ("prob_", "label", "confidence")] == [
+        name for name in schema.names if name not in ("label", "confidence")  # type: ignore[attr-defined]
+    ]
+
+
+def test_files_that_the_paper_map_names_exist() -> None:
+    for path in re.findall(r"`((?:pcqtool|tests)/[\w/.]+)`", (ROOT / "docs/paper-map.md").read_text(encoding="utf-8")):
+        assert (ROOT / path).exists(), path
+
+
+@pytest.mark.parametrize("file", sorted(path.name for path in ROOT.glob("*.md")) + ["docs/models.md", "docs/tables.md"])
+def test_links_lead_somewhere(file: str) -> None:
+    for target in re.findall(r"\]\(([^)#]+)\)", (ROOT / file).read_text(encoding="utf-8")):
+        if "://" not in target:
+            assert (ROOT / file).parent.joinpath(target).exists(), target
