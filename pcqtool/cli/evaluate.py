@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json as json_
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,7 +13,10 @@ from pcqtool.cli import console, options
 from pcqtool.errors import SettingsError
 
 if TYPE_CHECKING:
+    from pcqtool.corpora.base import Utterance
     from pcqtool.training.crossval import FoldResult
+    from pcqtool.training.recipe import Recipe
+    from pcqtool.training.splits import Fold
 
 
 def evaluate(
@@ -48,36 +51,58 @@ def evaluate(
     if (protocol is None) == (model is None):
         raise SettingsError("either --protocol or --model is needed", "For example: --protocol loso")
     from pcqtool.corpora import registry
-    from pcqtool.model.predictor import choose_device
-    from pcqtool.training import crossval, splits
-    from pcqtool.training.apply import apply_model
-    from pcqtool.training.experiment import Experiment
-    from pcqtool.training.recipe import load_recipe
+    from pcqtool.tables.atomic import replacing
+    from pcqtool.training.splits import PROTOCOLS
 
-    if protocol is not None and protocol not in splits.PROTOCOLS:
-        raise SettingsError(f"unknown protocol {protocol!r}", f"Known: {', '.join(splits.PROTOCOLS)}.")
+    if protocol is not None and protocol not in PROTOCOLS:
+        raise SettingsError(f"unknown protocol {protocol!r}", f"Known: {', '.join(PROTOCOLS)}.")
     utterances = registry.get(corpus, root).utterances()
     n_jobs = options.n_jobs(jobs)
     if model is not None:
+        from pcqtool.training.apply import apply_model
+
         metrics = apply_model(model, corpus, utterances, device, n_jobs)
     else:
-        folds = splits.PROTOCOLS[str(protocol)](utterances, seed)
+        from pcqtool.training.recipe import load_recipe
+
+        folds = PROTOCOLS[str(protocol)](utterances, seed)
         settings = load_recipe(recipe, epochs=epochs, seed=seed)
-        experiment = Experiment(utterances, settings, choose_device(device), encoder, teacher, n_jobs)
-        with console.progress(len(folds), "folds") as progress:
-
-            def tell(result: FoldResult) -> None:
-                progress.advance(note=f"validation UA {100 * result.validation_ua:.1f} %")
-
-            n_parallel = n_jobs if experiment.device.type == "cpu" else 1
-            results = crossval.cross_validate(experiment, folds, seed, out / "folds", n_parallel, tell)
-        metrics = {"corpus": corpus, "protocol": protocol} | crossval.summarise(experiment, results, seed)
-    out.mkdir(parents=True, exist_ok=True)
-    (out / "metrics.json").write_text(json_.dumps(metrics, indent=1) + "\n", encoding="utf-8")
+        metrics = {"corpus": corpus, "protocol": protocol}
+        metrics |= _cross_validate(utterances, folds, settings, device, encoder, teacher, out / "folds", n_jobs)
+    with replacing(out / "metrics.json") as file:
+        file.write(f"{json_.dumps(metrics, indent=1)}\n".encode())
+    if "warning" in metrics:
+        console.warn(metrics["warning"])
     if json:
         console.print_json(metrics)
     else:
         _show(metrics, out)
+
+
+def _cross_validate(
+    utterances: Sequence[Utterance],
+    folds: Sequence[Fold],
+    recipe: Recipe,
+    device: str,
+    encoder: str | None,
+    teacher: str | None,
+    folder: Path,
+    n_jobs: int,
+) -> dict[str, Any]:
+    from pcqtool.model.predictor import choose_device
+    from pcqtool.training.crossval import cross_validate, summarise
+    from pcqtool.training.experiment import Experiment
+
+    console.info(f"{len(utterances)} utterances, {len(folds)} folds")
+    experiment = Experiment(utterances, recipe, choose_device(device), encoder, teacher, n_jobs)
+    with console.progress(len(folds), "folds") as progress:
+
+        def tell(result: FoldResult) -> None:
+            progress.advance(note=f"validation UA {100 * result.validation_ua:.1f} %")
+
+        n_parallel = n_jobs if experiment.device.type == "cpu" else 1
+        results = cross_validate(experiment, folds, recipe.seed, folder, n_parallel, tell)
+    return summarise(experiment, results, recipe.seed)
 
 
 def _show(metrics: Mapping[str, Any], out: Path) -> None:
@@ -119,7 +144,7 @@ def _spread(spread: Mapping[str, float | None]) -> str:
 def _overlap(metrics: Mapping[str, Any]) -> str:
     """Say what test and training parts have in common, at most over all folds."""
     if "overlap" not in metrics:
-        return str(metrics.get("warning", ""))
+        return ""
     worst: dict[str, int | None] = {}
     for fold in metrics["overlap"].values():
         for group, count in fold["test"].items():

@@ -32,13 +32,10 @@ def train(
 ) -> None:
     """Train a model on a corpus; one speaker is kept aside to decide when to stop and to calibrate.
 
-    The directory that comes out can be given to 'pcqtool label --model'. For honest figures of a recipe use
+    The directory, which must be new or empty, can be given to 'pcqtool label --model'. For honest figures of a recipe use
     'pcqtool evaluate --protocol loso'.
     """
     from pcqtool.corpora import registry
-    from pcqtool.model.predictor import choose_device
-    from pcqtool.training.experiment import Experiment
-    from pcqtool.training.produce import produce
     from pcqtool.training.recipe import load_recipe
     from pcqtool.training.splits import holdout
 
@@ -46,6 +43,12 @@ def train(
     settings = load_recipe(recipe, epochs=epochs, seed=seed)
     utterances = opened.utterances()
     fold = holdout(utterances, seed)
+
+    from pcqtool.model.predictor import choose_device
+    from pcqtool.training.experiment import Experiment
+    from pcqtool.training.produce import prepare, produce
+
+    prepare(out)
     console.info(f"{corpus}: {len(utterances)} utterances, {len(fold.validation)} of them for validation")
     experiment = Experiment(utterances, settings, choose_device(device), encoder, teacher, options.n_jobs(jobs))
     with console.progress(settings.epochs, "epochs") as progress:

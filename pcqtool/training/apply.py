@@ -18,15 +18,29 @@ from pcqtool.training.views import ViewSettings
 
 
 def apply_model(name: str, corpus: str, utterances: Sequence[Utterance], device: str, n_jobs: int) -> dict[str, Any]:
-    """Score a model on the utterances whose label it knows; says so if it has learnt from this corpus.
+    """Score a model on the utterances whose label it knows.
+
+    Args:
+        name: of a bundled model, or a model directory.
+        corpus: its name.
+        utterances: the corpus's.
+        device: as for ``choose_device``.
+        n_jobs: recordings read at the same time.
+
+    Returns:
+        What goes into ``metrics.json``; with a ``warning`` if the model has learnt from a corpus of this name.
 
     Raises:
-        CorpusError: if the model knows none of the corpus's labels.
+        CorpusError: if the model knows none of the corpus's labels, or a recording cannot be read.
+        ModelError: if there is no such model, or it is damaged.
+        SettingsError: if this machine has no such device.
     """
     model, config = load(find(name))
     known = [utterance for utterance in utterances if utterance.label in config.labels]
     if not known:
-        raise CorpusError(f"model {config.name} has none of the labels of {corpus}", f"Its own: {config.labels}.")
+        raise CorpusError(
+            f"model {config.name} has none of the labels of {corpus}", f"Its own: {', '.join(config.labels)}."
+        )
     data = build_segments(known, 0, ViewSettings(), 0, n_jobs)
     every = range(len(known))
     logits = judge(model.to(choose_device(device)), data, every)

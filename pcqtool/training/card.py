@@ -15,24 +15,37 @@ you rely on it. It judges how speech sounds, not what somebody feels, and must n
 """
 
 
-def write_card(
-    config: ModelConfig, titles: Sequence[str], licences: Sequence[str], scores: Mapping[str, Any] | None
-) -> str:
-    """Write the card: data, protocol, scores, limits, licences."""
+def write_card(config: ModelConfig, titles: Sequence[str], licences: Sequence[str], scores: Mapping[str, Any]) -> str:
+    """Write the card: data, protocol, scores, limits, licences.
+
+    Args:
+        config: the model's.
+        titles: of the corpora.
+        licences: what the owners of the corpora ask, a line each.
+        scores: what goes into ``metrics.json``.
+    """
     lines = [f"# {config.name}", "", f"Speech emotion recognition by PCQ, made with pcqtool: {config.trained_on}.", ""]
     lines += [f"- Classes: {', '.join(config.labels)}", f"- Corpora: {'; '.join(titles)}"]
     lines += [f"- Temperature: {config.temperature:.3f}; from segments to file by `{config.aggregation}`", ""]
     lines += ["## Scores", "", *_scores(scores), "", _LIMITS]
-    lines += ["## Licences", "", "The weights are pcqtool's own, under its MIT licence.", *licences, ""]
+    lines += ["## Licences", "", _origin(config.provenance), "", *(f"- {licence}" for licence in licences), ""]
     return "\n".join(lines)
 
 
-def _scores(scores: Mapping[str, Any] | None) -> list[str]:
-    if not scores:
-        return ["None: this training run kept no part for a test. See `pcqtool evaluate`."]
+def _scores(scores: Mapping[str, Any]) -> list[str]:
     validation = scores["validation"]
     return [
         f"On {validation['n']} validation files of {', '.join(scores['validation_speakers'])}, which also decided when "
         f"to stop: WA {100 * validation['wa']:.1f}, UA {100 * validation['ua']:.1f}. This is no test; "
         "`pcqtool evaluate --protocol loso` gives honest figures for the recipe.",
     ]
+
+
+def _origin(provenance: Mapping[str, Any]) -> str:
+    """Say whose weights these are."""
+    encoder, teacher = provenance.get("encoder"), provenance.get("teacher")
+    if encoder:
+        whose = f"The speech encoder began with the weights of {encoder}, whose licence holds for it."
+    else:
+        whose = "All weights began at random: none of another model's are in it."
+    return f"{whose} {teacher} was its teacher." if teacher else whose

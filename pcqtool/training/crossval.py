@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from pcqtool import __version__
+from pcqtool.tables.atomic import replacing
 from pcqtool.training.experiment import Experiment
 from pcqtool.training.metrics import Scores, fold_spread, score
 from pcqtool.training.splits import Fold, overlap
@@ -46,14 +47,16 @@ def cross_validate(
         experiment: the corpus and recipe.
         folds: the protocol's.
         seed: of the training runs.
-        folder: keeps each fold's result.
-        n_jobs: folds at the same time, each with its share of the processor's cores.
-        on_fold: told of every fold as it ends.
+        folder: keeps each fold's result, in a JSON file that is there only when it is whole.
+        n_jobs: folds at the same time, each with its share of the threads that torch may use.
+        on_fold: told of every fold as it ends, or has been found.
+
+    Raises:
+        TrainingError: if a training run cannot go on; the folds that have ended are kept.
+        TableError: if the folder cannot be written to.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    key = _fingerprint(experiment, seed)
     results = []
-    for result in _run(experiment, folds, seed, folder, key, n_jobs):
+    for result in _run(experiment, folds, seed, folder, n_jobs):
         results.append(result)
         on_fold(result)
     return sorted(results, key=lambda result: result.fold.name)
@@ -74,6 +77,7 @@ def summarise(experiment: Experiment, results: Sequence[FoldResult], seed: int) 
         "temperatures": {result.fold.name: result.temperature for result in results},
         "labels": list(experiment.labels),
         "recipe": experiment.recipe.to_dict(),
+        **experiment.origins,
         "seed": seed,
         "tool_version": __version__,
         "torch_version": torch.__version__,
@@ -88,23 +92,21 @@ def _score(experiment: Experiment, results: Sequence[FoldResult]) -> Scores:
     return score(truth, probabilities.argmax(axis=1), probabilities, experiment.labels, speakers)
 
 
-def _run(
-    experiment: Experiment, folds: Sequence[Fold], seed: int, folder: Path, key: str, n_jobs: int
-) -> Iterator[FoldResult]:
+def _run(experiment: Experiment, folds: Sequence[Fold], seed: int, folder: Path, n_jobs: int) -> Iterator[FoldResult]:
     from joblib import Parallel, delayed
 
+    keys = {fold.name: _fingerprint(experiment, fold, seed) for fold in folds}
     todo = []
     for fold in folds:
-        path = folder / f"{fold.name}.json"
-        found = json.loads(path.read_text()) if path.is_file() else {}
-        if found.get("key") == key and found.get("test") == list(fold.test):
-            yield _read(fold, found)
-        else:
+        found = _read(_path(folder, fold), fold, keys[fold.name])
+        if found is None:
             todo.append(fold)
-    n_threads = max(1, (os.cpu_count() or 1) // n_jobs)
+        else:
+            yield found
+    n_threads = max(1, torch.get_num_threads() // n_jobs)
     parallel = Parallel(n_jobs=n_jobs, backend="loky" if n_jobs > 1 else "sequential", return_as="generator_unordered")
     for result in parallel(delayed(_one)(experiment, fold, seed, n_threads) for fold in todo):
-        _write(folder / f"{result.fold.name}.json", key, result)
+        _write(_path(folder, result.fold), result, keys[result.fold.name])
         yield result
 
 
@@ -113,24 +115,31 @@ def _one(experiment: Experiment, fold: Fold, seed: int, n_threads: int) -> FoldR
     trained = experiment.train(fold, seed)
     best = min(trained.history, key=lambda epoch: epoch.validation_loss)
     probabilities = experiment.probabilities(trained, fold.test)
-    return FoldResult(
-        fold, probabilities, trained.temperature, len(trained.history), best.number, best.validation_ua
-    )
+    return FoldResult(fold, probabilities, trained.temperature, len(trained.history), best.number, best.validation_ua)
 
 
-def _fingerprint(experiment: Experiment, seed: int) -> str:
-    decisive = [experiment.recipe.to_dict(), seed, experiment.encoder, experiment.targets.tolist()]
+def _fingerprint(experiment: Experiment, fold: Fold, seed: int) -> str:
+    """Hash what decides a fold's result; where the corpus lies does not."""
+    utterances = [asdict(utterance) | {"path": utterance.path.name} for utterance in experiment.utterances]
+    origin = [experiment.encoder, experiment.teacher, __version__]
+    decisive = [asdict(fold), experiment.recipe.to_dict(), seed, utterances, origin]
     return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def _write(path: Path, key: str, result: FoldResult) -> None:
-    entries = asdict(result) | {"key": key, "test": result.fold.test, "probabilities": result.probabilities.tolist()}
+def _path(folder: Path, fold: Fold) -> Path:
+    return folder / f"{quote(fold.name, safe='')}.json"  # a speaker's name may hold anything
+
+
+def _write(path: Path, result: FoldResult, key: str) -> None:
+    entries = asdict(result) | {"key": key, "probabilities": result.probabilities.tolist()}
     del entries["fold"]
-    aside = path.with_suffix(".tmp")
-    aside.write_text(json.dumps(entries))
-    aside.replace(path)
+    with replacing(path) as file:
+        file.write(json.dumps(entries).encode())
 
 
-def _read(fold: Fold, entries: dict[str, Any]) -> FoldResult:
-    own = {key: value for key, value in entries.items() if key not in ("key", "test")}
-    return FoldResult(fold, **own | {"probabilities": np.array(own["probabilities"])})
+def _read(path: Path, fold: Fold, key: str) -> FoldResult | None:
+    """Read a fold's result, if it is there and was made with the same settings."""
+    entries = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    if entries.pop("key", None) != key:
+        return None
+    return FoldResult(fold, **entries | {"probabilities": np.array(entries["probabilities"])})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,15 +15,16 @@ from pcqtool.corpora.base import Utterance
 from pcqtool.errors import AudioError, CorpusError
 from pcqtool.training.views import ViewSettings, make_view
 
+_REMEDY = "Leave it out of the corpus, or mend it."
 _FULL_SCALE = 32768.0  # 16-bit recordings at 16 kHz come back bit for bit
 
 
 @dataclass(frozen=True)
 class SegmentSet:
-    """Segments of S rows; view 0 of an utterance is the recording itself.
+    """S segments, sorted by utterance, then view, then time; view 0 of an utterance is the recording itself.
 
     Attributes:
-        samples: ``(S, 48000)`` 16-bit, padded with zeros at the end.
+        samples: ``(S, 48000)`` 16-bit, padded with zeros at the end; a recording with more bits is rounded.
         n_samples: ``(S,)`` samples before the padding.
         utterance: ``(S,)`` index into the corpus's list.
         view: ``(S,)`` number of the view.
@@ -46,16 +48,12 @@ class SegmentSet:
         """Views of each utterance besides the recording itself."""
         return int(self.view.max())
 
-    @property
+    @cached_property
     def _rows(self) -> list[list[NDArray[np.int64]]]:
-        if "_index" not in self.__dict__:
-            n_utterances, n_views = int(self.utterance.max()) + 1, self.n_views + 1
-            key = self.utterance * n_views + self.view
-            groups = np.split(np.arange(len(key)), np.searchsorted(key, np.arange(1, n_utterances * n_views)))
-            index = [groups[u * n_views : (u + 1) * n_views] for u in range(n_utterances)]
-            object.__setattr__(self, "_index", index)
-        index_: list[list[NDArray[np.int64]]] = self.__dict__["_index"]
-        return index_
+        n_utterances, n_views = int(self.utterance.max()) + 1, self.n_views + 1
+        key = self.utterance * n_views + self.view
+        groups = np.split(np.arange(len(key)), np.searchsorted(key, np.arange(1, n_utterances * n_views)))
+        return [groups[u * n_views : (u + 1) * n_views] for u in range(n_utterances)]
 
 
 def build_segments(
@@ -70,29 +68,42 @@ def build_segments(
     """
     from joblib import Parallel, delayed
 
-    def cut(number: int) -> list[tuple[NDArray[np.int16], int, int, int]]:
+    def views_of(number: int) -> list[NDArray[np.int16]]:
         wave = _load(utterances[number])
-        cuts = []
-        for view in range(n_views + 1):
-            seen = make_view(wave, settings, np.random.default_rng([seed, number, view])) if view else wave
-            for start in range(0, len(seen), SEGMENT_SAMPLES):
-                piece = seen[start : start + SEGMENT_SAMPLES]
-                samples = np.zeros(SEGMENT_SAMPLES, np.int16)
-                samples[: len(piece)] = np.rint(piece * _FULL_SCALE).clip(-32768, 32767)
-                cuts.append((samples, len(piece), number, view))
-        return cuts
+        views = (make_view(wave, settings, np.random.default_rng([seed, number, v])) for v in range(1, n_views + 1))
+        return [_to_16_bit(view) for view in (wave, *views)]
 
     parallel = Parallel(n_jobs=n_jobs, backend="threading")
-    cuts = [piece for pieces in parallel(delayed(cut)(n) for n in range(len(utterances))) for piece in pieces]
-    samples, n_samples, utterance, view = zip(*cuts, strict=True)
-    return SegmentSet(np.stack(samples), np.array(n_samples), np.array(utterance), np.array(view))
+    return _cut(parallel(delayed(views_of)(number) for number in range(len(utterances))))
+
+
+def _to_16_bit(wave: NDArray[np.float32]) -> NDArray[np.int16]:
+    rounded: NDArray[np.int16] = np.rint(wave * _FULL_SCALE).clip(-32768, 32767).astype(np.int16)
+    return rounded
+
+
+def _cut(utterances: Sequence[Sequence[NDArray[np.int16]]]) -> SegmentSet:
+    """Cut every view of every utterance into segments."""
+    places = [
+        (utterance, view, start)
+        for utterance, views in enumerate(utterances)
+        for view, wave in enumerate(views)
+        for start in range(0, len(wave), SEGMENT_SAMPLES)
+    ]
+    samples = np.zeros((len(places), SEGMENT_SAMPLES), np.int16)
+    n_samples = np.zeros(len(places), np.int64)
+    for row, (utterance, view, start) in enumerate(places):
+        piece = utterances[utterance][view][start : start + SEGMENT_SAMPLES]
+        samples[row, : len(piece)], n_samples[row] = piece, len(piece)
+    numbers = np.array(places, np.int64)
+    return SegmentSet(samples, n_samples, numbers[:, 0], numbers[:, 1])
 
 
 def _load(utterance: Utterance) -> NDArray[np.float32]:
     try:
         wave = load(utterance.path, utterance.start_s, utterance.end_s, utterance.channel)
     except AudioError as error:
-        raise CorpusError(f"{utterance.path}: {error.what}", "Leave it out of the corpus or mend it.") from error
+        raise CorpusError(error.what, _REMEDY) from error
     if not len(wave):
-        raise CorpusError(f"{utterance.path}: no audio in it", "Leave it out of the corpus or mend it.")
+        raise CorpusError(f"{utterance.path}: no audio in it", _REMEDY)
     return wave

@@ -12,9 +12,9 @@ import torch
 from numpy.typing import NDArray
 
 from pcqtool.corpora.base import Utterance
-from pcqtool.errors import SettingsError
+from pcqtool.errors import CorpusError, ModelError, SettingsError
 from pcqtool.labels import in_order
-from pcqtool.model.directory import network
+from pcqtool.model.directory import ModelConfig, network
 from pcqtool.model.encoders.pretrained import load_pretrained
 from pcqtool.model.pcq import PCQ, PCQConfig
 from pcqtool.training.calibration import fit_temperature
@@ -37,10 +37,23 @@ class Trained:
 class Experiment:
     """A corpus and a recipe; its folds share the views and what the teacher's encoder makes of them.
 
-    Attributes:
+    Args:
         utterances: the corpus's list.
+        recipe: the settings.
+        device: where to compute.
+        encoder: directory or Hub id of the pre-trained encoder to build on.
+        teacher: directory or Hub id of the pre-trained encoder to learn from; only for a recipe that distils.
+        n_jobs: recordings read at the same time.
+
+    Attributes:
         labels: the classes, in the order of the logits.
         targets: ``(U,)`` class of each utterance.
+        config: the network's settings, but for what the training data decide.
+
+    Raises:
+        SettingsError: if the recipe lacks a teacher or an encoder, or describes no network that can be built.
+        CorpusError: if the corpus has a single class, or a recording that cannot be read.
+        ModelError: if the encoder or the teacher cannot be loaded.
     """
 
     def __init__(
@@ -49,7 +62,7 @@ class Experiment:
         recipe: Recipe,
         device: torch.device,
         encoder: str | None = None,
-        teacher: str | Path | None = None,
+        teacher: str | None = None,
         n_jobs: int = 1,
     ) -> None:
         if recipe.distil is not None and teacher is None:
@@ -61,13 +74,21 @@ class Experiment:
         self.recipe = recipe
         self.device = device
         self.encoder = encoder
+        self.teacher = teacher if recipe.distil is not None else None
         self.labels = in_order(utterance.label for utterance in utterances)
+        if len(self.labels) < 2:
+            raise CorpusError(f"the corpus has nothing but {', '.join(self.labels)}", "Two or more are needed.")
+        self.config = _network(self.labels, recipe, encoder)
         self.targets = np.array([self.labels.index(utterance.label) for utterance in utterances])
         self.data: SegmentSet = build_segments(utterances, recipe.n_views, recipe.views, recipe.seed, n_jobs)
         self._means: NDArray[np.float32] | None = None
         if recipe.distil is not None and teacher is not None:
             self._means = mean_frames(teacher, self.data, recipe.distil.layers, device)
-        self.config = _network(self.labels, recipe, encoder)
+
+    @property
+    def origins(self) -> dict[str, str | None]:
+        """Name the pre-trained encoders in use: a Hub id, or a directory's name, without where it lies."""
+        return {"encoder": _name(self.encoder), "teacher": _name(self.teacher)}
 
     def train(self, fold: Fold, seed: int, on_epoch: Callable[[Epoch], None] = lambda epoch: None) -> Trained:
         """Train on a fold's training part; its validation part decides when to stop, and the temperature."""
@@ -97,25 +118,35 @@ class Experiment:
         return file_probabilities(logits, self.data, utterances, self.recipe.aggregation, trained.temperature)
 
     def _pooled(self, logits: list[NDArray[np.float64]], utterances: Sequence[int]) -> NDArray[np.float64]:
-        """Pool segments' logits by the rule of the recipe: the temperature then fits what users get."""
+        """Pool segments' logits by the rule of the recipe: the temperature then fits what users get.
+
+        Exactly so for ``mean-log`` and ``duration``; ``mean`` and ``vote`` apply it before they pool.
+        """
         probabilities = file_probabilities(logits, self.data, utterances, self.recipe.aggregation)
         pooled: NDArray[np.float64] = np.log(probabilities.clip(1e-300))
         return pooled
 
 
-def _network(labels: tuple[str, ...], recipe: Recipe, encoder: str | None) -> PCQConfig:
-    """Build the network's settings from the recipe's, with a pre-trained encoder's where one is named."""
-    from pcqtool.model.directory import ModelConfig
+def _name(source: str | None) -> str | None:
+    return Path(source).resolve().name if source is not None and Path(source).is_dir() else source
 
+
+def _network(labels: tuple[str, ...], recipe: Recipe, encoder: str | None) -> PCQConfig:
+    """Make the network's settings from the recipe's, with a pre-trained encoder's where one is named."""
     entries: dict[str, Any] = dict(recipe.network)
-    settings = dict(entries.get("encoder", {}))
     if encoder is not None:
-        layers = tuple(settings.get("layers", (-1,)))
-        found = load_pretrained(encoder, layers, bool(settings.get("frozen", False))).config
-        entries["encoder"] = {
-            "kind": found.kind,
-            "architecture": found.architecture,
-            "layers": found.layers,
-            "frozen": found.frozen,
-        }
-    return network(ModelConfig(recipe.name, labels, entries))
+        settings = dict(entries.get("encoder", {}))
+        found = load_pretrained(encoder, tuple(settings.get("layers", (-1,))), bool(settings.get("frozen", False)))
+        entries["encoder"] = vars(found.config)
+    try:
+        config = network(ModelConfig(recipe.name, labels, entries))
+        if encoder is None and config.encoder.kind not in ("none", "mini"):
+            raise SettingsError(
+                f"recipe {recipe.name} builds on a pre-trained encoder", "Name its directory or Hub id with --encoder."
+            )
+        PCQ(config)
+    except ModelError as error:
+        raise SettingsError(f"recipe {recipe.name}: {error.what}", error.hint) from error
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise SettingsError(f"recipe {recipe.name} describes no network that can be built: {error}") from error
+    return config

@@ -12,16 +12,16 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.nn import functional
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from pcqtool.audio.segment import SEGMENT_SAMPLES
 from pcqtool.audio.spectrogram import Spectrogram
 from pcqtool.errors import TrainingError
 from pcqtool.model.encoders.pretrained import load_pretrained
-from pcqtool.model.pcq import PCQ, Inputs, PCQConfig, Prediction
+from pcqtool.model.pcq import PCQ, PCQConfig
 from pcqtool.tables.aggregate import aggregate
 from pcqtool.training.data import SegmentSet
+from pcqtool.training.front_ends import FrontEnds
+from pcqtool.training.loss import Loss, mixed_loss
 from pcqtool.training.recipe import Recipe
 from pcqtool.training.teacher import Lesson
 
@@ -70,7 +70,7 @@ def fit(
         on_epoch: told of every epoch.
 
     Raises:
-        TrainingError: if the loss is no longer a number.
+        TrainingError: if the loss, or what the model says of the validation part, is no longer a number.
     """
     torch.manual_seed(recipe.seed)
     rng = np.random.default_rng(recipe.seed)
@@ -78,8 +78,8 @@ def fit(
     if encoder is not None:
         model.encoder = load_pretrained(encoder, config.encoder.layers, config.encoder.frozen)
     model.to(device)
-    seen = _FrontEnds(model, data, train)
-    loss_of = _Loss(model, data, targets, train, recipe, lesson).to(device)
+    seen = FrontEnds(model, data, train)
+    loss_of = Loss(model, data, targets, train, recipe, lesson).to(device)
     optimiser = _optimiser(model, loss_of, recipe)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, _factor(recipe, data, train))
     rule = get_ema_multi_avg_fn(recipe.ema)  # type: ignore[no-untyped-call]
@@ -91,9 +91,9 @@ def fit(
         losses = []
         model.train()
         for rows in _batches(data, train, recipe, rng):
-            loss = _mixed_loss(model, loss_of, seen(rows), rows, recipe, rng)
+            loss = mixed_loss(model, loss_of, seen(rows), rows, recipe, rng)
             if not torch.isfinite(loss):
-                raise TrainingError(f"the loss is not a number in epoch {number}", "Lower the learning rate.")
+                raise _diverged(number)
             optimiser.zero_grad(set_to_none=True)
             loss.backward()  # type: ignore[no-untyped-call]
             nn.utils.clip_grad_norm_(model.parameters(), recipe.clip)
@@ -109,27 +109,6 @@ def fit(
             break
     model.load_state_dict(best[1])
     return model.eval(), history
-
-
-def _mixed_loss(
-    model: PCQ,
-    loss_of: _Loss,
-    inputs: Inputs,
-    rows: NDArray[np.int64],
-    recipe: Recipe,
-    rng: np.random.Generator,
-) -> Tensor:
-    """Compute the loss of a batch, each segment mixed with another one if the recipe says so."""
-    if not recipe.mixup:
-        plain: Tensor = loss_of(model.judge(inputs), rows)
-        return plain
-    share = rng.beta(recipe.mixup, recipe.mixup)
-    other = rng.permutation(len(rows))
-    level = inputs.level.lerp(inputs.level[other], 1.0 - share)
-    heard = None if inputs.heard is None else inputs.heard.lerp(inputs.heard[other], 1.0 - share)
-    prediction = model.judge(Inputs(level, heard))
-    mixed: Tensor = share * loss_of(prediction, rows) + (1.0 - share) * loss_of(prediction, rows[other])
-    return mixed
 
 
 def with_statistics(config: PCQConfig, data: SegmentSet, train: Sequence[int]) -> PCQConfig:
@@ -183,11 +162,18 @@ def _validate(
     loss: float,
 ) -> Epoch:
     truth = targets[list(validation)]
-    probabilities = file_probabilities(judge(model, data, validation), data, validation, recipe.aggregation)
+    logits = judge(model, data, validation)
+    if not all(np.isfinite(each).all() for each in logits):
+        raise _diverged(number)
+    probabilities = file_probabilities(logits, data, validation, recipe.aggregation)
     right = probabilities.argmax(axis=1) == truth
     nll = -np.log(probabilities[np.arange(len(truth)), truth].clip(1e-12)).mean()
     ua = np.mean([right[truth == label].mean() for label in np.unique(truth)])
     return Epoch(number, loss, float(nll), float(right.mean()), float(ua))
+
+
+def _diverged(number: int) -> TrainingError:
+    return TrainingError(f"the loss is not a number in epoch {number}", "Lower the learning rate.")
 
 
 def _batches(
@@ -213,7 +199,7 @@ def _factor(recipe: Recipe, data: SegmentSet, train: Sequence[int]) -> Callable[
     return factor
 
 
-def _optimiser(model: PCQ, loss_of: _Loss, recipe: Recipe) -> torch.optim.AdamW:
+def _optimiser(model: PCQ, loss_of: Loss, recipe: Recipe) -> torch.optim.AdamW:
     """AdamW with the encoder's own learning rate, if it is pre-trained, and no decay of biases and scales."""
     pretrained = model.config.encoder.kind not in ("none", "mini")
     groups: dict[tuple[float, float], list[nn.Parameter]] = {}
@@ -225,75 +211,3 @@ def _optimiser(model: PCQ, loss_of: _Loss, recipe: Recipe) -> torch.optim.AdamW:
     return torch.optim.AdamW(
         [{"params": params, "lr": lr, "weight_decay": decay} for (lr, decay), params in groups.items()]
     )
-
-
-class _FrontEnds:
-    """What the front ends make of the training segments, kept in half precision where that is smaller than waves."""
-
-    def __init__(self, model: PCQ, data: SegmentSet, train: Sequence[int]) -> None:
-        self.model, self.data = model, data
-        self.device = next(model.parameters()).device
-        self.parts: list[Tensor] = []
-        if model.config.encoder.kind not in ("none", "mini"):
-            return
-        rows = np.flatnonzero(np.isin(data.utterance, train))
-        self.place = np.zeros(len(data.utterance), np.int64)
-        self.place[rows] = np.arange(len(rows))
-        batches = [self._compute(rows[start : start + _BATCH]) for start in range(0, len(rows), _BATCH)]
-        columns = [column for column in zip(*batches, strict=True) if column[0] is not None]
-        self.parts = [torch.cat([part.half().cpu() for part in column]) for column in columns]
-
-    def __call__(self, rows: NDArray[np.int64]) -> Inputs:
-        """Give a batch's inputs."""
-        if not self.parts:
-            return self._compute(rows)
-        places = torch.from_numpy(self.place[rows])
-        level, *heard = (part[places].float().to(self.device) for part in self.parts)
-        return Inputs(level, heard[0] if heard else None)
-
-    def _compute(self, rows: NDArray[np.int64]) -> Inputs:
-        return self.model.perceive(torch.from_numpy(self.data.waves(rows)).to(self.device))
-
-
-class _Loss(nn.Module):
-    """Cross-entropy against the labels and, with a teacher, against its probabilities and mean frames.
-
-    A segment weighs as much as its audio, so that a short tail, which carries its file's label, counts little.
-    """
-
-    def __init__(
-        self,
-        model: PCQ,
-        data: SegmentSet,
-        targets: NDArray[np.int64],
-        train: Sequence[int],
-        recipe: Recipe,
-        lesson: Lesson | None,
-    ) -> None:
-        super().__init__()
-        self.data, self.targets, self.recipe, self.lesson = data, targets, recipe, lesson
-        counts = np.bincount(targets[list(train)], minlength=len(model.config.labels))
-        weights = len(train) / (len(counts) * counts) if recipe.balance else np.ones(len(counts))
-        self.class_weights = nn.Buffer(torch.tensor(weights, dtype=torch.float32))
-        if lesson is not None:
-            self.to_means = nn.Linear(model.fusion_width, lesson.means.shape[1])
-
-    def forward(self, prediction: Prediction, rows: NDArray[np.int64]) -> Tensor:
-        """Compute the loss of a batch of segments."""
-        device = prediction.logits.device
-        targets = torch.from_numpy(self.targets[self.data.utterance[rows]]).to(device)
-        share = torch.from_numpy(self.data.n_samples[rows] / SEGMENT_SAMPLES).float().to(device)
-        share = share / share.sum()
-        smoothing = self.recipe.label_smoothing
-        losses = functional.cross_entropy(
-            prediction.logits, targets, self.class_weights, reduction="none", label_smoothing=smoothing
-        )
-        if self.lesson is not None and self.recipe.distil is not None:
-            distil = self.recipe.distil
-            judged = torch.from_numpy(self.lesson.log_probs[rows]).to(device) / distil.temperature
-            learned = (prediction.logits / distil.temperature).log_softmax(dim=1)
-            soft = functional.kl_div(learned, judged.log_softmax(dim=1), reduction="none", log_target=True).sum(dim=1)
-            means = self.to_means(prediction.fusion) - torch.from_numpy(self.lesson.means[rows]).to(device)
-            losses = losses + distil.soft * distil.temperature**2 * soft
-            losses = losses + distil.means * means.square().mean(dim=1)
-        return (losses * share).sum()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,18 +12,40 @@ import torch
 
 from pcqtool import __version__
 from pcqtool.corpora.base import Corpus
+from pcqtool.errors import SettingsError
 from pcqtool.model.directory import ModelConfig, describe, save
 from pcqtool.training.card import write_card
+from pcqtool.tables.atomic import reported
 from pcqtool.training.experiment import Experiment, Trained
 from pcqtool.training.metrics import score
 from pcqtool.training.splits import Fold, overlap
 
 
+def prepare(out: Path) -> None:
+    """Make the empty directory that a model is to go into, before hours are spent on training it.
+
+    Raises:
+        SettingsError: if there is something in it already, be it a model: nothing is replaced.
+        TableError: if it cannot be made.
+    """
+    with reported(out):
+        out.mkdir(parents=True, exist_ok=True)
+        if any(out.iterdir()):
+            raise SettingsError(f"{out} is not empty", "Name another directory with --out, or remove this one.")
+
+
 def produce(
     out: Path, name: str, corpus: Corpus, experiment: Experiment, fold: Fold, trained: Trained
 ) -> dict[str, Any]:
-    """Write the directory of a trained model; give what went into its ``metrics.json``."""
-    speakers = sorted({experiment.utterances[i].speaker or "" for i in fold.train})
+    """Write the directory of a trained model; give what went into its ``metrics.json``.
+
+    Raises:
+        SettingsError: if the directory is not empty.
+        TableError: if it cannot be written to.
+        ModelError: if a weight does not fit into half precision.
+    """
+    prepare(out)
+    speakers = _speakers(experiment, fold.train)
     config = ModelConfig(
         name=name,
         labels=experiment.labels,
@@ -38,7 +61,7 @@ def produce(
             "corpora": [corpus.name],
             "train_speakers": speakers,
             "recipe": experiment.recipe.to_dict(),
-            "encoder": experiment.encoder,
+            **experiment.origins,
         },
     )
     metrics = _metrics(experiment, fold, trained)
@@ -53,12 +76,16 @@ def _metrics(experiment: Experiment, fold: Fold, trained: Trained) -> dict[str, 
     return {
         "protocol": "holdout: validation on other speakers than training, no test",
         "validation": scores.to_dict(),
-        "validation_speakers": sorted({experiment.utterances[i].speaker or "" for i in validation}),
+        "validation_speakers": _speakers(experiment, validation),
         "overlap": asdict(overlap(fold, experiment.utterances)),
         "best_epoch": min(trained.history, key=lambda epoch: epoch.validation_loss).number,
         "history": [epoch.to_dict() for epoch in trained.history],
     }
 
 
+def _speakers(experiment: Experiment, utterances: Sequence[int]) -> list[str]:
+    return sorted({experiment.utterances[index].speaker or "" for index in utterances})
+
+
 def _licence(corpus: Corpus) -> str:
-    return f"{corpus.title}: {corpus.licence} {corpus.citation}"
+    return f"{corpus.title}: {corpus.licence} {corpus.citation}".rstrip(": ")

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import math
 import tomllib
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import MISSING, asdict, dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from pcqtool.errors import SettingsError
+from pcqtool.tables.aggregate import AGGREGATIONS
 from pcqtool.training.views import ViewSettings
 
 _SHIPPED = Path(__file__).parent / "recipes"
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -32,6 +35,12 @@ class Distillation:
     means: float = 1.0
     n_components: int = 64
 
+    def __post_init__(self) -> None:
+        if not self.layers or not all(type(layer) is int for layer in self.layers):
+            raise SettingsError("distil: layers are the numbers of one or more hidden states")
+        if min(self.soft, self.means) < 0 or not 0 < self.temperature < math.inf or self.n_components < 1:
+            raise SettingsError("distil: soft and means must be 0 or more, temperature and n_components positive")
+
 
 @dataclass(frozen=True)
 class Recipe:
@@ -43,9 +52,9 @@ class Recipe:
         epochs: passes over the training utterances, each time one view of every utterance.
         patience: epochs without a better validation loss after which training stops.
         batch_size: segments in a step.
-        lr: peak learning rate; it rises over ``warmup`` steps and falls along a cosine to 0 with ``schedule``.
+        lr: peak learning rate; it rises over ``warmup`` steps and falls along a cosine to a thousandth of it.
         encoder_lr: peak learning rate of a pre-trained encoder.
-        schedule: ``cosine`` or ``constant``.
+        schedule: ``cosine``, or ``constant`` for no fall.
         warmup: steps.
         weight_decay: of AdamW, on weights but not on biases and scales.
         label_smoothing: share of each label's weight that is spread over all labels.
@@ -59,6 +68,9 @@ class Recipe:
         distil: learning from a teacher, where one is given.
         aggregation: rule from segments to file, in validation and in the model.
         seed: of weights, order and views.
+
+    Raises:
+        SettingsError: a value that cannot be used.
     """
 
     name: str
@@ -83,14 +95,19 @@ class Recipe:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if min(self.epochs, self.patience, self.batch_size) < 1 or min(self.n_views, self.warmup) < 0:
-            raise SettingsError(f"recipe {self.name}: epochs, patience and batch size must be 1 or more")
+        if min(self.epochs, self.patience, self.batch_size) < 1:
+            raise SettingsError(f"recipe {self.name}: epochs, patience and batch_size must be 1 or more")
+        if min(self.n_views, self.warmup, self.seed, self.weight_decay, self.mixup) < 0:
+            raise SettingsError(f"recipe {self.name}: n_views, warmup, seed, weight_decay and mixup must be 0 or more")
+        if not (0 < self.lr < math.inf and 0 < self.encoder_lr < math.inf and self.clip > 0):
+            raise SettingsError(f"recipe {self.name}: lr, encoder_lr and clip must be positive")
+        if not (0 <= self.ema < 1 and 0 <= self.label_smoothing < 1):
+            raise SettingsError(f"recipe {self.name}: ema and label_smoothing must lie from 0 to below 1")
         if self.schedule not in ("cosine", "constant"):
             raise SettingsError(f"recipe {self.name}: schedule is cosine or constant, not {self.schedule!r}")
-        if self.mixup < 0 or not 0 <= self.ema < 1:
-            raise SettingsError(f"recipe {self.name}: mixup must be 0 or more, ema from 0 to below 1")
-        if self.lr <= 0 or not 0 <= self.label_smoothing < 1:
-            raise SettingsError(f"recipe {self.name}: learning rates must be positive, smoothing from 0 to below 1")
+        if self.aggregation not in AGGREGATIONS:
+            known = ", ".join(AGGREGATIONS)
+            raise SettingsError(f"recipe {self.name}: unknown aggregation {self.aggregation!r}", f"Known: {known}.")
 
     def to_dict(self) -> dict[str, Any]:
         """Give the recipe as JSON values, for the model's provenance."""
@@ -110,22 +127,43 @@ def load_recipe(name: str, **changes: Any) -> Recipe:
     """
     path = _SHIPPED / f"{name}.toml" if name in shipped() else Path(name)
     try:
-        entries = tomllib.loads(path.read_text(encoding="utf-8"))
+        entries: dict[str, Any] = {"name": path.stem} | tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise SettingsError(f"no recipe {name!r}", f"Shipped: {', '.join(shipped())}; or name a TOML file.") from error
-    except tomllib.TOMLDecodeError as error:
+    except ValueError as error:  # no TOML, or no text at all
         raise SettingsError(f"{path}: {error}") from error
     try:
-        if "views" in entries:
-            entries["views"] = ViewSettings(**_tuples(entries["views"]))
-        if "distil" in entries:
-            entries["distil"] = Distillation(**_tuples(entries["distil"]))
-        recipe = Recipe(**{"name": path.stem} | entries)
-    except TypeError as error:
-        known = ", ".join(f.name for f in fields(Recipe))
-        raise SettingsError(f"{path}: {error}", f"Known settings: {known}.") from error
+        for key, kind in (("views", ViewSettings), ("distil", Distillation)):
+            if key in entries:
+                entries[key] = _make(kind, entries[key], f"[{key}]")
+        recipe = _make(Recipe, entries, "a recipe")
+    except SettingsError as error:
+        raise SettingsError(f"{path}: {error.what}", error.hint) from error
     return replace(recipe, **{key: value for key, value in changes.items() if value is not None})
 
 
-def _tuples(table: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: tuple(value) if isinstance(value, list) else value for key, value in table.items()}
+def _make(kind: type[T], table: object, place: str) -> T:
+    """Make a settings object of a TOML table: only keys that it has, each value of its default's type."""
+    if not isinstance(table, Mapping):
+        raise SettingsError(f"{place} must be a table, not {table!r}")
+    defaults = {
+        each.name: each.default_factory() if each.default_factory is not MISSING else each.default
+        for each in fields(kind)  # type: ignore[arg-type]
+    }
+    for key, value in table.items():
+        if key not in defaults:
+            raise SettingsError(f"{place} has no setting {key!r}", f"Known: {', '.join(defaults)}.")
+        if not _fits(value, defaults[key]):
+            raise SettingsError(f"{place}: {key} cannot be {value!r}", f"Its default is {defaults[key]!r}.")
+    return kind(**{key: tuple(value) if isinstance(value, list) else value for key, value in table.items()})
+
+
+def _fits(value: object, default: object) -> bool:
+    """Say whether a value of a TOML file is of a default's type; any number will do for a float."""
+    if isinstance(default, tuple):
+        return isinstance(value, list) and all(_fits(each, default[0]) for each in value)
+    if isinstance(default, float):
+        return type(value) in (int, float)
+    if default is MISSING:  # a name
+        return isinstance(value, str)
+    return default is None or type(value) is type(default)

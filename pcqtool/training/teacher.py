@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from pcqtool.training.recipe import Distillation
 
 _BATCH = 32
 _C = 0.03  # of the logistic regression: strong regularisation, for there are more features than utterances
+_IMPOSSIBLE = -1e4  # for the logarithm of 0, which would make the student's loss NaN
 
 
 @dataclass(frozen=True)
@@ -32,11 +33,7 @@ class Lesson:
 
 
 def mean_frames(
-    encoder: str | Path,
-    data: SegmentSet,
-    layers: Sequence[int],
-    device: torch.device,
-    on_batch: Callable[[int], None] = lambda n: None,
+    encoder: str | Path, data: SegmentSet, layers: Sequence[int], device: torch.device
 ) -> NDArray[np.float32]:
     """Run the teacher's encoder over all segments: mean frames ``(S, len(layers) · D)``, padding left out."""
     model = load_pretrained(encoder, tuple(layers), frozen=True).eval().to(device)
@@ -50,7 +47,6 @@ def mean_frames(
         n_frames = (share * states.shape[1]).ceil()
         inside = torch.arange(states.shape[1]) < n_frames[:, None]
         means.append(((states * inside[:, :, None]).sum(dim=1) / n_frames[:, None]).numpy().astype(np.float32))
-        on_batch(len(rows))
     return np.concatenate(means)
 
 
@@ -68,7 +64,7 @@ def teach(
         data: the segments.
         targets: ``(U,)`` class of each utterance; those outside ``train`` are not looked at.
         train: indices of the training utterances.
-        settings: the distillation's.
+        settings: the distillation's; fewer components where there are too few segments for that many.
     """
     from sklearn.decomposition import PCA
     from sklearn.linear_model import LogisticRegression
@@ -84,9 +80,11 @@ def teach(
     own = np.searchsorted(views, np.asarray(train) * (data.n_views + 1))
     classifier = make_pipeline(StandardScaler(), LogisticRegression(C=_C, max_iter=500))
     classifier.fit(pooled[own], targets[list(train)])
-    log_probs = classifier.predict_log_proba(pooled)[member]
+    with np.errstate(divide="ignore"):
+        log_probs = np.maximum(classifier.predict_log_proba(pooled)[member], _IMPOSSIBLE)
     seen = np.isin(data.utterance, train)
     scaler = StandardScaler().fit(means[seen])
-    n_components = min(settings.n_components, seen.sum(), means.shape[1])
-    components = PCA(n_components, whiten=True, random_state=0).fit(scaler.transform(means[seen & (data.view == 0)]))
+    recordings = scaler.transform(means[seen & (data.view == 0)])
+    n_components = max(1, min(settings.n_components, len(recordings) - 1, means.shape[1]))
+    components = PCA(n_components, whiten=True, random_state=0).fit(recordings)
     return Lesson(log_probs.astype(np.float32), components.transform(scaler.transform(means)).astype(np.float32))

@@ -9,6 +9,7 @@ import soxr
 from numpy.typing import NDArray
 
 from pcqtool.audio.segment import SAMPLE_RATE
+from pcqtool.errors import SettingsError
 
 Wave = NDArray[np.float32]
 
@@ -25,7 +26,10 @@ class ViewSettings:
         reverb_s: range of reverberation times.
         reverb: share of views with reverberation.
         telephone: share of views limited to the telephone band, 300 to 3 400 Hz.
-        cut_s: largest piece cut off at the start.
+        cut_s: largest piece cut off at the start, at most a quarter of the view.
+
+    Raises:
+        SettingsError: a value that cannot be used.
     """
 
     speed: float = 0.15
@@ -37,9 +41,19 @@ class ViewSettings:
     telephone: float = 0.2
     cut_s: float = 0.3
 
+    def __post_init__(self) -> None:
+        if not 0 <= self.speed < 1 or min(self.tilt_db, self.cut_s) < 0:
+            raise SettingsError("views: speed must lie from 0 to below 1, tilt_db and cut_s be 0 or more")
+        if not all(0 <= share <= 1 for share in (self.noise, self.reverb, self.telephone)):
+            raise SettingsError("views: noise, reverb and telephone are shares, from 0 to 1")
+        if not all(len(pair) == 2 and pair[0] <= pair[1] for pair in (self.snr_db, self.reverb_s)):
+            raise SettingsError("views: snr_db and reverb_s are ranges, the lower end first")
+        if self.reverb_s[0] < 1e-3:
+            raise SettingsError("views: reverberation lasts 0.001 s or more; for none, let reverb be 0")
+
 
 def make_view(wave: Wave, settings: ViewSettings, rng: np.random.Generator) -> Wave:
-    """Draw one view of a mono 16 kHz recording ``(N,)``; its length changes with the speed."""
+    """Draw one view of a mono 16 kHz recording ``(N,)``: any level, from -1 to 1; its length changes with the speed."""
     view = _change_speed(wave, 1.0 + rng.uniform(-settings.speed, settings.speed))
     cut = int(rng.uniform(0, settings.cut_s) * SAMPLE_RATE)
     view = view[min(cut, len(view) // 4) :]

@@ -103,9 +103,7 @@ class MiniEncoder(Encoder):
         self.join = nn.Sequential(
             nn.Conv1d(4 * w * sizes.n_mels // 16, sizes.dim, 1, bias=False), nn.BatchNorm1d(sizes.dim), nn.ReLU()
         )
-        self.blocks = nn.ModuleList(
-            ConvBlock(sizes.dim, sizes.kernel, sizes.dropout) for _ in range(sizes.n_blocks)
-        )
+        self.blocks = nn.ModuleList(ConvBlock(sizes.dim, sizes.kernel, sizes.dropout) for _ in range(sizes.n_blocks))
 
     def front_end(self, waves: Tensor) -> Tensor:
         """Compute log-mel frames ``(B, n_mels, N // 320)``."""

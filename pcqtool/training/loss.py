@@ -1,0 +1,77 @@
+"""What is learnt from: the labels and, where there is one, a teacher."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional
+
+from pcqtool.audio.segment import SEGMENT_SAMPLES
+from pcqtool.model.pcq import PCQ, Inputs, Prediction
+from pcqtool.training.data import SegmentSet
+from pcqtool.training.recipe import Recipe
+from pcqtool.training.teacher import Lesson
+
+
+class Loss(nn.Module):
+    """Cross-entropy against the labels and, with a teacher, against its probabilities and mean frames.
+
+    A segment weighs as much as its audio, so that a short tail, which carries its file's label, counts little.
+    """
+
+    def __init__(
+        self,
+        model: PCQ,
+        data: SegmentSet,
+        targets: NDArray[np.int64],
+        train: Sequence[int],
+        recipe: Recipe,
+        lesson: Lesson | None,
+    ) -> None:
+        super().__init__()
+        self.data, self.targets, self.recipe, self.lesson = data, targets, recipe, lesson
+        counts = np.bincount(targets[list(train)], minlength=len(model.config.labels))
+        weights = len(train) / (len(counts) * counts) if recipe.balance else np.ones(len(counts))
+        self.class_weights = nn.Buffer(torch.tensor(weights, dtype=torch.float32))
+        if lesson is not None:
+            self.to_means = nn.Linear(model.fusion_width, lesson.means.shape[1])
+
+    def forward(self, prediction: Prediction, rows: NDArray[np.int64]) -> Tensor:
+        """Compute the loss of a batch of segments."""
+        device = prediction.logits.device
+        targets = torch.from_numpy(self.targets[self.data.utterance[rows]]).to(device)
+        share = torch.from_numpy(self.data.n_samples[rows] / SEGMENT_SAMPLES).float().to(device)
+        share = share / share.sum()
+        smoothing = self.recipe.label_smoothing
+        losses = functional.cross_entropy(
+            prediction.logits, targets, self.class_weights, reduction="none", label_smoothing=smoothing
+        )
+        if self.lesson is not None and self.recipe.distil is not None:
+            distil = self.recipe.distil
+            judged = torch.from_numpy(self.lesson.log_probs[rows]).to(device) / distil.temperature
+            learned = (prediction.logits / distil.temperature).log_softmax(dim=1)
+            soft = functional.kl_div(learned, judged.log_softmax(dim=1), reduction="none", log_target=True).sum(dim=1)
+            means = self.to_means(prediction.fusion) - torch.from_numpy(self.lesson.means[rows]).to(device)
+            losses = losses + distil.soft * distil.temperature**2 * soft
+            losses = losses + distil.means * means.square().mean(dim=1)
+        return (losses * share).sum()
+
+
+def mixed_loss(
+    model: PCQ, loss_of: Loss, inputs: Inputs, rows: NDArray[np.int64], recipe: Recipe, rng: np.random.Generator
+) -> Tensor:
+    """Compute the loss of a batch, each segment mixed with another one if the recipe says so."""
+    if not recipe.mixup:
+        plain: Tensor = loss_of(model.judge(inputs), rows)
+        return plain
+    share = rng.beta(recipe.mixup, recipe.mixup)
+    other = rng.permutation(len(rows))
+    level = inputs.level.lerp(inputs.level[other], 1.0 - share)
+    heard = None if inputs.heard is None else inputs.heard.lerp(inputs.heard[other], 1.0 - share)
+    prediction = model.judge(Inputs(level, heard))
+    mixed: Tensor = share * loss_of(prediction, rows) + (1.0 - share) * loss_of(prediction, rows[other])
+    return mixed
