@@ -13,9 +13,8 @@ from pcqtool.cli import console, options
 from pcqtool.errors import SettingsError
 
 if TYPE_CHECKING:
-    from pcqtool.corpora.base import Utterance
     from pcqtool.training.crossval import FoldResult
-    from pcqtool.training.recipe import Recipe
+    from pcqtool.training.experiment import Experiment
     from pcqtool.training.splits import Fold
 
 
@@ -49,7 +48,7 @@ def evaluate(
     stopped goes on where it was. With --model nothing is trained.
     """
     if (protocol is None) == (model is None):
-        raise SettingsError("either --protocol or --model is needed", "For example: --protocol loso")
+        raise SettingsError("one of --protocol and --model is needed, and not both", "For example: --protocol loso")
     from pcqtool.corpora import registry
     from pcqtool.tables.atomic import replacing
     from pcqtool.training.splits import PROTOCOLS
@@ -67,8 +66,14 @@ def evaluate(
 
         folds = PROTOCOLS[str(protocol)](utterances, seed)
         settings = load_recipe(recipe, epochs=epochs, seed=seed)
+
+        from pcqtool.model.predictor import choose_device
+        from pcqtool.training.experiment import Experiment
+
+        console.info(f"{corpus}: {len(utterances)} utterances, {len(folds)} folds")
+        experiment = Experiment(utterances, settings, choose_device(device), encoder, teacher, n_jobs)
         metrics = {"corpus": corpus, "protocol": protocol}
-        metrics |= _cross_validate(utterances, folds, settings, device, encoder, teacher, out / "folds", n_jobs)
+        metrics |= _cross_validate(experiment, folds, out / "folds", n_jobs)
     with replacing(out / "metrics.json") as file:
         file.write(f"{json_.dumps(metrics, indent=1)}\n".encode())
     if "warning" in metrics:
@@ -79,30 +84,18 @@ def evaluate(
         _show(metrics, out)
 
 
-def _cross_validate(
-    utterances: Sequence[Utterance],
-    folds: Sequence[Fold],
-    recipe: Recipe,
-    device: str,
-    encoder: str | None,
-    teacher: str | None,
-    folder: Path,
-    n_jobs: int,
-) -> dict[str, Any]:
-    from pcqtool.model.predictor import choose_device
+def _cross_validate(experiment: Experiment, folds: Sequence[Fold], folder: Path, n_jobs: int) -> dict[str, Any]:
     from pcqtool.training.crossval import cross_validate, summarise
-    from pcqtool.training.experiment import Experiment
 
-    console.info(f"{len(utterances)} utterances, {len(folds)} folds")
-    experiment = Experiment(utterances, recipe, choose_device(device), encoder, teacher, n_jobs)
+    seed = experiment.recipe.seed
     with console.progress(len(folds), "folds") as progress:
 
         def tell(result: FoldResult) -> None:
             progress.advance(note=f"validation UA {100 * result.validation_ua:.1f} %")
 
         n_parallel = n_jobs if experiment.device.type == "cpu" else 1
-        results = cross_validate(experiment, folds, recipe.seed, folder, n_parallel, tell)
-    return summarise(experiment, results, recipe.seed)
+        results = cross_validate(experiment, folds, seed, folder, n_parallel, tell)
+    return summarise(experiment, results, seed)
 
 
 def _show(metrics: Mapping[str, Any], out: Path) -> None:

@@ -32,8 +32,8 @@ def train(
 ) -> None:
     """Train a model on a corpus; one speaker is kept aside to decide when to stop and to calibrate.
 
-    The directory, which must be new or empty, can be given to 'pcqtool label --model'. For honest figures of a recipe use
-    'pcqtool evaluate --protocol loso'.
+    The directory, which must be new or empty, can then be given to 'pcqtool label --model'. For honest figures of a
+    recipe use 'pcqtool evaluate --protocol loso'.
     """
     from pcqtool.corpora import registry
     from pcqtool.training.recipe import load_recipe

@@ -181,6 +181,7 @@ def _batches(
 ) -> list[NDArray[np.int64]]:
     """Draw a view of every utterance and shuffle their segments; a last batch of one is left out."""
     views = rng.integers(0, data.n_views + 1, len(train))
+    views[rng.random(len(train)) < recipe.own] = 0
     rows = np.concatenate([data.rows(utterance, view) for utterance, view in zip(train, views, strict=True)])
     rng.shuffle(rows)
     return [rows[i : i + recipe.batch_size] for i in range(0, max(len(rows) - 1, 1), recipe.batch_size)]

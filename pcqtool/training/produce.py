@@ -14,8 +14,8 @@ from pcqtool import __version__
 from pcqtool.corpora.base import Corpus
 from pcqtool.errors import SettingsError
 from pcqtool.model.directory import ModelConfig, describe, save
-from pcqtool.training.card import write_card
 from pcqtool.tables.atomic import reported
+from pcqtool.training.card import write_card
 from pcqtool.training.experiment import Experiment, Trained
 from pcqtool.training.metrics import score
 from pcqtool.training.splits import Fold, overlap

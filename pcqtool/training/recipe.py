@@ -64,6 +64,7 @@ class Recipe:
             mixed behind the front ends (Zhang et al., 2018); 0 for none.
         ema: decay per step of the running mean of weights that becomes the model; 0 for the last weights.
         n_views: views of each utterance besides the recording itself.
+        own: share of utterances that are seen as they were recorded, whatever the views.
         views: how far views lie from the recording.
         distil: learning from a teacher, where one is given.
         aggregation: rule from segments to file, in validation and in the model.
@@ -89,6 +90,7 @@ class Recipe:
     mixup: float = 0.0
     ema: float = 0.0
     n_views: int = 12
+    own: float = 0.0
     views: ViewSettings = field(default_factory=ViewSettings)
     distil: Distillation | None = None
     aggregation: str = "mean-log"
@@ -101,8 +103,8 @@ class Recipe:
             raise SettingsError(f"recipe {self.name}: n_views, warmup, seed, weight_decay and mixup must be 0 or more")
         if not (0 < self.lr < math.inf and 0 < self.encoder_lr < math.inf and self.clip > 0):
             raise SettingsError(f"recipe {self.name}: lr, encoder_lr and clip must be positive")
-        if not (0 <= self.ema < 1 and 0 <= self.label_smoothing < 1):
-            raise SettingsError(f"recipe {self.name}: ema and label_smoothing must lie from 0 to below 1")
+        if not (0 <= self.ema < 1 and 0 <= self.label_smoothing < 1 and 0 <= self.own < 1):
+            raise SettingsError(f"recipe {self.name}: ema, label_smoothing and own are shares, from 0 to below 1")
         if self.schedule not in ("cosine", "constant"):
             raise SettingsError(f"recipe {self.name}: schedule is cosine or constant, not {self.schedule!r}")
         if self.aggregation not in AGGREGATIONS:

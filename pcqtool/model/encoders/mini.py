@@ -7,10 +7,11 @@ from dataclasses import dataclass
 import torch
 import torchaudio
 from torch import Tensor, nn
+from torch.nn import functional
 
 from pcqtool.model.encoders.base import Encoder, EncoderConfig
 
-_HOP = 320  # samples, 20 ms
+_HOP = 160  # samples, 10 ms
 _POWER_EPS = 1e-10
 
 
@@ -38,7 +39,7 @@ class MiniArchitecture:
 
 
 class LogMel(nn.Module):
-    """Log-mel frames of 40 ms every 20 ms, with each segment's mean level removed, so that gain does not matter.
+    """Log-mel frames of 25 ms every 10 ms, averaged two by two, without the segment's mean level: gain does not matter.
 
     Shape:
         waves ``(B, N)`` → ``(B, n_mels, N // 320)``
@@ -47,9 +48,9 @@ class LogMel(nn.Module):
     def __init__(self, n_mels: int, f_max: float) -> None:
         super().__init__()
         self.transform = torchaudio.transforms.Spectrogram(
-            n_fft=1024, win_length=640, hop_length=_HOP, power=None, pad_mode="constant"
+            n_fft=512, win_length=400, hop_length=_HOP, power=None, pad_mode="constant"
         )
-        self.mel = torchaudio.transforms.MelScale(n_mels=n_mels, sample_rate=16000, f_max=f_max, n_stft=513)
+        self.mel = torchaudio.transforms.MelScale(n_mels=n_mels, sample_rate=16000, f_max=f_max, n_stft=257)
 
     @torch.no_grad()
     def forward(self, waves: Tensor) -> Tensor:
@@ -58,7 +59,7 @@ class LogMel(nn.Module):
             spectrum = self.transform(waves.float())[:, :, : waves.shape[-1] // _HOP]
             power = self.mel(spectrum.real.square() + spectrum.imag.square())
             loudest = power.amax(dim=(1, 2), keepdim=True).clamp_min(_POWER_EPS)
-            level = torch.log10((power / loudest).clamp_min(1e-8))
+            level = functional.avg_pool1d(torch.log10((power / loudest).clamp_min(1e-8)), 2)
             return (level - level.mean(dim=(1, 2), keepdim=True)) / 1.5
 
 
