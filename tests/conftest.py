@@ -45,3 +45,55 @@ def write_wave(tmp_path: Path) -> WriteWave:
         return path
 
     return write
+
+
+@pytest.fixture(scope="session")
+def toy_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A manifest corpus: four speakers hum in three ways, which differ in pitch, tremolo and brightness."""
+    import soundfile
+
+    folder = tmp_path_factory.mktemp("toy")
+    rows = ["file_name,label,speaker"]
+    for speaker in range(4):
+        for label, pitch, tremolo, slope in (
+            ("anger", 200.0, 12.0, 0.0),
+            ("neutral", 150.0, 0.0, 1.0),
+            ("sadness", 110.0, 3.0, 2.5),
+        ):
+            for take, seconds in enumerate((1.0, 2.0, 4.0)):
+                name = f"{label}-{speaker}-{take}.wav"
+                wave = _hum(speaker, take, pitch, tremolo, slope, round(seconds * 16000))
+                soundfile.write(folder / name, wave, 16000, subtype="PCM_16")
+                rows.append(f"{name},{label},s{speaker}")
+    (folder / "metadata.csv").write_text("\n".join(rows) + "\n")
+    return folder
+
+
+def _hum(speaker: int, take: int, pitch: float, tremolo: float, slope: float, n: int) -> np.ndarray:
+    """Speakers differ in pitch, level and formant."""
+    rng = np.random.default_rng([speaker, take, int(pitch)])
+    t = np.arange(n) / 16000
+    f0 = pitch * (1 + 0.04 * speaker) * rng.uniform(0.97, 1.03)
+    formant = 500.0 + 150.0 * speaker
+    wave = sum(
+        k**-slope * (1 + np.exp(-(((k * f0 - formant) / 300) ** 2))) * np.sin(2 * np.pi * k * f0 * t + k)
+        for k in range(1, int(3800 / f0))
+    )
+    wave *= 1 - 0.4 * (1 + np.sin(2 * np.pi * tremolo * t)) if tremolo else 1
+    return (wave / np.abs(wave).max() + rng.normal(0, 0.01, n)) * (0.2 + 0.15 * speaker)
+
+
+@pytest.fixture(scope="session")
+def tiny_whisper(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The directory of a very small Whisper with random weights."""
+    import torch
+    from transformers import WhisperConfig, WhisperModel
+
+    sizes = {f"{half}_{what}": n for half in ("encoder", "decoder") for what, n in (("layers", 2), ("ffn_dim", 32))}
+    heads = {"encoder_attention_heads": 2, "decoder_attention_heads": 2}
+    tokens = {"pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2, "decoder_start_token_id": 1, "vocab_size": 8}
+    directory = tmp_path_factory.mktemp("encoders") / "tiny-whisper"
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        WhisperModel(WhisperConfig(d_model=16, **sizes, **heads, **tokens)).save_pretrained(directory)
+    return directory

@@ -1,0 +1,82 @@
+"""A corpus and recipes so small that a training run takes a second."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pcqtool.corpora.base import Utterance
+from pcqtool.corpora.manifest import Manifest
+from pcqtool.training.recipe import Recipe
+from pcqtool.training.splits import Fold, loso
+from pcqtool.training.views import ViewSettings
+
+MINI = {"kind": "mini", "architecture": {"width": 4, "dim": 16, "n_blocks": 1}}
+NETWORK = {"pool": [8, 4], "hidden": [8], "channels": [4, 8], "strides": [2, 2], "dropout": 0.0}
+
+
+@pytest.fixture(autouse=True)
+def _threads():
+    """One thread: same sums in the same order, whatever ran before, and no fight for cores."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="session")
+def utterances(toy_root: Path) -> list[Utterance]:
+    return Manifest(toy_root).utterances()
+
+
+@pytest.fixture(scope="session")
+def fold(utterances) -> Fold:
+    """Two speakers train, one validates, one tests."""
+    return loso(utterances, 0)[0]
+
+
+@pytest.fixture(scope="session")
+def toy_recipe() -> Callable[..., Recipe]:
+    """Make a recipe; ``encoder`` is an entry of the network's, or "mini"."""
+
+    def make(encoder: Any = None, **changes: Any) -> Recipe:
+        network = NETWORK if encoder is None else NETWORK | {"encoder": MINI if encoder == "mini" else encoder}
+        usual = {
+            "epochs": 15,
+            "batch_size": 8,
+            "lr": 1e-2,
+            "n_views": 1,
+            "warmup": 3,
+            "label_smoothing": 0.0,
+            "views": ViewSettings(speed=0.02, tilt_db=1.0, noise=0.0, reverb=0.0, telephone=0.0),
+            "seed": 1,
+        }
+        return Recipe("toy", network, **usual | changes)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def experiment(utterances, toy_recipe):
+    import torch
+
+    from pcqtool.training.experiment import Experiment
+
+    return Experiment(utterances, toy_recipe(), torch.device("cpu"))
+
+
+@pytest.fixture(scope="session")
+def trained(experiment, fold):
+    """The toy recipe's model; not to be changed."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    model = experiment.train(fold, 1)
+    torch.set_num_threads(before)
+    return model

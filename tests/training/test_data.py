@@ -1,0 +1,111 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pcqtool.audio.spectrogram import Spectrogram, SpectrogramSettings
+from pcqtool.audio.tracks import Reading, load, read
+from pcqtool.corpora.base import Utterance
+from pcqtool.errors import CorpusError
+from pcqtool.training.data import build_segments
+from pcqtool.training.views import ViewSettings, make_view
+
+SEGMENT = 48000
+
+
+def segments(paths, n_views=0, seed=0, n_jobs=1, **where):
+    return build_segments([Utterance(path, "anger", **where) for path in paths], n_views, ViewSettings(), seed, n_jobs)
+
+
+def joined(data, utterance, view=0):
+    """Put a view's segments together again."""
+    rows = data.rows(utterance, view)
+    return np.concatenate([wave[:n] for wave, n in zip(data.waves(rows), data.n_samples[rows], strict=True)])
+
+
+def test_view_0_is_the_recording_to_the_bit(write_wave):
+    paths = [write_wave(f"{n}.wav", seconds=seconds, seed=n) for n, seconds in enumerate((0.7, 3.0, 7.3))]
+    data = segments(paths, n_views=1)
+    for number, (path, n_segments) in enumerate(zip(paths, (1, 1, 3), strict=True)):
+        assert len(data.rows(number)) == n_segments
+        assert np.array_equal(joined(data, number), load(path))
+
+
+def test_training_sees_the_spectrogram_that_labelling_sees(write_wave):
+    path = write_wave("a.wav", seconds=7.3)
+    data = segments([path])
+    trained_on = data.waves(data.rows(0))
+    labelled = np.concatenate([chunk.waves for chunk in read(path, Reading(vad=False))])
+    assert np.array_equal(trained_on, labelled)
+    spectrogram = Spectrogram(SpectrogramSettings())
+    assert torch.equal(spectrogram(torch.from_numpy(trained_on)), spectrogram(torch.from_numpy(labelled)))
+
+
+def test_every_16_bit_value_survives(tmp_path):
+    values = np.arange(-32768, 32768, dtype=np.int16)
+    soundfile.write(tmp_path / "all.wav", values, 16000, subtype="PCM_16")
+    data = segments([tmp_path / "all.wav"])
+    assert np.array_equal(data.samples.ravel()[: len(values)], values)
+    assert not data.samples.ravel()[len(values) :].any()
+
+
+def test_what_is_louder_than_full_scale_is_clipped_and_not_wrapped(tmp_path):
+    soundfile.write(tmp_path / "loud.wav", np.array([1.5, -1.5, 1.0, -1.0]), 16000, subtype="FLOAT")
+    assert segments([tmp_path / "loud.wav"]).samples[0, :4].tolist() == [32767, -32768, 32767, -32768]
+
+
+@given(lengths=st.lists(st.integers(1, 2 * SEGMENT + 1), min_size=1, max_size=4), n_views=st.integers(0, 2))
+@settings(max_examples=15, deadline=None)
+def test_segments_cover_every_view_once_and_in_order(tmp_path_factory, lengths, n_views):
+    folder = tmp_path_factory.mktemp("cut")
+    paths = [folder / f"{n}.wav" for n in range(len(lengths))]
+    for path, length in zip(paths, lengths, strict=True):
+        soundfile.write(path, np.full(length, 0.25), 16000, subtype="PCM_16")
+    data = segments(paths, n_views)
+    assert data.n_views == n_views
+    rows = [data.rows(utterance, view) for utterance in range(len(paths)) for view in range(n_views + 1)]
+    assert np.concatenate(rows).tolist() == list(range(len(data.samples)))
+    for number, length in enumerate(lengths):
+        assert data.n_samples[data.rows(number)].sum() == length
+        assert (data.n_samples[data.rows(number)][:-1] == SEGMENT).all()
+    for row, n in enumerate(data.n_samples):
+        assert not data.samples[row, n:].any()
+
+
+def test_a_view_depends_on_seed_place_and_number_alone(write_wave):
+    paths = [write_wave(f"{n}.wav", seconds=1.0, seed=0) for n in range(2)]
+    data = segments(paths, n_views=2, seed=5)
+    for number in range(2):
+        for view in (1, 2):
+            drawn = make_view(load(paths[number]), ViewSettings(), np.random.default_rng([5, number, view]))
+            np.testing.assert_allclose(joined(data, number, view), drawn, atol=0.5 / 32768 + 1e-7)
+    assert np.array_equal(segments(paths, n_views=1, seed=5).samples, data.samples[data.view < 2])
+    assert np.array_equal(segments(paths, n_views=2, seed=5, n_jobs=2).samples, data.samples)
+    assert not np.array_equal(joined(data, 0, 1), joined(data, 1, 1))
+
+
+def test_an_excerpt_of_one_channel_is_read(tmp_path):
+    wave = np.random.default_rng(0).integers(-9999, 9999, (32000, 2), dtype=np.int16)
+    soundfile.write(tmp_path / "call.wav", wave, 16000, subtype="PCM_16")
+    data = segments([tmp_path / "call.wav"], start_s=0.5, end_s=1.25, channel=1)
+    assert np.array_equal(data.samples[0, :12000], wave[8000:20000, 1])
+    assert data.n_samples.tolist() == [12000]
+
+
+def test_a_bad_recording_is_named_once(tmp_path):
+    (tmp_path / "broken.wav").write_text("dear diary")
+    soundfile.write(tmp_path / "empty.wav", np.zeros(0), 16000)
+    for name in ("broken.wav", "empty.wav", "gone.wav"):
+        with pytest.raises(CorpusError, match=r"Leave it out") as caught:
+            segments([tmp_path / name])
+        assert caught.value.what.count(name) == 1
+
+
+def test_the_index_does_not_travel_between_sets(write_wave):
+    one, two = segments([write_wave("a.wav", 7.0)]), segments([write_wave("b.wav", 1.0)])
+    assert len(one.rows(0)) == 3
+    assert len(two.rows(0)) == 1
