@@ -1,6 +1,6 @@
 """Make ``docs/images/label.svg``: the example recordings labelled, and the table that comes out.
 
-    python docs/make_picture.py
+python docs/make_picture.py
 """
 
 import io
@@ -37,7 +37,17 @@ def main() -> None:
 
 def _table(frame: pl.DataFrame) -> Table:
     table = Table(header_style="bold cyan")
-    columns = ["file", "channel", "duration_s", "speech_s", "label", "confidence", "prob_anger", "prob_sadness", "status"]
+    columns = [
+        "file",
+        "channel",
+        "duration_s",
+        "speech_s",
+        "label",
+        "confidence",
+        "prob_anger",
+        "prob_sadness",
+        "status",
+    ]
     for name in columns:
         table.add_column(name, justify="right" if frame[name].dtype.is_numeric() else "left")
     for row in frame.select(columns).iter_rows():

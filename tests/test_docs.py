@@ -31,9 +31,13 @@ def test_plugin_of_the_readme_is_a_corpus(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("part", "schema"), [(1, files_schema(())), (2, segments_schema(()))])
 def test_every_column_is_explained(part: int, schema: object) -> None:
     text = (ROOT / "docs/tables.md").read_text(encoding="utf-8").split("\n## ")[part]
-    explained = re.findall(r"`(\w+)`", "".join(line.split("|")[1] for line in text.splitlines() if line.startswith("| `")))
+    explained = re.findall(
+        r"`(\w+)`", "".join(line.split("|")[1] for line in text.splitlines() if line.startswith("| `"))
+    )
     assert [name for name in explained if name not in ("prob_", "label", "confidence")] == [
-        name for name in schema.names if name not in ("label", "confidence")  # type: ignore[attr-defined]
+        name
+        for name in schema.names
+        if name not in ("label", "confidence")  # type: ignore[attr-defined]
     ]
 
 
@@ -42,7 +46,7 @@ def test_files_that_the_paper_map_names_exist() -> None:
         assert (ROOT / path).exists(), path
 
 
-@pytest.mark.parametrize("file", sorted(path.name for path in ROOT.glob("*.md")) + ["docs/models.md", "docs/tables.md"])
+@pytest.mark.parametrize("file", [*sorted(path.name for path in ROOT.glob("*.md")), "docs/models.md", "docs/tables.md"])
 def test_links_lead_somewhere(file: str) -> None:
     for target in re.findall(r"\]\(([^)#]+)\)", (ROOT / file).read_text(encoding="utf-8")):
         if "://" not in target:

@@ -1,0 +1,38 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from pcqtool.model.encoders.pretrained import load_pretrained
+from pcqtool.model.pcq import PCQ
+from pcqtool.training.front_ends import FrontEnds
+
+
+@pytest.mark.parametrize("kind", [None, "mini"])
+def test_what_is_kept_is_what_the_model_perceives(experiment, toy_recipe, utterances, kind):
+    from pcqtool.training.experiment import _network
+
+    model = PCQ(_network(experiment.labels, toy_recipe(kind), None))
+    train = [1, 4, 5]
+    kept = FrontEnds(model, experiment.data, train)
+    rows = np.flatnonzero(np.isin(experiment.data.utterance, train))[::-1].copy()
+    seen, wanted = kept(rows), model.perceive(torch.from_numpy(experiment.data.waves(rows)))
+    torch.testing.assert_close(seen.level, wanted.level, atol=4e-3, rtol=1e-3)
+    assert (seen.heard is None) == (kind is None)
+    if kind is not None:
+        torch.testing.assert_close(seen.heard, wanted.heard, atol=4e-3, rtol=1e-3)
+        assert kept.parts[1].dtype == torch.float16
+    assert len(kept.parts[0]) == len(rows)
+
+
+def test_nothing_is_kept_for_a_pretrained_encoder(experiment, toy_recipe, tiny_whisper):
+    from pcqtool.training.experiment import _network
+
+    config = _network(experiment.labels, toy_recipe(), str(tiny_whisper))
+    model = PCQ(config)
+    model.encoder = load_pretrained(str(tiny_whisper))
+    kept = FrontEnds(model, experiment.data, [0])
+    assert not kept.parts
+    rows = experiment.data.rows(0)
+    assert torch.equal(kept(rows).heard, model.perceive(torch.from_numpy(experiment.data.waves(rows))).heard)

@@ -1,0 +1,106 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from pcqtool.errors import SettingsError
+from pcqtool.training.recipe import Distillation, Recipe, load_recipe, shipped
+from pcqtool.training.views import ViewSettings
+
+
+@pytest.fixture
+def load(tmp_path):
+    """Write a TOML file and read it as a recipe."""
+
+    def read(text: str, **changes):
+        (tmp_path / "mine.toml").write_text(text)
+        return load_recipe(str(tmp_path / "mine.toml"), **changes)
+
+    return read
+
+
+def test_the_shipped_recipes_are_sound():
+    assert {"mini", "paper"} <= set(shipped())
+    for name in shipped():
+        recipe = load_recipe(name)
+        assert recipe.name == name
+        assert json.loads(json.dumps(recipe.to_dict()))["epochs"] == recipe.epochs
+    assert load_recipe("mini").network["encoder"]["kind"] == "mini"
+    assert load_recipe("mini").distil is not None
+    assert (load_recipe("paper").lr, load_recipe("paper").n_views, load_recipe("paper").distil) == (1e-5, 0, None)
+
+
+def test_a_file_says_what_differs(load):
+    recipe = load(
+        "epochs = 3\nlr = 1\n[network]\npool = [8, 4]\n[views]\nspeed = 0.1\nsnr_db = [5, 30]\n[distil]\nlayers = [1]\n"
+    )
+    assert recipe == Recipe(
+        "mine",
+        {"pool": [8, 4]},
+        epochs=3,
+        lr=1,
+        views=ViewSettings(speed=0.1, snr_db=(5, 30)),
+        distil=Distillation(layers=(1,)),
+    )
+    assert load('name = "ours"').name == "ours"
+
+
+def test_changes_win_and_none_is_no_change(load):
+    recipe = load("epochs = 3\nseed = 4", epochs=None, seed=9)
+    assert (recipe.epochs, recipe.seed) == (3, 9)
+    with pytest.raises(SettingsError, match="epochs"):
+        load("", epochs=0)
+
+
+@pytest.mark.parametrize(
+    ("text", "said", "hint"),
+    [
+        ("epoch = 3", "a recipe has no setting 'epoch'", "epochs"),
+        ("[views]\npitch = 1", r"\[views\] has no setting 'pitch'", "speed"),
+        ("[distil]\nlayer = [2]", r"\[distil\] has no setting 'layer'", "layers"),
+        ("epochs = 2.5", "epochs cannot be 2.5", "60"),
+        ('epochs = "many"', "epochs cannot be 'many'", "60"),
+        ("epochs = true", "epochs cannot be True", "60"),
+        ("balance = 1", "balance cannot be 1", "True"),
+        ('lr = "fast"', "lr cannot be 'fast'", "0.001"),
+        ("name = 3", "name cannot be 3", ""),
+        ("network = 3", "network cannot be 3", ""),
+        ("views = 3", r"\[views\] must be a table, not 3", ""),
+        ("[distil]\nlayers = 2", "layers cannot be 2", r"\(2, 3\)"),
+        ("[distil]\nlayers = [2.5]", "layers cannot be", r"\(2, 3\)"),
+        ("[distil]\nlayers = []", "layers", ""),
+        ("[distil]\ntemperature = 0", "temperature", ""),
+        ("[distil]\nsoft = -1", "soft", ""),
+        ("[views]\nspeed = 2", "speed", ""),
+        ("epochs = 0", "epochs", ""),
+        ("n_views = -1", "n_views", ""),
+        ("seed = -1", "seed", ""),
+        ("lr = 0", "lr", ""),
+        ("lr = nan", "lr", ""),
+        ("encoder_lr = -1", "encoder_lr", ""),
+        ("clip = 0", "clip", ""),
+        ("ema = 1", "ema", ""),
+        ("label_smoothing = 1", "label_smoothing", ""),
+        ("mixup = -1", "mixup", ""),
+        ('schedule = "step"', "schedule is cosine or constant, not 'step'", ""),
+        ('aggregation = "median"', "unknown aggregation 'median'", "mean-log"),
+        ("epochs = = 3", "mine.toml", ""),
+    ],
+)
+def test_what_cannot_be_is_refused_with_the_file_and_the_setting(load, text, said, hint):
+    with pytest.raises(SettingsError, match=said) as caught:
+        load(text)
+    assert "mine.toml" in caught.value.what
+    assert hint.replace("\\", "") in caught.value.hint
+
+
+def test_what_is_no_recipe_is_refused(tmp_path):
+    with pytest.raises(SettingsError, match="no recipe 'maxi'") as caught:
+        load_recipe("maxi")
+    assert "mini, paper" in caught.value.hint
+    with pytest.raises(SettingsError):
+        load_recipe(str(tmp_path))
+    (tmp_path / "bytes").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(SettingsError, match="bytes"):
+        load_recipe(str(tmp_path / "bytes"))
