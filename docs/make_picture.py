@@ -37,19 +37,9 @@ def main() -> None:
 
 def _table(frame: pl.DataFrame) -> Table:
     table = Table(header_style="bold cyan")
-    columns = [
-        "file",
-        "channel",
-        "duration_s",
-        "speech_s",
-        "label",
-        "confidence",
-        "prob_anger",
-        "prob_sadness",
-        "status",
-    ]
+    columns = ["file", "channel", "duration_s", "speech_s", "label", "confidence", "prob_anger", "status"]
     for name in columns:
-        table.add_column(name, justify="right" if frame[name].dtype.is_numeric() else "left")
+        table.add_column(name, no_wrap=True, justify="right" if frame[name].dtype.is_numeric() else "left")
     for row in frame.select(columns).iter_rows():
         cells = ["–" if cell is None else f"{cell:.2f}" if isinstance(cell, float) else str(cell) for cell in row]
         table.add_row(*cells, style={"failed": "red", "no_speech": "yellow"}.get(cells[-1], ""))

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from pcqtool.audio.segment import SEGMENT_SAMPLES
 from pcqtool.corpora.base import Utterance
 from pcqtool.errors import CorpusError, ModelError, SettingsError
 from pcqtool.labels import in_order
@@ -51,7 +52,7 @@ class Experiment:
         config: the network's settings, but for what the training data decide.
 
     Raises:
-        SettingsError: if the recipe lacks a teacher or an encoder, or describes no network that can be built.
+        SettingsError: if the recipe lacks a teacher or an encoder, or describes no network that works.
         CorpusError: if the corpus has a single class, or a recording that cannot be read.
         ModelError: if the encoder or the teacher cannot be loaded.
     """
@@ -144,9 +145,10 @@ def _network(labels: tuple[str, ...], recipe: Recipe, encoder: str | None) -> PC
             raise SettingsError(
                 f"recipe {recipe.name} builds on a pre-trained encoder", "Name its directory or Hub id with --encoder."
             )
-        PCQ(config)
+        with torch.inference_mode():
+            PCQ(config).eval()(torch.zeros(1, SEGMENT_SAMPLES))
     except ModelError as error:
         raise SettingsError(f"recipe {recipe.name}: {error.what}", error.hint) from error
     except (TypeError, ValueError, RuntimeError) as error:
-        raise SettingsError(f"recipe {recipe.name} describes no network that can be built: {error}") from error
+        raise SettingsError(f"recipe {recipe.name} describes no network that works: {error}") from error
     return config

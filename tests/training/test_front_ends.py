@@ -6,13 +6,12 @@ import torch
 
 from pcqtool.model.encoders.pretrained import load_pretrained
 from pcqtool.model.pcq import PCQ
+from pcqtool.training.experiment import _network
 from pcqtool.training.front_ends import FrontEnds
 
 
 @pytest.mark.parametrize("kind", [None, "mini"])
-def test_what_is_kept_is_what_the_model_perceives(experiment, toy_recipe, utterances, kind):
-    from pcqtool.training.experiment import _network
-
+def test_what_is_kept_is_what_the_model_perceives(experiment, toy_recipe, kind):
     model = PCQ(_network(experiment.labels, toy_recipe(kind), None))
     train = [1, 4, 5]
     kept = FrontEnds(model, experiment.data, train)
@@ -27,8 +26,6 @@ def test_what_is_kept_is_what_the_model_perceives(experiment, toy_recipe, uttera
 
 
 def test_nothing_is_kept_for_a_pretrained_encoder(experiment, toy_recipe, tiny_whisper):
-    from pcqtool.training.experiment import _network
-
     config = _network(experiment.labels, toy_recipe(), str(tiny_whisper))
     model = PCQ(config)
     model.encoder = load_pretrained(str(tiny_whisper))
