@@ -66,7 +66,7 @@ def label(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be done, and do nothing.")] = False,
     json: options.Json = False,
 ) -> None:
-    """Label recordings: emotion probabilities for each file and each 3 s segment.
+    """Label recordings: emotions of each file and segment.
 
     Without --model the small model inside the package is used, and no network is needed. A second run over the same
     inputs does only what is new or changed. A file that cannot be read becomes a row with the reason.

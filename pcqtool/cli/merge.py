@@ -17,7 +17,7 @@ def merge(
         Path, typer.Option("--out", "-o", metavar="FILE.parquet", help="The file table; segments come beside it.")
     ] = Path("results.parquet"),
 ) -> None:
-    """Make one table of files and one of segments from a directory of parts."""
+    """Join a directory of parts into the two tables."""
     from pcqtool.labelling.store import Store
     from pcqtool.tables.paths import is_table_path, list_parts, table_path
     from pcqtool.tables.provenance import common_provenance

@@ -25,7 +25,7 @@ Device = Annotated[
 
 Jobs = Annotated[
     int,
-    typer.Option("--jobs", "-j", metavar="N", envvar="PCQTOOL_JOBS", help="Files decoded at the same time."),
+    typer.Option("--jobs", "-j", metavar="N", envvar="PCQTOOL_JOBS", help="Parallel jobs; 0 for one a processor core."),
 ]
 
 Model = Annotated[
@@ -34,7 +34,7 @@ Model = Annotated[
         "--model",
         metavar="NAME|DIR",
         envvar="PCQTOOL_MODEL",
-        help="A bundled model's name, a model directory, or a Hub id. Without it: the bundled default.",
+        help="A bundled model's name, or a model directory. Without it: the bundled default.",
     ),
 ]
 

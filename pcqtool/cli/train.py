@@ -30,10 +30,10 @@ def train(
     jobs: options.Jobs = 0,
     json: options.Json = False,
 ) -> None:
-    """Train a model on a corpus; one speaker is kept aside to decide when to stop and to calibrate.
+    """Train a model on a corpus.
 
-    The directory, which must be new or empty, can then be given to 'pcqtool label --model'. For honest figures of a
-    recipe use 'pcqtool evaluate --protocol loso'.
+    One speaker is kept aside to decide when to stop and to calibrate. The directory, which must be new or empty, can
+    then be given to 'pcqtool label --model'. For honest figures of a recipe use 'pcqtool evaluate --protocol loso'.
     """
     from pcqtool.corpora import registry
     from pcqtool.training.recipe import load_recipe

@@ -62,6 +62,11 @@ def test_the_toy_task_is_learnt(trained):
     assert not trained.model.training
 
 
+def test_a_model_holds_its_training_parts_statistics(trained, experiment, fold):
+    wanted = with_statistics(experiment.config, experiment.data, fold.train)
+    assert trained.model.config == wanted != experiment.config
+
+
 def test_the_seed_decides_every_weight(run):
     first, again, other = (run(epochs=2, seed=seed)[0].state_dict() for seed in (1, 1, 2))
     assert same(first, again)
@@ -215,6 +220,19 @@ def test_batches_hold_one_view_of_every_utterance(experiment, fold, toy_recipe):
     assert set(data.utterance[rows]) <= set(fold.train)
     for utterance in set(data.utterance[rows]):
         assert len(set(data.view[rows[data.utterance[rows] == utterance]])) == 1
+
+
+def test_a_share_of_utterances_is_seen_as_recorded(experiment, fold, toy_recipe):
+    def share(own):
+        batches = (
+            module._batches(experiment.data, fold.train, toy_recipe(own=own), np.random.default_rng(seed))
+            for seed in range(30)
+        )
+        return np.mean([experiment.data.view[rows] == 0 for rows in (np.concatenate(each)[:20] for each in batches)])
+
+    assert share(0.0) == pytest.approx(0.5, abs=0.1)
+    assert share(0.5) == pytest.approx(0.75, abs=0.1)
+    assert share(0.999999) == 1.0
 
 
 def test_the_learning_rate_rises_and_falls(experiment, fold, toy_recipe):
