@@ -99,3 +99,25 @@ def _run(command: list[str], folder: Path, env: dict[str, str]) -> subprocess.Co
 @pytest.fixture(autouse=True)
 def _usual_level() -> None:
     console.set_level(console.Level.NORMAL)
+
+
+RECIPE = """
+epochs = 2
+batch_size = 8
+n_views = 0
+warmup = 0
+[network]
+pool = [8, 4]
+hidden = [8]
+channels = [4, 8]
+strides = [2, 2]
+"""
+
+
+@pytest.fixture
+def toy_recipe(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Stand in an empty folder with a small recipe, ``toy.toml``, and nothing set in the environment."""
+    for name in [name for name in os.environ if name.startswith("PCQTOOL_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "toy.toml").write_text(RECIPE)

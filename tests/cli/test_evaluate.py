@@ -1,31 +1,12 @@
 from __future__ import annotations
 
 import json
-import os
 
 import pytest
 
 from pcqtool.cli import app
 
-RECIPE = """
-epochs = 1
-batch_size = 8
-n_views = 0
-warmup = 0
-[network]
-pool = [8, 4]
-hidden = [8]
-channels = [4, 8]
-strides = [2, 2]
-"""
-
-
-@pytest.fixture(autouse=True)
-def _surroundings(monkeypatch, tmp_path):
-    for name in [name for name in os.environ if name.startswith("PCQTOOL_")]:
-        monkeypatch.delenv(name)
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "toy.toml").write_text(RECIPE)
+pytestmark = pytest.mark.usefixtures("toy_recipe")
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self
@@ -41,7 +42,7 @@ class EncoderConfig:
             raise ModelError(f"an encoder needs the numbers of one or more layers to be read, not {self.layers!r}")
 
 
-class Encoder(nn.Module):
+class Encoder(nn.Module, ABC):
     """A speech encoder; a kind of encoder says how its hidden states are computed.
 
     Shape:
@@ -83,9 +84,9 @@ class Encoder(nn.Module):
         """Compute what nothing is learnt for; most encoders take the waves ``(B, N)`` themselves."""
         return waves
 
+    @abstractmethod
     def hidden_states(self, heard: Tensor) -> list[Tensor]:
         """Compute the hidden states ``(B, T, dim)`` named by ``layer_indices``, in that order, from the front end's."""
-        raise NotImplementedError
 
     def forward(self, heard: Tensor) -> Tensor:
         """Compute one sequence of frames: the chosen layer, or a weighted mean of several normalised ones."""
