@@ -38,23 +38,6 @@ Model = Annotated[
     ),
 ]
 
-EncoderDir = Annotated[
-    Path | None,
-    typer.Option(
-        "--encoder-dir",
-        metavar="DIR",
-        envvar="PCQTOOL_ENCODERS",
-        help="Directory with pre-trained encoders, for models that name one instead of holding it.",
-    ),
-]
-
-Cache = Annotated[
-    Path | None,
-    typer.Option(
-        "--cache", metavar="DIR", envvar="PCQTOOL_CACHE", help="Directory for what can be computed again at any time."
-    ),
-]
-
 Root = Annotated[
     Path | None,
     typer.Option(
