@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol
@@ -106,8 +107,9 @@ def describe(done: float, total: float | None, unit: str, elapsed_s: float) -> s
     rate = done / elapsed_s if elapsed_s > 0 else 0.0
     if rate > 0:
         parts.append(f"{rate:,.1f} {unit}/s" if rate >= 1 else f"{60 * rate:,.1f} {unit}/min")
-        if total is not None:
-            parts.append(f"{duration(max(total - done, 0) / rate)} left")
+        left_s = math.inf if total is None else max(total - done, 0) / rate
+        if math.isfinite(left_s):
+            parts.append(f"{duration(left_s)} left")
     return ", ".join(parts)
 
 

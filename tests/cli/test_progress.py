@@ -6,7 +6,7 @@ import subprocess
 import sys
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from pcqtool.cli import console
@@ -65,6 +65,8 @@ def test_duration(seconds, text):
     assert duration(seconds) == text
 
 
+@example(2.2250738585e-313, 1.0, 1.0)  # so slow that the time left is no number
+@example(1.0, 5e-324, 5e-324)
 @given(st.floats(0, 1e9), st.none() | st.floats(0, 1e9), st.floats(0, 1e6))
 def test_every_state_can_be_described(done, total, elapsed_s):
     line = describe(done, total, "s", elapsed_s)
