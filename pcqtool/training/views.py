@@ -1,4 +1,7 @@
-"""Views of a recording for training: what another speaker, room, microphone or telephone line would make of it."""
+"""Views of a recording for training: what another speaker, room, microphone or telephone line would make of it.
+
+A view goes the way of sound: speaker, room, noise in it, microphone, level, line, codec.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ import numpy as np
 import soxr
 from numpy.typing import NDArray
 
+from pcqtool.audio.codecs import CODECS, transmit
 from pcqtool.audio.segment import SAMPLE_RATE
 from pcqtool.errors import SettingsError
 
@@ -20,34 +24,42 @@ class ViewSettings:
 
     Attributes:
         speed: largest change of speed, and with it of pitch and formants, as a share.
-        tilt_db: largest gain of a smooth random filter at any frequency.
-        snr_db: range of the signal-to-noise ratio of added coloured noise.
-        noise: share of views with noise.
-        reverb_s: range of reverberation times.
-        reverb: share of views with reverberation.
-        telephone: share of views limited to the telephone band, 300 to 3 400 Hz.
         cut_s: largest piece cut off at the start, at most a quarter of the view.
+        reverb: share of views with reverberation.
+        reverb_s: range of reverberation times.
+        noise: share of views with coloured noise.
+        snr_db: range of its signal-to-noise ratio.
+        tilt_db: largest gain of a smooth random filter at any frequency.
+        gain_db: range of the level's change.
+        telephone: share of views limited to the telephone band, 300 to 3 400 Hz.
+        codec: share of views that one of ``codecs`` has carried.
+        codecs: names of ``pcqtool.audio.codecs.CODECS``, each as likely as the others.
 
     Raises:
         SettingsError: a value that cannot be used.
     """
 
     speed: float = 0.15
-    tilt_db: float = 6.0
-    snr_db: tuple[float, float] = (10.0, 40.0)
-    noise: float = 0.5
-    reverb_s: tuple[float, float] = (0.1, 0.5)
-    reverb: float = 0.3
-    telephone: float = 0.2
     cut_s: float = 0.3
+    reverb: float = 0.3
+    reverb_s: tuple[float, float] = (0.1, 0.5)
+    noise: float = 0.5
+    snr_db: tuple[float, float] = (10.0, 40.0)
+    tilt_db: float = 6.0
+    gain_db: tuple[float, float] = (-24.0, 4.0)
+    telephone: float = 0.2
+    codec: float = 0.3
+    codecs: tuple[str, ...] = tuple(CODECS)
 
     def __post_init__(self) -> None:
         if not 0 <= self.speed < 1 or min(self.tilt_db, self.cut_s) < 0:
             raise SettingsError("views: speed must lie from 0 to below 1, tilt_db and cut_s be 0 or more")
-        if not all(0 <= share <= 1 for share in (self.noise, self.reverb, self.telephone)):
-            raise SettingsError("views: noise, reverb and telephone are shares, from 0 to 1")
-        if not all(len(pair) == 2 and pair[0] <= pair[1] for pair in (self.snr_db, self.reverb_s)):
-            raise SettingsError("views: snr_db and reverb_s are ranges, the lower end first")
+        if not all(0 <= share <= 1 for share in (self.noise, self.reverb, self.telephone, self.codec)):
+            raise SettingsError("views: noise, reverb, telephone and codec are shares, from 0 to 1")
+        if not all(len(pair) == 2 and pair[0] <= pair[1] for pair in (self.snr_db, self.reverb_s, self.gain_db)):
+            raise SettingsError("views: snr_db, reverb_s and gain_db are ranges, the lower end first")
+        if not self.codecs or not set(self.codecs) <= set(CODECS):
+            raise SettingsError(f"views: codecs {list(self.codecs)} are not all known", f"Known: {', '.join(CODECS)}.")
         if self.reverb_s[0] < 1e-3:
             raise SettingsError("views: reverberation lasts 0.001 s or more; for none, let reverb be 0")
 
@@ -57,13 +69,16 @@ def make_view(wave: Wave, settings: ViewSettings, rng: np.random.Generator) -> W
     view = _change_speed(wave, 1.0 + rng.uniform(-settings.speed, settings.speed))
     cut = int(rng.uniform(0, settings.cut_s) * SAMPLE_RATE)
     view = view[min(cut, len(view) // 4) :]
-    telephone = rng.random() < settings.telephone
     if rng.random() < settings.reverb:
         view = _reverberate(view, rng.uniform(*settings.reverb_s), rng)
-    view = _filter(view, settings.tilt_db, telephone, rng)
     if rng.random() < settings.noise:
         view = _add_noise(view, rng.uniform(*settings.snr_db), rng)
-    return np.asarray((view * (10.0 ** rng.uniform(-0.5, 0.2))).clip(-1.0, 1.0), np.float32)
+    telephone = rng.random() < settings.telephone
+    view = _filter(view, settings.tilt_db, telephone, rng)
+    view = np.asarray((view * 10.0 ** (rng.uniform(*settings.gain_db) / 20.0)).clip(-1.0, 1.0), np.float32)
+    if rng.random() < settings.codec:
+        view = transmit(view, CODECS[str(rng.choice(settings.codecs))]).clip(-1.0, 1.0)
+    return view
 
 
 def _change_speed(wave: Wave, factor: float) -> Wave:

@@ -53,7 +53,7 @@ def toy_recipe() -> Callable[..., Recipe]:
             "n_views": 1,
             "warmup": 3,
             "label_smoothing": 0.0,
-            "views": ViewSettings(speed=0.02, tilt_db=1.0, noise=0.0, reverb=0.0, telephone=0.0),
+            "views": ViewSettings(speed=0.02, tilt_db=1.0, noise=0.0, reverb=0.0, telephone=0.0, codec=0.0),
             "seed": 1,
         }
         return Recipe("toy", network, **usual | changes)

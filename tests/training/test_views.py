@@ -5,10 +5,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pcqtool.audio.codecs import CODECS, transmit
 from pcqtool.errors import SettingsError
 from pcqtool.training.views import ViewSettings, make_view
 
-PLAIN = ViewSettings(speed=0.0, tilt_db=0.0, noise=0.0, reverb=0.0, telephone=0.0, cut_s=0.0)
+PLAIN = ViewSettings(speed=0.0, tilt_db=0.0, noise=0.0, reverb=0.0, telephone=0.0, codec=0.0, cut_s=0.0)
 
 
 def noise(n: int, seed: int = 0) -> np.ndarray:
@@ -35,7 +36,7 @@ def band(wave: np.ndarray, low: float, high: float) -> float:
 @settings(max_examples=60, deadline=None)
 def test_a_view_of_anything_is_a_recording(n, level, seed, speed, cut_s):
     wave = (level * np.sign(noise(n, seed))).astype(np.float32)
-    chosen = ViewSettings(speed=speed, cut_s=cut_s, noise=1.0, reverb=0.5, telephone=0.5)
+    chosen = ViewSettings(speed=speed, cut_s=cut_s, noise=1.0, reverb=0.5, telephone=0.5, codec=0.3)
     seen = make_view(wave, chosen, np.random.default_rng(seed))
     assert seen.dtype == np.float32
     assert seen.ndim == 1
@@ -55,7 +56,7 @@ def test_without_changes_only_the_level_differs():
     wave = 0.3 * noise(4000)
     seen = view(wave)
     gain = float(seen @ wave / (wave @ wave))
-    assert 10**-0.5 <= gain <= 10**0.2
+    assert 10 ** (-24 / 20) <= gain <= 10 ** (4 / 20)
     np.testing.assert_allclose(seen, gain * wave, atol=1e-5)
 
 
@@ -83,6 +84,25 @@ def test_a_telephone_passes_its_band_alone():
     assert band(seen, 4000, 8001) / 4000 < 1.1e-6 * inside
     assert band(seen, 0, 20) / 20 < 1e-5 * inside
     assert band(view(noise(32000)), 4000, 8001) / 4000 > 0.5 * inside
+
+
+def test_noise_goes_through_the_telephone_too():
+    seen = view(noise(32000), telephone=1.0, noise=1.0, snr_db=(0.0, 0.0))
+    assert band(seen, 4000, 8001) < 1e-5 * band(seen, 300, 3400)
+
+
+@pytest.mark.parametrize("name", ["mulaw", "gsm"])
+def test_a_codec_that_is_named_carries_the_view(name):
+    wave = noise(16000)
+    plain, seen = (view(wave, codec=share, codecs=(name,)) for share in (0.0, 1.0))
+    np.testing.assert_allclose(seen, transmit(plain, CODECS[name]).clip(-1, 1), atol=1e-6)
+    assert band(seen, 4100, 8001) < 1e-4 * band(plain, 4100, 8001)
+
+
+def test_the_share_of_views_with_a_codec_is_the_one_asked_for():
+    wave = noise(800)
+    carried = [not np.array_equal(view(wave, s, codec=0.3, codecs=("alaw",)), view(wave, s)) for s in range(200)]
+    assert np.mean(carried) == pytest.approx(0.3, abs=0.08)
 
 
 @pytest.mark.parametrize("snr_db", [0.0, 20.0])
@@ -124,6 +144,10 @@ def test_reverberation_rings_on_and_decays():
         {"snr_db": (40.0, 10.0)},
         {"snr_db": (1.0, 2.0, 3.0)},
         {"reverb_s": (0.0, 0.5)},
+        {"gain_db": (3.0, -3.0)},
+        {"codec": 1.5},
+        {"codecs": ()},
+        {"codecs": ("mulaw", "morse")},
     ],
 )
 def test_impossible_settings_are_refused(wrong):
