@@ -9,7 +9,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, is_dataclass
 from enum import IntEnum
 from typing import Any, TextIO
@@ -86,6 +86,27 @@ def progress(
             yield drawn
     else:
         yield Lines(info, total, unit, every_s, clock)
+
+
+@contextmanager
+def counting(unit: str) -> Iterator[Callable[[int, int], None]]:
+    """Show how far work is whose amount is only known once it has begun.
+
+    Yields:
+        What to call with the amount done and the total amount.
+    """
+    with ExitStack() as stack:
+        shown: list[Progress] = []
+        counted = 0
+
+        def count(done: int, total: int) -> None:
+            nonlocal counted
+            if not shown:
+                shown.append(stack.enter_context(progress(total, unit)))
+            shown[0].advance(done - counted)
+            counted = done
+
+        yield count
 
 
 def print_text(text: str) -> None:

@@ -26,6 +26,10 @@ def train(
     name: Annotated[
         str | None, typer.Option("--name", metavar="NAME", help="Name of the model. Without it: the directory's.")
     ] = None,
+    tensorboard: Annotated[
+        Path | None,
+        typer.Option("--tensorboard", metavar="DIR", help="Write curves for TensorBoard into this directory."),
+    ] = None,
     device: options.Device = "auto",
     jobs: options.Jobs = 0,
     json: options.Json = False,
@@ -33,7 +37,7 @@ def train(
     """Train a model on a corpus.
 
     One speaker is kept aside to decide when to stop and to calibrate. The directory, which must be new or empty, can
-    then be given to 'pcqtool label --model'. For honest figures of a recipe use 'pcqtool evaluate --protocol loso'.
+    then be given to 'pcqtool label --model'. A run that was stopped goes on where it was. For honest figures of a recipe use 'pcqtool evaluate --protocol loso'.
     """
     from pcqtool.corpora import registry
     from pcqtool.training.recipe import load_recipe
@@ -45,19 +49,29 @@ def train(
     fold = holdout(utterances, seed)
 
     from pcqtool.model.predictor import choose_device
+    from pcqtool.training.checkpoint import CHECKPOINT, Checkpoint, fingerprint
     from pcqtool.training.experiment import Experiment
     from pcqtool.training.produce import prepare, produce
+    from pcqtool.training.tensorboard import board
 
     prepare(out)
+    checkpoint = Checkpoint(out / CHECKPOINT, fingerprint(utterances, settings, fold, encoder, teacher))
+    n_done = checkpoint.n_epochs()
     console.info(f"{corpus}: {len(utterances)} utterances, {len(fold.validation)} of them for validation")
-    experiment = Experiment(utterances, settings, choose_device(device), encoder, teacher, options.n_jobs(jobs))
-    with console.progress(settings.epochs, "epochs") as progress:
+    if n_done:
+        console.info(f"going on after epoch {n_done} of {settings.epochs}")
+    where, n_jobs = choose_device(device), options.n_jobs(jobs)
+    with board(tensorboard) as draw:
+        with console.counting("segments encoded") as count:
+            experiment = Experiment(utterances, settings, where, encoder, teacher, n_jobs, count)
+        with console.progress(settings.epochs - n_done, "epochs") as progress:
 
-        def tell(epoch: Epoch) -> None:
-            progress.advance(note=f"loss {epoch.loss:.3f}, validation UA {100 * epoch.validation_ua:.1f} %")
-            console.debug(f"epoch {epoch.number}: {asdict(epoch)}")
+            def tell(epoch: Epoch) -> None:
+                progress.advance(note=f"loss {epoch.loss:.3f}, validation UA {100 * epoch.validation_ua:.1f} %")
+                console.debug(f"epoch {epoch.number}: {asdict(epoch)}")
+                draw(epoch)
 
-        trained = experiment.train(fold, seed, tell)
+            trained = experiment.train(fold, seed, tell, checkpoint)
     metrics = produce(out, name or out.resolve().name, opened, experiment, fold, trained)
     if json:
         console.print_json({"model": out, **metrics})

@@ -81,7 +81,8 @@ class Inputs(NamedTuple):
 
     Attributes:
         level: ``(B, 1, H, W)``, the normalised spectrogram.
-        heard: what the encoder's front end gives, or ``None`` without an encoder.
+        heard: what the encoder's front end gives; of a frozen encoder its hidden states ``(B, S, T, D)``; or ``None``
+            without an encoder.
     """
 
     level: Tensor
@@ -131,15 +132,31 @@ class PCQ(nn.Module):
         return self.judge(self.perceive(waves))
 
     def perceive(self, waves: Tensor) -> Inputs:
-        """Run the front ends, for which nothing is learnt."""
+        """Compute what nothing is learnt for: the front ends, and the hidden states of a frozen encoder."""
+        return Inputs(self.level(waves), self.hear(waves))
+
+    def level(self, waves: Tensor) -> Tensor:
+        """Compute the normalised spectrogram ``(B, 1, H, W)``."""
         level = (self.spectrogram(waves) - self.config.mean_db) / self.config.sd_db
-        level = functional.avg_pool2d(level.unsqueeze(1), self.config.pool)
-        return Inputs(level, None if self.encoder is None else self.encoder.front_end(waves))
+        return functional.avg_pool2d(level.unsqueeze(1), self.config.pool)
+
+    def hear(self, waves: Tensor) -> Tensor | None:
+        """Compute what the encoder's part of the network begins with."""
+        if self.encoder is None:
+            return None
+        heard = self.encoder.front_end(waves)
+        if not self.config.encoder.frozen:
+            return heard
+        with torch.no_grad():
+            return torch.stack(self.encoder.hidden_states(heard), dim=1)
 
     def judge(self, inputs: Inputs) -> Prediction:
         """Judge what the front ends have made of a batch of segments."""
         maps = self.mlcnn(inputs.level.contiguous(memory_format=torch.channels_last))
-        frames = None if self.encoder is None else self.encoder(inputs.heard)
+        frames = None
+        if self.encoder is not None and inputs.heard is not None:
+            frozen = self.config.encoder.frozen
+            frames = self.encoder.combine(inputs.heard.unbind(1)) if frozen else self.encoder(inputs.heard)
         parts = [*self._query(maps, frames), _gap(maps[-1])]
         if frames is not None:
             parts.append(self.attention(maps[-1], frames))  # Q4

@@ -28,12 +28,15 @@ class SegmentSet:
         n_samples: ``(S,)`` samples before the padding.
         utterance: ``(S,)`` index into the corpus's list.
         view: ``(S,)`` number of the view.
+        states: ``(S, n, T, D)`` in half precision, the n hidden states that a frozen encoder makes of each segment, if
+            they are kept.
     """
 
     samples: NDArray[np.int16]
     n_samples: NDArray[np.int64]
     utterance: NDArray[np.int64]
     view: NDArray[np.int64]
+    states: NDArray[np.float16] | None = None
 
     def waves(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
         """Give segments as the model takes them, ``(len(rows), 48000)``."""

@@ -19,7 +19,9 @@ from pcqtool.model.directory import ModelConfig, network
 from pcqtool.model.encoders.pretrained import load_pretrained
 from pcqtool.model.pcq import PCQ, PCQConfig
 from pcqtool.training.calibration import fit_temperature
+from pcqtool.training.checkpoint import Checkpoint
 from pcqtool.training.data import SegmentSet, build_segments
+from pcqtool.training.features import keep_states
 from pcqtool.training.fit import Epoch, file_probabilities, fit, judge
 from pcqtool.training.recipe import Recipe
 from pcqtool.training.splits import Fold
@@ -45,6 +47,7 @@ class Experiment:
         encoder: directory or Hub id of the pre-trained encoder to build on.
         teacher: directory or Hub id of the pre-trained encoder to learn from; only for a recipe that distils.
         n_jobs: recordings read at the same time.
+        on_states: told of how many segments of how many a frozen encoder's hidden states are computed.
 
     Attributes:
         labels: the classes, in the order of the logits.
@@ -65,6 +68,7 @@ class Experiment:
         encoder: str | None = None,
         teacher: str | None = None,
         n_jobs: int = 1,
+        on_states: Callable[[int, int], None] = lambda done, total: None,
     ) -> None:
         if recipe.distil is not None and teacher is None:
             raise SettingsError(
@@ -82,6 +86,10 @@ class Experiment:
         self.config = _network(self.labels, recipe, encoder)
         self.targets = np.array([self.labels.index(utterance.label) for utterance in utterances])
         self.data: SegmentSet = build_segments(utterances, recipe.n_views, recipe.views, recipe.seed, n_jobs)
+        encoding = self.config.encoder
+        if encoder is not None and encoding.frozen and recipe.cache:
+            frozen = load_pretrained(encoder, encoding.layers, frozen=True)
+            self.data = replace(self.data, states=keep_states(frozen, self.data, device, on_states))
         self._means: NDArray[np.float32] | None = None
         if recipe.distil is not None and teacher is not None:
             self._means = mean_frames(teacher, self.data, recipe.distil.layers, device)
@@ -91,7 +99,13 @@ class Experiment:
         """Name the pre-trained encoders in use: a Hub id, or a directory's name, without where it lies."""
         return {"encoder": _name(self.encoder), "teacher": _name(self.teacher)}
 
-    def train(self, fold: Fold, seed: int, on_epoch: Callable[[Epoch], None] = lambda epoch: None) -> Trained:
+    def train(
+        self,
+        fold: Fold,
+        seed: int,
+        on_epoch: Callable[[Epoch], None] = lambda epoch: None,
+        checkpoint: Checkpoint | None = None,
+    ) -> Trained:
         """Train on a fold's training part; its validation part decides when to stop, and the temperature."""
         lesson = None
         if self._means is not None and self.recipe.distil is not None:
@@ -108,6 +122,7 @@ class Experiment:
             lesson,
             self.encoder,
             on_epoch,
+            checkpoint,
         )
         held_out = judge(model, self.data, fold.validation)
         temperature = fit_temperature(self._pooled(held_out, fold.validation), self.targets[list(fold.validation)])

@@ -12,6 +12,7 @@ from torch.nn import functional
 
 from pcqtool.audio.segment import SEGMENT_SAMPLES
 from pcqtool.model.pcq import PCQ, Inputs, Prediction
+from pcqtool.training.augment import hide
 from pcqtool.training.data import SegmentSet
 from pcqtool.training.recipe import Recipe
 from pcqtool.training.teacher import Lesson
@@ -42,6 +43,10 @@ class Loss(nn.Module):
 
     def forward(self, prediction: Prediction, rows: NDArray[np.int64]) -> Tensor:
         """Compute the loss of a batch of segments."""
+        with torch.autocast(prediction.logits.device.type, enabled=False):
+            return self._loss(prediction, rows)
+
+    def _loss(self, prediction: Prediction, rows: NDArray[np.int64]) -> Tensor:
         device = prediction.logits.device
         targets = torch.from_numpy(self.targets[self.data.utterance[rows]]).to(device)
         share = torch.from_numpy(self.data.n_samples[rows] / SEGMENT_SAMPLES).float().to(device)
@@ -64,14 +69,24 @@ class Loss(nn.Module):
 def mixed_loss(
     model: PCQ, loss_of: Loss, inputs: Inputs, rows: NDArray[np.int64], recipe: Recipe, rng: np.random.Generator
 ) -> Tensor:
-    """Compute the loss of a batch, each segment mixed with another one if the recipe says so."""
+    """Compute the loss of a batch in float32; parts hidden, and segments mixed with others, as the recipe says.
+
+    Under autocast the network computes in its type, the loss does not.
+    """
+    if recipe.specaugment is not None:
+        inputs = hide(inputs, recipe.specaugment)
     if not recipe.mixup:
-        plain: Tensor = loss_of(model.judge(inputs), rows)
+        plain: Tensor = loss_of(_judge(model, inputs), rows)
         return plain
     share = rng.beta(recipe.mixup, recipe.mixup)
     other = rng.permutation(len(rows))
     level = inputs.level.lerp(inputs.level[other], 1.0 - share)
     heard = None if inputs.heard is None else inputs.heard.lerp(inputs.heard[other], 1.0 - share)
-    prediction = model.judge(Inputs(level, heard))
+    prediction = _judge(model, Inputs(level, heard))
     mixed: Tensor = share * loss_of(prediction, rows) + (1.0 - share) * loss_of(prediction, rows[other])
     return mixed
+
+
+def _judge(model: PCQ, inputs: Inputs) -> Prediction:
+    prediction = model.judge(inputs)
+    return prediction._replace(logits=prediction.logits.float(), fusion=prediction.fusion.float())

@@ -13,31 +13,44 @@ import torch
 from pcqtool import __version__
 from pcqtool.corpora.base import Corpus
 from pcqtool.errors import SettingsError
-from pcqtool.model.directory import ModelConfig, describe, save
-from pcqtool.tables.atomic import reported
+from pcqtool.model.directory import CARD, CONFIG, METRICS, WEIGHTS, ModelConfig, describe, save
+from pcqtool.tables.atomic import TEMPORARY_SUFFIX, reported, sweep
 from pcqtool.training.card import write_card
+from pcqtool.training.checkpoint import CHECKPOINT
 from pcqtool.training.experiment import Experiment, Trained
 from pcqtool.training.metrics import score
 from pcqtool.training.splits import Fold, overlap
 
 
 def prepare(out: Path) -> None:
-    """Make the empty directory that a model is to go into, before hours are spent on training it.
+    """Make the directory that a model is to go into, before hours are spent on training it.
+
+    It must be empty, but for what a run that was killed has left: its checkpoint, or half a model beside that.
 
     Raises:
-        SettingsError: if there is something in it already, be it a model: nothing is replaced.
+        SettingsError: if there is something else in it, be it a model: nothing is replaced.
         TableError: if it cannot be made.
     """
     with reported(out):
         out.mkdir(parents=True, exist_ok=True)
-        if any(out.iterdir()):
-            raise SettingsError(f"{out} is not empty", "Name another directory with --out, or remove this one.")
+        names = {path.name for path in out.iterdir()}
+    unfinished = CHECKPOINT in names and CONFIG not in names
+    ours = {CHECKPOINT, WEIGHTS, METRICS, CARD} if unfinished else set()
+    if foreign := {name for name in names - ours if not _is_left_over(name)}:
+        raise SettingsError(
+            f"{out} is not empty: {min(foreign)} is in it", "Name another directory with --out, or remove this one."
+        )
+
+
+def _is_left_over(name: str) -> bool:
+    """Say whether a file is what a process killed while writing left behind."""
+    return name.startswith(".") and name.endswith(TEMPORARY_SUFFIX)
 
 
 def produce(
     out: Path, name: str, corpus: Corpus, experiment: Experiment, fold: Fold, trained: Trained
 ) -> dict[str, Any]:
-    """Write the directory of a trained model; give what went into its ``metrics.json``.
+    """Write the directory of a trained model, and remove its checkpoint; give what went into ``metrics.json``.
 
     Raises:
         SettingsError: if the directory is not empty.
@@ -66,6 +79,9 @@ def produce(
     )
     metrics = _metrics(experiment, fold, trained)
     save(out, config, trained.model, metrics, write_card(config, [corpus.title], [_licence(corpus)], metrics))
+    with reported(out):
+        (out / CHECKPOINT).unlink(missing_ok=True)
+    sweep(out)
     return metrics
 
 

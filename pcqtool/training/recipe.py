@@ -13,6 +13,7 @@ from pcqtool.errors import SettingsError
 from pcqtool.tables.aggregate import AGGREGATIONS
 from pcqtool.training.views import ViewSettings
 
+PRECISIONS = ("auto", "float32", "bfloat16", "float16")
 _SHIPPED = Path(__file__).parent / "recipes"
 T = TypeVar("T")
 
@@ -43,6 +44,32 @@ class Distillation:
 
 
 @dataclass(frozen=True)
+class SpecAugment:
+    """How much of a spectrogram is hidden (Park et al., 2019); each segment's masks are drawn anew.
+
+    Attributes:
+        time: largest width of a piece of time, as a share of the segment.
+        frequency: largest width of a band, as a share of all bins.
+        n_time: pieces of time.
+        n_frequency: bands.
+
+    Raises:
+        SettingsError: a value that cannot be used.
+    """
+
+    time: float = 0.1
+    frequency: float = 0.15
+    n_time: int = 2
+    n_frequency: int = 2
+
+    def __post_init__(self) -> None:
+        if not (0 <= self.time <= 1 and 0 <= self.frequency <= 1):
+            raise SettingsError("specaugment: time and frequency are shares, from 0 to 1")
+        if min(self.n_time, self.n_frequency) < 0:
+            raise SettingsError("specaugment: n_time and n_frequency must be 0 or more")
+
+
+@dataclass(frozen=True)
 class Recipe:
     """A training run's settings.
 
@@ -51,9 +78,13 @@ class Recipe:
         network: settings of ``PCQConfig`` that differ from its defaults.
         epochs: passes over the training utterances, each time one view of every utterance.
         patience: epochs without a better validation loss after which training stops.
-        batch_size: segments in a step.
+        batch_size: segments in a batch.
+        accumulate: batches whose gradients add up to one step.
+        precision: ``float32``, ``bfloat16``, ``float16`` (on GPUs), or ``auto``: where a pre-trained encoder is tuned
+            and the device is faster so, in half precision, else in float32.
         lr: peak learning rate; it rises over ``warmup`` steps and falls along a cosine to a thousandth of it.
-        encoder_lr: peak learning rate of a pre-trained encoder.
+        encoder_lr: peak learning rate of a pre-trained encoder that is tuned.
+        layer_decay: factor on ``encoder_lr`` for each layer further down in a pre-trained encoder.
         schedule: ``cosine``, or ``constant`` for no fall.
         warmup: steps.
         weight_decay: of AdamW, on weights but not on biases and scales.
@@ -62,11 +93,13 @@ class Recipe:
         clip: largest norm of the gradient.
         mixup: parameter of the Beta distribution by which pairs of segments, and what is to be said of them, are
             mixed behind the front ends (Zhang et al., 2018); 0 for none.
+        specaugment: pieces of time and frequency that are hidden from the network, where it is given.
         ema: decay per step of the running mean of weights that becomes the model; 0 for the last weights.
         n_views: views of each utterance besides the recording itself.
         own: share of utterances that are seen as they were recorded, whatever the views.
         views: how far views lie from the recording.
         distil: learning from a teacher, where one is given.
+        cache: keep a frozen pre-trained encoder's hidden states on disk, for all folds and later runs.
         aggregation: rule from segments to file, in validation and in the model.
         seed: of weights, order and views.
 
@@ -79,8 +112,11 @@ class Recipe:
     epochs: int = 60
     patience: int = 20
     batch_size: int = 16
+    accumulate: int = 1
+    precision: str = "auto"
     lr: float = 1e-3
     encoder_lr: float = 1e-5
+    layer_decay: float = 1.0
     schedule: str = "cosine"
     warmup: int = 100
     weight_decay: float = 0.05
@@ -88,23 +124,30 @@ class Recipe:
     balance: bool = True
     clip: float = 5.0
     mixup: float = 0.0
+    specaugment: SpecAugment | None = None
     ema: float = 0.0
     n_views: int = 12
     own: float = 0.0
     views: ViewSettings = field(default_factory=ViewSettings)
     distil: Distillation | None = None
+    cache: bool = True
     aggregation: str = "mean-log"
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if min(self.epochs, self.patience, self.batch_size) < 1:
-            raise SettingsError(f"recipe {self.name}: epochs, patience and batch_size must be 1 or more")
+        if min(self.epochs, self.patience, self.batch_size, self.accumulate) < 1:
+            raise SettingsError(f"recipe {self.name}: epochs, patience, batch_size and accumulate must be 1 or more")
         if min(self.n_views, self.warmup, self.seed, self.weight_decay, self.mixup) < 0:
             raise SettingsError(f"recipe {self.name}: n_views, warmup, seed, weight_decay and mixup must be 0 or more")
         if not (0 < self.lr < math.inf and 0 < self.encoder_lr < math.inf and self.clip > 0):
             raise SettingsError(f"recipe {self.name}: lr, encoder_lr and clip must be positive")
         if not (0 <= self.ema < 1 and 0 <= self.label_smoothing < 1 and 0 <= self.own < 1):
             raise SettingsError(f"recipe {self.name}: ema, label_smoothing and own are shares, from 0 to below 1")
+        if not 0 < self.layer_decay <= 1:
+            raise SettingsError(f"recipe {self.name}: layer_decay must lie above 0 and be 1 at most")
+        if self.precision not in PRECISIONS:
+            known = ", ".join(PRECISIONS)
+            raise SettingsError(f"recipe {self.name}: unknown precision {self.precision!r}", f"Known: {known}.")
         if self.schedule not in ("cosine", "constant"):
             raise SettingsError(f"recipe {self.name}: schedule is cosine or constant, not {self.schedule!r}")
         if self.aggregation not in AGGREGATIONS:
@@ -135,7 +178,7 @@ def load_recipe(name: str, **changes: Any) -> Recipe:
     except ValueError as error:  # no TOML, or no text at all
         raise SettingsError(f"{path}: {error}") from error
     try:
-        for key, kind in (("views", ViewSettings), ("distil", Distillation)):
+        for key, kind in (("views", ViewSettings), ("distil", Distillation), ("specaugment", SpecAugment)):
             if key in entries:
                 entries[key] = _make(kind, entries[key], f"[{key}]")
         recipe = _make(Recipe, entries, "a recipe")

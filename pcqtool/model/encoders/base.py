@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Self
 
@@ -89,9 +89,13 @@ class Encoder(nn.Module, ABC):
         """Compute the hidden states ``(B, T, dim)`` named by ``layer_indices``, in that order, from the front end's."""
 
     def forward(self, heard: Tensor) -> Tensor:
-        """Compute one sequence of frames: the chosen layer, or a weighted mean of several normalised ones."""
+        """Compute one sequence of frames of what the front end gives."""
         with torch.set_grad_enabled(torch.is_grad_enabled() and not self.config.frozen):
             states = self.hidden_states(heard)
+        return self.combine(states)
+
+    def combine(self, states: Sequence[Tensor]) -> Tensor:
+        """Make frames ``(B, T, dim)`` of hidden states: the only one, or a weighted mean of several normalised ones."""
         if len(states) == 1:
             return states[0]
         normed = torch.stack([functional.layer_norm(state, (self.dim,)) for state in states])

@@ -1,0 +1,120 @@
+"""The feature cache: what a frozen encoder makes of a corpus, computed once for all folds, seeds and recipes."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from pcqtool.errors import TableError, TrainingError
+from pcqtool.model.encoders import Encoder
+from pcqtool.tables.atomic import replacing
+from pcqtool.training.data import SegmentSet
+
+VARIABLE = "PCQTOOL_CACHE"
+_BATCH = 32
+_HALF = 2  # bytes
+
+
+def cache_folder() -> Path:
+    """Give the folder for what can be computed again: ``PCQTOOL_CACHE``, or ``pcqtool`` in the user's cache."""
+    named = os.environ.get(VARIABLE)
+    return Path(named) if named else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "pcqtool"
+
+
+def keep_states(
+    encoder: Encoder,
+    data: SegmentSet,
+    device: torch.device,
+    on_batch: Callable[[int, int], None] = lambda done, total: None,
+) -> NDArray[np.float16]:
+    """Give the hidden states of all segments and views, ``(S, n, T, D)``: a file that processes share, mapped to memory.
+
+    They are computed in float32, kept in half precision, and found again by the encoder's weights and layers and the
+    segments' samples.
+
+    Args:
+        encoder: a frozen one.
+        data: the segments.
+        device: where to compute.
+        on_batch: told how many segments of how many are done.
+
+    Raises:
+        TrainingError: if the folder cannot be written to or has too little room, or a state does not fit into half
+            precision.
+    """
+    path = cache_folder() / "features" / f"{fingerprint(encoder, data)}.npy"
+    if not path.is_file():
+        _write(path, encoder.eval().to(device), data, device, on_batch)
+    states: NDArray[np.float16] = np.load(path, mmap_mode="r", allow_pickle=False)
+    return states
+
+
+def fingerprint(encoder: Encoder, data: SegmentSet) -> str:
+    """Hash what decides the hidden states: weights, architecture and layers, and the samples of the segments."""
+    digest = hashlib.sha256(json.dumps(asdict(encoder.config), sort_keys=True).encode())
+    for name, tensor in sorted(encoder.state_dict().items()):
+        if name != "mix":  # learnt, and behind the hidden states
+            digest.update(name.encode())
+            digest.update(tensor.detach().cpu().contiguous().numpy().data)
+    digest.update(np.ascontiguousarray(data.samples).data)
+    return digest.hexdigest()[:32]
+
+
+def _write(
+    path: Path, encoder: Encoder, data: SegmentSet, device: torch.device, on_batch: Callable[[int, int], None]
+) -> None:
+    batches = _compute(encoder, data, device)
+    first = next(batches)
+    shape = (len(data.samples), *first.shape[1:])
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _check_room(path.parent, int(np.prod(shape)) * _HALF)
+        with replacing(path) as file:
+            _write_header(file, shape)
+            done = 0
+            for states in itertools.chain([first], batches):
+                file.write(states.data)
+                done += len(states)
+                on_batch(done, shape[0])
+    except (OSError, TableError) as error:
+        raise TrainingError(
+            f"the feature cache {path.parent} cannot be written: {error}", f"Name another folder with {VARIABLE}."
+        ) from error
+
+
+def _compute(encoder: Encoder, data: SegmentSet, device: torch.device) -> Iterator[NDArray[np.float16]]:
+    for start in range(0, len(data.samples), _BATCH):
+        rows = np.arange(start, min(start + _BATCH, len(data.samples)))
+        with torch.inference_mode():
+            heard = encoder.front_end(torch.from_numpy(data.waves(rows)).to(device))
+            states = torch.stack(encoder.hidden_states(heard), dim=1).half().cpu()
+        if not states.isfinite().all():
+            raise TrainingError(
+                "the encoder's hidden states do not fit into half precision", "Set cache = false in a recipe of your own."
+            )
+        yield states.contiguous().numpy()
+
+
+def _write_header(file: BinaryIO, shape: tuple[int, ...]) -> None:
+    header = {"descr": np.lib.format.dtype_to_descr(np.dtype(np.float16)), "fortran_order": False, "shape": shape}
+    np.lib.format.write_array_header_1_0(file, header)
+
+
+def _check_room(folder: Path, n_bytes: int) -> None:
+    free = shutil.disk_usage(folder).free
+    if free < n_bytes:
+        raise TrainingError(
+            f"the feature cache needs {n_bytes / 1e9:.1f} GB, and {folder} has {free / 1e9:.1f} GB left",
+            f"Name a folder with more room with {VARIABLE}, draw fewer views, or set cache = false in the recipe.",
+        )

@@ -1,0 +1,35 @@
+"""What to say when memory does not suffice."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+
+from pcqtool.errors import TrainingError
+from pcqtool.training.recipe import Recipe
+
+_SIGNS = ("DefaultCPUAllocator", "out of memory", "not enough memory")  # of a RuntimeError: torch has no own on CPUs
+
+
+@contextmanager
+def memory_reported(recipe: Recipe) -> Iterator[None]:
+    """Turn a lack of memory into a ``TrainingError`` that names the settings that need less."""
+    try:
+        yield
+    except (torch.OutOfMemoryError, MemoryError) as error:
+        raise _too_large(recipe) from error
+    except RuntimeError as error:
+        if not any(sign in str(error) for sign in _SIGNS):
+            raise
+        raise _too_large(recipe) from error
+
+
+def _too_large(recipe: Recipe) -> TrainingError:
+    half = max(1, recipe.batch_size // 2)
+    accumulate = recipe.accumulate * 2
+    return TrainingError(
+        f"out of memory with batches of {recipe.batch_size} segments",
+        f"In a recipe of your own set batch_size = {half} and accumulate = {accumulate}: steps stay as they are.",
+    )

@@ -1,0 +1,56 @@
+"""AdamW over the network and its loss, and how the learning rate changes."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable
+
+import torch
+from torch import nn
+
+from pcqtool.model.pcq import PCQ
+from pcqtool.training.loss import Loss
+from pcqtool.training.recipe import Recipe
+
+_LAYER = re.compile(r"\.layers\.(\d+)\.")
+
+
+def make_optimiser(model: PCQ, loss_of: Loss, recipe: Recipe) -> torch.optim.AdamW:
+    """Make AdamW with learning rates of its own for a pre-trained encoder, and no decay of biases and scales."""
+    groups: dict[tuple[float, float], list[nn.Parameter]] = {}
+    top = max((number for name, _ in model.named_parameters() if (number := _layer(name)) is not None), default=0)
+    for name, parameter in [*model.named_parameters(), *loss_of.named_parameters()]:
+        decay = recipe.weight_decay if parameter.ndim > 1 else 0.0
+        if parameter.requires_grad:
+            groups.setdefault((_lr(name, model, recipe, top), decay), []).append(parameter)
+    return torch.optim.AdamW(
+        [{"params": params, "lr": lr, "weight_decay": decay} for (lr, decay), params in groups.items()]
+    )
+
+
+def lr_factor(recipe: Recipe, n_steps: int) -> Callable[[int], float]:
+    """Give the factor on the learning rate at a step: a rise along a line, then a fall along a cosine or none."""
+
+    def factor(step: int) -> float:
+        rise = min(1.0, (step + 1) / max(1, recipe.warmup))
+        if recipe.schedule == "constant":
+            return rise
+        return rise * max(1e-3, 0.5 * (1.0 + math.cos(math.pi * min(1.0, step / n_steps))))
+
+    return factor
+
+
+def _lr(name: str, model: PCQ, recipe: Recipe, top: int) -> float:
+    """Give a parameter's learning rate; an encoder's layers get less the lower they are, what is no layer the least."""
+    if model.config.encoder.kind in ("none", "mini") or not name.startswith("encoder.model."):
+        return recipe.lr
+    number = _layer(name)
+    below = top - number if number is not None else top + 1
+    return recipe.encoder_lr * recipe.layer_decay**below
+
+
+def _layer(name: str) -> int | None:
+    """Give the number of the encoder's layer that a parameter belongs to."""
+    found = _LAYER.search(name) if name.startswith("encoder.model.") else None
+    return int(found[1]) if found else None

@@ -1,0 +1,126 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from pcqtool.errors import SettingsError, TrainingError
+from pcqtool.training.checkpoint import Checkpoint, fingerprint
+from pcqtool.training.experiment import Experiment
+
+CPU = torch.device("cpu")
+
+
+class Killed(BaseException):
+    """Stands for the end of a process."""
+
+
+def stop_after(number):
+    def stop(epoch):
+        if epoch.number == number:
+            raise Killed
+
+    return stop
+
+
+def weights(trained):
+    return trained.model.state_dict()
+
+
+def test_a_state_comes_back_as_it_was(tmp_path):
+    state = {
+        "history": [{"number": 1, "loss": 0.1 + 0.2}],
+        "numbers": {"big": 2**127 + 1, "none": None, "word": "a"},
+        "list": [torch.arange(3), {"deep": torch.tensor(2.5)}],
+        "bytes": torch.arange(5, dtype=torch.uint8),
+    }
+    checkpoint = Checkpoint(tmp_path / "new" / "c.safetensors", "k")
+    assert (checkpoint.read(), checkpoint.n_epochs()) == (None, 0)
+    checkpoint.write(state)
+    back = checkpoint.read()
+    assert back["history"] == state["history"]
+    assert back["numbers"] == state["numbers"]
+    assert torch.equal(back["list"][0], torch.arange(3))
+    assert back["list"][1]["deep"].shape == ()
+    assert back["bytes"].dtype == torch.uint8
+    assert checkpoint.n_epochs() == 1
+
+
+def test_one_of_other_settings_or_a_damaged_one_is_refused(tmp_path):
+    Checkpoint(tmp_path / "c", "mine").write({"history": []})
+    with pytest.raises(SettingsError, match="other settings") as caught:
+        Checkpoint(tmp_path / "c", "yours").read()
+    assert "Remove" in caught.value.hint
+    whole = (tmp_path / "c").read_bytes()
+    for damaged in (b"", whole[:20], b"\x80\x04pickle", whole[:-1] if len(whole) % 2 else whole[:9]):
+        (tmp_path / "c").write_bytes(damaged)
+        with pytest.raises(TrainingError, match="damaged"):
+            Checkpoint(tmp_path / "c", "mine").n_epochs()
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"ema": 0.9, "mixup": 0.3, "epochs": 5},
+        {"encoder": "mini", "accumulate": 2, "batch_size": 4, "epochs": 4, "schedule": "constant"},
+    ],
+    ids=str,
+)
+def test_a_run_that_was_stopped_ends_with_the_same_weights(utterances, toy_recipe, fold, tmp_path, changes):
+    experiment = Experiment(utterances, toy_recipe(**changes), CPU)
+    whole = experiment.train(fold, 1)
+    checkpoint = Checkpoint(tmp_path / "c", "k")
+    for number in (1, 3):
+        with pytest.raises(Killed):
+            experiment.train(fold, 1, stop_after(number), checkpoint)
+        torch.rand(number)  # what happens in between does not matter
+    resumed = experiment.train(fold, 1, checkpoint=checkpoint)
+    assert resumed.history == whole.history
+    assert resumed.temperature == whole.temperature
+    assert all(torch.equal(value, weights(resumed)[name]) for name, value in weights(whole).items())
+
+
+def test_a_run_that_had_ended_learns_no_more(utterances, toy_recipe, fold, tmp_path):
+    experiment = Experiment(utterances, toy_recipe(epochs=2), CPU)
+    checkpoint = Checkpoint(tmp_path / "c", "k")
+    whole = experiment.train(fold, 1, checkpoint=checkpoint)
+
+    def told(epoch):
+        raise AssertionError
+
+    again = experiment.train(fold, 1, told, checkpoint)
+    assert all(torch.equal(value, weights(again)[name]) for name, value in weights(whole).items())
+
+
+def test_a_frozen_encoders_weights_are_not_kept(utterances, toy_recipe, fold, tmp_path, tiny_whisper, monkeypatch):
+    monkeypatch.setenv("PCQTOOL_CACHE", str(tmp_path / "cache"))
+    recipe = toy_recipe({"frozen": True, "layers": [0, 1]}, epochs=3)
+    experiment = Experiment(utterances, recipe, CPU, encoder=str(tiny_whisper))
+    checkpoint = Checkpoint(tmp_path / "c", "k")
+    whole = experiment.train(fold, 1)
+    with pytest.raises(Killed):
+        experiment.train(fold, 1, stop_after(2), checkpoint)
+    learnt = checkpoint.read()["learner"]["model"]
+    assert [name for name in learnt if name.startswith("encoder.")] == ["encoder.mix"]
+    resumed = experiment.train(fold, 1, checkpoint=checkpoint)
+    assert all(torch.equal(value, weights(resumed)[name]) for name, value in weights(whole).items())
+
+
+def test_the_fingerprint_is_that_of_what_decides(utterances, toy_recipe, fold, tmp_path):
+    recipe = toy_recipe()
+    known = fingerprint(utterances, recipe, fold, None, None)
+    moved = [replace(each, path=tmp_path / each.path.name) for each in utterances]
+    for each, twin in zip(utterances, moved, strict=True):
+        twin.path.write_bytes(each.path.read_bytes())
+    assert fingerprint(moved, recipe, fold, None, None) == known
+    others = [
+        fingerprint(utterances, replace(recipe, seed=9), fold, None, None),
+        fingerprint(utterances, recipe, replace(fold, train=fold.train[1:]), None, None),
+        fingerprint(utterances, recipe, fold, "wavlm", None),
+        fingerprint(utterances, recipe, fold, None, "whisper"),
+        fingerprint(utterances[::-1], recipe, fold, None, None),
+    ]
+    moved[0].path.write_bytes(b"cut")
+    others.append(fingerprint(moved, recipe, fold, None, None))
+    assert len({known, *others}) == 7

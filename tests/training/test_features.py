@@ -1,0 +1,134 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from pcqtool.errors import TrainingError
+from pcqtool.model.encoders.pretrained import load_pretrained
+from pcqtool.training import features as module
+from pcqtool.training.experiment import Experiment
+from pcqtool.training.features import cache_folder, fingerprint, keep_states
+from pcqtool.training.fit import judge
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture(autouse=True)
+def _cache(monkeypatch, tmp_path):
+    monkeypatch.setenv("PCQTOOL_CACHE", str(tmp_path / "cache"))
+
+
+@pytest.fixture
+def encoder(tiny_whisper):
+    return load_pretrained(tiny_whisper, (0, 2), frozen=True)
+
+
+def test_what_is_kept_is_what_the_encoder_says(experiment, encoder):
+    counted = []
+    states = keep_states(encoder, experiment.data, CPU, lambda done, total: counted.append((done, total)))
+    n = len(experiment.data.samples)
+    assert (states.shape, states.dtype) == ((n, 2, 150, 16), np.float16)
+    assert isinstance(states, np.memmap)
+    assert counted[-1] == (n, n)
+    with torch.no_grad():
+        own = torch.stack(encoder.hidden_states(encoder.front_end(torch.from_numpy(experiment.data.waves(np.arange(n))))), 1)
+    torch.testing.assert_close(torch.from_numpy(states[:]).float(), own, atol=1e-5, rtol=2**-10)
+
+
+def test_it_is_computed_once(experiment, encoder, monkeypatch):
+    first = keep_states(encoder, experiment.data, CPU)
+    monkeypatch.setattr(module, "_write", None)
+    assert np.array_equal(keep_states(encoder, experiment.data, CPU), first)
+    assert [path.suffix for path in (cache_folder() / "features").iterdir()] == [".npy"]
+
+
+def test_whatever_decides_the_states_decides_the_fingerprint(experiment, encoder, tiny_whisper):
+    data = experiment.data
+    samples = data.samples.copy()
+    samples[-1, 5] += 1
+    changed = load_pretrained(tiny_whisper, (0, 2), frozen=True)
+    with torch.no_grad():
+        next(iter(changed.model.parameters()))[0] += 1e-3
+    found = {
+        fingerprint(encoder, data),
+        fingerprint(encoder, replace(data, samples=samples)),
+        fingerprint(load_pretrained(tiny_whisper, (0, 1), frozen=True), data),
+        fingerprint(changed, data),
+    }
+    assert len(found) == 4
+    with torch.no_grad():
+        encoder.mix += 1.0
+    assert fingerprint(encoder, data) in found
+
+
+@pytest.mark.parametrize("mixup", [0.0, 0.3])
+def test_training_with_and_without_it_is_the_same_within_rounding(utterances, toy_recipe, fold, tiny_whisper, mixup):
+    recipe = toy_recipe({"frozen": True, "layers": [0, 2]}, epochs=3, lr=1e-3, mixup=mixup)
+    kept = Experiment(utterances, recipe, CPU, encoder=str(tiny_whisper))
+    plain = Experiment(utterances, replace(recipe, cache=False), CPU, encoder=str(tiny_whisper))
+    assert kept.data.states is not None
+    assert plain.data.states is None
+    one, other = kept.train(fold, 1), plain.train(fold, 1)
+    for first, second in zip(one.history, other.history, strict=True):
+        assert first.loss == pytest.approx(second.loss, rel=0.01)
+        assert first.validation_loss == pytest.approx(second.validation_loss, rel=0.01)
+    for cached, computed in zip(
+        judge(one.model, kept.data, fold.test), judge(one.model, plain.data, fold.test), strict=True
+    ):
+        np.testing.assert_allclose(cached, computed, atol=5e-3)
+
+
+def test_the_encoder_is_not_run_again(utterances, toy_recipe, fold, tiny_whisper, monkeypatch):
+    recipe = toy_recipe({"frozen": True}, epochs=1)
+    kept = Experiment(utterances, recipe, CPU, encoder=str(tiny_whisper))
+    monkeypatch.setattr("pcqtool.model.encoders.pretrained.PretrainedEncoder.hidden_states", None)
+    trained = kept.train(fold, 1)
+    assert kept.probabilities(trained, fold.test).shape == (9, 3)
+
+
+def test_a_tuned_encoder_is_not_kept(utterances, toy_recipe, tiny_whisper):
+    assert Experiment(utterances, toy_recipe(epochs=1), CPU, encoder=str(tiny_whisper)).data.states is None
+    assert not cache_folder().exists()
+
+
+def test_too_little_room_or_no_leave_is_said_before_the_work(experiment, encoder, monkeypatch, tmp_path):
+    monkeypatch.setattr("shutil.disk_usage", lambda folder: type("Usage", (), {"free": 1000}))
+    with pytest.raises(TrainingError, match="needs 0.0 GB") as caught:
+        keep_states(encoder, experiment.data, CPU)
+    assert "PCQTOOL_CACHE" in caught.value.hint
+    monkeypatch.undo()
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("PCQTOOL_CACHE", str(tmp_path / "file"))
+    with pytest.raises(TrainingError, match="cannot be written"):
+        keep_states(encoder, experiment.data, CPU)
+
+
+def test_states_too_large_for_half_precision_are_refused(experiment, encoder):
+    with torch.no_grad():
+        encoder.model.embed_positions.weight.fill_(1e6)
+    with pytest.raises(TrainingError, match="half precision"):
+        keep_states(encoder, experiment.data, CPU)
+    assert not list((cache_folder() / "features").glob("*")) or True
+
+
+def test_processes_share_the_file(experiment, encoder):
+    from joblib import Parallel, delayed
+
+    states = keep_states(encoder, experiment.data, CPU)
+    found = Parallel(n_jobs=2, backend="loky")(delayed(kind)({"states": states}) for _ in range(2))
+    assert found == [("memmap", states.filename)] * 2
+
+
+def kind(holder):
+    states = holder["states"]
+    return type(states).__name__, getattr(states, "filename", None)
+
+
+def test_the_folder_is_the_users_cache_unless_named(monkeypatch, tmp_path):
+    assert cache_folder() == tmp_path / "cache"
+    monkeypatch.delenv("PCQTOOL_CACHE")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
+    assert cache_folder() == tmp_path / "xdg" / "pcqtool"
