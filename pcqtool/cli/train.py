@@ -37,7 +37,8 @@ def train(
     """Train a model on a corpus.
 
     One speaker is kept aside to decide when to stop and to calibrate. The directory, which must be new or empty, can
-    then be given to 'pcqtool label --model'. A run that was stopped goes on where it was. For honest figures of a recipe use 'pcqtool evaluate --protocol loso'.
+    then be given to 'pcqtool label --model'. A run that was stopped goes on where it was, if it is started again in the
+    same way. For honest figures of a recipe use 'pcqtool evaluate --protocol loso'.
     """
     from pcqtool.corpora import registry
     from pcqtool.training.recipe import load_recipe

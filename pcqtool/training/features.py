@@ -38,7 +38,7 @@ def keep_states(
     device: torch.device,
     on_batch: Callable[[int, int], None] = lambda done, total: None,
 ) -> NDArray[np.float16]:
-    """Give the hidden states of all segments and views, ``(S, n, T, D)``: a file that processes share, mapped to memory.
+    """Give the hidden states of all segments and views, ``(S, n, T, D)``, from a file that processes share in memory.
 
     They are computed in float32, kept in half precision, and found again by the encoder's weights and layers and the
     segments' samples.
@@ -101,7 +101,8 @@ def _compute(encoder: Encoder, data: SegmentSet, device: torch.device) -> Iterat
             states = torch.stack(encoder.hidden_states(heard), dim=1).half().cpu()
         if not states.isfinite().all():
             raise TrainingError(
-                "the encoder's hidden states do not fit into half precision", "Set cache = false in a recipe of your own."
+                "the encoder's hidden states do not fit into half precision",
+                "Set cache = false in a recipe of your own.",
             )
         yield states.contiguous().numpy()
 

@@ -1,4 +1,4 @@
-"""What the network begins with, for which nothing is learnt: computed once for all epochs where that is small enough."""
+"""What the network begins with, for which nothing is learnt: computed once for all epochs where it is small."""
 
 from __future__ import annotations
 

@@ -29,15 +29,15 @@ def board(folder: Path | None) -> Iterator[Callable[[Epoch], None]]:
             "--tensorboard needs TensorBoard, which is not installed", "pip install 'pcqtool[tensorboard]'"
         ) from error
     with reported(folder):
-        writer = SummaryWriter(folder)  # type: ignore[no-untyped-call]
+        writer = SummaryWriter(folder)
 
     def draw(epoch: Epoch) -> None:
         for name, value in epoch.to_dict().items():
             if name != "number":
-                writer.add_scalar(name.replace("validation_", "validation/"), value, epoch.number)  # type: ignore[no-untyped-call]
-        writer.flush()  # type: ignore[no-untyped-call]
+                writer.add_scalar(name.replace("validation_", "validation/"), value, epoch.number)
+        writer.flush()
 
     try:
         yield draw
     finally:
-        writer.close()  # type: ignore[no-untyped-call]
+        writer.close()

@@ -63,6 +63,12 @@ def clean_environment(**more: str) -> dict[str, str]:
 
 
 @pytest.fixture
+def environment() -> Callable[..., dict[str, str]]:
+    """Give what makes the environment of a process."""
+    return clean_environment
+
+
+@pytest.fixture
 def pcqtool(tmp_path: Path) -> Run:
     """Run ``pcqtool`` in an empty directory with a clean environment."""
 

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
+import time
 
 import polars as pl
 import pytest
@@ -39,6 +41,108 @@ def test_a_model_comes_out_that_can_label(train, toy_root, tmp_path, capsys):
     assert pl.read_parquet("results.parquet")["status"].to_list() == ["ok"]
 
 
+def test_the_history_tells_rate_and_time_of_every_epoch(train):
+    _, out, _ = train("--out", "m", "--epochs", "2", "--json")
+    lines = json.loads(out)["history"]
+    assert [line["number"] for line in lines] == [1, 2]
+    assert all(line["lr"] > 0 and line["seconds"] > 0 for line in lines)
+
+
+LONG = ["--epochs", "40", "--seed", "5", "--device", "cpu", "--jobs", "1"]
+
+
+@pytest.fixture
+def start(tmp_path, toy_root, environment):
+    """Begin ``pcqtool train`` in a process of its own."""
+
+    def begin(out):
+        places = ["--corpus", "manifest", "--root", str(toy_root), "--recipe", "toy.toml", "--out", out]
+        command = [sys.executable, "-m", "pcqtool", "train", *places, *LONG]
+        said = {"stderr": subprocess.PIPE, "text": True}
+        return subprocess.Popen(command, cwd=tmp_path, env=environment(OMP_NUM_THREADS="1"), **said)
+
+    return begin
+
+
+def test_a_run_that_was_killed_ends_with_the_same_weights(tmp_path, train, start):
+    whole = start("whole")
+    assert whole.wait(120) == 0, whole.stderr.read()
+    killed = start("killed")
+    checkpoint = tmp_path / "killed" / "checkpoint.safetensors"
+    until = time.monotonic() + 100
+    while not checkpoint.exists() and time.monotonic() < until:
+        time.sleep(0.002)
+    killed.kill()
+    assert killed.wait() == -signal.SIGKILL
+    assert checkpoint.exists()
+    assert not (tmp_path / "killed" / "config.json").exists()
+
+    other, _, said = train("--out", "killed", "--epochs", "39", "--seed", "5")
+    assert other == 2
+    assert "other settings" in said
+    assert "checkpoint.safetensors" in said
+
+    resumed = start("killed")
+    _, said = resumed.communicate(timeout=120)
+    assert resumed.returncode == 0, said
+    assert "going on after epoch" in said
+    files = [{path.name for path in (tmp_path / name).iterdir()} for name in ("whole", "killed")]
+    assert files[0] == files[1] == {"README.md", "config.json", "metrics.json", "model.safetensors"}
+    one, two = ((tmp_path / name / "model.safetensors").read_bytes() for name in ("whole", "killed"))
+    assert one == two
+    one, two = (json.loads((tmp_path / name / "metrics.json").read_text())["history"] for name in ("whole", "killed"))
+    assert [line["loss"] for line in one] == [line["loss"] for line in two]
+
+
+def test_tensorboard_gets_a_curve_of_every_figure(train, tmp_path):
+    events = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
+    assert train("--out", "m", "--epochs", "2", "--tensorboard", "curves")[0] == 0
+    kept = events.EventAccumulator(str(tmp_path / "curves")).Reload()
+    assert {"loss", "lr", "validation/loss", "validation/ua"} <= set(kept.Tags()["scalars"])
+    history = json.loads((tmp_path / "m" / "metrics.json").read_text())["history"]
+    drawn = [(event.step, event.value) for event in kept.Scalars("loss")]
+    assert drawn == [(line["number"], pytest.approx(line["loss"])) for line in history]
+
+
+def test_without_tensorboard_its_installation_is_told(train, monkeypatch):
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
+    code, _, err = train("--out", "m", "--tensorboard", "curves")
+    assert code == 2
+    assert "pip install 'pcqtool[tensorboard]'" in err
+
+
+def test_too_large_a_batch_is_told_with_a_remedy(train, monkeypatch):
+    import torch
+
+    def fail(*arguments):
+        raise RuntimeError("[enforce fail at alloc_cpu.cpp] DefaultCPUAllocator: can't allocate memory: you tried to")
+
+    monkeypatch.setattr(torch.Tensor, "backward", fail)
+    code, _, err = train("--out", "m")
+    assert code == 1
+    assert err.splitlines()[-2:] == [
+        "error: out of memory with batches of 8 segments",
+        "In a recipe of your own set batch_size = 4 and accumulate = 2: steps stay as they are.",
+    ]
+
+
+def test_a_corpus_of_one_speaker_and_a_class_of_one_speaker_are_told(train, tmp_path, toy_root):
+    rows = (toy_root / "metadata.csv").read_text().splitlines()
+    rows = [rows[0], *(f"{toy_root.as_posix()}/{row}" for row in rows[1:])]
+    table = tmp_path / "metadata.csv"
+    table.write_text("\n".join(row for row in rows if not row.endswith(("s1", "s2", "s3"))))
+    code, _, err = train("--out", "m", root=table)
+    assert code == 1
+    assert "needs at least 2 speakers; this corpus has 1" in err
+    alone = [row for row in rows if "sadness" not in row or row.endswith("s1")]
+    table.write_text("\n".join(alone))
+    codes = {}
+    for seed in range(6):
+        code, _, err = train("--out", f"m{seed}", "--epochs", "1", "--seed", str(seed), root=table)
+        codes[code] = err
+    assert "no sadness in the training part" in codes[1]
+
+
 def test_json_is_one_object(train):
     code, out, _ = train("--out", "m", "--name", "other", "--epochs", "1", "--json")
     said = json.loads(out)
@@ -57,7 +161,7 @@ def test_what_is_in_a_directory_stays(train, tmp_path):
     (tmp_path / "m" / "thesis.tex").write_text("years of work")
     code, out, err = train("--out", "m")
     assert (code, out) == (2, "")
-    assert err.startswith("error: m is not empty\n")
+    assert err.startswith("error: m is not empty: thesis.tex is in it\n")
     assert "--out" in err
     assert [path.name for path in (tmp_path / "m").iterdir()] == ["thesis.tex"]
     assert train("--out", "m/thesis.tex")[0] == 1

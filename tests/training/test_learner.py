@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import copy
+
 import numpy as np
 import pytest
 import torch
@@ -75,8 +77,7 @@ def test_a_learner_goes_on_from_its_state_to_the_bit(learn):
     one.model.train()
     for _ in range(3):
         one.step([np.arange(8)], seen)
-    state = {key: value for key, value in one.state().items()}
-    state = torch.utils._pytree.tree_map(lambda x: x.clone() if isinstance(x, torch.Tensor) else x, state)
+    state = copy.deepcopy(one.state())
     for _ in range(3):
         one.step([np.arange(8, 16)], seen)
     other, seen = learn(ema=0.9, mixup=0.3)

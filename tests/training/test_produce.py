@@ -103,6 +103,29 @@ def test_an_empty_or_new_directory_is_prepared(tmp_path):
         prepare(tmp_path / "file")
 
 
+def test_what_a_killed_run_has_left_is_gone_on_with(tmp_path):
+    for name in ("checkpoint.safetensors", ".checkpoint.safetensors.0a1b2c3d.tmp", "model.safetensors", "README.md"):
+        (tmp_path / name).touch()
+    prepare(tmp_path)
+    (tmp_path / "config.json").touch()  # a model: it was killed just before its checkpoint was removed
+    with pytest.raises(SettingsError, match="not empty"):
+        prepare(tmp_path)
+
+
+def test_half_a_model_without_a_checkpoint_stays(tmp_path):
+    (tmp_path / "model.safetensors").touch()
+    with pytest.raises(SettingsError, match=r"not empty: model\.safetensors is in it"):
+        prepare(tmp_path)
+
+
+def test_the_checkpoint_goes_when_the_model_is_there(tmp_path, toy_root, experiment, fold, trained):
+    for name in ("checkpoint.safetensors", ".checkpoint.safetensors.0a1b2c3d.tmp"):
+        (tmp_path / name).touch()
+    produce(tmp_path, "x", Manifest(toy_root), experiment, fold, trained)
+    assert not list(tmp_path.glob("*checkpoint*"))
+    assert not list(tmp_path.glob(".*"))
+
+
 def test_licences_of_a_known_corpus_are_passed_on(tmp_path, experiment, fold, trained):
     produce(tmp_path, "x", EmoDB(tmp_path), experiment, fold, trained)
     card = (tmp_path / "README.md").read_text()

@@ -85,6 +85,12 @@ def test_changes_win_and_none_is_no_change(load):
         ("mixup = -1", "mixup", ""),
         ('schedule = "step"', "schedule is cosine or constant, not 'step'", ""),
         ('aggregation = "median"', "unknown aggregation 'median'", "mean-log"),
+        ("accumulate = 0", "accumulate", ""),
+        ("layer_decay = 0", "layer_decay", ""),
+        ('precision = "double"', "unknown precision 'double'", "bfloat16"),
+        ("[specaugment]\ntime = 2", "specaugment", ""),
+        ("[specaugment]\nwidth = 2", r"\[specaugment\] has no setting 'width'", "n_time"),
+        ('[views]\ncodecs = ["morse"]', "morse", "mulaw"),
         ("epochs = = 3", "mine.toml", ""),
     ],
 )
