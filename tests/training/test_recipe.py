@@ -1,11 +1,14 @@
 from __future__ import annotations
 
 import json
+import re
+from dataclasses import fields
+from pathlib import Path
 
 import pytest
 
 from pcqtool.errors import SettingsError
-from pcqtool.training.recipe import Distillation, Recipe, load_recipe, shipped
+from pcqtool.training.recipe import Distillation, Recipe, SpecAugment, load_recipe, shipped
 from pcqtool.training.views import ViewSettings
 
 
@@ -110,3 +113,16 @@ def test_what_is_no_recipe_is_refused(tmp_path):
     (tmp_path / "bytes").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(SettingsError, match="bytes"):
         load_recipe(str(tmp_path / "bytes"))
+
+
+@pytest.mark.parametrize("kind", [Recipe, ViewSettings, SpecAugment, Distillation])
+def test_every_setting_is_explained_with_its_default(kind):
+    text = (Path(__file__).parents[2] / "docs" / "training.md").read_text(encoding="utf-8")
+    explained = dict(re.findall(r"^\| `(\w+)` \| (.*?) \|", text, re.MULTILINE))
+    for each in fields(kind):
+        if each.name in ("name", "network", "views", "distil", "specaugment"):
+            continue
+        default = str(list(each.default) if isinstance(each.default, tuple) else each.default)
+        shown = default.lower() if isinstance(each.default, bool) else default
+        assert f"| `{each.name}` | `{shown}` |" in text, each.name
+        assert each.name in explained
