@@ -52,13 +52,20 @@ class Predictor:
         self.model.to(self.device)
 
     @torch.inference_mode()
-    def log_probs(self, waves: NDArray[np.float32]) -> NDArray[np.float64]:
-        """Judge segments ``(B, N)``; log-probabilities ``(B, L)`` after division by the temperature.
+    def log_probs(
+        self, waves: NDArray[np.float32], n_samples: NDArray[np.int64] | None = None
+    ) -> NDArray[np.float64]:
+        """Judge segments; give log-probabilities ``(B, L)`` after division by the temperature.
+
+        Args:
+            waves: ``(B, N)``, padded with zeros at the end.
+            n_samples: ``(B,)``, samples before the padding; ``None`` if nothing is padding.
 
         Raises:
             ModelError: if the model's output is not finite.
         """
-        logits = self.model(torch.from_numpy(waves).to(self.device)).logits.double().cpu()
+        lengths = None if n_samples is None else torch.from_numpy(n_samples).to(self.device)
+        logits = self.model(torch.from_numpy(waves).to(self.device), lengths).logits.double().cpu()
         if not torch.isfinite(logits).all():
             raise ModelError(f"model {self.config.name} gave an output that is not finite", "The model is damaged.")
         scaled: NDArray[np.float64] = (logits / self.config.temperature).log_softmax(dim=1).numpy()
