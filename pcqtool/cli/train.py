@@ -20,6 +20,14 @@ def train(
     root: options.Root = None,
     recipe: options.RecipeName = "mini",
     encoder: options.Encoder = None,
+    encoder_name: Annotated[
+        str | None,
+        typer.Option(
+            "--encoder-name",
+            metavar="ID",
+            help="Leave a frozen encoder's weights out: the model names it by this Hub id and a hash of its tensors.",
+        ),
+    ] = None,
     teacher: options.Teacher = None,
     epochs: options.Epochs = None,
     seed: options.Seed = 0,
@@ -46,11 +54,13 @@ def train(
 
     from pcqtool.model.predictor import choose_device
     from pcqtool.training.experiment import Experiment
-    from pcqtool.training.produce import prepare, produce
+    from pcqtool.training.produce import check_left_out, prepare, produce
 
     prepare(out)
     console.info(f"{corpus}: {len(utterances)} utterances, {len(fold.validation)} of them for validation")
     experiment = Experiment(utterances, settings, choose_device(device), encoder, teacher, options.n_jobs(jobs))
+    if encoder_name is not None:
+        check_left_out(experiment)
     with console.progress(settings.epochs, "epochs") as progress:
 
         def tell(epoch: Epoch) -> None:
@@ -58,7 +68,7 @@ def train(
             console.debug(f"epoch {epoch.number}: {asdict(epoch)}")
 
         trained = experiment.train(fold, seed, tell)
-    metrics = produce(out, name or out.resolve().name, opened, experiment, fold, trained)
+    metrics = produce(out, name or out.resolve().name, opened, experiment, fold, trained, encoder_name)
     if json:
         console.print_json({"model": out, **metrics})
     else:
