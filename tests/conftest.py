@@ -97,3 +97,27 @@ def tiny_whisper(tmp_path_factory: pytest.TempPathFactory) -> Path:
         torch.manual_seed(0)
         WhisperModel(WhisperConfig(d_model=16, **sizes, **heads, **tokens)).save_pretrained(directory)
     return directory
+
+
+@pytest.fixture(scope="session")
+def borrowing_model(tmp_path_factory: pytest.TempPathFactory, tiny_whisper: Path) -> Path:
+    """The directory of a very small PCQ that names ``tiny_whisper`` as its encoder and does not hold it."""
+    import torch
+
+    from pcqtool.model.directory import ModelConfig, describe, save
+    from pcqtool.model.encoders.pretrained import load_pretrained
+    from pcqtool.model.foreign import name_encoder
+    from pcqtool.model.pcq import PCQ, PCQConfig
+
+    directory = tmp_path_factory.mktemp("models") / "borrowing"
+    encoder = load_pretrained(tiny_whisper, (0, 1), frozen=True)
+    labels = ("anger", "neutral", "sadness")
+    network = PCQConfig(labels, channels=(4, 8), strides=(2, 2), pool=(4, 4), hidden=(8,), encoder=encoder.config)
+    with torch.random.fork_rng():
+        torch.manual_seed(1)
+        model = PCQ(network)
+        torch.nn.init.normal_(encoder.mix)
+    model.encoder = encoder
+    config = ModelConfig("borrowing", labels, describe(network), encoder_source=name_encoder(model, "some/whisper"))
+    save(directory, config, model, {}, "")
+    return directory

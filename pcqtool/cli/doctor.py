@@ -28,7 +28,8 @@ def doctor(
     """Check the installation and name the remedy for each fault.
 
     Looks at Python and every dependency, torch and torchaudio fitting each other, GPU and CPU, the audio libraries,
-    the bundled model, corpus plugins, PCQTOOL_ variables and free space. Ends with 1 if there is a fault.
+    the bundled models and their encoders, corpus plugins, PCQTOOL_ variables and free space. Ends with 1 if there is
+    a fault.
     """
     findings = examine(config or common.config_file(ctx), ctx.find_root().command)
     faults = sum(finding.status is Status.FAULT for finding in findings)
@@ -50,6 +51,7 @@ def examine(config: Path | None, root: object) -> list[Finding]:
         "FFmpeg": sound.ffmpeg,
         "voice activity model": sound.voice_activity,
         "bundled model": contents.bundled_model,
+        "encoders": contents.encoders,
         "corpora": contents.corpora,
         "environment": surroundings.environment,
         "settings file": partial(surroundings.settings_file, config, root),

@@ -33,6 +33,7 @@ def evaluate(
         Path, typer.Option("--out", "-o", metavar="DIR", help="Directory for metrics.json and the folds.")
     ] = Path("evaluation"),
     root: options.Root = None,
+    encoder_dir: options.EncoderDir = None,
     recipe: options.RecipeName = "mini",
     encoder: options.Encoder = None,
     teacher: options.Teacher = None,
@@ -60,7 +61,8 @@ def evaluate(
     if model is not None:
         from pcqtool.training.apply import apply_model
 
-        metrics = apply_model(model, corpus, utterances, device, n_jobs)
+        encoders = options.places(encoder_dir, download=True)
+        metrics = apply_model(model, corpus, utterances, device, n_jobs, encoders)
     else:
         from pcqtool.training.recipe import load_recipe
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import codecs
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from pcqtool.labelling.settings import LabelSettings
     from pcqtool.labelling.store import Store
     from pcqtool.labelling.summary import Summary
+    from pcqtool.model.directory import Places
+    from pcqtool.model.predictor import Predictor
 
 SHOWN_FAILURES = 5
 
@@ -35,6 +38,7 @@ def label(
         str | None, typer.Option("--files-from", metavar="FILE", help="Read input paths, one a line; - for stdin.")
     ] = None,
     model: options.Model = None,
+    encoder_dir: options.EncoderDir = None,
     device: options.Device = "auto",
     jobs: options.Jobs = 0,
     batch_size: Annotated[
@@ -94,27 +98,33 @@ def label(
         console.info(f"model: {config.name} (bundled), {config.trained_on}")
     with store.locked():
         plan = make_plan(sources, {} if restart else store.done())
-        summary = _run(plan, store, directory, settings, device, restart)
+        encoders = options.places(encoder_dir, download=model is not None)
+        summary = _run(plan, store, settings, restart, partial(_load, directory, device, encoders))
     _show_summary(summary, store, json)
     if summary.failures:
         raise typer.Exit(ExitCode.SOME_FAILED)
 
 
-def _run(plan: Plan, store: Store, directory: Path, settings: LabelSettings, device: str, restart: bool) -> Summary:
+def _run(plan: Plan, store: Store, settings: LabelSettings, restart: bool, load: Callable[[], Predictor]) -> Summary:
     if not plan.n_todo:
         from pcqtool.labelling.summary import Summary
 
         store.finish()
         return Summary(n_done_before=plan.n_done)
     from pcqtool.labelling.run import label
-    from pcqtool.model.predictor import Predictor
 
-    predictor = Predictor(directory, device)
+    predictor = load()
     console.debug(f"device: {predictor.device}, {settings.n_jobs} decoding threads, batches of {settings.batch_size}")
     if restart:  # not before the model has turned out to be usable
         store.restart()
     with console.progress(plan.n_todo, "files") as progress:
         return label(plan, store, predictor, settings, on_file=lambda source: progress.advance())
+
+
+def _load(directory: Path, device: str, encoders: Places) -> Predictor:
+    from pcqtool.model.predictor import Predictor
+
+    return Predictor(directory, device, encoders)
 
 
 def _lines(files_from: str) -> list[str]:

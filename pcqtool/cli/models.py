@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from pcqtool.cli import console, options
 from pcqtool.cli.program import Program
 from pcqtool.errors import ModelError
+
+if TYPE_CHECKING:
+    from pcqtool.model.directory import ModelConfig, Places
 
 LOCAL = ("config.json", "*/config.json", "*/*/config.json")
 
@@ -24,9 +27,14 @@ def list_models(
         list[Path] | None,
         typer.Argument(metavar="DIR", help="Where to look for models of your own, two folders deep; else here."),
     ] = None,
+    encoder_dir: options.EncoderDir = None,
     as_json: options.Json = False,
 ) -> None:
-    """List the bundled models and those in local directories."""
+    """List the bundled models and those in local directories.
+
+    A model can leave its speech encoder out and name it: the column says whether an encoder of that kind is here. Its
+    tensors are compared with the model's hash by 'pcqtool models info' and when it is used.
+    """
     from pcqtool.model import directory
 
     rows = []
@@ -37,8 +45,10 @@ def list_models(
             console.debug(f"passed over: {error.what}")  # many other tools write a config.json, too
             continue
         bundled = where in directory.available()
-        rows.append((config.name, list(config.labels), config.trained_on, "bundled" if bundled else str(where)))
-    columns = ("name", "labels", "trained_on", "where")
+        place = "bundled" if bundled else str(where)
+        encoder = _encoder(config, options.places(encoder_dir, download=False))
+        rows.append((config.name, list(config.labels), config.trained_on, place, encoder))
+    columns = ("name", "labels", "trained_on", "where", "encoder")
     if as_json:
         console.print_json([dict(zip(columns, row, strict=True)) for row in rows])
     else:
@@ -50,9 +60,10 @@ def info(
     model: Annotated[
         str | None, typer.Argument(metavar="NAME|DIR", help="A bundled model's name or a directory; else the default.")
     ] = None,
+    encoder_dir: options.EncoderDir = None,
     as_json: options.Json = False,
 ) -> None:
-    """Show a model: labels, front end, what it was trained on, and its scores."""
+    """Show a model: labels, front end, what it was trained on, its scores, and where its encoder is."""
     from pcqtool.model import directory
 
     place = directory.find(model)
@@ -67,6 +78,7 @@ def info(
         "temperature": config.temperature,
         "aggregation": config.aggregation,
         "trained_on": config.trained_on,
+        "encoder": _found(place, config, options.places(encoder_dir, download=False)),
         "network": config.network,
         "provenance": config.provenance,
         "metrics": _metrics(place / directory.METRICS),
@@ -76,6 +88,31 @@ def info(
         console.print_json(about)
     else:
         console.print_fields(dict(_flat(about)))
+
+
+def _encoder(config: ModelConfig, places: Places) -> str | None:
+    """Say whether there is an encoder that may be the one that a model names; ``None`` if it names none."""
+    if config.encoder_source is None:
+        return None
+    try:
+        return f"{config.encoder_source.name}, in {next(places.candidates(config))}"
+    except ModelError:
+        return f"{config.encoder_source.name}, missing"
+
+
+def _found(place: Path, config: ModelConfig, places: Places) -> dict[str, Any] | None:
+    """Look for the encoder that a model names, and compare its tensors with the hash."""
+    from pcqtool.model import directory
+
+    if config.encoder_source is None:
+        return None
+    about: dict[str, Any] = {"name": config.encoder_source.name, "sha256": config.encoder_source.sha256}
+    try:
+        found = directory.locate_encoder(place, places)
+    except ModelError as error:
+        return about | {"where": None, "problem": str(error)}
+    size = (Path(str(found)) / directory.WEIGHTS).stat().st_size
+    return about | {"where": found, "size_bytes": size, "problem": None}
 
 
 def _local(places: list[Path]) -> Iterator[Path]:

@@ -7,9 +7,14 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from pcqtool.cli import console
+
+if TYPE_CHECKING:
+    from pcqtool.model.directory import Places
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON value on stdout instead of text for people.")]
 
@@ -35,6 +40,16 @@ Model = Annotated[
         metavar="NAME|DIR",
         envvar="PCQTOOL_MODEL",
         help="A bundled model's name, or a model directory. Without it: the bundled default.",
+    ),
+]
+
+EncoderDir = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--encoder-dir",
+        metavar="DIR",
+        envvar="PCQTOOL_ENCODERS",
+        help="Where the encoder lies that a model names and does not hold: its directory, or a folder of several.",
     ),
 ]
 
@@ -84,3 +99,10 @@ Seed = Annotated[int, typer.Option("--seed", metavar="N", help="Of weights, orde
 def n_jobs(jobs: int) -> int:
     """Give the number of parallel jobs; 0 stands for one a processor core."""
     return jobs or os.cpu_count() or 1
+
+
+def places(encoder_dir: list[Path] | None, download: bool) -> Places:
+    """Say where to look for an encoder; on the Hub only where the user has asked for the model by its name."""
+    from pcqtool.model.directory import Places
+
+    return Places(tuple(encoder_dir) if encoder_dir else None, download, console.info)

@@ -20,6 +20,14 @@ def train(
     root: options.Root = None,
     recipe: options.RecipeName = "mini",
     encoder: options.Encoder = None,
+    encoder_name: Annotated[
+        str | None,
+        typer.Option(
+            "--encoder-name",
+            metavar="ID",
+            help="Leave a frozen encoder's weights out: the model names it by this Hub id and a hash of its tensors.",
+        ),
+    ] = None,
     teacher: options.Teacher = None,
     epochs: options.Epochs = None,
     seed: options.Seed = 0,
@@ -52,7 +60,7 @@ def train(
     from pcqtool.model.predictor import choose_device
     from pcqtool.training.checkpoint import CHECKPOINT, Checkpoint, fingerprint
     from pcqtool.training.experiment import Experiment
-    from pcqtool.training.produce import prepare, produce
+    from pcqtool.training.produce import check_left_out, prepare, produce
     from pcqtool.training.tensorboard import board
 
     prepare(out)
@@ -65,6 +73,8 @@ def train(
     with board(tensorboard) as draw:
         with console.counting("segments encoded") as count:
             experiment = Experiment(utterances, settings, where, encoder, teacher, n_jobs, count)
+        if encoder_name is not None:
+            check_left_out(experiment)
         with console.progress(settings.epochs - n_done, "epochs") as progress:
 
             def tell(epoch: Epoch) -> None:
@@ -73,7 +83,7 @@ def train(
                 draw(epoch)
 
             trained = experiment.train(fold, seed, tell, checkpoint)
-    metrics = produce(out, name or out.resolve().name, opened, experiment, fold, trained)
+    metrics = produce(out, name or out.resolve().name, opened, experiment, fold, trained, encoder_name)
     if json:
         console.print_json({"model": out, **metrics})
     else:

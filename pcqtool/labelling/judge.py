@@ -73,7 +73,8 @@ class Judge:
         """Compute what is waiting."""
         if not self._waiting:
             return
-        log_probs = self.predictor.log_probs(self._waves[: len(self._waiting)])
+        n_samples = np.array([track.n_samples[number] for track, number in self._waiting])
+        log_probs = self.predictor.log_probs(self._waves[: len(self._waiting)], n_samples)
         for (track, number), values in zip(self._waiting, log_probs, strict=True):
             track.log_probs[number] = values
         self._waiting = []

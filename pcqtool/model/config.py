@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -19,6 +20,19 @@ _JSON_NAMES = {str: "text", list: "a list", dict: "an object"}
 
 
 @dataclass(frozen=True)
+class EncoderSource:
+    """A frozen encoder that a model names instead of holding its weights.
+
+    Attributes:
+        name: a Hub id such as ``openai/whisper-base``, or any name for one that is not on the Hub.
+        sha256: hash of the tensors that the model uses, in half precision.
+    """
+
+    name: str
+    sha256: str
+
+
+@dataclass(frozen=True)
 class ModelConfig:
     """What ``config.json`` holds; reading it needs no torch.
 
@@ -30,6 +44,7 @@ class ModelConfig:
         aggregation: rule by which segments make a file's judgement.
         trained_on: one line for the user: which data, which labels.
         provenance: tool version, corpora, seed, recipe, data of the training run.
+        encoder_source: the encoder whose weights are not in the directory; ``None`` if all are.
     """
 
     name: str
@@ -39,6 +54,7 @@ class ModelConfig:
     aggregation: str = "mean-log"
     trained_on: str = ""
     provenance: Mapping[str, Any] = field(default_factory=dict)
+    encoder_source: EncoderSource | None = None
     format: int = FORMAT
 
 
@@ -60,7 +76,9 @@ def read_config(directory: Path) -> ModelConfig:
         raise ModelError(f"cannot read {path}: {error.strerror}", "Is it a complete model directory?") from error
     except (RecursionError, TypeError, ValueError) as error:
         raise ModelError(f"{path} is not a valid model configuration: {error}") from error
-    return ModelConfig(**entries | {"labels": tuple(entries["labels"])})
+    source = entries.get("encoder_source")
+    made = {"labels": tuple(entries["labels"]), "encoder_source": source and EncoderSource(**source)}
+    return ModelConfig(**entries | made)
 
 
 def _check(entries: Mapping[str, Any]) -> None:
@@ -77,5 +95,16 @@ def _check(entries: Mapping[str, Any]) -> None:
     temperature = entries.get("temperature", 1.0)
     if type(temperature) not in (int, float) or not 0 < temperature < math.inf:
         raise ValueError(f"temperature must be a positive number, not {temperature!r}")
+    if (source := entries.get("encoder_source")) is not None:
+        _check_source(source)
     if "aggregation" in entries and entries["aggregation"] not in AGGREGATIONS:
         raise ValueError(f"aggregation must be one of {', '.join(AGGREGATIONS)}, not {entries['aggregation']!r}")
+
+
+def _check_source(source: object) -> None:
+    if not isinstance(source, dict) or source.keys() != {"name", "sha256"}:
+        raise TypeError(f"encoder_source must be an object of name and sha256, not {source!r}")
+    if not all(isinstance(value, str) and value for value in source.values()):
+        raise TypeError(f"name and sha256 of encoder_source must be text, not {source!r}")
+    if not re.fullmatch("[0-9a-f]{64}", source["sha256"]):
+        raise ValueError(f"sha256 of encoder_source must be 64 hexadecimal digits, not {source['sha256']!r}")

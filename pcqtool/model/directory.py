@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pcqtool.errors import ModelError, SettingsError
-from pcqtool.model.config import CONFIG, ModelConfig, read_config
+from pcqtool.model.config import CONFIG, EncoderSource, ModelConfig, read_config
+from pcqtool.model.places import WEIGHTS, Places
 from pcqtool.tables.atomic import replacing
 
 if TYPE_CHECKING:
@@ -23,11 +24,15 @@ if TYPE_CHECKING:
 __all__ = [
     "CONFIG",
     "DEFAULT",
+    "WEIGHTS",
+    "EncoderSource",
     "ModelConfig",
+    "Places",
     "available",
     "describe",
     "find",
     "load",
+    "locate_encoder",
     "network",
     "read_config",
     "save",
@@ -35,7 +40,7 @@ __all__ = [
 ]
 
 DEFAULT = "pcq-mini"
-WEIGHTS, METRICS, CARD = "model.safetensors", "metrics.json", "README.md"
+METRICS, CARD = "metrics.json", "README.md"
 _BUNDLED = Path(__file__).parent / "bundled"
 
 
@@ -66,6 +71,8 @@ def find(name: str | os.PathLike[str] | None = None) -> Path:
 def sha256(directory: Path) -> str:
     """Hash the model: its configuration and its weights, which together decide every result.
 
+    The hash of an encoder that is not in the directory is part of the configuration.
+
     Raises:
         ModelError: if a file is missing.
     """
@@ -81,19 +88,18 @@ def sha256(directory: Path) -> str:
 def save(directory: Path, config: ModelConfig, model: PCQ, metrics: Mapping[str, Any], card: str) -> None:
     """Write a model directory, the configuration last: while that is missing, it is no model.
 
-    Weights are stored in half precision, batch normalisation's counters left out.
+    Weights are stored in half precision, batch normalisation's counters left out, and so the encoder's where
+    ``config.encoder_source`` names one.
 
     Raises:
         ModelError: if a weight does not fit into half precision.
         TableError: if the file system refuses.
     """
-    import torch
     from safetensors.torch import save as to_bytes
 
-    weights = {name: tensor.detach().to("cpu", torch.float16).contiguous() for name, tensor in _stored(model).items()}
-    for name, tensor in weights.items():
-        if not torch.isfinite(tensor).all():
-            raise ModelError(f"{name} holds numbers that half precision cannot: nothing is saved")
+    from pcqtool.model.weights import to_half
+
+    weights = to_half(_held(model, config))
     texts = {METRICS: json.dumps(metrics, indent=1), CARD: card, CONFIG: json.dumps(asdict(config), indent=1)}
     with replacing(directory / WEIGHTS) as file:
         (directory / CONFIG).unlink(missing_ok=True)
@@ -103,63 +109,74 @@ def save(directory: Path, config: ModelConfig, model: PCQ, metrics: Mapping[str,
             file.write(f"{text.rstrip()}\n".encode())
 
 
-def load(directory: Path) -> tuple[PCQ, ModelConfig]:
+def load(directory: Path, encoders: Places | None = None) -> tuple[PCQ, ModelConfig]:
     """Load a model, in evaluation mode on the CPU in float32.
 
+    Args:
+        directory: the model's.
+        encoders: where to look for an encoder that the model names and does not hold; without it, where
+            ``PCQTOOL_ENCODERS`` says, and in the Hub's cache.
+
     Raises:
-        ModelError: if a file is missing or damaged, or weights are missing, superfluous, misshapen or not finite.
+        ModelError: if a file is missing or damaged, or weights are missing, superfluous, misshapen or not finite, or
+            the encoder is nowhere or another one.
     """
+    from pcqtool.model.weights import check_weights, read_weights
+
     config = read_config(directory)
-    weights = _read_weights(directory / WEIGHTS)
+    weights = read_weights(directory / WEIGHTS)
     model = _build(directory / CONFIG, config)
-    _check_weights(directory / WEIGHTS, weights, _stored(model))
+    check_weights(directory / WEIGHTS, weights, _held(model, config))
+    if config.encoder_source is not None:
+        from pcqtool.model.foreign import PREFIX, find_encoder
+
+        _, tensors = find_encoder(config, model, encoders or Places())
+        weights |= {PREFIX + name: tensor for name, tensor in tensors.items()}
     model.load_state_dict({name: tensor.float() for name, tensor in weights.items()}, strict=False)
     return model.eval(), config
 
 
-def _read_weights(path: Path) -> dict[str, Tensor]:
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
+def locate_encoder(directory: Path, encoders: Places) -> Path | None:
+    """Find the encoder that a model names, its tensors checked; ``None`` for a model that holds all its weights.
 
-    try:
-        weights: dict[str, Tensor] = load_file(path)
-    except OSError as error:
-        reason = error.strerror or "it is not there"
-        raise ModelError(f"cannot read {path}: {reason}", "Is it a complete model directory?") from error
-    except SafetensorError as error:
-        raise ModelError(f"{path} is damaged: {error}", "Copy the model directory again, or train it again.") from error
-    return weights
+    Raises:
+        ModelError: as ``load``.
+    """
+    config = read_config(directory)
+    if config.encoder_source is None:
+        return None
+    from pcqtool.model.foreign import find_encoder
+
+    place, _ = find_encoder(config, _build(directory / CONFIG, config), encoders)
+    return place
+
+
+def _held(model: PCQ, config: ModelConfig) -> dict[str, Tensor]:
+    """Give the weights that are in the model's own directory."""
+    from pcqtool.model.weights import learned
+
+    weights = learned(model)
+    if config.encoder_source is None:
+        return weights
+    from pcqtool.model.foreign import PREFIX
+
+    return {name: tensor for name, tensor in weights.items() if not name.startswith(PREFIX)}
 
 
 def _build(path: Path, config: ModelConfig) -> PCQ:
     from pcqtool.model.pcq import PCQ
 
     try:
-        return PCQ(network(config))
+        model = PCQ(network(config))
+        if config.encoder_source is not None:
+            from pcqtool.model.foreign import foreign_encoder
+
+            foreign_encoder(model)
+        return model
     except ModelError as error:
         raise ModelError(f"{path}: {error.what}", error.hint) from error
     except (TypeError, ValueError, RuntimeError) as error:
         raise ModelError(f"{path} describes no network that can be built: {error}") from error
-
-
-def _check_weights(path: Path, weights: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> None:
-    """Check that the weights are those of the network."""
-    if missing := sorted(wanted.keys() - weights.keys()):
-        raise ModelError(f"{path} does not fit its {CONFIG}: missing {', '.join(missing[:3])}")
-    if superfluous := sorted(weights.keys() - wanted.keys()):
-        raise ModelError(f"{path} does not fit its {CONFIG}: superfluous {', '.join(superfluous[:3])}")
-    for name, tensor in weights.items():
-        if tensor.shape != wanted[name].shape:
-            raise ModelError(f"{path} does not fit its {CONFIG}: {name} has shape {tuple(tensor.shape)}")
-        if not tensor.isfinite().all():
-            raise ModelError(f"{path} is damaged: {name} holds numbers that are not finite")
-
-
-def _stored(model: PCQ) -> dict[str, Tensor]:
-    """Give what training makes: parameters and running statistics. Windows and filter banks follow from the config."""
-    state: dict[str, Tensor] = model.state_dict()
-    learned = {name for name, _ in model.named_parameters()}
-    return {name: value for name, value in state.items() if name in learned or ".running_" in name}
 
 
 def network(config: ModelConfig) -> PCQConfig:

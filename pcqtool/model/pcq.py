@@ -13,7 +13,7 @@ from torch.nn import functional
 
 from pcqtool.audio.spectrogram import Spectrogram, SpectrogramSettings
 from pcqtool.errors import ModelError
-from pcqtool.model.attention import TimeAttention
+from pcqtool.model.attention import TimeAttention, within
 from pcqtool.model.csq import CSQ
 from pcqtool.model.encoders import EncoderConfig, build
 from pcqtool.model.mlcnn import MLCNN
@@ -36,6 +36,8 @@ class PCQConfig:
         encoder: which speech encoder ("w/o WavLM" is the kind ``none``).
         hidden: widths of the classifier's hidden layers.
         dropout: before each of the classifier's linear layers.
+        mask_padding: whether Q4 and the averages over time leave out what pads a short segment; in the paper's
+            reading it counts like the recording.
         spectrogram: the front end.
         mean_db: subtracted from the spectrogram; from the training data.
         sd_db: the spectrogram is divided by it; from the training data.
@@ -50,6 +52,7 @@ class PCQConfig:
     encoder: EncoderConfig = field(default_factory=EncoderConfig)
     hidden: tuple[int, ...] = (1792, 1024)
     dropout: float = 0.1
+    mask_padding: bool = False
     spectrogram: SpectrogramSettings = field(default_factory=SpectrogramSettings)
     mean_db: float = -50.0
     sd_db: float = 20.0
@@ -59,6 +62,8 @@ class PCQConfig:
             sizes = getattr(self, name)
             if not isinstance(sizes, tuple) or not all(type(n) is int and n > 0 for n in sizes):
                 raise ModelError(f"{name} must be positive whole numbers, not {sizes!r}")
+        if type(self.mask_padding) is not bool:
+            raise ModelError(f"mask_padding is true or false, not {self.mask_padding!r}")
         if len(self.labels) < 2 or len(set(self.labels)) != len(self.labels):
             raise ModelError(f"a model needs two or more different labels, not {list(self.labels)}")
         if not 2 <= len(self.channels) <= 4 or len(self.strides) < len(self.channels):
@@ -83,10 +88,12 @@ class Inputs(NamedTuple):
         level: ``(B, 1, H, W)``, the normalised spectrogram.
         heard: what the encoder's front end gives; of a frozen encoder its hidden states ``(B, S, T, D)``; or ``None``
             without an encoder.
+        share: ``(B,)``, the share of each segment that is recording and not padding, or ``None`` if padding counts too.
     """
 
     level: Tensor
     heard: Tensor | None
+    share: Tensor | None = None
 
 
 class Prediction(NamedTuple):
@@ -107,7 +114,8 @@ class PCQ(nn.Module):
     """Progressive channel querying: the encoder's output queries MLCNN's layers one after the other.
 
     Shape:
-        waves ``(B, N)``, 16 kHz segments padded with zeros at the end → ``Prediction``
+        waves ``(B, N)``, 16 kHz segments padded with zeros at the end, and ``(B,)``, how many samples of each are
+        recording; ``None``: all of them → ``Prediction``
     """
 
     def __init__(self, config: PCQConfig) -> None:
@@ -127,13 +135,13 @@ class PCQ(nn.Module):
         self.classifier = _classifier((width, *config.hidden, len(config.labels)), config.dropout)
         self.to(memory_format=torch.channels_last)  # of 2-D convolutions: half the time on a CPU
 
-    def forward(self, waves: Tensor) -> Prediction:
+    def forward(self, waves: Tensor, n_samples: Tensor | None = None) -> Prediction:
         """Judge a batch of segments."""
-        return self.judge(self.perceive(waves))
+        return self.judge(self.perceive(waves, n_samples))
 
-    def perceive(self, waves: Tensor) -> Inputs:
+    def perceive(self, waves: Tensor, n_samples: Tensor | None = None) -> Inputs:
         """Compute what nothing is learnt for: the front ends, and the hidden states of a frozen encoder."""
-        return Inputs(self.level(waves), self.hear(waves))
+        return Inputs(self.level(waves), self.hear(waves), self.share(n_samples, waves.shape[1]))
 
     def level(self, waves: Tensor) -> Tensor:
         """Compute the normalised spectrogram ``(B, 1, H, W)``."""
@@ -150,6 +158,10 @@ class PCQ(nn.Module):
         with torch.no_grad():
             return torch.stack(self.encoder.hidden_states(heard), dim=1)
 
+    def share(self, n_samples: Tensor | None, length: int) -> Tensor | None:
+        """Compute the share of segments of ``length`` samples that is recording, where padding is to be left out."""
+        return n_samples / length if n_samples is not None and self.config.mask_padding else None
+
     def judge(self, inputs: Inputs) -> Prediction:
         """Judge what the front ends have made of a batch of segments."""
         maps = self.mlcnn(inputs.level.contiguous(memory_format=torch.channels_last))
@@ -157,26 +169,29 @@ class PCQ(nn.Module):
         if self.encoder is not None and inputs.heard is not None:
             frozen = self.config.encoder.frozen
             frames = self.encoder.combine(inputs.heard.unbind(1)) if frozen else self.encoder(inputs.heard)
-        parts = [*self._query(maps, frames), _gap(maps[-1])]
+        parts = [_gap(z, inputs.share) for z in (*self._query(maps, frames), maps[-1])]
         if frames is not None:
-            parts.append(self.attention(maps[-1], frames))  # Q4
+            parts.append(self.attention(maps[-1], frames, inputs.share))  # Q4
         fusion = torch.cat(parts, dim=1)
         return Prediction(self.classifier(fusion), fusion, frames)
 
     def _query(self, maps: list[Tensor], frames: Tensor | None) -> list[Tensor]:
-        """Give Gap(z1), Gap(z2), Gap(z3): each CSQ under its query token Q1, Q2, Q3 (Eqs. 6 and 8)."""
+        """Give z1, z2, z3: each CSQ under its query token Q1, Q2, Q3 (Eq. 6)."""
         if frames is None:
             return []
         token = frames.unsqueeze(1)  # (B, 1, T, D): one channel
         return [
-            _gap(csq(shallow, deep, functional.adaptive_avg_pool2d(token, (shallow.shape[2], shallow.shape[3]))))
+            csq(shallow, deep, functional.adaptive_avg_pool2d(token, (shallow.shape[2], shallow.shape[3])))
             for csq, shallow, deep in zip(self.csq, maps, maps[1:], strict=False)
         ]
 
 
-def _gap(x: Tensor) -> Tensor:
-    """Average ``(B, C, H, W)`` over its positions: ``(B, C)`` (Eq. 1)."""
-    return x.mean(dim=(2, 3))
+def _gap(x: Tensor, share: Tensor | None) -> Tensor:
+    """Average ``(B, C, H, W)`` over its positions, those in time only within ``share``: ``(B, C)`` (Eq. 1)."""
+    if share is None:
+        return x.mean(dim=(2, 3))
+    inside = within(share, x.shape[2]).to(x.dtype)
+    return torch.einsum("bch,bh->bc", x.mean(dim=3), inside / inside.sum(dim=1, keepdim=True))
 
 
 def _classifier(widths: tuple[int, ...], dropout: float) -> nn.Sequential:

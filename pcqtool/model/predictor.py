@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 
 from pcqtool.errors import ModelError, SettingsError
-from pcqtool.model.directory import load, sha256
+from pcqtool.model.directory import Places, load, sha256
 
 
 def choose_device(name: str = "auto") -> torch.device:
@@ -39,26 +39,36 @@ def choose_device(name: str = "auto") -> torch.device:
 class Predictor:
     """A model ready to judge segments.
 
+    Args:
+        directory: the model's.
+        device: as for ``choose_device``.
+        encoders: where to look for an encoder that the model does not hold, as for ``load``.
+
     Attributes:
         config: the model's ``ModelConfig``.
         sha256: the model's hash.
         device: where it runs.
     """
 
-    def __init__(self, directory: Path, device: str = "auto") -> None:
+    def __init__(self, directory: Path, device: str = "auto", encoders: Places | None = None) -> None:
         self.device = choose_device(device)
-        self.model, self.config = load(directory)
+        self.model, self.config = load(directory, encoders)
         self.sha256 = sha256(directory)
         self.model.to(self.device)
 
     @torch.inference_mode()
-    def log_probs(self, waves: NDArray[np.float32]) -> NDArray[np.float64]:
-        """Judge segments ``(B, N)``; log-probabilities ``(B, L)`` after division by the temperature.
+    def log_probs(self, waves: NDArray[np.float32], n_samples: NDArray[np.int64] | None = None) -> NDArray[np.float64]:
+        """Judge segments; give log-probabilities ``(B, L)`` after division by the temperature.
+
+        Args:
+            waves: ``(B, N)``, padded with zeros at the end.
+            n_samples: ``(B,)``, samples before the padding; ``None`` if nothing is padding.
 
         Raises:
             ModelError: if the model's output is not finite.
         """
-        logits = self.model(torch.from_numpy(waves).to(self.device)).logits.double().cpu()
+        lengths = None if n_samples is None else torch.from_numpy(n_samples).to(self.device)
+        logits = self.model(torch.from_numpy(waves).to(self.device), lengths).logits.double().cpu()
         if not torch.isfinite(logits).all():
             raise ModelError(f"model {self.config.name} gave an output that is not finite", "The model is damaged.")
         scaled: NDArray[np.float64] = (logits / self.config.temperature).log_softmax(dim=1).numpy()

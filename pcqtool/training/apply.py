@@ -9,7 +9,7 @@ import numpy as np
 
 from pcqtool.corpora.base import Utterance
 from pcqtool.errors import CorpusError
-from pcqtool.model.directory import find, load
+from pcqtool.model.directory import Places, find, load
 from pcqtool.model.predictor import choose_device
 from pcqtool.training.data import build_segments
 from pcqtool.training.fit import file_probabilities, judge
@@ -17,7 +17,14 @@ from pcqtool.training.metrics import score
 from pcqtool.training.views import ViewSettings
 
 
-def apply_model(name: str, corpus: str, utterances: Sequence[Utterance], device: str, n_jobs: int) -> dict[str, Any]:
+def apply_model(
+    name: str,
+    corpus: str,
+    utterances: Sequence[Utterance],
+    device: str,
+    n_jobs: int,
+    encoders: Places | None = None,
+) -> dict[str, Any]:
     """Score a model on the utterances whose label it knows.
 
     Args:
@@ -26,6 +33,7 @@ def apply_model(name: str, corpus: str, utterances: Sequence[Utterance], device:
         utterances: the corpus's.
         device: as for ``choose_device``.
         n_jobs: recordings read at the same time.
+        encoders: where to look for an encoder that the model does not hold, as for ``load``.
 
     Returns:
         What goes into ``metrics.json``; with a ``warning`` if the model has learnt from a corpus of this name.
@@ -35,7 +43,7 @@ def apply_model(name: str, corpus: str, utterances: Sequence[Utterance], device:
         ModelError: if there is no such model, or it is damaged.
         SettingsError: if this machine has no such device.
     """
-    model, config = load(find(name))
+    model, config = load(find(name), encoders)
     known = [utterance for utterance in utterances if utterance.label in config.labels]
     if not known:
         raise CorpusError(

@@ -18,7 +18,7 @@ def hide(inputs: Inputs, settings: SpecAugment) -> Inputs:
     heard = inputs.heard
     if heard is not None and heard.ndim == 3:  # (B, bands, T)
         heard = _mask(heard.unsqueeze(1), settings).squeeze(1)
-    return Inputs(level, heard)
+    return inputs._replace(level=level, heard=heard)
 
 
 def _mask(spectrogram: Tensor, settings: SpecAugment) -> Tensor:

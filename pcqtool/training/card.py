@@ -28,7 +28,7 @@ def write_card(config: ModelConfig, titles: Sequence[str], licences: Sequence[st
     lines += [f"- Classes: {', '.join(config.labels)}", f"- Corpora: {'; '.join(titles)}"]
     lines += [f"- Temperature: {config.temperature:.3f}; from segments to file by `{config.aggregation}`", ""]
     lines += ["## Scores", "", *_scores(scores), "", _LIMITS]
-    lines += ["## Licences", "", _origin(config.provenance), "", *(f"- {licence}" for licence in licences), ""]
+    lines += ["## Licences", "", _origin(config), "", *(f"- {licence}" for licence in licences), ""]
     return "\n".join(lines)
 
 
@@ -41,10 +41,15 @@ def _scores(scores: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def _origin(provenance: Mapping[str, Any]) -> str:
+def _origin(config: ModelConfig) -> str:
     """Say whose weights these are."""
-    encoder, teacher = provenance.get("encoder"), provenance.get("teacher")
-    if encoder:
+    encoder, teacher = config.provenance.get("encoder"), config.provenance.get("teacher")
+    if config.encoder_source is not None:
+        whose = (
+            "All weights in this directory began at random. The frozen speech encoder is not in it: it is "
+            f"{config.encoder_source.name}, known by a hash of its tensors, and its own licence holds for it."
+        )
+    elif encoder:
         whose = f"The speech encoder began with the weights of {encoder}, whose licence holds for it."
     else:
         whose = "All weights began at random: none of another model's are in it."

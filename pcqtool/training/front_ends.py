@@ -44,9 +44,9 @@ class FrontEnds:
             return perceive(self.model, self.data, rows)
         places = torch.from_numpy(self.place[rows])
         level, *heard = (part[places].float().to(self.device) for part in self.parts)
-        if heard:
-            return Inputs(level, heard[0])
-        return Inputs(level, recall(self.data, rows, self.device) if _has_states(self.model, self.data) else None)
+        if not heard and _has_states(self.model, self.data):
+            heard = [recall(self.data, rows, self.device)]
+        return Inputs(level, heard[0] if heard else None, _share(self.model, self.data, rows))
 
     def _compute(self, rows: NDArray[np.int64]) -> tuple[Tensor, Tensor | None]:
         """Compute what is kept: all, but for hidden states that are kept already."""
@@ -61,8 +61,8 @@ def perceive(model: PCQ, data: SegmentSet, rows: NDArray[np.int64]) -> Inputs:
     device = next(model.parameters()).device
     waves = torch.from_numpy(data.waves(rows)).to(device)
     if _has_states(model, data):
-        return Inputs(model.level(waves), recall(data, rows, device))
-    return model.perceive(waves)
+        return Inputs(model.level(waves), recall(data, rows, device), _share(model, data, rows))
+    return model.perceive(waves, torch.from_numpy(data.n_samples[rows]).to(device))
 
 
 def recall(data: SegmentSet, rows: NDArray[np.int64], device: torch.device) -> Tensor:
@@ -85,6 +85,11 @@ def with_statistics(config: PCQConfig, data: SegmentSet, train: Sequence[int]) -
         n, total, squares = n + level.numel(), total + level.sum().item(), squares + level.square().sum().item()
     mean = total / max(n, 1)
     return replace(config, mean_db=round(mean, 4), sd_db=round(math.sqrt(max(squares / max(n, 1) - mean**2, 1.0)), 4))
+
+
+def _share(model: PCQ, data: SegmentSet, rows: NDArray[np.int64]) -> Tensor | None:
+    n_samples = torch.from_numpy(data.n_samples[rows]).to(next(model.parameters()).device)
+    return model.share(n_samples, data.samples.shape[1])
 
 
 def _has_states(model: PCQ, data: SegmentSet) -> bool:

@@ -82,7 +82,8 @@ def mixed_loss(
     other = rng.permutation(len(rows))
     level = inputs.level.lerp(inputs.level[other], 1.0 - share)
     heard = None if inputs.heard is None else inputs.heard.lerp(inputs.heard[other], 1.0 - share)
-    prediction = _judge(model, Inputs(level, heard))
+    longer = None if inputs.share is None else inputs.share.maximum(inputs.share[other])
+    prediction = _judge(model, Inputs(level, heard, longer))
     mixed: Tensor = share * loss_of(prediction, rows) + (1.0 - share) * loss_of(prediction, rows[other])
     return mixed
 

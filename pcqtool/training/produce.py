@@ -12,8 +12,9 @@ import torch
 
 from pcqtool import __version__
 from pcqtool.corpora.base import Corpus
-from pcqtool.errors import SettingsError
+from pcqtool.errors import ModelError, SettingsError
 from pcqtool.model.directory import CARD, CONFIG, METRICS, WEIGHTS, ModelConfig, describe, save
+from pcqtool.model.foreign import check_foreign, name_encoder
 from pcqtool.tables.atomic import TEMPORARY_SUFFIX, reported, sweep
 from pcqtool.training.card import write_card
 from pcqtool.training.checkpoint import CHECKPOINT
@@ -47,15 +48,42 @@ def _is_left_over(name: str) -> bool:
     return name.startswith(".") and name.endswith(TEMPORARY_SUFFIX)
 
 
+def check_left_out(experiment: Experiment) -> None:
+    """Check, before hours are spent on training, that the encoder can be left out of the model's directory.
+
+    Raises:
+        SettingsError: if it is not a pre-trained one, or is trained.
+    """
+    try:
+        check_foreign(experiment.config.encoder)
+    except ModelError as error:
+        raise SettingsError(error.what, error.hint) from error
+
+
 def produce(
-    out: Path, name: str, corpus: Corpus, experiment: Experiment, fold: Fold, trained: Trained
+    out: Path,
+    name: str,
+    corpus: Corpus,
+    experiment: Experiment,
+    fold: Fold,
+    trained: Trained,
+    encoder_name: str | None = None,
 ) -> dict[str, Any]:
     """Write the directory of a trained model, and remove its checkpoint; give what went into ``metrics.json``.
+
+    Args:
+        out: the new or empty directory.
+        name: of the model.
+        corpus: the one it was trained on.
+        experiment: the corpus and recipe.
+        fold: which utterances were learned from, which decided when to stop.
+        trained: the model.
+        encoder_name: Hub id of a frozen encoder whose weights are to be left out; ``None`` to store all weights.
 
     Raises:
         SettingsError: if the directory is not empty.
         TableError: if it cannot be written to.
-        ModelError: if a weight does not fit into half precision.
+        ModelError: if a weight does not fit into half precision, or the encoder cannot be left out.
     """
     prepare(out)
     speakers = _speakers(experiment, fold.train)
@@ -76,6 +104,7 @@ def produce(
             "recipe": experiment.recipe.to_dict(),
             **experiment.origins,
         },
+        encoder_source=None if encoder_name is None else name_encoder(trained.model, encoder_name),
     )
     metrics = _metrics(experiment, fold, trained)
     save(out, config, trained.model, metrics, write_card(config, [corpus.title], [_licence(corpus)], metrics))

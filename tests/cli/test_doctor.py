@@ -5,7 +5,7 @@ from importlib.metadata import requires
 
 import pytest
 
-from pcqtool.cli.checks import pytorch, surroundings, versions
+from pcqtool.cli.checks import contents, pytorch, surroundings, versions
 from pcqtool.cli.checks.finding import Status, fault, ok
 from pcqtool.cli.doctor import _guarded, show
 
@@ -103,6 +103,29 @@ def test_environment_and_settings_file_are_checked_but_do_not_stop_it(pcqtool, s
     assert found["PCQTOOL_JOBS"]["status"] == "warning"
     assert found["PCQTOOL_MODELS"]["remedy"] == "Did you mean PCQTOOL_MODEL?"
     assert found["PCQTOOL_DEVICE"]["status"] == "ok"
+
+
+def test_the_encoder_of_a_bundled_model_is_looked_for(monkeypatch, borrowing_model, tiny_whisper, tmp_path):
+    monkeypatch.setattr("pcqtool.model.directory._BUNDLED", borrowing_model.parent)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("PCQTOOL_ENCODERS", str(tmp_path))
+    [finding] = contents.encoders()
+    assert (finding.check, finding.status) == ("encoder of borrowing", Status.WARNING)
+    assert finding.found == "some/whisper is not on this machine"
+    assert "hf download some/whisper" in finding.remedy
+    monkeypatch.setenv("PCQTOOL_ENCODERS", str(tiny_whisper.parent))
+    [finding] = contents.encoders()
+    assert finding.status is Status.OK
+    assert str(tiny_whisper) in finding.found
+
+
+def test_every_folder_of_encoders_is_checked(monkeypatch, tmp_path):
+    monkeypatch.setenv("PCQTOOL_ENCODERS", f"{tmp_path}:{tmp_path / 'gone'}")
+    finding = next(each for each in surroundings.environment() if each.check == "PCQTOOL_ENCODERS")
+    assert finding.status is Status.WARNING
+    assert finding.found.endswith(f"names what is not a directory: {tmp_path / 'gone'}")
+    monkeypatch.setenv("PCQTOOL_ENCODERS", str(tmp_path))
+    assert surroundings._variable("PCQTOOL_ENCODERS", str(tmp_path)).status is Status.OK
 
 
 def dependency(line, monkeypatch, installed):

@@ -24,6 +24,7 @@ from pcqtool.tables.reader import read_files, read_segments
 def _surroundings(monkeypatch, tmp_path):
     for name in [name for name in os.environ if name.startswith("PCQTOOL_")]:
         monkeypatch.delenv(name)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     monkeypatch.chdir(tmp_path)
 
 
@@ -182,6 +183,51 @@ def test_the_model_can_come_from_the_environment(label, calls, tiny_model, monke
     assert len(err.splitlines()) == 2
 
 
+@pytest.fixture
+def no_cache(monkeypatch, tmp_path):
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "cache"))
+
+
+def test_a_model_finds_its_encoder_by_flag_before_environment_before_file(
+    label, calls, borrowing_model, tiny_whisper, tmp_path, monkeypatch, no_cache
+):
+    model = str(borrowing_model)
+    for path in ("nowhere", "elsewhere"):
+        (tmp_path / path).mkdir()
+    assert label(calls, "--encoder-dir", tiny_whisper, "--out", "flag.parquet", model=model)[0] == 0
+    monkeypatch.setenv("PCQTOOL_ENCODERS", os.pathsep.join(("nowhere", str(tiny_whisper.parent))))
+    assert label(calls, "--out", "variable.parquet", model=model)[0] == 0
+    monkeypatch.setenv("PCQTOOL_ENCODERS", "nowhere")
+    (tmp_path / "file.toml").write_text(f'[label]\nencoder-dir = "{tiny_whisper}"\n')
+    code, _, err = label(calls, "--config", "file.toml", "--out", "no.parquet", model=model)
+    assert (code, "not in nowhere, the Hub's cache" in err) == (1, True)
+    monkeypatch.delenv("PCQTOOL_ENCODERS")
+    several = ("--encoder-dir", "elsewhere", "--encoder-dir", tiny_whisper)
+    assert label(calls, "--config", "file.toml", "--out", "file.parquet", model=model)[0] == 0
+    assert label(calls, *several, "--batch-size", "1", "--out", "several.parquet", model=model)[0] == 0
+    first = read_segments(tmp_path / "flag.parquet")
+    for name in ("variable", "file", "several"):
+        assert_frame_equal(read_segments(tmp_path / f"{name}.parquet"), first, abs_tol=1e-5)
+    assert read_provenance(tmp_path / "flag.parquet").model_sha256 == model_directory.sha256(borrowing_model)
+
+
+def test_a_missing_encoder_is_two_lines_and_leaves_no_table(label, calls, borrowing_model, tmp_path, no_cache):
+    code, out, err = label(calls, model=str(borrowing_model))
+    assert (code, out) == (1, "")
+    lines = err.splitlines()
+    assert lines[0].startswith("fetching the encoder some/whisper from the Hugging Face Hub")
+    assert lines[1].startswith("error: model borrowing needs the encoder some/whisper, which is not in the Hub's cache")
+    assert "--encoder-dir" in lines[2]
+    assert len(lines) == 3
+    assert not list(tmp_path.glob("*.parquet"))
+
+
+def test_a_run_with_nothing_to_do_needs_no_encoder(label, calls, borrowing_model, tiny_whisper, no_cache):
+    label(calls, "--encoder-dir", tiny_whisper, model=str(borrowing_model))
+    code, out, _ = label(calls, model=str(borrowing_model))
+    assert (code, "3 done before" in out) == (0, True)
+
+
 STRANGE = ["two words.wav", "line\nbreak.wav", "quotes\"'.wav", "größe-声.wav", "back\\slash.wav", "\udcff\udcfe.wav"]
 
 
@@ -274,9 +320,9 @@ from pcqtool.labelling import plan
 from pcqtool.model.predictor import Predictor
 plan.PART_FILES = 2
 log_probs = Predictor.log_probs
-def slow(self, waves):
+def slow(self, *segments):
     time.sleep(0.5)
-    return log_probs(self, waves)
+    return log_probs(self, *segments)
 Predictor.log_probs = slow
 sys.exit(main(sys.argv[1:]))
 """

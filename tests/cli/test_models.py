@@ -1,10 +1,11 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import numpy as np
 import pytest
-from safetensors.numpy import save_file
+from safetensors.numpy import load_file, save_file
 
 from pcqtool.model import directory
 
@@ -28,7 +29,13 @@ def test_list_finds_local_models_and_passes_over_other_configurations(pcqtool, m
     rows = json.loads(pcqtool("models", "list", "--json").stdout)
     local = [row for row in rows if row["where"] != "bundled"]
     assert local == [
-        {"name": "first", "labels": ["anger", "neutral"], "trained_on": "two rooms", "where": "mine/first"}
+        {
+            "name": "first",
+            "labels": ["anger", "neutral"],
+            "trained_on": "two rooms",
+            "where": "mine/first",
+            "encoder": None,
+        }
     ]
     assert [row["name"] for row in rows if row["where"] == "bundled"] == [p.name for p in directory.available()]
 
@@ -79,3 +86,32 @@ def test_incomplete_model_is_an_error_that_names_it(pcqtool, model, remove, said
     assert (done.returncode, done.stdout) == (1, "")
     assert said in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_list_says_whether_an_encoder_is_here(pcqtool, borrowing_model, tiny_whisper, tmp_path):
+    def encoder(*options, **env):
+        env |= {"HF_HUB_CACHE": str(tmp_path / "cache")}
+        rows = json.loads(pcqtool("models", "list", str(borrowing_model), "--json", *options, **env).stdout)
+        return {row["name"]: row["encoder"] for row in rows}["borrowing"]
+
+    assert encoder() == "some/whisper, missing"
+    assert encoder("--encoder-dir", str(tiny_whisper)) == f"some/whisper, in {tiny_whisper}"
+    assert encoder(PCQTOOL_ENCODERS=str(tiny_whisper.parent)) == f"some/whisper, in {tiny_whisper}"
+
+
+def test_info_compares_the_encoders_tensors(pcqtool, borrowing_model, tiny_whisper, tmp_path):
+    other = shutil.copytree(tiny_whisper, tmp_path / "other")
+    weights = load_file(other / directory.WEIGHTS)
+    save_file({name: tensor + 1 for name, tensor in weights.items()}, other / directory.WEIGHTS)
+
+    def encoder(folder):
+        done = pcqtool("models", "info", str(borrowing_model), "--json", "--encoder-dir", str(folder))
+        assert done.returncode == 0
+        return json.loads(done.stdout)["encoder"]
+
+    right, wrong = encoder(tiny_whisper), encoder(other)
+    assert (right["name"], right["where"], right["problem"]) == ("some/whisper", str(tiny_whisper), None)
+    assert right["size_bytes"] == (tiny_whisper / directory.WEIGHTS).stat().st_size
+    assert wrong["where"] is None
+    assert wrong["sha256"] == right["sha256"]
+    assert f"the tensors in {other} hash to" in wrong["problem"]

@@ -8,6 +8,8 @@ import time
 
 import polars as pl
 import pytest
+from polars.testing import assert_frame_equal
+from safetensors.torch import load_file
 
 from pcqtool.cli import app
 
@@ -241,3 +243,35 @@ def test_torch_is_not_loaded_for_help_or_a_missing_corpus(arguments):
     )
     done = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=True)
     assert done.stderr.splitlines()[-1] == "[]"
+
+
+FROZEN = "encoder = { frozen = true, layers = [0, 1] }\n"
+
+
+def test_a_frozen_encoder_can_be_left_out_and_is_found_again(train, toy_root, tiny_whisper, tmp_path):
+    (tmp_path / "toy.toml").write_text((tmp_path / "toy.toml").read_text() + FROZEN)
+    encoder = ("--encoder", str(tiny_whisper), "--epochs", "1")
+    assert train("--out", "whole", *encoder)[0] == 0
+    assert train("--out", "head", *encoder, "--encoder-name", "some/whisper")[0] == 0
+    weights = {name: load_file(tmp_path / name / "model.safetensors") for name in ("whole", "head")}
+    assert {name for name in weights["whole"] if not name.startswith("encoder.model.")} == weights["head"].keys()
+    config = json.loads((tmp_path / "head" / "config.json").read_text())
+    assert config["encoder_source"]["name"] == "some/whisper"
+    assert "some/whisper, known by a hash" in (tmp_path / "head" / "README.md").read_text()
+    usual = ["label", str(next(toy_root.glob("*.wav"))), "--vad", "off", "--device", "cpu"]
+    for name in ("whole", "head"):
+        found = ["--encoder-dir", str(tiny_whisper.parent)]
+        assert app.main([*usual, "--model", name, *found, "--out", f"{name}.parquet"]) == 0
+    columns = [f"prob_{label}" for label in config["labels"]]
+    whole, head = (pl.read_parquet(f"{name}.parquet").select(columns) for name in ("whole", "head"))
+    assert_frame_equal(head, whole, abs_tol=1e-6)
+
+
+def test_a_tuned_encoder_is_not_left_out(train, tiny_whisper, tmp_path):
+    encoder = ("--encoder", str(tiny_whisper), "--epochs", "1")
+    code, out, err = train("--out", "m", *encoder, "--encoder-name", "some/whisper")
+    assert (code, out) == (2, "")
+    assert "only a frozen pre-trained encoder" in err
+    assert "frozen = true" in err
+    assert not list((tmp_path / "m").iterdir())
+    assert train("--out", "m", "--epochs", "1", "--encoder-name", "some/whisper")[0] == 2

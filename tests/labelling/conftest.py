@@ -18,9 +18,11 @@ class FakePredictor:
 
     def __init__(self):
         self.batches = []
+        self.n_samples = []
 
-    def log_probs(self, waves):
+    def log_probs(self, waves, n_samples=None):
         self.batches.append(len(waves))
+        self.n_samples += [None] * len(waves) if n_samples is None else n_samples.tolist()
         digests = [hashlib.sha256(wave.tobytes()).digest() for wave in waves]
         logits = np.array([[digest[0], digest[1], digest[2]] for digest in digests]) / 64.0
         return logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))

@@ -59,3 +59,12 @@ def test_waiting_segments_do_not_keep_their_chunks_in_memory(predictor):
     del one
     gc.collect()
     assert waves() is None
+
+
+def test_the_model_is_told_how_long_each_segment_is(predictor):
+    judge, track = Judge(predictor, 3, 0.1), Track("0")
+    one = chunk(5, speech=[1.0, 0.0, 1.0, 1.0, 1.0])
+    one.n_samples[-1] = 7
+    judge.add(track, one)
+    judge.finish()
+    assert predictor.n_samples == [48, 48, 48, 7]

@@ -112,7 +112,7 @@ def test_a_run_that_stops_keeps_its_parts_and_the_next_goes_on(
     run(tmp_path / "undisturbed", sources, predictor, tiny_model)
     log_probs = predictor.log_probs
 
-    def failing(waves):
+    def failing(waves, n_samples=None):
         if len(predictor.batches) == n_batches:
             raise stop("now")
         return log_probs(waves)

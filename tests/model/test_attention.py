@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from pcqtool.model.attention import TimeAttention
+from pcqtool.model.attention import TimeAttention, within
 
 
 @pytest.mark.parametrize(("height", "n_frames"), [(19, 149), (19, 19), (5, 150), (1, 75), (30, 7)])
@@ -34,3 +34,22 @@ def test_every_weight_learns_and_so_do_map_and_frames() -> None:
     for x in (x4, frames, *attention.parameters()):
         assert x.grad is not None
         assert x.grad.abs().max() > 1e-6
+
+
+def test_frames_outside_the_share_weigh_nothing() -> None:
+    attention = TimeAttention(8)
+    x4, frames, share = torch.randn(3, 8, 19, 4), torch.randn(3, 150, 24), torch.tensor([1.0, 0.25, 0.001])
+    loud = frames.clone()
+    loud[1, 38:], loud[2, 1:] = 1e6, -1e6
+    result = attention(x4, loud, share)
+    assert torch.equal(result, attention(x4, frames, share))
+    torch.testing.assert_close(result[0], attention(x4, frames)[0])
+    torch.testing.assert_close(result[2], frames[2, 0])
+
+
+@pytest.mark.parametrize(
+    ("n_samples", "n_inside"), [(48000, 150), (47999, 150), (16000, 50), (16001, 51), (320, 1), (321, 2), (0, 1)]
+)
+def test_frames_that_begin_in_the_recording_are_within(n_samples: int, n_inside: int) -> None:
+    inside = within(torch.tensor([n_samples]) / 48000, 150)[0]
+    assert inside.tolist() == [True] * n_inside + [False] * (150 - n_inside)

@@ -132,6 +132,49 @@ def test_perceiving_and_judging_are_the_whole(network: Network, waves: Tensor) -
     torch.testing.assert_close(model.judge(inputs).logits, model(waves).logits)
 
 
+LENGTHS = torch.tensor([48000] * 5 + [30000, 9000, 37])  # of the fixture ``waves``
+
+
+@pytest.mark.parametrize("name", ["none", "mini", "whisper"])
+def test_masked_padding_leaves_full_segments_and_the_papers_reading_alone(
+    network: Network, waves: Tensor, name: str
+) -> None:
+    model = settled(network(name, channels=(8, 12)), waves)
+    masked = network(name, channels=(8, 12), mask_padding=True).eval()
+    masked.load_state_dict(model.state_dict())
+    with torch.inference_mode():
+        plain, given, unknown = model(waves, LENGTHS), masked(waves, LENGTHS), masked(waves)
+    assert torch.equal(plain.logits, model(waves).logits)
+    assert torch.equal(plain.logits, unknown.logits)
+    torch.testing.assert_close(given.logits[:5], plain.logits[:5], atol=1e-5, rtol=1e-4)
+    assert (given.logits - plain.logits)[5:].abs().amax(dim=1).min() > 1e-3
+
+
+def test_masked_padding_brings_nothing_into_averages_and_q4(
+    network: Network, waves: Tensor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = network("whisper", csq=False, channels=(8, 12), strides=(2, 1), mask_padding=True).eval()
+    inputs = model.perceive(waves, LENGTHS)
+    maps, frames = model.mlcnn(inputs.level), model.encoder(inputs.heard)
+    monkeypatch.setattr(model.mlcnn, "forward", lambda level: maps)
+    monkeypatch.setattr(model.encoder, "forward", lambda heard: frames)
+    before = model.judge(inputs)
+    frames[6, 29:], maps[-1][6, :, 30:] = 1e6, 1e6  # 9 000 samples are 28.1 frames; the map's 30th step follows
+    after = model.judge(inputs)
+    torch.testing.assert_close(after.fusion[6, :12], before.fusion[6, :12])
+    assert (frames[6, 29:] == 1e6).all()
+    assert after.fusion.abs().max() < 1e3
+    torch.testing.assert_close(after.logits[5], before.logits[5])
+
+
+def test_masked_padding_is_the_same_in_every_batch(network: Network, waves: Tensor) -> None:
+    model = settled(network("whisper", (1, 2), channels=(8, 12, 16, 20), mask_padding=True), waves)
+    with torch.inference_mode():
+        whole = model(waves, LENGTHS).logits
+        alone = torch.cat([model(waves[i : i + 1], LENGTHS[i : i + 1]).logits for i in range(8)])
+    torch.testing.assert_close(whole, alone, atol=1e-5, rtol=0)
+
+
 def test_pool_makes_the_spectrogram_coarser(network: Network, waves: Tensor) -> None:
     model = network("none", pool=(4, 2), mean_db=0.0, sd_db=1.0)
     level = Spectrogram(SpectrogramSettings())(waves)
@@ -162,6 +205,7 @@ def test_classifier_has_the_widths_that_are_named(network: Network) -> None:
         {"pool": (2,)},
         {"pool": (0, 2)},
         {"hidden": (0,)},
+        {"mask_padding": 1},
         {"dropout": 1.5},
         {"dropout": math.nan},
         {"mean_db": math.inf},

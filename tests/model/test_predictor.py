@@ -38,6 +38,17 @@ def test_log_probabilities_are_calibrated(place: Path, waves: Tensor) -> None:
     assert np.abs(differences).max() > 0.1
 
 
+def test_padding_is_told_from_the_recording(network: Callable[..., PCQ], waves: Tensor, tmp_path: Path) -> None:
+    model = network("mini", channels=(8, 12), mask_padding=True)
+    save(tmp_path, ModelConfig("small", model.config.labels, describe(model.config)), model, {}, "")
+    predictor, n_samples = Predictor(tmp_path, "cpu"), np.array([48000] * 5 + [30000, 9000, 37])
+    log_probs = predictor.log_probs(waves.numpy(), n_samples)
+    with torch.inference_mode():
+        expected = predictor.model(waves, torch.from_numpy(n_samples)).logits.double().log_softmax(dim=1)
+    np.testing.assert_allclose(log_probs, expected, atol=1e-9)
+    assert np.abs(log_probs - predictor.log_probs(waves.numpy()))[5:].max() > 1e-3
+
+
 def test_it_knows_which_model_it_is(place: Path) -> None:
     predictor = Predictor(place, "cpu")
     assert (predictor.config.name, predictor.sha256) == ("small", sha256(place))

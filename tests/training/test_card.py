@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from pcqtool.model.directory import ModelConfig
+from pcqtool.model.directory import EncoderSource, ModelConfig
 from pcqtool.training.card import write_card
 
 SCORES = {"validation": {"n": 9, "wa": 0.5, "ua": 0.625}, "validation_speakers": ["s1", "s2"]}
@@ -26,3 +26,11 @@ def test_the_card_says_whose_weights_these_are(provenance, said, unsaid):
     assert "On 9 validation files of s1, s2" in card
     assert "WA 50.0, UA 62.5. This is no test" in card
     assert "must not be used to decide about people" in card
+
+
+def test_an_encoder_that_is_not_there_is_named_with_its_licence():
+    source = EncoderSource("some/whisper", "0" * 64)
+    config = ModelConfig("m", ("anger", "neutral"), {}, provenance={"encoder": "whisper"}, encoder_source=source)
+    card = write_card(config, ["X"], ["X: free"], SCORES)
+    assert "is not in it: it is some/whisper, known by a hash of its tensors, and its own licence holds for it" in card
+    assert "began with the weights of" not in card

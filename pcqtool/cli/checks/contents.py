@@ -1,4 +1,4 @@
-"""The model that is used by default, and the corpora that are registered."""
+"""The models inside the package, the encoders that they name, and the corpora that are registered."""
 
 from __future__ import annotations
 
@@ -24,6 +24,29 @@ def bundled_model() -> list[Finding]:
     except (OSError, SafetensorError) as error:
         return [fault(check, f"its weights cannot be read: {error}", remedy)]
     return [ok(check, f"{config.name}, {n_tensors} tensors, {', '.join(config.labels)}")]
+
+
+def encoders() -> list[Finding]:
+    """Look for the encoder that a bundled model names and does not hold; without it that one model cannot be used.
+
+    Kind and width are compared, not the tensors: that takes torch, which the faults above may have to do with.
+    """
+    from pcqtool.model import directory
+    from pcqtool.model.places import remedy
+
+    findings = []
+    for place in directory.available():
+        config = directory.read_config(place)
+        if (source := config.encoder_source) is None:
+            continue
+        check = f"encoder of {config.name}"
+        try:
+            found = next(directory.Places().candidates(config))
+        except PcqtoolError:
+            findings.append(warning(check, f"{source.name} is not on this machine", remedy(source)))
+        else:
+            findings.append(ok(check, f"{source.name}, in {found}; its tensors are checked when it is used"))
+    return findings
 
 
 def corpora() -> list[Finding]:

@@ -21,6 +21,11 @@ def _no_folder(value: str) -> str:
     return "" if Path(value).expanduser().is_dir() else "is not a directory"
 
 
+def _no_folders(value: str) -> str:
+    lacking = [folder for folder in value.split(os.pathsep) if _no_folder(folder)]
+    return f"names what is not a directory: {', '.join(lacking)}" if lacking else ""
+
+
 def _no_file(value: str) -> str:
     return "" if Path(value).expanduser().is_file() else "is not a file"
 
@@ -44,7 +49,7 @@ VARIABLES: dict[str, Callable[[str], str]] = {
     "PCQTOOL_CONFIG": _no_file,
     "PCQTOOL_CORPORA": _no_folder,
     "PCQTOOL_DEVICE": _no_device,
-    "PCQTOOL_ENCODERS": _no_folder,
+    "PCQTOOL_ENCODERS": _no_folders,
     "PCQTOOL_JOBS": _no_count,
     "PCQTOOL_MODEL": _no_model,
 }
