@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,6 +12,8 @@ from scipy.stats import binom
 from pcqtool.errors import TableError
 from pcqtool.training.compare import compare, mcnemar
 from pcqtool.training.resampling import N_RESAMPLES
+
+TWO = [("a", 0, "s", 0, 0.5), ("b", 0, "s", 0, 0.5)]
 
 
 def run(predictions, wrong=(), seeds=(0,), n_speakers=4, n=6):
@@ -68,20 +71,12 @@ def test_runs_on_other_utterances_are_refused(predictions):
     with pytest.raises(TableError, match="what the utterances truly are"):
         compare(predictions([("a", 0, "s", 0, 0.5)]), predictions([("a", 1, "s", 0, 0.5)]))
     with pytest.raises(TableError, match="more often than others"):
-        compare(
-            predictions([("a", 0, "s", 0, 0.5, 0), ("a", 0, "s", 0, 0.5, 1), ("b", 0, "s", 0, 0.5)]), two(predictions)
-        )
-
-
-def two(predictions):
-    return predictions([("a", 0, "s", 0, 0.5), ("b", 0, "s", 0, 0.5)])
+        compare(predictions([*TWO, ("a", 0, "s", 0, 0.5, 1)]), predictions(TWO))
 
 
 def test_runs_with_other_labels_are_refused(predictions):
-    from dataclasses import replace
-
     with pytest.raises(TableError, match="other labels: anger, neutral, sadness and anger, fear, sadness"):
-        compare(two(predictions), replace(two(predictions), labels=("anger", "fear", "sadness")))
+        compare(predictions(TWO), replace(predictions(TWO), labels=("anger", "fear", "sadness")))
 
 
 @settings(deadline=None)
