@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from pcqtool.corpora.conformance import fault
-from pcqtool.tables.schema import files_schema, segments_schema
+from pcqtool.tables.schema import files_schema, predictions_schema, segments_schema
 
 ROOT = Path(__file__).parents[1]
 
@@ -41,13 +41,27 @@ def test_every_column_is_explained(part: int, schema: object) -> None:
     ]
 
 
+def test_every_column_of_predictions_is_explained() -> None:
+    section = (ROOT / "docs/tables.md").read_text(encoding="utf-8").split("\n## Predictions")[1].split("\n## ")[0]
+    cells = "".join(line.split("|")[1] for line in section.splitlines() if line.startswith("| `"))
+    explained = [name for name in re.findall(r"`(\w+)", cells) if name != "uncalibrated_"]
+    assert explained == predictions_schema(()).names[len(files_schema(())) :]
+
+
 def test_files_that_the_paper_map_names_exist() -> None:
     for path in re.findall(r"`((?:pcqtool|tests)/[\w/.]+)`", (ROOT / "docs/paper-map.md").read_text(encoding="utf-8")):
         assert (ROOT / path).exists(), path
 
 
 @pytest.mark.parametrize(
-    "file", [*sorted(path.name for path in ROOT.glob("*.md")), "docs/models.md", "docs/tables.md", "docs/training.md"]
+    "file",
+    [
+        *sorted(path.name for path in ROOT.glob("*.md")),
+        "docs/evaluation.md",
+        "docs/models.md",
+        "docs/tables.md",
+        "docs/training.md",
+    ],
 )
 def test_links_lead_somewhere(file: str) -> None:
     for target in re.findall(r"\]\(([^)#]+)\)", (ROOT / file).read_text(encoding="utf-8")):

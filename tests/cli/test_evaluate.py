@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 
+import polars as pl
 import pytest
 
 from pcqtool.cli import app
@@ -22,20 +23,68 @@ def evaluate(capsys, toy_root):
     return run
 
 
+def changed(folder):
+    return {path.relative_to(folder).as_posix(): path.stat().st_mtime_ns for path in sorted(folder.rglob("*.json"))}
+
+
 def test_a_protocol_is_run_once_and_stamped_on_the_result(evaluate, tmp_path):
     code, out, err = evaluate("--protocol", "loso", "--out", "e")
     assert code == 0
     assert "manifest: 36 utterances, 4 folds" in err
-    for part in ("loso", "WA", "UA", "macro-F1", "ECE", "files 0, speakers 0, sessions unknown", "true, judged"):
+    for part in ("loso: leave one speaker out", "WA", "UA", "macro-F1", "before the temperature", "true, judged"):
         assert part in out
+    assert "stamp        Test and the other parts share no file and no speaker." in out
+    assert "over seeds" not in out
     metrics = json.loads((tmp_path / "e" / "metrics.json").read_text())
     assert (metrics["corpus"], metrics["protocol"], metrics["pooled"]["n"]) == ("manifest", "loso", 36)
-    assert sorted(path.name for path in (tmp_path / "e" / "folds").iterdir()) == [f"s{n}.json" for n in range(4)]
-    changed = [path.stat().st_mtime_ns for path in sorted((tmp_path / "e" / "folds").iterdir())]
+    before = changed(tmp_path / "e" / "folds")
+    assert list(before) == [f"seed-0/s{n}.json" for n in range(4)]
     code, out, _ = evaluate("--protocol", "loso", "--out", "e", "--json")
     assert code == 0
     assert json.loads(out) == metrics
-    assert [path.stat().st_mtime_ns for path in sorted((tmp_path / "e" / "folds").iterdir())] == changed
+    assert changed(tmp_path / "e" / "folds") == before
+
+
+def test_predictions_are_a_table_from_which_the_figures_can_be_counted(evaluate, tmp_path):
+    evaluate("--protocol", "loso", "--out", "e")
+    metrics = json.loads((tmp_path / "e" / "metrics.json").read_text())
+    table = pl.read_parquet(tmp_path / "e" / "predictions.parquet")
+    right = table["label"].cast(str) == table["truth"].cast(str)
+    assert right.mean() == pytest.approx(metrics["pooled"]["wa"])
+    assert (table["fold"].cast(str) == table["speaker"].cast(str)).all()
+    assert table["file"].is_unique().all()
+    assert set(table["seed"]) == {0}
+
+
+def test_seeds_are_trained_side_by_side_and_kept(evaluate, tmp_path):
+    code, _, _ = evaluate("--protocol", "loso", "--out", "e")
+    before = changed(tmp_path / "e" / "folds")
+    code, out, err = evaluate("--protocol", "loso", "--out", "e", "--seeds", "2")
+    assert code == 0
+    assert "4 folds with 2 seeds" in err
+    for part in ("seeds           0, 1", "over seeds", "seeds together", "an ensemble"):
+        assert part in out
+    after = changed(tmp_path / "e" / "folds")
+    assert len(after) == 8
+    assert before.items() <= after.items()
+    metrics = json.loads((tmp_path / "e" / "metrics.json").read_text())
+    assert (metrics["seeds"], metrics["pooled"]["n"], metrics["n_utterances"]) == ([0, 1], 72, 36)
+    assert metrics["seeds_together"]["n"] == 36
+
+
+def test_a_leak_is_warned_of(evaluate):
+    code, out, err = evaluate("--protocol", "paper", "--out", "e")
+    assert code == 0
+    assert "warning: LEAKS on purpose" in err
+    assert "nothing in it may be compared" in out
+
+
+def test_more_speakers_may_validate(evaluate, tmp_path):
+    code, _, _ = evaluate("--protocol", "loso", "--validation", "2", "--out", "e")
+    assert code == 0
+    metrics = json.loads((tmp_path / "e" / "metrics.json").read_text())
+    assert [len(run["validation_speakers"]) for run in metrics["runs"]] == [2] * 4
+    assert [run["n_train"] for run in metrics["runs"]] == [9] * 4
 
 
 def test_a_model_is_judged_and_its_own_corpus_warned_of(evaluate, tiny_model, tmp_path):
@@ -45,6 +94,7 @@ def test_a_model_is_judged_and_its_own_corpus_warned_of(evaluate, tiny_model, tm
     assert metrics == json.loads((tmp_path / "e" / "metrics.json").read_text())
     assert metrics["pooled"]["n"] == 36
     assert "nothing trained" in metrics["protocol"]
+    assert pl.read_parquet(tmp_path / "e" / "predictions.parquet").height == 36
     known = tmp_path / "known"
     known.mkdir()
     for path in tiny_model.iterdir():
@@ -57,12 +107,26 @@ def test_a_model_is_judged_and_its_own_corpus_warned_of(evaluate, tiny_model, tm
     assert "UA" in out
 
 
+def test_labels_that_are_not_shared_are_named(evaluate, tiny_model, toy_root, tmp_path):
+    rows = (toy_root / "metadata.csv").read_text().splitlines()
+    lines = [f"{toy_root.as_posix()}/{row}".replace(",neutral", ",fear") for row in rows[1:]]
+    (tmp_path / "metadata.csv").write_text("\n".join([rows[0], *lines]))
+    code, out, _ = evaluate("--model", str(tiny_model), "--out", "e", root=tmp_path / "metadata.csv")
+    assert code == 0
+    assert "12 of fear, which the model does not know" in out
+    assert "neutral, which the corpus does not have" in out
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [
         ([], 2, "one of --protocol and --model"),
         (["--protocol", "loso", "--model", "x"], 2, "one of --protocol and --model"),
         (["--protocol", "lotto"], 2, "Known: loso"),
+        (["--protocol", "session"], 1, "needs to know the sessions; 36 of 36 utterances have none"),
+        (["--protocol", "sentence"], 1, "add a column 'text_id' to the manifest"),
+        (["--protocol", "paper", "--validation", "2"], 2, "It validates on its test part"),
+        (["--protocol", "loso", "--validation", "3"], 1, "needs at least 5 speakers; this corpus has 4"),
         (["--model", "no-model"], 1, "no model 'no-model'"),
         (["--protocol", "loso", "--recipe", "maxi"], 2, "no recipe 'maxi'"),
         (["--protocol", "loso", "--recipe", "mini"], 2, "--teacher"),

@@ -103,3 +103,42 @@ def test_windows_line_ends_are_read(root):
 def test_a_folder_without_sessions_is_an_error(tmp_path):
     with pytest.raises(CorpusError, match="no Session"):
         IEMOCAP(tmp_path).utterances()
+
+
+@pytest.fixture
+def five(tmp_path: Path) -> Path:
+    """All five sessions, in each a scripted and an improvised dialogue of both actors."""
+    for session in range(1, 6):
+        turns = {"F000": "neu", "F001": "exc", "F002": "ang", "M000": "sad", "M001": "hap", "M002": "xxx"}
+        dialog(tmp_path, f"Ses0{session}F_impro01", **turns)
+        dialog(tmp_path, f"Ses0{session}M_script01_1", M000="ang", M001="neu", F000="sad", F001="oth")
+    return tmp_path
+
+
+def test_ten_actors_in_five_sessions(five):
+    utterances = IEMOCAP(five).utterances()
+    assert len(utterances) == 5 * (5 + 3)  # ties and other labels are left out
+    assert {u.session for u in utterances} == {f"Ses0{n}" for n in range(1, 6)}
+    assert {u.speaker for u in utterances} == {f"Ses0{n}_{sex}" for n in range(1, 6) for sex in "FM"}
+    assert {u.text_id for u in utterances} == {None, "script01_1"}
+
+
+def test_a_session_can_be_left_out(five):
+    from pcqtool.training.splits import PROTOCOLS, overlap, stamp
+
+    utterances, protocol = IEMOCAP(five).utterances(), PROTOCOLS["session"]
+    folds = protocol.folds(utterances, 0)
+    assert [fold.name for fold in folds] == [f"Ses0{n}" for n in range(1, 6)]
+    for fold in folds:
+        assert len({utterances[index].speaker for index in fold.test}) == 2
+        counts = overlap(fold, utterances).test
+        assert (counts.files, counts.speakers, counts.sessions, counts.texts) == (0, 0, 0, 1)
+    text = stamp(protocol, folds, utterances).text
+    assert text.startswith("Test and the other parts share no file, no speaker and no session.")
+
+
+def test_one_speaker_left_out_shares_the_session_and_says_so(five):
+    from pcqtool.training.splits import PROTOCOLS, stamp
+
+    utterances, protocol = IEMOCAP(five).utterances(), PROTOCOLS["loso"]
+    assert "up to 1 session" in stamp(protocol, protocol.folds(utterances, 0), utterances).text
