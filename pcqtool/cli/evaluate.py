@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json as json_
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,8 +13,6 @@ from pcqtool.errors import SettingsError
 
 if TYPE_CHECKING:
     from pcqtool.training.crossval import FoldResult
-    from pcqtool.training.experiment import Experiment
-    from pcqtool.training.splits import Fold
 
 
 def evaluate(
@@ -23,14 +20,18 @@ def evaluate(
     protocol: Annotated[
         str | None,
         typer.Option(
-            "--protocol", metavar="loso", help="Cross-validate the recipe: loso leaves one speaker out at a time."
+            "--protocol",
+            metavar="NAME",
+            help="Cross-validate the recipe: loso leaves a speaker out at a time, session a session, sentence a text; "
+            "random10 shares speakers; paper validates on the test part, to show what that leak is worth.",
         ),
     ] = None,
     model: Annotated[
         str | None, typer.Option("--model", metavar="NAME|DIR", help="Judge with this model instead of training any.")
     ] = None,
     out: Annotated[
-        Path, typer.Option("--out", "-o", metavar="DIR", help="Directory for metrics.json and the folds.")
+        Path,
+        typer.Option("--out", "-o", metavar="DIR", help="Directory for metrics.json, predictions.parquet and folds/."),
     ] = Path("evaluation"),
     root: options.Root = None,
     recipe: options.RecipeName = "mini",
@@ -38,80 +39,92 @@ def evaluate(
     teacher: options.Teacher = None,
     epochs: options.Epochs = None,
     seed: options.Seed = 0,
+    seeds: Annotated[
+        int, typer.Option("--seeds", min=1, metavar="N", help="Train this often, with --seed and the seeds after it.")
+    ] = 1,
+    validation: Annotated[
+        int,
+        typer.Option(
+            "--validation", min=1, metavar="N", help="Speakers (texts, tenths of the files) that validate in a fold."
+        ),
+    ] = 1,
     device: options.Device = "auto",
     jobs: options.Jobs = 0,
     json: options.Json = False,
 ) -> None:
     """Evaluate a recipe by cross-validation, or a finished model.
 
-    With --protocol a model is trained for each fold and judges only speakers that it has not heard; a run that was
-    stopped goes on where it was. With --model nothing is trained.
+    With --protocol a model is trained for each fold and judges only what it has not learnt from; a run that was
+    stopped goes on where it was. With --model nothing is trained. What training and test have in common is counted
+    and stamped on the result.
     """
     if (protocol is None) == (model is None):
         raise SettingsError("one of --protocol and --model is needed, and not both", "For example: --protocol loso")
     from pcqtool.corpora import registry
-    from pcqtool.tables.atomic import replacing
-    from pcqtool.training.splits import PROTOCOLS
+    from pcqtool.training.splits import find_protocol
 
-    if protocol is not None and protocol not in PROTOCOLS:
-        raise SettingsError(f"unknown protocol {protocol!r}", f"Known: {', '.join(PROTOCOLS)}.")
-    utterances = registry.get(corpus, root).utterances()
     n_jobs = options.n_jobs(jobs)
-    if model is not None:
+    if protocol is None:
+        utterances = registry.get(corpus, root).utterances()
+
         from pcqtool.training.apply import apply_model
 
-        metrics = apply_model(model, corpus, utterances, device, n_jobs)
+        evaluation = apply_model(str(model), corpus, utterances, device, n_jobs)
     else:
         from pcqtool.training.recipe import load_recipe
 
-        folds = PROTOCOLS[str(protocol)](utterances, seed)
+        chosen = find_protocol(protocol)
+        utterances = registry.get(corpus, root).utterances()
+        folds = {each: chosen.folds(utterances, each, validation) for each in range(seed, seed + seeds)}
         settings = load_recipe(recipe, epochs=epochs, seed=seed)
 
         from pcqtool.model.predictor import choose_device
+        from pcqtool.training.crossval import cross_validate
+        from pcqtool.training.evaluation import FOLDS
         from pcqtool.training.experiment import Experiment
+        from pcqtool.training.summary import conclude
 
-        console.info(f"{corpus}: {len(utterances)} utterances, {len(folds)} folds")
+        n_folds = sum(map(len, folds.values()))
+        often = f" with {seeds} seeds" if seeds > 1 else ""
+        console.info(f"{corpus}: {len(utterances)} utterances, {n_folds // seeds} folds{often}")
         experiment = Experiment(utterances, settings, choose_device(device), encoder, teacher, n_jobs)
-        metrics = {"corpus": corpus, "protocol": protocol}
-        metrics |= _cross_validate(experiment, folds, out / "folds", n_jobs)
-    with replacing(out / "metrics.json") as file:
-        file.write(f"{json_.dumps(metrics, indent=1)}\n".encode())
-    if "warning" in metrics:
-        console.warn(metrics["warning"])
+        with console.progress(n_folds, "folds") as progress:
+
+            def tell(result: FoldResult) -> None:
+                progress.advance(note=f"validation UA {100 * result.best['validation_ua']:.1f} %")
+
+            n_parallel = n_jobs if experiment.device.type == "cpu" else 1
+            results = cross_validate(experiment, folds, out / FOLDS, n_parallel, tell)
+        evaluation = conclude(experiment, corpus, chosen, folds, results)
+    evaluation.save(out)
+    if evaluation.metrics["leaks"]:
+        console.warn(evaluation.metrics.get("warning", evaluation.metrics["stamp"]))
     if json:
-        console.print_json(metrics)
+        console.print_json(evaluation.metrics)
     else:
-        _show(metrics, out)
-
-
-def _cross_validate(experiment: Experiment, folds: Sequence[Fold], folder: Path, n_jobs: int) -> dict[str, Any]:
-    from pcqtool.training.crossval import cross_validate, summarise
-
-    seed = experiment.recipe.seed
-    with console.progress(len(folds), "folds") as progress:
-
-        def tell(result: FoldResult) -> None:
-            progress.advance(note=f"validation UA {100 * result.validation_ua:.1f} %")
-
-        n_parallel = n_jobs if experiment.device.type == "cpu" else 1
-        results = cross_validate(experiment, folds, seed, folder, n_parallel, tell)
-    return summarise(experiment, results, seed)
+        _show(evaluation.metrics, out)
 
 
 def _show(metrics: Mapping[str, Any], out: Path) -> None:
-    pooled = metrics["pooled"]
-    folds = metrics.get("folds")
+    pooled, folds, seeds = metrics["pooled"], metrics.get("folds"), metrics.get("seeds", ())
+    together = metrics.get("seeds_together")
     console.print_fields(
         {
-            "protocol": metrics["protocol"],
-            "files": pooled["n"],
+            "protocol": f"{metrics['protocol']}: {metrics['protocol_title']}" if folds else metrics["protocol"],
+            "utterances": metrics["n_utterances"],
+            "left out": _left_out(metrics),
+            "seeds": ", ".join(map(str, seeds)) if len(seeds) > 1 else "",
             "WA": _percent(pooled["wa"], pooled["wa_interval"]),
             "UA": _percent(pooled["ua"], pooled["ua_interval"]),
             "macro-F1": f"{100 * pooled['macro_f1']:.1f} %",
-            "ECE": f"{pooled['ece']:.3f}",
+            "ECE": f"{pooled['ece']:.3f} (before the temperature {pooled['ece_uncalibrated']:.3f})",
             "over folds": folds and f"WA {_spread(folds['wa'])}, UA {_spread(folds['ua'])}",
-            "shared": _overlap(metrics),
+            "over seeds": _over_seeds(metrics) if len(seeds) > 1 else "",
+            "seeds together": together
+            and f"WA {100 * together['wa']:.1f} %, UA {100 * together['ua']:.1f} % ({together['what']})",
+            "stamp": metrics["stamp"],
             "metrics": out / "metrics.json",
+            "predictions": out / "predictions.parquet",
         }
     )
     labels = metrics["labels"]
@@ -134,14 +147,16 @@ def _spread(spread: Mapping[str, float | None]) -> str:
     return f"{100 * (spread['mean'] or 0.0):.1f} ± {sd} %"
 
 
-def _overlap(metrics: Mapping[str, Any]) -> str:
-    """Say what test and training parts have in common, at most over all folds."""
-    if "overlap" not in metrics:
-        return ""
-    worst: dict[str, int | None] = {}
-    for fold in metrics["overlap"].values():
-        for group, count in fold["test"].items():
-            known = [n for n in (worst.get(group), count) if n is not None]
-            worst[group] = max(known, default=None)
-    parts = [f"{group} {'unknown' if count is None else count}" for group, count in worst.items()]
-    return f"between training and test, in any fold at most: {', '.join(parts)}"
+def _over_seeds(metrics: Mapping[str, Any]) -> str:
+    spreads = metrics["over_seeds"]
+    return f"WA {_spread(spreads['wa'])}, UA {_spread(spreads['ua'])}"
+
+
+def _left_out(metrics: Mapping[str, Any]) -> str:
+    """Say what a model could not be asked."""
+    left_out, absent = metrics.get("left_out", {}), metrics.get("labels_not_in_corpus", ())
+    parts = [f"{n} of {label}" for label, n in left_out.items()]
+    text = f"{', '.join(parts)}, which the model does not know" if parts else ""
+    if absent:
+        text += f"{'; ' if text else ''}{', '.join(absent)}, which the corpus does not have (others scaled to sum to 1)"
+    return text

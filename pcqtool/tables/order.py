@@ -1,4 +1,4 @@
-"""The order of rows: by file, then start, then channel, and no two rows alike."""
+"""The order of rows: by file, then start, channel and seed, and no two rows alike."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import pyarrow.compute as pc
 
 from pcqtool.errors import TableError
 
-KEYS = ("file", "start_s", "channel")
+KEYS = ("file", "start_s", "channel", "seed")
 """What rows are ordered by, as far as a table has these columns; names by code point, as Python orders ``str``."""
 
 

@@ -1,4 +1,4 @@
-"""The columns of the two result tables: names, order, types and meaning."""
+"""The columns of the result tables: names, order, types and meaning."""
 
 from __future__ import annotations
 
@@ -15,6 +15,9 @@ SCHEMA_VERSION = 1
 
 PROBABILITY_PREFIX = "prob_"
 """A label's probability is in the column of this prefix and the label's name."""
+
+UNCALIBRATED_PREFIX = "uncalibrated_"
+"""The same before the temperature is applied, in the table of an evaluation's predictions."""
 
 NAME = pa.dictionary(pa.int32(), pa.string())
 """A string out of few: stored once, read as a categorical."""
@@ -102,6 +105,35 @@ def segments_schema(labels: Sequence[str]) -> pa.Schema:
         Column("padded", pa.bool_(), "Whether zeros were added at the end to fill the model's segment length.", False),
         *_judgement(labels, "the segment alone"),
     )
+
+
+def predictions_schema(labels: Sequence[str]) -> pa.Schema:
+    """Give the schema of an evaluation's predictions: the file table, and what only an evaluation knows after it.
+
+    One row for each utterance and seed; ``file``, ``start_s``, ``channel`` and ``seed`` together occur once.
+
+    Args:
+        labels: the classes, in their order.
+
+    Raises:
+        TableError: if a label occurs twice.
+    """
+    added = (
+        Column("truth", NAME, "Emotion that the corpus says it is.", False),
+        Column("speaker", NAME, "Speaker, as the corpus names them; null where it does not."),
+        Column("session", NAME, "Recording session, as the corpus names it; null where it does not."),
+        Column("text_id", NAME, "What is said, as the corpus names it; null where it does not."),
+        Column("start_s", pa.float64(), "Start of the utterance in its file, in seconds; null for the file's start."),
+        Column("end_s", pa.float64(), "End of the utterance in its file, in seconds; null for the file's end."),
+        Column("fold", NAME, "Fold in which the utterance was in the test part; null where nothing was trained."),
+        Column("seed", pa.int64(), "Seed of the training run; null where nothing was trained."),
+        Column("temperature", pa.float64(), "Temperature that calibrated the row, fitted to the validation part."),
+        *(
+            Column(UNCALIBRATED_PREFIX + label, pa.float32(), f"Probability of {label} before the temperature, 0 to 1.")
+            for label in labels
+        ),
+    )
+    return pa.schema([*files_schema(labels), *(column.field() for column in added)])
 
 
 def describe(schema: pa.Schema) -> dict[str, str]:

@@ -2,23 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pcqtool.corpora.base import Utterance
 from pcqtool.errors import CorpusError
-from pcqtool.model.directory import find, load
+from pcqtool.labels import in_order
+from pcqtool.model.directory import ModelConfig, find, load, sha256
 from pcqtool.model.predictor import choose_device
 from pcqtool.training.data import build_segments
+from pcqtool.training.evaluation import Evaluation
 from pcqtool.training.fit import file_probabilities, judge
-from pcqtool.training.metrics import score
+from pcqtool.training.predictions import Predictions
+from pcqtool.training.summary import describe_machine, summarise
+from pcqtool.training.tabulate import Judged, tabulate
 from pcqtool.training.views import ViewSettings
 
 
-def apply_model(name: str, corpus: str, utterances: Sequence[Utterance], device: str, n_jobs: int) -> dict[str, Any]:
-    """Score a model on the utterances whose label it knows.
+def apply_model(name: str, corpus: str, utterances: Sequence[Utterance], device: str, n_jobs: int) -> Evaluation:
+    """Score a model on the utterances whose label it knows, by the labels that both of them have.
+
+    Its probabilities of these labels are scaled so that they sum to 1: a label that the corpus does not have cannot
+    be right, and is no possible answer.
 
     Args:
         name: of a bundled model, or a model directory.
@@ -27,34 +36,69 @@ def apply_model(name: str, corpus: str, utterances: Sequence[Utterance], device:
         device: as for ``choose_device``.
         n_jobs: recordings read at the same time.
 
-    Returns:
-        What goes into ``metrics.json``; with a ``warning`` if the model has learnt from a corpus of this name.
-
     Raises:
-        CorpusError: if the model knows none of the corpus's labels, or a recording cannot be read.
+        CorpusError: if the model shares fewer than two labels with the corpus, or a recording cannot be read.
         ModelError: if there is no such model, or it is damaged.
         SettingsError: if this machine has no such device.
     """
-    model, config = load(find(name))
-    known = [utterance for utterance in utterances if utterance.label in config.labels]
-    if not known:
-        raise CorpusError(
-            f"model {config.name} has none of the labels of {corpus}", f"Its own: {', '.join(config.labels)}."
-        )
+    directory = find(name)
+    model, config = load(directory)
+    labels = _shared_labels(config, corpus, utterances)
+    known = [utterance for utterance in utterances if utterance.label in labels]
+    place = choose_device(device)
     data = build_segments(known, 0, ViewSettings(), 0, n_jobs)
     every = range(len(known))
-    logits = judge(model.to(choose_device(device)), data, every)
-    probabilities = file_probabilities(logits, data, every, config.aggregation, config.temperature)
-    truth = np.array([config.labels.index(utterance.label) for utterance in known])
-    speakers = [utterance.speaker or "" for utterance in known]
-    pooled = score(truth, probabilities.argmax(axis=1), probabilities, config.labels, speakers)
-    metrics: dict[str, Any] = {
+    logits = judge(model.to(place), data, every)
+    columns = [config.labels.index(label) for label in labels]
+    calibrated, uncalibrated = (
+        _renormalised(file_probabilities(logits, data, every, config.aggregation, temperature), columns)
+        for temperature in (config.temperature, 1.0)
+    )
+    judged = Judged(every, calibrated, uncalibrated, config.temperature)
+    table = tabulate([judged], known, data, labels, config.aggregation, config.name)
+    metrics = {
         "corpus": corpus,
         "protocol": f"model {config.name}, nothing trained",
-        "pooled": pooled.to_dict(),
-        "labels": list(config.labels),
-        "left_out": len(utterances) - len(known),
+        **_stamp(config, corpus),
+        **summarise(Predictions.of(table, labels)),
+        **_labels(config, labels, utterances),
+        "model": config.name,
+        "trained_on": config.trained_on,
+        **describe_machine(place),
     }
-    if corpus in config.provenance.get("corpora", ()):
-        metrics["warning"] = f"the model has learnt from {corpus}: these figures are no test"
-    return metrics
+    return Evaluation(metrics, table, config.name, sha256(directory), config.aggregation)
+
+
+def _shared_labels(config: ModelConfig, corpus: str, utterances: Sequence[Utterance]) -> tuple[str, ...]:
+    """Give the labels that model and corpus both have, in the model's order."""
+    there = in_order(utterance.label for utterance in utterances)
+    labels = tuple(label for label in config.labels if label in there)
+    if len(labels) < 2:
+        shared = f"nothing but {labels[0]}" if labels else "none"
+        raise CorpusError(
+            f"model {config.name} has {shared} of the labels of {corpus} ({', '.join(there)})",
+            f"Its own: {', '.join(config.labels)}.",
+        )
+    return labels
+
+
+def _renormalised(probabilities: NDArray[np.float64], columns: Sequence[int]) -> NDArray[np.float64]:
+    """Keep some columns of probabilities ``(N, L)`` and let them sum to 1 again."""
+    kept = probabilities[:, list(columns)].clip(np.finfo(np.float64).tiny)
+    return np.asarray(kept / kept.sum(axis=1, keepdims=True))
+
+
+def _labels(config: ModelConfig, labels: Sequence[str], utterances: Sequence[Utterance]) -> Mapping[str, Any]:
+    """Say which labels were not judged, and of which the model was not asked."""
+    left_out = Counter(utterance.label for utterance in utterances if utterance.label not in labels)
+    absent = [label for label in config.labels if label not in labels]
+    return {"left_out": dict(sorted(left_out.items())), "labels_not_in_corpus": absent, "renormalised": bool(absent)}
+
+
+def _stamp(config: ModelConfig, corpus: str) -> dict[str, Any]:
+    """Say whether the model may have heard what it was tested on; ``warning`` if it has."""
+    if corpus not in config.provenance.get("corpora", ()):
+        learnt = ", ".join(config.provenance.get("corpora", ())) or "unknown corpora"
+        return {"stamp": f"Nothing was trained. The model has learnt from {learnt}, not from {corpus}.", "leaks": False}
+    warning = f"the model has learnt from {corpus}: these figures are no test"
+    return {"stamp": f"LEAKS: {warning}.", "leaks": True, "warning": warning}

@@ -115,8 +115,14 @@ class Experiment:
 
     def probabilities(self, trained: Trained, utterances: Sequence[int]) -> NDArray[np.float64]:
         """Give calibrated probabilities ``(U, L)`` of utterances."""
+        return self.judge(trained, utterances)[0]
+
+    def judge(self, trained: Trained, utterances: Sequence[int]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Give probabilities ``(U, L)`` of utterances, calibrated and as they are without the temperature."""
         logits = judge(trained.model, self.data, utterances)
-        return file_probabilities(logits, self.data, utterances, self.recipe.aggregation, trained.temperature)
+        rule = self.recipe.aggregation
+        calibrated = file_probabilities(logits, self.data, utterances, rule, trained.temperature)
+        return calibrated, file_probabilities(logits, self.data, utterances, rule)
 
     def _pooled(self, logits: list[NDArray[np.float64]], utterances: Sequence[int]) -> NDArray[np.float64]:
         """Pool segments' logits by the rule of the recipe: the temperature then fits what users get.

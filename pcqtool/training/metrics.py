@@ -11,13 +11,13 @@ from dataclasses import asdict, dataclass
 from statistics import fmean, stdev
 from typing import TYPE_CHECKING, Any
 
+from pcqtool.training.resampling import Interval, bootstrap
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import ArrayLike, NDArray
 
 N_BINS = 15
-N_RESAMPLES = 2000
-Interval = tuple[float, float]
 
 
 @dataclass(frozen=True)
@@ -29,11 +29,12 @@ class Scores:
         wa: weighted accuracy, the share of right predictions.
         ua: unweighted accuracy, the mean recall over the classes that occur.
         macro_f1: mean F1 over the classes that occur.
-        ece: expected calibration error, from 0 to 1.
+        ece: expected calibration error of the calibrated probabilities, from 0 to 1.
         recall: recall of each class; None for one that does not occur.
         confusion: ``[true][predicted]`` counts, in the order of ``recall``.
-        wa_interval: 95 % interval of ``wa`` over speakers; None without at least two.
-        ua_interval: 95 % interval of ``ua`` over speakers; None without at least two.
+        wa_interval: 95 % interval of ``wa`` over speakers; None without at least two, or if one is unknown.
+        ua_interval: 95 % interval of ``ua``, likewise.
+        ece_uncalibrated: ``ece`` before the temperature was applied; None if that is unknown.
     """
 
     n: int
@@ -45,6 +46,7 @@ class Scores:
     confusion: list[list[int]]
     wa_interval: Interval | None = None
     ua_interval: Interval | None = None
+    ece_uncalibrated: float | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Give the scores as JSON takes them."""
@@ -64,8 +66,9 @@ def score(
     y_pred: ArrayLike,
     probabilities: ArrayLike,
     labels: Sequence[str],
-    groups: Sequence[str] | None = None,
+    groups: Sequence[str | None] | None = None,
     seed: int = 0,
+    uncalibrated: ArrayLike | None = None,
 ) -> Scores:
     """Score predictions.
 
@@ -74,8 +77,9 @@ def score(
         y_pred: ``(N,)`` predicted classes, likewise.
         probabilities: ``(N, L)`` probabilities, rows summing to 1.
         labels: the L classes in the order of the columns.
-        groups: ``(N,)`` speakers, to bootstrap over; None for no intervals.
+        groups: ``(N,)`` speakers, to bootstrap over; None, or an unknown one among them, for no intervals.
         seed: of the bootstrap.
+        uncalibrated: ``(N, L)`` probabilities before the temperature was applied.
 
     Raises:
         ValueError: if there is nothing to score, a class is not among ``labels``, or the shapes do not fit.
@@ -91,7 +95,8 @@ def score(
     present = np.unique(true)
     _, recall, f1, _ = precision_recall_fscore_support(true, predicted, labels=present, zero_division=0.0)
     recalls = dict(zip(present.tolist(), recall.tolist(), strict=True))
-    intervals = None if groups is None else bootstrap(true, predicted, labels, groups, seed)
+    speakers = [group for group in groups or () if group is not None]
+    intervals = bootstrap(true, predicted, len(labels), speakers, seed) if len(speakers) == len(true) else None
     return Scores(
         n=len(true),
         wa=float(np.mean(true == predicted)),
@@ -102,6 +107,7 @@ def score(
         confusion=confusion_matrix(true, predicted, labels=classes).tolist(),
         wa_interval=intervals and intervals[0],
         ua_interval=intervals and intervals[1],
+        ece_uncalibrated=None if uncalibrated is None else _own_error(np.asarray(uncalibrated, np.float64), true),
     )
 
 
@@ -123,38 +129,9 @@ def calibration_error(confidence: ArrayLike, correct: ArrayLike) -> float:
     return float(np.abs(gaps).sum() / len(sure))
 
 
-def bootstrap(
-    y_true: ArrayLike, y_pred: ArrayLike, labels: Sequence[str], groups: Sequence[str], seed: int = 0
-) -> tuple[Interval, Interval] | None:
-    """Give 95 % percentile intervals of WA and UA, drawing whole speakers with replacement 2 000 times.
-
-    Speakers and not utterances are drawn, since utterances of one speaker are no independent evidence. A draw
-    without a class takes the mean over those it has.
-
-    Args:
-        y_true: ``(N,)`` true classes, as names or as indices into ``labels``.
-        y_pred: ``(N,)`` predicted classes, likewise.
-        labels: the classes.
-        groups: ``(N,)`` speakers.
-        seed: of the draws.
-
-    Returns:
-        The intervals of WA and of UA; None if there are fewer than two speakers.
-    """
-    import numpy as np
-
-    names, group = np.unique(np.asarray(groups), return_inverse=True)
-    if len(names) < 2:
-        return None
-    counts = np.zeros((len(names), len(labels), len(labels)))
-    np.add.at(counts, (group, _indices(y_true, labels), _indices(y_pred, labels)), 1.0)
-    said, hits = counts.sum(axis=2), counts.diagonal(axis1=1, axis2=2)  # (speakers, L)
-    draws = np.random.default_rng(seed).multinomial(len(names), np.full(len(names), 1 / len(names)), N_RESAMPLES)
-    said, hits = draws @ said, draws @ hits  # (draws, L)
-    recall = np.divide(hits, said, out=np.zeros_like(hits), where=said > 0)
-    wa = hits.sum(axis=1) / said.sum(axis=1)
-    ua = recall.sum(axis=1) / (said > 0).sum(axis=1)
-    return _interval(wa), _interval(ua)
+def _own_error(share: NDArray[np.float64], true: NDArray[np.int64]) -> float:
+    """Give the calibration error of probabilities ``(N, L)``, each row's own favourite being what it predicts."""
+    return calibration_error(share.max(axis=1), share.argmax(axis=1) == true)
 
 
 def spread(values: Sequence[float]) -> Spread:
@@ -165,13 +142,6 @@ def spread(values: Sequence[float]) -> Spread:
 def fold_spread(folds: Sequence[Scores]) -> dict[str, Spread]:
     """Give mean ± sd over folds of WA, UA and macro-F1."""
     return {name: spread([getattr(fold, name) for fold in folds]) for name in ("wa", "ua", "macro_f1")}
-
-
-def _interval(values: NDArray[np.float64]) -> Interval:
-    import numpy as np
-
-    low, high = np.percentile(values, [2.5, 97.5])
-    return float(low), float(high)
 
 
 def _indices(classes: ArrayLike, labels: Sequence[str]) -> NDArray[np.int64]:

@@ -11,7 +11,7 @@ import pytest
 from pcqtool.corpora.base import Utterance
 from pcqtool.corpora.manifest import Manifest
 from pcqtool.training.recipe import Recipe
-from pcqtool.training.splits import Fold, loso
+from pcqtool.training.splits import PROTOCOLS, Fold
 from pcqtool.training.views import ViewSettings
 
 MINI = {"kind": "mini", "architecture": {"width": 4, "dim": 16, "n_blocks": 1}}
@@ -37,7 +37,7 @@ def utterances(toy_root: Path) -> list[Utterance]:
 @pytest.fixture(scope="session")
 def fold(utterances) -> Fold:
     """Two speakers train, one validates, one tests."""
-    return loso(utterances, 0)[0]
+    return PROTOCOLS["loso"].folds(utterances, 0)[0]
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,69 @@
+"""``pcqtool compare``: whether one evaluation is better than another."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from pcqtool.cli import console, options
+
+if TYPE_CHECKING:
+    from pcqtool.tables.provenance import Provenance
+
+
+def compare(
+    run_a: Annotated[Path, typer.Argument(metavar="RUN_A", help="The --out directory of 'pcqtool evaluate'.")],
+    run_b: Annotated[Path, typer.Argument(metavar="RUN_B", help="That of another run on the same utterances.")],
+    json: options.Json = False,
+) -> None:
+    """Test whether one evaluation is better than another.
+
+    Both must have judged the same utterances. Differences are RUN_A less RUN_B, with 95 % intervals by bootstrap over
+    speakers; McNemar's test takes utterances as independent and is shown beside them.
+    """
+    from pcqtool.training.compare import compare as compare_predictions
+    from pcqtool.training.evaluation import load_predictions
+
+    (first, from_a), (second, from_b) = load_predictions(run_a), load_predictions(run_b)
+    figures = compare_predictions(first, second)
+    for run, provenance in ((run_a, from_a), (run_b, from_b)):
+        if provenance.settings.get("leaks"):
+            console.warn(f"{run}: {provenance.settings['stamp']}")
+    if _protocol(from_a) != _protocol(from_b):
+        console.warn(f"the protocols differ: {_protocol(from_a)} and {_protocol(from_b)}")
+    if json:
+        console.print_json(figures)
+    else:
+        _show(figures, run_a, run_b)
+
+
+def _protocol(provenance: Provenance) -> str:
+    return str(provenance.settings.get("protocol", "unknown"))
+
+
+def _show(figures: Mapping[str, Any], run_a: Path, run_b: Path) -> None:
+    tossed = figures["mcnemar"]
+    console.print_fields(
+        {
+            "A": run_a,
+            "B": run_b,
+            "utterances": f"{figures['n_utterances']} of {figures['n_speakers']} speakers",
+            **{name.upper(): _difference(figures[name]) for name in ("wa", "ua")},
+            "McNemar": f"{tossed['only_first_right']} right in A alone, {tossed['only_second_right']} in B alone, "
+            f"p = {tossed['p']:.3g} (utterances taken as independent)",
+        }
+    )
+
+
+def _difference(figure: Mapping[str, Any]) -> str:
+    text = (
+        f"A {100 * figure['first']:.1f} %, B {100 * figure['second']:.1f} %, "
+        f"difference {100 * figure['difference']:+.1f} points"
+    )
+    if figure["interval"] is None:
+        return f"{text} (no interval: fewer than two known speakers)"
+    low, high = (100 * end for end in figure["interval"])
+    return f"{text} (95 % interval over speakers {low:+.1f} to {high:+.1f}, p = {figure['p']:.3g})"

@@ -1,0 +1,23 @@
+"""Which utterances train, validate and test a model, and what the parts have in common."""
+
+from __future__ import annotations
+
+from pcqtool.training.splits.fold import Fold, Overlap, Promise, Shared, check, overlap
+from pcqtool.training.splits.protocols import PROTOCOLS, Protocol, find_protocol
+from pcqtool.training.splits.speakers import holdout
+from pcqtool.training.splits.stamp import Stamp, stamp
+
+__all__ = [
+    "PROTOCOLS",
+    "Fold",
+    "Overlap",
+    "Promise",
+    "Protocol",
+    "Shared",
+    "Stamp",
+    "check",
+    "find_protocol",
+    "holdout",
+    "overlap",
+    "stamp",
+]

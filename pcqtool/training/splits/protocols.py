@@ -1,0 +1,94 @@
+"""The protocols of an evaluation: how a corpus is divided, and what the division promises."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from pcqtool.corpora.base import Utterance
+from pcqtool.errors import SettingsError
+from pcqtool.training.splits.fold import NEW_SPEAKERS, Fold, Promise, check
+from pcqtool.training.splits.speakers import loso, paper, session
+from pcqtool.training.splits.stratified import random10, sentence
+
+Split = Callable[[Sequence[Utterance], int, int], list[Fold]]
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """A way to cross-validate.
+
+    Attributes:
+        name: what users call it.
+        title: what it does, in a few words.
+        split: makes the folds of a list of utterances, a seed and the number of units that validate.
+        unit: what validates, in the plural; empty if there is no choice.
+        promise: what the parts never have in common; every fold is checked for it.
+        leak: what makes its figures wrong, for a protocol that exists to show just that.
+    """
+
+    name: str
+    title: str
+    split: Split
+    unit: str = "speakers"
+    promise: Promise = NEW_SPEAKERS
+    leak: str = ""
+
+    def folds(self, utterances: Sequence[Utterance], seed: int, n_validation: int = 1) -> list[Fold]:
+        """Divide a corpus.
+
+        Args:
+            utterances: the corpus's list.
+            seed: of what is drawn.
+            n_validation: how many of ``unit`` validate.
+
+        Raises:
+            SettingsError: if ``n_validation`` is below 1, or there is no choice.
+            CorpusError: if the corpus cannot be divided so, or a fold would break the promise or cannot be trained on.
+        """
+        if n_validation < 1 or (n_validation > 1 and not self.unit):
+            raise SettingsError(
+                f"protocol {self.name} cannot validate on {n_validation} parts",
+                f"1 or more {self.unit} can validate." if self.unit else "It validates on its test part.",
+            )
+        folds = self.split(utterances, seed, n_validation)
+        for fold in folds:
+            check(fold, utterances, self.promise)
+        return folds
+
+
+_FILES = Promise(test=("files",), validation=("files",))
+_TEXTS = Promise(test=("files", "texts"), validation=("files", "texts"))
+_SESSIONS = Promise(test=("files", "speakers", "sessions"))
+_TRAINING_ONLY = Promise(test=())
+
+PROTOCOLS: dict[str, Protocol] = {
+    protocol.name: protocol
+    for protocol in (
+        Protocol("loso", "leave one speaker out, validation on another speaker", loso),
+        Protocol(
+            "session", "leave one session out, validation on a speaker of another session", session, promise=_SESSIONS
+        ),
+        Protocol("random10", "10 stratified folds, validation on a tenth of the files", random10, "tenths", _FILES),
+        Protocol("sentence", "leave a text out, validation on another text", sentence, "texts", _TEXTS),
+        Protocol(
+            "paper",
+            "leave one speaker out, validation on the test speaker, as CA-MSER does",
+            paper,
+            "",
+            _TRAINING_ONLY,
+            "the test part is also the validation part, so that epoch and temperature were chosen on it",
+        ),
+    )
+}
+
+
+def find_protocol(name: str) -> Protocol:
+    """Give a protocol by its name.
+
+    Raises:
+        SettingsError: if there is none.
+    """
+    if name not in PROTOCOLS:
+        raise SettingsError(f"unknown protocol {name!r}", f"Known: {', '.join(PROTOCOLS)}.")
+    return PROTOCOLS[name]

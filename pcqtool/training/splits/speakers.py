@@ -1,0 +1,75 @@
+"""Folds whose parts have no speaker in common."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+
+from pcqtool.corpora.base import Utterance
+from pcqtool.errors import CorpusError
+from pcqtool.training.splits.fold import Fold, check, make_fold
+from pcqtool.training.splits.groups import known, take_turns
+
+
+def loso(utterances: Sequence[Utterance], seed: int, n_validation: int = 1) -> list[Fold]:
+    """Leave one speaker out: one fold for each speaker, tested on that speaker and validated on others.
+
+    The seed sets the order in which speakers validate; each does so equally often.
+
+    Raises:
+        CorpusError: if speakers are unknown or too few.
+    """
+    speakers = known(utterances, "speakers", n_validation + 2, "leave-one-speaker-out")
+    return take_turns(utterances, speakers, _shuffled(speakers, seed), n_validation)
+
+
+def session(utterances: Sequence[Utterance], seed: int, n_validation: int = 1) -> list[Fold]:
+    """Leave one session out: tested on all speakers of that session, validated on speakers of other sessions.
+
+    Raises:
+        CorpusError: if sessions or speakers are unknown or too few.
+    """
+    purpose = "leave-one-session-out"
+    sessions = known(utterances, "sessions", 2, purpose)
+    speakers = known(utterances, "speakers", n_validation + 2, purpose)
+    rng = random.Random(seed)  # noqa: S311
+    folds = []
+    for name in sorted(set(sessions)):
+        tested = {speaker for speaker, place in zip(speakers, sessions, strict=True) if place == name}
+        others = sorted(set(speakers) - tested)
+        if len(others) <= n_validation:
+            raise CorpusError(f"{purpose}: outside session {name} there are {len(others)} speakers, too few")
+        validation = rng.sample(others, n_validation)
+        parts = [
+            "test" if place == name else "validation" if speaker in validation else "train"
+            for speaker, place in zip(speakers, sessions, strict=True)
+        ]
+        folds.append(make_fold(utterances, name, parts, {"validation"}, {"test"}))
+    return folds
+
+
+def paper(utterances: Sequence[Utterance], seed: int, n_validation: int = 1) -> list[Fold]:
+    """Leave one speaker out and validate on that very speaker, as CA-MSER's code does; the seed changes nothing.
+
+    Raises:
+        CorpusError: if speakers are unknown or fewer than two.
+    """
+    speakers = known(utterances, "speakers", 2, "leave-one-speaker-out")
+    return [make_fold(utterances, name, speakers, [name], [name]) for name in sorted(set(speakers))]
+
+
+def holdout(utterances: Sequence[Utterance], seed: int, n_validation: int = 1) -> Fold:
+    """Keep the utterances of some speakers for validation and train on all others; nothing is left for a test.
+
+    Raises:
+        CorpusError: if speakers are unknown or too few, or the training part lacks a class.
+    """
+    speakers = known(utterances, "speakers", n_validation + 1, "a speaker-disjoint validation")
+    chosen = random.Random(seed).sample(sorted(set(speakers)), n_validation)  # noqa: S311
+    fold = make_fold(utterances, "holdout", speakers, chosen, ())
+    check(fold, utterances)
+    return fold
+
+
+def _shuffled(names: Sequence[str], seed: int) -> list[str]:
+    return random.Random(seed).sample(sorted(set(names)), len(set(names)))  # noqa: S311
