@@ -35,7 +35,7 @@ class Confusion:
         import numpy as np
 
         said = self.counts.sum(axis=1, keepdims=True)
-        return np.divide(self.counts, said, out=np.zeros(self.counts.shape), where=said > 0)
+        return np.asarray(self.counts / np.maximum(said, 1), np.float64)
 
     def rows(self) -> list[dict[str, Any]]:
         """Give a row for each true class: its counts by judged class, and its recall."""
@@ -87,7 +87,7 @@ def _write_cells(axes: Axes, matrix: Confusion) -> None:
         for column, count in enumerate(counts):
             if count:
                 colour = "white" if shares[row, column] > _DARK else INK
-                middle = {"ha": "center", "color": colour}
+                middle: dict[str, Any] = {"ha": "center", "color": colour}
                 bold = "bold" if row == column else "normal"
                 axes.text(column, row, f"{100 * shares[row, column]:.0f}", va="bottom", fontweight=bold, **middle)
                 axes.text(column, row + 0.08, f"{count}", va="top", fontsize=10, **middle)

@@ -28,7 +28,7 @@ INK, FAINT = "#222222", "#BBBBBB"
 
 SUFFIXES = (".svg", ".png", ".pdf")
 
-_LOOK: dict[str, Any] = {
+_LOOK: Any = {
     "font.family": "sans-serif",
     "font.size": 12,
     "axes.titlesize": 13,

@@ -103,7 +103,7 @@ def _draw_after(axes: Axes, found: Reliability) -> None:
 
 def _draw_before(axes: Axes, found: Reliability) -> None:
     sure, right, sizes = _points(found.bins)
-    look = {"facecolors": "none", "edgecolors": COLOURS[1], "linewidths": 1.5}
+    look: dict[str, Any] = {"facecolors": "none", "edgecolors": COLOURS[1], "linewidths": 1.5}
     axes.scatter(sure, right, sizes, marker="s", label=f"before temperature, ECE {found.ece:.3f}", **look)
 
 

@@ -25,7 +25,7 @@ What makes a figure look better than it is stands in the column *leak*:
 | mark | meaning |
 | --- | --- |
 | S | speakers of the test part were also in training: the figure says little about new speakers |
-| T | the checkpoint, or a setting, was chosen on the test part |
+| T | the checkpoint, or a setting, was chosen on the test part, or the model was trained on it |
 | ? | the source does not say how training and test were parted |
 | – | speakers apart, nothing chosen on the test part |
 """
@@ -128,7 +128,7 @@ def _details(run: Run, folder: str) -> str:
         "over folds": _folds(run),
         "recall": ", ".join(f"{label} {100 * share:.1f} %" for label, share in recall.items()),
         "ECE": f"{pooled['ece']:.3f}" + ("" if before is None else f", before the temperature {before:.3f}"),
-        "test and training share": _shared(run),
+        "test and training share": run.metrics.get("stamp") or _shared(run),
         "seeds": ", ".join(map(str, run.seeds)) or "none: nothing was trained",
         **_origin(run),
         "note": run.metrics.get("note", ""),
@@ -145,7 +145,7 @@ def _study(run: Run, folder: str) -> str:
     fields = {
         "corpus": _title(run.corpus),
         "protocol": _protocol(run),
-        "test and training share": _shared(run),
+        "test and training share": run.metrics.get("stamp") or _shared(run),
         "seeds": ", ".join(map(str, run.seeds)),
         **_origin(run),
         "all figures": f"[`{run.path.name}`]({folder}/{run.path.name})",

@@ -29,7 +29,7 @@ def draw_depth(study: Mapping[str, Any], title: str, path: Path) -> None:
             axes.vlines(places, [100 * low for low, _ in ends], [100 * high for _, high in ends], color=COLOURS[number])
             axes.plot(places, values, marker=MARKERS[number], color=COLOURS[number], label=name, markersize=8)
             for place, value in zip(places, values, strict=True):
-                side = {"ha": ("right", "left")[number], "color": COLOURS[number], "va": "bottom"}
+                side: dict[str, Any] = {"ha": ("right", "left")[number], "color": COLOURS[number], "va": "bottom"}
                 axes.annotate(f"{value:.1f}", (place, value), ((-6, 6)[number], 2), textcoords="offset points", **side)
         axes.set_xticks(range(len(rows)), [row["name"].split()[0] for row in rows])
         axes.set_xlim(-0.5, len(rows) - 0.5)
@@ -56,7 +56,7 @@ def draw_differences(study: Mapping[str, Any], title: str, path: Path) -> None:
             values = [100 * each["difference"] for each in differences]
             ends = [each["interval"] or (each["difference"],) * 2 for each in differences]
             axes.hlines(places, [100 * low for low, _ in ends], [100 * high for _, high in ends], color=COLOURS[number])
-            look = {"marker": MARKERS[number], "color": COLOURS[number], "markersize": 8}
+            look: dict[str, Any] = {"marker": MARKERS[number], "color": COLOURS[number], "markersize": 8}
             axes.plot(values, places, linestyle="none", label=name, **look)
         axes.set_yticks(range(len(rows)), [row["name"] for row in rows])
         axes.set_ylim(len(rows) - 0.4, -0.6)

@@ -122,7 +122,7 @@ def draw_tsne(points: Sequence[Point], title: str, path: Path) -> None:
     with drawing(path, 7.6, 6.0) as figure:
         axes = figure.add_subplot()
         for number, label in enumerate(in_order(point.label for point in points)):
-            mark = {"color": COLOURS[number % len(COLOURS)], "marker": MARKERS[number % len(MARKERS)]}
+            mark: dict[str, Any] = {"color": COLOURS[number % len(COLOURS)], "marker": MARKERS[number % len(MARKERS)]}
             _scatter(axes, [point for point in points if point.label == label], mark)
             axes.scatter([], [], s=60, label=label, **mark)
         axes.set_xticks([])

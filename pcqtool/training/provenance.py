@@ -9,22 +9,25 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from pcqtool.audio.segment import SAMPLE_RATE
 from pcqtool.corpora.base import Utterance
+from pcqtool.training.data import SegmentSet
 
 
-def describe_origin(corpus: str, utterances: Sequence[Utterance], audio_s: float) -> dict[str, Any]:
+def describe_origin(corpus: str, utterances: Sequence[Utterance], data: SegmentSet) -> dict[str, Any]:
     """Give the entries of ``metrics.json`` that say how a result was made, and of what.
 
     Args:
         corpus: its name.
         utterances: the corpus's list.
-        audio_s: how much speech these are, in seconds.
+        data: its segments.
     """
+    samples = int(data.n_samples[data.view == 0].sum())
     speakers = {utterance.speaker for utterance in utterances} - {None}
-    data = {"n_utterances": len(utterances), "n_speakers": len(speakers), "hours": round(audio_s / 3600, 3)}
+    amount = {"n_utterances": len(utterances), "n_speakers": len(speakers)}
     return {
         "command": describe_command(sys.argv[1:]),
-        "data": {"corpus": corpus, **data},
+        "data": {"corpus": corpus, **amount, "hours": round(samples / SAMPLE_RATE / 3600, 3)},
         "created": datetime.now(UTC).date().isoformat(),
     }
 

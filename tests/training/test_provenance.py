@@ -7,9 +7,9 @@ import pytest
 from pcqtool.training.provenance import describe_command, describe_origin
 
 
-def test_a_result_says_command_data_and_day(utterances, monkeypatch):
+def test_a_result_says_command_data_and_day(experiment, monkeypatch):
     monkeypatch.setattr("sys.argv", ["/usr/bin/pcqtool", "evaluate", "--corpus", "emodb"])
-    said = describe_origin("toy", utterances, 84.0)
+    said = describe_origin("toy", experiment.utterances, experiment.data)
     assert said["command"] == "pcqtool evaluate --corpus emodb"
     assert said["data"] == {"corpus": "toy", "n_utterances": 36, "n_speakers": 4, "hours": 0.023}
     assert re.fullmatch(r"\d{4}-\d\d-\d\d", said["created"])
