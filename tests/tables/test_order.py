@@ -59,3 +59,11 @@ def test_errors_name_source_and_rows() -> None:
         check_order(keys_of(table_of([("b", 0.0, "0"), ("a", 1.0, None)])), "part-7")
     with pytest.raises(TableError, match=r"file 'a', start_s 1\.0, channel '0' occurs twice"):
         check_order(keys_of(table_of([("a", 1.0, "0"), ("a", 1.0, "0")])), "part-7")
+
+
+def test_seeds_come_last() -> None:
+    table = pa.table({"file": ["b", "a", "a"], "seed": pa.array([0, 1, None], pa.int64())})
+    assert in_order(table)["seed"].to_pylist() == [None, 1, 0]
+    check_order(keys_of(in_order(table)), "x")
+    with pytest.raises(TableError, match=r"seed 1 occurs twice"):
+        check_order(keys_of(table.take([1, 1])), "x")

@@ -4,7 +4,7 @@ import pyarrow as pa
 import pytest
 
 from pcqtool.errors import TableError
-from pcqtool.tables.schema import Status, describe, files_schema, segments_schema
+from pcqtool.tables.schema import Status, describe, files_schema, predictions_schema, segments_schema
 
 
 def test_columns_of_files_are_those_of_the_contract() -> None:
@@ -43,7 +43,16 @@ def test_order_of_labels_is_kept() -> None:
     ]
 
 
-@pytest.mark.parametrize("make", [files_schema, segments_schema])
+def test_predictions_are_files_with_more_at_their_end() -> None:
+    names = predictions_schema(["anger", "fear"]).names
+    assert names[: len(files_schema(["anger", "fear"]))] == files_schema(["anger", "fear"]).names
+    assert names[len(files_schema(["anger", "fear"])) :] == [
+        *("truth", "speaker", "session", "text_id", "start_s", "end_s", "fold", "seed", "temperature"),
+        *("uncalibrated_anger", "uncalibrated_fear"),
+    ]
+
+
+@pytest.mark.parametrize("make", [files_schema, segments_schema, predictions_schema])
 def test_every_column_is_described_in_a_sentence(make: type) -> None:
     schema = make(["anger", "fear"])
     sentences = describe(schema)
@@ -63,7 +72,7 @@ def test_describe_without_sentences() -> None:
     assert describe(pa.schema([("x", pa.int8())])) == {"x": ""}
 
 
-@pytest.mark.parametrize("make", [files_schema, segments_schema])
+@pytest.mark.parametrize("make", [files_schema, segments_schema, predictions_schema])
 def test_a_repeated_label_is_refused(make: type) -> None:
     with pytest.raises(TableError, match="twice"):
         make(["anger", "anger"])

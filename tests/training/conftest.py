@@ -80,3 +80,40 @@ def trained(experiment, fold):
     model = experiment.train(fold, 1)
     torch.set_num_threads(before)
     return model
+
+
+LABELS = ("anger", "neutral", "sadness")
+
+
+@pytest.fixture(scope="session")
+def prediction_table():
+    """Make a table of predictions of (file, truth, speaker, label, probability of it[, seed]); the speaker is the fold.
+
+    The other two labels share the rest; nothing is calibrated.
+    """
+    import pyarrow as pa
+
+    from pcqtool.tables.order import in_order
+    from pcqtool.tables.schema import predictions_schema
+
+    def make(rows: list[tuple[Any, ...]]):
+        entries = []
+        for file, truth, speaker, label, sure, *seed in rows:
+            share = {name: sure if number == label else (1 - sure) / 2 for number, name in enumerate(LABELS)}
+            entries.append(
+                {"file": file, "channel": "mix", "n_segments": 1, "status": "ok", "truth": LABELS[truth]}
+                | {"speaker": speaker, "fold": speaker, "seed": seed[0] if seed else 0, "temperature": 1.0}
+                | {"label": LABELS[label], "confidence": sure}
+                | {f"{kind}_{name}": value for kind in ("prob", "uncalibrated") for name, value in share.items()}
+            )
+        return in_order(pa.Table.from_pylist(entries, predictions_schema(LABELS)))
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def predictions(prediction_table):
+    """The same, taken apart."""
+    from pcqtool.training.predictions import Predictions
+
+    return lambda rows: Predictions.of(prediction_table(rows), LABELS)

@@ -21,29 +21,67 @@ def model(tmp_path_factory, toy_root, experiment, fold, trained):
 
 def test_a_model_is_scored_as_the_experiment_scores_it(model, experiment, trained, utterances, fold):
     chosen = [utterances[index] for index in fold.test]
-    metrics = apply_model(model, "other", chosen, "cpu", 1)
-    probabilities = experiment.probabilities(trained, fold.test)
+    evaluation = apply_model(model, "other", chosen, "cpu", 1)
+    metrics = evaluation.metrics
+    calibrated, uncalibrated = experiment.judge(trained, fold.test)
     truth = experiment.targets[list(fold.test)]
-    wanted = score(truth, probabilities.argmax(axis=1), probabilities, experiment.labels, ["s0"] * 9)
+    wanted = score(truth, calibrated.argmax(axis=1), calibrated, experiment.labels, uncalibrated=uncalibrated)
     assert metrics["pooled"]["confusion"] == wanted.confusion
     assert metrics["pooled"]["ece"] == pytest.approx(wanted.ece, abs=0.02)
+    assert metrics["pooled"]["ece_uncalibrated"] == pytest.approx(wanted.ece_uncalibrated, abs=0.02)
     assert metrics["pooled"]["wa_interval"] is None
-    assert (metrics["corpus"], metrics["left_out"]) == ("other", 0)
+    assert (metrics["corpus"], metrics["left_out"], metrics["labels_not_in_corpus"]) == ("other", {}, [])
+    assert not metrics["renormalised"]
     assert "toy" in metrics["protocol"]
     assert json.loads(json.dumps(metrics)) == metrics
+    assert evaluation.table["truth"].to_pylist() == [each.label for each in chosen]
+    assert evaluation.table["seed"].null_count == 9
+    assert (evaluation.model, len(evaluation.model_sha256)) == ("toy", 64)
 
 
 def test_it_warns_of_a_corpus_that_the_model_knows(model, utterances):
-    assert "manifest" in apply_model(model, "manifest", utterances, "cpu", 1)["warning"]
-    assert "warning" not in apply_model(model, "emodb", utterances, "cpu", 1)
+    known = apply_model(model, "manifest", utterances, "cpu", 1).metrics
+    assert "manifest" in known["warning"]
+    assert known["leaks"]
+    assert known["stamp"].startswith("LEAKS")
+    foreign = apply_model(model, "emodb", utterances, "cpu", 1).metrics
+    assert "warning" not in foreign
+    assert not foreign["leaks"]
+    assert foreign["stamp"] == "Nothing was trained. The model has learnt from manifest, not from emodb."
 
 
 def test_labels_that_the_model_has_not_are_left_out_and_counted(model, utterances):
     foreign = [replace(each, label="fear") if each.speaker == "s0" else each for each in utterances]
-    metrics = apply_model(model, "other", foreign, "cpu", 1)
-    assert (metrics["pooled"]["n"], metrics["left_out"]) == (27, 9)
-    with pytest.raises(CorpusError, match="none of the labels of other") as caught:
-        apply_model(model, "other", foreign[:1], "cpu", 1)
+    metrics = apply_model(model, "other", foreign, "cpu", 1).metrics
+    assert (metrics["pooled"]["n"], metrics["left_out"]) == (27, {"fear": 9})
+    assert not metrics["renormalised"]
+
+
+def test_labels_that_the_corpus_has_not_are_no_possible_answers(model, utterances):
+    whole = apply_model(model, "other", utterances, "cpu", 1)
+    less = [each for each in utterances if each.label != "neutral"]
+    part = apply_model(model, "other", less, "cpu", 1)
+    metrics = part.metrics
+    assert (metrics["labels"], metrics["labels_not_in_corpus"]) == (["anger", "sadness"], ["neutral"])
+    assert metrics["renormalised"]
+    assert len(metrics["pooled"]["confusion"]) == 2
+    before = {row["file"]: row for row in whole.table.to_pylist()}
+    for row in part.table.to_pylist():
+        old = before[row["file"]]
+        for kind in ("prob", "uncalibrated"):
+            shared = old[f"{kind}_anger"] + old[f"{kind}_sadness"]
+            assert row[f"{kind}_anger"] == pytest.approx(old[f"{kind}_anger"] / shared, abs=1e-5)
+            assert row[f"{kind}_anger"] + row[f"{kind}_sadness"] == pytest.approx(1.0)
+        assert "prob_neutral" not in row
+
+
+@pytest.mark.parametrize(
+    ("labels", "text"), [(("fear", "fear"), "has none of"), (("fear", "anger"), "has nothing but anger of")]
+)
+def test_too_few_shared_labels_are_an_error(model, utterances, labels, text):
+    foreign = [replace(each, label=label) for each, label in zip(utterances, labels, strict=False)]
+    with pytest.raises(CorpusError, match=f"{text} the labels of other") as caught:
+        apply_model(model, "other", foreign, "cpu", 1)
     assert "anger, neutral, sadness" in caught.value.hint
 
 
@@ -51,4 +89,4 @@ def test_faults_are_named(model, utterances):
     with pytest.raises(ModelError, match="no-model"):
         apply_model("no-model", "other", utterances, "cpu", 1)
     with pytest.raises(SettingsError, match="device"):
-        apply_model(model, "other", utterances[:1], "abacus", 1)
+        apply_model(model, "other", utterances[:9], "abacus", 1)

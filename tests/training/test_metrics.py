@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from pcqtool.training.metrics import Spread, bootstrap, calibration_error, fold_spread, score, spread
+from pcqtool.training.metrics import Spread, calibration_error, fold_spread, score, spread
 
 LABELS = ("anger", "fear", "neutral")
 certain = st.floats(0.0, 1.0)
@@ -101,49 +101,20 @@ def test_accuracies_agree_with_their_definitions(true, predicted):
     assert scores.wa == pytest.approx(np.trace(np.array(scores.confusion)) / 40)
 
 
-def people(right_by_speaker: list[float], n: int = 40) -> tuple[np.ndarray, np.ndarray, list[str]]:
-    true = np.tile(np.arange(n) % 2, len(right_by_speaker))
-    predicted = np.concatenate(
-        [
-            np.where(np.arange(n) // 2 < share * n / 2, np.arange(n) % 2, 1 - np.arange(n) % 2)
-            for share in right_by_speaker
-        ]
-    )
-    return true, predicted, [f"s{i}" for i in range(len(right_by_speaker)) for _ in range(n)]
+def test_intervals_need_all_speakers():
+    true, said = [0, 1, 0, 1], [0, 1, 1, 1]
+    assert score(true, said, one_hot(said), LABELS, ["x", "x", "y", "y"]).wa_interval == (0.5, 1.0)
+    assert score(true, said, one_hot(said), LABELS, ["x", "x", "y", None]).wa_interval is None
+    assert score(true, said, one_hot(said), LABELS, ["x", "x", "x", "x"]).ua_interval is None
 
 
-def test_intervals_hold_the_score_and_come_from_speakers_not_utterances():
-    true, predicted, speakers = people([1.0, 0.5, 1.0, 0.5])
-    scores = score(true, predicted, one_hot(predicted), LABELS, speakers)
-    low, high = scores.wa_interval
-    assert low < scores.wa < high
-    # four speakers: all draws are a mix of 1.0 and 0.5, and one in sixteen is of one kind alone
-    assert (low, high) == pytest.approx((0.5, 1.0))
-    assert scores.ua_interval == pytest.approx(scores.wa_interval)
-    one_by_one = bootstrap(true, predicted, LABELS, [str(i) for i in range(len(true))])[0]
-    assert one_by_one[1] - one_by_one[0] < 0.2
-
-
-def test_equal_speakers_leave_nothing_to_doubt():
-    true, predicted, speakers = people([0.75, 0.75, 0.75])
-    assert bootstrap(true, predicted, LABELS, speakers) == (pytest.approx((0.75, 0.75)), pytest.approx((0.75, 0.75)))
-
-
-def test_the_seed_decides_the_draws():
-    true, predicted, speakers = people([1.0, 0.9, 0.7, 0.55, 0.35, 0.3, 0.2, 0.1])
-    assert bootstrap(true, predicted, LABELS, speakers, 1) == bootstrap(true, predicted, LABELS, speakers, 1)
-    assert bootstrap(true, predicted, LABELS, speakers, 1) != bootstrap(true, predicted, LABELS, speakers, 2)
-
-
-def test_a_draw_without_a_class_takes_the_mean_of_the_others():
-    # one speaker says only anger (all right), the other only fear (all wrong): draws give UA 1, 1/2 or 0
-    (_, _), (low, high) = bootstrap([0, 0, 1, 1], [0, 0, 0, 0], LABELS, ["x", "x", "y", "y"])
-    assert (low, high) == (0.0, 1.0)
-
-
-def test_one_speaker_gives_no_interval():
-    assert bootstrap([0, 1], [0, 0], LABELS, ["x", "x"]) is None
-    assert score([0, 1], [0, 0], one_hot([0, 0]), LABELS, ["x", "x"]).ua_interval is None
+def test_calibration_before_the_temperature_is_that_of_other_probabilities():
+    true, said = [0, 0, 1, 1], [0, 0, 1, 0]
+    softened = np.array([[0.75, 0.25, 0.0], [0.75, 0.25, 0.0], [0.25, 0.75, 0.0], [0.75, 0.25, 0.0]])
+    scores = score(true, said, softened, LABELS, uncalibrated=one_hot(said))
+    assert scores.ece == pytest.approx(0.0)
+    assert scores.ece_uncalibrated == pytest.approx(0.25)
+    assert score(true, said, softened, LABELS).ece_uncalibrated is None
 
 
 def test_spread_over_folds():
@@ -155,7 +126,7 @@ def test_spread_over_folds():
 
 
 def test_importing_metrics_and_calibration_loads_nothing_heavy():
-    parts = ", ".join(f"pcqtool.training.{part}" for part in ("splits", "metrics", "calibration"))
+    parts = ", ".join(f"pcqtool.training.{part}" for part in ("splits", "metrics", "resampling", "calibration"))
     code = f"import sys, {parts}; print(*sys.modules)"
     modules = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     assert not {"sklearn", "scipy", "torch", "numpy"} & set(modules)
