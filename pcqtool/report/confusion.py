@@ -76,8 +76,8 @@ def draw_confusion(matrix: Confusion, title: str, path: Path) -> None:
         axes.set_yticks(range(n), [f"{label} ({count})" for label, count in zip(matrix.labels, said, strict=True)])
         axes.tick_params(length=0)
         axes.spines[:].set_visible(False)
-        axes.set_xlabel("judged: % of the true class, number of files below")
-        axes.set_ylabel("true (number of files)")
+        axes.set_xlabel("judged\n(% of the true class, count below)")
+        axes.set_ylabel("true (count)")
         headline(figure, title)
 
 

@@ -74,12 +74,11 @@ def draw_reliability(found: Mapping[str, Reliability], title: str, path: Path) -
     Raises:
         SettingsError, ReportError, TableError: as ``drawing``.
     """
-    with drawing(path, 5.6, 6.4) as figure:
+    with drawing(path, 5.6, 7.2) as figure:
         above, below = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
         above.plot((0, 1), (0, 1), color=FAINT, linestyle="--", linewidth=1.5, label="as right as sure")
         _draw_before(above, found["before"])
         _draw_after(above, found["after"])
-        above.legend(loc="lower right", fontsize=10, handletextpad=0.4)
         above.set_ylim(-0.02, 1.03)
         above.set_ylabel("accuracy, %")
         percent_axis(above, "y")
@@ -92,6 +91,7 @@ def draw_reliability(found: Mapping[str, Reliability], title: str, path: Path) -
         percent_axis(below, "x")
         below.set_xlim(0.0, 1.02)
         figure.align_ylabels()
+        figure.legend(loc="outside lower left")
         headline(figure, title)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from pcqtool.errors import ReportError
 
@@ -116,8 +117,9 @@ class Run:
             ReportError: if there is none.
         """
         histories = {"": self.metrics.get("history", ())}
-        for path in sorted(self.path.parent.glob(f"{FOLDS}/**/*.json")):
-            histories[path.relative_to(self.path.parent / FOLDS).with_suffix("").as_posix()] = _read(path)["history"]
+        for name in self._folds():
+            path = self.path.parent / FOLDS / f"{name}.json"
+            histories[name] = _read(path)["history"] if path.is_file() else ()
         curves = {name: tuple(history) for name, history in histories.items() if history}
         if not curves:
             raise ReportError(
@@ -125,6 +127,10 @@ class Run:
                 "Name a directory that 'pcqtool train' or 'pcqtool evaluate --protocol' has written.",
             )
         return curves
+
+    def _folds(self) -> list[str]:
+        """Name the files of the folds that belong to this run; there may be others', of earlier settings."""
+        return [f"seed-{run['seed']}/{quote(run['fold'], safe='')}" for run in self.metrics.get("runs", ())]
 
     @property
     def predictions(self) -> Predictions:

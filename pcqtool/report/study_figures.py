@@ -19,7 +19,7 @@ def draw_depth(study: Mapping[str, Any], title: str, path: Path) -> None:
         SettingsError, ReportError, TableError: as ``drawing``.
     """
     rows = sorted(study["variants"], key=lambda row: str(row["name"]))
-    with drawing(path, 5.2, 4.2) as figure:
+    with drawing(path, 6.0, 4.2) as figure:
         axes = figure.add_subplot()
         for number, (key, name) in enumerate(NAMES.items()):
             scores = [Run(row["name"], Path(), row).score(key) for row in rows]
@@ -36,7 +36,7 @@ def draw_depth(study: Mapping[str, Any], title: str, path: Path) -> None:
         axes.set_xlabel("layers of MLCNN")
         axes.set_ylabel("accuracy, % (line: 95 % over speakers)")
         axes.grid(axis="y")
-        axes.legend(loc="lower right")
+        figure.legend(loc="outside right upper")
         headline(figure, title)
 
 
@@ -60,7 +60,7 @@ def draw_differences(study: Mapping[str, Any], title: str, path: Path) -> None:
             axes.plot(values, places, linestyle="none", label=name, **look)
         axes.set_yticks(range(len(rows)), [row["name"] for row in rows])
         axes.set_ylim(len(rows) - 0.4, -0.6)
-        axes.set_xlabel(f"difference from {study['variants'][0]['name']}, points (line: 95 % over speakers, paired)")
+        axes.set_xlabel(f"difference from {study['variants'][0]['name']}, points\n(line: 95 % over speakers, paired)")
         axes.grid(axis="x")
         figure.legend(loc="outside right upper")
         headline(figure, title)

@@ -24,11 +24,11 @@ def test_the_best_epoch_has_the_smallest_validation_loss(write_run, tmp_path, wo
 
 
 def test_folds_of_different_length_are_drawn_with_their_mean(write_run, tmp_path, words):
-    place = write_run()
-    (place / "folds").mkdir()
+    place = write_run(runs=[{"seed": 0, "fold": name} for name in "ab"])
+    (place / "folds" / "seed-0").mkdir(parents=True)
     for name, losses in {"a": (1.0, 0.5), "b": (1.0, 0.7, 0.9)}.items():
-        (place / "folds" / f"{name}.json").write_text(json.dumps({"history": history(*losses)}))
+        (place / "folds" / "seed-0" / f"{name}.json").write_text(json.dumps({"history": history(*losses)}))
     run = read_run(place)
-    assert [(row["fold"], row["best_epoch"]) for row in summarise_curves(run)] == [("a", 2), ("b", 2)]
+    assert [(row["fold"], row["best_epoch"]) for row in summarise_curves(run)] == [("seed-0/a", 2), ("seed-0/b", 2)]
     draw_curves(run, "A title", tmp_path / "c.svg")
     assert "training, mean of 2" in words(tmp_path / "c.svg")

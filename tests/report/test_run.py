@@ -51,11 +51,12 @@ def test_scores_are_written_in_per_cent(score, text):
 def test_histories_are_found_in_a_model_and_beside_folds(write_run):
     model = write_run("model", history=[{"number": 1}])
     assert read_run(model).curves == {"": ({"number": 1},)}
-    run = write_run("run")
-    for seed in (0, 1):
-        (run / "folds" / f"seed-{seed}").mkdir(parents=True)
-        (run / "folds" / f"seed-{seed}" / "a.json").write_text(json.dumps({"history": [{"number": 2}]}))
-    assert list(read_run(run).curves) == ["seed-0/a", "seed-1/a"]
+    run = write_run("run", runs=[{"seed": seed, "fold": "a b"} for seed in (0, 1)])
+    for name in ("seed-0/a%20b", "seed-1/a%20b", "seed-1/of-an-earlier-run"):
+        path = run / "folds" / f"{name}.json"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps({"history": [{"number": 2}]}))
+    assert list(read_run(run).curves) == ["seed-0/a%20b", "seed-1/a%20b"]
 
 
 @pytest.mark.parametrize(("text", "said"), [("{", "not JSON"), ("[]", "holds no run"), (None, "cannot read")])
