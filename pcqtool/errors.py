@@ -76,3 +76,7 @@ class TableError(PcqtoolError):
 
 class TrainingError(PcqtoolError):
     """A training run cannot go on."""
+
+
+class ReportError(PcqtoolError):
+    """A figure or page cannot be made of what a run holds, or is not what the runs say."""

@@ -18,7 +18,7 @@ from typing import cast
 import typer
 from typer.core import TyperGroup
 
-from pcqtool.cli import common, compare, console, corpora, doctor, evaluate, label, merge, models, train
+from pcqtool.cli import common, compare, console, corpora, doctor, evaluate, label, merge, models, report, train
 from pcqtool.cli.program import Program
 from pcqtool.errors import ExitCode, PcqtoolError, TerminatedError
 
@@ -67,6 +67,7 @@ app.command(rich_help_panel=MODELS)(evaluate.evaluate)
 app.command(rich_help_panel=MODELS)(compare.compare)
 app.add_typer(corpora.app, name="corpora", rich_help_panel=MODELS)
 app.add_typer(models.app, name="models", rich_help_panel=MODELS)
+app.add_typer(report.app, name="report", rich_help_panel=MODELS)
 app.command(rich_help_panel=INSTALLATION)(doctor.doctor)
 
 

@@ -89,7 +89,9 @@ def evaluate(
         n_folds = sum(map(len, folds.values()))
         often = f" with {seeds} seeds" if seeds > 1 else ""
         console.info(f"{corpus}: {len(utterances)} utterances, {n_folds // seeds} folds{often}")
-        experiment = Experiment(utterances, settings, choose_device(device), encoder, teacher, n_jobs)
+        where = choose_device(device)
+        with console.counting("segments encoded") as count:
+            experiment = Experiment(utterances, settings, where, encoder, teacher, n_jobs, count)
         with console.progress(n_folds, "folds") as progress:
 
             def tell(result: FoldResult) -> None:

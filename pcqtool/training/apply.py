@@ -18,6 +18,7 @@ from pcqtool.training.data import build_segments
 from pcqtool.training.evaluation import Evaluation
 from pcqtool.training.fit import file_probabilities, judge
 from pcqtool.training.predictions import Predictions
+from pcqtool.training.provenance import describe_origin
 from pcqtool.training.summary import describe_machine, summarise
 from pcqtool.training.tabulate import Judged, tabulate
 from pcqtool.training.views import ViewSettings
@@ -72,6 +73,7 @@ def apply_model(
         **_labels(config, labels, utterances),
         "model": config.name,
         "trained_on": config.trained_on,
+        **describe_origin(corpus, known, data),
         **describe_machine(place),
     }
     return Evaluation(metrics, table, config.name, sha256(directory), config.aggregation)

@@ -19,6 +19,7 @@ from pcqtool.training.evaluation import Evaluation
 from pcqtool.training.experiment import Experiment
 from pcqtool.training.metrics import fold_spread
 from pcqtool.training.predictions import Predictions
+from pcqtool.training.provenance import describe_origin
 from pcqtool.training.splits import Fold, Protocol, overlap, stamp
 from pcqtool.training.tabulate import Judged, tabulate
 
@@ -80,6 +81,7 @@ def conclude(
         **describe_protocol(protocol, folds, experiment.utterances),
         **summarise(Predictions.of(table, experiment.labels)),
         **_describe_runs(experiment, results),
+        **describe_origin(corpus, experiment.utterances, experiment.data),
         **describe_machine(experiment.device),
     }
     return Evaluation(metrics, table, recipe.name, "", recipe.aggregation)

@@ -1,0 +1,34 @@
+"""What several reports take, and how they show what they found."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from pcqtool.cli import console
+
+RunPlace = Annotated[
+    Path, typer.Argument(metavar="RUN", help="Directory that 'pcqtool evaluate' has written, or its metrics.json.")
+]
+
+Figure = Annotated[
+    Path, typer.Option("--out", "-o", metavar="FILE", help="The figure; its ending says how: .svg, .png or .pdf.")
+]
+
+
+def show(rows: Sequence[Mapping[str, Any]], fields: Mapping[str, object], as_json: bool) -> None:
+    """Print rows with the same keys as a table, and below it some fields; or all as one JSON object."""
+    if as_json:
+        console.print_json({"rows": rows, **fields})
+        return
+    console.print_table(tuple(rows[0]), [tuple(_cell(value) for value in row.values()) for row in rows])
+    console.print_text("")
+    console.print_fields(fields)
+
+
+def _cell(value: object) -> object:
+    """Round what is for people; JSON has all digits."""
+    return f"{value:.3f}" if isinstance(value, float) else value

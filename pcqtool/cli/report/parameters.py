@@ -1,0 +1,44 @@
+"""``pcqtool report parameters``: how many weights each part has."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from pcqtool.cli import console, options
+
+
+def parameters(
+    model: Annotated[
+        str | None,
+        typer.Option("--model", metavar="NAME|DIR", help="Count this model instead of the paper's network."),
+    ] = None,
+    json: options.Json = False,
+) -> None:
+    """Count the weights of PCQ and its parts (the paper's Table 3).
+
+    Without --model it is the paper's network: WavLM-base and four classes, next to the paper's own figures.
+    """
+    from pcqtool.report.parameters import PAPER_TABLE, count, count_paper
+
+    if model is None:
+        parts = [*count_paper(), *PAPER_TABLE]
+    else:
+        from pcqtool.model.directory import find, network, read_config
+
+        parts = count(network(read_config(find(model))))
+    if json:
+        console.print_json(parts)
+        return
+    columns = ("part", "weights", "paper") if model is None else ("part", "weights")
+    rows = [(part.name, _grouped(part.weights), _millions(part.paper))[: len(columns)] for part in parts]
+    console.print_table(columns, rows)
+
+
+def _grouped(weights: int | None) -> str:
+    return "" if weights is None else f"{weights:,}"
+
+
+def _millions(weights: float | None) -> str:
+    return "" if weights is None else f"{weights / 1e6:g} M"

@@ -1,0 +1,128 @@
+"""``pcqtool report ablations`` and ``depth``: variants of a recipe under one protocol."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from pcqtool.cli import console, options
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from pcqtool.report.study import Setting
+    from pcqtool.report.variants import Variant
+
+Protocol = Annotated[
+    str, typer.Option("--protocol", metavar="NAME", help="How to part the corpus, as for 'pcqtool evaluate'.")
+]
+Seeds = Annotated[
+    int, typer.Option("--seeds", min=1, metavar="N", help="Train this often, with --seed and the seeds after it.")
+]
+OutDir = Annotated[
+    Path, typer.Option("--out", "-o", metavar="DIR", help="Directory for the runs, the table and the figure.")
+]
+Others = Annotated[
+    list[str] | None,
+    typer.Option("--other-encoder", metavar="DIR|ID", help="An encoder to try instead; may be given more than once."),
+]
+
+
+def ablations(
+    corpus: options.CorpusName,
+    protocol: Protocol = "loso",
+    out: OutDir = Path("ablations"),
+    root: options.Root = None,
+    recipe: options.RecipeName = "mini",
+    encoder: options.Encoder = None,
+    other_encoder: Others = None,
+    teacher: options.Teacher = None,
+    epochs: options.Epochs = None,
+    seed: options.Seed = 0,
+    seeds: Seeds = 1,
+    device: options.Device = "auto",
+    jobs: options.Jobs = 0,
+    json: options.Json = False,
+) -> None:
+    """Measure what each part of PCQ is worth (the paper's Table 4).
+
+    Each part is left out of the recipe, or put in where it is missing, and the difference in accuracy is tested on
+    the same speakers. A run that was stopped goes on where it was.
+    """
+    from pcqtool.report import variants
+    from pcqtool.training.recipe import load_recipe
+
+    settings = load_recipe(recipe, epochs=epochs, seed=seed)
+    chosen = variants.ablations(settings, encoder, other_encoder or ())
+    from pcqtool.report.study_figures import draw_differences
+
+    setting = _set_up(corpus, root, protocol, range(seed, seed + seeds), teacher, device, jobs)
+    _study("ablations", chosen, setting, out, draw_differences, json)
+
+
+def depth(
+    corpus: options.CorpusName,
+    protocol: Protocol = "loso",
+    out: OutDir = Path("depth"),
+    root: options.Root = None,
+    recipe: options.RecipeName = "mini",
+    encoder: options.Encoder = None,
+    teacher: options.Teacher = None,
+    epochs: options.Epochs = None,
+    seed: options.Seed = 0,
+    seeds: Seeds = 1,
+    device: options.Device = "auto",
+    jobs: options.Jobs = 0,
+    json: options.Json = False,
+) -> None:
+    """Measure accuracy with 2, 3 and 4 layers of MLCNN (the paper's Fig. 3).
+
+    A run that was stopped goes on where it was.
+    """
+    from pcqtool.report import variants
+    from pcqtool.report.study_figures import draw_depth
+    from pcqtool.training.recipe import load_recipe
+
+    chosen = variants.depths(load_recipe(recipe, epochs=epochs, seed=seed), encoder)
+    setting = _set_up(corpus, root, protocol, range(seed, seed + seeds), teacher, device, jobs)
+    _study("depth", chosen, setting, out, draw_depth, json)
+
+
+def _set_up(
+    corpus: str, root: Path | None, protocol: str, seeds: Sequence[int], teacher: str | None, device: str, jobs: int
+) -> Setting:
+    """Read the corpus and make the folds."""
+    from pcqtool.corpora import registry
+    from pcqtool.report.figure import require_matplotlib
+    from pcqtool.training.splits import find_protocol
+
+    require_matplotlib()
+    chosen = find_protocol(protocol)
+    utterances = registry.get(corpus, root).utterances()
+    folds = {seed: chosen.folds(utterances, seed) for seed in seeds}
+
+    from pcqtool.model.predictor import choose_device
+    from pcqtool.report.study import Setting
+
+    return Setting(corpus, utterances, chosen, folds, choose_device(device), teacher, options.n_jobs(jobs))
+
+
+def _study(
+    kind: str, variants: Sequence[Variant], setting: Setting, out: Path, draw: Callable[..., None], as_json: bool
+) -> None:
+    from pcqtool.report.study import COLUMNS, run_study, table
+
+    console.info(f"{setting.corpus}: {len(setting.utterances)} utterances, {len(variants)} variants")
+    with console.progress(setting.n_folds * len(variants), "folds") as progress:
+        study: dict[str, Any] = run_study(kind, variants, setting, out, lambda n, name: progress.advance(n, note=name))
+    figure = out / f"{kind}.svg"
+    draw(study, f"{setting.corpus}, {setting.protocol.name}, recipe {study['recipe']['name']}", figure)
+    if as_json:
+        console.print_json({**study, "figure": figure})
+        return
+    console.print_table(COLUMNS, table(study))
+    console.print_text("")
+    stamp = {"stamp": study.get("stamp"), "table": out / f"{kind}.json", "figure": figure}
+    console.print_fields({"differences": f"from {variants[0].name}, 95 % interval over speakers, paired", **stamp})

@@ -1,0 +1,44 @@
+"""``pcqtool report tsne``: what the network makes of a corpus, in the plane."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pcqtool.cli import console, options
+from pcqtool.cli.report.arguments import Figure
+
+
+def tsne(
+    corpus: options.CorpusName,
+    model: options.Model = None,
+    root: options.Root = None,
+    out: Figure = Path("tsne.svg"),
+    device: options.Device = "auto",
+    jobs: options.Jobs = 0,
+    json: options.Json = False,
+) -> None:
+    """Draw the fusion vectors of a corpus by t-SNE, a point for each utterance (the paper's Fig. 4).
+
+    Utterances of speakers that the model was trained on are hollow: only the filled ones show what it can do.
+    """
+    from pcqtool.corpora import registry
+    from pcqtool.report.figure import check_path, require_matplotlib
+
+    check_path(out)
+    require_matplotlib()
+    opened = registry.get(corpus, root)
+    utterances = opened.utterances()
+    console.info(f"{corpus}: {len(utterances)} utterances")
+
+    from pcqtool.model.directory import find, read_config
+    from pcqtool.report.tsne import draw_tsne, embed
+
+    points = embed(model, corpus, utterances, device, options.n_jobs(jobs))
+    name = read_config(find(model)).name
+    draw_tsne(points, f"t-SNE of the fusion vector: {name} on {opened.title}", out)
+    if json:
+        console.print_json({"model": name, "points": points, "figure": out})
+    else:
+        heard = sum(point.heard for point in points)
+        fields = {"utterances": len(points), "of speakers it was trained on": heard or "none", "figure": out}
+        console.print_fields(fields)

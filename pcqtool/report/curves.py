@@ -1,0 +1,87 @@
+"""Learning curves: losses and validation accuracy by epoch."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pcqtool.report.figure import COLOURS, INK, drawing, headline, percent_axis
+from pcqtool.report.run import Curve, Run
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+
+def best_epoch(curve: Curve) -> int:
+    """Give the epoch that the model was taken from: the one with the smallest validation loss."""
+    return int(min(curve, key=lambda epoch: epoch["validation_loss"])["number"])
+
+
+def summarise_curves(run: Run) -> list[dict[str, Any]]:
+    """Give a row for each training run: its epochs, its best one, and what validation said there.
+
+    Raises:
+        ReportError: if the run holds no history.
+    """
+    rows = []
+    for name, curve in run.curves.items():
+        best = curve[best_epoch(curve) - 1]
+        rows.append({"fold": name, "epochs": len(curve), "best_epoch": best_epoch(curve)})
+        rows[-1] |= {key: best[key] for key in ("loss", "validation_loss", "validation_wa", "validation_ua")}
+    return rows
+
+
+def draw_curves(run: Run, title: str, path: Path) -> None:
+    """Draw the losses of a training run beside its validation accuracies; of several, thin lines and their mean.
+
+    Raises:
+        ReportError: if the run holds no history, or matplotlib is not installed.
+        SettingsError, TableError: as ``drawing``.
+    """
+    curves = list(run.curves.values())
+    with drawing(path, 9.0, 3.8) as figure:
+        left, right = figure.subplots(1, 2)
+        for axes, names in (
+            (left, {"loss": "training", "validation_loss": "validation"}),
+            (right, {"validation_wa": "WA", "validation_ua": "UA"}),
+        ):
+            for number, (key, label) in enumerate(names.items()):
+                _draw(axes, curves, key, label, number)
+            axes.set_xlabel("epoch")
+            axes.grid(axis="y")
+            axes.legend(loc="best")
+        if len(curves) == 1:
+            _mark(left, right, best_epoch(curves[0]))
+        left.set_yscale("log")
+        _plain(left)
+        left.set_ylabel("loss, nats (log scale)")
+        right.set_ylabel("validation accuracy, %")
+        percent_axis(right, "y")
+        headline(figure, title)
+
+
+def _draw(axes: Axes, curves: list[Curve], key: str, label: str, number: int) -> None:
+    colour, style = COLOURS[number], ("-", "--")[number]
+    for curve in curves if len(curves) > 1 else ():
+        axes.plot([e["number"] for e in curve], [e[key] for e in curve], color=colour, linewidth=0.7, alpha=0.35)
+    longest = max(map(len, curves))
+    # An ended run keeps its last value, so that the mean does not jump where one ends.
+    means = [sum(curve[min(i, len(curve) - 1)][key] for curve in curves) / len(curves) for i in range(longest)]
+    name = label if len(curves) == 1 else f"{label}, mean of {len(curves)}"
+    axes.plot(range(1, longest + 1), means, color=colour, linestyle=style, label=name)
+
+
+def _mark(left: Axes, right: Axes, epoch: int) -> None:
+    """Mark the epoch that the model is from."""
+    for axes in (left, right):
+        axes.axvline(epoch, color=INK, linewidth=1.0, linestyle=":", label=f"kept: epoch {epoch}")
+        axes.legend(loc="best")
+
+
+def _plain(axes: Axes) -> None:
+    """Write a logarithmic axis in plain numbers: 0.5, 1, 2."""
+    from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
+
+    axes.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+    axes.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+    axes.yaxis.set_minor_formatter(NullFormatter())

@@ -1,0 +1,123 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from pcqtool.errors import ReportError
+from pcqtool.report.published import published
+from pcqtool.report.results import check_page, leaks, render, write_page
+from pcqtool.report.run import Run
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def folder(tmp_path, write_run):
+    """A folder of runs: one that is honest, one that shares speakers and one that leaks."""
+    runs = tmp_path / "docs" / "results"
+    runs.mkdir(parents=True)
+    shares = {"shared": {"test": {"files": 0, "speakers": 9, "sessions": None, "texts": 4}}}
+    for name, changes in {
+        "honest": {},
+        "shared": {"protocol": "random10", **shares},
+        "leaky": {"protocol": "paper", "leaks": True},
+    }.items():
+        (runs / f"{name}.json").write_bytes((write_run(name, **changes) / "metrics.json").read_bytes())
+    return runs
+
+
+def test_the_page_in_the_repository_says_what_the_runs_say():
+    check_page(ROOT / "docs" / "results", ROOT / "docs" / "results.md")
+
+
+def test_every_run_is_there_with_all_that_is_needed_to_believe_it(folder, tmp_path):
+    page = tmp_path / "docs" / "results.md"
+    text = render(folder, page)
+    for said in (
+        "75.0 ± 2.0 (60.0 to 90.0)",
+        "| seeds | 0, 1 |",
+        "`pcqtool evaluate --corpus emodb`",
+        "16 utterances, 4 speakers, 0.01 h",
+        "Abacus 3000, 2 cores",
+        "pcqtool 9.9, torch 8.8",
+        "2024-02-29",
+        "files 0, speakers 0, sessions unknown, texts 4",
+        "before the temperature 0.200",
+        "(results/honest.json)",
+    ):
+        assert said in text
+    assert all(f"\n### {name}\n" in text for name in ("honest", "shared", "leaky"))
+
+
+def test_what_leaks_is_marked_and_comes_last(folder, tmp_path):
+    text = render(folder, tmp_path / "docs" / "results.md")
+    rows = [line.split(" | ") for line in text.splitlines() if line.endswith("| this tool |")]
+    assert [(row[0].split("]")[0], row[4]) for row in rows] == [
+        ("| **[honest", "–"),
+        ("| **[leaky", "T"),
+        ("| **[shared", "S"),
+    ]
+    table = [line.split(" | ")[4] for line in text.splitlines() if line.count(" | ") == 5 and "---" not in line][1:]
+    assert table == sorted(table, key=lambda leak: leak != "–")
+
+
+def test_published_figures_stand_beside_ours(folder, tmp_path):
+    text = render(folder, tmp_path / "docs" / "results.md")
+    own = [each for each in published() if each.corpus == "emodb"]
+    assert own
+    assert all(f"| {each.system} | {each.protocol} | {each.wa:g} |" in text for each in own)
+    assert "IEMOCAP" not in text  # nothing of ours to compare with
+
+
+def test_published_figures_are_in_per_cent_and_have_a_source():
+    for each in published():
+        assert 1 < each.wa <= 100
+        assert each.ua is None or 1 < each.ua <= 100
+        assert set(each.leaks) <= {"S", "T", "?"}
+        assert each.source
+        assert ("S" in each.leaks) == ("random" in each.protocol)
+
+
+def test_a_study_has_its_table(folder, tmp_path):
+    pooled = {"wa": 0.5, "ua": 0.4}
+    against = {key: {"difference": -0.1, "interval": [-0.2, -0.05]} for key in pooled}
+    variants = [{"name": "whole", "pooled": pooled}, {"name": "w/o PDC", "pooled": pooled, "against_first": against}]
+    study = {"study": "ablations", "corpus": "emodb", "protocol": "loso", "seeds": [0], "variants": variants}
+    (folder / "parts.json").write_text(json.dumps(study))
+    text = render(folder, tmp_path / "docs" / "results.md")
+    assert "## Study: parts" in text
+    assert "| w/o PDC | 50.0 | 40.0 | -10.0 (-20.0 to -5.0) | -10.0 (-20.0 to -5.0) |" in text
+
+
+def test_a_page_is_written_once_and_checked(folder, tmp_path):
+    page = tmp_path / "docs" / "results.md"
+    with pytest.raises(ReportError, match="is not what the runs"):
+        check_page(folder, page)
+    assert write_page(folder, page)
+    assert not write_page(folder, page)
+    check_page(folder, page)
+    page.write_text(page.read_text().replace("75.0", "95.0", 1))
+    with pytest.raises(ReportError, match="is not what the runs"):
+        check_page(folder, page)
+
+
+def test_marks_come_from_counts():
+    assert leaks(Run("a", Path(), {"shared": {"test": {"speakers": 0}}, "leaks": False})) == "–"
+    assert leaks(Run("a", Path(), {"shared": {"test": {"speakers": 3}}, "leaks": True})) == "S T"
+
+
+def test_runs_without_provenance_say_so(tmp_path, write_run):
+    runs = tmp_path / "docs" / "results"
+    runs.mkdir(parents=True)
+    place = write_run("old", command=None, machine=None, data=None)
+    (runs / "old.json").write_bytes((place / "metrics.json").read_bytes())
+    text = render(runs, tmp_path / "docs" / "results.md")
+    assert "| command | not recorded |" in text
+    assert "| machine | not recorded |" in text
+
+
+def test_an_empty_folder_is_named(tmp_path):
+    with pytest.raises(ReportError, match="no runs in"):
+        render(tmp_path, tmp_path / "results.md")

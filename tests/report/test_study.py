@@ -1,0 +1,91 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+import torch
+
+from pcqtool.corpora.manifest import Manifest
+from pcqtool.report.study import Setting, run_study, table
+from pcqtool.report.study_figures import draw_depth, draw_differences
+from pcqtool.report.variants import ablations, depths
+from pcqtool.training.recipe import Recipe
+from pcqtool.training.splits import find_protocol
+
+NETWORK = {"pool": [8, 4], "hidden": [8], "channels": [4, 8], "strides": [2, 2]}
+RECIPE = Recipe("toy", NETWORK, epochs=1, batch_size=8, n_views=0, warmup=0)
+
+
+@pytest.fixture(scope="module")
+def setting(toy_root):
+    utterances, protocol = Manifest(toy_root).utterances(), find_protocol("loso")
+    return Setting("manifest", utterances, protocol, {0: protocol.folds(utterances, 0)}, torch.device("cpu"))
+
+
+@pytest.fixture(scope="module")
+def study(setting, tmp_path_factory):
+    """A study that has run, and its folder."""
+    out = tmp_path_factory.mktemp("study")
+    return run_study("ablations", ablations(RECIPE, None), setting, out, lambda n, name: None), out
+
+
+def test_variants_are_compared_with_the_first(study):
+    found, out = study
+    assert json.loads((out / "ablations.json").read_text()) == found
+    assert (found["study"], found["corpus"], found["protocol"], found["leaks"]) == (
+        "ablations",
+        "manifest",
+        "loso",
+        False,
+    )
+    whole, pdc = found["variants"]
+    assert "against_first" not in whole
+    against = pdc["against_first"]["ua"]
+    assert against["difference"] == pytest.approx(pdc["pooled"]["ua"] - whole["pooled"]["ua"])
+    low, high = against["interval"]
+    assert low <= against["difference"] <= high
+    assert {path.name for path in out.iterdir()} == {"ablations.json", "the-recipe-as-it-is", "wo-PDC"}
+
+
+def test_what_is_done_is_not_done_again(study, setting, monkeypatch):
+    found, out = study
+    monkeypatch.setattr("pcqtool.training.experiment.Experiment.__init__", None)  # whoever trains fails
+    told = []
+    again = run_study("ablations", ablations(RECIPE, None), setting, out, lambda n, name: told.append(n))
+    assert again == found
+    assert told == [4, 4]
+
+
+def test_another_recipe_is_run_anew(study, setting, tmp_path):
+    _, out = study
+    before = (out / "wo-PDC" / "metrics.json").stat().st_mtime_ns
+    from dataclasses import replace
+
+    run_study("ablations", ablations(replace(RECIPE, lr=2e-3), None), setting, out, lambda n, name: None)
+    assert (out / "wo-PDC" / "metrics.json").stat().st_mtime_ns > before
+
+
+def test_the_table_has_a_row_for_each_variant(study):
+    whole, pdc = table(study[0])
+    assert whole[0] == "the recipe as it is"
+    assert whole[3:] == ("", "")
+    assert pdc[3][0] in "+-"
+
+
+def test_differences_are_drawn(study, tmp_path, words):
+    draw_differences(study[0], "A title", tmp_path / "d.svg")
+    said = words(tmp_path / "d.svg")
+    assert {"A title", "w/o PDC", "WA", "UA"} <= set(said)
+    assert any("paired" in each for each in said)
+
+
+def test_depth_is_drawn_from_shallow_to_deep(tmp_path, words):
+    scores = {2: 0.5, 3: 0.6, 4: 0.7}
+    rows = [
+        {"name": variant.name, "pooled": {"wa": (wa := scores[int(variant.name[0])]), "ua": wa - 0.011}}
+        for variant in depths(Recipe("r", {}), None)
+    ]
+    draw_depth({"variants": rows}, "A title", tmp_path / "d.svg")
+    said = words(tmp_path / "d.svg")
+    assert {"layers of MLCNN", "50.0", "58.9", "68.9"} <= set(said)
+    assert said.index("2") < said.index("3") < said.index("4")
