@@ -38,6 +38,8 @@ class PCQConfig:
         dropout: before each of the classifier's linear layers.
         mask_padding: whether Q4 and the averages over time leave out what pads a short segment; in the paper's
             reading it counts like the recording.
+        scale_fusion: bring each element of the fusion vector to zero mean and unit variance before the classifier (batch
+            normalisation without weights), so that elements which vary little are heard; the paper does not.
         spectrogram: the front end.
         mean_db: subtracted from the spectrogram; from the training data.
         sd_db: the spectrogram is divided by it; from the training data.
@@ -53,6 +55,7 @@ class PCQConfig:
     hidden: tuple[int, ...] = (1792, 1024)
     dropout: float = 0.1
     mask_padding: bool = False
+    scale_fusion: bool = False
     spectrogram: SpectrogramSettings = field(default_factory=SpectrogramSettings)
     mean_db: float = -50.0
     sd_db: float = 20.0
@@ -62,8 +65,9 @@ class PCQConfig:
             sizes = getattr(self, name)
             if not isinstance(sizes, tuple) or not all(type(n) is int and n > 0 for n in sizes):
                 raise ModelError(f"{name} must be positive whole numbers, not {sizes!r}")
-        if type(self.mask_padding) is not bool:
-            raise ModelError(f"mask_padding is true or false, not {self.mask_padding!r}")
+        for name in ("mask_padding", "scale_fusion"):
+            if type(getattr(self, name)) is not bool:
+                raise ModelError(f"{name} is true or false, not {getattr(self, name)!r}")
         if len(self.labels) < 2 or len(set(self.labels)) != len(self.labels):
             raise ModelError(f"a model needs two or more different labels, not {list(self.labels)}")
         if not 2 <= len(self.channels) <= 4 or len(self.strides) < len(self.channels):
@@ -132,6 +136,7 @@ class PCQ(nn.Module):
             self.attention = TimeAttention(channels[-1])
             width += self.encoder.dim
         self.fusion_width = width
+        self.scale = nn.BatchNorm1d(width, affine=False) if config.scale_fusion else nn.Identity()
         self.classifier = _classifier((width, *config.hidden, len(config.labels)), config.dropout)
         self.to(memory_format=torch.channels_last)  # of 2-D convolutions: half the time on a CPU
 
@@ -173,7 +178,7 @@ class PCQ(nn.Module):
         if frames is not None:
             parts.append(self.attention(maps[-1], frames, inputs.share))  # Q4
         fusion = torch.cat(parts, dim=1)
-        return Prediction(self.classifier(fusion), fusion, frames)
+        return Prediction(self.classifier(self.scale(fusion)), fusion, frames)
 
     def _query(self, maps: list[Tensor], frames: Tensor | None) -> list[Tensor]:
         """Give z1, z2, z3: each CSQ under its query token Q1, Q2, Q3 (Eq. 6)."""

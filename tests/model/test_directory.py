@@ -17,6 +17,7 @@ from pcqtool.model import directory
 from pcqtool.model.directory import ModelConfig, describe, find, load, save, sha256
 from pcqtool.model.encoders.pretrained import load_pretrained
 from pcqtool.model.pcq import PCQ
+from pcqtool.model.places import Places
 
 Network = Callable[..., PCQ]
 
@@ -282,8 +283,11 @@ def test_package_without_models_says_so(tmp_path: Path, monkeypatch: pytest.Monk
     assert "Bundled: none." in caught.value.hint
 
 
-def test_every_bundled_model_loads() -> None:
-    for each in directory.available():
-        model, config = load(each)
-        assert model.config.labels == config.labels
-        assert config.name == each.name
+@pytest.mark.parametrize("name", [path.name for path in directory.available()])
+def test_every_bundled_model_loads(name: str, request: pytest.FixtureRequest) -> None:
+    place = find(name)
+    borrows = directory.read_config(place).encoder_source is not None
+    encoders = Places((request.getfixturevalue("shared_encoders"),)) if borrows else None
+    model, config = load(place, encoders)
+    assert model.config.labels == config.labels
+    assert config.name == name

@@ -175,6 +175,17 @@ def test_masked_padding_is_the_same_in_every_batch(network: Network, waves: Tens
     torch.testing.assert_close(whole, alone, atol=1e-5, rtol=0)
 
 
+def test_a_scaled_fusion_vector_reaches_the_classifier_with_unit_variance(network: Network, waves: Tensor) -> None:
+    model = network("mini", channels=(8, 12), scale_fusion=True, dropout=0.0).train()
+    reached: list[Tensor] = []
+    model.classifier.register_forward_pre_hook(lambda module, args: reached.append(args[0]))
+    fusion = model(waves).fusion
+    torch.testing.assert_close(reached[0].mean(dim=0), torch.zeros(model.fusion_width), atol=1e-4, rtol=0)
+    expected = (fusion - fusion.mean(dim=0)) / (fusion.var(dim=0, unbiased=False) + 1e-5).sqrt()
+    torch.testing.assert_close(reached[0], expected, atol=1e-4, rtol=1e-4)
+    assert not list(model.scale.parameters())
+
+
 def test_pool_makes_the_spectrogram_coarser(network: Network, waves: Tensor) -> None:
     model = network("none", pool=(4, 2), mean_db=0.0, sd_db=1.0)
     level = Spectrogram(SpectrogramSettings())(waves)
@@ -206,6 +217,7 @@ def test_classifier_has_the_widths_that_are_named(network: Network) -> None:
         {"pool": (0, 2)},
         {"hidden": (0,)},
         {"mask_padding": 1},
+        {"scale_fusion": 1},
         {"dropout": 1.5},
         {"dropout": math.nan},
         {"mean_db": math.inf},
