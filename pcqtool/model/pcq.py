@@ -38,8 +38,8 @@ class PCQConfig:
         dropout: before each of the classifier's linear layers.
         mask_padding: whether Q4 and the averages over time leave out what pads a short segment; in the paper's
             reading it counts like the recording.
-        scale_fusion: bring each element of the fusion vector to zero mean and unit variance before the classifier (batch
-            normalisation without weights), so that elements which vary little are heard; the paper does not.
+        scale_fusion: bring each element of the fusion vector to zero mean and unit variance before the classifier
+            (batch normalisation without weights), so that those which vary little are heard; the paper does not.
         spectrogram: the front end.
         mean_db: subtracted from the spectrogram; from the training data.
         sd_db: the spectrogram is divided by it; from the training data.
