@@ -183,7 +183,7 @@ def test_a_model_is_not_trained_over(train, tmp_path):
         ({"corpus": ()}, 2, "--corpus"),
         ({"root": None}, 1, "PCQTOOL_CORPORA"),
         ({"root": "nowhere"}, 1, "nowhere does not exist"),
-        ({"recipe": "maxi"}, 2, "Shipped: mini, paper"),
+        ({"recipe": "maxi"}, 2, "Shipped: best, mini, paper"),
         ({"recipe": "mini"}, 2, "--teacher"),
         ({"recipe": "paper"}, 2, "--encoder"),
     ],
