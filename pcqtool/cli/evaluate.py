@@ -40,9 +40,7 @@ def evaluate(
     teacher: options.Teacher = None,
     epochs: options.Epochs = None,
     seed: options.Seed = 0,
-    seeds: Annotated[
-        int, typer.Option("--seeds", min=1, metavar="N", help="Train this often, with --seed and the seeds after it.")
-    ] = 1,
+    seeds: options.Seeds = 1,
     validation: Annotated[
         int,
         typer.Option(

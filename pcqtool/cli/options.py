@@ -94,6 +94,9 @@ Epochs = Annotated[
 ]
 
 Seed = Annotated[int, typer.Option("--seed", metavar="N", help="Of weights, order and views.")]
+Seeds = Annotated[
+    int, typer.Option("--seeds", min=1, metavar="N", help="Train this often, with --seed and the seeds after it.")
+]
 
 
 def n_jobs(jobs: int) -> int:

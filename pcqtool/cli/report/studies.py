@@ -18,9 +18,6 @@ if TYPE_CHECKING:
 Protocol = Annotated[
     str, typer.Option("--protocol", metavar="NAME", help="How to part the corpus, as for 'pcqtool evaluate'.")
 ]
-Seeds = Annotated[
-    int, typer.Option("--seeds", min=1, metavar="N", help="Train this often, with --seed and the seeds after it.")
-]
 OutDir = Annotated[
     Path, typer.Option("--out", "-o", metavar="DIR", help="Directory for the runs, the table and the figure.")
 ]
@@ -41,7 +38,7 @@ def ablations(
     teacher: options.Teacher = None,
     epochs: options.Epochs = None,
     seed: options.Seed = 0,
-    seeds: Seeds = 1,
+    seeds: options.Seeds = 1,
     device: options.Device = "auto",
     jobs: options.Jobs = 0,
     json: options.Json = False,
@@ -72,7 +69,7 @@ def depth(
     teacher: options.Teacher = None,
     epochs: options.Epochs = None,
     seed: options.Seed = 0,
-    seeds: Seeds = 1,
+    seeds: options.Seeds = 1,
     device: options.Device = "auto",
     jobs: options.Jobs = 0,
     json: options.Json = False,
