@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -7,7 +9,7 @@ import torch
 from pcqtool.model.encoders.pretrained import load_pretrained
 from pcqtool.model.pcq import PCQ
 from pcqtool.training.experiment import _network
-from pcqtool.training.front_ends import FrontEnds
+from pcqtool.training.front_ends import FrontEnds, perceive
 
 
 @pytest.mark.parametrize("kind", [None, "mini"])
@@ -33,3 +35,19 @@ def test_nothing_is_kept_for_a_pretrained_encoder(experiment, toy_recipe, tiny_w
     assert not kept.parts
     rows = experiment.data.rows(0)
     assert torch.equal(kept(rows).heard, model.perceive(torch.from_numpy(experiment.data.waves(rows))).heard)
+
+
+@pytest.mark.parametrize("masked", [True, False])
+def test_training_is_told_what_is_padding_as_labelling_is(experiment, toy_recipe, masked):
+    data = experiment.data
+    model = PCQ(replace(_network(experiment.labels, toy_recipe("mini"), None), mask_padding=masked))
+    rows = np.flatnonzero(np.isin(data.utterance, [1, 4]))
+    waves, n_samples = torch.from_numpy(data.waves(rows)), torch.from_numpy(data.n_samples[rows])
+    wanted = model.perceive(waves, n_samples).share
+    kept, fresh = FrontEnds(model, data, [1, 4])(rows).share, perceive(model, data, rows).share
+    if not masked:
+        assert wanted is kept is fresh is None
+        return
+    assert wanted.min() < 1.0
+    torch.testing.assert_close(kept, wanted)
+    torch.testing.assert_close(fresh, wanted)
