@@ -50,8 +50,7 @@ def canonical(name: str) -> str:
     Raises:
         SettingsError: if the name is neither in the vocabulary nor an alias.
     """
-    key = name.strip().lower()
-    key = ALIASES.get(key, key)
+    key = plain(name)
     if key not in VOCABULARY:
         raise SettingsError(
             f"unknown emotion {name!r}",
@@ -60,6 +59,17 @@ def canonical(name: str) -> str:
     return key
 
 
+def plain(name: str) -> str:
+    """Give a name without what makes no difference: in lower case, and for an alias what it stands for."""
+    key = name.strip().lower()
+    return ALIASES.get(key, key)
+
+
 def in_order(names: Iterable[str]) -> tuple[str, ...]:
     """Sort labels as the vocabulary lists them, each once: the order of classes in every model and table."""
-    return tuple(sorted(set(names), key=VOCABULARY.index))
+    return tuple(sorted(set(names), key=_place))
+
+
+def _place(name: str) -> tuple[int, str]:
+    """Give a label's place: those that the vocabulary does not have come last."""
+    return (VOCABULARY.index(name) if name in VOCABULARY else len(VOCABULARY)), name

@@ -18,7 +18,8 @@ def read(path: Path) -> Iterator[tuple[int, Row]]:
     """Read a CSV, TSV, JSONL or Parquet file as (number, row) pairs; empty lines are passed over.
 
     Text is UTF-8, with or without byte-order mark, with any line ends. Lines are counted from 1 with the heading,
-    rows of Parquet from 1 without one. Values of CSV and TSV are strings.
+    rows of Parquet from 1 without one. Values of CSV and TSV are strings; CSV may be separated by semicolons, as
+    spreadsheets write it where the comma is for decimals.
 
     Raises:
         CorpusError: if the file is missing, of another kind, or damaged; with the line where it is known.
@@ -34,7 +35,10 @@ def read(path: Path) -> Iterator[tuple[int, Row]]:
 # The csv and json modules, not polars: polars names no line for a row that is too long or is no JSON.
 def _separated(delimiter: str) -> Callable[[Path], Iterator[tuple[int, Row]]]:
     def rows(path: Path) -> Iterator[tuple[int, Row]]:
-        reader = csv.reader(io.StringIO(_text(path), newline=""), delimiter=delimiter, strict=True)
+        text = _text(path)
+        first = text.partition("\n")[0]
+        sign = ";" if ";" in first and delimiter not in first else delimiter
+        reader = csv.reader(io.StringIO(text, newline=""), delimiter=sign, strict=True)
         try:
             heading = [name.strip() for name in next(reader, [])]
             if twice := {name for name in heading if name and heading.count(name) > 1}:

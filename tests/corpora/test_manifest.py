@@ -82,7 +82,7 @@ def test_an_absolute_path_is_taken_as_it_is(folder, tmp_path_factory):
         ("file_name,label", "b.wav,hungry", "unknown emotion 'hungry'"),
         ("file_name,label", "z.wav,anger", "no such file"),
         ("file_name,label", "calls,anger", "no such file"),
-        ("file_name,label", "calls/../a.wav,anger", "the same recording as in line 2"),
+        ("file_name,label", "calls/../a.wav,anger", "the same recording as in"),
         ("file_name,label,start_s,end_s", "b.wav,anger,2,1", "end_s 1 is not after start_s 2"),
         ("file_name,label,start_s,end_s", "b.wav,anger,2,2", "end_s 2 is not after start_s 2"),
         ("file_name,label,end_s", "b.wav,anger,0", "end_s 0 is not after start_s 0"),
@@ -102,6 +102,27 @@ def test_a_fault_is_an_error_with_its_line(folder, heading, row, text):
     assert text in caught.value.what
     line = 3 if "file_name,label" in heading else 2
     assert f"metadata.csv, line {line}: " in caught.value.what
+
+
+def test_of_a_recording_listed_twice_both_lines_are_named(folder):
+    csv(folder, "file_name,label,start_s", "a.wav,anger,", "b.wav,anger,", "a.wav,sad,0")
+    with pytest.raises(CorpusError, match=r"csv, line 4: the same recording as in .*metadata\.csv, line 2\n"):
+        Manifest(folder).utterances()
+
+
+def test_an_unknown_label_is_told_what_is_known_and_of_maps(folder):
+    csv(folder, "file_name,label", "a.wav,hungry")
+    with pytest.raises(CorpusError, match="line 2: unknown emotion 'hungry'") as caught:
+        Manifest(folder).utterances()
+    assert "anger" in caught.value.hint
+    assert "--map" in caught.value.hint
+
+
+def test_labels_outside_the_vocabulary_are_let_through_where_somebody_knows_them(folder):
+    csv(folder, "file_name,label", "a.wav, Hungry", "b.wav,happy")
+    manifest = Manifest(folder).accepting({"hungry"})
+    assert [each.label for each in manifest.utterances()] == ["hungry", "happiness"]
+    assert manifest.labels == ("happiness", "hungry")
 
 
 def test_faults_are_counted_and_the_columns_are_told(folder):

@@ -33,6 +33,12 @@ def test_tabs_and_leading_zeros(tmp_path):
     assert list(read(path)) == [(2, {"speaker": "03", "label": "a, b"})]
 
 
+def test_semicolons_of_a_spreadsheet(tmp_path):
+    path = write(tmp_path, "m.csv", "file_name;label\r\na, b.wav;sad\r\n")
+    assert list(read(path)) == [(2, {"file_name": "a, b.wav", "label": "sad"})]
+    assert list(read(write(tmp_path, "m.csv", "a,b;c\n1,2;3\n"))) == [(2, {"a": "1", "b;c": "2;3"})]
+
+
 def test_trailing_separators_of_a_spreadsheet_are_no_fields(tmp_path):
     assert list(read(write(tmp_path, "m.csv", "a,b\n1,2,,\n"))) == [(2, {"a": "1", "b": "2"})]
 
