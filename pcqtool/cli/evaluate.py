@@ -4,19 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from pcqtool.cli import console, options
+from pcqtool.cli.trainings import Trainings, tell_labels
 from pcqtool.errors import SettingsError
-
-if TYPE_CHECKING:
-    from pcqtool.training.crossval import FoldResult
 
 
 def evaluate(
-    corpus: options.CorpusName,
+    corpus: options.Corpora,
     protocol: Annotated[
         str | None,
         typer.Option(
@@ -26,6 +24,14 @@ def evaluate(
             "random10 shares speakers; paper validates on the test part, to show what that leak is worth.",
         ),
     ] = None,
+    test_corpus: Annotated[
+        str | None,
+        typer.Option(
+            "--test-corpus",
+            metavar="NAME",
+            help="Train the recipe on --corpus and test it on this one, with the labels that they share.",
+        ),
+    ] = None,
     model: Annotated[
         str | None, typer.Option("--model", metavar="NAME|DIR", help="Judge with this model instead of training any.")
     ] = None,
@@ -33,7 +39,9 @@ def evaluate(
         Path,
         typer.Option("--out", "-o", metavar="DIR", help="Directory for metrics.json, predictions.parquet and folds/."),
     ] = Path("evaluation"),
-    root: options.Root = None,
+    root: options.Roots = None,
+    label_map: options.LabelMapFile = None,
+    all_classes: options.AllClasses = False,
     encoder_dir: options.EncoderDir = None,
     recipe: options.RecipeName = "mini",
     encoder: options.Encoder = None,
@@ -51,53 +59,41 @@ def evaluate(
     jobs: options.Jobs = 0,
     json: options.Json = False,
 ) -> None:
-    """Evaluate a recipe by cross-validation, or a finished model.
+    """Evaluate a recipe by cross-validation or on another corpus, or a finished model.
 
-    With --protocol a model is trained for each fold and judges only what it has not learnt from; a run that was
-    stopped goes on where it was. With --model nothing is trained. What training and test have in common is counted
-    and stamped on the result.
+    With --protocol a model is trained for each fold and judges only what it has not learnt from; with --test-corpus
+    one is trained on --corpus and judges the other. A run that was stopped goes on where it was. With --model nothing
+    is trained. What training and test have in common is counted and stamped on the result.
     """
-    if (protocol is None) == (model is None):
-        raise SettingsError("one of --protocol and --model is needed, and not both", "For example: --protocol loso")
-    from pcqtool.corpora import registry
+    if [protocol, test_corpus, model].count(None) != 2:
+        raise SettingsError(
+            "one of --protocol, --test-corpus and --model is needed, and no more", "For example: --protocol loso"
+        )
+    from pcqtool.corpora.label_map import read_map
+    from pcqtool.corpora.pool import open_pool
+    from pcqtool.corpora.sources import sources
     from pcqtool.training.splits import find_protocol
 
-    n_jobs = options.n_jobs(jobs)
-    if protocol is None:
-        utterances = registry.get(corpus, root).utterances()
-
+    way = None if protocol is None else find_protocol(protocol)
+    chosen = sources([*corpus, *filter(None, [test_corpus])], root or ())
+    renaming, n_jobs = read_map(label_map), options.n_jobs(jobs)
+    pool = open_pool(chosen[: len(corpus)], renaming, all_classes)
+    if model is not None:
         from pcqtool.training.apply import apply_model
 
+        tell_labels(pool)
         encoders = options.places(encoder_dir, download=True)
-        evaluation = apply_model(str(model), corpus, utterances, device, n_jobs, encoders)
+        evaluation = apply_model(model, pool, device, n_jobs, encoders).of_corpora(corpora=pool.describe())
     else:
         from pcqtool.training.recipe import load_recipe
 
-        chosen = find_protocol(protocol)
-        utterances = registry.get(corpus, root).utterances()
-        folds = {each: chosen.folds(utterances, each, validation) for each in range(seed, seed + seeds)}
         settings = load_recipe(recipe, epochs=epochs, seed=seed)
-
-        from pcqtool.model.predictor import choose_device
-        from pcqtool.training.crossval import cross_validate
-        from pcqtool.training.evaluation import FOLDS
-        from pcqtool.training.experiment import Experiment
-        from pcqtool.training.summary import conclude
-
-        n_folds = sum(map(len, folds.values()))
-        often = f" with {seeds} seeds" if seeds > 1 else ""
-        console.info(f"{corpus}: {len(utterances)} utterances, {n_folds // seeds} folds{often}")
-        where = choose_device(device)
-        with console.counting("segments encoded") as count:
-            experiment = Experiment(utterances, settings, where, encoder, teacher, n_jobs, count)
-        with console.progress(n_folds, "folds") as progress:
-
-            def tell(result: FoldResult) -> None:
-                progress.advance(note=f"validation UA {100 * result.best['validation_ua']:.1f} %")
-
-            n_parallel = n_jobs if experiment.device.type == "cpu" else 1
-            results = cross_validate(experiment, folds, out / FOLDS, n_parallel, tell)
-        evaluation = conclude(experiment, corpus, chosen, folds, results)
+        repeats = range(seed, seed + seeds)
+        trainings = Trainings(settings, repeats, validation, out, device, encoder, teacher, n_jobs)
+        if way is not None:
+            evaluation = trainings.within(pool, way)
+        else:
+            evaluation = trainings.across(pool, open_pool(chosen[len(corpus) :], renaming))
     evaluation.save(out)
     if evaluation.metrics["leaks"]:
         console.warn(evaluation.metrics.get("warning", evaluation.metrics["stamp"]))

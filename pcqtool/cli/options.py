@@ -66,6 +66,33 @@ CorpusName = Annotated[
     str, typer.Option("--corpus", metavar="NAME", help="A corpus by its name; 'pcqtool corpora list' shows them.")
 ]
 
+Corpora = Annotated[
+    list[str],
+    typer.Option(
+        "--corpus",
+        metavar="NAME",
+        help="A corpus by its name; may be given more than once. OWN=NAME gives it a name of your own.",
+    ),
+]
+
+Roots = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--root",
+        metavar="DIR|NAME=DIR",
+        help="Directory of a corpus. Without it: the folder of that name inside PCQTOOL_CORPORA.",
+    ),
+]
+
+LabelMapFile = Annotated[
+    Path | None,
+    typer.Option("--map", metavar="FILE.toml", help="What labels count as, or that they are left out."),
+]
+
+AllClasses = Annotated[
+    bool, typer.Option("--all-classes", help="Of several corpora, keep also classes that only some of them have.")
+]
+
 RecipeName = Annotated[
     str,
     typer.Option(

@@ -9,15 +9,18 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from pcqtool.cli import console, options
+from pcqtool.cli.trainings import tell_labels
 
 if TYPE_CHECKING:
     from pcqtool.training.fit import Epoch
 
 
 def train(
-    corpus: options.CorpusName,
+    corpus: options.Corpora,
     out: Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Directory for the model.")] = Path("model"),
-    root: options.Root = None,
+    root: options.Roots = None,
+    label_map: options.LabelMapFile = None,
+    all_classes: options.AllClasses = False,
     recipe: options.RecipeName = "mini",
     encoder: options.Encoder = None,
     encoder_name: Annotated[
@@ -42,20 +45,23 @@ def train(
     jobs: options.Jobs = 0,
     json: options.Json = False,
 ) -> None:
-    """Train a model on a corpus.
+    """Train a model on a corpus, or on several with the classes that they share.
 
-    One speaker is kept aside to decide when to stop and to calibrate. The directory, which must be new or empty, can
-    then be given to 'pcqtool label --model'. A run that was stopped goes on where it was, if it is started again in the
-    same way. For honest figures of a recipe use 'pcqtool evaluate --protocol loso'.
+    One speaker of each is kept aside to decide when to stop and to calibrate. The directory, which must be new or
+    empty, can then be given to 'pcqtool label --model'. A run that was stopped goes on where it was, if it is started
+    again in the same way. For honest figures of a recipe use 'pcqtool evaluate --protocol loso'.
     """
-    from pcqtool.corpora import registry
+    from pcqtool.corpora.label_map import read_map
+    from pcqtool.corpora.pool import open_pool
+    from pcqtool.corpora.sources import sources
     from pcqtool.training.recipe import load_recipe
     from pcqtool.training.splits import holdout
 
-    opened = registry.get(corpus, root)
+    chosen, renaming = sources(corpus, root or ()), read_map(label_map)
     settings = load_recipe(recipe, epochs=epochs, seed=seed)
-    utterances = opened.utterances()
-    fold = holdout(utterances, seed)
+    pool = open_pool(chosen, renaming, all_classes)
+    utterances = pool.utterances
+    fold = holdout(utterances, seed, corpora=pool.origins)
 
     from pcqtool.model.predictor import choose_device
     from pcqtool.training.checkpoint import CHECKPOINT, Checkpoint, fingerprint
@@ -66,7 +72,8 @@ def train(
     prepare(out)
     checkpoint = Checkpoint(out / CHECKPOINT, fingerprint(utterances, settings, fold, encoder, teacher))
     n_done = checkpoint.n_epochs()
-    console.info(f"{corpus}: {len(utterances)} utterances, {len(fold.validation)} of them for validation")
+    tell_labels(pool)
+    console.info(f"{pool.name}: {len(utterances)} utterances, {len(fold.validation)} of them for validation")
     if n_done:
         console.info(f"going on after epoch {n_done} of {settings.epochs}")
     where, n_jobs = choose_device(device), options.n_jobs(jobs)
@@ -83,7 +90,7 @@ def train(
                 draw(epoch)
 
             trained = experiment.train(fold, seed, tell, checkpoint)
-    metrics = produce(out, name or out.resolve().name, opened, experiment, fold, trained, encoder_name)
+    metrics = produce(out, name or out.resolve().name, pool, experiment, fold, trained, encoder_name)
     if json:
         console.print_json({"model": out, **metrics})
     else:

@@ -68,9 +68,9 @@ class Manifest:
             except PcqtoolError as fault:
                 faults.append((entry.place, fault))
         if faults:
-            place, fault = faults[0]
+            place, first_fault = faults[0]
             more = f" ({len(faults)} faults in all)" if len(faults) > 1 else ""
-            raise CorpusError(f"{place}: {fault.what}{more}", fault.hint)
+            raise CorpusError(f"{place}: {first_fault.what}{more}", first_fault.hint)
         if not found:
             raise CorpusError(
                 f"{self.root}: no utterances", f"It needs the columns {' and '.join(REQUIRED)}, and rows."

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pcqtool.corpora.base import Utterance
+from pcqtool.corpora.pool import Pool
 from pcqtool.errors import CorpusError
 from pcqtool.labels import in_order
 from pcqtool.model.directory import ModelConfig, Places, find, load, sha256
@@ -26,8 +27,7 @@ from pcqtool.training.views import ViewSettings
 
 def apply_model(
     name: str,
-    corpus: str,
-    utterances: Sequence[Utterance],
+    pool: Pool,
     device: str,
     n_jobs: int,
     encoders: Places | None = None,
@@ -39,8 +39,7 @@ def apply_model(
 
     Args:
         name: of a bundled model, or a model directory.
-        corpus: its name.
-        utterances: the corpus's.
+        pool: the corpus, or several.
         device: as for ``choose_device``.
         n_jobs: recordings read at the same time.
         encoders: where to look for an encoder that the model does not hold, as for ``load``.
@@ -52,6 +51,7 @@ def apply_model(
     """
     directory = find(name)
     model, config = load(directory, encoders)
+    corpus, utterances = pool.name, pool.utterances
     labels = _shared_labels(config, corpus, utterances)
     known = [utterance for utterance in utterances if utterance.label in labels]
     place = choose_device(device)
@@ -68,7 +68,7 @@ def apply_model(
     metrics = {
         "corpus": corpus,
         "protocol": f"model {config.name}, nothing trained",
-        **_stamp(config, corpus),
+        **_stamp(config, pool.names),
         **summarise(Predictions.of(table, labels)),
         **_labels(config, labels, utterances),
         "model": config.name,
@@ -105,10 +105,11 @@ def _labels(config: ModelConfig, labels: Sequence[str], utterances: Sequence[Utt
     return {"left_out": dict(sorted(left_out.items())), "labels_not_in_corpus": absent, "renormalised": bool(absent)}
 
 
-def _stamp(config: ModelConfig, corpus: str) -> dict[str, Any]:
+def _stamp(config: ModelConfig, corpora: Sequence[str]) -> dict[str, Any]:
     """Say whether the model may have heard what it was tested on; ``warning`` if it has."""
-    if corpus not in config.provenance.get("corpora", ()):
-        learnt = ", ".join(config.provenance.get("corpora", ())) or "unknown corpora"
-        return {"stamp": f"Nothing was trained. The model has learnt from {learnt}, not from {corpus}.", "leaks": False}
-    warning = f"the model has learnt from {corpus}: these figures are no test"
-    return {"stamp": f"LEAKS: {warning}.", "leaks": True, "warning": warning}
+    learnt = config.provenance.get("corpora", ())
+    if heard := [corpus for corpus in corpora if corpus in learnt]:
+        warning = f"the model has learnt from {' and '.join(heard)}: these figures are no test"
+        return {"stamp": f"LEAKS: {warning}.", "leaks": True, "warning": warning}
+    sources, judged = ", ".join(learnt) or "unknown corpora", " or ".join(corpora)
+    return {"stamp": f"Nothing was trained. The model has learnt from {sources}, not from {judged}.", "leaks": False}

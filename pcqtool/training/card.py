@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
+from pcqtool.corpora.member import Member
+from pcqtool.corpora.pool import Pool
 from pcqtool.model.directory import ModelConfig
 
 _LIMITS = """## Limits
@@ -15,21 +17,30 @@ you rely on it. It judges how speech sounds, not what somebody feels, and must n
 """
 
 
-def write_card(config: ModelConfig, titles: Sequence[str], licences: Sequence[str], scores: Mapping[str, Any]) -> str:
+def write_card(config: ModelConfig, pool: Pool, scores: Mapping[str, Any]) -> str:
     """Write the card: data, protocol, scores, limits, licences.
 
     Args:
         config: the model's.
-        titles: of the corpora.
-        licences: what the owners of the corpora ask, a line each.
+        pool: the corpora it was trained on.
         scores: what goes into ``metrics.json``.
     """
     lines = [f"# {config.name}", "", f"Speech emotion recognition by PCQ, made with pcqtool: {config.trained_on}.", ""]
-    lines += [f"- Classes: {', '.join(config.labels)}", f"- Corpora: {'; '.join(titles)}"]
+    lines += [f"- Classes: {', '.join(config.labels)}", *(f"- Corpus: {_corpus(each)}" for each in pool.members)]
     lines += [f"- Temperature: {config.temperature:.3f}; from segments to file by `{config.aggregation}`", ""]
     lines += ["## Scores", "", *_scores(scores), "", _LIMITS]
-    lines += ["## Licences", "", _origin(config), "", *(f"- {licence}" for licence in licences), ""]
+    lines += ["## Licences", "", _origin(config), "", *(f"- {_licence(each)}" for each in pool.members), ""]
     return "\n".join(lines)
+
+
+def _corpus(member: Member) -> str:
+    """Say how much of a corpus was used, and what became of its labels."""
+    notes = f" ({', '.join(member.notes)})" if member.notes else ""
+    return f"{member.title}, {len(member.utterances)} utterances{notes}"
+
+
+def _licence(member: Member) -> str:
+    return f"{member.title}: {member.corpus.licence} {member.corpus.citation}".rstrip(": ")
 
 
 def _scores(scores: Mapping[str, Any]) -> list[str]:

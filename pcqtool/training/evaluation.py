@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -42,6 +42,10 @@ class Evaluation:
     model: str
     model_sha256: str
     aggregation: str
+
+    def of_corpora(self, **described: Sequence[Mapping[str, Any]]) -> Evaluation:
+        """Add what is known of the corpora, under a name for what they were used for."""
+        return replace(self, metrics={**self.metrics, **{name: list(some) for name, some in described.items()}})
 
     def save(self, out: Path) -> None:
         """Write the tables and figures into a directory, the figures last: when they are there, all is.
@@ -81,5 +85,16 @@ def load_predictions(run: Path) -> tuple[Predictions, Provenance]:
 
 def _settings(metrics: Mapping[str, Any]) -> dict[str, Any]:
     """Give what decided the predictions, and the stamp: no figures."""
-    names = ("corpus", "protocol", "stamp", "leaks", "command", "seeds", "recipe", "encoder", "teacher")
+    names = (
+        "corpus",
+        "protocol",
+        "protocol_title",
+        "stamp",
+        "leaks",
+        "command",
+        "seeds",
+        "recipe",
+        "encoder",
+        "teacher",
+    )
     return {name: metrics[name] for name in names if name in metrics}

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from pcqtool import __version__
-from pcqtool.corpora.base import Corpus
+from pcqtool.corpora.pool import Pool
 from pcqtool.errors import ModelError, SettingsError
 from pcqtool.model.directory import CARD, CONFIG, METRICS, WEIGHTS, ModelConfig, describe, save
 from pcqtool.model.foreign import check_foreign, name_encoder
@@ -63,7 +63,7 @@ def check_left_out(experiment: Experiment) -> None:
 def produce(
     out: Path,
     name: str,
-    corpus: Corpus,
+    pool: Pool,
     experiment: Experiment,
     fold: Fold,
     trained: Trained,
@@ -74,7 +74,7 @@ def produce(
     Args:
         out: the new or empty directory.
         name: of the model.
-        corpus: the one it was trained on.
+        pool: the corpora it was trained on.
         experiment: the corpus and recipe.
         fold: which utterances were learned from, which decided when to stop.
         trained: the model.
@@ -93,21 +93,22 @@ def produce(
         network=describe(trained.model.config),
         temperature=trained.temperature,
         aggregation=experiment.recipe.aggregation,
-        trained_on=f"trained on {corpus.title} ({len(fold.train)} utterances, {len(speakers)} speakers; "
+        trained_on=f"trained on {' and '.join(pool.titles)} ({len(fold.train)} utterances, {len(speakers)} speakers; "
         f"{', '.join(experiment.labels)})",
         provenance={
             "tool_version": __version__,
             "torch_version": torch.__version__,
             "created": datetime.now(UTC).replace(microsecond=0).isoformat(),
-            "corpora": [corpus.name],
+            "corpora": list(pool.names),
+            "data": pool.describe(),
             "train_speakers": speakers,
             "recipe": experiment.recipe.to_dict(),
             **experiment.origins,
         },
         encoder_source=None if encoder_name is None else name_encoder(trained.model, encoder_name),
     )
-    metrics = _metrics(experiment, fold, trained)
-    save(out, config, trained.model, metrics, write_card(config, [corpus.title], [_licence(corpus)], metrics))
+    metrics = {**_metrics(experiment, fold, trained), "corpora": pool.describe()}
+    save(out, config, trained.model, metrics, write_card(config, pool, metrics))
     with reported(out):
         (out / CHECKPOINT).unlink(missing_ok=True)
     sweep(out)
@@ -130,7 +131,3 @@ def _metrics(experiment: Experiment, fold: Fold, trained: Trained) -> dict[str, 
 
 def _speakers(experiment: Experiment, utterances: Sequence[int]) -> list[str]:
     return sorted({experiment.utterances[index].speaker or "" for index in utterances})
-
-
-def _licence(corpus: Corpus) -> str:
-    return f"{corpus.title}: {corpus.licence} {corpus.citation}".rstrip(": ")

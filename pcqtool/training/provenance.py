@@ -38,8 +38,8 @@ def describe_command(arguments: Sequence[str]) -> str:
 
 
 def _shown(argument: str) -> str:
-    option, equals, value = argument.partition("=")
-    if option.startswith("-") and equals:
-        return f"{option}={_shown(value)}"
+    name, equals, value = argument.partition("=")  # --root=DIR, or emodb=DIR behind --root
+    if equals:
+        return f"{name}={_shown(value)}"
     path = Path(argument)
     return path.name if path.is_absolute() and path.name else argument

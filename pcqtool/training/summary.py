@@ -80,7 +80,7 @@ def conclude(
         "corpus": corpus,
         **describe_protocol(protocol, folds, experiment.utterances),
         **summarise(Predictions.of(table, experiment.labels)),
-        **_describe_runs(experiment, results),
+        **describe_runs(experiment, results),
         **describe_origin(corpus, experiment.utterances, experiment.data),
         **describe_machine(experiment.device),
     }
@@ -99,7 +99,7 @@ def describe_protocol(
     }
 
 
-def _describe_runs(experiment: Experiment, results: Sequence[FoldResult]) -> dict[str, Any]:
+def describe_runs(experiment: Experiment, results: Sequence[FoldResult]) -> dict[str, Any]:
     """Say how each training run went, and with which settings."""
     return {
         "validation_ua": fmean(result.best["validation_ua"] for result in results),

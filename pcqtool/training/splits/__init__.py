@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pcqtool.training.splits.across import across
 from pcqtool.training.splits.fold import Fold, Overlap, Promise, Shared, check, overlap
 from pcqtool.training.splits.protocols import PROTOCOLS, Protocol, find_protocol
 from pcqtool.training.splits.speakers import holdout
@@ -15,6 +16,7 @@ __all__ = [
     "Protocol",
     "Shared",
     "Stamp",
+    "across",
     "check",
     "find_protocol",
     "holdout",

@@ -25,6 +25,7 @@ class Protocol:
         unit: what validates, in the plural; empty if there is no choice.
         promise: what the parts never have in common; every fold is checked for it.
         leak: what makes its figures wrong, for a protocol that exists to show just that.
+        note: what else has to be known of what its parts share, a sentence.
     """
 
     name: str
@@ -33,6 +34,7 @@ class Protocol:
     unit: str = "speakers"
     promise: Promise = NEW_SPEAKERS
     leak: str = ""
+    note: str = ""
 
     def folds(self, utterances: Sequence[Utterance], seed: int, n_validation: int = 1) -> list[Fold]:
         """Divide a corpus.

@@ -58,14 +58,27 @@ def paper(utterances: Sequence[Utterance], seed: int, n_validation: int = 1) -> 
     return [make_fold(utterances, name, speakers, [name], [name]) for name in sorted(set(speakers))]
 
 
-def holdout(utterances: Sequence[Utterance], seed: int, n_validation: int = 1) -> Fold:
+def holdout(
+    utterances: Sequence[Utterance], seed: int, n_validation: int = 1, corpora: Sequence[str] | None = None
+) -> Fold:
     """Keep the utterances of some speakers for validation and train on all others; nothing is left for a test.
+
+    Args:
+        utterances: the corpus's list, or that of several corpora.
+        seed: of the choice.
+        n_validation: how many speakers validate; of several corpora so many of each, unless it has no more than that.
+        corpora: which corpus each utterance is of; None if all are of one.
 
     Raises:
         CorpusError: if speakers are unknown or too few, or the training part lacks a class.
     """
     speakers = known(utterances, "speakers", n_validation + 1, "a speaker-disjoint validation")
-    chosen = random.Random(seed).sample(sorted(set(speakers)), n_validation)  # noqa: S311
+    of_corpora: dict[str, set[str]] = {}
+    for speaker, corpus in zip(speakers, corpora or [""] * len(speakers), strict=True):
+        of_corpora.setdefault(corpus, set()).add(speaker)
+    groups = [some for some in of_corpora.values() if len(some) > n_validation] or [set(speakers)]
+    rng = random.Random(seed)  # noqa: S311
+    chosen = [speaker for some in groups for speaker in rng.sample(sorted(some), n_validation)]
     fold = make_fold(utterances, "holdout", speakers, chosen, ())
     check(fold, utterances)
     return fold

@@ -47,6 +47,8 @@ def stamp(protocol: Protocol, folds: Iterable[Fold], utterances: Sequence[Uttera
         )
     else:
         text = _words(shared.test, protocol.name, "Test and the other parts")
+    if protocol.note:
+        text = f"{text} {protocol.note}"
     independent = None if shared.test.speakers is None else shared.test.speakers == 0
     return Stamp(text, bool(protocol.leak), independent, shared)
 
