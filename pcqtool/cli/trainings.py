@@ -77,8 +77,8 @@ class Trainings:
 
         tell_labels(train, test)
         console.info(
-            f"train {train.name}: {len(train.utterances)} utterances; test {test.name}: {len(test.utterances)}; "
-            f"classes {', '.join(test.labels)}{self._often}"
+            f"train {train.name}: {len(train.utterances)} utterances; test {test.name}: {len(test.utterances)}"
+            f"{self._often}; classes {', '.join(test.labels)}"
         )
         device = choose_device(self.device)
         with console.counting("segments encoded") as count:

@@ -81,7 +81,5 @@ def test_what_cannot_be_read_is_told(plant, names, text):
 def test_a_recording_in_two_splits_is_told(plant):
     root = plant("train/metadata.csv", "train/x.wav", "test/metadata.csv")
     (root / "test" / "metadata.csv").write_text("file_name,label\n../train/x.wav,sad\n")
-    with pytest.raises(
-        CorpusError, match=r"train/metadata\.csv, line 2: the same recording as in .*test/m"
-    ):
+    with pytest.raises(CorpusError, match=r"train/metadata\.csv, line 2: the same recording as in .*test/m"):
         Manifest(root).utterances()

@@ -46,6 +46,13 @@ def test_speakers_of_another_corpus_were_not_heard():
     assert speakers_heard({}, "emodb") == set()
 
 
+def test_speakers_of_several_corpora_are_told_apart():
+    provenance = {"corpora": ["emodb", "savee"], "train_speakers": ["emodb:03", "savee:DC", "savee:03"]}
+    assert speakers_heard(provenance, "emodb") == {"03"}
+    assert speakers_heard(provenance, "savee") == {"DC", "03"}
+    assert speakers_heard(provenance, "emo") == set()
+
+
 @pytest.mark.parametrize(
     ("heard", "said"),
     [

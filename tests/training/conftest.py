@@ -8,8 +8,10 @@ from typing import Any
 
 import pytest
 
-from pcqtool.corpora.base import Utterance
+from pcqtool.corpora.base import Corpus, Utterance
 from pcqtool.corpora.manifest import Manifest
+from pcqtool.corpora.member import Member
+from pcqtool.corpora.pool import Pool
 from pcqtool.training.recipe import Recipe
 from pcqtool.training.splits import PROTOCOLS, Fold
 from pcqtool.training.views import ViewSettings
@@ -32,6 +34,21 @@ def _threads():
 @pytest.fixture(scope="session")
 def utterances(toy_root: Path) -> list[Utterance]:
     return Manifest(toy_root).utterances()
+
+
+@pytest.fixture(scope="session")
+def pool_of() -> Callable[..., Pool]:
+    """Make a pool of one corpus's utterances."""
+
+    def make(name: str, utterances: list[Utterance], corpus: Corpus | None = None) -> Pool:
+        return Pool((Member(name, corpus or Manifest(Path()), tuple(utterances)),))
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def pool(pool_of, utterances) -> Pool:
+    return pool_of("manifest", utterances)
 
 
 @pytest.fixture(scope="session")

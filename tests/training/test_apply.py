@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from pcqtool.corpora.manifest import Manifest
+from pcqtool.corpora.pool import Pool
 from pcqtool.errors import CorpusError, ModelError, SettingsError
 from pcqtool.training.apply import apply_model
 from pcqtool.training.metrics import score
@@ -13,15 +13,15 @@ from pcqtool.training.produce import produce
 
 
 @pytest.fixture(scope="module")
-def model(tmp_path_factory, toy_root, experiment, fold, trained):
+def model(tmp_path_factory, pool, experiment, fold, trained):
     out = tmp_path_factory.mktemp("applied") / "toy"
-    produce(out, "toy", Manifest(toy_root), experiment, fold, trained)
+    produce(out, "toy", pool, experiment, fold, trained)
     return str(out)
 
 
-def test_a_model_is_scored_as_the_experiment_scores_it(model, experiment, trained, utterances, fold):
+def test_a_model_is_scored_as_the_experiment_scores_it(model, pool_of, experiment, trained, utterances, fold):
     chosen = [utterances[index] for index in fold.test]
-    evaluation = apply_model(model, "other", chosen, "cpu", 1)
+    evaluation = apply_model(model, pool_of("other", chosen), "cpu", 1)
     metrics = evaluation.metrics
     calibrated, uncalibrated = experiment.judge(trained, fold.test)
     truth = experiment.targets[list(fold.test)]
@@ -39,28 +39,35 @@ def test_a_model_is_scored_as_the_experiment_scores_it(model, experiment, traine
     assert (evaluation.model, len(evaluation.model_sha256)) == ("toy", 64)
 
 
-def test_it_warns_of_a_corpus_that_the_model_knows(model, utterances):
-    known = apply_model(model, "manifest", utterances, "cpu", 1).metrics
+def test_it_warns_of_a_corpus_that_the_model_knows(model, pool_of, utterances):
+    known = apply_model(model, pool_of("manifest", utterances), "cpu", 1).metrics
     assert "manifest" in known["warning"]
     assert known["leaks"]
     assert known["stamp"].startswith("LEAKS")
-    foreign = apply_model(model, "emodb", utterances, "cpu", 1).metrics
+    foreign = apply_model(model, pool_of("emodb", utterances), "cpu", 1).metrics
     assert "warning" not in foreign
     assert not foreign["leaks"]
     assert foreign["stamp"] == "Nothing was trained. The model has learnt from manifest, not from emodb."
 
 
-def test_labels_that_the_model_has_not_are_left_out_and_counted(model, utterances):
+def test_of_several_corpora_the_known_one_is_warned_of(model, pool_of, utterances):
+    parts = [pool_of(name, some).members[0] for name, some in (("manifest", utterances[:18]), ("b", utterances[18:]))]
+    metrics = apply_model(model, Pool(tuple(parts)), "cpu", 1).metrics
+    assert (metrics["corpus"], metrics["n_speakers"]) == ("manifest+b", 4)
+    assert metrics["warning"] == "the model has learnt from manifest: these figures are no test"
+
+
+def test_labels_that_the_model_has_not_are_left_out_and_counted(model, pool_of, utterances):
     foreign = [replace(each, label="fear") if each.speaker == "s0" else each for each in utterances]
-    metrics = apply_model(model, "other", foreign, "cpu", 1).metrics
+    metrics = apply_model(model, pool_of("other", foreign), "cpu", 1).metrics
     assert (metrics["pooled"]["n"], metrics["left_out"]) == (27, {"fear": 9})
     assert not metrics["renormalised"]
 
 
-def test_labels_that_the_corpus_has_not_are_no_possible_answers(model, utterances):
-    whole = apply_model(model, "other", utterances, "cpu", 1)
+def test_labels_that_the_corpus_has_not_are_no_possible_answers(model, pool_of, utterances):
+    whole = apply_model(model, pool_of("other", utterances), "cpu", 1)
     less = [each for each in utterances if each.label != "neutral"]
-    part = apply_model(model, "other", less, "cpu", 1)
+    part = apply_model(model, pool_of("other", less), "cpu", 1)
     metrics = part.metrics
     assert (metrics["labels"], metrics["labels_not_in_corpus"]) == (["anger", "sadness"], ["neutral"])
     assert metrics["renormalised"]
@@ -78,15 +85,15 @@ def test_labels_that_the_corpus_has_not_are_no_possible_answers(model, utterance
 @pytest.mark.parametrize(
     ("labels", "text"), [(("fear", "fear"), "has none of"), (("fear", "anger"), "has nothing but anger of")]
 )
-def test_too_few_shared_labels_are_an_error(model, utterances, labels, text):
+def test_too_few_shared_labels_are_an_error(model, pool_of, utterances, labels, text):
     foreign = [replace(each, label=label) for each, label in zip(utterances, labels, strict=False)]
     with pytest.raises(CorpusError, match=f"{text} the labels of other") as caught:
-        apply_model(model, "other", foreign, "cpu", 1)
+        apply_model(model, pool_of("other", foreign), "cpu", 1)
     assert "anger, neutral, sadness" in caught.value.hint
 
 
-def test_faults_are_named(model, utterances):
+def test_faults_are_named(model, pool_of, utterances):
     with pytest.raises(ModelError, match="no-model"):
-        apply_model("no-model", "other", utterances, "cpu", 1)
+        apply_model("no-model", pool_of("other", utterances), "cpu", 1)
     with pytest.raises(SettingsError, match="device"):
-        apply_model(model, "other", utterances[:9], "abacus", 1)
+        apply_model(model, pool_of("other", utterances[:9]), "abacus", 1)

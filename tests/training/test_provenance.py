@@ -20,6 +20,8 @@ def test_a_result_says_command_data_and_day(experiment, monkeypatch):
     [
         (["evaluate", "--root", "/home/me/corpora/emodb"], "pcqtool evaluate --root emodb"),
         (["evaluate", "--root=/home/me/emodb", "-j2"], "pcqtool evaluate --root=emodb -j2"),
+        (["evaluate", "--root", "mine=/home/me/calls"], "pcqtool evaluate --root mine=calls"),
+        (["evaluate", "--root=mine=/home/me/calls"], "pcqtool evaluate --root=mine=calls"),
         (
             ["label", "my calls", "--encoder", "openai/whisper-base"],
             "pcqtool label 'my calls' --encoder openai/whisper-base",

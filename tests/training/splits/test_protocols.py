@@ -139,6 +139,25 @@ def test_holdout_keeps_whole_speakers_for_validation(corpus, n_speakers, data):
     assert not values(utterances, fold.train) & values(utterances, fold.validation)
 
 
+def test_holdout_keeps_speakers_of_each_corpus(corpus):
+    one, two, alone = corpus(4, takes=2), corpus(3), corpus(1)
+    utterances = [
+        replace(each, speaker=f"{name}:{each.speaker}", path=Path(name) / each.path)
+        for name, some in (("one", one), ("two", two), ("alone", alone))
+        for each in some
+    ]
+    corpora = [*["one"] * len(one), *["two"] * len(two), *["alone"] * len(alone)]
+    for seed in range(5):
+        chosen = sorted(values(utterances, holdout(utterances, seed, 2, corpora).validation))
+        assert [name.split(":")[0] for name in chosen] == ["one", "one", "two", "two"]
+
+
+def test_holdout_of_corpora_with_one_speaker_each_keeps_one_of_them(corpus):
+    utterances = [replace(each, speaker=name, path=Path(name) / each.path) for name in "xyz" for each in corpus(1)]
+    fold = holdout(utterances, 0, corpora=[each.speaker for each in utterances])
+    assert len(values(utterances, fold.validation)) == 1
+
+
 @pytest.mark.parametrize(
     ("name", "n_speakers", "n_validation", "text"),
     [

@@ -1,0 +1,125 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from pcqtool.corpora.label_map import LabelMap
+from pcqtool.corpora.member import own_names
+from pcqtool.corpora.pool import open_pool, share
+from pcqtool.corpora.sources import Source
+from pcqtool.errors import CorpusError
+
+
+@pytest.fixture
+def plant(tmp_path):
+    """Make a manifest of (label, speaker) pairs in a folder of a name, and give its source."""
+
+    def make(name, *rows):
+        folder = tmp_path / name
+        folder.mkdir()
+        lines = ["file_name,label,speaker,session,text_id"]
+        for number, (label, speaker) in enumerate(rows):
+            (folder / f"{number}.wav").touch()
+            lines.append(f"{number}.wav,{label},{speaker},1,t")
+        (folder / "metadata.csv").write_text("\n".join(lines))
+        return Source(name, "manifest", folder)
+
+    return make
+
+
+@pytest.fixture
+def one(plant):
+    return plant("one", ("anger", "a"), ("anger", "b"), ("neutral", "a"), ("boredom", "b"))
+
+
+@pytest.fixture
+def two(plant):
+    return plant("two", ("angry", "a"), ("calm", "a"), ("fear", "b"), ("neutral", ""))
+
+
+def labels(pool):
+    return [each.label for each in pool.utterances]
+
+
+def test_one_corpus_is_as_it_is(one):
+    pool = open_pool([one])
+    assert pool.utterances == one.open().utterances()
+    assert (pool.name, pool.notes, pool.origins) == ("one", [], ["one"] * 4)
+    assert [each.speaker for each in pool.qualified] == ["one:a", "one:b", "one:a", "one:b"]
+
+
+def test_of_several_the_shared_classes_are_kept_and_names_bear_their_corpus(one, two):
+    pool = open_pool([one, two])
+    assert labels(pool) == ["anger", "anger", "neutral", "anger", "neutral"]
+    assert [each.speaker for each in pool.utterances] == ["one:a", "one:b", "one:a", "two:a", None]
+    assert {(each.session, each.text_id) for each in pool.utterances} == {("one:1", "one:t"), ("two:1", "two:t")}
+    assert (pool.name, pool.names, pool.labels) == ("one+two", ("one", "two"), ("anger", "neutral"))
+    assert pool.origins == ["one"] * 3 + ["two"] * 2
+    assert pool.notes == ["one: 1 of boredom are left out", "two: 1 of calm are left out, 1 of fear are left out"]
+
+
+def test_all_classes_are_kept_if_that_is_wanted(one, two):
+    pool = open_pool([one, two], all_classes=True)
+    assert pool.labels == ("anger", "boredom", "calm", "fear", "neutral")
+    assert pool.notes == []
+
+
+def test_a_map_says_what_counts_as_the_same(one, two):
+    label_map = LabelMap({"fear": None, "boredom": "neutral"}, {"two": {"calm": "neutral"}})
+    pool = open_pool([one, two], label_map)
+    assert labels(pool) == ["anger", "anger", "neutral", "neutral", "anger", "neutral", "neutral"]
+    assert pool.notes == [
+        "one: 1 of boredom count as neutral",
+        "two: 1 of calm count as neutral, 1 of fear are left out",
+    ]
+    about = pool.describe()
+    assert about == json.loads(json.dumps(about))
+    assert [each["labels"] for each in about] == [{"anger": 2, "neutral": 2}, {"anger": 1, "neutral": 2}]
+    assert [each["renamed"] for each in about] == [{"boredom": {"neutral": 1}}, {"calm": {"neutral": 1}}]
+    assert [each["left_out"] for each in about] == [{}, {"fear": 1}]
+    assert [each["n_speakers"] for each in about] == [2, 1]
+
+
+def test_a_map_knows_labels_that_the_vocabulary_does_not(plant):
+    source = plant("mine", ("Wut", "a"), ("Joy", "a"), ("Hunger", "b"), ("sad", "b"))
+    pool = open_pool([source], LabelMap({"wut": "anger", "hunger": None}))
+    assert labels(pool) == ["anger", "happiness", "sadness"]
+    assert pool.notes == ["mine: 1 of wut count as anger, 1 of hunger are left out"]
+    with pytest.raises(CorpusError, match="unknown emotion 'Hunger'"):
+        open_pool([source], LabelMap({"wut": "anger"}))
+
+
+def test_corpora_without_shared_classes_are_told_with_what_they_have(one, plant):
+    other = plant("other", ("anger", "a"), ("fear", "b"))
+    with pytest.raises(CorpusError, match="one and other share nothing but anger") as caught:
+        open_pool([one, other])
+    assert "one has anger, boredom, neutral; other has anger, fear" in caught.value.what
+    assert "--map" in caught.value.hint
+    with pytest.raises(CorpusError, match="share no label"):
+        open_pool([plant("third", ("fear", "a")), plant("fourth", ("sad", "b"))])
+
+
+def test_a_map_that_leaves_nothing_is_an_error(one):
+    with pytest.raises(CorpusError, match="nothing of corpus 'one' is used"):
+        open_pool([one], LabelMap({"*": None}))
+
+
+def test_a_file_of_two_corpora_is_an_error_be_it_under_another_name(one, tmp_path):
+    (tmp_path / "link").symlink_to(tmp_path / "one")
+    again = Source("again", "manifest", tmp_path / "link")
+    with pytest.raises(CorpusError, match=r"corpora one and again both list .*one.0\.wav"):
+        open_pool([one, again])
+    with pytest.raises(CorpusError, match="both list"):
+        share(open_pool([one]), open_pool([again]))
+
+
+def test_training_and_test_share_their_labels(one, two):
+    train, test = share(open_pool([one]), open_pool([two]))
+    assert train.labels == test.labels == ("anger", "neutral")
+    assert train.notes == ["one: 1 of boredom are left out"]
+    assert [each.speaker for each in test.utterances] == ["a", None]
+
+
+def test_own_names_are_found_again():
+    assert own_names("one", ["one:a", "two:a", "one:b:c", "one"]) == {"a", "b:c"}
