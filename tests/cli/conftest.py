@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -105,6 +106,18 @@ def _run(command: list[str], folder: Path, env: dict[str, str]) -> subprocess.Co
 @pytest.fixture(autouse=True)
 def _usual_level() -> None:
     console.set_level(console.Level.NORMAL)
+
+
+@pytest.fixture
+def other_root(toy_root: Path, tmp_path: Path) -> Path:
+    """Copies of some of the toy corpus's files as another one, with other labels and a map for them, ``map.toml``."""
+    folder = tmp_path / "other"
+    for label, own in (("anger", "Fury"), ("neutral", "calm"), ("sadness", "sad")):
+        for speaker in range(3):
+            (folder / own / f"s{speaker}").mkdir(parents=True)
+            shutil.copy(toy_root / f"{label}-{speaker}-0.wav", folder / own / f"s{speaker}" / "1.wav")
+    (folder / "map.toml").write_text('[other]\nfury = "anger"\ncalm = ""\n')
+    return folder
 
 
 RECIPE = """

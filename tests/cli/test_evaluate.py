@@ -15,7 +15,8 @@ def evaluate(capsys, toy_root):
     """Run ``pcqtool evaluate`` in this process, on the toy corpus."""
 
     def run(*arguments, root=toy_root, recipe="toy.toml"):
-        usual = ["evaluate", "--corpus", "manifest", "--root", str(root), "--recipe", recipe, "--device", "cpu"]
+        place = f"manifest={root}" if "=" in " ".join(arguments) else str(root)
+        usual = ["evaluate", "--corpus", "manifest", "--root", place, "--recipe", recipe, "--device", "cpu"]
         code = app.main([*usual, "--jobs", "1", *arguments])
         said = capsys.readouterr()
         return int(code), said.out, said.err
@@ -117,11 +118,68 @@ def test_labels_that_are_not_shared_are_named(evaluate, tiny_model, toy_root, tm
     assert "neutral, which the corpus does not have" in out
 
 
+def test_a_recipe_is_trained_on_one_corpus_and_tested_on_another(evaluate, other_root, tmp_path):
+    places = ["--test-corpus", "other=manifest", "--root", f"other={other_root}", "--map", str(other_root / "map.toml")]
+    code, out, err = evaluate(*places, "--seeds", "2", "--out", "e")
+    assert code == 0
+    assert err.splitlines()[:3] == [
+        "manifest: 12 of neutral are left out",
+        "other: 3 of fury count as anger, 3 of calm are left out",
+        "train manifest: 24 utterances; test other: 6 with 2 seeds; classes anger, sadness",
+    ]
+    assert "cross-corpus: train manifest, test other, 2 shared labels" in out
+    assert "Speakers, sessions and texts of two corpora are taken for different ones." in out
+    assert "over folds" not in out
+    metrics = json.loads((tmp_path / "e" / "metrics.json").read_text())
+    assert (metrics["corpus"], metrics["labels"], metrics["leaks"]) == ("other", ["anger", "sadness"], False)
+    assert metrics["corpora"][0]["left_out"] == {"neutral": 12}
+    assert metrics["test_corpora"][0]["renamed"] == {"fury": {"anger": 3}}
+    assert f"{tmp_path.parent}" not in (tmp_path / "e" / "metrics.json").read_text()
+    table = pl.read_parquet(tmp_path / "e" / "predictions.parquet")
+    assert table.height == 12
+    assert set(table["speaker"]) == {"s0", "s1", "s2"}
+    before = changed(tmp_path / "e" / "folds")
+    assert list(before) == ["seed-0/other.json", "seed-1/other.json"]
+    assert evaluate(*places, "--seeds", "2", "--out", "e")[0] == 0
+    assert changed(tmp_path / "e" / "folds") == before
+
+
+def test_a_protocol_may_run_over_several_corpora(evaluate, other_root, tmp_path):
+    places = ["--corpus", "other=manifest", "--root", f"other={other_root}", "--map", str(other_root / "map.toml")]
+    code, _, err = evaluate(*places, "--protocol", "loso", "--epochs", "1", "--out", "e")
+    assert code == 0
+    assert "manifest+other: 30 utterances, 7 folds" in err
+    metrics = json.loads((tmp_path / "e" / "metrics.json").read_text())
+    assert [each["name"] for each in metrics["corpora"]] == ["manifest", "other"]
+    assert {run["fold"] for run in metrics["runs"]} == {
+        *(f"manifest:s{n}" for n in range(4)),
+        *(f"other:s{n}" for n in range(3)),
+    }
+
+
+def test_a_model_is_judged_by_what_labels_count_as(evaluate, tiny_model, other_root, tmp_path):
+    table = (other_root / "map.toml").read_text().replace("[other]", "[manifest]")
+    (tmp_path / "map.toml").write_text(table)
+    places = ["--model", str(tiny_model), "--map", "map.toml", "--out", "e"]
+    code, out, err = evaluate(*places, root=other_root)
+    assert (code, err) == (0, "manifest: 3 of fury count as anger, 3 of calm are left out\n")
+    assert "neutral, which the corpus does not have" in out
+    metrics = json.loads((tmp_path / "e" / "metrics.json").read_text())
+    assert (metrics["n_utterances"], metrics["corpora"][0]["left_out"]) == (6, {"calm": 3})
+
+
+ONE_OF = "one of --protocol, --test-corpus and --model is needed"
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [
-        ([], 2, "one of --protocol and --model"),
-        (["--protocol", "loso", "--model", "x"], 2, "one of --protocol and --model"),
+        ([], 2, ONE_OF),
+        (["--protocol", "loso", "--model", "x"], 2, ONE_OF),
+        (["--test-corpus", "emodb", "--model", "x"], 2, ONE_OF),
+        (["--test-corpus", "manifest"], 2, "corpus 'manifest' is given twice"),
+        (["--test-corpus", "emodb"], 2, "of which corpus?"),
+        (["--protocol", "loso", "--map", "nowhere.toml"], 2, "cannot read the label map nowhere.toml"),
         (["--protocol", "lotto"], 2, "Known: loso"),
         (["--protocol", "session"], 1, "needs to know the sessions; 36 of 36 utterances have none"),
         (["--protocol", "sentence"], 1, "add a column 'text_id' to the manifest"),
@@ -131,7 +189,7 @@ def test_labels_that_are_not_shared_are_named(evaluate, tiny_model, toy_root, tm
         (["--protocol", "loso", "--recipe", "maxi"], 2, "no recipe 'maxi'"),
         (["--protocol", "loso", "--recipe", "mini"], 2, "--teacher"),
         (["--protocol", "loso", "--device", "abacus"], 2, "abacus"),
-        (["--protocol", "loso", "--root", "nowhere"], 1, "nowhere does not exist"),
+        (["--protocol", "loso", "--root", "nowhere"], 2, "--root is given twice"),
     ],
     ids=str,
 )

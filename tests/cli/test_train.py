@@ -214,6 +214,31 @@ def test_wrong_values_are_named(train, arguments, code, said):
     assert said in err
 
 
+def test_one_model_of_two_corpora_knows_where_it_comes_from(train, toy_root, other_root, tmp_path):
+    places = ["--corpus", "other=manifest", "--root", f"manifest={toy_root}", "--root", f"other={other_root}"]
+    usual = {"root": None, "corpus": ("--corpus", "manifest")}
+    code, _, err = train("--out", "m", "--epochs", "1", *places, "--map", str(other_root / "map.toml"), **usual)
+    assert code == 0
+    assert "manifest: 12 of neutral are left out" in err
+    assert "other: 3 of fury count as anger, 3 of calm are left out" in err
+    assert "manifest+other: 30 utterances, 8 of them for validation" in err
+    config = json.loads((tmp_path / "m" / "config.json").read_text())
+    assert (config["labels"], config["provenance"]["corpora"]) == (["anger", "sadness"], ["manifest", "other"])
+    assert {name.split(":")[0] for name in config["provenance"]["train_speakers"]} == {"manifest", "other"}
+    metrics = json.loads((tmp_path / "m" / "metrics.json").read_text())
+    assert [name.split(":")[0] for name in metrics["validation_speakers"]] == ["manifest", "other"]
+    assert [each["n_utterances"] for each in metrics["corpora"]] == [24, 6]
+    card = (tmp_path / "m" / "README.md").read_text()
+    assert card.count("- Corpus: ") == 2
+    assert "(other), 6 utterances (3 of fury count as anger, 3 of calm are left out)" in card
+
+    places += ["--map", str(tmp_path / "all.toml"), "--all-classes"]
+    (tmp_path / "all.toml").write_text('fury = "surprise"')
+    assert train("--out", "all", "--epochs", "1", *places, **usual)[0] == 0
+    config = json.loads((tmp_path / "all" / "config.json").read_text())
+    assert config["labels"] == ["anger", "calm", "neutral", "sadness", "surprise"]
+
+
 def test_speakers_are_needed(train, tmp_path, toy_root):
     rows = (toy_root / "metadata.csv").read_text().splitlines()
     folder = toy_root.as_posix()
