@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from pcqtool.corpora.conformance import fault
+from pcqtool.corpora.label_map import read_map
+from pcqtool.labels import ALIASES, VOCABULARY
 from pcqtool.tables.schema import files_schema, predictions_schema, segments_schema
 
 ROOT = Path(__file__).parents[1]
@@ -48,6 +50,20 @@ def test_every_column_of_predictions_is_explained() -> None:
     assert explained == predictions_schema(()).names[len(files_schema(())) :]
 
 
+def test_the_vocabulary_is_written_down_with_its_aliases() -> None:
+    rows = re.findall(r"^\| `(\w+)` \| (.*) \|$", (ROOT / "docs/labels.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert tuple(label for label, _ in rows) == VOCABULARY
+    assert {alias: label for label, cell in rows for alias in re.findall(r"`(\w+)`", cell)} == ALIASES
+
+
+def test_the_label_map_of_the_docs_is_one(tmp_path: Path) -> None:
+    (text,) = _blocks("docs/labels.md", "toml")
+    (tmp_path / "map.toml").write_text(text, encoding="utf-8")
+    found = read_map(tmp_path / "map.toml")
+    assert found.of("ravdess")["calm"] == "neutral"
+    assert found.of("emodb")["verärgert"] == "anger"
+
+
 def test_files_that_the_paper_map_names_exist() -> None:
     for path in re.findall(r"`((?:pcqtool|tests)/[\w/.]+)`", (ROOT / "docs/paper-map.md").read_text(encoding="utf-8")):
         assert (ROOT / path).exists(), path
@@ -58,6 +74,8 @@ def test_files_that_the_paper_map_names_exist() -> None:
     [
         *sorted(path.name for path in ROOT.glob("*.md")),
         "docs/evaluation.md",
+        "docs/labels.md",
+        "docs/manifest.md",
         "docs/models.md",
         "docs/tables.md",
         "docs/training.md",

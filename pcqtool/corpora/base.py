@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Protocol, runtime_checkable
@@ -57,3 +58,11 @@ class Corpus(Protocol):
         Raises:
             CorpusError: if a file is missing or is not what the corpus has.
         """
+
+
+@runtime_checkable
+class AcceptsLabels(Protocol):
+    """What a corpus may offer whose files name labels in words of their own, so that a label map can tell what they are."""
+
+    def accepting(self, labels: Collection[str]) -> Corpus:
+        """Give the same corpus, with these labels (in lower case) let through as they are."""

@@ -5,23 +5,15 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
-from pcqtool.corpora.base import Corpus, Utterance
+from pcqtool.corpora.base import AcceptsLabels, Corpus, Utterance
 from pcqtool.corpora.label_map import Names, translate
 from pcqtool.corpora.sources import Source
 from pcqtool.errors import CorpusError
 from pcqtool.labels import in_order
 
 _MARK = ":"  # between a corpus's name and that of a speaker
-
-
-@runtime_checkable
-class AcceptsLabels(Protocol):
-    """A corpus whose labels are those of its files, which may be none of the vocabulary's."""
-
-    def accepting(self, labels: Collection[str]) -> Corpus:
-        """Give the same corpus, with these labels (in lower case) let through as they are."""
 
 
 @dataclass(frozen=True)
