@@ -62,7 +62,7 @@ class Corpus(Protocol):
 
 @runtime_checkable
 class AcceptsLabels(Protocol):
-    """What a corpus may offer whose files name labels in words of their own, so that a label map can tell what they are."""
+    """What a corpus may offer whose files have labels in words of their own: a label map can then say what they are."""
 
     def accepting(self, labels: Collection[str]) -> Corpus:
         """Give the same corpus, with these labels (in lower case) let through as they are."""
