@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -45,6 +45,7 @@ def list_corpora(as_json: options.Json = False) -> None:
 def info(
     name: Annotated[str, typer.Argument(metavar="NAME", help="One of the names that 'corpora list' shows.")],
     root: options.Root = None,
+    label_map: options.LabelMapFile = None,
     as_json: options.Json = False,
 ) -> None:
     """Show a corpus: its classes, speakers, counts and licence.
@@ -52,8 +53,11 @@ def info(
     Without a folder of it, shows what is known beforehand and where to get it.
     """
     from pcqtool.corpora import registry, roots
+    from pcqtool.corpora.label_map import read_map
+    from pcqtool.corpora.member import open_member
+    from pcqtool.corpora.sources import Source
 
-    corpus = registry.find(name)
+    corpus, renaming = registry.find(name), read_map(label_map).of(name)
     try:
         place: Path | None = roots.resolve(corpus, root)
     except CorpusError as error:
@@ -61,9 +65,12 @@ def info(
             raise
         console.info(f"{error.what}\n{error.hint}")
         place = None
-    opened = registry.get(name, place) if place is not None else None
-    about = _about(corpus, opened)
-    counts = _counts(opened.utterances()) if opened is not None else {}
+    member = open_member(Source(name, name, place), renaming) if place is not None else None
+    about = _about(corpus, member.corpus if member is not None else None)
+    counts = _counts(member.utterances) if member is not None else {}
+    if member is not None and renaming:
+        about["labels"] = list(member.labels)
+        console.info(f"{label_map}: {', '.join(member.notes) or 'changes nothing'}")
     if as_json:
         console.print_json({**about, "root": place, **counts})
     else:
@@ -92,7 +99,7 @@ def _about(corpus: type[Corpus], opened: Corpus | None) -> dict[str, Any]:
     }
 
 
-def _counts(utterances: list[Utterance]) -> dict[str, Any]:
+def _counts(utterances: Sequence[Utterance]) -> dict[str, Any]:
     by_speaker: dict[str, Counter[str]] = {}
     for utterance in utterances:
         by_speaker.setdefault(utterance.speaker or "unknown", Counter())[utterance.label] += 1

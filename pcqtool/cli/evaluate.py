@@ -105,7 +105,7 @@ def evaluate(
 
 def _show(metrics: Mapping[str, Any], out: Path) -> None:
     pooled, folds, seeds = metrics["pooled"], metrics.get("folds"), metrics.get("seeds", ())
-    together, several = metrics.get("seeds_together"), len(metrics.get("by_fold", ())) > 1
+    together = metrics.get("seeds_together")
     console.print_fields(
         {
             "protocol": f"{metrics['protocol']}: {metrics['protocol_title']}" if folds else metrics["protocol"],
@@ -116,7 +116,9 @@ def _show(metrics: Mapping[str, Any], out: Path) -> None:
             "UA": _percent(pooled["ua"], pooled["ua_interval"]),
             "macro-F1": f"{100 * pooled['macro_f1']:.1f} %",
             "ECE": f"{pooled['ece']:.3f} (before the temperature {pooled['ece_uncalibrated']:.3f})",
-            "over folds": f"WA {_spread(folds['wa'])}, UA {_spread(folds['ua'])}" if several else "",
+            "over folds": f"WA {_spread(folds['wa'])}, UA {_spread(folds['ua'])}"
+            if folds and len(metrics["by_fold"]) > 1
+            else "",
             "over seeds": _over_seeds(metrics) if len(seeds) > 1 else "",
             "seeds together": together
             and f"WA {100 * together['wa']:.1f} %, UA {100 * together['ua']:.1f} % ({together['what']})",

@@ -67,6 +67,15 @@ def test_info_counts_classes_and_speakers(pcqtool, manifest):
     assert numbers == [3, 3, 2, 0, 2]
 
 
+def test_info_shows_what_labels_count_as(pcqtool, manifest, tmp_path):
+    (tmp_path / "map.toml").write_text('happy = "neutral"\nanger = ""\n')
+    arguments = ["corpora", "info", "manifest", "--root", str(manifest), "--map", "map.toml", "--json"]
+    done = pcqtool(*arguments)
+    assert done.stderr == "map.toml: 1 of happiness count as neutral, 1 of anger are left out\n"
+    about = json.loads(done.stdout)
+    assert (about["labels"], about["by_label"], about["n_speakers"]) == (["neutral"], {"neutral": 2}, 2)
+
+
 def test_info_shows_the_counts_as_a_table_that_adds_up(pcqtool, manifest):
     out = pcqtool("corpora", "info", "manifest", PCQTOOL_CORPORA=str(manifest.parent)).stdout
     table = [line.split() for line in out.split("\n\n")[1].splitlines()]
