@@ -24,16 +24,13 @@ def entries(root: Path) -> Iterator[Entry]:
     Raises:
         CorpusError: if there is nothing of that, more than one table, or a table is damaged.
     """
-    table = _table(root) if root.is_dir() else root
-    splits = [folder for folder in _folders(root) if folder.name.lower() in SPLITS] if table is None else []
-    if table is not None:
-        yield from _listed(table)
-    elif splits:
-        for split in splits:
-            inner = _table(split)
-            yield from _sorted_by_label(split) if inner is None else _listed(inner)
-    else:
-        yield from _sorted_by_label(root)
+    if not root.is_dir():
+        yield from _listed(root)
+        return
+    splits = [folder for folder in _folders(root) if folder.name.lower() in SPLITS] if _table(root) is None else []
+    for folder in splits or [root]:
+        table = _table(folder)
+        yield from _sorted_by_label(folder) if table is None else _listed(table)
 
 
 def _table(folder: Path) -> Path | None:

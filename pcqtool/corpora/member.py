@@ -35,6 +35,12 @@ class Member:
     left_out: Mapping[str, int] = field(default_factory=dict)
 
     @property
+    def origin(self) -> str:
+        """Whose speakers these are: a corpus with classes of its own is itself under any name, a manifest is not."""
+        particular = isinstance(getattr(type(self.corpus), "labels", None), tuple)
+        return self.corpus.name if particular else self.name
+
+    @property
     def title(self) -> str:
         """The name that people know it by, with its name in the run where that is another."""
         title = self.corpus.title
@@ -47,13 +53,13 @@ class Member:
 
     @property
     def qualified(self) -> list[Utterance]:
-        """The utterances, their speakers, sessions and texts known to be of this corpus: ``emodb:03``."""
+        """The utterances, their speakers, sessions and texts known by their corpus: ``emodb:03``."""
         return [
             replace(
                 each,
-                speaker=_qualify(self.name, each.speaker),
-                session=_qualify(self.name, each.session),
-                text_id=_qualify(self.name, each.text_id),
+                speaker=_qualify(self.origin, each.speaker),
+                session=_qualify(self.origin, each.session),
+                text_id=_qualify(self.origin, each.text_id),
             )
             for each in self.utterances
         ]
@@ -78,7 +84,7 @@ class Member:
             moved.setdefault(label, {})[other] = n
         return {
             "name": self.name,
-            "corpus": self.corpus.name,
+            "origin": self.origin,
             **{what: getattr(self.corpus, what) for what in ("title", "citation", "licence", "url")},
             "n_utterances": len(self.utterances),
             "n_speakers": len({each.speaker for each in self.utterances} - {None}),
@@ -115,6 +121,11 @@ def open_member(source: Source, names: Names) -> Member:
     if not kept:
         raise CorpusError(f"nothing of corpus {source.name!r} is used", "The label map leaves all of its labels out.")
     return Member(source.name, corpus, tuple(kept), dict(renamed), dict(left_out))
+
+
+def learnt_from(provenance: Mapping[str, Any]) -> set[str]:
+    """Name the corpora that a model has learnt from, given its provenance, by all names that they have."""
+    return {*provenance.get("corpora", ()), *(each["origin"] for each in provenance.get("data", ()))}
 
 
 def own_names(corpus: str, names: Iterable[str]) -> set[str]:

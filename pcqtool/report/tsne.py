@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pcqtool.corpora.member import own_names
+from pcqtool.corpora.member import learnt_from, own_names
 from pcqtool.errors import CorpusError
 from pcqtool.labels import in_order
 from pcqtool.report.figure import COLOURS, MARKERS, drawing, headline
@@ -70,10 +70,10 @@ def embed(
 
 def speakers_heard(provenance: Mapping[str, Any], corpus: str) -> set[str]:
     """Name the speakers of a corpus that a model was trained on; none if it was trained on other corpora."""
-    corpora, speakers = provenance.get("corpora", ()), provenance.get("train_speakers", ())
-    if corpus not in corpora:
+    speakers = provenance.get("train_speakers", ())
+    if corpus not in learnt_from(provenance):
         return set()
-    return own_names(corpus, speakers) if len(corpora) > 1 else set(speakers)
+    return own_names(corpus, speakers) if len(provenance["corpora"]) > 1 else set(speakers)
 
 
 def fusion_vectors(model: PCQ, utterances: Sequence[Utterance], n_jobs: int) -> NDArray[np.float64]:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pcqtool.corpora.base import Utterance
+from pcqtool.corpora.member import Member, learnt_from
 from pcqtool.corpora.pool import Pool
 from pcqtool.errors import CorpusError
 from pcqtool.labels import in_order
@@ -68,7 +69,7 @@ def apply_model(
     metrics = {
         "corpus": corpus,
         "protocol": f"model {config.name}, nothing trained",
-        **_stamp(config, pool.names),
+        **_stamp(config, pool.members),
         **summarise(Predictions.of(table, labels)),
         **_labels(config, labels, utterances),
         "model": config.name,
@@ -105,11 +106,12 @@ def _labels(config: ModelConfig, labels: Sequence[str], utterances: Sequence[Utt
     return {"left_out": dict(sorted(left_out.items())), "labels_not_in_corpus": absent, "renormalised": bool(absent)}
 
 
-def _stamp(config: ModelConfig, corpora: Sequence[str]) -> dict[str, Any]:
+def _stamp(config: ModelConfig, members: Sequence[Member]) -> dict[str, Any]:
     """Say whether the model may have heard what it was tested on; ``warning`` if it has."""
-    learnt = config.provenance.get("corpora", ())
-    if heard := [corpus for corpus in corpora if corpus in learnt]:
+    learnt = learnt_from(config.provenance)
+    if heard := [member.name for member in members if {member.name, member.origin} & learnt]:
         warning = f"the model has learnt from {' and '.join(heard)}: these figures are no test"
         return {"stamp": f"LEAKS: {warning}.", "leaks": True, "warning": warning}
-    sources, judged = ", ".join(learnt) or "unknown corpora", " or ".join(corpora)
+    sources = ", ".join(config.provenance.get("corpora", ())) or "unknown corpora"
+    judged = " or ".join(member.name for member in members)
     return {"stamp": f"Nothing was trained. The model has learnt from {sources}, not from {judged}.", "leaks": False}

@@ -121,5 +121,17 @@ def test_training_and_test_share_their_labels(one, two):
     assert [each.speaker for each in test.utterances] == ["a", None]
 
 
+def test_a_corpus_is_itself_under_another_name_but_a_manifest_is_not(tmp_path, one):
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        for speaker in ("03", "08"):
+            (tmp_path / name / f"{speaker}a01Wa.wav").touch()
+            (tmp_path / name / f"{speaker}a01Na.wav").touch()
+    pool = open_pool([Source("emodb", "emodb", tmp_path / "a"), Source("phone", "emodb", tmp_path / "b"), one])
+    assert pool.names == ("emodb", "phone", "one")
+    assert {each.speaker for each in pool.utterances} == {"emodb:03", "emodb:08", "one:a", "one:b"}
+    assert [each["origin"] for each in pool.describe()] == ["emodb", "emodb", "one"]
+
+
 def test_own_names_are_found_again():
     assert own_names("one", ["one:a", "two:a", "one:b:c", "one"]) == {"a", "b:c"}

@@ -51,6 +51,8 @@ def test_speakers_of_several_corpora_are_told_apart():
     assert speakers_heard(provenance, "emodb") == {"03"}
     assert speakers_heard(provenance, "savee") == {"DC", "03"}
     assert speakers_heard(provenance, "emo") == set()
+    renamed = {**provenance, "corpora": ["berlin", "savee"], "data": [{"origin": "emodb"}, {"origin": "savee"}]}
+    assert speakers_heard(renamed, "emodb") == {"03"}
 
 
 @pytest.mark.parametrize(

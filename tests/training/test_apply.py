@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 
+from pcqtool.corpora.emodb import EmoDB
 from pcqtool.corpora.pool import Pool
 from pcqtool.errors import CorpusError, ModelError, SettingsError
 from pcqtool.training.apply import apply_model
@@ -55,6 +56,15 @@ def test_of_several_corpora_the_known_one_is_warned_of(model, pool_of, utterance
     metrics = apply_model(model, Pool(tuple(parts)), "cpu", 1).metrics
     assert (metrics["corpus"], metrics["n_speakers"]) == ("manifest+b", 4)
     assert metrics["warning"] == "the model has learnt from manifest: these figures are no test"
+
+
+def test_a_corpus_is_known_under_any_name(pool_of, utterances, experiment, fold, trained, tmp_path):
+    emodb = EmoDB(tmp_path)
+    produce(tmp_path / "m", "m", pool_of("berlin", utterances, emodb), experiment, fold, trained)
+    for name, corpus, leaks in (("emodb", emodb, True), ("phone", emodb, True), ("mine", None, False)):
+        metrics = apply_model(str(tmp_path / "m"), pool_of(name, utterances, corpus), "cpu", 1).metrics
+        assert metrics["leaks"] == leaks, name
+    assert metrics["stamp"] == "Nothing was trained. The model has learnt from berlin, not from mine."
 
 
 def test_labels_that_the_model_has_not_are_left_out_and_counted(model, pool_of, utterances):

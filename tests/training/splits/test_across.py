@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from pcqtool.corpora.emodb import EmoDB
 from pcqtool.corpora.manifest import Manifest
 from pcqtool.corpora.member import Member
 from pcqtool.corpora.pool import Pool
@@ -60,7 +61,17 @@ def test_the_stamp_says_what_is_known_and_what_is_taken_for_granted(pool_of):
     assert (found.leaks, found.speaker_independent) == (False, True)
 
 
-def test_a_class_that_only_the_validating_speaker_has_is_an_error(pool_of, corpus):
+def test_another_copy_of_what_was_trained_on_is_refused(corpus):
+    copies = []
+    for name in ("emodb", "phone"):
+        some = tuple(replace(each, path=Path(name) / each.path) for each in corpus(4))
+        copies.append(Pool((Member(name, EmoDB(Path()), some),)))
+    train, test = copies
+    with pytest.raises(CorpusError, match=r"share 4 speaker\(s\)"):
+        across(train, test).folds([*train.qualified, *test.qualified], 0)
+
+
+def test_a_corpus_of_one_speaker_cannot_be_trained_on(pool_of, corpus):
     train, test = pool_of(one=1), pool_of(two=2)
     with pytest.raises(CorpusError, match="needs at least 2 speakers"):
         across(train, test).folds([*train.qualified, *test.qualified], 0)
