@@ -23,7 +23,7 @@ from pcqtool.training.calibration import fit_temperature
 from pcqtool.training.checkpoint import Checkpoint
 from pcqtool.training.data import SegmentSet, build_segments
 from pcqtool.training.features import keep_states
-from pcqtool.training.fit import Epoch, file_probabilities, fit, judge
+from pcqtool.training.fit import Epoch, best_epoch, file_probabilities, fit, judge, refit
 from pcqtool.training.imitation import imitate, keep_imitated
 from pcqtool.training.recipe import Recipe
 from pcqtool.training.splits import Fold
@@ -32,11 +32,26 @@ from pcqtool.training.teacher import Teacher, hear_teacher, teach
 
 @dataclass(frozen=True)
 class Trained:
-    """A model trained on a fold, with its temperature and how it came about."""
+    """A model trained on a fold, with its temperature and how it came about.
+
+    Attributes:
+        model: the network.
+        temperature: fitted to the validation part.
+        history: a line for each epoch of the training that the validation part has watched.
+        train: indices of the utterances that the network has learnt from.
+        validation: ``(U, L)``, calibrated probabilities of the validation part, by a network that knows it not.
+    """
 
     model: PCQ
     temperature: float
     history: list[Epoch]
+    train: Sequence[int]
+    validation: NDArray[np.float64]
+
+    @property
+    def best(self) -> Epoch:
+        """The epoch that became the model."""
+        return best_epoch(self.history)
 
 
 class Experiment:
@@ -124,9 +139,7 @@ class Experiment:
             on_imitation: told of every epoch in which a small encoder imitates the teacher: number and loss.
         """
         recipe = replace(self.recipe, seed=seed)
-        lesson = None
-        if self._teacher is not None and self._teacher.means is not None:
-            lesson = teach(self._teacher.means, self.data, self.targets, fold.train)
+        learnt_from = self._learnt_from(fold.train, recipe, on_imitation)
         model, history = fit(
             self.config,
             self.data,
@@ -135,24 +148,43 @@ class Experiment:
             fold.validation,
             recipe,
             self.device,
-            lesson,
-            self._encoder(fold, recipe, on_imitation),
+            *learnt_from,
             on_epoch,
             checkpoint,
         )
         held_out = judge(model, self.data, fold.validation)
         temperature = fit_temperature(self._pooled(held_out, fold.validation), self.targets[list(fold.validation)])
-        return Trained(model, temperature, history)
+        validation = file_probabilities(held_out, self.data, fold.validation, recipe.aggregation, temperature)
+        trained = Trained(model, temperature, history, fold.train, validation)
+        return self._refit(trained, fold, recipe, on_imitation) if recipe.refit else trained
 
-    def _encoder(self, fold: Fold, recipe: Recipe, on_epoch: Callable[[int, float], None]) -> Encoder | None:
-        """Give the encoder that training begins with, if it has learnt before."""
+    def _refit(
+        self, trained: Trained, fold: Fold, recipe: Recipe, on_imitation: Callable[[int, float], None]
+    ) -> Trained:
+        """Train anew on the training and validation parts together; all else stays."""
+        both = sorted([*fold.train, *fold.validation])
+        learnt_from = self._learnt_from(both, recipe, on_imitation)
+        n_epochs = trained.best.number
+        model = refit(self.config, self.data, self.targets, both, n_epochs, recipe, self.device, *learnt_from)
+        return replace(trained, model=model, train=both)
+
+    def _learnt_from(
+        self, train: Sequence[int], recipe: Recipe, on_imitation: Callable[[int, float], None]
+    ) -> tuple[NDArray[np.float32] | None, Encoder | None]:
+        """Give what training begins with: the teacher's judgement of all segments, and an encoder that has learnt."""
+        lesson = None
+        if self._teacher is not None and self._teacher.means is not None:
+            lesson = teach(self._teacher.means, self.data, self.targets, train)
+        return lesson, self._encoder(train, recipe, on_imitation)
+
+    def _encoder(self, train: Sequence[int], recipe: Recipe, on_epoch: Callable[[int, float], None]) -> Encoder | None:
         config = self.config.encoder
         if self.encoder is not None:
-            return load_pretrained(self.encoder, config.layers, config.frozen)
+            return load_pretrained(self.encoder, config.layers, config.frozen, config.join)
         if self._teacher is None or self._teacher.model is None:
             return None
         learn = keep_imitated if recipe.cache else imitate
-        weights = learn(config, self._teacher.model, self.data, fold.train, recipe, self.device, on_epoch)
+        weights = learn(config, self._teacher.model, self.data, train, recipe, self.device, on_epoch)
         encoder = MiniEncoder(config).freeze()
         encoder.load_state_dict(weights, strict=False)  # a mix of layers is learnt later
         return encoder
@@ -187,8 +219,9 @@ def _network(labels: tuple[str, ...], recipe: Recipe, encoder: str | None) -> PC
     entries: dict[str, Any] = dict(recipe.network)
     if encoder is not None:
         settings = dict(entries.get("encoder", {}))
-        found = load_pretrained(encoder, tuple(settings.get("layers", (-1,))), bool(settings.get("frozen", False)))
-        entries["encoder"] = vars(found.config)
+        layers = tuple(settings.pop("layers", (-1,)))
+        wanted = {name: settings[name] for name in ("frozen", "join") if name in settings}
+        entries["encoder"] = vars(load_pretrained(encoder, layers, **wanted).config)
     try:
         config = network(ModelConfig(recipe.name, labels, entries))
         if encoder is None and config.encoder.kind not in ("none", "mini"):

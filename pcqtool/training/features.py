@@ -8,7 +8,6 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Iterator
-from dataclasses import asdict
 from pathlib import Path
 from typing import BinaryIO
 
@@ -66,7 +65,8 @@ def keep_states(
 
 def fingerprint(encoder: Encoder, data: SegmentSet, n_frames: int | None = None) -> str:
     """Hash what decides the hidden states: front end, weights, architecture, layers, rate, the segments' samples."""
-    decisive = [_FRONT_END, asdict(encoder.config), n_frames]
+    config = encoder.config
+    decisive = [_FRONT_END, config.kind, dict(config.architecture), config.layers, n_frames]
     digest = hashlib.sha256(json.dumps(decisive, sort_keys=True).encode())
     for name, tensor in sorted(encoder.state_dict().items()):
         if name != "mix":  # learnt, and behind the hidden states

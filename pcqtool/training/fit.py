@@ -89,16 +89,8 @@ def fit(
             does not suffice; if the checkpoint is damaged.
         SettingsError: if the checkpoint is of a run with other settings.
     """
-    torch.manual_seed(recipe.seed)
-    model = PCQ(with_statistics(config, data, train))
-    if encoder is not None:
-        model.encoder = encoder
     with memory_reported(recipe):
-        model.to(device)
-        loss_of = Loss(model, data, targets, train, recipe, lesson).to(device)
-        n_steps = recipe.epochs * count_batches(data, train, recipe.batch_size * recipe.accumulate)
-        learner = Learner(model, loss_of, recipe, n_steps)
-        seen = FrontEnds(model, data, train)
+        learner, seen = _begin(config, data, targets, train, recipe, device, lesson, encoder)
         best: dict[str, Tensor] = {}
         history: list[Epoch] = []
         if checkpoint is not None and (state := checkpoint.read()) is not None:
@@ -111,14 +103,55 @@ def fit(
             loss = _pass(learner, seen, data, train, number)
             scores = _validate(learner.averaged, data, targets, validation, recipe, number)
             history.append(Epoch(number, loss, *scores, learner.lr, round(time.monotonic() - started_s, 3)))
-            if _best(history).number == number:
+            if best_epoch(history).number == number:
                 best = {name: value.clone() for name, value in learnt(learner.averaged).items()}
             if checkpoint is not None:
                 lines = [epoch.to_dict() for epoch in history]
                 checkpoint.write({"learner": learner.state(), "best": best, "history": lines})
             on_epoch(history[-1])
-    model.load_state_dict(best, strict=False)
-    return model.eval(), history
+    learner.model.load_state_dict(best, strict=False)
+    return learner.model.eval(), history
+
+
+def refit(
+    config: PCQConfig,
+    data: SegmentSet,
+    targets: NDArray[np.int64],
+    train: Sequence[int],
+    n_epochs: int,
+    recipe: Recipe,
+    device: torch.device,
+    lesson: NDArray[np.float32] | None = None,
+    encoder: Encoder | None = None,
+) -> PCQ:
+    """Train as ``fit`` does, without a validation part, for as many epochs as have been found to be best."""
+    with memory_reported(recipe):
+        learner, seen = _begin(config, data, targets, train, recipe, device, lesson, encoder)
+        for number in range(1, n_epochs + 1):
+            _pass(learner, seen, data, train, number)
+    learner.model.load_state_dict(learnt(learner.averaged), strict=False)
+    return learner.model.eval()
+
+
+def _begin(
+    config: PCQConfig,
+    data: SegmentSet,
+    targets: NDArray[np.int64],
+    train: Sequence[int],
+    recipe: Recipe,
+    device: torch.device,
+    lesson: NDArray[np.float32] | None,
+    encoder: Encoder | None,
+) -> tuple[Learner, FrontEnds]:
+    """Make a network with random weights, but for the encoder's, and what its training needs."""
+    torch.manual_seed(recipe.seed)
+    model = PCQ(with_statistics(config, data, train))
+    if encoder is not None:
+        model.encoder = encoder
+    model.to(device)
+    loss_of = Loss(model, data, targets, train, recipe, lesson).to(device)
+    n_steps = recipe.epochs * count_batches(data, train, recipe.batch_size * recipe.accumulate)
+    return Learner(model, loss_of, recipe, n_steps), FrontEnds(model, data, train)
 
 
 def _pass(learner: Learner, seen: FrontEnds, data: SegmentSet, train: Sequence[int], number: int) -> float:
@@ -133,13 +166,14 @@ def _pass(learner: Learner, seen: FrontEnds, data: SegmentSet, train: Sequence[i
     return float(np.mean(losses))
 
 
-def _best(history: Sequence[Epoch]) -> Epoch:
+def best_epoch(history: Sequence[Epoch]) -> Epoch:
+    """Give the epoch that became the model: the smallest validation loss."""
     return min(history, key=lambda epoch: epoch.validation_loss)  # of equal ones the first
 
 
 def _is_over(history: Sequence[Epoch], recipe: Recipe) -> bool:
     """Say whether the validation loss has not become smaller for too long."""
-    return bool(history) and history[-1].number - _best(history).number >= recipe.patience
+    return bool(history) and history[-1].number - best_epoch(history).number >= recipe.patience
 
 
 def judge(model: PCQ, data: SegmentSet, utterances: Sequence[int]) -> list[NDArray[np.float64]]:

@@ -137,6 +137,8 @@ class Recipe:
         imitation: learning from a teacher's frames, before all else; for the encoder ``mini``, which is then frozen.
         cache: keep on disk, for all folds and later runs, a frozen pre-trained encoder's hidden states and what has
             imitated them. A teacher's hidden states always are kept.
+        refit: once the validation part has chosen the epoch and the temperature, train anew on both parts together,
+            for as many epochs.
         aggregation: rule from segments to file, in validation and in the model.
         seed: of weights, order and views.
 
@@ -169,6 +171,7 @@ class Recipe:
     distil: Distillation | None = None
     imitation: Imitation | None = None
     cache: bool = True
+    refit: bool = False
     aggregation: str = "mean-log"
     seed: int = 0
 

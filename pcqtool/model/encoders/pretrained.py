@@ -55,14 +55,16 @@ class PretrainedEncoder(Encoder):
         return [output.hidden_states[index] for index in self.layer_indices()]
 
 
-def load_pretrained(source: str | Path, layers: tuple[int, ...] = (-1,), frozen: bool = False) -> PretrainedEncoder:
+def load_pretrained(
+    source: str | Path, layers: tuple[int, ...] = (-1,), frozen: bool = False, join: bool = False
+) -> PretrainedEncoder:
     """Load an encoder with its weights from a directory or, given an id, from the Hugging Face Hub; it is evaluating.
 
     Raises:
         ModelError: if it cannot be found, reached or used, or if weights are missing.
     """
     model, architecture = read_stock(source)
-    config = EncoderConfig(model.config.model_type, architecture, tuple(layers), frozen)
+    config = EncoderConfig(model.config.model_type, architecture, tuple(layers), frozen, join)
     encoder = PretrainedEncoder(config, model).eval()
     return encoder.freeze() if frozen else encoder
 
