@@ -82,14 +82,19 @@ def train(
             experiment = Experiment(utterances, settings, where, encoder, teacher, n_jobs, count)
         if encoder_name is not None:
             check_left_out(experiment)
-        with console.progress(settings.epochs - n_done, "epochs") as progress:
+        n_imitation = settings.imitation.epochs if settings.imitation is not None else 0
+        with console.progress(n_imitation + settings.epochs - n_done, "epochs") as progress:
 
             def tell(epoch: Epoch) -> None:
                 progress.advance(note=f"loss {epoch.loss:.3f}, validation UA {100 * epoch.validation_ua:.1f} %")
                 console.debug(f"epoch {epoch.number}: {asdict(epoch)}")
                 draw(epoch)
 
-            trained = experiment.train(fold, seed, tell, checkpoint)
+            def tell_imitation(number: int, loss: float) -> None:
+                progress.advance(note=f"imitation, loss {loss:.3f}")
+                console.debug(f"epoch {number} of imitation: loss {loss}")
+
+            trained = experiment.train(fold, seed, tell, checkpoint, tell_imitation)
     metrics = produce(out, name or out.resolve().name, pool, experiment, fold, trained, encoder_name)
     if json:
         console.print_json({"model": out, **metrics})

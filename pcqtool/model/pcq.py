@@ -134,7 +134,7 @@ class PCQ(nn.Module):
         width = sum(shallow for shallow, _ in pairs) + channels[-1]
         if self.encoder is not None:
             self.attention = TimeAttention(channels[-1])
-            width += self.encoder.dim
+            width += self.encoder.width
         self.fusion_width = width
         self.scale = nn.BatchNorm1d(width, affine=False) if config.scale_fusion else nn.Identity()
         self.classifier = _classifier((width, *config.hidden, len(config.labels)), config.dropout)

@@ -28,7 +28,8 @@ def write_card(config: ModelConfig, pool: Pool, scores: Mapping[str, Any]) -> st
     lines = [f"# {config.name}", "", f"Speech emotion recognition by PCQ, made with pcqtool: {config.trained_on}.", ""]
     lines += [f"- Classes: {', '.join(config.labels)}", *(f"- Corpus: {_corpus(each)}" for each in pool.members)]
     lines += [f"- Temperature: {config.temperature:.3f}; from segments to file by `{config.aggregation}`", ""]
-    lines += ["## Scores", "", *_scores(scores), "", _LIMITS]
+    again = bool(config.provenance.get("recipe", {}).get("refit"))
+    lines += ["## Scores", "", *_scores(scores, again), "", _LIMITS]
     lines += ["## Licences", "", _origin(config), "", *(f"- {_licence(each)}" for each in pool.members), ""]
     return "\n".join(lines)
 
@@ -43,12 +44,14 @@ def _licence(member: Member) -> str:
     return f"{member.title}: {member.corpus.licence} {member.corpus.citation}".rstrip(": ")
 
 
-def _scores(scores: Mapping[str, Any]) -> list[str]:
+def _scores(scores: Mapping[str, Any], again: bool) -> list[str]:
     validation = scores["validation"]
+    then = ["", "The model was then trained anew on these files too, for as many epochs."] if again else []
     return [
         f"On {validation['n']} validation files of {', '.join(scores['validation_speakers'])}, which also decided when "
         f"to stop: WA {100 * validation['wa']:.1f}, UA {100 * validation['ua']:.1f}. This is no test; "
         "`pcqtool evaluate --protocol loso` gives honest figures for the recipe.",
+        *then,
     ]
 
 

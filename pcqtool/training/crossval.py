@@ -105,11 +105,12 @@ def _one(experiment: Experiment, fold: Fold, seed: int, n_threads: int) -> FoldR
     torch.set_num_threads(n_threads)
     start = time.monotonic()
     trained = experiment.train(fold, seed)
-    best = min(trained.history, key=lambda epoch: epoch.validation_loss)
     calibrated, uncalibrated = experiment.judge(trained, fold.test)
     history = [epoch.to_dict() for epoch in trained.history]
     elapsed_s = round(time.monotonic() - start, 3)
-    return FoldResult(fold, seed, calibrated, uncalibrated, trained.temperature, best.number, history, elapsed_s)
+    return FoldResult(
+        fold, seed, calibrated, uncalibrated, trained.temperature, trained.best.number, history, elapsed_s
+    )
 
 
 def _fingerprint(experiment: Experiment, fold: Fold, seed: int) -> str:

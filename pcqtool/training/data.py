@@ -59,6 +59,25 @@ class SegmentSet:
         return [groups[u * n_views : (u + 1) * n_views] for u in range(n_utterances)]
 
 
+def draw_batches(
+    data: SegmentSet, train: Sequence[int], own: float, batch_size: int, rng: np.random.Generator
+) -> list[NDArray[np.int64]]:
+    """Draw a view of every utterance, the recording itself for the share ``own``, and shuffle their segments.
+
+    A last batch of one segment is left out.
+    """
+    views = rng.integers(0, data.n_views + 1, len(train))
+    views[rng.random(len(train)) < own] = 0
+    rows = np.concatenate([data.rows(utterance, view) for utterance, view in zip(train, views, strict=True)])
+    rng.shuffle(rows)
+    return [rows[i : i + batch_size] for i in range(0, max(len(rows) - 1, 1), batch_size)]
+
+
+def count_batches(data: SegmentSet, train: Sequence[int], batch_size: int) -> int:
+    """Count the batches of an epoch in which every utterance is seen as it was recorded."""
+    return max(1, sum(len(data.rows(utterance)) for utterance in train) // batch_size)
+
+
 def build_segments(
     utterances: Sequence[Utterance], n_views: int, settings: ViewSettings, seed: int, n_jobs: int
 ) -> SegmentSet:

@@ -16,25 +16,42 @@ from pcqtool.corpora.base import Utterance
 from pcqtool.errors import CorpusError, ModelError, SettingsError
 from pcqtool.labels import in_order
 from pcqtool.model.directory import ModelConfig, network
+from pcqtool.model.encoders import Encoder, MiniEncoder
 from pcqtool.model.encoders.pretrained import load_pretrained
 from pcqtool.model.pcq import PCQ, PCQConfig
 from pcqtool.training.calibration import fit_temperature
 from pcqtool.training.checkpoint import Checkpoint
 from pcqtool.training.data import SegmentSet, build_segments
 from pcqtool.training.features import keep_states
-from pcqtool.training.fit import Epoch, file_probabilities, fit, judge
+from pcqtool.training.fit import Epoch, best_epoch, file_probabilities, fit, judge, refit
+from pcqtool.training.imitation import imitate, keep_imitated
 from pcqtool.training.recipe import Recipe
 from pcqtool.training.splits import Fold
-from pcqtool.training.teacher import mean_frames, teach
+from pcqtool.training.teacher import Teacher, hear_teacher, teach
 
 
 @dataclass(frozen=True)
 class Trained:
-    """A model trained on a fold, with its temperature and how it came about."""
+    """A model trained on a fold, with its temperature and how it came about.
+
+    Attributes:
+        model: the network.
+        temperature: fitted to the validation part.
+        history: a line for each epoch of the training that the validation part has watched.
+        train: indices of the utterances that the network has learnt from.
+        validation: ``(U, L)``, calibrated probabilities of the validation part, by a network that knows it not.
+    """
 
     model: PCQ
     temperature: float
     history: list[Epoch]
+    train: Sequence[int]
+    validation: NDArray[np.float64]
+
+    @property
+    def best(self) -> Epoch:
+        """The epoch that became the model."""
+        return best_epoch(self.history)
 
 
 class Experiment:
@@ -70,7 +87,8 @@ class Experiment:
         n_jobs: int = 1,
         on_states: Callable[[int, int], None] = lambda done, total: None,
     ) -> None:
-        if recipe.distil is not None and teacher is None:
+        taught = recipe.distil is not None or recipe.imitation is not None
+        if taught and teacher is None:
             raise SettingsError(
                 f"recipe {recipe.name} learns from a teacher",
                 "Name a pre-trained encoder's directory with --teacher, or another --recipe.",
@@ -79,20 +97,24 @@ class Experiment:
         self.recipe = recipe
         self.device = device
         self.encoder = encoder
-        self.teacher = teacher if recipe.distil is not None else None
+        self.teacher = teacher if taught else None
         self.labels = in_order(utterance.label for utterance in utterances)
         if len(self.labels) < 2:
             raise CorpusError(f"the corpus has nothing but {', '.join(self.labels)}", "Two or more are needed.")
         self.config = _network(self.labels, recipe, encoder)
+        if (recipe.imitation is not None) != (self.config.encoder.kind == "mini" and self.config.encoder.frozen):
+            raise SettingsError(
+                f"recipe {recipe.name}: imitation is for a frozen encoder of kind mini, which is of no use without it"
+            )
         self.targets = np.array([self.labels.index(utterance.label) for utterance in utterances])
         self.data: SegmentSet = build_segments(utterances, recipe.n_views, recipe.views, recipe.seed, n_jobs)
         encoding = self.config.encoder
         if encoder is not None and encoding.frozen and recipe.cache:
             frozen = load_pretrained(encoder, encoding.layers, frozen=True)
             self.data = replace(self.data, states=keep_states(frozen, self.data, device, on_states))
-        self._means: NDArray[np.float32] | None = None
-        if recipe.distil is not None and teacher is not None:
-            self._means = mean_frames(teacher, self.data, recipe.distil.layers, device)
+        self._teacher: Teacher | None = None
+        if self.teacher is not None:
+            self._teacher = hear_teacher(self.teacher, self.data, recipe, self.config.encoder, device, on_states)
 
     @property
     def origins(self) -> dict[str, str | None]:
@@ -105,12 +127,19 @@ class Experiment:
         seed: int,
         on_epoch: Callable[[Epoch], None] = lambda epoch: None,
         checkpoint: Checkpoint | None = None,
+        on_imitation: Callable[[int, float], None] = lambda number, loss: None,
     ) -> Trained:
-        """Train on a fold's training part; its validation part decides when to stop, and the temperature."""
-        lesson = None
-        if self._means is not None and self.recipe.distil is not None:
-            lesson = teach(self._means, self.data, self.targets, fold.train, self.recipe.distil)
+        """Train on a fold's training part; its validation part decides when to stop, and the temperature.
+
+        Args:
+            fold: the parts.
+            seed: of weights, order and views.
+            on_epoch: told of every epoch.
+            checkpoint: where the state of the run is kept.
+            on_imitation: told of every epoch in which a small encoder imitates the teacher: number and loss.
+        """
         recipe = replace(self.recipe, seed=seed)
+        learnt_from = self._learnt_from(fold.train, recipe, on_imitation)
         model, history = fit(
             self.config,
             self.data,
@@ -119,14 +148,46 @@ class Experiment:
             fold.validation,
             recipe,
             self.device,
-            lesson,
-            self.encoder,
+            *learnt_from,
             on_epoch,
             checkpoint,
         )
         held_out = judge(model, self.data, fold.validation)
         temperature = fit_temperature(self._pooled(held_out, fold.validation), self.targets[list(fold.validation)])
-        return Trained(model, temperature, history)
+        validation = file_probabilities(held_out, self.data, fold.validation, recipe.aggregation, temperature)
+        trained = Trained(model, temperature, history, fold.train, validation)
+        return self._refit(trained, fold, recipe, on_imitation) if recipe.refit else trained
+
+    def _refit(
+        self, trained: Trained, fold: Fold, recipe: Recipe, on_imitation: Callable[[int, float], None]
+    ) -> Trained:
+        """Train anew on the training and validation parts together; all else stays."""
+        both = sorted([*fold.train, *fold.validation])
+        learnt_from = self._learnt_from(both, recipe, on_imitation)
+        n_epochs = trained.best.number
+        model = refit(self.config, self.data, self.targets, both, n_epochs, recipe, self.device, *learnt_from)
+        return replace(trained, model=model, train=both)
+
+    def _learnt_from(
+        self, train: Sequence[int], recipe: Recipe, on_imitation: Callable[[int, float], None]
+    ) -> tuple[NDArray[np.float32] | None, Encoder | None]:
+        """Give what training begins with: the teacher's judgement of all segments, and an encoder that has learnt."""
+        lesson = None
+        if self._teacher is not None and self._teacher.means is not None:
+            lesson = teach(self._teacher.means, self.data, self.targets, train)
+        return lesson, self._encoder(train, recipe, on_imitation)
+
+    def _encoder(self, train: Sequence[int], recipe: Recipe, on_epoch: Callable[[int, float], None]) -> Encoder | None:
+        config = self.config.encoder
+        if self.encoder is not None:
+            return load_pretrained(self.encoder, config.layers, config.frozen, config.join)
+        if self._teacher is None or self._teacher.model is None:
+            return None
+        learn = keep_imitated if recipe.cache else imitate
+        weights = learn(config, self._teacher.model, self.data, train, recipe, self.device, on_epoch)
+        encoder = MiniEncoder(config).freeze()
+        encoder.load_state_dict(weights, strict=False)  # a mix of layers is learnt later
+        return encoder
 
     def probabilities(self, trained: Trained, utterances: Sequence[int]) -> NDArray[np.float64]:
         """Give calibrated probabilities ``(U, L)`` of utterances."""
@@ -158,8 +219,9 @@ def _network(labels: tuple[str, ...], recipe: Recipe, encoder: str | None) -> PC
     entries: dict[str, Any] = dict(recipe.network)
     if encoder is not None:
         settings = dict(entries.get("encoder", {}))
-        found = load_pretrained(encoder, tuple(settings.get("layers", (-1,))), bool(settings.get("frozen", False)))
-        entries["encoder"] = vars(found.config)
+        layers = tuple(settings.pop("layers", (-1,)))
+        wanted = {name: settings[name] for name in ("frozen", "join") if name in settings}
+        entries["encoder"] = vars(load_pretrained(encoder, layers, **wanted).config)
     try:
         config = network(ModelConfig(recipe.name, labels, entries))
         if encoder is None and config.encoder.kind not in ("none", "mini"):

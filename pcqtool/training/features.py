@@ -8,13 +8,13 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Iterator
-from dataclasses import asdict
 from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch.nn import functional
 
 from pcqtool.errors import TableError, TrainingError
 from pcqtool.model.encoders import Encoder
@@ -24,6 +24,7 @@ from pcqtool.training.data import SegmentSet
 VARIABLE = "PCQTOOL_CACHE"
 _BATCH = 32
 _HALF = 2  # bytes
+_FRONT_END = 2  # to be raised when an encoder's front end changes
 
 
 def cache_folder() -> Path:
@@ -37,6 +38,7 @@ def keep_states(
     data: SegmentSet,
     device: torch.device,
     on_batch: Callable[[int, int], None] = lambda done, total: None,
+    n_frames: int | None = None,
 ) -> NDArray[np.float16]:
     """Give the hidden states of all segments and views, ``(S, n, T, D)``, from a file that processes share in memory.
 
@@ -48,21 +50,24 @@ def keep_states(
         data: the segments.
         device: where to compute.
         on_batch: told how many segments of how many are done.
+        n_frames: T, neighbouring frames averaged; ``None`` for all that the encoder gives.
 
     Raises:
         TrainingError: if the folder cannot be written to or has too little room, or a state does not fit into half
             precision.
     """
-    path = cache_folder() / "features" / f"{fingerprint(encoder, data)}.npy"
+    path = cache_folder() / "features" / f"{fingerprint(encoder, data, n_frames)}.npy"
     if not path.is_file():
-        _write(path, encoder.eval().to(device), data, device, on_batch)
+        _write(path, _compute(encoder.eval().to(device), data, device, n_frames), len(data.samples), on_batch)
     states: NDArray[np.float16] = np.load(path, mmap_mode="r", allow_pickle=False)
     return states
 
 
-def fingerprint(encoder: Encoder, data: SegmentSet) -> str:
-    """Hash what decides the hidden states: weights, architecture and layers, and the samples of the segments."""
-    digest = hashlib.sha256(json.dumps(asdict(encoder.config), sort_keys=True).encode())
+def fingerprint(encoder: Encoder, data: SegmentSet, n_frames: int | None = None) -> str:
+    """Hash what decides the hidden states: front end, weights, architecture, layers, rate, the segments' samples."""
+    config = encoder.config
+    decisive = [_FRONT_END, config.kind, dict(config.architecture), config.layers, n_frames]
+    digest = hashlib.sha256(json.dumps(decisive, sort_keys=True).encode())
     for name, tensor in sorted(encoder.state_dict().items()):
         if name != "mix":  # learnt, and behind the hidden states
             digest.update(name.encode())
@@ -72,11 +77,10 @@ def fingerprint(encoder: Encoder, data: SegmentSet) -> str:
 
 
 def _write(
-    path: Path, encoder: Encoder, data: SegmentSet, device: torch.device, on_batch: Callable[[int, int], None]
+    path: Path, batches: Iterator[NDArray[np.float16]], n_segments: int, on_batch: Callable[[int, int], None]
 ) -> None:
-    batches = _compute(encoder, data, device)
     first = next(batches)
-    shape = (len(data.samples), *first.shape[1:])
+    shape = (n_segments, *first.shape[1:])
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         _check_room(path.parent, int(np.prod(shape)) * _HALF)
@@ -93,12 +97,17 @@ def _write(
         ) from error
 
 
-def _compute(encoder: Encoder, data: SegmentSet, device: torch.device) -> Iterator[NDArray[np.float16]]:
+def _compute(
+    encoder: Encoder, data: SegmentSet, device: torch.device, n_frames: int | None
+) -> Iterator[NDArray[np.float16]]:
     for start in range(0, len(data.samples), _BATCH):
         rows = np.arange(start, min(start + _BATCH, len(data.samples)))
         with torch.inference_mode():
             heard = encoder.front_end(torch.from_numpy(data.waves(rows)).to(device))
-            states = torch.stack(encoder.hidden_states(heard), dim=1).half().cpu()
+            states = torch.stack(encoder.hidden_states(heard), dim=1)
+            if n_frames is not None:
+                states = functional.adaptive_avg_pool2d(states, (n_frames, states.shape[3]))
+            states = states.half().cpu()
         if not states.isfinite().all():
             raise TrainingError(
                 "the encoder's hidden states do not fit into half precision",

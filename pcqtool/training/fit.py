@@ -13,17 +13,16 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from pcqtool.errors import TrainingError
-from pcqtool.model.encoders.pretrained import load_pretrained
+from pcqtool.model.encoders import Encoder
 from pcqtool.model.pcq import PCQ, PCQConfig
 from pcqtool.tables.aggregate import aggregate
 from pcqtool.training.checkpoint import Checkpoint
-from pcqtool.training.data import SegmentSet
+from pcqtool.training.data import SegmentSet, count_batches, draw_batches
 from pcqtool.training.front_ends import FrontEnds, perceive, with_statistics
 from pcqtool.training.learner import Learner, learnt
 from pcqtool.training.loss import Loss
 from pcqtool.training.memory import memory_reported
 from pcqtool.training.recipe import Recipe
-from pcqtool.training.teacher import Lesson
 
 _BATCH = 64  # of segments that are judged and not learned from
 
@@ -63,8 +62,8 @@ def fit(
     validation: Sequence[int],
     recipe: Recipe,
     device: torch.device,
-    lesson: Lesson | None = None,
-    encoder: str | None = None,
+    lesson: NDArray[np.float32] | None = None,
+    encoder: Encoder | None = None,
     on_epoch: Callable[[Epoch], None] = lambda epoch: None,
     checkpoint: Checkpoint | None = None,
 ) -> tuple[PCQ, list[Epoch]]:
@@ -80,8 +79,8 @@ def fit(
         validation: indices of the utterances that decide when to stop.
         recipe: the settings.
         device: where to compute.
-        lesson: what a teacher says of the segments.
-        encoder: directory or Hub id of the pre-trained encoder whose weights to begin with.
+        lesson: ``(S, L)``, log-probabilities that a teacher gives the segments.
+        encoder: the encoder to begin with, of the configuration's kind and sizes; ``None`` for random weights.
         on_epoch: told of every epoch that is run; of those before a kill no more.
         checkpoint: where the state of the run is kept.
 
@@ -90,15 +89,8 @@ def fit(
             does not suffice; if the checkpoint is damaged.
         SettingsError: if the checkpoint is of a run with other settings.
     """
-    torch.manual_seed(recipe.seed)
-    model = PCQ(with_statistics(config, data, train))
-    if encoder is not None:
-        model.encoder = load_pretrained(encoder, config.encoder.layers, config.encoder.frozen)
     with memory_reported(recipe):
-        model.to(device)
-        loss_of = Loss(model, data, targets, train, recipe, lesson).to(device)
-        learner = Learner(model, loss_of, recipe, _n_steps(recipe, data, train))
-        seen = FrontEnds(model, data, train)
+        learner, seen = _begin(config, data, targets, train, recipe, device, lesson, encoder)
         best: dict[str, Tensor] = {}
         history: list[Epoch] = []
         if checkpoint is not None and (state := checkpoint.read()) is not None:
@@ -111,20 +103,62 @@ def fit(
             loss = _pass(learner, seen, data, train, number)
             scores = _validate(learner.averaged, data, targets, validation, recipe, number)
             history.append(Epoch(number, loss, *scores, learner.lr, round(time.monotonic() - started_s, 3)))
-            if _best(history).number == number:
+            if best_epoch(history).number == number:
                 best = {name: value.clone() for name, value in learnt(learner.averaged).items()}
             if checkpoint is not None:
                 lines = [epoch.to_dict() for epoch in history]
                 checkpoint.write({"learner": learner.state(), "best": best, "history": lines})
             on_epoch(history[-1])
-    model.load_state_dict(best, strict=False)
-    return model.eval(), history
+    learner.model.load_state_dict(best, strict=False)
+    return learner.model.eval(), history
+
+
+def refit(
+    config: PCQConfig,
+    data: SegmentSet,
+    targets: NDArray[np.int64],
+    train: Sequence[int],
+    n_epochs: int,
+    recipe: Recipe,
+    device: torch.device,
+    lesson: NDArray[np.float32] | None = None,
+    encoder: Encoder | None = None,
+) -> PCQ:
+    """Train as ``fit`` does, without a validation part, for as many epochs as have been found to be best."""
+    with memory_reported(recipe):
+        learner, seen = _begin(config, data, targets, train, recipe, device, lesson, encoder)
+        for number in range(1, n_epochs + 1):
+            _pass(learner, seen, data, train, number)
+    learner.model.load_state_dict(learnt(learner.averaged), strict=False)
+    return learner.model.eval()
+
+
+def _begin(
+    config: PCQConfig,
+    data: SegmentSet,
+    targets: NDArray[np.int64],
+    train: Sequence[int],
+    recipe: Recipe,
+    device: torch.device,
+    lesson: NDArray[np.float32] | None,
+    encoder: Encoder | None,
+) -> tuple[Learner, FrontEnds]:
+    """Make a network with random weights, but for the encoder's, and what its training needs."""
+    torch.manual_seed(recipe.seed)
+    model = PCQ(with_statistics(config, data, train))
+    if encoder is not None:
+        model.encoder = encoder
+    model.to(device)
+    loss_of = Loss(model, data, targets, train, recipe, lesson).to(device)
+    n_steps = recipe.epochs * count_batches(data, train, recipe.batch_size * recipe.accumulate)
+    return Learner(model, loss_of, recipe, n_steps), FrontEnds(model, data, train)
 
 
 def _pass(learner: Learner, seen: FrontEnds, data: SegmentSet, train: Sequence[int], number: int) -> float:
     """Learn from one view of every training utterance; give the mean loss of a step."""
     learner.model.train()
-    batches, n = _batches(data, train, learner.recipe, learner.rng), learner.recipe.accumulate
+    recipe, n = learner.recipe, learner.recipe.accumulate
+    batches = draw_batches(data, train, recipe.own, recipe.batch_size, learner.rng)
     try:
         losses = [learner.step(batches[start : start + n], seen) for start in range(0, len(batches), n)]
     except TrainingError as error:
@@ -132,13 +166,14 @@ def _pass(learner: Learner, seen: FrontEnds, data: SegmentSet, train: Sequence[i
     return float(np.mean(losses))
 
 
-def _best(history: Sequence[Epoch]) -> Epoch:
+def best_epoch(history: Sequence[Epoch]) -> Epoch:
+    """Give the epoch that became the model: the smallest validation loss."""
     return min(history, key=lambda epoch: epoch.validation_loss)  # of equal ones the first
 
 
 def _is_over(history: Sequence[Epoch], recipe: Recipe) -> bool:
     """Say whether the validation loss has not become smaller for too long."""
-    return bool(history) and history[-1].number - _best(history).number >= recipe.patience
+    return bool(history) and history[-1].number - best_epoch(history).number >= recipe.patience
 
 
 def judge(model: PCQ, data: SegmentSet, utterances: Sequence[int]) -> list[NDArray[np.float64]]:
@@ -184,20 +219,3 @@ def _validate(
     nll = -np.log(probabilities[np.arange(len(truth)), truth].clip(1e-12)).mean()
     ua = np.mean([right[truth == label].mean() for label in np.unique(truth)])
     return float(nll), float(right.mean()), float(ua)
-
-
-def _batches(
-    data: SegmentSet, train: Sequence[int], recipe: Recipe, rng: np.random.Generator
-) -> list[NDArray[np.int64]]:
-    """Draw a view of every utterance and shuffle their segments; a last batch of one is left out."""
-    views = rng.integers(0, data.n_views + 1, len(train))
-    views[rng.random(len(train)) < recipe.own] = 0
-    rows = np.concatenate([data.rows(utterance, view) for utterance, view in zip(train, views, strict=True)])
-    rng.shuffle(rows)
-    return [rows[i : i + recipe.batch_size] for i in range(0, max(len(rows) - 1, 1), recipe.batch_size)]
-
-
-def _n_steps(recipe: Recipe, data: SegmentSet, train: Sequence[int]) -> int:
-    """Give the steps of all epochs, if every utterance were seen as it was recorded."""
-    n_rows = sum(len(data.rows(utterance)) for utterance in train)
-    return recipe.epochs * max(1, n_rows // (recipe.batch_size * recipe.accumulate))

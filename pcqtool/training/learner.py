@@ -37,8 +37,10 @@ class Learner:
         self.device = next(model.parameters()).device
         self.precision = choose_precision(recipe.precision, self.device, model)
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=self.precision is torch.float16)
-        self.optimiser = make_optimiser(model, loss_of, recipe)
-        self.schedule = torch.optim.lr_scheduler.LambdaLR(self.optimiser, lr_factor(recipe, n_steps))
+        self.optimiser = make_optimiser(model, recipe)
+        self.schedule = torch.optim.lr_scheduler.LambdaLR(
+            self.optimiser, lr_factor(recipe.warmup, n_steps, recipe.schedule)
+        )
         rule = get_ema_multi_avg_fn(recipe.ema)  # type: ignore[no-untyped-call]
         self.mean = AveragedModel(model, multi_avg_fn=rule, use_buffers=True)
 
@@ -73,7 +75,7 @@ class Learner:
             self.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
             total += loss.item()
         self.scaler.unscale_(self.optimiser)
-        nn.utils.clip_grad_norm_([*self.model.parameters(), *self.loss_of.parameters()], self.recipe.clip)
+        nn.utils.clip_grad_norm_(self.model.parameters(), self.recipe.clip)
         self.scaler.step(self.optimiser)
         self.scaler.update()
         self.schedule.step()
@@ -86,7 +88,6 @@ class Learner:
             "model": learnt(self.model),
             "mean": learnt(self.averaged),
             "n_averaged": int(self.mean.n_averaged),
-            "loss": self.loss_of.state_dict(),
             "optimiser": self.optimiser.state_dict(),
             "schedule": self.schedule.state_dict(),
             "scaler": self.scaler.state_dict(),
@@ -100,7 +101,6 @@ class Learner:
         self.model.load_state_dict(state["model"], strict=False)
         self.averaged.load_state_dict(state["mean"], strict=False)
         self.mean.n_averaged.fill_(state["n_averaged"])
-        self.loss_of.load_state_dict(state["loss"])
         moments = {int(number): entries for number, entries in state["optimiser"]["state"].items()}
         self.optimiser.load_state_dict({"state": moments, "param_groups": state["optimiser"]["param_groups"]})
         self._lay_out_moments()

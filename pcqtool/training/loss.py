@@ -15,11 +15,10 @@ from pcqtool.model.pcq import PCQ, Inputs, Prediction
 from pcqtool.training.augment import hide
 from pcqtool.training.data import SegmentSet
 from pcqtool.training.recipe import Recipe
-from pcqtool.training.teacher import Lesson
 
 
 class Loss(nn.Module):
-    """Cross-entropy against the labels and, with a teacher, against its probabilities and mean frames.
+    """Cross-entropy against the labels and, with a teacher, against its probabilities.
 
     A segment weighs as much as its audio, so that a short tail, which carries its file's label, counts little.
     """
@@ -31,15 +30,13 @@ class Loss(nn.Module):
         targets: NDArray[np.int64],
         train: Sequence[int],
         recipe: Recipe,
-        lesson: Lesson | None,
+        lesson: NDArray[np.float32] | None,
     ) -> None:
         super().__init__()
         self.data, self.targets, self.recipe, self.lesson = data, targets, recipe, lesson
         counts = np.bincount(targets[list(train)], minlength=len(model.config.labels))
         weights = len(train) / (len(counts) * counts) if recipe.balance else np.ones(len(counts))
         self.class_weights = nn.Buffer(torch.tensor(weights, dtype=torch.float32))
-        if lesson is not None:
-            self.to_means = nn.Linear(model.fusion_width, lesson.means.shape[1])
 
     def forward(self, prediction: Prediction, rows: NDArray[np.int64]) -> Tensor:
         """Compute the loss of a batch of segments."""
@@ -57,12 +54,10 @@ class Loss(nn.Module):
         )
         if self.lesson is not None and self.recipe.distil is not None:
             distil = self.recipe.distil
-            judged = torch.from_numpy(self.lesson.log_probs[rows]).to(device) / distil.temperature
+            judged = torch.from_numpy(self.lesson[rows]).to(device) / distil.temperature
             learned = (prediction.logits / distil.temperature).log_softmax(dim=1)
             soft = functional.kl_div(learned, judged.log_softmax(dim=1), reduction="none", log_target=True).sum(dim=1)
-            means = self.to_means(prediction.fusion) - torch.from_numpy(self.lesson.means[rows]).to(device)
             losses = losses + distil.soft * distil.temperature**2 * soft
-            losses = losses + distil.means * means.square().mean(dim=1)
         return (losses * share).sum()
 
 

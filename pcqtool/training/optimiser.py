@@ -1,4 +1,4 @@
-"""AdamW over the network and its loss, and how the learning rate changes."""
+"""AdamW over the network, and how the learning rate changes."""
 
 from __future__ import annotations
 
@@ -10,17 +10,16 @@ import torch
 from torch import nn
 
 from pcqtool.model.pcq import PCQ
-from pcqtool.training.loss import Loss
 from pcqtool.training.recipe import Recipe
 
 _LAYER = re.compile(r"\.layers\.(\d+)\.")
 
 
-def make_optimiser(model: PCQ, loss_of: Loss, recipe: Recipe) -> torch.optim.AdamW:
+def make_optimiser(model: PCQ, recipe: Recipe) -> torch.optim.AdamW:
     """Make AdamW with learning rates of its own for a pre-trained encoder, and no decay of biases and scales."""
     groups: dict[tuple[float, float], list[nn.Parameter]] = {}
     top = max((number for name, _ in model.named_parameters() if (number := _layer(name)) is not None), default=0)
-    for name, parameter in [*model.named_parameters(), *loss_of.named_parameters()]:
+    for name, parameter in model.named_parameters():
         decay = recipe.weight_decay if parameter.ndim > 1 else 0.0
         if parameter.requires_grad:
             groups.setdefault((_lr(name, model, recipe, top), decay), []).append(parameter)
@@ -29,12 +28,12 @@ def make_optimiser(model: PCQ, loss_of: Loss, recipe: Recipe) -> torch.optim.Ada
     )
 
 
-def lr_factor(recipe: Recipe, n_steps: int) -> Callable[[int], float]:
+def lr_factor(warmup: int, n_steps: int, schedule: str = "cosine") -> Callable[[int], float]:
     """Give the factor on the learning rate at a step: a rise along a line, then a fall along a cosine or none."""
 
     def factor(step: int) -> float:
-        rise = min(1.0, (step + 1) / max(1, recipe.warmup))
-        if recipe.schedule == "constant":
+        rise = min(1.0, (step + 1) / max(1, warmup))
+        if schedule == "constant":
             return rise
         return rise * max(1e-3, 0.5 * (1.0 + math.cos(math.pi * min(1.0, step / n_steps))))
 

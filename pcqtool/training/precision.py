@@ -30,9 +30,16 @@ def choose_precision(wanted: str, device: torch.device, model: PCQ) -> torch.dty
     encoder = model.config.encoder
     if encoder.kind in ("none", "mini") or encoder.frozen:
         return torch.float32
+    if is_fast_in_bfloat16(device):
+        return torch.bfloat16
+    return torch.float16 if device.type == "cuda" else torch.float32
+
+
+def is_fast_in_bfloat16(device: torch.device) -> bool:
+    """Say whether a device multiplies matrices in bfloat16 itself."""
     if device.type == "cuda":
-        return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float16
-    return torch.bfloat16 if device.type == "cpu" and cpu_is_fast_in_bfloat16() else torch.float32
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    return device.type == "cpu" and cpu_is_fast_in_bfloat16()
 
 
 def cpu_is_fast_in_bfloat16() -> bool:

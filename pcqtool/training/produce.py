@@ -86,15 +86,15 @@ def produce(
         ModelError: if a weight does not fit into half precision, or the encoder cannot be left out.
     """
     prepare(out)
-    speakers = _speakers(experiment, fold.train)
+    speakers = _speakers(experiment, trained.train)
     config = ModelConfig(
         name=name,
         labels=experiment.labels,
         network=describe(trained.model.config),
         temperature=trained.temperature,
         aggregation=experiment.recipe.aggregation,
-        trained_on=f"trained on {' and '.join(pool.titles)} ({len(fold.train)} utterances, {len(speakers)} speakers; "
-        f"{', '.join(experiment.labels)})",
+        trained_on=f"trained on {' and '.join(pool.titles)} "
+        f"({len(trained.train)} utterances, {len(speakers)} speakers; {', '.join(experiment.labels)})",
         provenance={
             "tool_version": __version__,
             "torch_version": torch.__version__,
@@ -117,14 +117,14 @@ def produce(
 
 def _metrics(experiment: Experiment, fold: Fold, trained: Trained) -> dict[str, Any]:
     validation = list(fold.validation)
-    probabilities = experiment.probabilities(trained, validation)
-    scores = score(experiment.targets[validation], probabilities.argmax(axis=1), probabilities, experiment.labels)
+    truth, said = experiment.targets[validation], trained.validation
+    scores = score(truth, said.argmax(axis=1), said, experiment.labels)
     return {
         "protocol": "holdout: validation on other speakers than training, no test",
         "validation": scores.to_dict(),
         "validation_speakers": _speakers(experiment, validation),
         "overlap": asdict(overlap(fold, experiment.utterances)),
-        "best_epoch": min(trained.history, key=lambda epoch: epoch.validation_loss).number,
+        "best_epoch": trained.best.number,
         "history": [epoch.to_dict() for epoch in trained.history],
     }
 

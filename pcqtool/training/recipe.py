@@ -9,6 +9,7 @@ from dataclasses import MISSING, asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
+from pcqtool.audio.segment import SEGMENT_S
 from pcqtool.errors import SettingsError
 from pcqtool.tables.aggregate import AGGREGATIONS
 from pcqtool.training.views import ViewSettings
@@ -26,21 +27,55 @@ class Distillation:
         layers: the teacher's hidden states, side by side; the classifier sees their means over an utterance.
         soft: weight of the teacher's probabilities against the labels' own.
         temperature: softens the teacher's and the student's probabilities (Hinton et al., 2015).
-        means: weight of the squared error in predicting the teacher's mean frame of each segment.
-        n_components: of those means' principal components, the number to be predicted.
+
+    Raises:
+        SettingsError: a value that cannot be used.
     """
 
     layers: tuple[int, ...] = (2, 3)
     soft: float = 1.0
     temperature: float = 2.0
-    means: float = 1.0
-    n_components: int = 64
 
     def __post_init__(self) -> None:
-        if not self.layers or not all(type(layer) is int for layer in self.layers):
-            raise SettingsError("distil: layers are the numbers of one or more hidden states")
-        if min(self.soft, self.means) < 0 or not 0 < self.temperature < math.inf or self.n_components < 1:
-            raise SettingsError("distil: soft and means must be 0 or more, temperature and n_components positive")
+        _check_layers("distil", self.layers)
+        if self.soft < 0 or not 0 < self.temperature < math.inf:
+            raise SettingsError("distil: soft must be 0 or more, temperature positive")
+
+
+@dataclass(frozen=True)
+class Imitation:
+    """How the small encoder learns, before all else, to say frame by frame what a pre-trained one says.
+
+    Attributes:
+        layers: the teacher's hidden states, from low to high; each is predicted from the student's state that lies as
+            far up in the student, the lowest from its stem, the highest from its last block.
+        epochs: passes over the training utterances, each time one view of every utterance.
+        batch_size: segments in a batch.
+        crop_s: length of the piece of each segment that is heard, in seconds.
+        lr: peak learning rate of Muon, which moves the matrices; AdamW moves the rest at a twentieth of it.
+        weight_decay: of both.
+        means: weight of the error in a segment's mean frame against that in its frames.
+
+    Raises:
+        SettingsError: a value that cannot be used.
+    """
+
+    layers: tuple[int, ...] = (0, 1, 2, 3)
+    epochs: int = 30
+    batch_size: int = 12
+    crop_s: float = 2.0
+    lr: float = 0.02
+    weight_decay: float = 0.02
+    means: float = 1.0
+
+    def __post_init__(self) -> None:
+        _check_layers("imitation", self.layers)
+        if min(self.epochs, self.batch_size) < 1:
+            raise SettingsError("imitation: epochs and batch_size must be 1 or more")
+        if not (0.5 <= self.crop_s <= SEGMENT_S and 0 < self.lr < math.inf):
+            raise SettingsError(f"imitation: crop_s must lie from 0.5 to {SEGMENT_S}, lr be positive")
+        if min(self.weight_decay, self.means) < 0:
+            raise SettingsError("imitation: weight_decay and means must be 0 or more")
 
 
 @dataclass(frozen=True)
@@ -98,8 +133,12 @@ class Recipe:
         n_views: views of each utterance besides the recording itself.
         own: share of utterances that are seen as they were recorded, whatever the views.
         views: how far views lie from the recording.
-        distil: learning from a teacher, where one is given.
-        cache: keep a frozen pre-trained encoder's hidden states on disk, for all folds and later runs.
+        distil: learning from a teacher's judgement.
+        imitation: learning from a teacher's frames, before all else; for the encoder ``mini``, which is then frozen.
+        cache: keep on disk, for all folds and later runs, a frozen pre-trained encoder's hidden states and what has
+            imitated them. A teacher's hidden states always are kept.
+        refit: once the validation part has chosen the epoch and the temperature, train anew on both parts together,
+            for as many epochs.
         aggregation: rule from segments to file, in validation and in the model.
         seed: of weights, order and views.
 
@@ -130,7 +169,9 @@ class Recipe:
     own: float = 0.0
     views: ViewSettings = field(default_factory=ViewSettings)
     distil: Distillation | None = None
+    imitation: Imitation | None = None
     cache: bool = True
+    refit: bool = False
     aggregation: str = "mean-log"
     seed: int = 0
 
@@ -178,13 +219,26 @@ def load_recipe(name: str, **changes: Any) -> Recipe:
     except ValueError as error:  # no TOML, or no text at all
         raise SettingsError(f"{path}: {error}") from error
     try:
-        for key, kind in (("views", ViewSettings), ("distil", Distillation), ("specaugment", SpecAugment)):
+        for key, kind in _TABLES.items():
             if key in entries:
                 entries[key] = _make(kind, entries[key], f"[{key}]")
         recipe = _make(Recipe, entries, "a recipe")
     except SettingsError as error:
         raise SettingsError(f"{path}: {error.what}", error.hint) from error
     return replace(recipe, **{key: value for key, value in changes.items() if value is not None})
+
+
+def _check_layers(table: str, layers: tuple[int, ...]) -> None:
+    if not layers or not all(type(layer) is int for layer in layers):
+        raise SettingsError(f"{table}: layers are the numbers of one or more hidden states")
+
+
+_TABLES: dict[str, type] = {
+    "views": ViewSettings,
+    "specaugment": SpecAugment,
+    "distil": Distillation,
+    "imitation": Imitation,
+}
 
 
 def _make(kind: type[T], table: object, place: str) -> T:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,53 +10,88 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from pcqtool.model.encoders import EncoderConfig, MiniEncoder
 from pcqtool.model.encoders.pretrained import load_pretrained
 from pcqtool.training.data import SegmentSet
-from pcqtool.training.recipe import Distillation
+from pcqtool.training.features import fingerprint, keep_states
+from pcqtool.training.imitation import Model
+from pcqtool.training.recipe import Recipe
 
-_BATCH = 32
+_BATCH = 64
 _C = 0.03  # of the logistic regression: strong regularisation, for there are more features than utterances
 _IMPOSSIBLE = -1e4  # for the logarithm of 0, which would make the student's loss NaN
 
 
 @dataclass(frozen=True)
-class Lesson:
-    """What a teacher says of every segment of a set; made from the training part of a fold alone.
+class Teacher:
+    """What a pre-trained encoder says of every segment; it knows no labels.
 
     Attributes:
-        log_probs: ``(S, L)``, its judgement of the view of the utterance that a segment belongs to.
-        means: ``(S, K)``, principal components of its mean frame of the segment, of unit variance.
+        means: ``(S, K)``, its mean frame of each segment, for a classifier on them; ``None`` if the recipe wants none.
+        model: its frames, for a small encoder to imitate; ``None`` if there is none.
     """
 
-    log_probs: NDArray[np.float32]
-    means: NDArray[np.float32]
+    means: NDArray[np.float32] | None
+    model: Model | None
 
 
-def mean_frames(
-    encoder: str | Path, data: SegmentSet, layers: Sequence[int], device: torch.device
-) -> NDArray[np.float32]:
-    """Run the teacher's encoder over all segments: mean frames ``(S, len(layers) · D)``, padding left out."""
-    model = load_pretrained(encoder, tuple(layers), frozen=True).eval().to(device)
-    means = []
-    for start in range(0, len(data.samples), _BATCH):
-        rows = np.arange(start, min(start + _BATCH, len(data.samples)))
-        waves = torch.from_numpy(data.waves(rows)).to(device)
-        with torch.inference_mode():
-            states = torch.cat(model.hidden_states(model.front_end(waves)), dim=2).cpu()
-        share = torch.from_numpy(data.n_samples[rows]) / data.samples.shape[1]
-        n_frames = (share * states.shape[1]).ceil()
-        inside = torch.arange(states.shape[1]) < n_frames[:, None]
-        means.append(((states * inside[:, :, None]).sum(dim=1) / n_frames[:, None]).numpy().astype(np.float32))
-    return np.concatenate(means)
+def hear_teacher(
+    encoder: str | Path,
+    data: SegmentSet,
+    recipe: Recipe,
+    student: EncoderConfig,
+    device: torch.device,
+    on_batch: Callable[[int, int], None] = lambda done, total: None,
+) -> Teacher:
+    """Let a teacher's encoder hear all segments, once.
+
+    Args:
+        encoder: directory or Hub id.
+        data: the segments.
+        recipe: says what is learnt from the teacher, and which of its hidden states are needed.
+        student: the encoder that imitates, if the recipe says so: the teacher's frames are brought to its rate.
+        device: where to compute.
+        on_batch: told how many segments of how many are done.
+
+    Raises:
+        ModelError: if there is no such encoder, or it lacks a layer.
+        TrainingError: as ``keep_states`` does.
+    """
+    judged = recipe.distil.layers if recipe.distil is not None else ()
+    imitated = recipe.imitation.layers if recipe.imitation is not None else ()
+    layers = tuple(dict.fromkeys([*imitated, *judged]))
+    teacher = load_pretrained(encoder, layers, frozen=True)
+    n_frames = MiniEncoder(student).count_frames(data.samples.shape[1]) if imitated else None
+    states = keep_states(teacher, data, device, on_batch, n_frames)
+    means = mean_frames(states, data, [layers.index(layer) for layer in judged]) if judged else None
+    model = Model(states, len(imitated), fingerprint(teacher, data, n_frames)) if imitated else None
+    return Teacher(means, model)
+
+
+def mean_frames(states: NDArray[np.float16], data: SegmentSet, columns: Sequence[int]) -> NDArray[np.float32]:
+    """Average hidden states of all segments over time, padding left out.
+
+    Args:
+        states: ``(S, m, T, D)``, the teacher's.
+        data: the segments.
+        columns: which of the m hidden states.
+
+    Returns:
+        Mean frames side by side, ``(S, len(columns) · D)``.
+    """
+    n_frames = np.ceil(data.n_samples / data.samples.shape[1] * states.shape[2])
+    means = np.empty((len(states), len(columns) * states.shape[3]), np.float32)
+    for start in range(0, len(states), _BATCH):
+        rows = slice(start, start + _BATCH)
+        inside = np.arange(states.shape[2]) < n_frames[rows, None]
+        shares = (inside / n_frames[rows, None]).astype(np.float32)
+        means[rows] = np.einsum("sntd,st->snd", states[rows][:, list(columns)], shares).reshape(-1, means.shape[1])
+    return means
 
 
 def teach(
-    means: NDArray[np.float32],
-    data: SegmentSet,
-    targets: NDArray[np.int64],
-    train: Sequence[int],
-    settings: Distillation,
-) -> Lesson:
+    means: NDArray[np.float32], data: SegmentSet, targets: NDArray[np.int64], train: Sequence[int]
+) -> NDArray[np.float32]:
     """Fit the teacher's classifier on the training utterances themselves and let it judge all views.
 
     Args:
@@ -64,9 +99,10 @@ def teach(
         data: the segments.
         targets: ``(U,)`` class of each utterance; those outside ``train`` are not looked at.
         train: indices of the training utterances.
-        settings: the distillation's; fewer components where there are too few segments for that many.
+
+    Returns:
+        Log-probabilities ``(S, L)``, those of the view of the utterance that a segment belongs to.
     """
-    from sklearn.decomposition import PCA
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
@@ -82,9 +118,4 @@ def teach(
     classifier.fit(pooled[own], targets[list(train)])
     with np.errstate(divide="ignore"):
         log_probs = np.maximum(classifier.predict_log_proba(pooled)[member], _IMPOSSIBLE)
-    seen = np.isin(data.utterance, train)
-    scaler = StandardScaler().fit(means[seen])
-    recordings = scaler.transform(means[seen & (data.view == 0)])
-    n_components = max(1, min(settings.n_components, len(recordings) - 1, means.shape[1]))
-    components = PCA(n_components, whiten=True, random_state=0).fit(recordings)
-    return Lesson(log_probs.astype(np.float32), components.transform(scaler.transform(means)).astype(np.float32))
+    return np.asarray(log_probs, np.float32)

@@ -16,7 +16,7 @@ from pcqtool.training.recipe import Recipe
 from pcqtool.training.splits import PROTOCOLS, Fold
 from pcqtool.training.views import ViewSettings
 
-MINI = {"kind": "mini", "architecture": {"width": 4, "dim": 16, "n_blocks": 1}}
+MINI = {"kind": "mini", "architecture": {"dim": 16, "n_blocks": 1, "expansion": 2, "n_mels": 16}}
 NETWORK = {"pool": [8, 4], "hidden": [8], "channels": [4, 8], "strides": [2, 2], "dropout": 0.0}
 
 

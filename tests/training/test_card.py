@@ -28,6 +28,11 @@ def test_the_card_says_whose_weights_these_are(pool_of, provenance, said, unsaid
     assert "must not be used to decide about people" in card
 
 
+def test_refitting_is_told(pool_of):
+    again = ModelConfig("m", ("anger", "neutral"), {}, provenance={"recipe": {"refit": True}})
+    assert "trained anew on these files too" in write_card(again, pool_of("manifest", []), SCORES)
+
+
 def test_an_encoder_that_is_not_there_is_named_with_its_licence(pool_of):
     source = EncoderSource("some/whisper", "0" * 64)
     config = ModelConfig("m", ("anger", "neutral"), {}, provenance={"encoder": "whisper"}, encoder_source=source)

@@ -45,7 +45,7 @@ def counted(monkeypatch):
 
     def train(self, fold, seed, on_epoch=lambda epoch: None):
         runs.append((fold.name, seed))
-        return Trained(None, 1.5, [Epoch(1, 1.0, 0.9, 0.5, 0.4), Epoch(2, 0.9, 0.95, 0.6, 0.6)])
+        return Trained(None, 1.5, [Epoch(1, 1.0, 0.9, 0.5, 0.4), Epoch(2, 0.9, 0.95, 0.6, 0.6)], [], np.empty((0, 3)))
 
     monkeypatch.setattr(Experiment, "train", train)
     said = [0.5, 0.3, 0.2], [0.7, 0.2, 0.1]

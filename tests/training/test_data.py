@@ -11,7 +11,7 @@ from pcqtool.audio.spectrogram import Spectrogram, SpectrogramSettings
 from pcqtool.audio.tracks import Reading, load, read
 from pcqtool.corpora.base import Utterance
 from pcqtool.errors import CorpusError
-from pcqtool.training.data import build_segments
+from pcqtool.training.data import build_segments, draw_batches
 from pcqtool.training.views import ViewSettings, make_view
 
 SEGMENT = 48000
@@ -109,3 +109,24 @@ def test_the_index_does_not_travel_between_sets(write_wave):
     one, two = segments([write_wave("a.wav", 7.0)]), segments([write_wave("b.wav", 1.0)])
     assert len(one.rows(0)) == 3
     assert len(two.rows(0)) == 1
+
+
+def test_batches_hold_one_view_of_every_utterance(experiment, fold):
+    data = experiment.data
+    batches = draw_batches(data, fold.train, 0.0, 4, np.random.default_rng(0))
+    assert all(2 <= len(batch) <= 4 for batch in batches)
+    rows = np.concatenate(batches)
+    assert len(set(rows)) == len(rows)
+    assert set(data.utterance[rows]) <= set(fold.train)
+    for utterance in set(data.utterance[rows]):
+        assert len(set(data.view[rows[data.utterance[rows] == utterance]])) == 1
+
+
+def test_a_share_of_utterances_is_seen_as_recorded(experiment, fold):
+    def share(own):
+        batches = (draw_batches(experiment.data, fold.train, own, 8, np.random.default_rng(seed)) for seed in range(30))
+        return np.mean([experiment.data.view[rows] == 0 for rows in (np.concatenate(each)[:20] for each in batches)])
+
+    assert share(0.0) == pytest.approx(0.5, abs=0.1)
+    assert share(0.5) == pytest.approx(0.75, abs=0.1)
+    assert share(0.999999) == 1.0

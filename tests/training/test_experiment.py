@@ -9,7 +9,7 @@ import torch
 from pcqtool.errors import CorpusError, ModelError, SettingsError
 from pcqtool.training.calibration import fit_temperature
 from pcqtool.training.experiment import Experiment
-from pcqtool.training.fit import file_probabilities, judge
+from pcqtool.training.fit import file_probabilities, judge, refit
 from pcqtool.training.recipe import Distillation, load_recipe
 
 CPU = torch.device("cpu")
@@ -68,14 +68,13 @@ def test_the_temperature_fits_what_users_get(experiment, trained, fold, toy_reci
 
 
 def test_a_teacher_is_heard(utterances, toy_recipe, fold, tiny_whisper):
-    recipe = toy_recipe("mini", epochs=1, distil=Distillation(layers=(1, 2), n_components=4))
+    recipe = toy_recipe("mini", epochs=1, distil=Distillation(layers=(1, 2)))
     experiment = Experiment(utterances, recipe, CPU, teacher=str(tiny_whisper))
     trained = experiment.train(fold, 1)
     alone = Experiment(utterances, replace(recipe, distil=None), CPU, teacher=str(tiny_whisper))
     assert alone.origins == {"encoder": None, "teacher": None}
     assert experiment.origins == {"encoder": None, "teacher": "tiny-whisper"}
     assert trained.history[0].loss > alone.train(fold, 1).history[0].loss
-    assert not any("to_means" in name for name in trained.model.state_dict())
 
 
 def test_an_encoder_is_built_upon(utterances, toy_recipe, fold, tiny_whisper):
@@ -123,3 +122,23 @@ def test_a_network_that_cannot_be_built_is_the_recipes_fault(utterances, toy_rec
     recipe = toy_recipe()
     with pytest.raises(SettingsError, match="recipe toy"):
         Experiment(utterances, replace(recipe, network={**recipe.network, **network}), CPU)
+
+
+def test_refitting_learns_from_the_validation_part_too(utterances, toy_recipe, fold):
+    plain, again = (Experiment(utterances, toy_recipe(epochs=4, refit=refit), CPU) for refit in (False, True))
+    once, twice = plain.train(fold, 1), again.train(fold, 1)
+    assert twice.history == once.history
+    assert twice.temperature == once.temperature
+    np.testing.assert_array_equal(twice.validation, once.validation)
+    np.testing.assert_array_equal(once.validation, plain.probabilities(once, fold.validation))
+    assert list(once.train) == list(fold.train)
+    assert list(twice.train) == sorted([*fold.train, *fold.validation])
+    model = refit(again.config, again.data, again.targets, twice.train, once.best.number, again.recipe, CPU)
+    wanted = judge(model, again.data, fold.test)
+    for found, value in zip(judge(twice.model, again.data, fold.test), wanted, strict=True):
+        np.testing.assert_array_equal(found, value)
+    again.targets[list(fold.test)] = 0
+    unchanged = again.train(fold, 1).model.classifier[1].weight
+    assert torch.equal(unchanged, twice.model.classifier[1].weight)
+    again.targets[list(fold.validation)] = 0
+    assert not torch.equal(again.train(fold, 1).model.classifier[1].weight, unchanged)

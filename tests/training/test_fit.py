@@ -18,7 +18,8 @@ from pcqtool.training.front_ends import with_statistics
 from pcqtool.training.recipe import SpecAugment
 
 CPU = torch.device("cpu")
-FROZEN = {"kind": "mini", "architecture": {"width": 4, "dim": 16, "n_blocks": 1}, "layers": [0, 1], "frozen": True}
+MINI = {"kind": "mini", "architecture": {"dim": 16, "n_blocks": 1, "expansion": 2, "n_mels": 16}}
+FROZEN = MINI | {"layers": [0, 1], "frozen": True}
 
 
 @pytest.fixture
@@ -29,9 +30,8 @@ def run(experiment, fold, toy_recipe):
         recipe = toy_recipe(encoder, **changes)
         config = _network(experiment.labels, recipe, pretrained)
         data, targets = experiment.data, experiment.targets
-        return fit(
-            config, data, targets, fold.train, fold.validation, recipe, CPU, encoder=pretrained, on_epoch=on_epoch
-        )
+        begin = load_pretrained(pretrained, config.encoder.layers, config.encoder.frozen) if pretrained else None
+        return fit(config, data, targets, fold.train, fold.validation, recipe, CPU, encoder=begin, on_epoch=on_epoch)
 
     return train
 
@@ -124,7 +124,7 @@ def test_averaged_weights_trail_the_last_ones(run, scripted):
         {"mixup": 0.3},
         {"ema": 0.9, "aggregation": "duration"},
         {"encoder": "mini", "mixup": 0.3, "ema": 0.9},
-        {"encoder": {"kind": "mini", "architecture": {"width": 4, "dim": 16, "n_blocks": 1}, "layers": [0, 1]}},
+        {"encoder": MINI | {"layers": [0, 1]}},
         {"schedule": "constant", "warmup": 0, "balance": False, "n_views": 0, "label_smoothing": 0.1},
         {"batch_size": 1000},
         {"specaugment": SpecAugment()},
@@ -218,27 +218,3 @@ def test_files_are_judged_by_the_rule(experiment, rule):
     logits = np.array([[2.0, 0.0, 0.0], [0.0, 3.0, 0.0]])
     given = file_probabilities([logits], experiment.data, [utterance], rule, 2.0)
     np.testing.assert_allclose(given[0], aggregate(logits / 2.0, np.array([3.0, 1.0]), rule))
-
-
-def test_batches_hold_one_view_of_every_utterance(experiment, fold, toy_recipe):
-    data = experiment.data
-    batches = module._batches(data, fold.train, toy_recipe(batch_size=4), np.random.default_rng(0))
-    assert all(2 <= len(batch) <= 4 for batch in batches)
-    rows = np.concatenate(batches)
-    assert len(set(rows)) == len(rows)
-    assert set(data.utterance[rows]) <= set(fold.train)
-    for utterance in set(data.utterance[rows]):
-        assert len(set(data.view[rows[data.utterance[rows] == utterance]])) == 1
-
-
-def test_a_share_of_utterances_is_seen_as_recorded(experiment, fold, toy_recipe):
-    def share(own):
-        batches = (
-            module._batches(experiment.data, fold.train, toy_recipe(own=own), np.random.default_rng(seed))
-            for seed in range(30)
-        )
-        return np.mean([experiment.data.view[rows] == 0 for rows in (np.concatenate(each)[:20] for each in batches)])
-
-    assert share(0.0) == pytest.approx(0.5, abs=0.1)
-    assert share(0.5) == pytest.approx(0.75, abs=0.1)
-    assert share(0.999999) == 1.0

@@ -9,7 +9,6 @@ from pcqtool.model.pcq import PCQ, Inputs, PCQConfig, Prediction
 from pcqtool.training.data import SegmentSet
 from pcqtool.training.loss import Loss, mixed_loss
 from pcqtool.training.recipe import Distillation, Recipe
-from pcqtool.training.teacher import Lesson
 
 TARGETS = np.array([0, 0, 0, 1])
 ROWS = np.arange(4)
@@ -54,24 +53,16 @@ def test_balance_gives_each_class_the_same_weight(model, data):
 
 def test_a_teacher_that_says_the_same_adds_nothing(model, data, prediction):
     with torch.no_grad():
-        lesson = Lesson(prediction.logits.log_softmax(dim=1).numpy(), np.zeros((4, 3), np.float32))
+        lesson = prediction.logits.log_softmax(dim=1).numpy()
         plain = loss(model, data)(prediction, ROWS)
-        soft = loss(model, data, lesson, distil=Distillation(soft=5.0, means=0.0))(prediction, ROWS)
+        soft = loss(model, data, lesson, distil=Distillation(soft=5.0))(prediction, ROWS)
         torch.testing.assert_close(soft, plain)
-        contrary = Lesson(-10.0 * lesson.log_probs, lesson.means)
-        assert loss(model, data, contrary, distil=Distillation(soft=5.0, means=0.0))(prediction, ROWS) > plain + 0.1
-
-
-def test_mean_frames_are_learnt_from_the_fusion_vector(model, data, prediction):
-    lesson = Lesson(np.zeros((4, 2), np.float32), np.ones((4, 3), np.float32))
-    taught = loss(model, data, lesson, distil=Distillation(soft=0.0, means=2.0))
-    errors = (taught.to_means(prediction.fusion) - 1.0).square().mean(dim=1)
-    extra = taught(prediction, ROWS) - loss(model, data)(prediction, ROWS)
-    torch.testing.assert_close(extra, 2.0 * (errors * torch.tensor([0.5, 0.25, 0.125, 0.125])).sum())
+        contrary = -10.0 * lesson
+        assert loss(model, data, contrary, distil=Distillation(soft=5.0))(prediction, ROWS) > plain + 0.1
 
 
 def test_an_impossible_class_makes_no_nan(model, data, prediction):
-    lesson = Lesson(np.array([[0.0, -1e4]] * 4, np.float32), np.zeros((4, 3), np.float32))
+    lesson = np.array([[0.0, -1e4]] * 4, np.float32)
     assert torch.isfinite(loss(model, data, lesson, distil=Distillation())(prediction, ROWS))
 
 

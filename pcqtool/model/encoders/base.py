@@ -24,20 +24,24 @@ class EncoderConfig:
         kind: one of ``KINDS``; all but ``none`` and ``mini`` are transformers' model types.
         architecture: the settings of ``MiniArchitecture``, or a transformers configuration.
         layers: the hidden states that are used, 0 for what enters the first layer, -1 for the last layer's;
-            several are mixed with learned weights.
+            several are normalised, and mixed with learned weights or joined.
         frozen: not trained.
+        join: put the frames of several layers side by side instead of mixing them.
     """
 
     kind: str = "none"
     architecture: Mapping[str, Any] = field(default_factory=dict)
     layers: tuple[int, ...] = (-1,)
     frozen: bool = False
+    join: bool = False
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
             raise ModelError(f"unknown encoder kind {self.kind!r}", f"Known: {', '.join(KINDS)}.")
         if not isinstance(self.architecture, Mapping):
             raise ModelError(f"an encoder's architecture is a table of settings, not {self.architecture!r}")
+        if type(self.join) is not bool or type(self.frozen) is not bool:
+            raise ModelError("an encoder's join and frozen are true or false")
         if not self.layers or not all(type(layer) is int for layer in self.layers):
             raise ModelError(f"an encoder needs the numbers of one or more layers to be read, not {self.layers!r}")
 
@@ -46,7 +50,7 @@ class Encoder(nn.Module, ABC):
     """A speech encoder; a kind of encoder says how its hidden states are computed.
 
     Shape:
-        waves ``(B, N)`` at 16 kHz, through ``front_end`` → frames ``(B, T, dim)``
+        waves ``(B, N)`` at 16 kHz, through ``front_end`` → frames ``(B, T, width)``
     """
 
     dim: int
@@ -55,7 +59,7 @@ class Encoder(nn.Module, ABC):
     def __init__(self, config: EncoderConfig) -> None:
         super().__init__()
         self.config = config
-        if len(config.layers) > 1:
+        if len(config.layers) > 1 and not config.join:
             self.mix = nn.Parameter(torch.zeros(len(config.layers)))
 
     def freeze(self) -> Self:
@@ -80,6 +84,11 @@ class Encoder(nn.Module, ABC):
             raise ModelError(f"the encoder has hidden states 0 to {self.n_layers}, no {bad[0]}")
         return tuple(layer % count for layer in self.config.layers)
 
+    @property
+    def width(self) -> int:
+        """Length of a frame that ``forward`` gives."""
+        return self.dim * (len(self.config.layers) if self.config.join else 1)
+
     def front_end(self, waves: Tensor) -> Tensor:
         """Compute what nothing is learnt for; most encoders take the waves ``(B, N)`` themselves."""
         return waves
@@ -95,8 +104,10 @@ class Encoder(nn.Module, ABC):
         return self.combine(states)
 
     def combine(self, states: Sequence[Tensor]) -> Tensor:
-        """Make frames ``(B, T, dim)`` of hidden states: the only one, or a weighted mean of several normalised ones."""
+        """Make frames ``(B, T, width)`` of hidden states: the only one, or several normalised ones, mixed or joined."""
         if len(states) == 1:
             return states[0]
-        normed = torch.stack([functional.layer_norm(state, (self.dim,)) for state in states])
-        return torch.einsum("l,lbtd->btd", self.mix.softmax(dim=0), normed)
+        normed = [functional.layer_norm(state, (self.dim,)) for state in states]
+        if self.config.join:
+            return torch.cat(normed, dim=2)
+        return torch.einsum("l,lbtd->btd", self.mix.softmax(dim=0), torch.stack(normed))

@@ -1,131 +1,113 @@
-"""``mini``: a small convolutional encoder on log-mel frames, trained by this project."""
+"""``mini``: a small encoder on log-mel frames, trained by this project."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-import torch
-import torchaudio
 from torch import Tensor, nn
 from torch.nn import functional
 
 from pcqtool.model.encoders.base import Encoder, EncoderConfig
-
-_HOP = 160  # samples, 10 ms
-_POWER_EPS = 1e-10
+from pcqtool.model.encoders.logmel import HOP, LogMel
 
 
 @dataclass(frozen=True)
 class MiniArchitecture:
-    """Sizes of the encoder; its frames come at 12.5 a second (hop 20 ms, two strides of 2).
+    """Sizes of the encoder; its frames come at 25 a second.
 
     Attributes:
-        width: channels of the first convolution; the last of the stem has four times as many.
         dim: length of a frame.
         n_blocks: residual blocks behind the stem.
-        kernel: frames that a block's convolution sees.
-        n_mels: bands, a multiple of 16.
-        f_max: upper edge of the highest band in Hz.
-        dropout: in the blocks.
+        kernel: frames that a block's convolution sees, an odd number.
+        expansion: width of a block's hidden layer, in frames' lengths.
+        n_mels: bands.
     """
 
-    width: int = 16
-    dim: int = 128
-    n_blocks: int = 2
-    kernel: int = 3
+    dim: int = 256
+    n_blocks: int = 3
+    kernel: int = 5
+    expansion: int = 4
     n_mels: int = 80
-    f_max: float = 8000.0
-    dropout: float = 0.0
 
 
-class LogMel(nn.Module):
-    """Log-mel frames of 25 ms every 10 ms, averaged two by two, without the segment's mean level: gain does not matter.
+class Stem(nn.Module):
+    """Linear layers on spliced log-mel frames, each frame with its neighbours: from 100 to 25 frames a second.
 
-    Shape:
-        waves ``(B, N)`` → ``(B, n_mels, N // 320)``
-    """
-
-    def __init__(self, n_mels: int, f_max: float) -> None:
-        super().__init__()
-        self.transform = torchaudio.transforms.Spectrogram(
-            n_fft=512, win_length=400, hop_length=_HOP, power=None, pad_mode="constant"
-        )
-        self.mel = torchaudio.transforms.MelScale(n_mels=n_mels, sample_rate=16000, f_max=f_max, n_stft=257)
-
-    @torch.no_grad()
-    def forward(self, waves: Tensor) -> Tensor:
-        """Compute the frames in float32, about zero mean and unit variance."""
-        with torch.autocast(waves.device.type, enabled=False):
-            spectrum = self.transform(waves.float())[:, :, : waves.shape[-1] // _HOP]
-            power = self.mel(spectrum.real.square() + spectrum.imag.square())
-            loudest = power.amax(dim=(1, 2), keepdim=True).clamp_min(_POWER_EPS)
-            level = functional.avg_pool1d(torch.log10((power / loudest).clamp_min(1e-8)), 2)
-            return (level - level.mean(dim=(1, 2), keepdim=True)) / 1.5
-
-
-class ConvBlock(nn.Module):
-    """A residual convolution in time.
+    All layers are linear ones on joined frames, not convolutions: a CPU is faster at these.
 
     Shape:
-        ``(B, D, T)`` → ``(B, D, T)``
+        ``(B, n_mels, N)``, N a multiple of 4 → ``(B, N / 4, dim)``
     """
 
-    def __init__(self, dim: int, kernel: int, dropout: float) -> None:
+    def __init__(self, n_mels: int, dim: int) -> None:
         super().__init__()
-        self.conv = nn.Conv1d(dim, dim, kernel, padding=kernel // 2, bias=False)
-        self.norm = nn.BatchNorm1d(dim)
-        self.dropout = nn.Dropout(dropout)
+        self.first = nn.Linear(3 * n_mels, dim)
+        self.second = nn.Linear(3 * dim, dim)
+        self.norm = nn.LayerNorm(dim)
+        self.join = nn.Linear(2 * dim, dim)
+
+    def forward(self, mel: Tensor) -> Tensor:
+        """Splice, halve the rate, join pairs of frames."""
+        x = functional.gelu(self.first(_splice(functional.pad(mel.transpose(1, 2), (0, 0, 1, 1)), 1)))
+        x = functional.gelu(self.second(_splice(functional.pad(x, (0, 0, 1, 0)), 2)))
+        b, t, dim = x.shape
+        joined: Tensor = x.view(b, t // 2, 2, dim).mean(dim=2) + self.join(self.norm(x).view(b, t // 2, 2 * dim))
+        return joined
+
+
+class Block(nn.Module):
+    """A depthwise convolution in time and two linear layers, added to what came in (as in ConvNeXt, Liu et al., 2022).
+
+    Shape:
+        ``(B, T, dim)`` → ``(B, T, dim)``
+    """
+
+    def __init__(self, dim: int, kernel: int, expansion: int) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(dim)
+        self.conv = nn.Conv1d(dim, dim, kernel, padding=kernel // 2, groups=dim)
+        self.up = nn.Linear(dim, expansion * dim)
+        self.down = nn.Linear(expansion * dim, dim)
 
     def forward(self, x: Tensor) -> Tensor:
         """Add what the block computes to its input."""
-        added: Tensor = x + self.dropout(self.norm(self.conv(x)).relu())
+        mixed = self.conv(self.norm(x).transpose(1, 2)).transpose(1, 2)
+        added: Tensor = x + self.down(functional.gelu(self.up(mixed)))
         return added
 
 
 class MiniEncoder(Encoder):
-    """Log-mel frames, a 2-D convolutional stem, then residual blocks; every block is a layer.
-
-    The stem slides over frequency as it does over time, so that a higher voice looks like a shifted one.
-    """
+    """Log-mel frames, a stem, then residual blocks; every block is a layer."""
 
     def __init__(self, config: EncoderConfig) -> None:
         super().__init__(config)
         sizes = MiniArchitecture(**config.architecture)
         self.dim = sizes.dim
         self.n_layers = sizes.n_blocks
-        self.mel = LogMel(sizes.n_mels, sizes.f_max)
-        w = sizes.width
-        self.stem = nn.Sequential(
-            *_convolve(1, w, 5, (2, 2)),
-            *_convolve(w, 2 * w, 3, (2, 2)),
-            *_convolve(2 * w, 4 * w, 3, (2, 1)),
-            *_convolve(4 * w, 4 * w, 3, (2, 1)),
-        )
-        self.join = nn.Sequential(
-            nn.Conv1d(4 * w * sizes.n_mels // 16, sizes.dim, 1, bias=False), nn.BatchNorm1d(sizes.dim), nn.ReLU()
-        )
-        self.blocks = nn.ModuleList(ConvBlock(sizes.dim, sizes.kernel, sizes.dropout) for _ in range(sizes.n_blocks))
+        self.mel = LogMel(sizes.n_mels)
+        self.stem = Stem(sizes.n_mels, sizes.dim)
+        self.blocks = nn.ModuleList(Block(sizes.dim, sizes.kernel, sizes.expansion) for _ in range(sizes.n_blocks))
+
+    def count_frames(self, n_samples: int) -> int:
+        """Count the frames of a segment, the last of which may be part padding."""
+        return -(-(n_samples // HOP) // 4)
 
     def front_end(self, waves: Tensor) -> Tensor:
-        """Compute log-mel frames ``(B, n_mels, N // 320)``."""
-        frames: Tensor = self.mel(waves)
+        """Compute log-mel frames ``(B, n_mels, N // 160)``, about zero mean and unit variance."""
+        frames: Tensor = (self.mel(waves) - 0.1) * 2.0
         return frames
 
     def hidden_states(self, heard: Tensor) -> list[Tensor]:
-        """Run the blocks up to the last one that is asked for."""
+        """Run the blocks up to the last one that is asked for, on as many log-mel frames as are a multiple of 4."""
         wanted = self.layer_indices()
-        maps = self.stem(heard.unsqueeze(1).contiguous(memory_format=torch.channels_last))  # (B, 4w, n_mels / 16, T)
-        x = self.join(maps.flatten(1, 2))
+        x = self.stem(functional.pad(heard, (0, -heard.shape[-1] % 4)))
         states = [x]
         for block in self.blocks[: max(wanted)]:
             x = block(x)
             states.append(x)
-        return [states[index].transpose(1, 2) for index in wanted]
+        return [states[index] for index in wanted]
 
 
-def _convolve(c_in: int, c_out: int, kernel: int, stride: tuple[int, int]) -> list[nn.Module]:
-    return [
-        nn.Conv2d(c_in, c_out, kernel, stride=stride, padding=kernel // 2, bias=False),
-        nn.BatchNorm2d(c_out),
-        nn.ReLU(),
-    ]
+def _splice(x: Tensor, stride: int) -> Tensor:
+    """Join every ``stride``-th frame with the two behind it: ``(B, T, D)`` → ``(B, (T - 3) // stride + 1, 3 D)``."""
+    return x.unfold(1, 3, stride).transpose(2, 3).flatten(2)

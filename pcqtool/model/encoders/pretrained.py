@@ -9,10 +9,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from pcqtool.model.encoders.base import Encoder, EncoderConfig
+from pcqtool.model.encoders.logmel import LogMel
 from pcqtool.model.encoders.stock import build_stock, read_stock
-from pcqtool.model.encoders.whisper import WHISPER_FRAMES, WhisperMel, cut_positions
+from pcqtool.model.encoders.whisper import WHISPER_FRAMES, cut_positions
 
-__all__ = ["WHISPER_FRAMES", "PretrainedEncoder", "WhisperMel", "load_pretrained"]
+__all__ = ["WHISPER_FRAMES", "PretrainedEncoder", "load_pretrained"]
 
 _VARIANCE_EPS = 1e-7  # of transformers' Wav2Vec2FeatureExtractor
 
@@ -32,7 +33,7 @@ class PretrainedEncoder(Encoder):
         self.n_layers = settings.encoder_layers if is_whisper else settings.num_hidden_layers
         self.standardised = bool(config.architecture.get("standardised_input", False))
         if is_whisper:
-            self.mel = WhisperMel(settings.num_mel_bins)
+            self.mel = LogMel(settings.num_mel_bins)
             self.model.layerdrop = 0.0
             cut_positions(self.model)
         else:
@@ -54,14 +55,16 @@ class PretrainedEncoder(Encoder):
         return [output.hidden_states[index] for index in self.layer_indices()]
 
 
-def load_pretrained(source: str | Path, layers: tuple[int, ...] = (-1,), frozen: bool = False) -> PretrainedEncoder:
+def load_pretrained(
+    source: str | Path, layers: tuple[int, ...] = (-1,), frozen: bool = False, join: bool = False
+) -> PretrainedEncoder:
     """Load an encoder with its weights from a directory or, given an id, from the Hugging Face Hub; it is evaluating.
 
     Raises:
         ModelError: if it cannot be found, reached or used, or if weights are missing.
     """
     model, architecture = read_stock(source)
-    config = EncoderConfig(model.config.model_type, architecture, tuple(layers), frozen)
+    config = EncoderConfig(model.config.model_type, architecture, tuple(layers), frozen, join)
     encoder = PretrainedEncoder(config, model).eval()
     return encoder.freeze() if frozen else encoder
 

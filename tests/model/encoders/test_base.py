@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from torch.nn.functional import layer_norm
 
 from pcqtool.errors import ModelError
 from pcqtool.model.encoders import Encoder, EncoderConfig, build
+from pcqtool.model.pcq import PCQ, PCQConfig
 
 Config = Callable[..., EncoderConfig]
 KINDS = ("mini", "wavlm", "whisper")
@@ -96,3 +98,29 @@ def test_encoder_that_is_not_frozen_trains(encoder_config: Config, kind: str) ->
     encoder = built(encoder_config(kind))
     assert all(part.training for part in encoder.train().modules())
     assert not any(part.training for part in encoder.eval().modules())
+
+
+def test_layers_side_by_side(waves: Tensor) -> None:
+    """Joined frames are those of each layer, normalised; a single layer's are as they are."""
+    joined = built(EncoderConfig("mini", layers=(0, 2), join=True)).eval()
+    assert not hasattr(joined, "mix")
+    assert joined.width == 2 * joined.dim
+    with torch.no_grad():
+        heard = joined.front_end(waves)
+        frames, states = joined(heard), joined.hidden_states(heard)
+    for state, part in zip(states, frames.split(joined.dim, dim=2), strict=True):
+        torch.testing.assert_close(part, layer_norm(state, (joined.dim,)))
+    alone = built(EncoderConfig("mini", layers=(1,), join=True)).eval()
+    assert alone.width == alone.dim
+    with torch.no_grad():
+        assert torch.equal(alone(heard), alone.hidden_states(heard)[0])
+
+
+def test_pcq_takes_joined_frames(waves: Tensor) -> None:
+    encoder = EncoderConfig("mini", layers=(0, 2), join=True)
+    mixed, joined = (
+        PCQ(PCQConfig(("a", "b"), encoder=each)).eval() for each in (replace(encoder, join=False), encoder)
+    )
+    with torch.no_grad():
+        assert joined(waves[:2]).logits.shape == (2, 2)
+    assert joined.fusion_width == mixed.fusion_width + joined.encoder.dim
