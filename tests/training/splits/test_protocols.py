@@ -129,6 +129,7 @@ def test_a_protocol_that_leaks_by_mistake_is_refused(corpus):
 
 
 @given(n_speakers=st.integers(2, 10), data=st.data())
+@settings(deadline=None)
 def test_holdout_keeps_whole_speakers_for_validation(corpus, n_speakers, data):
     kept, seed = data.draw(st.integers(1, n_speakers - 1)), data.draw(st.integers(0, 99))
     utterances = corpus(n_speakers, takes=2)
