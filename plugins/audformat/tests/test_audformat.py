@@ -72,13 +72,15 @@ TABLES = {
 @pytest.fixture
 def root(tmp_path):
     """A database as audformat writes it: labels wished for and labels agreed on, the votes, what is known of files."""
-    (tmp_path / "db.yaml").write_text(HEADER)
+    root = tmp_path / "mydb"
+    root.mkdir()
+    (root / "db.yaml").write_text(HEADER)
     for name, text in TABLES.items():
-        (tmp_path / f"db.{name}.csv").write_text(text)
-    (tmp_path / "wav").mkdir()
+        (root / f"db.{name}.csv").write_text(text)
+    (root / "wav").mkdir()
     for name in "abc":
-        (tmp_path / "wav" / f"{name}.wav").touch()
-    return tmp_path
+        (root / "wav" / f"{name}.wav").touch()
+    return root
 
 
 def expected(root):
