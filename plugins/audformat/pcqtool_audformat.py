@@ -22,8 +22,9 @@ HEADER = "db.yaml"
 EMOTION = ("emotion",)
 SPEAKER = ("speaker",)
 SESSION = ("session",)
-TEXT = ("text", "sentence", "transcription")
-AGREED = "gold_standard"
+TEXT = ("text", "sentence", "sentence_number", "word", "transcription")
+# Which tables are taken, the first of these that there are: agreed on by listeners (not by viewers); else acted.
+PREFERRED = (r"emotion\.categories(\.(train|dev|test))?\.gold_standard", r".*\.gold_standard", r"emotion(\..*)?", r".*")
 SPAN = re.compile(r"(?:(?P<days>\d+) days? )?(?P<hours>\d+):(?P<minutes>\d+):(?P<seconds>[\d.]+)")
 
 Segment = tuple[str, float | None, float | None]
@@ -35,9 +36,10 @@ _log = logging.getLogger(__name__)
 class Audformat:
     """The folder with the header, or one table of it (``db.NAME.csv``), where several tables disagree.
 
-    Labels are in columns named ``emotion`` or of that scheme, in the tables ``….gold_standard`` if there are any;
-    speaker, session and text in columns named so. Labels that are no emotion of the vocabulary are left out with a
-    warning. Headers and tables are data: nothing is unpickled, so a table that exists as ``.pkl`` alone is an error.
+    Labels are in columns named ``emotion`` or of that scheme, of the tables ``emotion.categories.….gold_standard`` if
+    there are any, else of other gold standards, else of all; speaker, session and text are in columns named so. Labels
+    that are no emotion of the vocabulary are left out with a warning. Headers and tables are data: nothing is
+    unpickled, so a table that exists as ``.pkl`` alone is an error.
     """
 
     name = "audformat"
@@ -67,6 +69,8 @@ class Audformat:
         header = _header(self.root)
         tables = _tables(header)
         labels = _labels(header.parent, self._emotion_tables(tables))
+        if not labels:
+            raise CorpusError(f"{header}: no emotion labels", f"Of {', '.join(tables)}, one needs a column 'emotion'.")
         groups = [dict(_values(header.parent, tables, names)) for names in (SPEAKER, SESSION, TEXT)]
         found = []
         for segment in sorted(labels, key=lambda each: (each[0], each[1] or 0.0, each[2] or math.inf)):
@@ -85,8 +89,9 @@ class Audformat:
         if self.root.is_file() and self.root.name != HEADER:
             name = self.root.stem.removeprefix("db.")
             return {name: tables.get(name, {})}
-        agreed = {name: columns for name, columns in tables.items() if name.endswith(AGREED)}
-        return agreed if any(_column(columns, EMOTION) for columns in agreed.values()) else tables
+        labelled = {name: columns for name, columns in tables.items() if _column(columns, EMOTION)}
+        ranks = [{name for name in labelled if re.fullmatch(pattern, name)} for pattern in PREFERRED]
+        return {name: labelled[name] for name in next(filter(None, ranks), set())}
 
 
 def _header(root: Path) -> Path:
@@ -119,7 +124,7 @@ def _labels(folder: Path, tables: Tables) -> dict[Segment, str]:
             left_out[name] += 1
         else:
             if labels.setdefault(segment, label) != label:
-                choice = ", ".join(f"db.{table}" for table in tables if _column(tables[table], EMOTION))
+                choice = ", ".join(f"db.{table}" for table in sorted(tables))
                 raise CorpusError(
                     f"{folder}: {segment[0]} is {labels[segment]} in one table and {label} in another",
                     f"Give the file of one table as --root: {choice}.",
@@ -127,8 +132,6 @@ def _labels(folder: Path, tables: Tables) -> dict[Segment, str]:
     if left_out:
         names = ", ".join(f"{name!r} ({number})" for name, number in left_out.most_common())
         _log.warning("%s: left out, since no emotion of the vocabulary: %s", folder, names)
-    if not labels:
-        raise CorpusError(f"{folder}: no emotion labels", f"Tables: {', '.join(tables)}; wanted: a column 'emotion'.")
     return labels
 
 

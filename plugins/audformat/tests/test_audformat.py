@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import polars
 import pytest
+import yaml
 
 from pcqtool.corpora.base import Utterance
 from pcqtool.errors import CorpusError
@@ -24,6 +25,10 @@ schemes:
   transcription: {dtype: str, labels: {a01: Der Lappen., a02: Das.}}
 tables:
   emotion.categories.desired:
+    type: filewise
+    columns:
+      emotion: {scheme_id: emotion}
+  emotion.categories.face.test.gold_standard:
     type: filewise
     columns:
       emotion: {scheme_id: emotion}
@@ -56,6 +61,7 @@ misc_tables:
 """
 TABLES = {
     "emotion.categories.desired": "file,emotion\nwav/a.wav,happiness\nwav/b.wav,happiness\n",
+    "emotion.categories.face.test.gold_standard": "file,emotion\nwav/c.wav,anger\n",
     "emotion.categories.test.gold_standard": "file,emotion\nwav/c.wav,happiness\n",
     "emotion.categories.train.gold_standard": (
         "file,start,end,emotion,emotion.confidence\n"
@@ -117,14 +123,37 @@ def test_one_table_can_be_asked_for(root):
 
 
 def test_tables_that_disagree_are_an_error_that_says_how_to_choose(root):
-    (root / "db.yaml").write_text(HEADER.replace("gold_standard", "gold"))
-    for name in ("test", "train"):
-        table = root / f"db.emotion.categories.{name}.gold_standard.csv"
-        table.rename(root / f"db.emotion.categories.{name}.gold.csv")
-    (root / "db.emotion.categories.test.gold.csv").write_text("file,emotion\nwav/a.wav,anger\n")
-    with pytest.raises(CorpusError, match=r"wav/a\.wav is happiness in one table and anger in another") as caught:
+    (root / "db.emotion.categories.test.gold_standard.csv").write_text(
+        "file,start,end,emotion\nwav/b.wav,,0:0:2.25,anger\n"
+    )
+    with pytest.raises(CorpusError, match=r"wav/b\.wav is anger in one table and neutral in another") as caught:
         Audformat(root).utterances()
-    assert "db.emotion.categories.desired, db.emotion.categories.test.gold, " in caught.value.hint
+    tables = "db.emotion.categories.test.gold_standard, db.emotion.categories.train.gold_standard"
+    assert caught.value.hint == f"Give the file of one table as --root: {tables}."
+
+
+@pytest.mark.parametrize(
+    ("without", "expected"),
+    [
+        (("emotion.categories.test.gold_standard", "emotion.categories.train.gold_standard"), [("c", "anger")]),
+        (
+            (
+                "emotion.categories.test.gold_standard",
+                "emotion.categories.train.gold_standard",
+                "emotion.categories.face.test.gold_standard",
+            ),
+            [("a", "happiness"), ("b", "happiness")],
+        ),
+    ],
+    ids=["another gold standard", "no gold standard"],
+)
+def test_gold_standards_of_what_is_heard_are_preferred(root, without, expected):
+    """A table of several opinions (emotion.votes) is never one of labels."""
+    header = yaml.safe_load((root / "db.yaml").read_text())
+    for table in without:
+        del header["tables"][table]
+    (root / "db.yaml").write_text(yaml.safe_dump(header))
+    assert [(each.path.stem, each.label) for each in Audformat(root).utterances()] == expected
 
 
 def test_a_missing_recording_is_named(root):
@@ -160,4 +189,4 @@ def test_a_database_without_emotions_is_an_error(root):
     (root / "db.yaml").write_text("tables:\n  files:\n    columns: {speaker: {}}\n")
     with pytest.raises(CorpusError, match="no emotion labels") as caught:
         Audformat(root).utterances()
-    assert "Tables: files" in caught.value.hint
+    assert caught.value.hint == "Of files, one needs a column 'emotion'."
