@@ -13,6 +13,7 @@ STAMP := $(VENV)/.installed
 UV := $(shell command -v uv 2>/dev/null)
 INSTALL := $(if $(UV),$(UV) pip install --quiet --python $(BIN)/python,$(BIN)/python -m pip install --quiet)
 RESULT := build/demo/results.parquet
+PLUGINS := $(patsubst %/pyproject.toml,%,$(wildcard plugins/*/pyproject.toml))
 
 # torch and torchaudio as pyproject.toml asks for them
 define PAIR
@@ -37,14 +38,16 @@ help:
 
 setup: $(STAMP)
 
-$(STAMP): pyproject.toml
+# One setuptools for all that is installed here, instead of an environment of its own for building each.
+$(STAMP): pyproject.toml $(PLUGINS:%=%/pyproject.toml)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.11 ...")'
 	$(PYTHON) -m venv $(VENV)
 ifneq ($(TORCH_INDEX),)
 	$(BIN)/python -c "$$PAIR" >$(VENV)/torch.txt
 	$(INSTALL) --index-url $(TORCH_INDEX) -r $(VENV)/torch.txt
 endif
-	$(INSTALL) -e '.[dev]'
+	$(INSTALL) 'setuptools>=77'
+	$(INSTALL) --no-build-isolation -e '.[dev]' $(PLUGINS:%=-e %)
 	@touch $@
 
 # One of the examples is broken on purpose, so labelling ends with 3: done, but some inputs failed.

@@ -25,6 +25,7 @@ VOCABULARY = (
 ALIASES = {
     "angry": "anger",
     "bored": "boredom",
+    "calmness": "calm",
     "contemptuous": "contempt",
     "disgusted": "disgust",
     "excited": "excitement",

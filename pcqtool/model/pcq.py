@@ -31,6 +31,8 @@ class PCQConfig:
         channels: of MLCNN's layers, two to four of them (Fig. 3).
         strides: of MLCNN's layers.
         pool: frames and bins of the spectrogram that are averaged into one before MLCNN.
+        cnn: the spectrogram branch; without it the frames' mean stands for Q4, and nothing is queried ("w/o MLCNN",
+            which the paper does not report).
         pdc: PDC blocks, or plain 3×3 convolutions ("w/o PDC").
         csq: the channel semantic queries; they need an encoder ("w/o CSQ").
         encoder: which speech encoder ("w/o WavLM" is the kind ``none``).
@@ -49,6 +51,7 @@ class PCQConfig:
     channels: tuple[int, ...] = (16, 32, 48, 64)
     strides: tuple[int, ...] = (2, 2, 2, 2)
     pool: tuple[int, int] = (1, 1)
+    cnn: bool = True
     pdc: bool = True
     csq: bool = True
     encoder: EncoderConfig = field(default_factory=EncoderConfig)
@@ -65,7 +68,9 @@ class PCQConfig:
             sizes = getattr(self, name)
             if not isinstance(sizes, tuple) or not all(type(n) is int and n > 0 for n in sizes):
                 raise ModelError(f"{name} must be positive whole numbers, not {sizes!r}")
-        for name in ("mask_padding", "scale_fusion"):
+        if not self.cnn and self.encoder.kind == "none":
+            raise ModelError("without the spectrogram branch a network needs an encoder")
+        for name in ("cnn", "mask_padding", "scale_fusion"):
             if type(getattr(self, name)) is not bool:
                 raise ModelError(f"{name} is true or false, not {getattr(self, name)!r}")
         if len(self.labels) < 2 or len(set(self.labels)) != len(self.labels):
@@ -81,8 +86,8 @@ class PCQConfig:
 
     @property
     def queried(self) -> bool:
-        """Whether the network has CSQ modules: there must be an encoder to query with."""
-        return self.csq and self.encoder.kind != "none"
+        """Whether the network has CSQ modules: there must be layers to query, and an encoder to query with."""
+        return self.csq and self.cnn and self.encoder.kind != "none"
 
 
 class Inputs(NamedTuple):
@@ -127,14 +132,15 @@ class PCQ(nn.Module):
         self.config = config
         channels = config.channels
         self.spectrogram = Spectrogram(config.spectrogram)
-        self.mlcnn = MLCNN(channels, config.strides, config.pdc)
+        self.mlcnn = MLCNN(channels, config.strides, config.pdc) if config.cnn else None
         self.encoder = build(config.encoder)
         pairs = list(itertools.pairwise(channels)) if config.queried else []
         self.csq = nn.ModuleList(CSQ(shallow, deep) for shallow, deep in pairs)
-        width = sum(shallow for shallow, _ in pairs) + channels[-1]
+        width = sum(shallow for shallow, _ in pairs) + (channels[-1] if config.cnn else 0)
         if self.encoder is not None:
-            self.attention = TimeAttention(channels[-1])
             width += self.encoder.width
+            if config.cnn:
+                self.attention = TimeAttention(channels[-1])
         self.fusion_width = width
         self.scale = nn.BatchNorm1d(width, affine=False) if config.scale_fusion else nn.Identity()
         self.classifier = _classifier((width, *config.hidden, len(config.labels)), config.dropout)
@@ -169,14 +175,18 @@ class PCQ(nn.Module):
 
     def judge(self, inputs: Inputs) -> Prediction:
         """Judge what the front ends have made of a batch of segments."""
-        maps = self.mlcnn(inputs.level.contiguous(memory_format=torch.channels_last))
         frames = None
         if self.encoder is not None and inputs.heard is not None:
             frozen = self.config.encoder.frozen
             frames = self.encoder.combine(inputs.heard.unbind(1)) if frozen else self.encoder(inputs.heard)
-        parts = [_gap(z, inputs.share) for z in (*self._query(maps, frames), maps[-1])]
-        if frames is not None:
-            parts.append(self.attention(maps[-1], frames, inputs.share))  # Q4
+        parts = []
+        if self.mlcnn is not None:
+            maps = self.mlcnn(inputs.level.contiguous(memory_format=torch.channels_last))
+            parts += [_gap(z, inputs.share) for z in (*self._query(maps, frames), maps[-1])]
+            if frames is not None:
+                parts.append(self.attention(maps[-1], frames, inputs.share))  # Q4
+        elif frames is not None:
+            parts.append(_gap(frames.transpose(1, 2).unsqueeze(3), inputs.share))
         fusion = torch.cat(parts, dim=1)
         return Prediction(self.classifier(self.scale(fusion)), fusion, frames)
 

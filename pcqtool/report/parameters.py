@@ -58,12 +58,12 @@ def count(network: PCQConfig) -> list[Part]:
 
 
 def _parts(model: PCQ) -> dict[str, list[nn.Module]]:
-    parts: dict[str, list[nn.Module]] = {"MLCNN": [model.mlcnn]}
+    parts: dict[str, list[nn.Module]] = {} if model.mlcnn is None else {"MLCNN": [model.mlcnn]}
     if model.encoder is not None:
         parts[f"encoder ({model.config.encoder.kind})"] = [model.encoder]
     if len(model.csq):
         parts[f"CSQ ({len(model.csq)} modules)"] = list(model.csq)
-    if model.encoder is not None:
+    if model.encoder is not None and model.mlcnn is not None:
         parts["attention (Q4)"] = [model.attention]
     return parts | {"classifier": [model.classifier]}
 

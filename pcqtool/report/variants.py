@@ -40,9 +40,8 @@ def ablations(recipe: Recipe, encoder: str | None, others: Sequence[str] = ()) -
     variants = [Variant(WHOLE, recipe, encoder), Variant(*_switch(recipe, "pdc", "PDC"), encoder)]
     if listens:
         variants.append(Variant(*_switch(recipe, "csq", "CSQ"), encoder))
-        if len(_encoder(recipe).get("layers", ())) > 1:
-            last = {**_encoder(recipe), "layers": (-1,)}
-            variants.append(Variant("last layer for layer mix", _change(recipe, encoder=last), encoder))
+        variants += [Variant(*_switch(recipe, "cnn", "MLCNN, so w/o CSQ"), encoder)]
+        variants += [Variant(name, _change(recipe, encoder=change), encoder) for name, change in _layers(recipe)]
         variants.append(Variant("w/o encoder, so w/o CSQ", _change(recipe, encoder={"kind": "none"}), None))
     return variants + [Variant(f"encoder {Path(other).name}", recipe, other) for other in others]
 
@@ -62,6 +61,18 @@ def depths(recipe: Recipe, encoder: str | None) -> list[Variant]:
 def _encoder(recipe: Recipe) -> Mapping[str, Any]:
     encoder: Mapping[str, Any] = recipe.network.get("encoder", {})
     return encoder
+
+
+def _layers(recipe: Recipe) -> list[tuple[str, Mapping[str, Any]]]:
+    """Take the last layer instead of several; mix instead of join, or join instead of mix."""
+    encoder = _encoder(recipe)
+    if len(encoder.get("layers", ())) < 2:
+        return []
+    name, other = ("joined layers", "layer mix") if encoder.get("join", False) else ("layer mix", "joined layers")
+    return [
+        (f"last layer for {name}", {**encoder, "layers": (-1,)}),
+        (f"{other} for {name}", {**encoder, "join": name == "layer mix"}),
+    ]
 
 
 def _switch(recipe: Recipe, part: str, title: str) -> tuple[str, Recipe]:

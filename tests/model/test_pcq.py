@@ -20,6 +20,7 @@ ABLATIONS: dict[str, dict[str, Any]] = {
     "whole": {"name": "wavlm"},
     "w/o PDC": {"name": "wavlm", "pdc": False},
     "w/o CSQ": {"name": "wavlm", "csq": False},
+    "w/o MLCNN": {"name": "wavlm", "cnn": False},
     "w/o WavLM": {"name": "none"},
     "wav2vec 2.0 for WavLM": {"name": "wav2vec2"},
     "HuBERT for WavLM": {"name": "hubert"},
@@ -61,7 +62,7 @@ def test_every_ablation_runs_and_learns(network: Network, waves: Tensor, ablatio
     assert prediction.logits.shape == (3, 4)
     assert prediction.fusion.shape == (3, model.fusion_width)
     assert (prediction.frames is not None) == has_encoder
-    assert len(model.csq) == (depth - 1 if has_encoder and ablation != "w/o CSQ" else 0)
+    assert len(model.csq) == (depth - 1 if has_encoder and ablation not in ("w/o CSQ", "w/o MLCNN") else 0)
     idle = {
         name
         for name, p in model.named_parameters()
@@ -173,6 +174,18 @@ def test_masked_padding_is_the_same_in_every_batch(network: Network, waves: Tens
         whole = model(waves, LENGTHS).logits
         alone = torch.cat([model(waves[i : i + 1], LENGTHS[i : i + 1]).logits for i in range(8)])
     torch.testing.assert_close(whole, alone, atol=1e-5, rtol=0)
+
+
+def test_without_the_spectrogram_branch_the_mean_frame_is_all(network: Network, waves: Tensor) -> None:
+    model = network("whisper", (1, 2), cnn=False, mask_padding=True).eval()
+    with torch.no_grad():
+        said = model(waves, LENGTHS)
+    n_frames = (LENGTHS / 320).ceil().long()
+    wanted = torch.stack([frames[:n].mean(dim=0) for frames, n in zip(said.frames, n_frames, strict=True)])
+    torch.testing.assert_close(said.fusion, wanted)
+    assert not any("mlcnn" in name or "csq" in name or "attention" in name for name in model.state_dict())
+    with pytest.raises(ModelError, match="needs an encoder"):
+        network("none", cnn=False)
 
 
 def test_a_scaled_fusion_vector_reaches_the_classifier_with_unit_variance(network: Network, waves: Tensor) -> None:

@@ -10,20 +10,23 @@ def names(variants):
 
 def test_every_part_is_left_out_once():
     recipe = Recipe("r", {"encoder": {"layers": [2, 3], "frozen": True}, "dropout": 0.3})
-    whole, pdc, csq, mix, deaf, other = ablations(recipe, "dir/whisper", ["dir/wavlm"])
+    whole, pdc, csq, blind, mix, join, deaf, other = ablations(recipe, "dir/whisper", ["dir/wavlm"])
     assert whole.recipe is recipe
-    assert names([whole, pdc, csq, mix]) == [WHOLE, "w/o PDC", "w/o CSQ", "last layer for layer mix"]
+    assert names([whole, pdc, csq, blind]) == [WHOLE, "w/o PDC", "w/o CSQ", "w/o MLCNN, so w/o CSQ"]
+    assert names([mix, join]) == ["last layer for layer mix", "joined layers for layer mix"]
     assert pdc.recipe.network == {**recipe.network, "pdc": False}
     assert csq.recipe.network == {**recipe.network, "csq": False}
+    assert blind.recipe.network == {**recipe.network, "cnn": False}
+    assert join.recipe.network["encoder"] == {"layers": [2, 3], "frozen": True, "join": True}
     assert mix.recipe.network["encoder"] == {"layers": (-1,), "frozen": True}
     assert (deaf.encoder, deaf.recipe.network["encoder"]) == (None, {"kind": "none"})
     assert (other.name, other.encoder, other.recipe) == ("encoder wavlm", "dir/wavlm", recipe)
-    assert all(variant.recipe.network["dropout"] == 0.3 for variant in (whole, pdc, csq, mix, deaf, other))
+    assert all(variant.recipe.network["dropout"] == 0.3 for variant in (whole, pdc, csq, blind, mix, join, deaf, other))
 
 
 def test_a_part_that_the_recipe_leaves_out_is_put_in():
     found = ablations(Recipe("r", {"csq": False, "pdc": False, "encoder": {"kind": "mini"}}), None)
-    assert names(found) == [WHOLE, "with PDC", "with CSQ", "w/o encoder, so w/o CSQ"]
+    assert names(found) == [WHOLE, "with PDC", "with CSQ", "w/o MLCNN, so w/o CSQ", "w/o encoder, so w/o CSQ"]
     assert found[2].recipe.network["csq"] is True
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from pcqtool.errors import SettingsError
-from pcqtool.training.recipe import Distillation, Recipe, SpecAugment, load_recipe, shipped
+from pcqtool.training.recipe import Distillation, Imitation, Recipe, SpecAugment, load_recipe, shipped
 from pcqtool.training.views import ViewSettings
 
 
@@ -75,6 +75,11 @@ def test_changes_win_and_none_is_no_change(load):
         ("[distil]\nlayers = []", "layers", ""),
         ("[distil]\ntemperature = 0", "temperature", ""),
         ("[distil]\nsoft = -1", "soft", ""),
+        ("[imitation]\nlayers = []", "imitation: layers", ""),
+        ("[imitation]\nepochs = 0", "imitation: epochs", ""),
+        ("[imitation]\ncrop_s = 3.5", "imitation: crop_s must lie from 0.5 to 3.0", ""),
+        ("[imitation]\nlr = 0", "lr be positive", ""),
+        ("[imitation]\nmeans = -1", "imitation: weight_decay and means", ""),
         ("[views]\nspeed = 2", "speed", ""),
         ("epochs = 0", "epochs", ""),
         ("n_views = -1", "n_views", ""),
@@ -115,12 +120,12 @@ def test_what_is_no_recipe_is_refused(tmp_path):
         load_recipe(str(tmp_path / "bytes"))
 
 
-@pytest.mark.parametrize("kind", [Recipe, ViewSettings, SpecAugment, Distillation])
+@pytest.mark.parametrize("kind", [Recipe, ViewSettings, SpecAugment, Distillation, Imitation])
 def test_every_setting_is_explained_with_its_default(kind):
     text = (Path(__file__).parents[2] / "docs" / "training.md").read_text(encoding="utf-8")
     explained = dict(re.findall(r"^\| `(\w+)` \| (.*?) \|", text, re.MULTILINE))
     for each in fields(kind):
-        if each.name in ("name", "network", "views", "distil", "specaugment"):
+        if each.name in ("name", "network", "views", "distil", "specaugment", "imitation"):
             continue
         default = str(list(each.default) if isinstance(each.default, tuple) else each.default)
         shown = default.lower() if isinstance(each.default, bool) else default

@@ -1,0 +1,65 @@
+"""SAVEE: acted British English, 4 men × 120 sentences in 7 emotions, 480 files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pcqtool.corpora.base import Utterance
+from pcqtool.corpora.files import recordings
+
+EMOTIONS = {
+    "a": "anger",
+    "d": "disgust",
+    "f": "fear",
+    "h": "happiness",
+    "n": "neutral",
+    "sa": "sadness",
+    "su": "surprise",
+}
+NAME = r"(?P<speaker>DC|JE|JK|KL)[/_]?(?P<emotion>sa|su|[adfhn])(?P<number>0[1-9]|[12]\d|30)"
+COMMON = 3
+SPOKEN_NEUTRALLY = ("a", "d", "f", "su", "sa", "h")
+
+
+class SAVEE:
+    """``AudioData/DC/a01.wav`` and so on, as released, or all in one folder as ``DC_a01.wav``."""
+
+    name = "savee"
+    title = "Surrey Audio-Visual Expressed Emotion database (SAVEE)"
+    labels = tuple(EMOTIONS.values())
+    citation = (
+        "S. Haq, P. J. B. Jackson: Multimodal Emotion Recognition. "
+        "In W. Wang (ed.): Machine Audition: Principles, Algorithms and Systems. IGI Global, 2010."
+    )
+    licence = "Free for research after registration."
+    url = "http://kahlan.eps.surrey.ac.uk/savee/"
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def utterances(self) -> list[Utterance]:
+        """Give all recordings; ``text_id`` is the same wherever the same sentence is spoken."""
+        found = recordings(self.title, self.root, NAME, "DC/a01.wav or DC_a01.wav: speaker, emotion, number")
+        return [
+            Utterance(
+                path,
+                EMOTIONS[part["emotion"].lower()],
+                speaker=part["speaker"].upper(),
+                text_id=_text(part["emotion"].lower(), int(part["number"])),
+            )
+            for path, part in found
+        ]
+
+
+def _text(emotion: str, number: int) -> str:
+    """Name a sentence by where it is at home.
+
+    The first three are common to all emotions. The next two of each emotion are its own, and neutral 16 to 30 are
+    the common ones and those two of every emotion, spoken once more.
+    """
+    if emotion == "n" and number > 15:
+        number -= 15
+        if number > COMMON:
+            place, second = divmod(number - COMMON - 1, 2)
+            emotion, number = SPOKEN_NEUTRALLY[place], COMMON + 1 + second
+    return f"common{number:02}" if number <= COMMON else f"{emotion}{number:02}"

@@ -1,0 +1,38 @@
+"""URDU: Urdu from television talk shows, 4 emotions, 400 files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pcqtool.corpora.base import Utterance
+from pcqtool.corpora.files import recordings
+
+EMOTIONS = {"A": "anger", "H": "happiness", "N": "neutral", "S": "sadness"}
+NAME = rf"(?P<speaker>S[FM]\d+)_F\d+_(?P<emotion>[{''.join(EMOTIONS)}])\d+"
+
+
+class URDU:
+    """``Angry/SM1_F1_A01.wav`` and so on: speaker, file of that speaker, emotion and file of that emotion.
+
+    The authors count 38 speakers; the names tell 29 apart.
+    """
+
+    name = "urdu"
+    title = "URDU dataset"
+    labels = tuple(EMOTIONS.values())
+    citation = (
+        "S. Latif, A. Qayyum, M. Usman, J. Qadir: Cross Lingual Speech Emotion Recognition: "
+        "Urdu vs. Western Languages. International Conference on Frontiers of Information Technology, 2018."
+    )
+    licence = "For research only."
+    url = "https://github.com/siddiquelatif/URDU-Dataset"
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def utterances(self) -> list[Utterance]:
+        """Give all recordings; what is said is not known."""
+        return [
+            Utterance(path, EMOTIONS[part["emotion"].upper()], speaker=part["speaker"].upper())
+            for path, part in recordings(self.title, self.root, NAME, "SM1_F1_A01.wav: speaker, number, emotion")
+        ]
