@@ -84,5 +84,7 @@ def _wrong_release(corpus: type) -> Iterator[str]:
     files = getattr(corpus, "downloads", ())
     if not isinstance(files, tuple) or not all(isinstance(each, Download) for each in files):
         yield f"{corpus.__name__}.downloads must be a tuple of Download"
+    elif len({each.name for each in files}) < len(files):
+        yield f"{corpus.__name__}.downloads has two files of one name"
     if not isinstance(getattr(corpus, "expected", Expected()), Expected):
         yield f"{corpus.__name__}.expected must be an Expected"
