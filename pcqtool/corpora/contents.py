@@ -7,8 +7,11 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from pcqtool.errors import PcqtoolError
+
+Found = TypeVar("Found")
 
 DIGEST_BYTES = 8  # among a million recordings, two share one with a chance of 1 in 40 million
 
@@ -61,13 +64,7 @@ def read_all(paths: Iterable[Path], n_jobs: int, tell: Callable[[], None] = lamb
         n_jobs: how many at a time.
         tell: called after each, from the caller's thread.
     """
-    contents: dict[Path, Contents] = {}
-    distinct = list(dict.fromkeys(paths))
-    with ThreadPoolExecutor(n_jobs) as pool:
-        for path, found in zip(distinct, pool.map(read, distinct), strict=True):
-            contents[path] = found
-            tell()
-    return contents
+    return _each(read, paths, n_jobs, tell)
 
 
 def length_s(path: Path) -> float | None:
@@ -83,8 +80,18 @@ def length_s(path: Path) -> float | None:
     return read(path).duration_s
 
 
-def lengths_s(paths: Iterable[Path], n_jobs: int) -> dict[Path, float | None]:
-    """Take the lengths of recordings, in threads."""
+def lengths_s(paths: Iterable[Path], n_jobs: int, tell: Callable[[], None] = lambda: None) -> dict[Path, float | None]:
+    """Take the lengths of recordings, as ``read_all`` reads them."""
+    return _each(length_s, paths, n_jobs, tell)
+
+
+def _each(
+    function: Callable[[Path], Found], paths: Iterable[Path], n_jobs: int, tell: Callable[[], None]
+) -> dict[Path, Found]:
+    found: dict[Path, Found] = {}
     distinct = list(dict.fromkeys(paths))
     with ThreadPoolExecutor(n_jobs) as pool:
-        return dict(zip(distinct, pool.map(length_s, distinct), strict=True))
+        for path, one in zip(distinct, pool.map(function, distinct), strict=True):
+            found[path] = one
+            tell()
+    return found
