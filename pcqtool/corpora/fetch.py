@@ -16,6 +16,7 @@ from filelock import FileLock, Timeout
 
 from pcqtool.corpora.base import Corpus
 from pcqtool.corpora.release import Download, downloads
+from pcqtool.corpora.roots import VARIABLE
 from pcqtool.corpora.transfer import Tell, download
 from pcqtool.corpora.unpack import is_archive, unpack
 from pcqtool.errors import CorpusError, LockedError
@@ -94,10 +95,11 @@ def fetch(
     return done
 
 
-def apply(corpus: type[Corpus], root: Path) -> str:
+def apply(corpus: type[Corpus], root: Path | None) -> str:
     """Say how to come by a corpus that has to be applied for."""
     where = f"Get it from {corpus.url}" if corpus.url else "Get it from its owners"
-    return f"{where} ({corpus.licence.rstrip('.') or 'licence unknown'}), and unpack it into {root}."
+    place = root or Path(f"${VARIABLE}", corpus.name)
+    return f"{where} ({corpus.licence.rstrip('.') or 'licence unknown'}), and unpack it into {place}."
 
 
 class _Record:

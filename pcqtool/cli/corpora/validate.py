@@ -21,11 +21,11 @@ MOST_SHOWN = 20  # faults of a kind
 def validate(
     name: Name, root: options.Root = None, jobs: options.Jobs = 0, as_json: options.Json = False
 ) -> ExitCode | None:
-    """Check a copy of a corpus: read every recording, and name every fault.
+    """Check a copy of a corpus and name every fault.
 
-    Finds what is missing, extra, unreadable, altered, duplicated, mislabelled, outside its file, leaking (one speaker
-    or session that counts as two) and miscounted, as far as the corpus's class says what was published. Ends with 3 if
-    there is a fault.
+    Reads every recording. Finds what is missing, extra, unreadable, altered, duplicated, mislabelled, outside its file,
+    leaking (one speaker or session that counts as two) and miscounted, as far as the corpus's class says what was
+    published. Ends with 3 if there is a fault.
     """
     from pcqtool.corpora import registry, release, roots
     from pcqtool.corpora.audit import audit
