@@ -59,6 +59,7 @@ def test_files_that_the_paper_map_names_exist() -> None:
         *sorted(path.name for path in ROOT.glob("*.md")),
         "docs/evaluation.md",
         "docs/models.md",
+        "docs/plugins.md",
         "docs/tables.md",
         "docs/training.md",
     ],
