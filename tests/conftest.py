@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import numpy as np
@@ -121,3 +127,76 @@ def borrowing_model(tmp_path_factory: pytest.TempPathFactory, tiny_whisper: Path
     config = ModelConfig("borrowing", labels, describe(network), encoder_source=name_encoder(model, "some/whisper"))
     save(directory, config, model, {}, "")
     return directory
+
+
+@dataclass
+class Site:
+    """A web site on loopback, and how it misbehaves.
+
+    Attributes:
+        address: without a slash at its end.
+        files: contents by name.
+        ranges: whether it sends parts of files.
+        validators: headers that name the state of a file.
+        length: whether it says how long a file is.
+        break_after: for the next requests, after how many bytes the connection is broken off.
+        states: for the next requests, an HTTP state in place of the file; 0 for none.
+        pause_s: after every piece of 4 kB.
+        asked: the ``Range`` header of each request so far.
+    """
+
+    address: str = ""
+    files: dict[str, bytes] = field(default_factory=dict)
+    ranges: bool = True
+    validators: dict[str, str] = field(default_factory=lambda: {"ETag": '"1"'})
+    length: bool = True
+    break_after: list[int] = field(default_factory=list)
+    states: list[int] = field(default_factory=list)
+    pause_s: float = 0.0
+    asked: list[str | None] = field(default_factory=list)
+
+
+@pytest.fixture
+def site() -> Iterator[Site]:
+    """Serve files on loopback."""
+    site = Site()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            site.asked.append(self.headers.get("Range"))
+            state = site.states.pop(0) if site.states else 0
+            content = site.files.get(self.path.split("?")[0].removeprefix("/"))
+            if state or content is None:
+                self.send_error(state or 404)
+                return
+            first, total = 0, len(content)
+            asked = re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range", ""))
+            same = self.headers.get("If-Range") in (None, *site.validators.values())
+            if asked and site.ranges and same:
+                first = int(asked[1])
+                if first >= total:
+                    self.send_error(416)
+                    return
+                self.send_response(206)
+                self.send_header("Content-Range", f"bytes {first}-{total - 1}/{total}")
+            else:
+                self.send_response(200)
+            for name, value in site.validators.items():
+                self.send_header(name, value)
+            if site.length:
+                self.send_header("Content-Length", str(total - first))
+            self.end_headers()
+            end = first + site.break_after.pop(0) if site.break_after else total
+            with suppress(ConnectionError):  # who asked may have had enough
+                for start in range(first, min(end, total), 4096):
+                    self.wfile.write(content[start : min(start + 4096, end)])
+                    time.sleep(site.pause_s)
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+            """Say nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        site.address = f"http://127.0.0.1:{server.server_port}"
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+        yield site
+        server.shutdown()

@@ -77,6 +77,7 @@ def test_files_that_the_paper_map_names_exist() -> None:
         "docs/labels.md",
         "docs/manifest.md",
         "docs/models.md",
+        "docs/plugins.md",
         "docs/tables.md",
         "docs/training.md",
     ],

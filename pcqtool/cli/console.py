@@ -89,17 +89,17 @@ def progress(
 
 
 @contextmanager
-def counting(unit: str) -> Iterator[Callable[[int, int], None]]:
+def counting(unit: str) -> Iterator[Callable[[float, float | None], None]]:
     """Show how far work is whose amount is only known once it has begun.
 
     Yields:
-        What to call with the amount done and the total amount.
+        What to call with the amount done and the total amount, None where it is not known.
     """
     with ExitStack() as stack:
         shown: list[Progress] = []
-        counted = 0
+        counted = 0.0
 
-        def count(done: int, total: int) -> None:
+        def count(done: float, total: float | None) -> None:
             nonlocal counted
             if not shown:
                 shown.append(stack.enter_context(progress(total, unit)))

@@ -1,1 +1,1 @@
-"""Corpora: which recordings carry which labels. No audio is read here."""
+"""Corpora: which recordings carry which labels. Only ``contents`` reads audio, to check a copy."""

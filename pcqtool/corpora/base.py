@@ -32,6 +32,10 @@ class Corpus(Protocol):
     """What a class under the entry-point group ``pcqtool.corpora`` offers.
 
     It lists, and does nothing else: no audio is read, nothing is split. Its module imports neither torch nor numpy.
+    ``pcqtool.corpora.testing.check`` tests all of it against a folder.
+
+    A class may say more, in two attributes that ``pcqtool.corpora.release`` explains: ``downloads``, where its files
+    are for ``corpora fetch``, and ``expected``, what a complete copy holds for ``corpora validate``.
     """
 
     name: ClassVar[str]
@@ -56,7 +60,8 @@ class Corpus(Protocol):
         """Give all utterances, in an order that depends on nothing but the corpus.
 
         Raises:
-            CorpusError: if a file is missing or is not what the corpus has.
+            CorpusError: if a file is missing or is not what the corpus has, or there is none; or, where more than the
+                first of such faults is known, its ``pcqtool.corpora.faults.FaultsError``.
         """
 
 

@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import ClassVar
 
 from pcqtool.corpora.base import Utterance
+from pcqtool.corpora.faults import Fault, FaultsError, Kind
+from pcqtool.corpora.release import Download, Expected
 from pcqtool.errors import CorpusError
 
 # The letters stand for the German names: Wut, Langeweile, Ekel, Angst, Freude, Trauer, neutral.
@@ -39,6 +41,31 @@ class EmoDB:
     )
     licence: ClassVar[str] = "Free to download and use; attribute the authors."
     url: ClassVar[str | None] = "http://emodb.bilderbar.info/download/"
+    downloads: ClassVar[tuple[Download, ...]] = (Download("http://emodb.bilderbar.info/download/download.zip"),)
+    expected: ClassVar[Expected] = Expected(
+        by_label={
+            "anger": 127,
+            "boredom": 81,
+            "disgust": 46,
+            "fear": 69,
+            "happiness": 71,
+            "neutral": 79,
+            "sadness": 62,
+        },
+        by_speaker={
+            "03": 49,
+            "08": 58,
+            "09": 43,
+            "10": 38,
+            "11": 55,
+            "12": 35,
+            "13": 61,
+            "14": 69,
+            "15": 56,
+            "16": 71,
+        },
+        digests=Path(__file__).with_name("emodb.digests"),
+    )
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -47,7 +74,7 @@ class EmoDB:
         """Give every file, sorted by name; ``text_id`` is one of the ten sentences.
 
         Raises:
-            CorpusError: if there are no files, or one with a name that EMO-DB does not have.
+            CorpusError: if there are no files, or some with a name that EMO-DB does not have.
         """
         folder = self.root / "wav" if (self.root / "wav").is_dir() else self.root
         if not folder.is_dir():
@@ -55,14 +82,20 @@ class EmoDB:
         files = sorted(path for path in folder.iterdir() if path.is_file() and not path.name.startswith("."))
         if not files:
             raise CorpusError(f"EMO-DB: no recordings in {folder}", "Give the folder that holds wav/.")
-        return [_utterance(path) for path in files]
+        found = [_utterance(path, match) for path in files if (match := NAME.fullmatch(path.name))]
+        if len(found) < len(files):
+            raise _misnamed([path for path in files if not NAME.fullmatch(path.name)], found)
+        return found
 
 
-def _utterance(path: Path) -> Utterance:
-    match = NAME.fullmatch(path.name)
-    if match is None:
-        raise CorpusError(
-            f"EMO-DB: {path} is not named as its recordings are (03a01Fa.wav: speaker, text, emotion, version)",
-            "Move it elsewhere, or use the corpus 'manifest' for recordings of your own.",
-        )
+def _utterance(path: Path, match: re.Match[str]) -> Utterance:
     return Utterance(path, EMOTIONS[match["emotion"]], speaker=match["speaker"], text_id=match["text"])
+
+
+def _misnamed(paths: list[Path], found: list[Utterance]) -> FaultsError:
+    return FaultsError(
+        f"EMO-DB: {paths[0]} is not named as its recordings are (03a01Fa.wav: speaker, text, emotion, version)",
+        "Move it elsewhere, or use the corpus 'manifest' for recordings of your own.",
+        [Fault(Kind.EXTRA, "not named as its recordings are", path) for path in paths],
+        found,
+    )

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import ClassVar
 
 from pcqtool.corpora.base import Utterance
+from pcqtool.corpora.faults import Fault, FaultsError, Kind
+from pcqtool.corpora.release import Expected
 from pcqtool.errors import CorpusError
 
 CODES = {"ang": "anger", "exc": "happiness", "hap": "happiness", "neu": "neutral", "sad": "sadness"}
@@ -39,6 +41,9 @@ class IEMOCAP:
         "Free for research after signing the release form of the University of Southern California."
     )
     url: ClassVar[str | None] = "https://sail.usc.edu/iemocap/iemocap_release.htm"
+    expected: ClassVar[Expected] = Expected(
+        by_label={"anger": 1103, "happiness": 1636, "neutral": 1708, "sadness": 1084}, exhaustive=False
+    )
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -57,13 +62,16 @@ class IEMOCAP:
                 f"IEMOCAP: no Session*/dialog/EmoEvaluation in {self.root}",
                 "Give the folder that holds Session1 to Session5.",
             )
-        found = [utterance for folder in evaluations for table in _tables(folder) for utterance in _read(table)]
-        missing = [utterance.path for utterance in found if not utterance.path.is_file()]
+        listed = [each for folder in evaluations for table in _tables(folder) for each in _read(table)]
+        found = [each for each in listed if isinstance(each, Utterance)]
+        unread = [each for each in listed if isinstance(each, Fault)]
+        missing = [each.path for each in found if not each.path.is_file()]
+        faults = unread + [Fault(Kind.MISSING, "labelled, but not there", path) for path in missing]
+        if unread:
+            raise FaultsError(f"IEMOCAP: {unread[0].path}, {unread[0].what}", "", faults, found)
         if missing:
-            raise CorpusError(
-                f"IEMOCAP: {len(missing)} of {len(found)} labelled recordings are missing, first {missing[0]}",
-                "Unpack the release again; sentences/wav must be complete.",
-            )
+            what = f"IEMOCAP: labelled recordings are missing, first {missing[0]}"
+            raise FaultsError(what, "Unpack the release again; sentences/wav must be complete.", faults, found)
         return found
 
 
@@ -72,15 +80,15 @@ def _tables(folder: Path) -> list[Path]:
     return sorted(path for path in folder.glob("Ses*.txt") if path.is_file())
 
 
-def _read(table: Path) -> Iterator[Utterance]:
+def _read(table: Path) -> Iterator[Utterance | Fault]:
     """Read one dialogue's label lines; the lines between them are the single annotators' opinions."""
     for number, line in enumerate(table.read_text(encoding="utf-8", errors="replace").splitlines(), start=1):
         if line.startswith("["):
             match = LINE.fullmatch(line)
             name = match and NAME.fullmatch(match["utterance"])
             if not match or not name or match["code"] not in {*CODES, *LEFT_OUT}:
-                raise CorpusError(f"IEMOCAP: {table}, line {number} is not a label line: {line.strip()}")
-            if match["code"] in CODES:
+                yield Fault(Kind.LISTING, f"line {number} is not a label line: {line.strip()}", table)
+            elif match["code"] in CODES:
                 yield _utterance(table, name, CODES[match["code"]])
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable
+from contextlib import redirect_stdout
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from importlib.metadata import EntryPoint, entry_points
@@ -70,7 +72,7 @@ def get(name: str, root: str | Path | None = None) -> Corpus:
         return corpus(path)
     except PcqtoolError:
         raise
-    except Exception as error:  # a plugin's fault must not look like the tool's
+    except (Exception, SystemExit) as error:  # a plugin's fault must not look like the tool's
         raise CorpusError(f"corpus {name!r} cannot open {path}: {_brief(error)}") from error
 
 
@@ -83,7 +85,8 @@ def _entry(point: EntryPoint) -> Entry:
     name, version = (point.dist.name, point.dist.version) if point.dist else ("", "")
     entry = Entry(point.name, point.value, name or "an unnamed distribution", version or "")
     try:
-        corpus = point.load()
+        with redirect_stdout(sys.stderr):  # which must hold nothing but what the tool prints
+            corpus = point.load()
         error = fault(corpus, point.name)
     except (Exception, SystemExit) as raised:  # whatever a plugin does at import
         error = _brief(raised)

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from pcqtool.corpora.conformance import fault
+from pcqtool.corpora.conformance import fault, faults
 
 
 def load(source: str) -> object:
@@ -29,6 +29,15 @@ def test_a_sound_class_has_no_fault(good):
         ('"CC0"', "None", "licence must be a str"),
         ('"https://example.org/corpus"', "7", "url must be a str or None"),
         ("def utterances(self):\n        return []", "utterances = ()", "utterances must be a method"),
+        ('("anger", "neutral")', '("anger", "anger")', "'anger' is there twice"),
+        ('title = "A', 'downloads = ["https://example.org/a.zip"]\n    title = "A', "must be a tuple of Download"),
+        ('title = "A', 'expected = 535\n    title = "A', "must be an Expected"),
+        (
+            'title = "A',
+            "from pcqtool.corpora.release import Download\n"
+            '    downloads = (Download("http://a.org/1/x.zip"), Download("http://a.org/2/x.zip"))\n    title = "A',
+            "two files of one name",
+        ),
     ],
 )
 def test_a_class_that_is_no_corpus_is_told_what_it_lacks(good, old, new, text):
@@ -45,6 +54,11 @@ def test_further_arguments_with_defaults_are_allowed(good, keyword):
 def test_labels_may_be_a_property(good):
     late = 'labels = ("anger", "neutral")', "@property\n    def labels(self):\n        return ('anger',)"
     assert fault(load(good("fine").replace(*late)), "fine") is None
+
+
+def test_every_fault_can_be_had_at_once(good):
+    source = good("fine").replace('"CC0"', "None").replace("(self, root)", "(self)").replace('"anger"', '"rage"')
+    assert len(list(faults(load(source), "other"))) == 4
 
 
 def test_an_instance_is_not_a_class(good):

@@ -72,8 +72,10 @@ def test_missing_recordings_are_counted_and_the_first_is_named(root):
     (waves / "Ses01M_script01_1" / "Ses01M_script01_1_F000.wav").unlink()
     (waves / "Ses01M_script01_1" / "Ses01M_script01_1_M000.wav").unlink()
     (waves / "Ses01F_impro01" / "Ses01F_impro01_M001.wav").unlink()  # frustration is left out anyway
-    with pytest.raises(CorpusError, match=r"2 of 7 .* first .*Ses01M_script01_1_F000\.wav"):
+    with pytest.raises(CorpusError, match=r"first .*Ses01M_script01_1_F000\.wav \(2 faults") as caught:
         IEMOCAP(root).utterances()
+    assert len(caught.value.found) == 7
+    assert [fault.kind for fault in caught.value.faults] == ["missing", "missing"]
 
 
 @pytest.mark.parametrize(

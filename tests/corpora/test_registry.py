@@ -36,6 +36,7 @@ def test_a_plugin_is_found_and_opened(install, good, tmp_path):
         ("raise RuntimeError('no licence key')", "RuntimeError: no licence key"),
         ("import a_module_that_nobody_has", "ModuleNotFoundError"),
         ("raise SystemExit(3)", "SystemExit: 3"),
+        ("import sys; sys.exit('no licence')", "SystemExit: no licence"),
         ("def broken(:", "SyntaxError"),
         ("Other = 1", "AttributeError"),
         ("Good = 'text'", "not a class"),
@@ -52,6 +53,30 @@ def test_a_broken_plugin_is_an_entry_with_its_reason_and_the_rest_works(install,
         find("bad")
     assert text in caught.value.what
     assert "bad-plugin 1.0" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "text"),
+    [
+        ("(self, root)", "(self)", "cannot be called as Good(root)"),
+        ("utterances(self)", "utterances(self, split)", "cannot be called as utterances()"),
+        ('"anger"', '"rage"', "unknown emotion 'rage'"),
+    ],
+)
+def test_a_class_that_breaks_the_contract_is_an_entry_with_its_reason(install, good, old, new, text):
+    install("bad-plugin", {"bad": "bad_plugin:Good"}, good("bad").replace(old, new))
+    (entry,) = entries("bad")
+    assert entry.corpus is None
+    assert text in entry.error
+    assert find("emodb").__name__ == "EmoDB"
+
+
+def test_what_a_plugin_prints_is_not_data(install, good, capsys):
+    install("loud", {"loud": "loud:Good"}, "print('hello')\n" + good("loud"))
+    (entry,) = entries("loud")
+    assert entry.error is None
+    captured = capsys.readouterr()
+    assert (captured.out, captured.err) == ("", "hello\n")
 
 
 def test_two_plugins_with_one_name_are_both_refused_and_named(install, good):
@@ -89,8 +114,9 @@ def test_an_unknown_name_lists_the_known_ones_and_the_nearest(install):
     assert "did you mean" not in caught.value.what
 
 
-def test_a_constructor_that_raises_is_the_plugins_fault(install, good, tmp_path):
-    install("late", {"late": "late:Good"}, good("late").replace("self.root = root", "raise KeyError('oops')"))
+@pytest.mark.parametrize("raised", ["KeyError('oops')", "SystemExit('oops')"])
+def test_a_constructor_that_raises_is_the_plugins_fault(install, good, tmp_path, raised):
+    install("late", {"late": "late:Good"}, good("late").replace("self.root = root", f"raise {raised}"))
     with pytest.raises(CorpusError, match=r"'late' cannot open .*oops"):
         get("late", tmp_path)
 

@@ -5,7 +5,7 @@ import pytest
 from pcqtool.corpora.emodb import EmoDB
 from pcqtool.corpora.iemocap import IEMOCAP
 from pcqtool.corpora.manifest import Manifest
-from pcqtool.corpora.roots import resolve
+from pcqtool.corpora.roots import destination, is_here, resolve
 from pcqtool.errors import CorpusError
 
 
@@ -51,3 +51,33 @@ def test_a_corpus_without_source_only_asks_for_its_place(monkeypatch):
     with pytest.raises(CorpusError) as caught:
         resolve(Manifest)
     assert caught.value.hint.startswith("Pass --root PATH")
+
+
+def test_what_is_public_says_exactly_what_to_run(monkeypatch, tmp_path):
+    monkeypatch.delenv("PCQTOOL_CORPORA", raising=False)
+    with pytest.raises(CorpusError) as caught:
+        resolve(EmoDB)
+    assert caught.value.hint.startswith(
+        "Run 'export PCQTOOL_CORPORA=~/corpora' and 'pcqtool corpora fetch emodb' (Free"
+    )
+    monkeypatch.setenv("PCQTOOL_CORPORA", str(tmp_path))
+    with pytest.raises(CorpusError) as caught:
+        resolve(EmoDB)
+    assert caught.value.hint.startswith("Run 'pcqtool corpora fetch emodb' (Free")
+    with pytest.raises(CorpusError) as caught:
+        resolve(EmoDB, tmp_path / "my corpora")
+    assert f"'pcqtool corpora fetch emodb --root '{tmp_path}/my corpora''" in caught.value.hint
+
+
+def test_where_it_belongs_and_whether_it_is_there(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    assert destination(EmoDB, "there") == tmp_path / "there"
+    monkeypatch.delenv("PCQTOOL_CORPORA", raising=False)
+    assert not is_here(EmoDB)
+    with pytest.raises(CorpusError, match="no folder given"):
+        destination(EmoDB)
+    monkeypatch.setenv("PCQTOOL_CORPORA", str(tmp_path))
+    assert destination(EmoDB) == tmp_path / "emodb"
+    assert not is_here(EmoDB)
+    (tmp_path / "emodb").mkdir()
+    assert is_here(EmoDB)

@@ -1,0 +1,16 @@
+"""``pcqtool corpora``: which corpora the tool knows, what is in one of them, whether it is sound, and getting it."""
+
+from __future__ import annotations
+
+from pcqtool.cli.corpora.fetch import fetch
+from pcqtool.cli.corpora.info import info
+from pcqtool.cli.corpora.listing import list_corpora
+from pcqtool.cli.corpora.validate import validate
+from pcqtool.cli.program import Program
+
+app = Program(help="Corpora for training and evaluation: list, look into, check, download.")
+
+app.command("list")(list_corpora)
+app.command()(info)
+app.command()(validate)
+app.command()(fetch)

@@ -1,0 +1,67 @@
+"""What the commands on corpora show alike: what a corpus says of itself, and counts by class and speaker."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from pcqtool.cli import console
+
+if TYPE_CHECKING:
+    from pcqtool.corpora.base import Corpus, Utterance
+    from pcqtool.corpora.release import Expected
+
+MOST_SPEAKERS_SHOWN = 40
+
+Name = Annotated[str, typer.Argument(metavar="NAME", help="One of the names that 'corpora list' shows.")]
+
+
+def describe(corpus: type[Corpus], opened: Corpus | None = None) -> dict[str, Any]:
+    """Give what a corpus says of itself; its labels are null where only its files tell them."""
+    labels = opened.labels if opened is not None else corpus.labels
+    return {
+        "name": corpus.name,
+        "title": corpus.title,
+        "labels": list(labels) if isinstance(labels, tuple) else None,
+        "citation": corpus.citation,
+        "licence": corpus.licence,
+        "url": corpus.url,
+    }
+
+
+def count(utterances: Sequence[Utterance]) -> dict[str, Any]:
+    """Count utterances, files, groups, and utterances by class and speaker."""
+    by_speaker: dict[str, Counter[str]] = {}
+    for utterance in utterances:
+        by_speaker.setdefault(utterance.speaker or "unknown", Counter())[utterance.label] += 1
+    return {
+        "n_utterances": len(utterances),
+        "n_files": len({utterance.path for utterance in utterances}),
+        "n_speakers": len({utterance.speaker for utterance in utterances} - {None}),
+        "n_sessions": len({utterance.session for utterance in utterances} - {None}),
+        "n_texts": len({utterance.text_id for utterance in utterances} - {None}),
+        "by_label": dict(Counter(utterance.label for utterance in utterances)),
+        "by_speaker": {speaker: dict(by_speaker[speaker]) for speaker in sorted(by_speaker)},
+    }
+
+
+def print_counts(counts: Mapping[str, Any], labels: Sequence[str], published: Expected) -> None:
+    """Print the utterances by speaker and class, beside what was published of either."""
+    labels = [*labels, *sorted(counts["by_label"].keys() - set(labels))]
+    columns = ["speaker", *labels, "all"]
+    rows = []
+    by_speaker = counts["by_speaker"] if len(counts["by_speaker"]) <= MOST_SPEAKERS_SHOWN else {}
+    for speaker in sorted({*by_speaker, *(published.by_speaker if by_speaker else ())}):
+        by_label = by_speaker.get(speaker, {})
+        rows.append([speaker, *(by_label.get(label, 0) for label in labels), sum(by_label.values())])
+    rows.append(["all", *(counts["by_label"].get(label, 0) for label in labels), counts["n_utterances"]])
+    if published.by_label:
+        rows.append(["published", *(published.by_label.get(label, 0) for label in labels), published.total])
+    if published.by_speaker and by_speaker:
+        columns.append("published")
+        totals = {"all": published.total, "published": published.total}
+        rows = [[*row, {**published.by_speaker, **totals}.get(row[0], 0)] for row in rows]
+    console.print_table(columns, rows)

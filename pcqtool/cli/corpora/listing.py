@@ -1,0 +1,56 @@
+"""``pcqtool corpora list``: which corpora there are."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from pcqtool.cli import console, options
+from pcqtool.cli.corpora.about import describe
+
+if TYPE_CHECKING:
+    from pcqtool.corpora.registry import Entry
+
+
+def list_corpora(as_json: options.Json = False) -> None:
+    """List the corpora, built in and from plugins.
+
+    A plugin that does not load is listed with its error. The column 'data' says whether a corpus lies in
+    PCQTOOL_CORPORA ('here'), and else whether 'corpora fetch' can download it or it has to be applied for.
+    """
+    from pcqtool.corpora import registry
+
+    entries = registry.available()
+    if as_json:
+        console.print_json([_as_json(entry) for entry in entries])
+        return
+    rows = [
+        (entry.name, entry.corpus.title if entry.corpus else entry.value, _data(entry), _origin(entry), _status(entry))
+        for entry in entries
+    ]
+    console.print_table(("name", "title", "data", "from", "status"), rows, styles={"ok": "green"})
+
+
+def _data(entry: Entry) -> str | None:
+    from pcqtool.corpora import release, roots
+
+    if entry.corpus is None:
+        return None
+    if roots.is_here(entry.corpus):
+        return "here"
+    if release.downloads(entry.corpus):
+        return "fetch"
+    return "apply" if entry.corpus.url else "yours"
+
+
+def _origin(entry: Entry) -> str:
+    return "built in" if entry.built_in else f"{entry.distribution} {entry.version}"
+
+
+def _status(entry: Entry) -> str:
+    return f"broken: {entry.error}" if entry.error else "ok"
+
+
+def _as_json(entry: Entry) -> dict[str, Any]:
+    about = describe(entry.corpus) if entry.corpus else {"name": entry.name}
+    origin = f"{entry.distribution} {entry.version}"
+    return {**about, "data": _data(entry), "from": origin, "class": entry.value, "error": entry.error}

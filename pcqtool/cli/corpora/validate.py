@@ -1,0 +1,108 @@
+"""``pcqtool corpora validate``: whether a copy of a corpus is complete and sound."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pcqtool.cli import console, options
+from pcqtool.cli.corpora.about import Name, count, print_counts
+from pcqtool.errors import ExitCode
+
+if TYPE_CHECKING:
+    from pcqtool.corpora.faults import Fault
+
+MOST_SHOWN = 20  # faults of a kind
+
+
+def validate(
+    name: Name, root: options.Root = None, jobs: options.Jobs = 0, as_json: options.Json = False
+) -> ExitCode | None:
+    """Check a copy of a corpus and name every fault.
+
+    Reads every recording. Finds what is missing, extra, unreadable, altered, duplicated, mislabelled, outside its file,
+    leaking (one speaker or session that counts as two) and miscounted, as far as the corpus's class says what was
+    published. Ends with 3 if there is a fault.
+    """
+    from pcqtool.corpora import registry, release, roots
+    from pcqtool.corpora.audit import audit
+
+    corpus = registry.find(name)
+    place = roots.resolve(corpus, root)
+    with ExitStack() as stack:
+
+        def watch(total: int) -> Callable[[], None]:
+            return stack.enter_context(console.progress(total, "recordings")).advance
+
+        found = audit(registry.get(name, place), place, options.n_jobs(jobs), watch)
+    counts, published = count(found.utterances), release.expected(corpus)
+    by_kind = Counter(fault.kind.value for fault in found.faults)
+    if as_json:
+        by_label, by_speaker = dict(published.by_label), dict(published.by_speaker)
+        console.print_json(
+            {
+                "name": name,
+                "root": place,
+                "sound": not found.faults,
+                "hours": found.hours,
+                **counts,
+                "published": {"n_utterances": published.total, "by_label": by_label, "by_speaker": by_speaker},
+                "n_faults": by_kind,
+                "faults": [_as_json(fault, place) for fault in found.faults],
+                "notes": found.notes,
+            }
+        )
+    else:
+        of = "" if published.total is None else f" of {published.total}"
+        faults = ", ".join(f"{number} {kind}" for kind, number in by_kind.items())
+        console.print_fields(
+            {
+                "corpus": name,
+                "root": place,
+                "utterances": f"{len(found.utterances)}{of}",
+                "hours": f"{found.hours:.2f}",
+                "faults": faults or "none",
+                "notes": "\n".join(found.notes),
+            }
+        )
+        if found.utterances:
+            console.print_text("")
+            print_counts(counts, _labels(corpus, counts), published)
+        if found.faults:
+            console.print_text("")
+            console.print_table(("fault", "file", "what"), _rows(found.faults, place))
+    return ExitCode.SOME_FAILED if found.faults else None
+
+
+def _labels(corpus: type, counts: dict[str, Any]) -> list[str]:
+    from pcqtool.labels import in_order
+
+    labels = getattr(corpus, "labels", None)
+    return list(labels) if isinstance(labels, tuple) else list(in_order(counts["by_label"]))
+
+
+def _rows(faults: Iterable[Fault], root: Path) -> Iterator[tuple[str, str | None, str]]:
+    shown: Counter[str] = Counter()
+    for fault in faults:
+        shown[fault.kind] += 1
+        if shown[fault.kind] <= MOST_SHOWN:
+            yield fault.kind.value, _file(fault, root), fault.what
+    for kind, number in shown.items():
+        if number > MOST_SHOWN:
+            yield str(kind), None, f"and {number - MOST_SHOWN} more: see --json"
+
+
+def _as_json(fault: Fault, root: Path) -> dict[str, str | None]:
+    return {"kind": fault.kind.value, "file": _file(fault, root), "what": fault.what}
+
+
+def _file(fault: Fault, root: Path) -> str | None:
+    """Name a fault's file below the root, or in full."""
+    if fault.path is None:
+        return None
+    folder = (root if root.is_dir() else root.parent).absolute()
+    inside = fault.path.is_relative_to(folder)
+    return fault.path.relative_to(folder).as_posix() if inside else str(fault.path)

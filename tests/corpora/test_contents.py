@@ -1,0 +1,48 @@
+from __future__ import annotations
+
+import numpy as np
+import soundfile
+
+from pcqtool.corpora.contents import length_s, lengths_s, read, read_all
+
+
+def test_the_digest_is_of_the_samples_not_of_the_file(write_wave, tmp_path):
+    wave = read(write_wave("a.wav", 0.5))
+    samples, rate = soundfile.read(tmp_path / "a.wav", dtype="int16")
+    soundfile.write(tmp_path / "b.flac", samples, rate)
+    assert read(tmp_path / "b.flac") == wave
+    assert (wave.duration_s, wave.n_channels, wave.fault, len(wave.digest)) == (0.5, 1, None, 16)
+    soundfile.write(tmp_path / "c.wav", samples, 2 * rate)
+    samples[-1] += 1
+    soundfile.write(tmp_path / "d.wav", samples, rate)
+    assert len({read(tmp_path / name).digest for name in ("a.wav", "c.wav", "d.wav")}) == 3
+
+
+def test_what_cannot_be_used_says_why(write_wave, tmp_path):
+    path = write_wave("cut.wav", 1.0)
+    path.write_bytes(path.read_bytes()[:9000])
+    assert "header claims 1.00 s" in read(path).fault
+    assert 0 < read(path).duration_s < 0.3
+    (tmp_path / "empty.wav").touch()
+    assert read(tmp_path / "empty.wav").fault == "is empty (0 bytes)"
+    assert "silence" in read(write_wave("silent.wav", 1.0, silent=True)).fault
+    soundfile.write(tmp_path / "header.wav", np.zeros(0), 16000)
+    assert (read(tmp_path / "header.wav").fault, read(tmp_path / "header.wav").digest) == ("holds no sound", "")
+
+
+def test_each_recording_is_read_once_and_told(write_wave):
+    paths = [write_wave("a.wav", 0.1), write_wave("b.wav", 0.2, seed=1)]
+    told: list[int] = []
+    contents = read_all([*paths, *paths], 2, lambda: told.append(1))
+    assert [each.duration_s for each in contents.values()] == [0.1, 0.2]
+    assert len(told) == 2
+
+
+def test_lengths_come_from_headers(write_wave, tmp_path):
+    assert length_s(write_wave("a.wav", 0.25)) == 0.25
+    (tmp_path / "text.wav").write_text("no sound")
+    assert length_s(tmp_path / "text.wav") is None
+    assert lengths_s([tmp_path / "a.wav", tmp_path / "text.wav"], 2) == {
+        tmp_path / "a.wav": 0.25,
+        tmp_path / "text.wav": None,
+    }
