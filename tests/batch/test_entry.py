@@ -4,10 +4,10 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-
-from pcqtool.audio.discover import Source
 from pcqtool.labelling.judge import Track
 from pcqtool.labelling.rows import Rows
+
+from pcqtool.audio.discover import Source
 
 LOGS = np.log(np.array([[0.7, 0.2, 0.1], [0.5, 0.4, 0.1]]))
 

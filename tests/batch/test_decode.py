@@ -10,9 +10,9 @@ import soundfile
 
 from pcqtool.audio.discover import Source, discover
 from pcqtool.audio.tracks import Reading, read
+from pcqtool.batch import decode
+from pcqtool.batch.decode import PIECE, Stream, decode_all
 from pcqtool.errors import ModelError
-from pcqtool.labelling import decode
-from pcqtool.labelling.decode import PIECE, Stream, decode_all
 
 NO_VAD = Reading(vad=False)
 
