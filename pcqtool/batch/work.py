@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -50,7 +50,7 @@ class Work(Protocol):
     def schema(self, kind: Kind) -> pa.Schema:
         """Give the columns of one of the two tables."""
 
-    def compute(self, waves: NDArray[np.float32], n_samples: NDArray[np.int64]) -> Sequence[Any]:
+    def compute(self, waves: NDArray[np.float32], n_samples: NDArray[np.int64]) -> Iterable[Any]:
         """Compute a batch, one value for each segment, whatever else is in the batch.
 
         Args:

@@ -171,4 +171,4 @@ def _take(track: Track) -> None:
 
 
 def _name(item: Recording, number: int) -> str:
-    return shown(item) if isinstance(item, str | os.PathLike) else f"recording {number}"
+    return shown(Path(item)) if isinstance(item, str | os.PathLike) else f"recording {number}"

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from pcqtool.audio.segment import SAMPLE_RATE
@@ -15,12 +17,10 @@ from pcqtool.tables.paths import Kind
 from pcqtool.tables.provenance import Provenance
 from pcqtool.tables.schema import files_schema, probability_columns, segments_schema
 
-if TYPE_CHECKING:  # the first loads torch, which a run with nothing to do has no need of
-    import pyarrow as pa
-
+if TYPE_CHECKING:  # it loads torch, which a run with nothing to do has no need of
     from pcqtool.model.predictor import Predictor
 
-SCHEMAS = {"files": files_schema, "segments": segments_schema}
+SCHEMAS: dict[Kind, Callable[[Sequence[str]], pa.Schema]] = {"files": files_schema, "segments": segments_schema}
 
 
 class Labelling:
