@@ -18,7 +18,7 @@ from pcqtool.batch.store import Store
 from pcqtool.batch.summary import Summary
 from pcqtool.batch.work import Row, Work
 
-BLOCK_BYTES = 16 * 2**20
+BLOCK_BYTES = 8 * 2**20
 """Rows are gathered into tables of about this size in memory."""
 
 

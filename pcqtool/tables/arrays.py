@@ -51,8 +51,8 @@ def read(path: str | Path, column: str) -> tuple[NDArray[np.float32], pl.DataFra
 
 
 def to_numpy(column: pa.ChunkedArray, shape: tuple[int, ...]) -> NDArray[np.float32]:
-    """Give arrays of fixed size as one array ``(n, *shape)``; nulls are left out."""
-    flat: NDArray[np.float32] = column.combine_chunks().flatten().to_numpy()
+    """Give arrays of fixed size as one array ``(n, *shape)`` that can be written to; nulls are left out."""
+    flat: NDArray[np.float32] = column.combine_chunks().flatten().to_numpy(zero_copy_only=False, writable=True)
     return flat.reshape(-1, *shape)
 
 

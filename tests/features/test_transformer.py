@@ -58,7 +58,7 @@ def test_it_stands_in_a_pipeline_and_its_copies_do_too(toy_root, tiny_model):
     assert len(pickle.dumps(fitted[0])) < 2000
     assert pipeline[:1].get_feature_names_out().shape == (400,)
     frame = Extractor("fusion", model=str(tiny_model)).set_output(transform="pandas").fit_transform(paths[:2])
-    assert list(frame.columns)[0] == "fusion_mean_0"
+    assert frame.columns.tolist()[0] == "fusion_mean_0"
 
 
 def test_a_clone_has_the_settings_and_none_of_the_network(paths):

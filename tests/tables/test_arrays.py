@@ -50,6 +50,7 @@ def test_arrays_come_back_in_their_shape_with_what_they_are_about(out):
     frames, rows = read(out, "frames")
     np.testing.assert_array_equal(frames, FRAMES[[0, 2, 3, 4]])
     assert frames.dtype == np.float32
+    assert frames.flags.writeable  # else torch warns
     assert rows["file"].to_list() == ["0.wav", "2.wav", "3.wav", "4.wav"]
     assert rows.columns == ["file", "channel", "segment", "start_s", "end_s", "speech", "padded"]
     mean, files = read(str(out), "frames_mean")
