@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
 
 import pyarrow as pa
@@ -37,7 +37,8 @@ def run(plan: Plan, store: Store, work: Work, on_file: Callable[[Source], None] 
     store.prepare(plan.stale)
     for sources in plan.parts:
         part = _Part(sources, work, store.provenance.model, on_file)
-        store.add_segments(work.schema("segments"), part.segments())
+        with closing(part.segments()) as tables:
+            store.add_segments(work.schema("segments"), tables)
         store.add_files(pa.Table.from_pylist(part.files, work.schema("files")), part.void)
         summary.add(part.files)
     summary.elapsed_s = time.monotonic() - started_s
@@ -61,7 +62,7 @@ class _Part:
         self.files: list[Row] = []
         self.void: set[str] = set()
 
-    def segments(self) -> Iterator[pa.Table]:
+    def segments(self) -> Generator[pa.Table]:
         """Do the work and give the rows of the segment table as they become known, in their order."""
         schema = self.work.schema("segments")
         n_block = max(1, BLOCK_BYTES // _row_bytes(schema))
