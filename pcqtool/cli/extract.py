@@ -56,7 +56,7 @@ def extract(
     dry_run: options.DryRun = False,
     json: options.Json = False,
 ) -> None:
-    """Extract features: arrays for each segment, mean and standard deviation for each file.
+    """Extract features: arrays of segments, statistics of files.
 
     A second run over the same inputs does only what is new or changed. A file that cannot be read becomes a row with
     the reason. With --what statistics, segments have no arrays.
