@@ -220,7 +220,7 @@ def test_a_run_that_is_killed_keeps_what_is_finished(extract, calls, tmp_path, w
     command = ["extract", str(calls), "--what", "spectrogram", "--vad", "off", "--out", "r.parquet"]
     with subprocess.Popen([sys.executable, "-c", SLOW, *command], stderr=subprocess.PIPE) as process:
         finished = tmp_path / ".r.parquet.parts" / "files"
-        give_up_s = time.monotonic() + 60
+        give_up_s = time.monotonic() + 300
         while not list(finished.glob("part-*.parquet")) and time.monotonic() < give_up_s:
             time.sleep(0.02)
         process.send_signal(signal.SIGKILL)
@@ -267,4 +267,4 @@ def test_memory_does_not_grow_with_the_recording(tmp_path):
         done = subprocess.run([sys.executable, "-c", MEMORY, *command], capture_output=True, text=True, check=True)
         peaks_mb.append(int(done.stderr) / 1024)
     assert pq.read_metadata("40.segments.parquet").num_rows == 800
-    assert peaks_mb[1] - peaks_mb[0] < 150
+    assert peaks_mb[1] - peaks_mb[0] < 200
