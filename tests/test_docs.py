@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import re
+import shlex
+from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from pcqtool.cli import app
 from pcqtool.corpora.conformance import fault
 from pcqtool.corpora.label_map import read_map
 from pcqtool.labels import ALIASES, VOCABULARY
+from pcqtool.tables.feature_schema import feature_files_schema, feature_segments_schema
 from pcqtool.tables.schema import files_schema, predictions_schema, segments_schema
 
 ROOT = Path(__file__).parents[1]
@@ -64,6 +69,58 @@ def test_the_label_map_of_the_docs_is_one(tmp_path: Path) -> None:
     assert found.of("emodb")["verärgert"] == "anger"
 
 
+@pytest.fixture(scope="module")
+def whisper_of_base_width(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A Whisper encoder with random weights, six layers deep, whose frames are as wide as those of whisper-base."""
+    from transformers import WhisperConfig
+    from transformers.models.whisper.modeling_whisper import WhisperEncoder
+
+    sizes = {"encoder_layers": 6, "encoder_ffn_dim": 8, "encoder_attention_heads": 8, "d_model": 512}
+    directory = tmp_path_factory.mktemp("encoders") / "whisper-base"
+    WhisperEncoder(WhisperConfig(**sizes)).save_pretrained(directory)
+    return directory
+
+
+def test_page_about_features_runs(
+    tmp_path: Path,
+    write_wave: Callable[..., Path],
+    whisper_of_base_width: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("PCQTOOL_MODEL", raising=False)
+    (tmp_path / "whisper-base").symlink_to(whisper_of_base_width)
+    write_wave("calls/hello.wav", seconds=4.0)
+    for number, name in enumerate(
+        f"{speaker}a01{emotion}a" for speaker in ("03", "08", "09", "11") for emotion in "FN"
+    ):
+        write_wave(f"emodb/wav/{name}.wav", seed=number)
+    page = (ROOT / "docs/features.md").read_text(encoding="utf-8")
+    for command in re.findall(r"^pcqtool extract .*$", page, re.MULTILINE):
+        program, *arguments = shlex.split(command)
+        vad = [] if "--vad" in arguments else ["--vad", "off"]  # which would find no speech in noise
+        assert (program, app.main([*arguments, *vad])) == ("pcqtool", 0), command
+    numpy_and_torch, polars, pieces, sklearn, scores, choice = _blocks("docs/features.md", "python")
+    names: dict[str, np.ndarray] = {}
+    for code in (numpy_and_torch, polars, pieces):
+        exec(code, names)  # noqa: S102
+        assert names["frames"].shape == (2, 150, 512)
+    assert len([line for line in numpy_and_torch.splitlines() if line and not line.startswith("import")]) <= 3
+    exec(sklearn, names)  # noqa: S102
+    capsys.readouterr()
+    exec(scores, names)  # noqa: S102
+    exec(choice, names)  # noqa: S102
+    assert re.fullmatch(r"(WA [\d.]+%, UA [\d.]+%\n){2}", capsys.readouterr().out)
+
+
+def test_columns_of_feature_tables_are_explained() -> None:
+    section = (ROOT / "docs/features.md").read_text(encoding="utf-8").split("\n## The tables")[1].split("\n## ")[0]
+    for kind, schema in (("files", feature_files_schema("x", 1)), ("segments", feature_segments_schema("x", (1,)))):
+        (row,) = (line for line in section.splitlines() if line.startswith(f"| {kind} |"))
+        assert [name.replace("<feature>", "x") for name in re.findall(r"`([\w<>]+)`", row)] == schema.names
+
+
 def test_files_that_the_paper_map_names_exist() -> None:
     for path in re.findall(r"`((?:pcqtool|tests)/[\w/.]+)`", (ROOT / "docs/paper-map.md").read_text(encoding="utf-8")):
         assert (ROOT / path).exists(), path
@@ -76,6 +133,7 @@ def test_files_that_the_paper_map_names_exist() -> None:
         "docs/evaluation.md",
         "docs/labels.md",
         "docs/manifest.md",
+        "docs/features.md",
         "docs/models.md",
         "docs/plugins.md",
         "docs/tables.md",

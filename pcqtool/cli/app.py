@@ -18,11 +18,24 @@ from typing import cast
 import typer
 from typer.core import TyperGroup
 
-from pcqtool.cli import common, compare, console, corpora, doctor, evaluate, label, merge, models, report, train
+from pcqtool.cli import (
+    common,
+    compare,
+    console,
+    corpora,
+    doctor,
+    evaluate,
+    extract,
+    label,
+    merge,
+    models,
+    report,
+    train,
+)
 from pcqtool.cli.program import Program
 from pcqtool.errors import ExitCode, PcqtoolError, TerminatedError
 
-LABELLING = "Labelling"
+RECORDINGS = "Recordings"
 MODELS = "Models and corpora"
 INSTALLATION = "Installation"
 
@@ -60,8 +73,9 @@ def root(
     """Take the flags that come before a command's name; their callbacks do the work."""
 
 
-app.command(rich_help_panel=LABELLING)(label.label)
-app.command(rich_help_panel=LABELLING)(merge.merge)
+app.command(rich_help_panel=RECORDINGS)(label.label)
+app.command(rich_help_panel=RECORDINGS)(extract.extract)
+app.command(rich_help_panel=RECORDINGS)(merge.merge)
 app.command(rich_help_panel=MODELS)(train.train)
 app.command(rich_help_panel=MODELS)(evaluate.evaluate)
 app.command(rich_help_panel=MODELS)(compare.compare)

@@ -12,14 +12,15 @@ from pcqtool.errors import SettingsError, TableError
 
 
 def merge(
-    directory: Annotated[Path, typer.Argument(metavar="DIR", help="The --out directory of 'pcqtool label'.")],
+    directory: Annotated[Path, typer.Argument(metavar="DIR", help="A run's --out directory.")],
     out: Annotated[
         Path, typer.Option("--out", "-o", metavar="FILE.parquet", help="The file table; segments come beside it.")
     ] = Path("results.parquet"),
 ) -> None:
     """Join a directory of parts into the two tables."""
-    from pcqtool.labelling.store import Store
-    from pcqtool.tables.paths import is_table_path, list_parts, table_path
+    from pcqtool.batch.store import Store
+    from pcqtool.tables.edit import read_schema
+    from pcqtool.tables.paths import KINDS, is_table_path, list_parts, table_path
     from pcqtool.tables.provenance import common_provenance
 
     if not is_table_path(out):
@@ -28,11 +29,12 @@ def merge(
     if not parts:
         raise TableError(f"{directory}: no finished part in {directory / 'files'}", "Name a run's --out directory.")
     provenance = common_provenance(parts)
-    target = Store(out, provenance)
+    columns = {kind: read_schema(directory / kind / parts[0].name).names for kind in KINDS}
+    target = Store(out, provenance, columns)
     with target.locked():
         try:
             target.done()
         except TableError as fault:  # a foreign table, or another run's
             raise TableError(fault.what, "Name another --out, or move it away.") from fault
-        Store(directory, provenance).collect(out)
+        Store(directory, provenance, columns).collect(out)
     console.print_fields({"parts": len(parts), "table": out, "segments": table_path(out, "segments")})

@@ -12,9 +12,45 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from pcqtool.cli import console
+from pcqtool.errors import SettingsError
 
 if TYPE_CHECKING:
+    from pcqtool.audio.tracks import Reading
     from pcqtool.model.directory import Places
+
+Inputs = Annotated[
+    list[str] | None, typer.Argument(metavar="INPUT...", help="Files, directories (searched to the bottom), globs.")
+]
+
+Out = Annotated[
+    Path, typer.Option("--out", "-o", metavar="PATH", help="A .parquet file, or a directory for a table of parts.")
+]
+
+FilesFrom = Annotated[
+    str | None, typer.Option("--files-from", metavar="FILE", help="Read input paths, one a line; - for stdin.")
+]
+
+BatchSize = Annotated[
+    int, typer.Option("--batch-size", min=1, metavar="N", help="Segments computed at once; changes no result.")
+]
+
+Channels = Annotated[
+    str,
+    typer.Option(
+        "--channels",
+        metavar="auto|mix|split|N",
+        help="auto: a call's two speakers apart, anything else mixed; or mix, split, or a channel's number from 0.",
+    ),
+]
+
+Vad = Annotated[
+    str,
+    typer.Option("--vad", metavar="on|off", help="Find speech first, so that silence and noise are passed over."),
+]
+
+Restart = Annotated[bool, typer.Option("--restart", help="Replace an earlier result instead of going on with it.")]
+
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would be done, and do nothing.")]
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON value on stdout instead of text for people.")]
 
@@ -124,6 +160,19 @@ Seed = Annotated[int, typer.Option("--seed", metavar="N", help="Of weights, orde
 Seeds = Annotated[
     int, typer.Option("--seeds", min=1, metavar="N", help="Train this often, with --seed and the seeds after it.")
 ]
+
+
+def reading(channels: str, vad: str) -> Reading:
+    """Say how recordings are read.
+
+    Raises:
+        SettingsError: if a value cannot be used.
+    """
+    from pcqtool.audio.tracks import Reading
+
+    if vad not in ("on", "off"):
+        raise SettingsError(f"--vad is on or off, not {vad!r}")
+    return Reading(channels, vad == "on")
 
 
 def n_jobs(jobs: int) -> int:

@@ -1,1 +1,1 @@
-"""Labelling in bulk: a plan freezes the inputs into parts, each part becomes two tables, the parts are merged."""
+"""Labelling in bulk: each segment judged by a model, each file by its segments."""

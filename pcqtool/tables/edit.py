@@ -35,15 +35,14 @@ class Piece:
     without: frozenset[str] = NOTHING
 
 
-def column_names(path: Path) -> list[str]:
-    """Read the names of a table's columns.
+def read_schema(path: Path) -> pa.Schema:
+    """Read a table's columns; the table's own metadata is left out.
 
     Raises:
         TableError: if it cannot be read.
     """
     with _readable(path):
-        names: list[str] = pq.read_schema(path).names
-    return names
+        return pq.read_schema(path).remove_metadata()
 
 
 def read_columns(path: Path, columns: Sequence[str] | None = None) -> pa.Table:

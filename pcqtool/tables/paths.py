@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 SUFFIX = ".parquet"
 
 Kind = Literal["files", "segments"]
 """The two tables of a run; also the names of the folders of their parts."""
+
+KINDS: tuple[Kind, ...] = get_args(Kind)
 
 
 def is_table_path(out: Path) -> bool:

@@ -54,7 +54,32 @@ FILE = Column(
     False,
 )
 CHANNEL = Column("channel", NAME, "Channel judged: 0, 1, … or mix; null where the file could not be opened.")
-MODEL = Column("model", NAME, "Name of the model that judged; null where nothing was judged.")
+
+FILE_BEGIN = (
+    Column("duration_s", pa.float64(), "Length of what could be decoded, in seconds; null where nothing could."),
+    Column("sample_rate", pa.int32(), "Samples per second of the file itself, before resampling to 16 kHz."),
+    Column("n_segments", pa.int32(), "Number of segments in the segment table; 0 where there are none.", False),
+    Column("speech_s", pa.float64(), "Seconds of speech found; null where voice activity detection is off."),
+)
+"""What the file table says of a recording before what was made of it."""
+
+FILE_END = (
+    Column("status", NAME, f"What became of the input: {', '.join(Status)}.", False),
+    Column("error", pa.string(), "Why the status is not ok, in a line; null where it is."),
+    Column("model", NAME, "Name of the model or encoder at work; null where nothing was made of the input."),
+    Column("size_bytes", pa.int64(), "Size of the input file in bytes when the run was planned."),
+    Column("mtime", pa.timestamp("us", "UTC"), "Time of the input file's last change when the run was planned."),
+)
+"""What the file table says of a recording after it."""
+
+SEGMENT = (
+    Column("segment", pa.int32(), "Number of the segment within its file and channel, from 0.", False),
+    Column("start_s", pa.float64(), "First moment of the segment, in seconds from the start of the file.", False),
+    Column("end_s", pa.float64(), "End of the segment's own audio in seconds, padding not counted.", False),
+    Column("speech", pa.float32(), "Share of the segment that is speech, 0 to 1; null without voice detection."),
+    Column("padded", pa.bool_(), "Whether zeros were added at the end to fill the model's segment length.", False),
+)
+"""What the segment table says of a segment before what was made of it."""
 
 
 def files_schema(labels: Sequence[str]) -> pa.Schema:
@@ -69,17 +94,10 @@ def files_schema(labels: Sequence[str]) -> pa.Schema:
     return _schema(
         FILE,
         CHANNEL,
-        Column("duration_s", pa.float64(), "Length of what could be decoded, in seconds; null where nothing could."),
-        Column("sample_rate", pa.int32(), "Samples per second of the file itself, before resampling to 16 kHz."),
-        Column("n_segments", pa.int32(), "Number of segments in the segment table; 0 where there are none.", False),
-        Column("speech_s", pa.float64(), "Seconds of speech found; null where voice activity detection is off."),
+        *FILE_BEGIN,
         *_judgement(labels, "segments by the rule `aggregation` of the table's provenance"),
         Column("method", NAME, "Rule that made one judgement of many segments; null where nothing was judged."),
-        Column("status", NAME, f"What became of the input: {', '.join(Status)}.", False),
-        Column("error", pa.string(), "Why the status is not ok, in a line; null where it is."),
-        MODEL,
-        Column("size_bytes", pa.int64(), "Size of the input file in bytes when the run was planned."),
-        Column("mtime", pa.timestamp("us", "UTC"), "Time of the input file's last change when the run was planned."),
+        *FILE_END,
     )
 
 
@@ -98,11 +116,7 @@ def segments_schema(labels: Sequence[str]) -> pa.Schema:
     return _schema(
         FILE,
         CHANNEL,
-        Column("segment", pa.int32(), "Number of the segment within its file and channel, from 0.", False),
-        Column("start_s", pa.float64(), "First moment of the segment, in seconds from the start of the file.", False),
-        Column("end_s", pa.float64(), "End of the segment's own audio in seconds, padding not counted.", False),
-        Column("speech", pa.float32(), "Share of the segment that is speech, 0 to 1; null without voice detection."),
-        Column("padded", pa.bool_(), "Whether zeros were added at the end to fill the model's segment length.", False),
+        *SEGMENT,
         *_judgement(labels, "the segment alone"),
     )
 

@@ -21,7 +21,7 @@ from pcqtool.tables.schema import PROBABILITY_PREFIX, probability_columns
 ROW_GROUP_ROWS = 65_536
 """Rows gathered before a row group is written: small enough to hold, large enough to compress and scan well."""
 
-ROW_GROUP_BYTES = 64 * 2**20
+ROW_GROUP_BYTES = 32 * 2**20
 """A row group is written earlier when its rows take this much memory, as spectrograms do."""
 
 

@@ -13,8 +13,8 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
+from pcqtool.batch.store import Store
 from pcqtool.cli import app
-from pcqtool.labelling.store import Store
 from pcqtool.model import directory as model_directory
 from pcqtool.tables.provenance import read_provenance
 from pcqtool.tables.reader import read_files, read_segments
@@ -269,7 +269,7 @@ def test_a_list_of_files(label, tmp_path, write_wave, monkeypatch, separator, wh
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ([], "nothing to label"),
+        ([], "no inputs"),
         (["empty"], "no recordings in empty"),
         (["nowhere"], "nowhere does not exist"),
         (["--files-from", "nowhere.txt"], "cannot read the list"),
@@ -298,7 +298,7 @@ def test_a_folder_that_cannot_be_written_to_is_told_at_once(label, calls, tmp_pa
 
 def test_another_run_holds_the_lock(label, calls, tmp_path):
     label(calls)
-    with Store(tmp_path / "results.parquet", read_provenance(tmp_path / "results.parquet")).locked():
+    with Store(tmp_path / "results.parquet", read_provenance(tmp_path / "results.parquet"), {}).locked():
         code, _, err = label(calls)
     assert code == 75
     assert "another run" in err
@@ -316,7 +316,7 @@ def test_speech_is_looked_for_unless_told_otherwise(label, tmp_path, write_wave)
 SLOW = """
 import sys, time
 from pcqtool.cli.app import main
-from pcqtool.labelling import plan
+from pcqtool.batch import plan
 from pcqtool.model.predictor import Predictor
 plan.PART_FILES = 2
 log_probs = Predictor.log_probs

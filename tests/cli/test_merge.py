@@ -6,8 +6,8 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
+from pcqtool.batch import plan
 from pcqtool.cli import app
-from pcqtool.labelling import plan
 from pcqtool.tables.edit import read_columns
 from pcqtool.tables.provenance import read_provenance
 from pcqtool.tables.reader import read_files, read_segments

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from pcqtool.errors import TableError
 from pcqtool.tables import edit, writer
-from pcqtool.tables.edit import Piece, column_names, drop_files, join, read_columns
+from pcqtool.tables.edit import Piece, drop_files, join, read_columns, read_schema
 from pcqtool.tables.provenance import read_provenance
 from pcqtool.tables.schema import files_schema, segments_schema
 from pcqtool.tables.writer import write
@@ -77,7 +77,7 @@ def test_a_file_in_two_pieces_is_refused_and_the_output_left_alone(tmp_path, pro
 def test_nothing_to_join_is_an_empty_table(tmp_path, provenance):
     join([], tmp_path / "none.parquet", files_schema(provenance.labels), provenance)
     assert pq.read_table(tmp_path / "none.parquet").num_rows == 0
-    assert column_names(tmp_path / "none.parquet") == files_schema(provenance.labels).names
+    assert read_schema(tmp_path / "none.parquet").equals(files_schema(provenance.labels), check_metadata=True)
 
 
 @pytest.mark.parametrize("fault", ["missing", "damaged"])

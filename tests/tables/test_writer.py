@@ -230,7 +230,7 @@ def test_killed_in_the_middle(tmp_path: Path) -> None:
     code = STREAM + f"stream({str(path)!r}, 10**6)"
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
-        for line in process.stdout:  # 64 MB make a row group, so something is in the file by now
+        for line in process.stdout:  # 32 MB make a row group, so something is in the file by now
             if int(line) >= 70:
                 break
         process.kill()

@@ -11,12 +11,25 @@ import pyarrow.parquet as pq
 import pytest
 
 from pcqtool.audio.discover import Source
+from pcqtool.batch import store as store_module
+from pcqtool.batch.plan import stamp
+from pcqtool.batch.store import Store
 from pcqtool.errors import LockedError, TableError
-from pcqtool.labelling import store as store_module
-from pcqtool.labelling.plan import stamp
-from pcqtool.labelling.store import Store
+from pcqtool.labelling.work import SCHEMAS
 from pcqtool.tables import atomic
+from pcqtool.tables.order import in_order
 from pcqtool.tables.schema import files_schema, segments_schema
+
+
+def opened(out, provenance):
+    columns = {kind: schema(provenance.labels).names for kind, schema in SCHEMAS.items()}
+    return Store(out, provenance, columns)
+
+
+def add(store, files, segments):
+    """A part of a run."""
+    store.add_segments(segments.schema, [in_order(segments)])
+    store.add_files(files)
 
 
 class KilledError(BaseException):
@@ -52,7 +65,7 @@ def content(out: Path):
 
 def run(out, provenance, parts, size=1, n_segments=2, restart=False):
     """What ``pcqtool label`` does with a store; files whose size has changed are done again."""
-    store = Store(out, provenance)
+    store = opened(out, provenance)
     with store.locked():
         done = {} if restart else store.done()
         todo = [[name for name in part if done.get(name, (0, 0))[0] != size] for part in parts]
@@ -60,7 +73,7 @@ def run(out, provenance, parts, size=1, n_segments=2, restart=False):
             store.restart()
         store.prepare(frozenset(name for part in todo for name in part if name in done))
         for part in filter(None, todo):
-            store.add(*tables_of(part, provenance.labels, size, n_segments))
+            add(store, *tables_of(part, provenance.labels, size, n_segments))
         store.finish()
 
 
@@ -80,7 +93,7 @@ def test_both_forms_hold_the_same_rows(tmp_path, provenance):
     assert {path.name for path in tmp_path.iterdir()} == {
         "r.parquet", "r.segments.parquet", ".r.parquet.lock", "parts",
     }  # fmt: skip
-    Store(tmp_path / "parts", provenance).collect(tmp_path / "m.parquet")
+    opened(tmp_path / "parts", provenance).collect(tmp_path / "m.parquet")
     for kind in ("", ".segments"):
         assert pq.read_table(tmp_path / f"m{kind}.parquet").equals(pq.read_table(tmp_path / f"r{kind}.parquet"))
     assert pq.read_table(tmp_path / "r.parquet", columns=["file"])["file"].to_pylist() == list("abcde")
@@ -107,13 +120,13 @@ def test_done_gives_back_the_stamps(out, provenance):
         {"file": s.file, "n_segments": 0, "status": "ok", "size_bytes": stamp(s)[0], "mtime": stamp(s)[1]}
         for s in sources
     ]
-    store = Store(out, provenance)
+    store = opened(out, provenance)
     with store.locked():
         assert store.done() == {}
         store.prepare()
-        store.add(pa.Table.from_pylist(rows, files_schema(provenance.labels)), tables_of([], provenance.labels)[1])
+        add(store, pa.Table.from_pylist(rows, files_schema(provenance.labels)), tables_of([], provenance.labels)[1])
         store.finish()
-    assert Store(out, provenance).done() == {source.file: stamp(source) for source in sources}
+    assert opened(out, provenance).done() == {source.file: stamp(source) for source in sources}
 
 
 def killed_at(monkeypatch, number):
@@ -198,9 +211,9 @@ def test_an_interrupted_join_keeps_the_older_table(tmp_path, provenance, monkeyp
 
 
 def test_another_run_at_work_is_told(out, provenance):
-    with Store(out, provenance).locked(), pytest.raises(LockedError), Store(out, provenance).locked():
+    with opened(out, provenance).locked(), pytest.raises(LockedError), opened(out, provenance).locked():
         pass
-    with Store(out, provenance).locked():  # and afterwards it is free
+    with opened(out, provenance).locked():  # and afterwards it is free
         pass
 
 
@@ -208,11 +221,11 @@ def test_other_settings_are_refused_and_the_difference_named(out, provenance):
     run(out, provenance, PARTS)
     other = replace(provenance, fingerprint="other", settings=provenance.settings | {"vad": False})
     with pytest.raises(TableError, match=r"vad True, not False") as refused:
-        Store(out, other).done()
+        opened(out, other).done()
     assert "--restart" in refused.value.hint
     other = replace(provenance, fingerprint="other", model_sha256="cd" * 32, model="large")
     with pytest.raises(TableError, match="by model fake, not by model large"):
-        Store(out, other).done()
+        opened(out, other).done()
     run(out, replace(other, labels=("joy", "fear")), [["z"]], restart=True)
     assert content(out)[0] == [("z", 1)]
 
@@ -221,7 +234,7 @@ def test_a_table_whose_segments_are_gone_is_refused_at_once(tmp_path, provenance
     run(tmp_path / "r.parquet", provenance, PARTS)
     (tmp_path / "r.segments.parquet").unlink()
     with pytest.raises(TableError, match=r"r\.segments\.parquet is missing"):
-        Store(tmp_path / "r.parquet", provenance).done()
+        opened(tmp_path / "r.parquet", provenance).done()
 
 
 FOREIGN = {
@@ -252,7 +265,7 @@ def test_what_is_not_of_pcqtool_is_never_touched(tmp_path, provenance, which, wh
 @pytest.mark.parametrize("name", ["results.csv", "file/below.parquet", "file/below"])
 def test_a_place_that_cannot_be_written_to_is_told_before_the_work(tmp_path, provenance, name):
     (tmp_path / name.partition("/")[0]).write_text("a file")
-    with pytest.raises(TableError, match="cannot be written"), Store(tmp_path / name, provenance).locked():
+    with pytest.raises(TableError, match="cannot be written"), opened(tmp_path / name, provenance).locked():
         pass
     assert (tmp_path / name.partition("/")[0]).read_text() == "a file"
 
@@ -263,7 +276,7 @@ def test_a_folder_that_takes_no_files_is_told_before_the_work(out, provenance, m
 
     monkeypatch.setattr(store_module.tempfile, "TemporaryFile", refuse)
     with pytest.raises(TableError, match="Permission denied"):
-        Store(out, provenance).prepare()
+        opened(out, provenance).prepare()
 
 
 def test_the_present_folder_can_be_the_output(tmp_path, provenance, monkeypatch):
@@ -274,7 +287,7 @@ def test_the_present_folder_can_be_the_output(tmp_path, provenance, monkeypatch)
 
 def test_leftovers_of_a_killed_writer_are_cleared_away(out, provenance):
     run(out, provenance, PARTS)
-    store = Store(out, provenance)
+    store = opened(out, provenance)
     folders = [out.parent, store.folder / "files", store.folder / "segments"]
     for folder in folders[: 1 if store.is_table else 3]:
         (folder / f".{out.name}.0123abcd{atomic.TEMPORARY_SUFFIX}").write_bytes(b"half")

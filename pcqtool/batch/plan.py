@@ -19,7 +19,7 @@ class Plan:
     """What a run will do.
 
     Attributes:
-        parts: inputs to be labelled, a part at a time, in the order of their names.
+        parts: inputs to be done, a part at a time, in the order of their names.
         n_done: inputs whose rows stand already in the output.
         stale: names whose recording has changed since; their old rows go.
     """
@@ -30,7 +30,7 @@ class Plan:
 
     @property
     def n_todo(self) -> int:
-        """Number of inputs to be labelled."""
+        """Number of inputs to be done."""
         return sum(map(len, self.parts))
 
 

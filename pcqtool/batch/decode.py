@@ -53,8 +53,10 @@ class Stream:
         return chunks
 
 
-def decode_all(sources: Sequence[Source], reading: Reading, n_jobs: int) -> Generator[tuple[Stream, list[Chunk], bool]]:
-    """Decode recordings side by side, a piece of each in turn; close the generator to stop early.
+def decode_all(
+    sources: Sequence[Source], reading: Reading, n_jobs: int, in_turn: bool = False
+) -> Generator[tuple[Stream, list[Chunk], bool]]:
+    """Decode recordings side by side, a piece of each in rotation; close the generator to stop early.
 
     Twice as many recordings as threads are open at a time, with one piece each in memory: while one half is decoded,
     the other waits for the model. The order depends on the arguments alone, never on which thread was faster, so that
@@ -67,6 +69,7 @@ def decode_all(sources: Sequence[Source], reading: Reading, n_jobs: int) -> Gene
         sources: the inputs, opened in this order.
         reading: how they are read.
         n_jobs: number of threads.
+        in_turn: give all pieces of a recording before those of the next, of which only the first is decoded ahead.
 
     Raises:
         PcqtoolError: as ``Stream.decode``.
@@ -81,7 +84,8 @@ def decode_all(sources: Sequence[Source], reading: Reading, n_jobs: int) -> Gene
                 last = stream.ended  # asked now: a thread may bring it to its end while the model has this piece
                 follower = next(fresh, None) if last else stream
                 if follower is not None:
-                    turn.append((follower, pool.submit(follower.decode)))
+                    queue = turn.appendleft if in_turn and not last else turn.append
+                    queue((follower, pool.submit(follower.decode)))
                 yield stream, chunks, last
         finally:
             pool.shutdown(wait=False, cancel_futures=True)

@@ -10,9 +10,9 @@ import soundfile
 
 from pcqtool.audio.discover import Source, discover
 from pcqtool.audio.tracks import Reading, read
+from pcqtool.batch import decode
+from pcqtool.batch.decode import PIECE, Stream, decode_all
 from pcqtool.errors import ModelError
-from pcqtool.labelling import decode
-from pcqtool.labelling.decode import PIECE, Stream, decode_all
 
 NO_VAD = Reading(vad=False)
 
@@ -76,11 +76,25 @@ def test_order_does_not_depend_on_which_thread_is_faster(monkeypatch):
         assert given == list(range(source.size_bytes))
 
 
+@pytest.mark.parametrize("n_jobs", [1, 3])
+def test_in_turn_a_recording_comes_to_its_end_before_the_next(monkeypatch, n_jobs):
+    monkeypatch.setattr(decode, "read", FakeTracks)
+    sources = [Source(str(i), Path(str(n)), n, 0.0) for i, n in enumerate([3, 90, 0, 4, 1, 17, 2, 8])]
+    given = [
+        (stream.source.file, number)
+        for stream, chunks, _ in decode_all(sources, NO_VAD, n_jobs, in_turn=True)
+        for number in chunks
+    ]
+    assert given == [(source.file, number) for source in sources for number in range(source.size_bytes)]
+
+
+@pytest.mark.parametrize("in_turn", [False, True])
 @pytest.mark.parametrize(("n_jobs", "lengths"), [(1, [100]), (2, [100] * 10), (2, [1] * 200)])
-def test_decoding_never_runs_far_ahead_of_the_model(monkeypatch, n_jobs, lengths):
+def test_decoding_never_runs_far_ahead_of_the_model(monkeypatch, n_jobs, lengths, in_turn):
     monkeypatch.setattr(decode, "read", FakeTracks)
     FakeTracks.n_decoded = n_taken = 0
-    for _, chunks, _ in decode_all([Source("x", Path(str(n)), n, 0.0) for n in lengths], NO_VAD, n_jobs):
+    sources = [Source("x", Path(str(n)), n, 0.0) for n in lengths]
+    for _, chunks, _ in decode_all(sources, NO_VAD, n_jobs, in_turn):
         time.sleep(0.001)
         n_taken += len(chunks)
         assert FakeTracks.n_decoded - n_taken <= 2 * n_jobs * PIECE

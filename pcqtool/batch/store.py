@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -13,14 +13,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from filelock import FileLock, Timeout
 
+from pcqtool.batch.plan import Stamp
 from pcqtool.errors import LockedError, TableError
-from pcqtool.labelling.plan import Stamp
 from pcqtool.tables.atomic import reported, sweep
-from pcqtool.tables.edit import Piece, column_names, drop_files, join, read_columns
+from pcqtool.tables.edit import Piece, drop_files, join, read_columns, read_schema
 from pcqtool.tables.paths import Kind, is_table_path, list_parts, part_path, table_path
 from pcqtool.tables.provenance import Provenance, read_provenance
-from pcqtool.tables.schema import files_schema, segments_schema
-from pcqtool.tables.writer import write
+from pcqtool.tables.writer import appending, write
 
 WRITING: tuple[Kind, Kind] = ("segments", "files")  # the file table is the mark of "done", so it is written last
 REMOVING: tuple[Kind, Kind] = ("files", "segments")  # and removed first
@@ -30,6 +29,11 @@ REPLACE = "Name another --out, or add --restart to replace it."
 class Store:
     """The output of a run.
 
+    Args:
+        out: where it goes.
+        provenance: what its tables say about their making.
+        columns: names of the columns of both tables.
+
     A path that ends in ``.parquet`` becomes a table, with the segment table beside it; the parts lie in a hidden
     folder beside them until then. Any other path becomes a directory that holds the parts.
 
@@ -37,12 +41,12 @@ class Store:
     itself: so a run that ends at any point, also while tables are joined, leaves what the next one can go on with.
     """
 
-    def __init__(self, out: Path, provenance: Provenance) -> None:
+    def __init__(self, out: Path, provenance: Provenance, columns: Mapping[Kind, Sequence[str]]) -> None:
         self.out = out
         self.provenance = provenance
+        self.columns = columns
         self.is_table = is_table_path(out)
         self.folder = out.with_name(f".{out.name}.parts") if self.is_table else out
-        self._schemas = {"files": files_schema(provenance.labels), "segments": segments_schema(provenance.labels)}
         self._next_part = 0
 
     @contextmanager
@@ -124,14 +128,30 @@ class Store:
         if not self.is_table:
             self._drop(stale)
 
-    def add(self, files: pa.Table, segments: pa.Table) -> None:
-        """Write a finished part.
+    def add_segments(self, schema: pa.Schema, tables: Iterable[pa.Table]) -> None:
+        """Write the segments of a part, a table after the other, in their order.
 
         Raises:
             TableError: if the file system refuses.
         """
-        for kind, table in zip(WRITING, (segments, files), strict=True):
-            write(part_path(self.folder, kind, self._next_part), table, self.provenance)
+        with appending(part_path(self.folder, "segments", self._next_part), schema, self.provenance) as rows:
+            for table in tables:
+                rows.append(table)
+
+    def add_files(self, files: pa.Table, void: Collection[str] = ()) -> None:
+        """Write the file table of a part, which marks the part as done.
+
+        Args:
+            files: the table.
+            void: files that are to have no rows in the segment table, although some were written.
+
+        Raises:
+            TableError: if the file system refuses.
+        """
+        if void:
+            path = part_path(self.folder, "segments", self._next_part)
+            join([Piece(path, without=frozenset(void))], path, read_schema(path), self.provenance)
+        write(part_path(self.folder, "files", self._next_part), files, self.provenance)
         self._next_part += 1
 
     def finish(self) -> None:
@@ -162,7 +182,7 @@ class Store:
         for kind, tables in zip(WRITING, (segments, pieces), strict=True):
             path = table_path(out, kind).resolve()
             sweep(path.parent, path.name)
-            join(tables, path, self._schemas[kind], self.provenance)
+            join(tables, path, read_schema(tables[0].path), self.provenance)
 
     def _drop(self, names: frozenset[str]) -> None:
         for path in list_parts(self.folder, "files") if names else ():
@@ -194,7 +214,7 @@ class Store:
         found = _provenance(path)
         if found.fingerprint != self.provenance.fingerprint:
             raise TableError(f"{path} was made otherwise: {_difference(found, self.provenance)}", REPLACE)
-        if column_names(path) != self._schemas[kind].names:
+        if read_schema(path).names != list(self.columns[kind]):
             raise TableError(f"{path} has other columns than this version of pcqtool writes", REPLACE)
 
 

@@ -1,18 +1,16 @@
-"""The model's batches: segments of many recordings side by side, each judgement handed back to its track."""
+"""Batches: segments of many recordings side by side, each value handed back to its track."""
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from pcqtool.audio.lane import Chunk
 from pcqtool.audio.segment import SAMPLE_RATE
-
-if TYPE_CHECKING:  # it loads torch, which a run with nothing to do has no need of
-    from pcqtool.model.predictor import Predictor
+from pcqtool.batch.work import Row, Tally, Work
 
 
 @dataclass
@@ -21,15 +19,26 @@ class Track:
 
     Attributes:
         channel: its name.
+        tally: what is made of it.
         n_samples: samples of each segment, padding not counted.
         speech: share of speech of each segment, or ``None`` without voice activity detection.
-        log_probs: log-probabilities ``(L,)`` by number of segment, for those that the model has seen.
+        waiting: numbers of the segments that are still to be computed, ascending.
+        values: what was computed, by number of segment, until it is taken.
+        n_taken: number of segments that were computed and taken.
     """
 
     channel: str
+    tally: Tally
     n_samples: list[int] = field(default_factory=list)
     speech: list[float | None] = field(default_factory=list)
-    log_probs: dict[int, NDArray[np.float64]] = field(default_factory=dict)
+    waiting: deque[int] = field(default_factory=deque)
+    values: dict[int, Any] = field(default_factory=dict)
+    n_taken: int = 0
+
+    @property
+    def n_settled(self) -> int:
+        """Number of segments, from the first on, that were computed or passed over."""
+        return self.waiting[0] if self.waiting else len(self.n_samples)
 
     @property
     def speech_s(self) -> float | None:
@@ -38,25 +47,26 @@ class Track:
             return None
         return sum((share or 0.0) * n for share, n in zip(self.speech, self.n_samples, strict=True)) / SAMPLE_RATE
 
+    def take(self, number: int) -> Row:
+        """Hand a settled segment to the tally, in order; give its own columns, none if it was passed over."""
+        if number not in self.values:
+            return {}
+        self.n_taken += 1
+        return self.tally.add(self.values.pop(number), self.n_samples[number])
 
-class Judge:
-    """Fills batches with segments from any track; the batch size changes no judgement beyond rounding.
 
-    Args:
-        predictor: the model.
-        batch_size: segments computed at once.
-        min_speech: a segment with a smaller share of speech is not judged.
-    """
+class Batches:
+    """Fills batches with segments from any track; the batch size changes no value beyond rounding."""
 
-    def __init__(self, predictor: Predictor, batch_size: int, min_speech: float) -> None:
-        self.predictor = predictor
-        self.batch_size = batch_size
-        self.min_speech = min_speech
+    def __init__(self, work: Work) -> None:
+        self.work = work
+        self.batch_size = work.settings.batch_size
+        self.min_speech = work.settings.min_speech
         self._waves = np.empty((0, 0), np.float32)  # (batch_size, N); its first rows belong to those who wait
         self._waiting: list[tuple[Track, int]] = []
 
     def add(self, track: Track, chunk: Chunk) -> None:
-        """Take a chunk's segments; those with too little speech are not judged."""
+        """Take a chunk's segments; those with too little speech are passed over."""
         if self._waves.shape[1] != chunk.waves.shape[1]:
             self._waves = np.empty((self.batch_size, chunk.waves.shape[1]), np.float32)
         shares = [None] * len(chunk.waves) if chunk.speech is None else chunk.speech.tolist()
@@ -64,6 +74,7 @@ class Judge:
             if share is None or share >= self.min_speech:
                 self._waves[len(self._waiting)] = wave  # copied: a view would keep its whole chunk in memory
                 self._waiting.append((track, len(track.n_samples)))
+                track.waiting.append(len(track.n_samples))
             track.n_samples.append(n_samples)
             track.speech.append(share)
             if len(self._waiting) == self.batch_size:
@@ -74,7 +85,8 @@ class Judge:
         if not self._waiting:
             return
         n_samples = np.array([track.n_samples[number] for track, number in self._waiting])
-        log_probs = self.predictor.log_probs(self._waves[: len(self._waiting)], n_samples)
-        for (track, number), values in zip(self._waiting, log_probs, strict=True):
-            track.log_probs[number] = values
+        values = self.work.compute(self._waves[: len(self._waiting)], n_samples)
+        for (track, number), value in zip(self._waiting, values, strict=True):
+            track.values[number] = value
+            track.waiting.popleft()
         self._waiting = []

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import json
 
-from pcqtool.labelling.summary import Summary
+from pcqtool.batch.summary import Summary
 
 
 def test_rows_are_counted_and_files_once_each():

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pcqtool.audio.discover import Source
-from pcqtool.labelling.plan import PART_BYTES, PART_FILES, make_plan, stamp
+from pcqtool.batch.plan import PART_BYTES, PART_FILES, make_plan, stamp
 
 SIZES = st.lists(st.one_of(st.none(), st.integers(0, 2 * PART_BYTES)), max_size=40)
 

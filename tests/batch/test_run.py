@@ -14,14 +14,16 @@ from polars.testing import assert_frame_equal
 
 from pcqtool.audio.discover import discover
 from pcqtool.audio.tracks import Reading
+from pcqtool.batch import plan as plan_module
+from pcqtool.batch import run as run_module
+from pcqtool.batch.plan import make_plan
+from pcqtool.batch.run import run as run_plan
+from pcqtool.batch.store import Store
 from pcqtool.errors import ModelError, TableError
-from pcqtool.labelling import plan as plan_module
-from pcqtool.labelling import run as run_module
-from pcqtool.labelling.plan import make_plan
-from pcqtool.labelling.run import label
 from pcqtool.labelling.settings import LabelSettings
-from pcqtool.labelling.store import Store
+from pcqtool.labelling.work import Labelling
 from pcqtool.model.directory import read_config, sha256
+from pcqtool.tables.paths import KINDS
 from pcqtool.tables.reader import read_files, read_segments
 
 NO_VAD = Reading(vad=False)
@@ -36,9 +38,11 @@ def model(tiny_model):
 
 def run(out, sources, predictor, model_directory, settings=None, **options):
     settings = settings or LabelSettings(NO_VAD)
-    store = Store(out, settings.provenance(read_config(model_directory), sha256(model_directory)))
+    provenance = settings.provenance(read_config(model_directory), sha256(model_directory))
+    work = Labelling(predictor, settings, provenance)
+    store = Store(out, provenance, {kind: work.schema(kind).names for kind in KINDS})
     with store.locked():
-        return label(make_plan(sources, store.done()), store, predictor, settings, **options)
+        return run_plan(make_plan(sources, store.done()), store, work, **options)
 
 
 @pytest.fixture
@@ -216,14 +220,14 @@ def test_a_disk_that_fills_up_ends_the_run_and_keeps_the_parts(
     monkeypatch.setattr(plan_module, "PART_FILES", 2)
     sources = discover([call_folder])
     with monkeypatch.context() as patch:
-        add = Store.add
+        add_files = Store.add_files
 
-        def full(self, *tables):
+        def full(self, *arguments):
             if self._next_part == 2:
                 raise TableError("no space left")
-            add(self, *tables)
+            add_files(self, *arguments)
 
-        patch.setattr(Store, "add", full)
+        patch.setattr(Store, "add_files", full)
         with pytest.raises(TableError):
             run(tmp_path / "r.parquet", sources, predictor, tiny_model)
     assert run(tmp_path / "r.parquet", sources, predictor, tiny_model).n_done_before == 4
@@ -231,7 +235,7 @@ def test_a_disk_that_fills_up_ends_the_run_and_keeps_the_parts(
 
 def test_planning_loads_no_torch():
     code = (
-        "import sys; import pcqtool.labelling.run, pcqtool.labelling.store, pcqtool.model.directory;"
+        "import sys; import pcqtool.batch.run, pcqtool.batch.store, pcqtool.model.directory;"
         "assert not {'torch', 'transformers', 'sklearn', 'polars', 'pandas'} & sys.modules.keys()"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)

@@ -1,0 +1,113 @@
+"""A run: plan, parts, merge."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing
+
+import pyarrow as pa
+
+from pcqtool.audio.discover import Source
+from pcqtool.batch.batches import Batches
+from pcqtool.batch.decode import decode_all
+from pcqtool.batch.entry import Entry
+from pcqtool.batch.plan import Plan
+from pcqtool.batch.store import Store
+from pcqtool.batch.summary import Summary
+from pcqtool.batch.work import Row, Work
+
+BLOCK_BYTES = 8 * 2**20
+"""Rows are gathered into tables of about this size in memory."""
+
+
+def run(plan: Plan, store: Store, work: Work, on_file: Callable[[Source], None] = lambda source: None) -> Summary:
+    """Do what the plan holds and leave the finished tables in the store, which should be locked.
+
+    Memory is bounded by the batch and by what is decoded ahead, where recordings are heard in turn; else a part's rows
+    are held.
+
+    Raises:
+        TableError: if the output cannot be written.
+        ModelError: if the model's output is not finite.
+    """
+    started_s = time.monotonic()
+    summary = Summary(n_done_before=plan.n_done, n_replaced=len(plan.stale))
+    store.prepare(plan.stale)
+    for sources in plan.parts:
+        part = _Part(sources, work, store.provenance.model, on_file)
+        with closing(part.segments()) as tables:
+            store.add_segments(work.schema("segments"), tables)
+        store.add_files(pa.Table.from_pylist(part.files, work.schema("files")), part.void)
+        summary.add(part.files)
+    summary.elapsed_s = time.monotonic() - started_s
+    store.finish()
+    return summary
+
+
+class _Part:
+    """A part being done.
+
+    Attributes:
+        files: rows of the file table, complete once all segments were given.
+        void: names of the recordings whose segments, already given, do not hold.
+    """
+
+    def __init__(self, sources: Sequence[Source], work: Work, model: str, on_file: Callable[[Source], None]) -> None:
+        self.sources = sources
+        self.work = work
+        self.model = model
+        self.on_file = on_file
+        self.files: list[Row] = []
+        self.void: set[str] = set()
+
+    def segments(self) -> Generator[pa.Table]:
+        """Do the work and give the rows of the segment table as they become known, in their order."""
+        schema = self.work.schema("segments")
+        n_block = max(1, BLOCK_BYTES // _row_bytes(schema))
+        block: list[Row] = []
+        for rows in self._rows():
+            block += rows
+            if len(block) >= n_block:
+                yield pa.Table.from_pylist(block, schema)
+                block = []
+        yield pa.Table.from_pylist(block, schema)
+
+    def _rows(self) -> Iterator[list[Row]]:
+        batches = Batches(self.work)
+        entries: dict[object, Entry] = {}
+        line: deque[Entry] = deque()  # those whose rows are still to come, as the table will have them
+        settings = self.work.settings
+        with closing(decode_all(self.sources, settings.reading, settings.n_jobs, self.work.in_turn)) as pieces:
+            for stream, chunks, last in pieces:
+                if stream not in entries:
+                    entries[stream] = Entry(stream, self.work, self.model)
+                    line.append(entries[stream])
+                for chunk in chunks:
+                    entries[stream].add(chunk, batches)
+                if last:
+                    entries.pop(stream).ended = True
+                    self.on_file(stream.source)
+                yield self._advance(line)
+        batches.finish()
+        yield self._advance(line)
+
+    def _advance(self, line: deque[Entry]) -> list[Row]:
+        """Take what can be said of the recordings at the head of the line."""
+        rows: list[Row] = []
+        while line:
+            rows += line[0].segments()
+            if not line[0].settled:
+                break
+            entry = line.popleft()
+            self.files += entry.files()
+            if entry.void:
+                self.void.add(entry.stream.source.file)
+        return rows
+
+
+def _row_bytes(schema: pa.Schema) -> int:
+    """Estimate the memory of a row."""
+    sizes = [kind.list_size * 4 if pa.types.is_fixed_size_list(kind) else 16 for kind in schema.types]
+    return sum(sizes)

@@ -1,0 +1,49 @@
+"""What a user can set about every run, whatever is made of the recordings."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from pcqtool.audio.tracks import Reading
+from pcqtool.errors import SettingsError
+from pcqtool.tables.schema import SCHEMA_VERSION
+
+
+@dataclass(frozen=True)
+class BatchSettings:
+    """How recordings are heard; of these, only ``reading`` and ``min_speech`` change results.
+
+    Attributes:
+        reading: channels and voice activity detection.
+        min_speech: a segment with a smaller share of speech is passed over (0 to 1; not used without detection).
+        batch_size: segments computed at once.
+        jobs: files decoded at the same time; 0 for one a processor core.
+    """
+
+    reading: Reading = field(default_factory=Reading)
+    min_speech: float = 0.1
+    batch_size: int = 32
+    jobs: int = 0
+
+    def __post_init__(self) -> None:
+        if not 0.0 <= self.min_speech <= 1.0:
+            raise SettingsError(f"the least share of speech lies between 0 and 1, not at {self.min_speech}")
+        if self.batch_size < 1 or self.jobs < 0:
+            raise SettingsError("batch size must be 1 or more, jobs 0 or more")
+
+    @property
+    def n_jobs(self) -> int:
+        """Number of decoding threads."""
+        from joblib import cpu_count
+
+        return self.jobs or int(cpu_count())  # of those that this process may use
+
+
+def fingerprint(model_sha256: str, settings: Mapping[str, Any]) -> str:
+    """Hash what changes the results of a run: equal fingerprints, equal results."""
+    decisive = json.dumps([SCHEMA_VERSION, model_sha256, settings], sort_keys=True)
+    return hashlib.sha256(decisive.encode()).hexdigest()[:16]

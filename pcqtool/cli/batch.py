@@ -1,0 +1,143 @@
+"""A run over recordings, as the commands that make one share it: inputs, plan, lock, work, summary."""
+
+from __future__ import annotations
+
+import codecs
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from pcqtool.cli import console
+from pcqtool.errors import ExitCode, PcqtoolError, SettingsError
+
+if TYPE_CHECKING:
+    from pcqtool.audio.discover import Source
+    from pcqtool.batch.plan import Plan
+    from pcqtool.batch.store import Store
+    from pcqtool.batch.summary import Summary
+    from pcqtool.batch.work import Work
+
+SHOWN_FAILURES = 5
+
+
+def sources(inputs: list[str] | None, files_from: str | None) -> list[Source]:
+    """Find the recordings that were named.
+
+    Raises:
+        SettingsError: if there are none, or one that was named is not there.
+    """
+    from pcqtool.audio.discover import discover
+
+    if not inputs and files_from is None:
+        raise SettingsError("no inputs", "Name files or directories, or --files-from FILE.")
+    return discover(inputs or [], None if files_from is None else _lines(files_from))
+
+
+def plan(store: Store, found: Sequence[Source], restart: bool) -> Plan:
+    """Say what is to be done."""
+    from pcqtool.batch.plan import make_plan
+
+    return make_plan(found, {} if restart else store.done())
+
+
+def run(
+    store: Store, found: Sequence[Source], load: Callable[[], Work], *, verb: str, restart: bool, json: bool
+) -> None:
+    """Do what is to be done and show the summary.
+
+    Args:
+        store: the output.
+        found: the inputs.
+        load: makes the work ready; asked only where there is something to do.
+        verb: what was done with the files, for the summary.
+        restart: whether to forget what earlier runs made.
+        json: whether the summary is one JSON object.
+
+    Raises:
+        typer.Exit: with exit code 3 if some inputs failed.
+    """
+    with store.locked():
+        summary = _work(plan(store, found, restart), store, load, restart)
+    _show_summary(summary, store, verb, json)
+    if summary.failures:
+        raise typer.Exit(ExitCode.SOME_FAILED)
+
+
+def show_plan(plan: Plan, n_files: int, json: bool) -> None:
+    """Show what would be done."""
+    from pcqtool.audio.tracks import probe
+
+    hours, unreadable = 0.0, 0
+    for source in (source for part in plan.parts for source in part):
+        try:
+            duration_s, _, _ = probe(source.path)
+            hours += (duration_s or 0.0) / 3600.0
+        except PcqtoolError:
+            unreadable += 1
+    facts = {
+        "files": n_files,
+        "done": plan.n_done,
+        "to do": plan.n_todo,
+        "changed": len(plan.stale),
+        "hours to do": round(hours, 3),
+        "unreadable": unreadable,
+    }
+    if json:
+        console.print_json({name.replace(" ", "_"): value for name, value in facts.items()})
+    else:
+        console.print_fields(facts)
+
+
+def _work(plan: Plan, store: Store, load: Callable[[], Work], restart: bool) -> Summary:
+    if not plan.n_todo:
+        from pcqtool.batch.summary import Summary
+
+        store.finish()
+        return Summary(n_done_before=plan.n_done)
+    from pcqtool.batch.run import run
+
+    work = load()
+    console.debug(f"{work.settings.n_jobs} decoding threads, batches of {work.settings.batch_size}")
+    if restart:  # not before the model has turned out to be usable
+        store.restart()
+    with console.progress(plan.n_todo, "files") as progress:
+        return run(plan, store, work, on_file=lambda source: progress.advance())
+
+
+def _lines(files_from: str) -> list[str]:
+    r"""Read a list of paths, which may hold any bytes; ended by NUL (``find -print0``) if there is one, else by \n."""
+    try:
+        data = sys.stdin.buffer.read() if files_from == "-" else Path(files_from).read_bytes()
+    except OSError as error:
+        raise SettingsError(f"cannot read the list {files_from}: {error.strerror}") from error
+    separator = "\0" if b"\0" in data else "\n"
+    return os.fsdecode(data.removeprefix(codecs.BOM_UTF8)).split(separator)
+
+
+def _show_summary(summary: Summary, store: Store, verb: str, json: bool) -> None:
+    from pcqtool.tables.paths import table_path
+
+    for file, reason in list(summary.failures.items())[:SHOWN_FAILURES]:
+        console.warn(f"{file}: {reason}")
+    if len(summary.failures) > SHOWN_FAILURES:
+        console.warn(f"and {len(summary.failures) - SHOWN_FAILURES} more files; see the column error")
+    if json:
+        console.print_json({"out": store.out, "model": store.provenance.model, **summary.to_dict()})
+        return
+    speed = summary.audio_s / summary.elapsed_s if summary.elapsed_s else 0.0
+    console.print_fields(
+        {
+            "files": f"{summary.n_files:,} {verb}"
+            + (f" ({summary.n_replaced:,} changed since)" if summary.n_replaced else "")
+            + (f", {summary.n_done_before:,} done before" if summary.n_done_before else ""),
+            "audio": f"{summary.audio_s / 3600:.2f} h, {speed:.0f} × real time" if summary.audio_s else None,
+            "status": ", ".join(f"{status} {count:,}" for status, count in summary.statuses.most_common()),
+            "labels": ", ".join(f"{name} {count:,}" for name, count in summary.labels.most_common()),
+            "table": store.out if store.is_table else store.out / "files",
+            "segments": table_path(store.out, "segments") if store.is_table else store.out / "segments",
+        }
+    )

@@ -1,0 +1,87 @@
+"""``pcqtool extract``: features of recordings, as Parquet tables."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from pcqtool.cli import batch, console, options
+
+if TYPE_CHECKING:
+    from pcqtool.features.work import Extraction
+
+
+def extract(
+    inputs: options.Inputs = None,
+    out: options.Out = Path("features.parquet"),
+    files_from: options.FilesFrom = None,
+    what: Annotated[
+        str,
+        typer.Option(
+            "--what",
+            metavar="NAME",
+            help="fusion (a model's vector), frames (of a speech encoder), spectrogram (300 × 200), or statistics.",
+        ),
+    ] = "fusion",
+    of: Annotated[
+        str,
+        typer.Option("--of", metavar="NAME", help="With --what statistics: frames, fusion or spectrogram."),
+    ] = "frames",
+    layer: Annotated[
+        int | None,
+        typer.Option(
+            "--layer",
+            metavar="N",
+            help="Hidden state of the encoder: 0 before its first layer, -1 the last. Without it: what the model uses.",
+        ),
+    ] = None,
+    model: options.Model = None,
+    encoder: Annotated[
+        str | None,
+        typer.Option(
+            "--encoder",
+            metavar="DIR|ID",
+            help="Take frames from this pre-trained encoder, not a model's: a directory, or a Hub id.",
+        ),
+    ] = None,
+    encoder_dir: options.EncoderDir = None,
+    device: options.Device = "auto",
+    jobs: options.Jobs = 0,
+    batch_size: options.BatchSize = 32,
+    channels: options.Channels = "auto",
+    vad: options.Vad = "on",
+    restart: options.Restart = False,
+    dry_run: options.DryRun = False,
+    json: options.Json = False,
+) -> None:
+    """Extract features: arrays of segments, statistics of files.
+
+    A second run over the same inputs does only what is new or changed. A file that cannot be read becomes a row with
+    the reason. With --what statistics, segments have no arrays.
+    """
+    from pcqtool.batch.store import Store
+    from pcqtool.features.origins import origin
+    from pcqtool.features.settings import FeatureSettings
+
+    reading = options.reading(channels, vad)
+    settings = FeatureSettings(reading, batch_size=batch_size, jobs=jobs, what=what, of=of, layer=layer)
+    found = batch.sources(inputs, files_from)
+    source = origin(settings, model, encoder, options.places(encoder_dir, download=model is not None))
+    identity = source.identify()
+    provenance = settings.provenance(identity.name, identity.sha256, identity.settings)
+    store = Store(out, provenance, settings.columns())
+    if dry_run:
+        batch.show_plan(batch.plan(store, found, restart), len(found), json)
+        return
+    console.info(f"{settings.feature} by {identity.name}" + (f", {identity.about}" if identity.about else ""))
+
+    def load() -> Extraction:
+        from pcqtool.features.work import Extraction
+
+        network = source.network(device)
+        console.debug(f"device: {network.device}, each segment's {settings.feature} of shape {list(network.shape)}")
+        return Extraction(network, settings)
+
+    batch.run(store, found, load, verb="extracted", restart=restart, json=json)

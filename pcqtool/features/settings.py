@@ -1,0 +1,82 @@
+"""What a user can set about an extraction, and what its tables say about their making."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from pcqtool.batch.settings import BatchSettings, fingerprint
+from pcqtool.errors import SettingsError
+from pcqtool.tables.feature_schema import STATISTICS, statistic_columns
+from pcqtool.tables.paths import KINDS, Kind
+from pcqtool.tables.provenance import Provenance
+from pcqtool.tables.schema import CHANNEL, FILE, FILE_BEGIN, FILE_END, SEGMENT
+
+FEATURES = ("spectrogram", "frames", "fusion")
+STATISTICS_ALONE = "statistics"
+WHAT = (*FEATURES, STATISTICS_ALONE)
+
+
+@dataclass(frozen=True)
+class FeatureSettings(BatchSettings):
+    """What to extract; all of it changes results.
+
+    Attributes:
+        what: ``spectrogram``, ``frames`` of a speech encoder, the ``fusion`` vector of a model, or ``statistics``: what
+            the file table has of every feature, without the feature of each segment.
+        of: which feature ``statistics`` are of.
+        layer: hidden state of the encoder, 0 for what enters its first layer, -1 for the last layer's; ``None`` for
+            what a model uses, or an encoder's last.
+    """
+
+    what: str = "fusion"
+    of: str = "frames"
+    layer: int | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.what not in WHAT:
+            raise SettingsError(f"there is no feature {self.what!r}", f"Known: {', '.join(WHAT)}.")
+        if self.of not in FEATURES:
+            raise SettingsError(f"there are no statistics of {self.of!r}", f"Known: {', '.join(FEATURES)}.")
+        if self.layer is not None and self.feature != "frames":
+            raise SettingsError(f"a layer is of an encoder's frames, not of the {self.feature}", "Leave --layer out.")
+
+    @property
+    def feature(self) -> str:
+        """Name of the feature."""
+        return self.of if self.what == STATISTICS_ALONE else self.what
+
+    @property
+    def in_segments(self) -> bool:
+        """Whether the segment table has the feature."""
+        return self.what != STATISTICS_ALONE
+
+    def columns(self) -> dict[Kind, list[str]]:
+        """Name the columns of both tables."""
+        files = [FILE, CHANNEL, *FILE_BEGIN, *FILE_END]
+        names = [column.name for column in files]
+        at = len(names) - len(FILE_END)
+        names[at:at] = statistic_columns(self.feature)
+        segments = [column.name for column in (FILE, CHANNEL, *SEGMENT)]
+        return dict(zip(KINDS, (names, segments + [self.feature] * self.in_segments), strict=True))
+
+    def provenance(self, name: str, sha256: str, more: Mapping[str, Any]) -> Provenance:
+        """Give what the tables say about their making; equal fingerprints, equal results.
+
+        Args:
+            name: of the model or encoder.
+            sha256: of its weights.
+            more: settings of the origin that change results.
+        """
+        settings: dict[str, Any] = {"what": self.what, "of": self.feature, "layer": self.layer, **more}
+        settings |= {**asdict(self.reading), "min_speech": self.min_speech}
+        return Provenance(
+            model=name,
+            model_sha256=sha256,
+            labels=(),
+            fingerprint=fingerprint(sha256, settings),
+            aggregation=", ".join(STATISTICS),
+            settings=settings,
+        )

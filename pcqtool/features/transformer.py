@@ -1,0 +1,174 @@
+"""Features in a pipeline of scikit-learn."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator, TransformerMixin
+
+from pcqtool.audio.discover import shown
+from pcqtool.audio.lane import Chunk, Lane
+from pcqtool.audio.tracks import Reading
+from pcqtool.audio.tracks import read as read_tracks
+from pcqtool.batch.batches import Batches, Track
+from pcqtool.errors import AudioError, SettingsError
+from pcqtool.features.origins import origin
+from pcqtool.features.settings import STATISTICS_ALONE, FeatureSettings
+from pcqtool.features.work import Extraction
+from pcqtool.model.directory import Places
+from pcqtool.tables.feature_schema import STATISTICS
+
+Recording = str | os.PathLike[str] | NDArray[Any]
+"""A path, or a wave ``(n,)`` at 16 kHz."""
+
+
+class Extractor(TransformerMixin, BaseEstimator):  # type: ignore[misc]
+    """Turns recordings into vectors: statistics of their features, as in the file table of ``pcqtool extract``.
+
+    It learns nothing, so there is nothing of the training data in it. The network is loaded when it is first needed,
+    kept, and left out of pickles.
+
+    Args:
+        of: ``frames`` of a speech encoder, the ``fusion`` vector of a model, or the ``spectrogram``.
+        model: name or directory of a model; ``None`` for the bundled one.
+        encoder: a pre-trained encoder for the frames instead of a model's: a directory, or an id of the Hub.
+        layer: hidden state of the encoder, 0 for what enters its first layer, -1 for the last layer's; ``None`` for
+            what the model uses, or the encoder's last.
+        statistics: which of ``mean`` and ``sd`` over the recording, in this order.
+        channels: ``mix``, or the number of one channel.
+        vad: whether to pass over segments without speech.
+        encoder_dir: folders to look in for an encoder that the model does not hold; ``None`` for ``PCQTOOL_ENCODERS``.
+        device: ``auto``, ``cpu``, ``cuda``, ``cuda:1`` or ``mps``.
+        batch_size: segments computed at once.
+
+    Examples:
+        >>> import numpy as np
+        >>> waves = [np.random.default_rng(n).normal(size=16000 * n).astype(np.float32) for n in (1, 4)]
+        >>> Extractor("spectrogram").fit_transform(waves).shape
+        (2, 400)
+    """
+
+    def __init__(
+        self,
+        of: str = "frames",
+        *,
+        model: str | None = None,
+        encoder: str | None = None,
+        layer: int | None = None,
+        statistics: Sequence[str] = STATISTICS,
+        channels: str = "mix",
+        vad: bool = False,
+        encoder_dir: Sequence[str | Path] | None = None,
+        device: str = "auto",
+        batch_size: int = 32,
+    ) -> None:
+        self.of = of
+        self.model = model
+        self.encoder = encoder
+        self.layer = layer
+        self.statistics = statistics
+        self.channels = channels
+        self.vad = vad
+        self.encoder_dir = encoder_dir
+        self.device = device
+        self.batch_size = batch_size
+
+    def fit(self, X: Sequence[Recording], y: ArrayLike | None = None) -> Self:  # noqa: N803
+        """Check the settings; nothing is learnt.
+
+        Raises:
+            SettingsError: if one cannot be used.
+        """
+        self._settings()
+        return self
+
+    def transform(self, X: Sequence[Recording]) -> NDArray[np.float32]:  # noqa: N803
+        """Give a row for each recording, ``(len(X), d)``, ``d`` being the feature's width times the statistics.
+
+        Args:
+            X: paths, or waves ``(n,)`` at 16 kHz; both may be mixed.
+
+        Raises:
+            AudioError: if a recording cannot be read, or has nothing to make a vector of.
+            ModelError: if the model or encoder is missing or damaged.
+            SettingsError: if a setting cannot be used, or a wave has another shape.
+        """
+        work = self._work()
+        batches, tracks = Batches(work), []
+        for item in X:
+            tracks.append(Track("", work.tally()))
+            for chunk in _chunks(item, work.settings.reading):
+                batches.add(tracks[-1], chunk)
+                _take(tracks[-1])
+        batches.finish()
+        for number, track in enumerate(tracks):
+            _take(track)
+            if not track.n_taken:
+                reason = "no speech" if track.n_samples else "no audio"
+                raise AudioError(f"{_name(X[number], number)}: {reason} in it", "Leave it out.")
+        columns = [f"{self.of}_{statistic}" for statistic in self.statistics]
+        rows = [np.concatenate([track.tally.result()[column] for column in columns]) for track in tracks]
+        return np.stack(rows) if rows else np.zeros((0, len(columns) * work.network.shape[-1]), np.float32)
+
+    def get_feature_names_out(self, input_features: ArrayLike | None = None) -> NDArray[np.object_]:
+        """Name the columns: ``frames_mean_0`` and so on."""
+        width = self._work().network.shape[-1]
+        names = [f"{self.of}_{statistic}_{n}" for statistic in self.statistics for n in range(width)]
+        return np.array(names, dtype=object)
+
+    def _settings(self) -> FeatureSettings:
+        if not self.statistics or not set(self.statistics) <= set(STATISTICS):
+            raise SettingsError(f"statistics cannot be {self.statistics!r}", f"Known: {', '.join(STATISTICS)}.")
+        if self.channels in ("auto", "split"):
+            raise SettingsError(
+                f"channels cannot be {self.channels!r} here", "Use mix, or a number: one row a recording."
+            )
+        reading = Reading(self.channels, self.vad)
+        return FeatureSettings(reading, batch_size=self.batch_size, what=STATISTICS_ALONE, of=self.of, layer=self.layer)
+
+    def _work(self) -> Extraction:
+        """Load the network, unless that was done with these very settings."""
+        settings, wanted = self._settings(), repr(sorted(self.get_params().items()))
+        if getattr(self, "_loaded", ("",))[0] != wanted:
+            folders = None if self.encoder_dir is None else tuple(map(Path, self.encoder_dir))
+            places = Places(folders, download=self.model is not None)
+            source = origin(settings, self.model, self.encoder, places)
+            self._loaded = wanted, Extraction(source.network(self.device), settings)
+        return self._loaded[1]
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in super().__getstate__().items() if name != "_loaded"}
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.requires_fit = False
+        tags.no_validation = True
+        return tags
+
+
+def _chunks(item: Recording, reading: Reading) -> Iterator[Chunk]:
+    if isinstance(item, str | os.PathLike):
+        yield from read_tracks(Path(item), reading)
+        return
+    wave = np.asarray(item)
+    if wave.ndim != 1 or not np.issubdtype(wave.dtype, np.floating) or not np.isfinite(wave).all():
+        raise SettingsError(
+            f"a recording is a path or a wave (n,) of finite floats at 16 kHz, not {wave.dtype} of shape {wave.shape}"
+        )
+    lane = Lane("0", reading.n_samples, reading.vad)
+    yield from lane.push(wave.astype(np.float32))
+    yield from lane.flush()
+
+
+def _take(track: Track) -> None:
+    for number in sorted(track.values):
+        track.take(number)
+
+
+def _name(item: Recording, number: int) -> str:
+    return shown(Path(item)) if isinstance(item, str | os.PathLike) else f"recording {number}"

@@ -1,0 +1,60 @@
+"""Arrays out of tables."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from pcqtool.errors import TableError
+from pcqtool.tables.edit import read_columns, read_schema
+from pcqtool.tables.feature_schema import shape_of
+from pcqtool.tables.paths import KINDS, list_tables
+from pcqtool.tables.provenance import common_provenance
+
+if TYPE_CHECKING:
+    import polars as pl
+
+
+def read(path: str | Path, column: str) -> tuple[NDArray[np.float32], pl.DataFrame]:
+    """Read a column of arrays, and beside it what its rows are about.
+
+    Args:
+        path: ``features.parquet``, or the directory of parts.
+        column: its name, such as ``frames`` or ``frames_mean``; the table that has it is found.
+
+    Returns:
+        Array of shape ``(n, *shape)``, and ``n`` rows of the table's other columns; rows that have none are left out.
+
+    Raises:
+        TableError: if a table is missing or damaged, or none has such a column.
+    """
+    import polars as pl
+
+    tables = [list_tables(Path(path), kind) for kind in KINDS]
+    for files in tables:
+        if not files:
+            raise TableError(f"{path}: no finished part in it", "Name features.parquet, or a run's --out directory.")
+        common_provenance(files)
+        schema = read_schema(files[0])
+        if column in schema.names:
+            shape = shape_of(schema.field(column))
+            others = [field.name for field in schema if not pa.types.is_fixed_size_list(field.type)]
+            rows = pa.concat_tables([read_columns(file, [*others, column]) for file in files]).unify_dictionaries()
+            rows = rows.filter(rows[column].is_valid())
+            return to_numpy(rows[column], shape), pl.DataFrame(pl.from_arrow(rows.select(others)))
+    columns = [name for files in tables for name in _array_columns(read_schema(files[0]))]
+    raise TableError(f"{path}: no column {column!r}", f"Columns of arrays: {', '.join(columns) or 'none'}.")
+
+
+def to_numpy(column: pa.ChunkedArray, shape: tuple[int, ...]) -> NDArray[np.float32]:
+    """Give arrays of fixed size as one array ``(n, *shape)`` that can be written to; nulls are left out."""
+    flat: NDArray[np.float32] = column.combine_chunks().flatten().to_numpy(zero_copy_only=False, writable=True)
+    return flat.reshape(-1, *shape)
+
+
+def _array_columns(schema: pa.Schema) -> list[str]:
+    return [field.name for field in schema if pa.types.is_fixed_size_list(field.type)]

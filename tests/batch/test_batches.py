@@ -1,0 +1,76 @@
+from __future__ import annotations
+
+import gc
+import weakref
+
+import numpy as np
+import pytest
+
+from pcqtool.audio.lane import Chunk
+from pcqtool.batch.batches import Batches, Track
+from pcqtool.labelling.settings import LabelSettings
+from pcqtool.labelling.work import Labelling
+
+
+def batches_of(predictor, batch_size):
+    return Batches(Labelling(predictor, LabelSettings(batch_size=batch_size), None))
+
+
+def chunk(n, seed=0, speech=None, channel="0"):
+    waves = np.random.default_rng(seed).normal(size=(n, 48)).astype(np.float32)
+    shares = None if speech is None else np.array(speech, np.float32)
+    return Chunk(channel, 0, waves, np.full(n, 48), shares)
+
+
+@pytest.mark.parametrize("batch_size", [1, 2, 7, 64])
+def test_every_segment_is_batchesd_by_itself_in_whatever_batch(predictor, batch_size):
+    batches = batches_of(predictor, batch_size)
+    tracks, chunks = [Track("0", tally=None) for _ in range(5)], [chunk(n, seed=n) for n in (3, 1, 8, 0, 5)]
+    for track, one in zip(tracks, chunks, strict=True):
+        batches.add(track, one)
+    batches.finish()
+    batches.finish()  # nothing is left to do
+    assert max(predictor.batches) <= batch_size
+    assert sum(predictor.batches) == 17
+    for track, one in zip(tracks, chunks, strict=True):
+        assert track.n_samples == [48] * len(one.waves)
+        assert list(track.values) == list(range(len(one.waves)))
+        if track.values:
+            np.testing.assert_array_equal(list(track.values.values()), predictor.log_probs(one.waves))
+
+
+def test_segments_without_speech_are_not_batchesd(predictor):
+    batches, track = batches_of(predictor, 4), Track("0", tally=None)
+    batches.add(track, chunk(4, speech=[0.0, 0.5, 0.05, 1.0]))
+    batches.add(track, chunk(2, speech=[0.25, 0.0]))
+    batches.finish()
+    assert list(track.values) == [1, 3, 4]
+    assert predictor.batches == [3]
+    assert track.speech_s == pytest.approx(1.8 * 48 / 16000)
+
+
+def test_without_voice_activity_detection_all_are_batchesd_and_speech_is_unknown(predictor):
+    batches, track = batches_of(predictor, 4), Track("0", tally=None)
+    batches.add(track, chunk(3))
+    batches.finish()
+    assert list(track.values) == [0, 1, 2]
+    assert track.speech_s is None
+
+
+def test_waiting_segments_do_not_keep_their_chunks_in_memory(predictor):
+    batches = batches_of(predictor, 64)
+    one = chunk(10)
+    waves = weakref.ref(one.waves)
+    batches.add(Track("0", tally=None), one)
+    del one
+    gc.collect()
+    assert waves() is None
+
+
+def test_the_model_is_told_how_long_each_segment_is(predictor):
+    batches, track = batches_of(predictor, 3), Track("0", tally=None)
+    one = chunk(5, speech=[1.0, 0.0, 1.0, 1.0, 1.0])
+    one.n_samples[-1] = 7
+    batches.add(track, one)
+    batches.finish()
+    assert predictor.n_samples == [48, 48, 48, 7]
