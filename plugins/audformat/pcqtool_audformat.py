@@ -90,8 +90,8 @@ class Audformat:
             name = self.root.stem.removeprefix("db.")
             return {name: tables.get(name, {})}
         labelled = {name: columns for name, columns in tables.items() if _column(columns, EMOTION)}
-        ranks = [{name for name in labelled if re.fullmatch(pattern, name)} for pattern in PREFERRED]
-        return {name: labelled[name] for name in next(filter(None, ranks), set())}
+        ranks = [[name for name in sorted(labelled) if re.fullmatch(pattern, name)] for pattern in PREFERRED]
+        return {name: labelled[name] for name in next(filter(None, ranks), [])}
 
 
 def _header(root: Path) -> Path:
