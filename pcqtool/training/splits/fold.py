@@ -57,7 +57,7 @@ class Promise:
     validation: tuple[str, ...] = ("files", "speakers")
 
 
-NEW_SPEAKERS = Promise()
+NEW_SPEAKERS: Promise = Promise()
 
 
 def make_fold(

@@ -1,0 +1,88 @@
+"""What telephone codecs and a low level cost: each fold's model judges its test speaker clean and played through them.
+
+    python benchmarks/telephone.py --root emodb --recipe mini --teacher whisper-base
+
+Prints WA and UA over all folds of leave-one-speaker-out for each condition, and the points lost against clean.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from pcqtool.audio.codecs import CODECS, transmit
+from pcqtool.corpora import registry
+from pcqtool.model.encoders.pretrained import load_pretrained
+from pcqtool.training.data import SegmentSet
+from pcqtool.training.experiment import Experiment
+from pcqtool.training.features import keep_states
+from pcqtool.training.fit import file_probabilities, judge
+from pcqtool.training.metrics import score
+from pcqtool.training.recipe import load_recipe
+from pcqtool.training.splits import PROTOCOLS
+
+Wave = NDArray[np.float32]
+CONDITIONS: dict[str, Callable[[Wave], Wave]] = {
+    "clean": lambda wave: wave,
+    "-20 dB": lambda wave: wave / np.float32(10.0),
+    **{name: partial(transmit, codec=CODECS[name]) for name in ("mulaw", "gsm", "opus-32")},
+}
+
+
+def play(data: SegmentSet, n_utterances: int, condition: Callable[[Wave], Wave]) -> SegmentSet:
+    """Play the recordings themselves, view 0 of ``data``, through a condition."""
+    rows = np.concatenate([data.rows(utterance) for utterance in range(n_utterances)])
+    samples = data.samples[rows].copy()
+    for utterance in range(n_utterances):
+        mine = np.flatnonzero(data.utterance[rows] == utterance)
+        wave = np.concatenate([data.waves(rows[[row]])[0, : data.n_samples[rows[row]]] for row in mine])
+        heard = np.rint(condition(wave) * 32768.0).clip(-32768, 32767).astype(np.int16)
+        for row, start in zip(mine, np.cumsum([0, *data.n_samples[rows[mine]]]), strict=False):
+            n = data.n_samples[rows[row]]
+            samples[row, :n] = heard[start : start + n]
+    return SegmentSet(samples, data.n_samples[rows], data.utterance[rows], data.view[rows])
+
+
+def main() -> None:
+    """Run all folds."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--corpus", default="emodb")
+    parser.add_argument("--root")
+    parser.add_argument("--recipe", default="mini")
+    parser.add_argument("--encoder")
+    parser.add_argument("--teacher")
+    parser.add_argument("--seed", type=int, default=0)
+    options = parser.parse_args()
+    utterances = registry.get(options.corpus, options.root).utterances()
+    recipe, device = load_recipe(options.recipe, seed=options.seed), torch.device("cpu")
+    experiment = Experiment(utterances, recipe, device, options.encoder, options.teacher, torch.get_num_threads())
+    heard = {name: play(experiment.data, len(utterances), condition) for name, condition in CONDITIONS.items()}
+    if options.encoder is not None and experiment.data.states is not None:
+        encoder = load_pretrained(options.encoder, experiment.config.encoder.layers, frozen=True)
+        heard = {name: replace(data, states=keep_states(encoder, data, device)) for name, data in heard.items()}
+    probabilities = {name: np.zeros((len(utterances), len(experiment.labels))) for name in heard}
+    for fold in PROTOCOLS["loso"].folds(utterances, options.seed):
+        trained = experiment.train(fold, options.seed)
+        for name, data in heard.items():
+            logits = judge(trained.model, data, fold.test)
+            probabilities[name][list(fold.test)] = file_probabilities(
+                logits, data, fold.test, recipe.aggregation, trained.temperature
+            )
+    found = {
+        name: score(experiment.targets, said.argmax(axis=1), said, experiment.labels)
+        for name, said in probabilities.items()
+    }
+    for name, scores in found.items():
+        lost = found["clean"].ua - scores.ua
+        print(json.dumps({"condition": name, "wa": scores.wa, "ua": scores.ua, "ece": scores.ece, "ua_lost": lost}))
+
+
+if __name__ == "__main__":
+    main()
