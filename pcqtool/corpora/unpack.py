@@ -20,7 +20,8 @@ SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", "
 MOST_TIMES = 20  # as large as the archive; sound is packed to no less than a third
 ALWAYS_ALLOWED_BYTES = 100_000_000  # since tables can be packed much further
 
-DAMAGES = (zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, EOFError, ValueError, NotImplementedError)
+# What zipfile and tarfile raise at damage; the last two at headers with impossible numbers and unknown compression.
+_DAMAGES = (zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, EOFError, ValueError, NotImplementedError)
 UNTRUE = "It is not the original, or was made to do harm: nothing of it is used."
 
 Tell = Callable[[int, int | None], None]
@@ -81,7 +82,7 @@ def unpack(archive: Path, folder: Path, tell: Tell = lambda done, total: None) -
             tell(n_bytes, None)
     except (FileExistsError, NotADirectoryError) as error:
         raise CorpusError(f"{archive}: has two entries for {error.filename}", UNTRUE) from error
-    except DAMAGES as error:
+    except _DAMAGES as error:
         raise _damaged(archive, error) from error
     except OSError as error:
         if error.errno is not None:

@@ -140,3 +140,12 @@ def toy_recipe(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         monkeypatch.delenv(name)
     monkeypatch.chdir(tmp_path)
     (tmp_path / "toy.toml").write_text(RECIPE)
+
+
+@pytest.fixture
+def surroundings(monkeypatch, tmp_path):
+    """An empty folder, no settings from the environment, no Hub."""
+    for name in [name for name in os.environ if name.startswith("PCQTOOL_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    monkeypatch.chdir(tmp_path)

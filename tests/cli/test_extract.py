@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -22,13 +21,7 @@ from pcqtool.features import read
 from pcqtool.tables.provenance import read_provenance
 from pcqtool.tables.reader import read_files, read_segments
 
-
-@pytest.fixture(autouse=True)
-def _surroundings(monkeypatch, tmp_path):
-    for name in [name for name in os.environ if name.startswith("PCQTOOL_")]:
-        monkeypatch.delenv(name)
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
-    monkeypatch.chdir(tmp_path)
+pytestmark = pytest.mark.usefixtures("surroundings")
 
 
 @pytest.fixture

@@ -19,13 +19,7 @@ from pcqtool.model import directory as model_directory
 from pcqtool.tables.provenance import read_provenance
 from pcqtool.tables.reader import read_files, read_segments
 
-
-@pytest.fixture(autouse=True)
-def _surroundings(monkeypatch, tmp_path):
-    for name in [name for name in os.environ if name.startswith("PCQTOOL_")]:
-        monkeypatch.delenv(name)
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
-    monkeypatch.chdir(tmp_path)
+pytestmark = pytest.mark.usefixtures("surroundings")
 
 
 @pytest.fixture
