@@ -29,7 +29,7 @@ class URDU:
     licence = "For research only."
     url = "https://github.com/siddiquelatif/URDU-Dataset"
     downloads = (
-        Download("https://github.com/siddiquelatif/URDU-Dataset/archive/cab0028b1a1152e5cf25a5771c1ed137428a496e.zip"),
+        Download("https://github.com/siddiquelatif/URDU-Dataset/archive/4b546d4e0fa36d1c86c53a281631b2ab7ce2fdec.zip"),
     )
     expected = Expected(by_label=dict.fromkeys(labels, 100))
 
