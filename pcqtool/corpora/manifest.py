@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from pcqtool.corpora.base import Utterance
-from pcqtool.corpora.entry import REQUIRED, stretch
+from pcqtool.corpora.entry import REQUIRED, Entry, stretch
 from pcqtool.corpora.faults import Fault, FaultsError, Kind
 from pcqtool.corpora.layout import entries
 from pcqtool.errors import CorpusError, PcqtoolError
@@ -59,7 +59,7 @@ class Manifest:
     def _utterances(self) -> tuple[Utterance, ...]:
         places: dict[tuple[object, ...], str] = {}
         found: list[Utterance] = []
-        faults: list[tuple[str, PcqtoolError]] = []
+        faults: list[tuple[Entry, PcqtoolError]] = []
         for entry in entries(self.root):
             try:
                 utterance = entry.utterance(self.also)
@@ -68,11 +68,11 @@ class Manifest:
                     raise CorpusError(f"the same recording as in {first}", "List every stretch of audio once.")
                 found.append(utterance)
             except PcqtoolError as fault:
-                faults.append((entry.place, fault))
+                faults.append((entry, fault))
         if faults:
-            place, first_fault = faults[0]
-            named = [Fault(Kind.LISTING, f"{where}: {fault.what}") for where, fault in faults]
-            raise FaultsError(f"{place}: {first_fault.what}", first_fault.hint, named, found)
+            first_entry, first_fault = faults[0]
+            named = [Fault(Kind.LISTING, f"{where.place}: {fault.what}", where.path) for where, fault in faults]
+            raise FaultsError(f"{first_entry.place}: {first_fault.what}", first_fault.hint, named, found)
         if not found:
             raise CorpusError(
                 f"{self.root}: no utterances", f"It needs the columns {' and '.join(REQUIRED)}, and rows."

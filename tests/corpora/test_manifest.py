@@ -171,4 +171,5 @@ def test_every_fault_is_told_and_what_is_sound_is_listed(folder):
     with pytest.raises(FaultsError, match="2 faults in all") as caught:
         Manifest(folder).utterances()
     assert [fault.what.partition("metadata.csv, ")[2][:6] for fault in caught.value.faults] == ["line 2", "line 4"]
+    assert [fault.path for fault in caught.value.faults] == [folder / "a.wav", None]
     assert [each.path.name for each in caught.value.found] == ["b.wav"]
