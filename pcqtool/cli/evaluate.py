@@ -43,7 +43,7 @@ def evaluate(
     label_map: options.LabelMapFile = None,
     all_classes: options.AllClasses = False,
     encoder_dir: options.EncoderDir = None,
-    recipe: options.RecipeName = "mini",
+    recipe: options.RecipeName = "best",
     encoder: options.Encoder = None,
     teacher: options.Teacher = None,
     epochs: options.Epochs = None,
@@ -99,7 +99,8 @@ def evaluate(
 
         settings = load_recipe(recipe, epochs=epochs, seed=seed)
         repeats = range(seed, seed + seeds)
-        trainings = Trainings(settings, repeats, validation, out, device, encoder, teacher, n_jobs, adapt)
+        origins = settings.origins(encoder, teacher)
+        trainings = Trainings(settings, repeats, validation, out, device, *origins, n_jobs, adapt)
         if way is not None:
             evaluation = trainings.within(pool, way)
         else:

@@ -184,12 +184,16 @@ def test_a_model_is_not_trained_over(train, tmp_path):
         ({"root": None}, 1, "PCQTOOL_CORPORA"),
         ({"root": "nowhere"}, 1, "nowhere does not exist"),
         ({"recipe": "maxi"}, 2, "Shipped: best, mini, paper"),
-        ({"recipe": "mini"}, 2, "--teacher"),
-        ({"recipe": "paper"}, 2, "--encoder"),
+        ({"recipe": "mini"}, 1, "the encoder openai/whisper-base"),
+        ({"recipe": "best"}, 1, "PCQTOOL_ENCODERS"),
+        ({"recipe": "paper"}, 1, "the encoder microsoft/wavlm-base"),
+        ({"recipe": "taught.toml"}, 2, "Name a pre-trained encoder's directory with --teacher"),
     ],
     ids=str,
 )
-def test_what_is_missing_is_named(train, tmp_path, changes, code, said):
+def test_what_is_missing_is_named(train, tmp_path, monkeypatch, changes, code, said):
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    (tmp_path / "taught.toml").write_text("[distil]\nsoft = 1.0\n", encoding="utf-8")
     got, out, err = train("--out", "m", **changes)
     assert (got, out) == (code, "")
     assert said in err
