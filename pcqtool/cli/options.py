@@ -149,7 +149,9 @@ Encoder = Annotated[
 Teacher = Annotated[
     str | None,
     typer.Option(
-        "--teacher", metavar="DIR|ID", help="Pre-trained encoder that teaches, instead of the recipe's; none of it is kept."
+        "--teacher",
+        metavar="DIR|ID",
+        help="Pre-trained encoder that teaches, instead of the recipe's; none of it is kept.",
     ),
 ]
 

@@ -43,9 +43,7 @@ _ADAPTED = (
 )
 
 
-def stamp(
-    protocol: Protocol, folds: Iterable[Fold], utterances: Sequence[Utterance], adapted: bool = False
-) -> Stamp:
+def stamp(protocol: Protocol, folds: Iterable[Fold], utterances: Sequence[Utterance], adapted: bool = False) -> Stamp:
     """Make the stamp of a protocol's folds, which must all keep its promise.
 
     Args:
