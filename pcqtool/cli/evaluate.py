@@ -59,8 +59,8 @@ def evaluate(
         bool,
         typer.Option(
             "--adapt",
-            help="Centre each speaker's recordings in the frozen encoder's space first, those to be judged too, without "
-            "their labels; stamped on the result.",
+            help="Centre each speaker's recordings in the frozen encoder's space first, those to be judged too, "
+            "without their labels; stamped on the result.",
         ),
     ] = False,
     device: options.Device = "auto",
