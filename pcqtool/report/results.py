@@ -26,7 +26,7 @@ What makes a figure look better than it is stands in the column *leak*:
 | --- | --- |
 | S | speakers of the test part were also in training: the figure says little about new speakers |
 | T | the checkpoint, or a setting, was chosen on the test part, or the model was trained on it |
-| A | before judging, the test speaker's own recordings were centred, without their labels: new speakers must be heard often enough for that |
+| A | the test speaker's own recordings were centred first, without their labels: they must be many |
 | ? | the source does not say how training and test were parted |
 | – | speakers apart, nothing chosen on the test part |
 """

@@ -66,7 +66,7 @@ def perceive(model: PCQ, data: SegmentSet, rows: NDArray[np.int64]) -> Inputs:
 
 
 def recall(data: SegmentSet, rows: NDArray[np.int64], device: torch.device) -> Tensor:
-    """Give the kept hidden states of segments, ``(len(rows), n, T, D)`` in float32, adapted to their speakers if asked."""
+    """Give the kept hidden states of segments, ``(len(rows), n, T, D)`` in float32, less the offsets of speakers."""
     if data.states is None:
         raise ValueError("no hidden states are kept")
     states = torch.from_numpy(data.states[rows]).to(device).float()
