@@ -1,6 +1,6 @@
 """What telephone codecs and a low level cost: each fold's model judges its test speaker clean and played through them.
 
-    python benchmarks/telephone.py --root emodb --recipe mini --teacher whisper-base
+    python benchmarks/telephone.py --root emodb --recipe mini
 
 Prints WA and UA over all folds of leave-one-speaker-out for each condition, and the points lost against clean.
 """
@@ -62,11 +62,12 @@ def main() -> None:
     options = parser.parse_args()
     utterances = registry.get(options.corpus, options.root).utterances()
     recipe, device = load_recipe(options.recipe, seed=options.seed), torch.device("cpu")
-    experiment = Experiment(utterances, recipe, device, options.encoder, options.teacher, torch.get_num_threads())
+    encoder, teacher = recipe.origins(options.encoder, options.teacher)
+    experiment = Experiment(utterances, recipe, device, encoder, teacher, torch.get_num_threads())
     heard = {name: play(experiment.data, len(utterances), condition) for name, condition in CONDITIONS.items()}
-    if options.encoder is not None and experiment.data.states is not None:
-        encoder = load_pretrained(options.encoder, experiment.config.encoder.layers, frozen=True)
-        heard = {name: replace(data, states=keep_states(encoder, data, device)) for name, data in heard.items()}
+    if encoder is not None and experiment.data.states is not None:
+        frozen = load_pretrained(encoder, experiment.config.encoder.layers, frozen=True)
+        heard = {name: replace(data, states=keep_states(frozen, data, device)) for name, data in heard.items()}
     probabilities = {name: np.zeros((len(utterances), len(experiment.labels))) for name in heard}
     for fold in PROTOCOLS["loso"].folds(utterances, options.seed):
         trained = experiment.train(fold, options.seed)
