@@ -78,8 +78,7 @@ class _Part:
         batches = Batches(self.work)
         entries: dict[object, Entry] = {}
         line: deque[Entry] = deque()  # those whose rows are still to come, as the table will have them
-        settings = self.work.settings
-        with closing(decode_all(self.sources, settings.reading, settings.n_jobs, self.work.in_turn)) as pieces:
+        with closing(decode_all(self.sources, self.work.settings, self.work.in_turn)) as pieces:
             for stream, chunks, last in pieces:
                 if stream not in entries:
                     entries[stream] = Entry(stream, self.work, self.model)
