@@ -22,11 +22,24 @@ BLOCK_BYTES = 8 * 2**20
 """Rows are gathered into tables of about this size in memory."""
 
 
-def run(plan: Plan, store: Store, work: Work, on_file: Callable[[Source], None] = lambda source: None) -> Summary:
+def run(
+    plan: Plan,
+    store: Store,
+    work: Work,
+    on_file: Callable[[Source], None] = lambda source: None,
+    max_failures: int | None = None,
+) -> Summary:
     """Do what the plan holds and leave the finished tables in the store, which should be locked.
 
     Memory is bounded by the batch and by what is decoded ahead, where recordings are heard in turn; else a part's rows
     are held.
+
+    Args:
+        plan: what is to be done.
+        store: the output.
+        work: what is made of the recordings.
+        on_file: called as each recording was decoded.
+        max_failures: stop after the part in which more inputs have failed.
 
     Raises:
         TableError: if the output cannot be written.
@@ -41,6 +54,9 @@ def run(plan: Plan, store: Store, work: Work, on_file: Callable[[Source], None] 
             store.add_segments(work.schema("segments"), tables)
         store.add_files(pa.Table.from_pylist(part.files, work.schema("files")), part.void)
         summary.add(part.files)
+        if max_failures is not None and len(summary.failures) > max_failures:
+            summary.stopped = True
+            break
     summary.elapsed_s = time.monotonic() - started_s
     store.finish()
     return summary

@@ -19,10 +19,12 @@ from pcqtool.tables.atomic import reported, sweep
 from pcqtool.tables.edit import Piece, drop_files, join, read_columns, read_schema
 from pcqtool.tables.paths import Kind, is_table_path, list_parts, part_path, table_path
 from pcqtool.tables.provenance import Provenance, read_provenance
+from pcqtool.tables.schema import Status
 from pcqtool.tables.writer import appending, write
 
 WRITING: tuple[Kind, Kind] = ("segments", "files")  # the file table is the mark of "done", so it is written last
 REMOVING: tuple[Kind, Kind] = ("files", "segments")  # and removed first
+RETRY: Stamp = (-1, None)
 REPLACE = "Name another --out, or add --restart to replace it."
 
 
@@ -72,8 +74,11 @@ class Store:
         finally:
             lock.release()
 
-    def done(self) -> dict[str, Stamp]:
+    def done(self, retry_failed: bool = False) -> dict[str, Stamp]:
         """Tell which inputs the output holds, with size and time.
+
+        Args:
+            retry_failed: give those that failed a stamp that no file has.
 
         Raises:
             TableError: if a table there is not of pcqtool, or was made with other settings, or lacks its sibling.
@@ -85,10 +90,13 @@ class Store:
         for path in self._tables("files"):
             if not self._segments_of(path).exists():
                 raise TableError(f"{self._segments_of(path)} is missing beside {path}", REPLACE)
-            table = read_columns(path, ["file", "size_bytes", "mtime"])
+            table = read_columns(path, ["file", "size_bytes", "mtime", "status"])
             times = pc.cast(table["mtime"], pa.int64()).to_pylist()
             rows = zip(table["file"].to_pylist(), table["size_bytes"].to_pylist(), times, strict=True)
             stamps |= {file: (size, time) for file, size, time in rows}
+            if retry_failed:
+                failed = table.filter(pc.equal(pc.cast(table["status"], pa.string()), Status.FAILED))
+                stamps |= dict.fromkeys(failed["file"].to_pylist(), RETRY)
         return stamps
 
     def restart(self) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pcqtool.cli import batch, console, options
+from pcqtool.cli import batch, console, moments, options
 
 if TYPE_CHECKING:
     from pcqtool.labelling.work import Labelling
@@ -32,6 +32,12 @@ def label(
             help="From segments to file: mean-log, mean, vote, duration. Without it: the model's own rule.",
         ),
     ] = None,
+    since: options.Since = None,
+    max_failures: options.MaxFailures = None,
+    retry_failed: options.RetryFailed = False,
+    max_duration: options.MaxDuration = "24h",
+    max_channels: options.MaxChannels = 64,
+    timeout: options.Timeout = "300s",
     restart: options.Restart = False,
     dry_run: options.DryRun = False,
     json: options.Json = False,
@@ -46,15 +52,22 @@ def label(
     from pcqtool.labelling.work import SCHEMAS
     from pcqtool.model.directory import find, read_config, sha256
 
-    reading = options.reading(channels, vad)
-    settings = LabelSettings(reading, batch_size=batch_size, jobs=jobs, aggregation=aggregation)
-    found = batch.sources(inputs, files_from)
+    settings = LabelSettings(
+        options.reading(channels, vad),
+        batch_size=batch_size,
+        jobs=jobs,
+        limits=options.limits(max_duration, max_channels),
+        timeout_s=moments.duration_s(timeout, "--timeout"),
+        aggregation=aggregation,
+    )
+    found = batch.sources(inputs, files_from, since)
     directory = find(model)
     config = read_config(directory)
     provenance = settings.provenance(config, sha256(directory))
     store = Store(out, provenance, {kind: schema(config.labels).names for kind, schema in SCHEMAS.items()})
+    course = batch.Course(restart, retry_failed, max_failures)
     if dry_run:
-        batch.show_plan(batch.plan(store, found, restart), len(found), json)
+        batch.show_plan(batch.plan(store, found, course), len(found), json)
         return
     if model is None:
         console.info(f"model: {config.name} (bundled), {config.trained_on}")
@@ -68,4 +81,4 @@ def label(
         console.debug(f"device: {predictor.device}")
         return Labelling(predictor, settings, provenance)
 
-    batch.run(store, found, load, verb="labelled", restart=restart, json=json)
+    batch.run(store, found, load, verb="labelled", course=course, json=json)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from pcqtool.errors import ModelError, SettingsError
 from pcqtool.model.directory import Places, load, sha256
+from pcqtool.model.memory import memory_told
 
 
 def choose_device(name: str = "auto") -> torch.device:
@@ -66,9 +67,11 @@ class Predictor:
 
         Raises:
             ModelError: if the model's output is not finite.
+            MemoryError: if there is not enough of it.
         """
-        lengths = None if n_samples is None else torch.from_numpy(n_samples).to(self.device)
-        logits = self.model(torch.from_numpy(waves).to(self.device), lengths).logits.double().cpu()
+        with memory_told():
+            lengths = None if n_samples is None else torch.from_numpy(n_samples).to(self.device)
+            logits = self.model(torch.from_numpy(waves).to(self.device), lengths).logits.double().cpu()
         if not torch.isfinite(logits).all():
             raise ModelError(f"model {self.config.name} gave an output that is not finite", "The model is damaged.")
         scaled: NDArray[np.float64] = (logits / self.config.temperature).log_softmax(dim=1).numpy()
