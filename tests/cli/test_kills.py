@@ -18,8 +18,8 @@ from polars.testing import assert_frame_equal
 
 from pcqtool.tables.reader import read_files, read_segments
 
-N_KILLS = int(os.environ.get("PCQTOOL_TEST_KILLS", "4"))
-N_FILES = 300 if "PCQTOOL_TEST_KILLS" in os.environ else 60
+N_KILLS = int(os.environ.get("PCQTOOL_TEST_KILLS", "2"))
+N_FILES = 300 if "PCQTOOL_TEST_KILLS" in os.environ else 30
 PAUSE_S = 0.1
 BATCHES = ("--batch-size", "8", "--jobs", "2")
 
@@ -101,7 +101,7 @@ def test_whenever_a_run_is_killed_nothing_is_lost_and_nothing_done_twice(tmp_pat
     random.seed(7)
     folder, n_kills, n_ends = tmp_path / "killed", 0, 0
     while n_kills < N_KILLS or n_ends == 0:
-        moment_s = random.uniform(0.0, whole_s) if n_kills < N_KILLS else 600.0
+        moment_s = random.uniform(0.0, whole_s) if n_kills < N_KILLS else 300.0
         with start(folder, environment, *arguments, pause_s=PAUSE_S) as process:
             if killed(folder, process, moment_s):
                 n_kills += 1
