@@ -18,6 +18,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from pcqtool.audio.discover import shown
 from pcqtool.audio.lane import Chunk
 from pcqtool.audio.limits import Limits
 from pcqtool.audio.tracks import Reading, Tracks, read
@@ -73,14 +74,15 @@ class IsolatedTracks:
     def __iter__(self) -> Iterator[Chunk]:
         worker = _take()
         try:
-            question: object = (self.path, self.reading, self.limits)
+            path = self.path.absolute()  # the process may be in another folder
+            question: object = (path, self.reading, self.limits)
             while True:
                 answer = worker.ask(question, self.timeout_s)
                 vars(self).update(answer.about)
                 yield from answer.chunks
                 if answer.error is not None:
                     kind, what, hint = answer.error
-                    raise kind(what, hint)
+                    raise kind(what.replace(shown(path), shown(self.path)), hint)
                 if len(answer.chunks) < PIECE:
                     return
                 question = None
