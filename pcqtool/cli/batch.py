@@ -17,6 +17,7 @@ from pcqtool.errors import ExitCode, PcqtoolError, SettingsError
 if TYPE_CHECKING:
     from pcqtool.audio.discover import Source
     from pcqtool.batch.plan import Plan
+    from pcqtool.batch.shard import Shard
     from pcqtool.batch.store import Store
     from pcqtool.batch.summary import Summary
     from pcqtool.batch.work import Work
@@ -24,8 +25,8 @@ if TYPE_CHECKING:
 SHOWN_FAILURES = 5
 
 
-def sources(inputs: list[str] | None, files_from: str | None) -> list[Source]:
-    """Find the recordings that were named.
+def sources(inputs: list[str] | None, files_from: str | None, shard: Shard) -> list[Source]:
+    """Find the recordings that were named, as far as they are in a shard.
 
     Raises:
         SettingsError: if there are none, or one that was named is not there.
@@ -34,7 +35,8 @@ def sources(inputs: list[str] | None, files_from: str | None) -> list[Source]:
 
     if not inputs and files_from is None:
         raise SettingsError("no inputs", "Name files or directories, or --files-from FILE.")
-    return discover(inputs or [], None if files_from is None else _lines(files_from))
+    found = discover(inputs or [], None if files_from is None else _lines(files_from))
+    return found if shard.count == 1 else [source for source in found if shard.has(source.file)]
 
 
 def plan(store: Store, found: Sequence[Source], restart: bool) -> Plan:

@@ -52,6 +52,7 @@ def extract(
     batch_size: options.BatchSize = 32,
     channels: options.Channels = "auto",
     vad: options.Vad = "on",
+    shard: options.Shard = "1/1",
     restart: options.Restart = False,
     dry_run: options.DryRun = False,
     json: options.Json = False,
@@ -61,17 +62,19 @@ def extract(
     A second run over the same inputs does only what is new or changed. A file that cannot be read becomes a row with
     the reason. With --what statistics, segments have no arrays.
     """
+    from pcqtool.batch.shard import Shard
     from pcqtool.batch.store import Store
     from pcqtool.features.origins import origin
     from pcqtool.features.settings import FeatureSettings
 
     reading = options.reading(channels, vad)
     settings = FeatureSettings(reading, batch_size=batch_size, jobs=jobs, what=what, of=of, layer=layer)
-    found = batch.sources(inputs, files_from)
+    share = Shard.parse(shard)
+    found = batch.sources(inputs, files_from, share)
     source = origin(settings, model, encoder, options.places(encoder_dir, download=model is not None))
     identity = source.identify()
     provenance = settings.provenance(identity.name, identity.sha256, identity.settings)
-    store = Store(out, provenance, settings.columns())
+    store = Store(out, provenance, settings.columns(), share)
     if dry_run:
         batch.show_plan(batch.plan(store, found, restart), len(found), json)
         return

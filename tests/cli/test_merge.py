@@ -42,8 +42,8 @@ def test_merged_parts_are_the_tables_of_a_single_run(parts, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [
-        (["nowhere"], 1, "nowhere: no finished part"),
-        (["calls"], 1, "calls: no finished part"),
+        (["nowhere"], 1, "nowhere: no run has been finished"),
+        (["calls"], 1, "calls: no run has been finished"),
         (["parts", "--out", "all.csv"], 2, "all.csv"),
         (["parts", "--out", "foreign.parquet"], 1, "not written by pcqtool"),
         (["parts", "--out", "other.parquet"], 1, "other.parquet was made otherwise"),
