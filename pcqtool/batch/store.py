@@ -36,6 +36,9 @@ class Store:
         columns: names of the columns of both tables.
         shard: the share of the inputs that is done here; several shards may share a directory.
 
+    Attributes:
+        next_part: number of the part to be written next.
+
     A path that ends in ``.parquet`` becomes a table, with the segment table beside it; the parts lie in a hidden
     folder beside them until then. Any other path becomes a directory that holds the parts.
 
@@ -52,7 +55,7 @@ class Store:
         self.is_table = is_table_path(out)
         self.folder = out.with_name(f".{out.name}.parts") if self.is_table else out
         self.shard = shard or Shard()
-        self._next_part = 0
+        self.next_part = 0
         if self.is_table and self.shard.count > 1:
             raise SettingsError(
                 f"{out}: a shard's output is a directory", "Name one with --out; `pcqtool merge` joins them."
@@ -136,7 +139,7 @@ class Store:
         for path in set(self._parts("segments")) - {self.segments_of(mark) for mark in marks}:
             path.unlink()
         numbers = [path.stem.removeprefix(f"part-{self.shard.prefix}") for path in marks]
-        self._next_part = max((int(number) + 1 for number in numbers if number.isdecimal()), default=0)
+        self.next_part = max((int(number) + 1 for number in numbers if number.isdecimal()), default=0)
         if not self.is_table:
             self._drop(stale)
 
@@ -164,7 +167,7 @@ class Store:
             path = self._part("segments")
             join([Piece(path, without=frozenset(void))], path, read_schema(path), self.provenance)
         write(self._part("files"), files, self.provenance)
-        self._next_part += 1
+        self.next_part += 1
 
     def finish(self) -> None:
         """Make the one table of each kind, if that is what the output is, and remove the parts; else note the end.
@@ -209,7 +212,7 @@ class Store:
 
     def _part(self, kind: Kind) -> Path:
         """Name the part that is being done."""
-        return part_path(self.folder, kind, self._next_part, self.shard.prefix)
+        return part_path(self.folder, kind, self.next_part, self.shard.prefix)
 
     def segments_of(self, files: Path) -> Path:
         """Name the segment table that belongs to a file table."""

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from pcqtool.batch.work import Work
 
 SHOWN_FAILURES = 5
+ENGINES = ("local", "ray")
 
 
 def sources(inputs: list[str] | None, files_from: str | None, shard: Shard) -> list[Source]:
@@ -47,7 +48,14 @@ def plan(store: Store, found: Sequence[Source], restart: bool) -> Plan:
 
 
 def run(
-    store: Store, found: Sequence[Source], load: Callable[[], Work], *, verb: str, restart: bool, json: bool
+    store: Store,
+    found: Sequence[Source],
+    load: Callable[[], Work],
+    *,
+    verb: str,
+    restart: bool,
+    json: bool,
+    engine: str = "local",
 ) -> None:
     """Do what is to be done and show the summary.
 
@@ -58,12 +66,16 @@ def run(
         verb: what was done with the files, for the summary.
         restart: whether to forget what earlier runs made.
         json: whether the summary is one JSON object.
+        engine: where the parts are done, one of ``ENGINES``.
 
     Raises:
+        SettingsError: if there is no such engine.
         typer.Exit: with exit code 3 if some inputs failed.
     """
+    if engine not in ENGINES:
+        raise SettingsError(f"--engine is {' or '.join(ENGINES)}, not {engine!r}")
     with store.locked():
-        summary = _work(plan(store, found, restart), store, load, restart)
+        summary = _work(plan(store, found, restart), store, load, restart, engine)
     _show_summary(summary, store, verb, json)
     if summary.failures:
         raise typer.Exit(ExitCode.SOME_FAILED)
@@ -94,12 +106,19 @@ def show_plan(plan: Plan, n_files: int, json: bool) -> None:
         console.print_fields(facts)
 
 
-def _work(plan: Plan, store: Store, load: Callable[[], Work], restart: bool) -> Summary:
+def _work(plan: Plan, store: Store, load: Callable[[], Work], restart: bool, engine: str) -> Summary:
     if not plan.n_todo:
         from pcqtool.batch.summary import Summary
 
         store.finish()
         return Summary(n_done_before=plan.n_done)
+    if engine == "ray":
+        from pcqtool.batch.ray_engine import run_on_ray
+
+        if restart:
+            store.restart()
+        with console.progress(plan.n_todo, "files") as progress:
+            return run_on_ray(plan, store, load, on_file=lambda source: progress.advance())
     from pcqtool.batch.run import run
 
     work = load()

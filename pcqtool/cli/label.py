@@ -34,6 +34,7 @@ def label(
         ),
     ] = None,
     shard: options.Shard = "1/1",
+    engine: options.Engine = "local",
     restart: options.Restart = False,
     dry_run: options.DryRun = False,
     json: options.Json = False,
@@ -72,4 +73,4 @@ def label(
         console.debug(f"device: {predictor.device}")
         return Labelling(predictor, settings, provenance)
 
-    batch.run(store, found, load, verb="labelled", restart=restart, json=json)
+    batch.run(store, found, load, verb="labelled", restart=restart, json=json, engine=engine)

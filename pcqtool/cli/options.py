@@ -57,6 +57,15 @@ Shard = Annotated[
     ),
 ]
 
+Engine = Annotated[
+    str,
+    typer.Option(
+        "--engine",
+        metavar="local|ray",
+        help="ray: the same parts by the actors of a Ray cluster (RAY_ADDRESS), which shares the folders.",
+    ),
+]
+
 Restart = Annotated[bool, typer.Option("--restart", help="Replace an earlier result instead of going on with it.")]
 
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would be done, and do nothing.")]
