@@ -40,9 +40,8 @@ def _section(result: Result) -> str:
             ),
         ),
         f"The network: {result.flops['network'] / 1e9:,.0f} GFLOP/s, {result.flops['share']:.0%} of the measured "
-        f"ceiling of {result.flops['ceiling'] / 1e9:,.0f} (matrix product in {result.about['precision']}). Peak memory: "
-        + ", ".join(f"{name} {value:,.0f} MB" for name, value in result.peak_mb.items())
-        + ".\n",
+        f"ceiling of {result.flops['ceiling'] / 1e9:,.0f} (matrix product in {result.about['precision']}). "
+        "Peak memory: " + ", ".join(f"{name} {value:,.0f} MB" for name, value in result.peak_mb.items()) + ".\n",
     ]
     if result.agreement:
         parts.append(
