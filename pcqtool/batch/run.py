@@ -49,17 +49,25 @@ def run(
     summary = Summary(n_done_before=plan.n_done, n_replaced=len(plan.stale))
     store.prepare(plan.stale)
     for sources in plan.parts:
-        part = _Part(sources, work, store.provenance.model, on_file)
-        with closing(part.segments()) as tables:
-            store.add_segments(work.schema("segments"), tables)
-        store.add_files(pa.Table.from_pylist(part.files, work.schema("files")), part.void)
-        summary.add(part.files)
+        rows = do_part(sources, store, work, on_file)
+        summary.add(rows)
         if max_failures is not None and len(summary.failures) > max_failures:
             summary.stopped = True
             break
     summary.elapsed_s = time.monotonic() - started_s
     store.finish()
     return summary
+
+
+def do_part(
+    sources: Sequence[Source], store: Store, work: Work, on_file: Callable[[Source], None] = lambda source: None
+) -> list[Row]:
+    """Do the store's next part; give its rows of the file table."""
+    part = _Part(sources, work, store.provenance.model, on_file)
+    with closing(part.segments()) as tables:
+        store.add_segments(work.schema("segments"), tables)
+    store.add_files(pa.Table.from_pylist(part.files, work.schema("files")), part.void)
+    return part.files
 
 
 class _Part:

@@ -20,6 +20,7 @@ import typer
 from typer.core import TyperGroup
 
 from pcqtool.cli import (
+    bench,
     common,
     compare,
     console,
@@ -85,6 +86,7 @@ app.add_typer(corpora.app, name="corpora", rich_help_panel=MODELS)
 app.add_typer(models.app, name="models", rich_help_panel=MODELS)
 app.add_typer(report.app, name="report", rich_help_panel=MODELS)
 app.command(rich_help_panel=INSTALLATION)(doctor.doctor)
+app.command(rich_help_panel=INSTALLATION)(bench.bench)
 
 
 def program() -> TyperGroup:

@@ -18,30 +18,45 @@ from pcqtool.errors import ExitCode, PcqtoolError, SettingsError
 if TYPE_CHECKING:
     from pcqtool.audio.discover import Source
     from pcqtool.batch.plan import Plan
+    from pcqtool.batch.shard import Shard
     from pcqtool.batch.store import Store
     from pcqtool.batch.summary import Summary
     from pcqtool.batch.work import Work
 
 SHOWN_FAILURES = 5
+ENGINES = ("local", "ray")
 
 
 @dataclass(frozen=True)
 class Course:
-    """How a run treats what earlier runs made, and when it gives up.
+    """How a run treats what earlier runs made, where it is done, and when it gives up.
 
     Attributes:
         restart: forget what earlier runs made.
         retry_failed: take up again what they failed at.
         max_failures: end the run when more inputs have failed; ``None`` for never.
+        engine: where the parts are done, one of ``ENGINES``.
+
+    Raises:
+        SettingsError: if there is no such engine, or it cannot end a run early.
     """
 
     restart: bool = False
     retry_failed: bool = False
     max_failures: int | None = None
+    engine: str = "local"
+
+    def __post_init__(self) -> None:
+        if self.engine not in ENGINES:
+            raise SettingsError(f"--engine is {' or '.join(ENGINES)}, not {self.engine!r}")
+        if self.engine == "ray" and self.max_failures is not None:
+            raise SettingsError("--max-failures is for --engine local alone")
 
 
-def sources(inputs: list[str] | None, files_from: str | None, since: str | None) -> list[Source]:
-    """Find the recordings that were named; ``since`` leaves out those that have not changed since.
+def sources(inputs: list[str] | None, files_from: str | None, since: str | None, shard: Shard) -> list[Source]:
+    """Find the recordings that were named, as far as they are in a shard.
+
+    ``since`` leaves out those that have not changed since.
 
     Raises:
         SettingsError: if there are none, or one that was named is not there.
@@ -52,6 +67,8 @@ def sources(inputs: list[str] | None, files_from: str | None, since: str | None)
         raise SettingsError("no inputs", "Name files or directories, or --files-from FILE.")
     first_s = None if since is None else moments.moment_s(since, "--since")
     found = discover(inputs or [], None if files_from is None else _lines(files_from))
+    if shard.count > 1:
+        found = [source for source in found if shard.has(source.file)]
     return [source for source in found if first_s is None or source.mtime is None or source.mtime >= first_s]
 
 
@@ -122,6 +139,13 @@ def _work(plan: Plan, store: Store, load: Callable[[], Work], course: Course) ->
 
         store.finish()
         return Summary(n_done_before=plan.n_done)
+    if course.engine == "ray":
+        from pcqtool.batch.ray_engine import run_on_ray
+
+        if course.restart:
+            store.restart()
+        with console.progress(plan.n_todo, "files") as progress:
+            return run_on_ray(plan, store, load, on_file=lambda source: progress.advance())
     from pcqtool.batch.run import run
 
     work = load()

@@ -58,6 +58,7 @@ def extract(
     max_duration: options.MaxDuration = "24h",
     max_channels: options.MaxChannels = 64,
     timeout: options.Timeout = "300s",
+    shard: options.Shard = "1/1",
     restart: options.Restart = False,
     dry_run: options.DryRun = False,
     json: options.Json = False,
@@ -67,6 +68,7 @@ def extract(
     A second run over the same inputs does only what is new or changed. A file that cannot be read becomes a row with
     the reason. With --what statistics, segments have no arrays.
     """
+    from pcqtool.batch.shard import Shard
     from pcqtool.batch.store import Store
     from pcqtool.features.origins import origin
     from pcqtool.features.settings import FeatureSettings
@@ -81,11 +83,12 @@ def extract(
         of=of,
         layer=layer,
     )
-    found = batch.sources(inputs, files_from, since)
+    share = Shard.parse(shard)
+    found = batch.sources(inputs, files_from, since, share)
     source = origin(settings, model, encoder, options.places(encoder_dir, download=model is not None))
     identity = source.identify()
     provenance = settings.provenance(identity.name, identity.sha256, identity.settings)
-    store = Store(out, provenance, settings.columns())
+    store = Store(out, provenance, settings.columns(), share)
     course = batch.Course(restart, retry_failed, max_failures)
     if dry_run:
         batch.show_plan(batch.plan(store, found, course), len(found), json)

@@ -20,6 +20,7 @@ def label(
     model: options.Model = None,
     encoder_dir: options.EncoderDir = None,
     device: options.Device = "auto",
+    precision: options.Precision = "float32",
     jobs: options.Jobs = 0,
     batch_size: options.BatchSize = 32,
     channels: options.Channels = "auto",
@@ -38,6 +39,8 @@ def label(
     max_duration: options.MaxDuration = "24h",
     max_channels: options.MaxChannels = 64,
     timeout: options.Timeout = "300s",
+    shard: options.Shard = "1/1",
+    engine: options.Engine = "local",
     restart: options.Restart = False,
     dry_run: options.DryRun = False,
     json: options.Json = False,
@@ -47,6 +50,7 @@ def label(
     Without --model the small model inside the package is used, and no network is needed. A second run over the same
     inputs does only what is new or changed. A file that cannot be read becomes a row with the reason.
     """
+    from pcqtool.batch.shard import Shard
     from pcqtool.batch.store import Store
     from pcqtool.labelling.settings import LabelSettings
     from pcqtool.labelling.work import SCHEMAS
@@ -59,13 +63,15 @@ def label(
         limits=options.limits(max_duration, max_channels),
         timeout_s=moments.duration_s(timeout, "--timeout"),
         aggregation=aggregation,
+        precision=precision,
     )
-    found = batch.sources(inputs, files_from, since)
+    share = Shard.parse(shard)
+    found = batch.sources(inputs, files_from, since, share)
     directory = find(model)
     config = read_config(directory)
     provenance = settings.provenance(config, sha256(directory))
-    store = Store(out, provenance, {kind: schema(config.labels).names for kind, schema in SCHEMAS.items()})
-    course = batch.Course(restart, retry_failed, max_failures)
+    store = Store(out, provenance, {kind: schema(config.labels).names for kind, schema in SCHEMAS.items()}, share)
+    course = batch.Course(restart, retry_failed, max_failures, engine)
     if dry_run:
         batch.show_plan(batch.plan(store, found, course), len(found), json)
         return
@@ -77,7 +83,7 @@ def label(
         from pcqtool.model.predictor import Predictor
 
         encoders = options.places(encoder_dir, download=model is not None)
-        predictor = Predictor(directory, device, encoders)
+        predictor = Predictor(directory, device, encoders, precision)
         console.debug(f"device: {predictor.device}")
         return Labelling(predictor, settings, provenance)
 

@@ -49,6 +49,24 @@ Vad = Annotated[
     typer.Option("--vad", metavar="on|off", help="Find speech first, so that silence and noise are passed over."),
 ]
 
+Shard = Annotated[
+    str,
+    typer.Option(
+        "--shard",
+        metavar="I/N",
+        help="Do the I-th of N shares of the inputs, into a directory; `pcqtool merge` joins them.",
+    ),
+]
+
+Engine = Annotated[
+    str,
+    typer.Option(
+        "--engine",
+        metavar="local|ray",
+        help="ray: the same parts by the actors of a Ray cluster (RAY_ADDRESS), which shares the folders.",
+    ),
+]
+
 Restart = Annotated[bool, typer.Option("--restart", help="Replace an earlier result instead of going on with it.")]
 
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would be done, and do nothing.")]
@@ -114,6 +132,15 @@ Device = Annotated[
         metavar="DEVICE",
         envvar="PCQTOOL_DEVICE",
         help="Where to compute: auto (a GPU when there is one), cpu, cuda, cuda:1, mps.",
+    ),
+]
+
+Precision = Annotated[
+    str,
+    typer.Option(
+        "--precision",
+        metavar="float32|bfloat16",
+        help="What a pre-trained encoder computes in; bfloat16 is faster where the processor has it.",
     ),
 ]
 
