@@ -71,8 +71,8 @@ def run(out: Path, calls: Path, options: list[str], every: int = 1000) -> None:
         while process.poll() is None:
             n_parts = len(list((out / "files").glob("part-*.parquet")))
             memory = [
-                resident_kb(process.pid, "RssAnon"),
-                *(resident_kb(p, "RssAnon") for p in descendants(process.pid)),
+                anonymous_kb(process.pid),
+                *(anonymous_kb(p) for p in descendants(process.pid)),
             ]
             best = peaks.setdefault(n_parts * 256 // every, [0, 0])
             best[:] = max(best[0], memory[0]), max(best[1], sum(memory[1:]))

@@ -1,6 +1,6 @@
 """A disk that refuses at a write: the run ends with what the system says, and the next completes it.
 
-    PCQTOOL_TEST_WRITES=all pytest tests/batch/test_full.py -s     at each single write, instead of at some
+PCQTOOL_TEST_WRITES=all pytest tests/batch/test_full.py -s     at each single write, instead of at some
 """
 
 from __future__ import annotations
