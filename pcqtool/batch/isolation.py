@@ -28,7 +28,7 @@ PIECE = 4  # chunks of up to 30 s, 2 MB each
 GRACE_S = 10.0  # until a process that does not end by its own alarm is given up: it hangs in the kernel
 MAX_BYTES = 4 << 30  # of memory that a decoder may fill
 POSSIBLE = "forkserver" in mp.get_all_start_methods()  # not on Windows
-_LOADED = ("__main__", __name__, "av", "onnxruntime", "soundfile", "soxr")  # before processes are forked
+_LOADED = (__name__, "av", "onnxruntime", "soundfile", "soxr")  # before processes are forked
 
 _lock = threading.RLock()  # a generator that is collected gives its worker back, wherever its thread is
 _idle: list[Worker] = []

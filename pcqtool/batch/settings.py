@@ -26,7 +26,8 @@ class BatchSettings:
         jobs: files decoded at the same time; 0 for one a processor core.
         limits: what a recording may cost; one beyond fails.
         timeout_s: a recording fails whose decoder gives nothing for this long, or crashes; 0 decodes in this process,
-            which a crash then ends.
+            which a crash then ends. Other processes need what ``multiprocessing`` needs: a script that guards its
+            main part with ``if __name__ == "__main__":``.
     """
 
     reading: Reading = field(default_factory=Reading)
@@ -34,7 +35,7 @@ class BatchSettings:
     batch_size: int = 32
     jobs: int = 0
     limits: Limits = field(default_factory=Limits)
-    timeout_s: float = 300.0
+    timeout_s: float = 0.0
 
     def __post_init__(self) -> None:
         if not 0.0 <= self.min_speech <= 1.0:

@@ -53,7 +53,7 @@ def log_as(form: str) -> None:
 def info(text: str, **facts: object) -> None:
     """Say what is going on; silent under ``--quiet``. The facts behind the text go into a log for programs alone."""
     if _level >= Level.NORMAL:
-        _say("info", text, **facts)
+        _say("info", text, facts=facts)
 
 
 def debug(text: str) -> None:
@@ -169,10 +169,18 @@ def is_terminal(stream: TextIO | None) -> bool:
     return stream is not None and stream.isatty() and os.environ.get("TERM") != "dumb"
 
 
-def _say(level: str, text: str, hint: str = "", *, mark: str = "", colour: str = "", **facts: object) -> None:
+def _say(
+    level: str,
+    text: str,
+    hint: str = "",
+    *,
+    mark: str = "",
+    colour: str = "",
+    facts: Mapping[str, object] | None = None,
+) -> None:
     if _as_json:
         now = datetime.now(UTC).isoformat(timespec="milliseconds")
-        line = {"time": now, "level": level, "message": text, **({"hint": hint} if hint else {}), **facts}
+        line = {"time": now, "level": level, "message": text, **({"hint": hint} if hint else {}), **(facts or {})}
         _write(sys.stderr, json.dumps(_jsonable(line)))
         return
     _write(sys.stderr, text, mark=mark, colour=colour)

@@ -43,7 +43,7 @@ def evaluate(
     label_map: options.LabelMapFile = None,
     all_classes: options.AllClasses = False,
     encoder_dir: options.EncoderDir = None,
-    recipe: options.RecipeName = "mini",
+    recipe: options.RecipeName = "best",
     encoder: options.Encoder = None,
     teacher: options.Teacher = None,
     epochs: options.Epochs = None,
@@ -55,6 +55,14 @@ def evaluate(
             "--validation", min=1, metavar="N", help="Speakers (texts, tenths of the files) that validate in a fold."
         ),
     ] = 1,
+    adapt: Annotated[
+        bool,
+        typer.Option(
+            "--adapt",
+            help="Centre each speaker's recordings in the frozen encoder's space first, those to be judged too, "
+            "without their labels; stamped on the result.",
+        ),
+    ] = False,
     device: options.Device = "auto",
     jobs: options.Jobs = 0,
     json: options.Json = False,
@@ -69,6 +77,8 @@ def evaluate(
         raise SettingsError(
             "one of --protocol, --test-corpus and --model is needed, and no more", "For example: --protocol loso"
         )
+    if adapt and protocol is None:
+        raise SettingsError("--adapt is for --protocol alone")
     from pcqtool.corpora.label_map import read_map
     from pcqtool.corpora.pool import open_pool
     from pcqtool.corpora.sources import sources
@@ -89,7 +99,8 @@ def evaluate(
 
         settings = load_recipe(recipe, epochs=epochs, seed=seed)
         repeats = range(seed, seed + seeds)
-        trainings = Trainings(settings, repeats, validation, out, device, encoder, teacher, n_jobs)
+        origins = settings.origins(encoder, teacher)
+        trainings = Trainings(settings, repeats, validation, out, device, *origins, n_jobs, adapt)
         if way is not None:
             evaluation = trainings.within(pool, way)
         else:

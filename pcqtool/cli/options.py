@@ -212,7 +212,7 @@ AllClasses = Annotated[
 RecipeName = Annotated[
     str,
     typer.Option(
-        "--recipe", metavar="NAME|FILE.toml", help="Training settings: mini, paper, or a file with the same keys."
+        "--recipe", metavar="NAME|FILE.toml", help="Training settings: best, mini, paper, or a file with the same keys."
     ),
 ]
 
@@ -221,14 +221,17 @@ Encoder = Annotated[
     typer.Option(
         "--encoder",
         metavar="DIR|ID",
-        help="Pre-trained speech encoder to build on: a directory, or a Hub id such as microsoft/wavlm-base.",
+        help="Pre-trained speech encoder to build on, instead of the recipe's: a directory, one in a folder that "
+        "PCQTOOL_ENCODERS names, or a Hub id such as microsoft/wavlm-base.",
     ),
 ]
 
 Teacher = Annotated[
     str | None,
     typer.Option(
-        "--teacher", metavar="DIR|ID", help="Pre-trained encoder that teaches a small model; none of it is kept."
+        "--teacher",
+        metavar="DIR|ID",
+        help="Pre-trained encoder that teaches, instead of the recipe's; none of it is kept.",
     ),
 ]
 

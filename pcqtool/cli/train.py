@@ -21,7 +21,7 @@ def train(
     root: options.Roots = None,
     label_map: options.LabelMapFile = None,
     all_classes: options.AllClasses = False,
-    recipe: options.RecipeName = "mini",
+    recipe: options.RecipeName = "best",
     encoder: options.Encoder = None,
     encoder_name: Annotated[
         str | None,
@@ -59,6 +59,7 @@ def train(
 
     chosen, renaming = sources(corpus, root or ()), read_map(label_map)
     settings = load_recipe(recipe, epochs=epochs, seed=seed)
+    encoder, teacher = settings.origins(encoder, teacher)
     pool = open_pool(chosen, renaming, all_classes)
     utterances = pool.utterances
     fold = holdout(utterances, seed, corpora=pool.origins)

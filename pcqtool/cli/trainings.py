@@ -33,6 +33,7 @@ class Trainings:
         device: as for ``choose_device``.
         encoder, teacher: directories or Hub ids.
         n_jobs: folds, and recordings, at the same time.
+        adapt: to speakers, within a corpus.
     """
 
     recipe: Recipe
@@ -43,6 +44,7 @@ class Trainings:
     encoder: str | None
     teacher: str | None
     n_jobs: int
+    adapt: bool = False
 
     def within(self, pool: Pool, protocol: Protocol) -> Evaluation:
         """Cross-validate: every part of the corpus, or of several, is tested on."""
@@ -58,7 +60,7 @@ class Trainings:
         device = choose_device(self.device)
         with console.counting("segments encoded") as count:
             experiment = Experiment(
-                pool.utterances, self.recipe, device, self.encoder, self.teacher, self.n_jobs, count
+                pool.utterances, self.recipe, device, self.encoder, self.teacher, self.n_jobs, count, self.adapt
             )
         results = self._run(experiment, folds)
         return conclude(experiment, pool.name, protocol, folds, results).of_corpora(corpora=pool.describe())

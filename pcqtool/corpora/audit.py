@@ -8,9 +8,11 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from pcqtool.audio.discover import EXTENSIONS
 from pcqtool.corpora.base import Corpus, Utterance
 from pcqtool.corpora.contents import Contents, read_all
 from pcqtool.corpora.faults import Fault, FaultsError, Kind
+from pcqtool.corpora.files import files
 from pcqtool.corpora.groups import leaking, notes
 from pcqtool.corpora.release import Expected, expected
 from pcqtool.corpora.repeats import repeated
@@ -99,12 +101,8 @@ def _absolute(path: Path) -> Path:
 
 
 def _below(root: Path) -> set[Path]:
-    """Find the recordings below a root; what is hidden is none."""
-    from pcqtool.audio.discover import EXTENSIONS
-
-    folder = _absolute(root if root.is_dir() else root.parent)
-    files = (path for path in folder.rglob("*") if path.suffix.lower() in EXTENSIONS and path.is_file())
-    return {path for path in files if not any(part.startswith(".") for part in path.relative_to(folder).parts)}
+    """Find the recordings below a root."""
+    return set(files(_absolute(root if root.is_dir() else root.parent), *EXTENSIONS))
 
 
 def _outside(utterance: Utterance, contents: Contents | None) -> Iterator[Fault]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Collection
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path, PureWindowsPath
@@ -32,6 +33,14 @@ class Entry:
     place: str
     folder: Path
     row: Row
+
+    @property
+    def path(self) -> Path | None:
+        """The recording that it is about; None if it names none that is there."""
+        name = _text(self.row, "file_name")
+        with suppress(CorpusError):
+            return None if name is None else self._path(name)
+        return None
 
     def utterance(self, also: Collection[str] = ()) -> Utterance:
         """Read the row.

@@ -3,9 +3,17 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 
+from pcqtool.corpora.base import Utterance
+from pcqtool.corpora.faults import Fault, FaultsError, Kind
 from pcqtool.errors import CorpusError
+
+Make = Callable[[Path, re.Match[str]], Utterance | None]
+
+MISSING = "labelled, but not there"
+_FOREIGN = "Move it elsewhere, or use the corpus 'manifest' for recordings of your own."
 
 
 def files(root: Path, *suffixes: str) -> list[Path]:
@@ -17,8 +25,8 @@ def files(root: Path, *suffixes: str) -> list[Path]:
     return sorted(path for path in found if not any(map(_is_litter, path.relative_to(root).parts)))
 
 
-def recordings(title: str, root: Path, name: str, example: str) -> list[tuple[Path, re.Match[str]]]:
-    """Find a corpus's WAV files below a folder, sorted by name, each with the match of ``name``.
+def recordings(title: str, root: Path, name: str, example: str, make: Make) -> list[Utterance]:
+    """List a corpus's WAV files below a folder, sorted by name.
 
     A file that is there twice (some archives hold a folder within a folder of the same) counts once: the copy that
     lies less deep.
@@ -28,30 +36,61 @@ def recordings(title: str, root: Path, name: str, example: str) -> list[tuple[Pa
         root: the folder that holds the files, at any depth.
         name: regular expression for the end of a path without its suffix, after a ``/``; case does not matter.
         example: a name of the corpus, and what its parts are.
+        make: gives the utterance of a path and the match of its name; None for one that is left out. A ``CorpusError``
+            says that a name cannot be right.
 
     Raises:
-        CorpusError: if there are no files, one has another name, or two differ that have the same.
+        FaultsError: if some have another name, are named wrongly, or differ although they have the same name.
+        CorpusError: if there are no files.
     """
     pattern = re.compile(rf"(?:.*/)?(?P<recording>{name})", re.IGNORECASE)
-    found: dict[str, tuple[Path, re.Match[str]]] = {}
+    places: dict[str, Path] = {}
+    found: dict[str, Utterance | None] = {}
+    faults: list[tuple[Fault, str]] = []
     for path in sorted(files(root, ".wav"), key=lambda path: (len(path.parts), path)):
         match = pattern.fullmatch(path.with_suffix("").as_posix())
         if match is None:
-            raise CorpusError(
-                f"{title}: {path} is not named as its recordings are ({example})",
-                "Move it elsewhere, or use the corpus 'manifest' for recordings of your own.",
-            )
-        first, _ = found.setdefault(match["recording"].lower(), (path, match))
+            what, hint = f"is not named as its recordings are ({example})", _FOREIGN
+            faults.append((Fault(Kind.EXTRA, what, path), hint))
+            continue
+        key = match["recording"].lower()
+        first = places.setdefault(key, path)
         if first.stat().st_size != path.stat().st_size:
-            raise CorpusError(
-                f"{title}: {first} and {path} have one name, but differ",
-                "Give the folder that holds only one of them.",
-            )
-    if not found:
+            what, hint = f"has the name of {first}, but differs", "Give the folder that holds only one of them."
+            faults.append((Fault(Kind.DUPLICATED, what, path), hint))
+        elif first is path:
+            try:
+                found[key] = make(path, match)
+            except CorpusError as error:
+                faults.append((Fault(Kind.MISLABELLED, error.what, path), error.hint))
+    utterances = [each for key in sorted(found) if (each := found[key]) is not None]
+    if faults:
+        first_fault, hint = faults[0]
+        what = f"{title}: {first_fault.path} {first_fault.what}"
+        raise FaultsError(what, hint, [fault for fault, _ in faults], utterances)
+    if not utterances:
         packed = next(iter(files(root, ".zip", ".gz", ".tar", ".rar", ".7z")), None)
         hint = f"Unpack {packed} first." if packed else "Give the folder that its archive was unpacked in."
         raise CorpusError(f"{title}: no recordings in {root} ({example})", hint)
-    return [found[key] for key in sorted(found)]
+    return utterances
+
+
+def present(place: str, utterances: list[Utterance], hint: str) -> list[Utterance]:
+    """Give utterances back whose recordings are all there.
+
+    Args:
+        place: the corpus or its table, for messages.
+        utterances: as tables list them.
+        hint: what to do where some are missing.
+
+    Raises:
+        FaultsError: if some are missing.
+    """
+    missing = [each.path for each in utterances if not each.path.is_file()]
+    if missing:
+        what = f"{place}: {len(missing)} of {len(utterances)} labelled recordings are missing, first {missing[0]}"
+        raise FaultsError(what, hint, [Fault(Kind.MISSING, MISSING, path) for path in missing], utterances)
+    return utterances
 
 
 def _is_litter(part: str) -> bool:

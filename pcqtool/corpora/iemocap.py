@@ -9,6 +9,7 @@ from typing import ClassVar
 
 from pcqtool.corpora.base import Utterance
 from pcqtool.corpora.faults import Fault, FaultsError, Kind
+from pcqtool.corpora.files import present
 from pcqtool.corpora.release import Expected
 from pcqtool.errors import CorpusError
 
@@ -65,14 +66,9 @@ class IEMOCAP:
         listed = [each for folder in evaluations for table in _tables(folder) for each in _read(table)]
         found = [each for each in listed if isinstance(each, Utterance)]
         unread = [each for each in listed if isinstance(each, Fault)]
-        missing = [each.path for each in found if not each.path.is_file()]
-        faults = unread + [Fault(Kind.MISSING, "labelled, but not there", path) for path in missing]
         if unread:
-            raise FaultsError(f"IEMOCAP: {unread[0].path}, {unread[0].what}", "", faults, found)
-        if missing:
-            what = f"IEMOCAP: labelled recordings are missing, first {missing[0]}"
-            raise FaultsError(what, "Unpack the release again; sentences/wav must be complete.", faults, found)
-        return found
+            raise FaultsError(f"IEMOCAP: {unread[0].path}, {unread[0].what}", "", unread, found)
+        return present("IEMOCAP", found, "Unpack the release again; sentences/wav must be complete.")
 
 
 def _tables(folder: Path) -> list[Path]:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from pcqtool.audio.discover import EXTENSIONS
 from pcqtool.corpora.entry import Entry
+from pcqtool.corpora.files import files
 from pcqtool.corpora.rows import READERS, read
 from pcqtool.errors import CorpusError
 
@@ -49,13 +50,13 @@ def _listed(table: Path) -> Iterator[Entry]:
 
 def _sorted_by_label(root: Path) -> Iterator[Entry]:
     """Read folders named after labels; a recording beside them would have none."""
-    if loose := [path for path in sorted(root.iterdir()) if _is_recording(path)]:
+    if loose := [path for path in files(root, *EXTENSIONS) if path.parent == root]:
         raise CorpusError(
             f"{root}: no metadata.csv in this folder, and {len(loose)} recordings lie in no label's, "
             f"first {loose[0].name}",
             "Put them into folders named after labels (anger/1.wav), or list them in metadata.csv.",
         )
-    found = [(folder, path) for folder in _folders(root) for path in _recordings(folder)]
+    found = [(folder, path) for folder in _folders(root) for path in files(folder, *EXTENSIONS)]
     if not found:
         raise CorpusError(
             f"{root}: no metadata.csv or metadata.jsonl in this folder, and no folder of recordings",
@@ -69,12 +70,3 @@ def _sorted_by_label(root: Path) -> Iterator[Entry]:
 
 def _folders(root: Path) -> list[Path]:
     return sorted(path for path in root.iterdir() if path.is_dir() and not path.name.startswith("."))
-
-
-def _recordings(folder: Path) -> list[Path]:
-    found = (path for path in folder.rglob("*") if _is_recording(path))
-    return sorted(path for path in found if not any(part.startswith(".") for part in path.relative_to(folder).parts))
-
-
-def _is_recording(path: Path) -> bool:
-    return path.suffix.lower() in EXTENSIONS and not path.name.startswith(".") and path.is_file()

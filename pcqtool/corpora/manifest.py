@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import ClassVar
 
 from pcqtool.corpora.base import Utterance
-from pcqtool.corpora.entry import REQUIRED, stretch
+from pcqtool.corpora.entry import REQUIRED, Entry, stretch
+from pcqtool.corpora.faults import Fault, FaultsError, Kind
 from pcqtool.corpora.layout import entries
 from pcqtool.errors import CorpusError, PcqtoolError
 from pcqtool.labels import in_order
@@ -48,8 +49,9 @@ class Manifest:
         """Give the utterances in the order of the manifest, those of folders sorted by name.
 
         Raises:
-            CorpusError: if a column or a file is missing, a label is unknown, an utterance is listed twice or a
-                time is impossible; with the line of the first fault, and how many there are.
+            FaultsError: if a column or a file is missing, a label is unknown, an utterance is listed twice or a
+                time is impossible; with the line of every fault, the first one's in the message.
+            CorpusError: if there is no such table or folder, or nothing in it.
         """
         return list(self._utterances)
 
@@ -57,7 +59,7 @@ class Manifest:
     def _utterances(self) -> tuple[Utterance, ...]:
         places: dict[tuple[object, ...], str] = {}
         found: list[Utterance] = []
-        faults: list[tuple[str, PcqtoolError]] = []
+        faults: list[tuple[Entry, PcqtoolError]] = []
         for entry in entries(self.root):
             try:
                 utterance = entry.utterance(self.also)
@@ -66,11 +68,11 @@ class Manifest:
                     raise CorpusError(f"the same recording as in {first}", "List every stretch of audio once.")
                 found.append(utterance)
             except PcqtoolError as fault:
-                faults.append((entry.place, fault))
+                faults.append((entry, fault))
         if faults:
-            place, first_fault = faults[0]
-            more = f" ({len(faults)} faults in all)" if len(faults) > 1 else ""
-            raise CorpusError(f"{place}: {first_fault.what}{more}", first_fault.hint)
+            first_entry, first_fault = faults[0]
+            named = [Fault(Kind.LISTING, f"{where.place}: {fault.what}", where.path) for where, fault in faults]
+            raise FaultsError(f"{first_entry.place}: {first_fault.what}", first_fault.hint, named, found)
         if not found:
             raise CorpusError(
                 f"{self.root}: no utterances", f"It needs the columns {' and '.join(REQUIRED)}, and rows."

@@ -18,6 +18,19 @@ WEIGHTS = "model.safetensors"
 _WIDTHS = ("d_model", "hidden_size")
 
 
+def nearby(source: str | Path) -> str | Path:
+    """Give the directory of an encoder's name in a folder that ``PCQTOOL_ENCODERS`` names; else the source as it is.
+
+    ``openai/whisper-base`` lies in ``whisper-base``. A directory that is named as such comes first.
+    """
+    if isinstance(source, Path) or Path(source).is_dir():
+        return source
+    name = source.rpartition("/")[2]
+    folders = [Path(folder).expanduser() for folder in os.environ.get(VARIABLE, "").split(os.pathsep) if folder]
+    places = [place for folder in folders for place in (folder, folder / name) if place.name == name]
+    return next((place for place in places if (place / CONFIG).is_file()), source)
+
+
 @dataclass(frozen=True)
 class Places:
     """Where to look: folders, then the Hub's cache on this machine, then the Hub itself if that is allowed.

@@ -6,7 +6,7 @@ import tomllib
 from dataclasses import dataclass
 from importlib import resources
 
-SHARED_SPEAKERS, CHOSEN_ON_TEST, NOT_SAID = "S", "T", "?"
+SHARED_SPEAKERS, CHOSEN_ON_TEST, ADAPTED, NOT_SAID = "S", "T", "A", "?"
 
 
 @dataclass(frozen=True)
@@ -18,7 +18,8 @@ class Published:
         system: name of the model.
         wa: weighted accuracy in per cent.
         protocol: how training and test were parted; this tool's word where it is the same.
-        leaks: ``S``, speakers are shared; ``T``, something was chosen on the test part; ``?``, it is not said.
+        leaks: ``S``, speakers are shared; ``T``, something was chosen on the test part; ``A``,
+            models were adapted to the test speakers without labels; ``?``, it is not said.
         source: where it was published.
         ua: unweighted accuracy in per cent; None where it was not given.
     """

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from pcqtool.errors import ReportError
-from pcqtool.report.published import CHOSEN_ON_TEST, SHARED_SPEAKERS, Published, published
+from pcqtool.report.published import ADAPTED, CHOSEN_ON_TEST, SHARED_SPEAKERS, Published, published
 from pcqtool.report.run import UNKNOWN, Run, read_run
 from pcqtool.report.study import COLUMNS, table
 from pcqtool.tables.atomic import replacing
@@ -26,6 +26,7 @@ What makes a figure look better than it is stands in the column *leak*:
 | --- | --- |
 | S | speakers of the test part were also in training: the figure says little about new speakers |
 | T | the checkpoint, or a setting, was chosen on the test part, or the model was trained on it |
+| A | the test speaker's own recordings were centred first, without their labels: they must be many |
 | ? | the source does not say how training and test were parted |
 | – | speakers apart, nothing chosen on the test part |
 """
@@ -109,9 +110,10 @@ def _published_row(figure: Published) -> tuple[str, float, list[str]]:
 
 
 def leaks(run: Run) -> str:
-    """Give a run's marks, from what was counted on its parts."""
+    """Give a run's marks, from what was counted on its parts and what its models were given."""
     marks = [SHARED_SPEAKERS] if run.shared.get("speakers") else []
     marks += [CHOSEN_ON_TEST] if run.metrics.get("leaks") else []
+    marks += [ADAPTED] if run.metrics.get("adapted") else []
     return " ".join(marks) or "–"
 
 

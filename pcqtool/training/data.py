@@ -30,6 +30,7 @@ class SegmentSet:
         view: ``(S,)`` number of the view.
         states: ``(S, n, T, D)`` in half precision, the n hidden states that a frozen encoder makes of each segment, if
             they are kept.
+        offsets: ``(U, n, D)``, to be taken off the hidden states of each utterance, where they are adapted to speakers.
     """
 
     samples: NDArray[np.int16]
@@ -37,6 +38,7 @@ class SegmentSet:
     utterance: NDArray[np.int64]
     view: NDArray[np.int64]
     states: NDArray[np.float16] | None = None
+    offsets: NDArray[np.float32] | None = None
 
     def waves(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
         """Give segments as the model takes them, ``(len(rows), 48000)``."""

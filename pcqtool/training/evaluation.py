@@ -96,5 +96,6 @@ def _settings(metrics: Mapping[str, Any]) -> dict[str, Any]:
         "recipe",
         "encoder",
         "teacher",
+        "adapted",
     )
     return {name: metrics[name] for name in names if name in metrics}

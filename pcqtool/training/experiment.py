@@ -19,6 +19,7 @@ from pcqtool.model.directory import ModelConfig, network
 from pcqtool.model.encoders import Encoder, MiniEncoder
 from pcqtool.model.encoders.pretrained import load_pretrained
 from pcqtool.model.pcq import PCQ, PCQConfig
+from pcqtool.training.adapt import speaker_offsets
 from pcqtool.training.calibration import fit_temperature
 from pcqtool.training.checkpoint import Checkpoint
 from pcqtool.training.data import SegmentSet, build_segments
@@ -27,7 +28,7 @@ from pcqtool.training.fit import Epoch, best_epoch, file_probabilities, fit, jud
 from pcqtool.training.imitation import imitate, keep_imitated
 from pcqtool.training.recipe import Recipe
 from pcqtool.training.splits import Fold
-from pcqtool.training.teacher import Teacher, hear_teacher, teach
+from pcqtool.training.teacher import Teacher, hear_teacher, mean_frames, teach
 
 
 @dataclass(frozen=True)
@@ -65,6 +66,7 @@ class Experiment:
         teacher: directory or Hub id of the pre-trained encoder to learn from; only for a recipe that distils.
         n_jobs: recordings read at the same time.
         on_states: told of how many segments of how many a frozen encoder's hidden states are computed.
+        adapt: take what is the same in all of a speaker's recordings out of a frozen encoder's frames, and a teacher's.
 
     Attributes:
         labels: the classes, in the order of the logits.
@@ -86,6 +88,7 @@ class Experiment:
         teacher: str | None = None,
         n_jobs: int = 1,
         on_states: Callable[[int, int], None] = lambda done, total: None,
+        adapt: bool = False,
     ) -> None:
         taught = recipe.distil is not None or recipe.imitation is not None
         if taught and teacher is None:
@@ -98,6 +101,7 @@ class Experiment:
         self.device = device
         self.encoder = encoder
         self.teacher = teacher if taught else None
+        self.adapt = adapt
         self.labels = in_order(utterance.label for utterance in utterances)
         if len(self.labels) < 2:
             raise CorpusError(f"the corpus has nothing but {', '.join(self.labels)}", "Two or more are needed.")
@@ -115,6 +119,23 @@ class Experiment:
         self._teacher: Teacher | None = None
         if self.teacher is not None:
             self._teacher = hear_teacher(self.teacher, self.data, recipe, self.config.encoder, device, on_states)
+        if adapt:
+            self._adapt()
+
+    def _adapt(self) -> None:
+        """Take speakers' offsets off the encoder's frames and the teacher's means."""
+        states = self.data.states
+        if states is None:
+            raise SettingsError(
+                f"recipe {self.recipe.name} cannot be adapted to speakers",
+                "That needs a frozen pre-trained --encoder, and cache = true.",
+            )
+        means = mean_frames(states, self.data, range(states.shape[1]))
+        offsets = speaker_offsets(means, self.data, self.utterances).reshape(-1, states.shape[1], states.shape[3])
+        self.data = replace(self.data, offsets=offsets)
+        if self._teacher is not None and self._teacher.means is not None:
+            taken_off = speaker_offsets(self._teacher.means, self.data, self.utterances)[self.data.utterance]
+            self._teacher = replace(self._teacher, means=self._teacher.means - taken_off)
 
     @property
     def origins(self) -> dict[str, str | None]:

@@ -66,10 +66,13 @@ def perceive(model: PCQ, data: SegmentSet, rows: NDArray[np.int64]) -> Inputs:
 
 
 def recall(data: SegmentSet, rows: NDArray[np.int64], device: torch.device) -> Tensor:
-    """Give the kept hidden states of segments, ``(len(rows), n, T, D)`` in float32."""
+    """Give the kept hidden states of segments, ``(len(rows), n, T, D)`` in float32, less the offsets of speakers."""
     if data.states is None:
         raise ValueError("no hidden states are kept")
-    return torch.from_numpy(data.states[rows]).to(device).float()
+    states = torch.from_numpy(data.states[rows]).to(device).float()
+    if data.offsets is None:
+        return states
+    return states - torch.from_numpy(data.offsets[data.utterance[rows]]).to(device)[:, :, None]
 
 
 def with_statistics(config: PCQConfig, data: SegmentSet, train: Sequence[int]) -> PCQConfig:

@@ -111,6 +111,8 @@ class Recipe:
     Attributes:
         name: of the recipe.
         network: settings of ``PCQConfig`` that differ from its defaults.
+        encoder: directory or Hub id of the pre-trained encoder to build on, unless another is named; empty for none.
+        teacher: likewise of the one to learn from; empty for the encoder that the network builds on.
         epochs: passes over the training utterances, each time one view of every utterance.
         patience: epochs without a better validation loss after which training stops.
         batch_size: segments in a batch.
@@ -148,6 +150,8 @@ class Recipe:
 
     name: str
     network: Mapping[str, Any] = field(default_factory=dict)
+    encoder: str = ""
+    teacher: str = ""
     epochs: int = 60
     patience: int = 20
     batch_size: int = 16
@@ -194,6 +198,11 @@ class Recipe:
         if self.aggregation not in AGGREGATIONS:
             known = ", ".join(AGGREGATIONS)
             raise SettingsError(f"recipe {self.name}: unknown aggregation {self.aggregation!r}", f"Known: {known}.")
+
+    def origins(self, encoder: str | None = None, teacher: str | None = None) -> tuple[str | None, str | None]:
+        """Give the encoder to build on and the teacher: those that are named, else the recipe's own."""
+        encoder = encoder or self.encoder or None
+        return encoder, teacher or self.teacher or encoder
 
     def to_dict(self) -> dict[str, Any]:
         """Give the recipe as JSON values, for the model's provenance."""

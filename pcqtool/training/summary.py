@@ -78,7 +78,7 @@ def conclude(
     table = tabulate(judged, experiment.utterances, experiment.data, experiment.labels, recipe.aggregation, recipe.name)
     metrics = {
         "corpus": corpus,
-        **describe_protocol(protocol, folds, experiment.utterances),
+        **describe_protocol(protocol, folds, experiment.utterances, experiment.adapt),
         **summarise(Predictions.of(table, experiment.labels)),
         **describe_runs(experiment, results),
         **describe_origin(corpus, experiment.utterances, experiment.data),
@@ -88,14 +88,14 @@ def conclude(
 
 
 def describe_protocol(
-    protocol: Protocol, folds: Mapping[int, Sequence[Fold]], utterances: Sequence[Utterance]
+    protocol: Protocol, folds: Mapping[int, Sequence[Fold]], utterances: Sequence[Utterance], adapted: bool = False
 ) -> dict[str, Any]:
     """Say how the figures came about, and what has to be known before they are believed."""
     every = [fold for some in folds.values() for fold in some]
     return {
         "protocol": protocol.name,
         "protocol_title": protocol.title,
-        **stamp(protocol, every, utterances).to_dict(),
+        **stamp(protocol, every, utterances, adapted).to_dict(),
     }
 
 
@@ -106,6 +106,7 @@ def describe_runs(experiment: Experiment, results: Sequence[FoldResult]) -> dict
         "runs": [_run(experiment, result) for result in results],
         "recipe": experiment.recipe.to_dict(),
         **experiment.origins,
+        "adapted": experiment.adapt,
     }
 
 

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from pcqtool.corpora.base import Utterance
-from pcqtool.corpora.files import files
+from pcqtool.corpora.files import files, present
+from pcqtool.corpora.release import Expected
 from pcqtool.corpora.rows import read
 from pcqtool.errors import CorpusError, SettingsError
 from pcqtool.labels import canonical, in_order
@@ -47,6 +48,7 @@ class Audformat:
     citation = ""
     licence = ""
     url = "https://audeering.github.io/audformat/"
+    expected = Expected(exhaustive=False)  # what has no emotion of the vocabulary is left out
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -78,12 +80,7 @@ class Audformat:
             speaker, session, text_id = (each.get(segment) or each.get((file, None, None)) for each in groups)
             path, label = header.parent / file, labels[segment]
             found.append(Utterance(path, label, speaker, session, text_id, start_s, end_s))
-        if missing := [each.path for each in found if not each.path.is_file()]:
-            raise CorpusError(
-                f"{header}: {len(missing)} of {len(found)} labelled recordings are missing, first {missing[0]}",
-                "The recordings must lie below the folder of the header.",
-            )
-        return tuple(found)
+        return tuple(present(str(header), found, "The recordings must lie below the folder of the header."))
 
     def _emotion_tables(self, tables: Tables) -> Tables:
         if self.root.is_file() and self.root.name != HEADER:

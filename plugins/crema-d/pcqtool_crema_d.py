@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from pcqtool.corpora.base import Utterance
-from pcqtool.corpora.files import recordings
+from pcqtool.corpora.files import files, recordings
+from pcqtool.corpora.release import Expected
 from pcqtool.errors import CorpusError
 
 EMOTIONS = {
@@ -35,21 +37,29 @@ class CREMAD:
     )
     licence = "Open Database License 1.0, its contents under the Database Contents License 1.0."
     url = "https://github.com/CheyneyComputerScience/CREMA-D"
+    expected = Expected(
+        by_label={"anger": 1271, "disgust": 1271, "fear": 1271, "happiness": 1271, "neutral": 1087, "sadness": 1270},
+        exhaustive=False,  # the same as MP3 and video lie beside them
+    )
 
     def __init__(self, root: Path) -> None:
         self.root = root
 
     def utterances(self) -> list[Utterance]:
         """Give all recordings but the silent one; ``text_id`` is one of twelve sentences."""
-        found = recordings(self.title, self.root, NAME, "1001_DFA_ANG_XX.wav: actor, text, emotion, intensity")
-        with found[0][0].open("rb") as file:
-            if file.read(len(POINTER)) == POINTER:
-                raise CorpusError(
-                    f"{self.title}: {found[0][0]} is a pointer of Git LFS, not a recording",
-                    "Run 'git lfs pull' in the clone; an archive of GitHub does not hold the recordings.",
-                )
-        return [
-            Utterance(path, EMOTIONS[part["emotion"].upper()], speaker=part["actor"], text_id=part["text"].upper())
-            for path, part in found
-            if path.stem.upper() != SILENT
-        ]
+        for path in files(self.root, ".wav")[:1]:
+            with path.open("rb") as file:
+                if file.read(len(POINTER)) == POINTER:
+                    raise CorpusError(
+                        f"{self.title}: {path} is a pointer of Git LFS, not a recording",
+                        "Run 'git lfs pull' in the clone; an archive of GitHub does not hold the recordings.",
+                    )
+        return recordings(
+            self.title, self.root, NAME, "1001_DFA_ANG_XX.wav: actor, text, emotion, intensity", _utterance
+        )
+
+
+def _utterance(path: Path, part: re.Match[str]) -> Utterance | None:
+    if path.stem.upper() == SILENT:
+        return None
+    return Utterance(path, EMOTIONS[part["emotion"].upper()], speaker=part["actor"], text_id=part["text"].upper())

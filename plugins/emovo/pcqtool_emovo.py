@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from pcqtool.corpora.base import Utterance
 from pcqtool.corpora.files import recordings
+from pcqtool.corpora.release import Expected
 
 # The letters stand for the Italian names: disgusto, gioia, neutro, paura, rabbia, sorpresa, tristezza.
 EMOTIONS = {
@@ -32,18 +34,18 @@ class EMOVO:
     )
     licence = "Free for research; attribute the authors."
     url = "http://voice.fub.it/activities/corpora/emovo/index.html"
+    expected = Expected(
+        by_label=dict.fromkeys(labels, 84), by_speaker=dict.fromkeys(("f1", "f2", "f3", "m1", "m2", "m3"), 98)
+    )
 
     def __init__(self, root: Path) -> None:
         self.root = root
 
     def utterances(self) -> list[Utterance]:
         """Give all recordings; ``text_id`` is one of 14 sentences."""
-        return [
-            Utterance(
-                path,
-                EMOTIONS[part["emotion"].lower()],
-                speaker=part["speaker"].lower(),
-                text_id=part["text"].lower(),
-            )
-            for path, part in recordings(self.title, self.root, NAME, "dis-f1-b1.wav: emotion, speaker, text")
-        ]
+        return recordings(self.title, self.root, NAME, "dis-f1-b1.wav: emotion, speaker, text", _utterance)
+
+
+def _utterance(path: Path, part: re.Match[str]) -> Utterance:
+    emotion, speaker, text = (part[name].lower() for name in ("emotion", "speaker", "text"))
+    return Utterance(path, EMOTIONS[emotion], speaker=speaker, text_id=text)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from pcqtool.corpora.base import Utterance
 from pcqtool.corpora.files import recordings
+from pcqtool.corpora.release import Expected
 from pcqtool.errors import CorpusError
 
 # In the order of the numbers: 000001 to 000350 are neutral, the next 350 angry, and so on.
@@ -38,14 +39,17 @@ class ESD:
     )
     licence = "For research only, after signing the licence."
     url = "https://github.com/HLTSingapore/Emotional-Speech-Data"
+    expected = Expected(
+        by_label=dict.fromkeys(labels, 7000),
+        by_speaker=dict.fromkeys((f"{speaker:04}" for speaker in range(1, 21)), 5 * N_TEXTS),
+    )
 
     def __init__(self, root: Path) -> None:
         self.root = root
 
     def utterances(self) -> list[Utterance]:
         """Give all recordings; ``text_id`` is language and sentence (``zh-001``)."""
-        found = recordings(self.title, self.root, NAME, "0001_000351.wav: speaker, number")
-        return [self._utterance(path, part) for path, part in found]
+        return recordings(self.title, self.root, NAME, "0001_000351.wav: speaker, number", self._utterance)
 
     def _utterance(self, path: Path, part: re.Match[str]) -> Utterance:
         place, text = divmod(int(part["number"]) - 1, N_TEXTS)
@@ -53,7 +57,7 @@ class ESD:
         folders = EMOTIONS.keys() & {each.lower() for each in path.relative_to(self.root).parts}
         if emotion is None or folders - {emotion}:
             raise CorpusError(
-                f"{self.title}: {path} has a number of {emotion or 'no emotion'}",
+                f"has a number of {emotion or 'no emotion'}",
                 "The numbers are 1 to 350 for neutral, then 350 each for angry, happy, sad and surprise.",
             )
         language = "zh" if int(part["speaker"]) in MANDARIN else "en"

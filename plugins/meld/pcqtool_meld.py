@@ -7,7 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from pcqtool.corpora.base import Utterance
+from pcqtool.corpora.faults import Fault, FaultsError, Kind
 from pcqtool.corpora.files import files
+from pcqtool.corpora.release import Expected
 from pcqtool.corpora.rows import Row, read
 from pcqtool.errors import CorpusError, SettingsError
 from pcqtool.labels import canonical
@@ -45,6 +47,18 @@ class MELD:
     )
     licence = "GPL-3.0; the clips are of a television series."
     url = "https://affective-meld.github.io"
+    expected = Expected(
+        by_label={
+            "anger": 1605,
+            "disgust": 361,
+            "fear": 358,
+            "happiness": 2306,
+            "neutral": 6431,
+            "sadness": 1002,
+            "surprise": 1635,
+        },
+        exhaustive=False,  # the ten that are left out are there
+    )
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -54,13 +68,16 @@ class MELD:
         there = files(self.root, ".csv", *SUFFIXES)
         clips = _clips(there)
         rows = {key: row for split in SPLITS for key, row in self._rows(split, there) if key not in LEFT_OUT}
-        if missing := sorted(rows.keys() - clips.keys()):
-            clip = "{}: dia{}_utt{}.mp4".format(*missing[0])
-            raise CorpusError(
-                f"{self.title}: {len(missing)} of {len(rows)} clips are missing in {self.root}, first {clip}",
+        order = sorted(rows, key=lambda key: (SPLITS.index(key[0]), key))
+        found = [_utterance(clips[key], rows[key]) for key in order if key in clips]
+        if missing := ["{}: dia{}_utt{}.mp4".format(*key) for key in order if key not in clips]:
+            raise FaultsError(
+                f"{self.title}: {len(missing)} of {len(rows)} clips are missing in {self.root}, first {missing[0]}",
                 "Unpack MELD.Raw.tar.gz and the three archives in it, and keep the folders that they make.",
+                [Fault(Kind.MISSING, f"{clip} is labelled, but not there") for clip in missing],
+                found,
             )
-        return [_utterance(clips[key], rows[key]) for key in sorted(rows, key=lambda key: (SPLITS.index(key[0]), key))]
+        return found
 
     def _rows(self, split: str, there: list[Path]) -> Iterator[tuple[Key, Row]]:
         name = f"{split}_sent_emo.csv"

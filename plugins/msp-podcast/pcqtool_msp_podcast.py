@@ -6,6 +6,8 @@ import re
 from pathlib import Path
 
 from pcqtool.corpora.base import Utterance
+from pcqtool.corpora.files import present
+from pcqtool.corpora.release import Expected
 from pcqtool.corpora.rows import read
 from pcqtool.errors import CorpusError
 
@@ -43,6 +45,7 @@ class MSPPodcast:
     )
     licence = "For research after an agreement between your institution and the University of Texas at Dallas."
     url = "https://www.lab-msp.com/MSP/MSP-Podcast.html"
+    expected = Expected(exhaustive=False)  # releases differ in number, and turns without a class are left out
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -51,31 +54,20 @@ class MSPPodcast:
         """Give the labelled turns, sorted by name."""
         table = self._table()
         folder = self._recordings(table.parent)
-        present = frozenset(path.name for path in folder.iterdir())
-        found, missing = [], []
+        found = []
         for number, row in read(table):
             name, code = row.get("FileName") or "", row.get("EmoClass") or ""
             match = NAME.fullmatch(name)
             if not match or code not in {*EMOTIONS, *LEFT_OUT}:
                 raise CorpusError(f"{table}, line {number}: not a line of MSP-Podcast: {name!r} of class {code!r}")
-            if code in EMOTIONS and name not in NEVER_THERE - present:
+            if code in EMOTIONS and not (name in NEVER_THERE and not (folder / name).is_file()):
                 speaker = row.get("SpkrID") or "Unknown"
-                found.append(
-                    Utterance(
-                        folder / name,
-                        EMOTIONS[code],
-                        speaker=None if speaker == "Unknown" else speaker,
-                        session=match["podcast"],
-                    )
-                )
-                missing += [] if name in present else [name]
-        if missing:
-            raise CorpusError(
-                f"{self.title}: {len(missing)} of {len(found)} labelled turns are missing in {folder}, "
-                f"first {missing[0]}",
-                "Unpack all archives of one release; labels and recordings must be of the same.",
-            )
-        return sorted(found, key=lambda utterance: utterance.path.name)
+                known = None if speaker == "Unknown" else speaker
+                found.append(Utterance(folder / name, EMOTIONS[code], speaker=known, session=match["podcast"]))
+        found.sort(key=lambda utterance: utterance.path.name)
+        return present(
+            self.title, found, "Unpack all archives of one release; labels and recordings must be of the same."
+        )
 
     def _table(self) -> Path:
         for pattern in TABLES:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from pcqtool.corpora.base import Utterance
 from pcqtool.corpora.files import recordings
+from pcqtool.corpora.release import Download, Expected
 
 EMOTIONS = {
     "01": "neutral",
@@ -36,14 +38,26 @@ class RAVDESS:
     )
     licence = "CC BY-NC-SA 4.0; the owners sell commercial licences."
     url = "https://zenodo.org/records/1188976"
+    downloads = (
+        Download(
+            f"{url}/files/Audio_Speech_Actors_01-24.zip", "md5:bc696df654c87fed845eb13823edef8a", size_bytes=208_468_073
+        ),
+    )
+    expected = Expected(
+        by_label={label: 96 if label == "neutral" else 192 for label in EMOTIONS.values()},
+        by_speaker=dict.fromkeys((f"{actor:02}" for actor in range(1, 25)), 60),
+        exhaustive=False,  # songs and video may lie beside them
+    )
 
     def __init__(self, root: Path) -> None:
         self.root = root
 
     def utterances(self) -> list[Utterance]:
         """Give the spoken recordings; ``text_id`` is one of two statements."""
-        return [
-            Utterance(path, EMOTIONS[part["emotion"]], speaker=part["actor"], text_id=part["text"])
-            for path, part in recordings(self.title, self.root, NAME, "03-01-06-01-02-01-12.wav: seven numbers")
-            if (part["modality"], part["voice"]) == (SOUND_ONLY, SPEECH)
-        ]
+        return recordings(self.title, self.root, NAME, "03-01-06-01-02-01-12.wav: seven numbers", _utterance)
+
+
+def _utterance(path: Path, part: re.Match[str]) -> Utterance | None:
+    if (part["modality"], part["voice"]) != (SOUND_ONLY, SPEECH):
+        return None
+    return Utterance(path, EMOTIONS[part["emotion"]], speaker=part["actor"], text_id=part["text"])

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from pcqtool.corpora.base import Utterance
 from pcqtool.corpora.files import recordings
+from pcqtool.corpora.release import Expected
 
 EMOTIONS = {
     "a": "anger",
@@ -33,22 +35,25 @@ class SAVEE:
     )
     licence = "Free for research after registration."
     url = "http://kahlan.eps.surrey.ac.uk/savee/"
+    expected = Expected(
+        by_label={label: 120 if label == "neutral" else 60 for label in EMOTIONS.values()},
+        by_speaker=dict.fromkeys(("DC", "JE", "JK", "KL"), 120),
+        exhaustive=False,  # video may lie beside them
+    )
 
     def __init__(self, root: Path) -> None:
         self.root = root
 
     def utterances(self) -> list[Utterance]:
         """Give all recordings; ``text_id`` is the same wherever the same sentence is spoken."""
-        found = recordings(self.title, self.root, NAME, "DC/a01.wav or DC_a01.wav: speaker, emotion, number")
-        return [
-            Utterance(
-                path,
-                EMOTIONS[part["emotion"].lower()],
-                speaker=part["speaker"].upper(),
-                text_id=_text(part["emotion"].lower(), int(part["number"])),
-            )
-            for path, part in found
-        ]
+        example = "DC/a01.wav or DC_a01.wav: speaker, emotion, number"
+        return recordings(self.title, self.root, NAME, example, _utterance)
+
+
+def _utterance(path: Path, part: re.Match[str]) -> Utterance:
+    emotion = part["emotion"].lower()
+    text = _text(emotion, int(part["number"]))
+    return Utterance(path, EMOTIONS[emotion], speaker=part["speaker"].upper(), text_id=text)
 
 
 def _text(emotion: str, number: int) -> str:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from pcqtool.corpora.base import Utterance
 from pcqtool.corpora.files import recordings
+from pcqtool.corpora.release import Expected
 
 EMOTIONS = {
     "angry": "anger",
@@ -33,18 +35,16 @@ class TESS:
     )
     licence = "CC BY-NC 4.0."
     url = "https://doi.org/10.5683/SP2/E8H2MF"
+    expected = Expected(by_label=dict.fromkeys(labels, 400), by_speaker={"OAF": 1400, "YAF": 1400})
 
     def __init__(self, root: Path) -> None:
         self.root = root
 
     def utterances(self) -> list[Utterance]:
         """Give all recordings; ``text_id`` is the word."""
-        return [
-            Utterance(
-                path,
-                EMOTIONS[part["emotion"].lower()],
-                speaker=f"{part['age'].upper()}AF",
-                text_id=part["word"].lower(),
-            )
-            for path, part in recordings(self.title, self.root, NAME, "OAF_back_angry.wav: speaker, word, emotion")
-        ]
+        return recordings(self.title, self.root, NAME, "OAF_back_angry.wav: speaker, word, emotion", _utterance)
+
+
+def _utterance(path: Path, part: re.Match[str]) -> Utterance:
+    speaker = f"{part['age'].upper()}AF"
+    return Utterance(path, EMOTIONS[part["emotion"].lower()], speaker=speaker, text_id=part["word"].lower())

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from pcqtool.corpora.base import Utterance
 from pcqtool.corpora.files import recordings
+from pcqtool.corpora.release import Download, Expected
 
 EMOTIONS = {"A": "anger", "H": "happiness", "N": "neutral", "S": "sadness"}
 NAME = rf"(?P<speaker>S[FM]\d+)_F\d+_(?P<emotion>[{''.join(EMOTIONS)}])\d+"
@@ -26,13 +28,18 @@ class URDU:
     )
     licence = "For research only."
     url = "https://github.com/siddiquelatif/URDU-Dataset"
+    downloads = (
+        Download("https://github.com/siddiquelatif/URDU-Dataset/archive/4b546d4e0fa36d1c86c53a281631b2ab7ce2fdec.zip"),
+    )
+    expected = Expected(by_label=dict.fromkeys(labels, 100))
 
     def __init__(self, root: Path) -> None:
         self.root = root
 
     def utterances(self) -> list[Utterance]:
         """Give all recordings; what is said is not known."""
-        return [
-            Utterance(path, EMOTIONS[part["emotion"].upper()], speaker=part["speaker"].upper())
-            for path, part in recordings(self.title, self.root, NAME, "SM1_F1_A01.wav: speaker, number, emotion")
-        ]
+        return recordings(self.title, self.root, NAME, "SM1_F1_A01.wav: speaker, number, emotion", _utterance)
+
+
+def _utterance(path: Path, part: re.Match[str]) -> Utterance:
+    return Utterance(path, EMOTIONS[part["emotion"].upper()], speaker=part["speaker"].upper())

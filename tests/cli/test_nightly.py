@@ -82,7 +82,7 @@ def test_loops_pipes_and_devices_are_passed_over_and_named_ones_are_rows(label, 
     (tmp_path / "calls" / "null.wav").symlink_to("/dev/zero")
     assert label()[0] == 0
     assert rows("status") == {"a.wav": "ok"}
-    assert label(tmp_path / "calls" / "pipe.wav", "/dev/zero", "--out", "named.parquet")[0] == 3
+    assert label(tmp_path / "calls" / "pipe.wav", "/dev/zero", "--out", "named.parquet")[0] == 0
     named = dict(read_files(Path("named.parquet")).select("file", "error").iter_rows())
     assert {error for error in named.values() if error} == {"is no regular file"}
 
@@ -178,8 +178,8 @@ def test_an_output_folder_that_goes_away_is_told_and_done_again(label, write_wav
     assert (code, "unexpected" in err) in ((0, False), (1, False))
     assert label("--out", out)[0] == 0
     label("--out", "undisturbed.parquet")
-    assert_frame_equal(read_files(Path(out)), read_files(Path("undisturbed.parquet")))
-    assert_frame_equal(read_segments(Path(out)), read_segments(Path("undisturbed.parquet")))
+    for read, order in ((read_files, ["file"]), (read_segments, ["file", "segment"])):
+        assert_frame_equal(read(Path(out)).sort(order), read(Path("undisturbed.parquet")).sort(order))
 
 
 def test_a_file_that_grows_while_it_is_read_is_done_again_by_the_next_run(label, tmp_path, write_wave, monkeypatch):

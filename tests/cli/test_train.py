@@ -184,12 +184,16 @@ def test_a_model_is_not_trained_over(train, tmp_path):
         ({"root": None}, 1, "PCQTOOL_CORPORA"),
         ({"root": "nowhere"}, 1, "nowhere does not exist"),
         ({"recipe": "maxi"}, 2, "Shipped: best, mini, paper"),
-        ({"recipe": "mini"}, 2, "--teacher"),
-        ({"recipe": "paper"}, 2, "--encoder"),
+        ({"recipe": "mini"}, 1, "the encoder openai/whisper-base"),
+        ({"recipe": "best"}, 1, "PCQTOOL_ENCODERS"),
+        ({"recipe": "paper"}, 1, "the encoder microsoft/wavlm-base"),
+        ({"recipe": "taught.toml"}, 2, "Name a pre-trained encoder's directory with --teacher"),
     ],
     ids=str,
 )
-def test_what_is_missing_is_named(train, tmp_path, changes, code, said):
+def test_what_is_missing_is_named(train, tmp_path, monkeypatch, changes, code, said):
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    (tmp_path / "taught.toml").write_text("[distil]\nsoft = 1.0\n", encoding="utf-8")
     got, out, err = train("--out", "m", **changes)
     assert (got, out) == (code, "")
     assert said in err
@@ -300,3 +304,49 @@ def test_a_tuned_encoder_is_not_left_out(train, tiny_whisper, tmp_path):
     assert "frozen = true" in err
     assert not list((tmp_path / "m").iterdir())
     assert train("--out", "m", "--epochs", "1", "--encoder-name", "some/whisper")[0] == 2
+
+
+@pytest.fixture(scope="session")
+def tiny_wavlm(tmp_path_factory):
+    """The directory of a very small WavLM with random weights."""
+    import torch
+    from transformers import WavLMConfig, WavLMModel
+
+    sizes = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 32}
+    front_end = {"conv_dim": [8] * 7, "num_conv_pos_embeddings": 16, "num_conv_pos_embedding_groups": 2}
+    directory = tmp_path_factory.mktemp("encoders") / "tiny-wavlm"
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        WavLMModel(WavLMConfig(**sizes, **front_end)).save_pretrained(directory)
+    return directory
+
+
+TUNED = """
+batch_size = 8
+lr = 1e-2
+encoder_lr = 1e-3
+warmup = 3
+n_views = 0
+
+[network]
+pool = [8, 4]
+hidden = []
+channels = [4, 8]
+strides = [2, 2]
+"""
+
+
+def test_a_wavlm_is_tuned_with_the_rest_saved_and_labels(train, toy_root, tiny_wavlm, tmp_path, capsys):
+    (tmp_path / "tuned.toml").write_text(TUNED, encoding="utf-8")
+    code, out, _ = train(
+        *("--encoder", str(tiny_wavlm), "--out", "m", "--epochs", "12", "--json"), recipe=str(tmp_path / "tuned.toml")
+    )
+    assert code == 0
+    losses = [line["loss"] for line in json.loads(out)["history"]]
+    assert min(losses) < 0.8 * losses[0]
+    before, after = load_file(tiny_wavlm / "model.safetensors"), load_file("m/model.safetensors")
+    name = "encoder.layers.0.attention.q_proj.weight"
+    assert not before[name].equal(after[f"encoder.model.{name}"])
+    wavs = [str(path) for path in sorted(toy_root.glob("*.wav"))[:4]]
+    assert app.main(["label", *wavs, "--model", "m", "--vad", "off", "--device", "cpu"]) == 0
+    assert pl.read_parquet("results.parquet")["status"].to_list() == ["ok"] * 4

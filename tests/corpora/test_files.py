@@ -4,14 +4,23 @@ import re
 
 import pytest
 
-from pcqtool.corpora.files import files, recordings
+from pcqtool.corpora.base import Utterance
+from pcqtool.corpora.faults import FaultsError
+from pcqtool.corpora.files import files, present, recordings
 from pcqtool.errors import CorpusError
 
 NAME = r"(?P<speaker>[ab])_(?P<number>\d)"
 
 
 def find(root):
-    return recordings("Corpus", root, NAME, "a_1.wav: speaker, number")
+    def make(path, part):
+        if part["number"] == "9":
+            raise CorpusError("has no number nine")
+        return (
+            Utterance(path, "anger", speaker=part["speaker"], text_id=part["number"]) if part["number"] > "0" else None
+        )
+
+    return recordings("Corpus", root, NAME, "a_1.wav: speaker, number", make)
 
 
 def place(root, *names, content=""):
@@ -24,8 +33,8 @@ def place(root, *names, content=""):
 def test_recordings_are_found_at_any_depth_in_the_order_of_their_names(tmp_path):
     place(tmp_path, "z/a_1.wav", "y/x/b_1.WAV", "A_2.wav", "readme.txt")
     found = find(tmp_path)
-    assert [path.relative_to(tmp_path).as_posix() for path, _ in found] == ["z/a_1.wav", "A_2.wav", "y/x/b_1.WAV"]
-    assert [(part["speaker"], part["number"]) for _, part in found] == [("a", "1"), ("A", "2"), ("b", "1")]
+    assert [each.path.relative_to(tmp_path).as_posix() for each in found] == ["z/a_1.wav", "A_2.wav", "y/x/b_1.WAV"]
+    assert [(each.speaker, each.text_id) for each in found] == [("a", "1"), ("A", "2"), ("b", "1")]
 
 
 def test_what_is_hidden_is_passed_over(tmp_path):
@@ -41,7 +50,7 @@ def test_a_folder_of_which_another_part_is_hidden_is_not_passed_over(tmp_path):
 
 def test_a_folder_within_a_folder_of_the_same_counts_once(tmp_path):
     place(tmp_path, "corpus/a_1.wav", "corpus/corpus/a_1.wav", "corpus/corpus/b_1.wav", content="same")
-    assert [path.relative_to(tmp_path).as_posix() for path, _ in find(tmp_path)] == [
+    assert [each.path.relative_to(tmp_path).as_posix() for each in find(tmp_path)] == [
         "corpus/a_1.wav",
         "corpus/corpus/b_1.wav",
     ]
@@ -50,7 +59,7 @@ def test_a_folder_within_a_folder_of_the_same_counts_once(tmp_path):
 def test_two_recordings_of_one_name_are_an_error(tmp_path):
     place(tmp_path, "original/a_1.wav", content="48 kHz")
     place(tmp_path, "smaller/a_1.wav", content="16")
-    with pytest.raises(CorpusError, match=r"original/a_1\.wav and .*smaller/a_1\.wav have one name, but differ"):
+    with pytest.raises(CorpusError, match=r"smaller/a_1\.wav has the name of .*original/a_1\.wav, but differs"):
         find(tmp_path)
 
 
@@ -71,3 +80,26 @@ def test_no_recordings_are_an_error_that_says_what_to_do(tmp_path, name, hint):
 def test_no_folder_at_all_is_an_error(tmp_path):
     with pytest.raises(CorpusError, match="no recordings"):
         find(tmp_path / "nowhere")
+
+
+def test_all_faults_are_told_at_once_and_what_is_sound_is_listed(tmp_path):
+    place(tmp_path, "a_0.wav", "a_1.wav", "a_9.wav", "c_1.wav", "d_1.wav")
+    place(tmp_path, "z/a_1.wav", content="another")
+    with pytest.raises(FaultsError, match="4 faults in all") as caught:
+        find(tmp_path)
+    assert [(fault.kind, fault.path.relative_to(tmp_path).as_posix()) for fault in caught.value.faults] == [
+        ("mislabelled", "a_9.wav"),
+        ("extra", "c_1.wav"),
+        ("extra", "d_1.wav"),
+        ("duplicated", "z/a_1.wav"),
+    ]
+    assert [each.path.name for each in caught.value.found] == ["a_1.wav"]
+
+
+def test_recordings_that_tables_name_and_that_are_not_there_are_all_told(tmp_path):
+    place(tmp_path, "a.wav")
+    listed = [Utterance(tmp_path / f"{name}.wav", "anger") for name in "abc"]
+    assert present("Corpus", listed[:1], "Unpack it.") == listed[:1]
+    with pytest.raises(FaultsError, match=r"Corpus: 2 of 3 labelled recordings are missing, first .*b\.wav") as caught:
+        present("Corpus", listed, "Unpack it.")
+    assert [fault.path.name for fault in caught.value.faults] == ["b.wav", "c.wav"]

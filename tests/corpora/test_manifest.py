@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from pcqtool.corpora.base import Corpus, Utterance
+from pcqtool.corpora.faults import FaultsError
 from pcqtool.corpora.manifest import Manifest
 from pcqtool.errors import CorpusError
 
@@ -163,3 +164,12 @@ def test_an_empty_manifest_is_an_error(folder, content):
     (folder / "metadata.csv").write_text(content)
     with pytest.raises(CorpusError, match="no utterances"):
         Manifest(folder).labels  # noqa: B018
+
+
+def test_every_fault_is_told_and_what_is_sound_is_listed(folder):
+    csv(folder, "file_name,label", "a.wav,hungry", "b.wav,anger", "z.wav,anger")
+    with pytest.raises(FaultsError, match="2 faults in all") as caught:
+        Manifest(folder).utterances()
+    assert [fault.what.partition("metadata.csv, ")[2][:6] for fault in caught.value.faults] == ["line 2", "line 4"]
+    assert [fault.path for fault in caught.value.faults] == [folder / "a.wav", None]
+    assert [each.path.name for each in caught.value.found] == ["b.wav"]

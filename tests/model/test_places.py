@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -12,7 +13,7 @@ import pytest
 from pcqtool.errors import ModelError
 from pcqtool.model import places as places_module
 from pcqtool.model.config import EncoderSource, ModelConfig
-from pcqtool.model.places import Places
+from pcqtool.model.places import Places, nearby
 
 NETWORK = {"encoder": {"kind": "whisper", "architecture": {"d_model": 16}}}
 CONFIG = ModelConfig("head", ("a", "b"), NETWORK, encoder_source=EncoderSource("some/whisper", "0" * 64))
@@ -135,3 +136,17 @@ def test_a_model_that_holds_its_weights_has_no_candidates(tmp_path: Path) -> Non
 def test_looking_needs_no_torch() -> None:
     code = "import sys, pcqtool.model.places, pcqtool.model.directory; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_an_encoder_is_found_by_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for folder in ("many/whisper-base", "alone/wavlm-base", "many/empty"):
+        (tmp_path / folder).mkdir(parents=True)
+    for folder in ("many/whisper-base", "alone/wavlm-base"):
+        (tmp_path / folder / "config.json").write_text("{}", encoding="utf-8")
+    monkeypatch.setenv("PCQTOOL_ENCODERS", f"{tmp_path / 'many'}{os.pathsep}{tmp_path / 'alone' / 'wavlm-base'}")
+    assert nearby("openai/whisper-base") == nearby("whisper-base") == tmp_path / "many" / "whisper-base"
+    assert nearby("microsoft/wavlm-base") == tmp_path / "alone" / "wavlm-base"
+    assert nearby("openai/empty") == "openai/empty"
+    assert nearby(str(tmp_path)) == str(tmp_path)
+    monkeypatch.setenv("PCQTOOL_ENCODERS", "")
+    assert nearby("openai/whisper-base") == "openai/whisper-base"

@@ -106,6 +106,7 @@ def test_a_page_is_written_once_and_checked(folder, tmp_path):
 def test_marks_come_from_counts():
     assert leaks(Run("a", Path(), {"shared": {"test": {"speakers": 0}}, "leaks": False})) == "–"
     assert leaks(Run("a", Path(), {"shared": {"test": {"speakers": 3}}, "leaks": True})) == "S T"
+    assert leaks(Run("a", Path(), {"shared": {"test": {"speakers": 0}}, "adapted": True})) == "A"
 
 
 def test_runs_without_provenance_say_so(tmp_path, write_run):

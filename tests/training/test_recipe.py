@@ -127,7 +127,20 @@ def test_every_setting_is_explained_with_its_default(kind):
     for each in fields(kind):
         if each.name in ("name", "network", "views", "distil", "specaugment", "imitation"):
             continue
+        if each.default == "":
+            assert f"| `{each.name}` | |" in text, each.name
+            continue
         default = str(list(each.default) if isinstance(each.default, tuple) else each.default)
         shown = default.lower() if isinstance(each.default, bool) else default
         assert f"| `{each.name}` | `{shown}` |" in text, each.name
         assert each.name in explained
+
+
+def test_a_recipe_names_what_it_builds_on_and_learns_from():
+    best, mini = load_recipe("best"), load_recipe("mini")
+    assert best.origins() == ("openai/whisper-base", "openai/whisper-base")
+    assert best.origins("mine") == ("mine", "mine")
+    assert best.origins(None, "wise") == ("openai/whisper-base", "wise")
+    assert mini.origins() == (None, "openai/whisper-base")
+    assert mini.origins(None, "wise") == (None, "wise")
+    assert Recipe("own").origins() == (None, None)

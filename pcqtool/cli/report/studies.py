@@ -32,7 +32,7 @@ def ablations(
     protocol: Protocol = "loso",
     out: OutDir = Path("ablations"),
     root: options.Root = None,
-    recipe: options.RecipeName = "mini",
+    recipe: options.RecipeName = "best",
     encoder: options.Encoder = None,
     other_encoder: Others = None,
     teacher: options.Teacher = None,
@@ -52,6 +52,7 @@ def ablations(
     from pcqtool.training.recipe import load_recipe
 
     settings = load_recipe(recipe, epochs=epochs, seed=seed)
+    encoder, teacher = settings.origins(encoder, teacher)
     chosen = variants.ablations(settings, encoder, other_encoder or ())
     from pcqtool.report.study_figures import draw_differences
 
@@ -64,7 +65,7 @@ def depth(
     protocol: Protocol = "loso",
     out: OutDir = Path("depth"),
     root: options.Root = None,
-    recipe: options.RecipeName = "mini",
+    recipe: options.RecipeName = "best",
     encoder: options.Encoder = None,
     teacher: options.Teacher = None,
     epochs: options.Epochs = None,
@@ -82,7 +83,9 @@ def depth(
     from pcqtool.report.study_figures import draw_depth
     from pcqtool.training.recipe import load_recipe
 
-    chosen = variants.depths(load_recipe(recipe, epochs=epochs, seed=seed), encoder)
+    settings = load_recipe(recipe, epochs=epochs, seed=seed)
+    encoder, teacher = settings.origins(encoder, teacher)
+    chosen = variants.depths(settings, encoder)
     setting = _set_up(corpus, root, protocol, range(seed, seed + seeds), teacher, device, jobs)
     _study("depth", chosen, setting, out, draw_depth, json)
 

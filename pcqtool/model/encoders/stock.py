@@ -10,11 +10,16 @@ from typing import Any
 import torch
 
 from pcqtool.errors import ModelError
+from pcqtool.model.config import CONFIG
+from pcqtool.model.places import nearby
 
 STOCK_KINDS = ("wavlm", "wav2vec2", "hubert", "whisper")
 _NOT_OURS_TO_PASS_ON = ("model_type", "dtype", "standardised_input")
 _NEVER_USED = {"masked_spec_embed"}  # what pre-training puts in place of masked frames
-_HINT = "Name a directory with config.json and model.safetensors, or a Hub id while online."
+_HINT = (
+    "Name a directory with config.json and model.safetensors, or one in a folder of encoders that PCQTOOL_ENCODERS "
+    "names, or a Hub id while online."
+)
 
 
 def build_stock(kind: str, architecture: Mapping[str, Any]) -> Any:
@@ -40,15 +45,19 @@ def build_stock(kind: str, architecture: Mapping[str, Any]) -> Any:
 def read_stock(source: str | Path) -> tuple[Any, dict[str, Any]]:
     """Read an encoder, in float32, with its settings; of Whisper's checkpoints, whole or not, the encoder half.
 
+    A name, or a Hub id, is looked for in the folders of ``PCQTOOL_ENCODERS`` first.
+
     Raises:
         ModelError: if it cannot be found, reached or used, or if weights are missing.
     """
     from transformers import AutoConfig, AutoModel
     from transformers.models.whisper.modeling_whisper import WhisperEncoder
 
+    source = nearby(source)
     _check_place(source)
     try:
         with _quiet():
+            _check_network(source)
             settings = AutoConfig.from_pretrained(source)
             if settings.model_type not in STOCK_KINDS:
                 raise ValueError(f"type {settings.model_type!r} is none of {', '.join(STOCK_KINDS)}")
@@ -99,6 +108,14 @@ def _check_place(source: str | Path) -> None:
         may_be_id = False
     if not may_be_id and not Path(source).is_dir():
         raise ModelError(f"cannot load the encoder {source}: there is no such directory", _HINT)
+
+
+def _check_network(source: str | Path) -> None:
+    """Tell at once that an id cannot be had, which transformers tries for half a minute."""
+    from huggingface_hub import model_info, try_to_load_from_cache
+
+    if not Path(source).is_dir() and not isinstance(try_to_load_from_cache(str(source), CONFIG), str):
+        model_info(str(source), timeout=10)
 
 
 def _standardised_input(source: str | Path, settings: Any) -> bool:

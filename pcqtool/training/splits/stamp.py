@@ -37,8 +37,21 @@ class Stamp:
         }
 
 
-def stamp(protocol: Protocol, folds: Iterable[Fold], utterances: Sequence[Utterance]) -> Stamp:
-    """Make the stamp of a protocol's folds, which must all keep its promise."""
+_ADAPTED = (
+    "ADAPTED: the mean of each test speaker's own recordings was used, without their labels; a speaker who is heard "
+    "once does not get this."
+)
+
+
+def stamp(protocol: Protocol, folds: Iterable[Fold], utterances: Sequence[Utterance], adapted: bool = False) -> Stamp:
+    """Make the stamp of a protocol's folds, which must all keep its promise.
+
+    Args:
+        protocol: of the evaluation.
+        folds: all of them.
+        utterances: that the folds count.
+        adapted: whether models were adapted to the speakers that they judge.
+    """
     overlaps = [overlap(fold, utterances) for fold in folds]
     shared = Overlap(_most([each.test for each in overlaps]), _most([each.validation for each in overlaps]))
     if protocol.leak:
@@ -49,6 +62,8 @@ def stamp(protocol: Protocol, folds: Iterable[Fold], utterances: Sequence[Uttera
         text = _words(shared.test, protocol.name, "Test and the other parts")
     if protocol.note:
         text = f"{text} {protocol.note}"
+    if adapted:
+        text = f"{_ADAPTED} {text}"
     independent = None if shared.test.speakers is None else shared.test.speakers == 0
     return Stamp(text, bool(protocol.leak), independent, shared)
 

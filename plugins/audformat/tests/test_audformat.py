@@ -7,6 +7,7 @@ import pytest
 import yaml
 
 from pcqtool.corpora.base import Utterance
+from pcqtool.corpora.testing import check
 from pcqtool.errors import CorpusError
 from pcqtool_audformat import Audformat
 
@@ -100,7 +101,7 @@ def expected(root):
 
 
 def test_segments_and_files_with_what_is_known_of_them(root, caplog):
-    assert Audformat(root).utterances() == expected(root)
+    assert check(Audformat, root) == expected(root)
     assert Audformat(root).labels == ("anger", "happiness", "neutral")
     assert "left out, since no emotion of the vocabulary: 'no agreement' (1)" in caplog.text
 

@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from pcqtool.corpora.base import Corpus, Utterance
+from pcqtool.corpora.base import Utterance
+from pcqtool.corpora.testing import check
 from pcqtool.errors import CorpusError
 from pcqtool_crema_d import CREMAD, EMOTIONS
 
@@ -50,5 +51,5 @@ def test_another_name_is_an_error(root):
 
 
 def test_labels(root):
-    assert isinstance(CREMAD(root), Corpus)
+    assert check(CREMAD, root)
     assert {each.label for each in CREMAD(root).utterances()} == set(CREMAD.labels)

@@ -4,7 +4,8 @@ from collections import Counter
 
 import pytest
 
-from pcqtool.corpora.base import Corpus, Utterance
+from pcqtool.corpora.base import Utterance
+from pcqtool.corpora.testing import check
 from pcqtool.errors import CorpusError
 from pcqtool_emovo import EMOTIONS, EMOVO
 
@@ -32,7 +33,7 @@ def test_the_whole_corpus(root):
     assert Counter(each.label for each in utterances) == dict.fromkeys(EMOVO.labels, 84)
     assert Counter(each.speaker for each in utterances) == dict.fromkeys(SPEAKERS, 98)
     assert Counter(each.text_id for each in utterances) == dict.fromkeys(TEXTS, 42)
-    assert isinstance(EMOVO(root), Corpus)
+    assert check(EMOVO, root)
 
 
 @pytest.mark.parametrize("name", ["dis-f4-b1.wav", "abc-f1-b1.wav", "dis-f1-b4.wav"])

@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from pcqtool.corpora.base import Corpus, Utterance
+from pcqtool.corpora.base import Utterance
+from pcqtool.corpora.testing import check
 from pcqtool.errors import CorpusError
 from pcqtool_esd import ESD
 
@@ -43,7 +44,7 @@ def test_the_number_tells_emotion_and_sentence(root):
     ]
     assert {each.text_id for each in utterances} == {"zh-001", "zh-350", "en-001", "en-350"}
     assert {each.label for each in utterances} == set(ESD.labels)
-    assert isinstance(ESD(root), Corpus)
+    assert check(ESD, root)
 
 
 def test_a_recording_in_full(tmp_path):

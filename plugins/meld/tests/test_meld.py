@@ -4,7 +4,8 @@ import csv
 
 import pytest
 
-from pcqtool.corpora.base import Corpus, Utterance
+from pcqtool.corpora.base import Utterance
+from pcqtool.corpora.testing import check
 from pcqtool.errors import CorpusError
 from pcqtool_meld import MELD
 
@@ -62,7 +63,7 @@ def test_utterances_by_part_dialogue_and_position(root):
     ]
     assert [each.label for each in utterances[:2]] == ["neutral", "happiness"]
     assert {each.label for each in utterances} == set(MELD.labels)
-    assert isinstance(MELD(root), Corpus)
+    assert check(MELD, root)
 
 
 def test_an_utterance_in_full(root):

@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from pcqtool.corpora.base import Corpus, Utterance
+from pcqtool.corpora.base import Utterance
+from pcqtool.corpora.testing import check
 from pcqtool.errors import CorpusError
 from pcqtool_msp_podcast import MSPPodcast
 
@@ -50,7 +51,7 @@ def test_labelled_turns_are_listed_in_every_layout(root):
         ("MSP-PODCAST_0002_0041_0002.wav", "surprise", "127", "0002"),
     ]
     assert all(each.path.is_file() for each in utterances)
-    assert isinstance(MSPPodcast(root), Corpus)
+    assert check(MSPPodcast, root)
 
 
 def test_a_turn_in_full(tmp_path):
@@ -68,7 +69,7 @@ def test_missing_turns_are_counted_and_the_first_is_named(tmp_path):
     release(tmp_path)
     (tmp_path / "Audios" / "MSP-PODCAST_0002_0040.wav").unlink()
     (tmp_path / "Audios" / "MSP-PODCAST_0001_0009.wav").unlink()  # is left out anyway
-    with pytest.raises(CorpusError, match=r"1 of 3 labelled turns .* first MSP-PODCAST_0002_0040\.wav"):
+    with pytest.raises(CorpusError, match=r"1 of 3 labelled recordings .* first .*_0002_0040\.wav"):
         MSPPodcast(tmp_path).utterances()
 
 

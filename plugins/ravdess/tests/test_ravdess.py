@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from pcqtool.corpora.base import Corpus, Utterance
+from pcqtool.corpora.base import Utterance
+from pcqtool.corpora.testing import check
 from pcqtool.errors import CorpusError
 from pcqtool_ravdess import EMOTIONS, RAVDESS
 
@@ -56,5 +57,5 @@ def test_another_name_is_an_error(root, name):
 
 
 def test_labels(root):
-    assert isinstance(RAVDESS(root), Corpus)
+    assert check(RAVDESS, root)
     assert {each.label for each in RAVDESS(root).utterances()} == set(RAVDESS.labels)

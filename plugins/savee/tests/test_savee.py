@@ -4,7 +4,8 @@ from collections import Counter
 
 import pytest
 
-from pcqtool.corpora.base import Corpus, Utterance
+from pcqtool.corpora.base import Utterance
+from pcqtool.corpora.testing import check
 from pcqtool.errors import CorpusError
 from pcqtool_savee import EMOTIONS, SAVEE
 
@@ -34,7 +35,7 @@ def test_the_whole_corpus_in_both_layouts(root):
     assert Counter(each.label for each in utterances) == {
         label: 120 if label == "neutral" else 60 for label in SAVEE.labels
     }
-    assert isinstance(SAVEE(root), Corpus)
+    assert check(SAVEE, root)
 
 
 def test_a_recording_in_full(tmp_path):

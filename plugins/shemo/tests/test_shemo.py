@@ -4,7 +4,8 @@ import json
 
 import pytest
 
-from pcqtool.corpora.base import Corpus, Utterance
+from pcqtool.corpora.base import Utterance
+from pcqtool.corpora.testing import check
 from pcqtool.errors import CorpusError
 from pcqtool_shemo import EMOTIONS, ShEMO
 
@@ -27,7 +28,7 @@ def test_names_tell_speaker_and_emotion(root):
     assert utterances[0] == Utterance(root / "female" / "F21A05.wav", "anger", speaker="F21")
     assert [each.label for each in utterances] == [EMOTIONS[code] for code in sorted(EMOTIONS)] * 2
     assert {each.speaker for each in utterances} == {"F21", "M02"}
-    assert isinstance(ShEMO(root), Corpus)
+    assert check(ShEMO, root)
 
 
 def test_f_at_the_beginning_is_a_woman_and_in_the_middle_fear(root):

@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from pcqtool.corpora.base import Corpus, Utterance
+from pcqtool.corpora.base import Utterance
+from pcqtool.corpora.testing import check
 from pcqtool.errors import CorpusError
 from pcqtool_tess import EMOTIONS, TESS
 
@@ -45,5 +46,5 @@ def test_another_name_is_an_error(root):
 
 
 def test_labels(root):
-    assert isinstance(TESS(root), Corpus)
+    assert check(TESS, root)
     assert {each.label for each in TESS(root).utterances()} == set(TESS.labels)

@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from pcqtool.corpora.base import Corpus, Utterance
+from pcqtool.corpora.base import Utterance
+from pcqtool.corpora.testing import check
 from pcqtool.errors import CorpusError
 from pcqtool_urdu import URDU
 
@@ -31,7 +32,7 @@ def test_names_tell_speaker_and_emotion(root):
     assert Utterance(root / "Angry" / "SM1_F1_A01.wav", "anger", speaker="SM1") in utterances
     assert {each.speaker for each in utterances} == {"SM1", "SM4", "SF10", "SM5", "SM25"}
     assert {each.label for each in utterances} == set(URDU.labels)
-    assert isinstance(URDU(root), Corpus)
+    assert check(URDU, root)
 
 
 @pytest.mark.parametrize("name", ["SM1_F1_X01.wav", "SX1_F1_A01.wav", "SM1_A01.wav"])

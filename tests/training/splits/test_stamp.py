@@ -54,6 +54,14 @@ def test_the_worst_fold_counts(corpus):
     assert stamped("loso", utterances).shared.test.texts == 3
 
 
+def test_adaptation_comes_first(corpus):
+    protocol, utterances = PROTOCOLS["loso"], corpus(4)
+    found = stamp(protocol, protocol.folds(utterances, 0), utterances, adapted=True)
+    assert found.text.startswith("ADAPTED: the mean of each test speaker's own recordings was used")
+    assert found.text.endswith(stamped("loso", utterances).text)
+    assert not found.leaks
+
+
 def test_it_is_json(corpus):
     entries = stamped("loso", corpus(4)).to_dict()
     assert json.loads(json.dumps(entries)) == entries
