@@ -162,6 +162,14 @@ def _file(path: str, root: str, real_folders: dict[str, str]) -> _Found:
     return _Found(root, _posix(below), path, path if path == real else real, _stamp(path))
 
 
+def _kind(entry: os.DirEntry[str]) -> str:
+    """Say what it is, or what it links to: ``folder``, ``file`` or neither; a link that leads to itself is neither."""
+    try:
+        return "folder" if entry.is_dir() else "file" if entry.is_file() else ""
+    except OSError:
+        return ""
+
+
 def _in_folder(folder: str, root: str, spelled_out: str | None = None) -> Iterator[_Found]:
     """Walk a folder to the bottom: regular files that are wanted, each real folder once, nothing hidden."""
     to_do = deque([(folder, os.path.realpath(folder), os.path.relpath(folder, root))])
@@ -175,12 +183,13 @@ def _in_folder(folder: str, root: str, spelled_out: str | None = None) -> Iterat
         for entry in _entries(here, is_root=here == folder):
             real = os.path.realpath(entry.path) if entry.is_symlink() else os.path.join(real_here, entry.name)
             path = real if entry.path == real else entry.path
-            if entry.is_dir():
+            kind = _kind(entry)
+            if kind == "folder":
                 later = (
                     to_do.appendleft if entry.is_symlink() else to_do.append
                 )  # a folder's own name goes before a link's
                 later((entry.path, real, prefix + entry.name))
-            elif entry.is_file() and _wanted(entry.name, spelled_out):
+            elif kind == "file" and _wanted(entry.name, spelled_out):
                 yield _Found(root, prefix + entry.name, path, real, _stamp(entry))
 
 
