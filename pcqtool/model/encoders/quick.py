@@ -21,7 +21,7 @@ def quicken(model: Any) -> None:
 
         for layer in model.encoder.layers:
             if type(layer.attention) is WavLMAttention:
-                layer.attention.torch_multi_head_self_attention = _Attention(layer.attention)
+                vars(layer.attention)["torch_multi_head_self_attention"] = _Attention(layer.attention)
     front = getattr(model, "feature_extractor", None)
     if front is not None and model.device.type == "cpu":
         layers = list(front.conv_layers)
@@ -73,4 +73,5 @@ class _Front:
             conv = layer.conv
             weight = conv.weight.unsqueeze(2).contiguous(memory_format=torch.channels_last)
             x = layer.activation(functional.conv2d(x, weight, conv.bias, stride=(1, conv.stride[0])))
-        return x.squeeze(2)
+        frames: Tensor = x.squeeze(2)
+        return frames
