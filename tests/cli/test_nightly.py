@@ -169,7 +169,7 @@ def test_an_output_folder_that_goes_away_is_told_and_done_again(label, write_wav
 
     def removing(self, *arguments):
         add_files(self, *arguments)
-        if self._next_part == 2:
+        if self.next_part == 2:
             shutil.rmtree("out")
 
     with monkeypatch.context() as patch:
