@@ -55,7 +55,7 @@ def run(
             summary.stopped = True
             break
     summary.elapsed_s = time.monotonic() - started_s
-    store.finish()
+    store.finish(whole=not summary.stopped)
     return summary
 
 

@@ -177,14 +177,17 @@ class Store:
         write(self._part("files"), files, self.provenance)
         self.next_part += 1
 
-    def finish(self) -> None:
+    def finish(self, whole: bool = True) -> None:
         """Make the one table of each kind, if that is what the output is, and remove the parts; else note the end.
+
+        Args:
+            whole: whether all that was planned is done.
 
         Raises:
             TableError: if a part is damaged or the file system refuses.
         """
         if not self.is_table:
-            Progress(self.shard, len(self._parts("files")), finished=True).write(self.out)
+            Progress(self.shard, len(self._parts("files")), finished=whole).write(self.out)
             return
         if self._parts("files"):
             collect([self], self.out)

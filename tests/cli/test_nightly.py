@@ -132,6 +132,18 @@ def test_too_many_failures_stop_the_run_and_keep_what_is_finished(label, tmp_pat
     assert len(rows("status")) == 8
 
 
+def test_a_run_that_was_stopped_is_not_merged_as_a_whole(label, tmp_path, monkeypatch):
+    monkeypatch.setattr(plan_module, "PART_FILES", 1)
+    (tmp_path / "calls").mkdir()
+    for number in range(4):
+        (tmp_path / "calls" / f"{number}.wav").write_text("dear diary")
+    assert label("--out", "parts", "--max-failures", 1)[0] == 1
+    assert app.main(["merge", "parts", "--out", "table.parquet"]) == 1
+    assert label("--out", "parts")[0] == 3
+    assert app.main(["merge", "parts", "--out", "table.parquet"]) == 0
+    assert len(read_files(Path("table.parquet"))) == 4
+
+
 @pytest.mark.parametrize("out", ["results.parquet", "parts"])
 def test_what_failed_is_taken_up_again_where_that_is_asked_for(label, write_wave, out):
     write_wave("calls/long.wav", seconds=40.0)
