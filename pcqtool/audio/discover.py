@@ -25,22 +25,27 @@ EXTENSIONS = frozenset(
 _log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Source:
     r"""One input file.
 
     Attributes:
         file: its name in the result tables: relative to the root it was found under, POSIX slashes, unique, valid
             UTF-8 (a byte that is not becomes ``\xNN``, a backslash two).
-        path: where it lies.
+        place: where it lies, as text: with a million of them, paths would take three times as much memory.
         size_bytes: None if it was listed but is not there.
         mtime: last change, in seconds since 1970; None likewise.
     """
 
     file: str
-    path: Path
+    place: str | Path
     size_bytes: int | None
     mtime: float | None
+
+    @property
+    def path(self) -> Path:
+        """Where it lies."""
+        return Path(self.place)
 
 
 class _Found(NamedTuple):
@@ -50,7 +55,7 @@ class _Found(NamedTuple):
     name: str
     path: str
     real: str
-    state: os.stat_result | None
+    stamp: tuple[int | None, float | None]  # size and time; a whole ``stat`` takes ten times as much memory
 
 
 def discover(inputs: Sequence[str | Path], listed: Iterable[str] | None = None) -> list[Source]:
@@ -80,14 +85,13 @@ def discover(inputs: Sequence[str | Path], listed: Iterable[str] | None = None) 
         )
     prefixes = _prefixes({one.root for one in found})
     named = sorted(((_valid(prefixes[one.root] + one.name), one) for one in found), key=lambda pair: pair[0])
-    sources: dict[str, Source] = {}
+    seen: set[str] = set()
+    sources: list[Source] = []
     for file, one in named:
-        if one.real not in sources:
-            state = one.state
-            sources[one.real] = Source(
-                file, Path(one.path), state.st_size if state else None, state.st_mtime if state else None
-            )
-    return list(sources.values())
+        if one.real not in seen:
+            seen.add(one.real)
+            sources.append(Source(file, one.path, *one.stamp))
+    return sources
 
 
 def shown(path: str | Path) -> str:
@@ -97,7 +101,8 @@ def shown(path: str | Path) -> str:
 
 def _valid(name: str) -> str:
     """A name as valid UTF-8, different for different names."""
-    return shown(name.replace("\\", "\\\\"))
+    valid = shown(name.replace("\\", "\\\\"))
+    return name if valid == name else valid  # the same object: memory
 
 
 def _from_input(given: str) -> list[_Found]:
@@ -148,17 +153,21 @@ def _wanted(name: str, spelled_out: str | None) -> bool:
 
 def _file(path: str, root: str, real_folders: dict[str, str]) -> _Found:
     """A file that was named: there or not, whatever its extension. ``real_folders`` remembers those seen before."""
-    try:
-        state = os.stat(path)
-    except OSError:
-        state = None
     absolute = os.path.abspath(path)
     folder, name = os.path.split(absolute)
     if folder not in real_folders:
         real_folders[folder] = os.path.realpath(folder)
     real = os.path.realpath(path) if os.path.islink(path) else os.path.join(real_folders[folder], name)
     below = name if folder == root else os.path.relpath(absolute, root)
-    return _Found(root, _posix(below), path, real, state)
+    return _Found(root, _posix(below), path, path if path == real else real, _stamp(path))
+
+
+def _kind(entry: os.DirEntry[str]) -> str:
+    """Say what it is, or what it links to: ``folder``, ``file`` or neither; a link that leads to itself is neither."""
+    try:
+        return "folder" if entry.is_dir() else "file" if entry.is_file() else ""
+    except OSError:
+        return ""
 
 
 def _in_folder(folder: str, root: str, spelled_out: str | None = None) -> Iterator[_Found]:
@@ -173,13 +182,15 @@ def _in_folder(folder: str, root: str, spelled_out: str | None = None) -> Iterat
         prefix = "" if name_here == os.curdir else _posix(name_here) + "/"
         for entry in _entries(here, is_root=here == folder):
             real = os.path.realpath(entry.path) if entry.is_symlink() else os.path.join(real_here, entry.name)
-            if entry.is_dir():
+            path = real if entry.path == real else entry.path
+            kind = _kind(entry)
+            if kind == "folder":
                 later = (
                     to_do.appendleft if entry.is_symlink() else to_do.append
                 )  # a folder's own name goes before a link's
                 later((entry.path, real, prefix + entry.name))
-            elif entry.is_file() and _wanted(entry.name, spelled_out):
-                yield _Found(root, prefix + entry.name, entry.path, real, _state(entry))
+            elif kind == "file" and _wanted(entry.name, spelled_out):
+                yield _Found(root, prefix + entry.name, path, real, _stamp(entry))
 
 
 def _entries(folder: str, is_root: bool) -> list[os.DirEntry[str]]:
@@ -195,11 +206,13 @@ def _entries(folder: str, is_root: bool) -> list[os.DirEntry[str]]:
         return []
 
 
-def _state(entry: os.DirEntry[str]) -> os.stat_result | None:
+def _stamp(entry: os.DirEntry[str] | str) -> tuple[int | None, float | None]:
+    """Give size and time; nothing for a file that is not there, or gone since its folder was listed."""
     try:
-        return entry.stat()
-    except OSError:  # gone since the folder was listed
-        return None
+        state = os.stat(entry) if isinstance(entry, str) else entry.stat()
+    except OSError:
+        return None, None
+    return state.st_size, state.st_mtime
 
 
 def _prefixes(roots: set[str]) -> dict[str, str]:

@@ -14,6 +14,7 @@ from pcqtool.audio.channels import Track
 from pcqtool.audio.decode import Recording, open_recording
 from pcqtool.audio.discover import shown
 from pcqtool.audio.lane import Chunk, Lane
+from pcqtool.audio.limits import Limits
 from pcqtool.audio.resample import resample
 from pcqtool.audio.segment import SAMPLE_RATE, SEGMENT_S
 from pcqtool.audio.survey import survey
@@ -60,12 +61,13 @@ class Tracks:
         shortfall: why fewer samples came than the header claims; None if all came.
 
     Raises:
-        AudioError: on iteration, if the file cannot be read; or has not the channel asked for.
+        AudioError: on iteration, if the file cannot be read; or has not the channel asked for; or exceeds a limit.
     """
 
-    def __init__(self, path: str | Path, reading: Reading) -> None:
+    def __init__(self, path: str | Path, reading: Reading, limits: Limits | None = None) -> None:
         self.path = Path(path)
         self.reading = reading
+        self.limits = limits or Limits()
         self.duration_s = 0.0
         self.sample_rate = 0
         self.channel_names: tuple[str, ...] = ()
@@ -75,10 +77,12 @@ class Tracks:
         with open_recording(self.path) as recording:
             self.sample_rate = recording.sample_rate
             try:
+                self.limits.check_channels(recording.n_channels)
                 tracks = _plan(recording, self.reading.channels)
                 self.channel_names = tuple(track.name for track in tracks)
                 lanes = [Lane(track.name, self.reading.n_samples, self.reading.vad) for track in tracks]
                 for block in resample(_mixed(recording.blocks(), tracks), recording.sample_rate, len(tracks)):
+                    self.limits.check_duration(recording.n_frames / recording.sample_rate)
                     for number, lane in enumerate(lanes):
                         yield from lane.push(np.ascontiguousarray(block[:, number]))
                 for lane in lanes:
@@ -88,9 +92,9 @@ class Tracks:
             self.shortfall = recording.shortfall
 
 
-def read(path: str | Path, reading: Reading | None = None) -> Tracks:
+def read(path: str | Path, reading: Reading | None = None, limits: Limits | None = None) -> Tracks:
     """Read a recording segment by segment, see :class:`Tracks`. The file is opened when the iteration begins."""
-    return Tracks(path, reading or Reading())
+    return Tracks(path, reading or Reading(), limits)
 
 
 def load(

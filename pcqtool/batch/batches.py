@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import logging
 from collections import deque
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pcqtool.audio.lane import Chunk
 from pcqtool.audio.segment import SAMPLE_RATE
 from pcqtool.batch.work import Row, Tally, Work
+from pcqtool.errors import ModelError
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass
@@ -60,7 +65,7 @@ class Batches:
 
     def __init__(self, work: Work) -> None:
         self.work = work
-        self.batch_size = work.settings.batch_size
+        self.batch_size = self.n_fitting = work.settings.batch_size
         self.min_speech = work.settings.min_speech
         self._waves = np.empty((0, 0), np.float32)  # (batch_size, N); its first rows belong to those who wait
         self._waiting: list[tuple[Track, int]] = []
@@ -85,8 +90,26 @@ class Batches:
         if not self._waiting:
             return
         n_samples = np.array([track.n_samples[number] for track, number in self._waiting])
-        values = self.work.compute(self._waves[: len(self._waiting)], n_samples)
+        values = self._compute(self._waves[: len(self._waiting)], n_samples)
         for (track, number), value in zip(self._waiting, values, strict=True):
             track.values[number] = value
             track.waiting.popleft()
         self._waiting = []
+
+    def _compute(self, waves: NDArray[np.float32], n_samples: NDArray[np.int64]) -> list[Any]:
+        """Compute a batch in pieces that fit into memory; what size fits is remembered."""
+        values: list[Any] = []
+        while len(values) < len(waves):
+            piece = slice(len(values), len(values) + self.n_fitting)
+            try:
+                values.extend(self.work.compute(waves[piece], n_samples[piece]))
+            except MemoryError as fault:
+                n = min(self.n_fitting, len(waves) - len(values))
+                if n == 1:
+                    raise ModelError(
+                        f"there is not enough memory for one segment ({fault})",
+                        "Free some, take a smaller model, or compute elsewhere with --device.",
+                    ) from fault
+                self.n_fitting = n // 2
+                _log.warning("not enough memory for %d segments at once: going on with %d", n, self.n_fitting)
+        return values

@@ -1,4 +1,4 @@
-"""Recordings decoded ahead of the model: several files at a time, in threads, never more than fits in memory."""
+"""Recordings decoded ahead of the model: several files at a time, never more than fits in memory."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from itertools import islice
 
 from pcqtool.audio.discover import Source, shown
 from pcqtool.audio.lane import Chunk
-from pcqtool.audio.tracks import Reading, read
+from pcqtool.audio.tracks import Tracks, read
+from pcqtool.batch.isolation import PIECE, POSSIBLE, IsolatedTracks
+from pcqtool.batch.settings import BatchSettings
 from pcqtool.errors import AudioError, PcqtoolError
-
-PIECE = 4  # chunks of up to 30 s, 2 MB each
 
 
 class Stream:
@@ -25,9 +25,14 @@ class Stream:
         error: why it could not be read, or not to its end; ``None`` if it could.
     """
 
-    def __init__(self, source: Source, reading: Reading) -> None:
+    def __init__(self, source: Source, settings: BatchSettings) -> None:
         self.source = source
-        self.tracks = read(source.path, reading)
+        if settings.timeout_s and POSSIBLE:
+            self.tracks: IsolatedTracks | Tracks = IsolatedTracks(
+                source.path, settings.reading, settings.limits, settings.timeout_s
+            )
+        else:
+            self.tracks = read(source.path, settings.reading, settings.limits)
         self.ended = False
         self.error: str | None = None
         self._chunks = iter(self.tracks)
@@ -54,11 +59,11 @@ class Stream:
 
 
 def decode_all(
-    sources: Sequence[Source], reading: Reading, n_jobs: int, in_turn: bool = False
+    sources: Sequence[Source], settings: BatchSettings, in_turn: bool = False
 ) -> Generator[tuple[Stream, list[Chunk], bool]]:
     """Decode recordings side by side, a piece of each in rotation; close the generator to stop early.
 
-    Twice as many recordings as threads are open at a time, with one piece each in memory: while one half is decoded,
+    Twice as many recordings as jobs are open at a time, with one piece each in memory: while one half is decoded,
     the other waits for the model. The order depends on the arguments alone, never on which thread was faster, so that
     the same batches come out of every run.
 
@@ -67,14 +72,14 @@ def decode_all(
 
     Args:
         sources: the inputs, opened in this order.
-        reading: how they are read.
-        n_jobs: number of threads.
+        settings: how they are read, and how many at the same time.
         in_turn: give all pieces of a recording before those of the next, of which only the first is decoded ahead.
 
     Raises:
         PcqtoolError: as ``Stream.decode``.
     """
-    fresh = (Stream(source, reading) for source in sources)
+    n_jobs = settings.n_jobs
+    fresh = (Stream(source, settings) for source in sources)
     with ThreadPoolExecutor(n_jobs, "decode") as pool:
         turn = deque((stream, pool.submit(stream.decode)) for stream in islice(fresh, 2 * n_jobs))
         try:

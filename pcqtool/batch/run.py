@@ -22,11 +22,24 @@ BLOCK_BYTES = 8 * 2**20
 """Rows are gathered into tables of about this size in memory."""
 
 
-def run(plan: Plan, store: Store, work: Work, on_file: Callable[[Source], None] = lambda source: None) -> Summary:
+def run(
+    plan: Plan,
+    store: Store,
+    work: Work,
+    on_file: Callable[[Source], None] = lambda source: None,
+    max_failures: int | None = None,
+) -> Summary:
     """Do what the plan holds and leave the finished tables in the store, which should be locked.
 
     Memory is bounded by the batch and by what is decoded ahead, where recordings are heard in turn; else a part's rows
     are held.
+
+    Args:
+        plan: what is to be done.
+        store: the output.
+        work: what is made of the recordings.
+        on_file: called as each recording was decoded.
+        max_failures: stop after the part in which more inputs have failed.
 
     Raises:
         TableError: if the output cannot be written.
@@ -36,14 +49,25 @@ def run(plan: Plan, store: Store, work: Work, on_file: Callable[[Source], None] 
     summary = Summary(n_done_before=plan.n_done, n_replaced=len(plan.stale))
     store.prepare(plan.stale)
     for sources in plan.parts:
-        part = _Part(sources, work, store.provenance.model, on_file)
-        with closing(part.segments()) as tables:
-            store.add_segments(work.schema("segments"), tables)
-        store.add_files(pa.Table.from_pylist(part.files, work.schema("files")), part.void)
-        summary.add(part.files)
+        rows = do_part(sources, store, work, on_file)
+        summary.add(rows)
+        if max_failures is not None and len(summary.failures) > max_failures:
+            summary.stopped = True
+            break
     summary.elapsed_s = time.monotonic() - started_s
-    store.finish()
+    store.finish(whole=not summary.stopped)
     return summary
+
+
+def do_part(
+    sources: Sequence[Source], store: Store, work: Work, on_file: Callable[[Source], None] = lambda source: None
+) -> list[Row]:
+    """Do the store's next part; give its rows of the file table."""
+    part = _Part(sources, work, store.provenance.model, on_file)
+    with closing(part.segments()) as tables:
+        store.add_segments(work.schema("segments"), tables)
+    store.add_files(pa.Table.from_pylist(part.files, work.schema("files")), part.void)
+    return part.files
 
 
 class _Part:
@@ -78,8 +102,7 @@ class _Part:
         batches = Batches(self.work)
         entries: dict[object, Entry] = {}
         line: deque[Entry] = deque()  # those whose rows are still to come, as the table will have them
-        settings = self.work.settings
-        with closing(decode_all(self.sources, settings.reading, settings.n_jobs, self.work.in_turn)) as pieces:
+        with closing(decode_all(self.sources, self.work.settings, self.work.in_turn)) as pieces:
             for stream, chunks, last in pieces:
                 if stream not in entries:
                     entries[stream] = Entry(stream, self.work, self.model)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from pcqtool.audio.limits import Limits
 from pcqtool.audio.tracks import Reading
 from pcqtool.errors import SettingsError
 from pcqtool.tables.schema import SCHEMA_VERSION
@@ -22,22 +24,30 @@ class BatchSettings:
         min_speech: a segment with a smaller share of speech is passed over (0 to 1; not used without detection).
         batch_size: segments computed at once.
         jobs: files decoded at the same time; 0 for one a processor core.
+        limits: what a recording may cost; one beyond fails.
+        timeout_s: a recording fails whose decoder gives nothing for this long, or crashes; 0 decodes in this process,
+            which a crash then ends. Other processes need what ``multiprocessing`` needs: a script that guards its
+            main part with ``if __name__ == "__main__":``.
     """
 
     reading: Reading = field(default_factory=Reading)
     min_speech: float = 0.1
     batch_size: int = 32
     jobs: int = 0
+    limits: Limits = field(default_factory=Limits)
+    timeout_s: float = 0.0
 
     def __post_init__(self) -> None:
         if not 0.0 <= self.min_speech <= 1.0:
             raise SettingsError(f"the least share of speech lies between 0 and 1, not at {self.min_speech}")
         if self.batch_size < 1 or self.jobs < 0:
             raise SettingsError("batch size must be 1 or more, jobs 0 or more")
+        if not 0 <= self.timeout_s < math.inf:
+            raise SettingsError(f"the time limit is 0 or more seconds, not {self.timeout_s}")
 
     @property
     def n_jobs(self) -> int:
-        """Number of decoding threads."""
+        """Number of files decoded at the same time."""
         from joblib import cpu_count
 
         return self.jobs or int(cpu_count())  # of those that this process may use

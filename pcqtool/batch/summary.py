@@ -22,6 +22,7 @@ class Summary:
         labels: rows of this run by label.
         failures: inputs that could not be read, with the reason.
         audio_s: seconds of audio in this run, each file counted once.
+        stopped: whether the run ended early, since too many inputs failed.
         elapsed_s: time from the first decode to the last part's table.
     """
 
@@ -31,6 +32,7 @@ class Summary:
     statuses: Counter[str] = field(default_factory=Counter)
     labels: Counter[str] = field(default_factory=Counter)
     failures: dict[str, str] = field(default_factory=dict)
+    stopped: bool = False
     audio_s: float = 0.0
     elapsed_s: float = 0.0
 

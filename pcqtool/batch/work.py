@@ -56,6 +56,9 @@ class Work(Protocol):
         Args:
             waves: ``(B, N)`` at 16 kHz, padded with zeros at the end; overwritten after the call.
             n_samples: ``(B,)``, samples before the padding.
+
+        Raises:
+            MemoryError: if so many are too many; then fewer are asked for.
         """
 
     def tally(self) -> Tally:

@@ -6,6 +6,7 @@ transformers, scikit-learn, numpy, polars or pyarrow: ``pcqtool --help`` answers
 
 from __future__ import annotations
 
+import logging
 import signal
 import threading
 import traceback
@@ -19,6 +20,7 @@ import typer
 from typer.core import TyperGroup
 
 from pcqtool.cli import (
+    bench,
     common,
     compare,
     console,
@@ -68,6 +70,7 @@ def root(
     verbose: common.Verbose = False,
     quiet: common.Quiet = False,
     debug: common.Debug = False,
+    log: common.Log = "text",
     config: common.Config = None,
 ) -> None:
     """Take the flags that come before a command's name; their callbacks do the work."""
@@ -83,6 +86,7 @@ app.add_typer(corpora.app, name="corpora", rich_help_panel=MODELS)
 app.add_typer(models.app, name="models", rich_help_panel=MODELS)
 app.add_typer(report.app, name="report", rich_help_panel=MODELS)
 app.command(rich_help_panel=INSTALLATION)(doctor.doctor)
+app.command(rich_help_panel=INSTALLATION)(bench.bench)
 
 
 def program() -> TyperGroup:
@@ -100,6 +104,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         The exit code.
     """
     console.set_level(console.Level.NORMAL)
+    console.log_as("text")
     try:
         with _stoppable(), _warnings_as_details():
             result = program().main(arguments, prog_name="pcqtool", standalone_mode=False)
@@ -170,4 +175,21 @@ def _warnings_as_details() -> Iterator[None]:
     """Show the warnings of libraries, which are for programmers, only where details are asked for."""
     with warnings.catch_warnings():
         warnings.showwarning = lambda message, category, *_, **__: console.debug(f"{category.__name__}: {message}")
+        with _own_log_as_warnings():
+            yield
+
+
+@contextmanager
+def _own_log_as_warnings() -> Iterator[None]:
+    """Show what the lower parts log, which cannot print."""
+
+    class Handler(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            console.warn(record.getMessage())
+
+    handler, logger = Handler(logging.WARNING), logging.getLogger("pcqtool")
+    logger.addHandler(handler)
+    try:
         yield
+    finally:
+        logger.removeHandler(handler)

@@ -6,26 +6,57 @@ import codecs
 import os
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
 
-from pcqtool.cli import console
+from pcqtool.cli import console, moments
 from pcqtool.errors import ExitCode, PcqtoolError, SettingsError
 
 if TYPE_CHECKING:
     from pcqtool.audio.discover import Source
     from pcqtool.batch.plan import Plan
+    from pcqtool.batch.shard import Shard
     from pcqtool.batch.store import Store
     from pcqtool.batch.summary import Summary
     from pcqtool.batch.work import Work
 
 SHOWN_FAILURES = 5
+ENGINES = ("local", "ray")
 
 
-def sources(inputs: list[str] | None, files_from: str | None) -> list[Source]:
-    """Find the recordings that were named.
+@dataclass(frozen=True)
+class Course:
+    """How a run treats what earlier runs made, where it is done, and when it gives up.
+
+    Attributes:
+        restart: forget what earlier runs made.
+        retry_failed: take up again what they failed at.
+        max_failures: end the run when more inputs have failed; ``None`` for never.
+        engine: where the parts are done, one of ``ENGINES``.
+
+    Raises:
+        SettingsError: if there is no such engine, or it cannot end a run early.
+    """
+
+    restart: bool = False
+    retry_failed: bool = False
+    max_failures: int | None = None
+    engine: str = "local"
+
+    def __post_init__(self) -> None:
+        if self.engine not in ENGINES:
+            raise SettingsError(f"--engine is {' or '.join(ENGINES)}, not {self.engine!r}")
+        if self.engine == "ray" and self.max_failures is not None:
+            raise SettingsError("--max-failures is for --engine local alone")
+
+
+def sources(inputs: list[str] | None, files_from: str | None, since: str | None, shard: Shard) -> list[Source]:
+    """Find the recordings that were named, as far as they are in a shard.
+
+    ``since`` leaves out those that have not changed since.
 
     Raises:
         SettingsError: if there are none, or one that was named is not there.
@@ -34,18 +65,22 @@ def sources(inputs: list[str] | None, files_from: str | None) -> list[Source]:
 
     if not inputs and files_from is None:
         raise SettingsError("no inputs", "Name files or directories, or --files-from FILE.")
-    return discover(inputs or [], None if files_from is None else _lines(files_from))
+    first_s = None if since is None else moments.moment_s(since, "--since")
+    found = discover(inputs or [], None if files_from is None else _lines(files_from))
+    if shard.count > 1:
+        found = [source for source in found if shard.has(source.file)]
+    return [source for source in found if first_s is None or source.mtime is None or source.mtime >= first_s]
 
 
-def plan(store: Store, found: Sequence[Source], restart: bool) -> Plan:
+def plan(store: Store, found: Sequence[Source], course: Course) -> Plan:
     """Say what is to be done."""
     from pcqtool.batch.plan import make_plan
 
-    return make_plan(found, {} if restart else store.done())
+    return make_plan(found, {} if course.restart else store.done(retry_failed=course.retry_failed))
 
 
 def run(
-    store: Store, found: Sequence[Source], load: Callable[[], Work], *, verb: str, restart: bool, json: bool
+    store: Store, found: Sequence[Source], load: Callable[[], Work], *, verb: str, course: Course, json: bool
 ) -> None:
     """Do what is to be done and show the summary.
 
@@ -54,15 +89,21 @@ def run(
         found: the inputs.
         load: makes the work ready; asked only where there is something to do.
         verb: what was done with the files, for the summary.
-        restart: whether to forget what earlier runs made.
+        course: what becomes of earlier runs, and when to give up.
         json: whether the summary is one JSON object.
 
     Raises:
         typer.Exit: with exit code 3 if some inputs failed.
+        PcqtoolError: if more failed than the course allows.
     """
     with store.locked():
-        summary = _work(plan(store, found, restart), store, load, restart)
+        summary = _work(plan(store, found, course), store, load, course)
     _show_summary(summary, store, verb, json)
+    if summary.stopped:
+        raise PcqtoolError(
+            f"stopped: {len(summary.failures)} inputs have failed, more than --max-failures {course.max_failures}",
+            "What is finished is kept. See the column error, then run again; --retry-failed takes them up once more.",
+        )
     if summary.failures:
         raise typer.Exit(ExitCode.SOME_FAILED)
 
@@ -92,20 +133,27 @@ def show_plan(plan: Plan, n_files: int, json: bool) -> None:
         console.print_fields(facts)
 
 
-def _work(plan: Plan, store: Store, load: Callable[[], Work], restart: bool) -> Summary:
+def _work(plan: Plan, store: Store, load: Callable[[], Work], course: Course) -> Summary:
     if not plan.n_todo:
         from pcqtool.batch.summary import Summary
 
         store.finish()
         return Summary(n_done_before=plan.n_done)
+    if course.engine == "ray":
+        from pcqtool.batch.ray_engine import run_on_ray
+
+        if course.restart:
+            store.restart()
+        with console.progress(plan.n_todo, "files") as progress:
+            return run_on_ray(plan, store, load, on_file=lambda source: progress.advance())
     from pcqtool.batch.run import run
 
     work = load()
     console.debug(f"{work.settings.n_jobs} decoding threads, batches of {work.settings.batch_size}")
-    if restart:  # not before the model has turned out to be usable
+    if course.restart:  # not before the model has turned out to be usable
         store.restart()
     with console.progress(plan.n_todo, "files") as progress:
-        return run(plan, store, work, on_file=lambda source: progress.advance())
+        return run(plan, store, work, lambda source: progress.advance(), course.max_failures)
 
 
 def _lines(files_from: str) -> list[str]:

@@ -10,6 +10,7 @@ from typer.core import TyperGroup
 
 from pcqtool import __version__
 from pcqtool.cli import config, console
+from pcqtool.errors import SettingsError
 
 PANEL = "Common options"
 
@@ -31,6 +32,14 @@ def _set_level(ctx: typer.Context, param: typer.CallbackParam, wanted: bool) -> 
     if typed or not ctx.meta.get(_LEVEL_FROM_FLAG):
         console.set_level(console.Level[str(param.name).upper()])
         ctx.meta[_LEVEL_FROM_FLAG] = typed
+
+
+def _set_log(ctx: typer.Context, param: typer.CallbackParam, form: str) -> None:
+    """Take the form of the log, the last one typed."""
+    if form not in ("text", "json"):
+        raise SettingsError(f"--log is text or json, not {form!r}")
+    if _source(ctx, param) != "DEFAULT":
+        console.log_as(form)
 
 
 def _use_config(ctx: typer.Context, param: typer.CallbackParam, file: Path | None) -> None:
@@ -85,6 +94,18 @@ Debug = Annotated[
         "--debug",
         help="Say everything, and show the traceback of an error.",
         callback=_set_level,
+        expose_value=False,
+        rich_help_panel=PANEL,
+    ),
+]
+Log = Annotated[
+    str,
+    typer.Option(
+        "--log",
+        metavar="text|json",
+        help="How things are said on stderr: for people, or a JSON object a line.",
+        envvar="PCQTOOL_LOG",
+        callback=_set_log,
         expose_value=False,
         rich_help_panel=PANEL,
     ),

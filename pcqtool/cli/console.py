@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, is_dataclass
+from datetime import UTC, datetime
 from enum import IntEnum
 from typing import Any, TextIO
 
@@ -29,6 +30,7 @@ class Level(IntEnum):
 
 
 _level = Level.NORMAL
+_as_json = False
 
 
 def level() -> Level:
@@ -42,28 +44,32 @@ def set_level(new: Level) -> None:
     _level = new
 
 
-def info(text: str) -> None:
-    """Say what is going on; silent under ``--quiet``."""
+def log_as(form: str) -> None:
+    """Say things on stderr as ``text``, or from now on as ``json``: an object a line, for programs that watch logs."""
+    global _as_json
+    _as_json = form == "json"
+
+
+def info(text: str, **facts: object) -> None:
+    """Say what is going on; silent under ``--quiet``. The facts behind the text go into a log for programs alone."""
     if _level >= Level.NORMAL:
-        _write(sys.stderr, text)
+        _say("info", text, facts=facts)
 
 
 def debug(text: str) -> None:
     """Say a detail; only with ``--verbose`` or ``--debug``."""
     if _level >= Level.VERBOSE:
-        _write(sys.stderr, text)
+        _say("debug", text)
 
 
 def warn(text: str) -> None:
     """Say what may be wrong although the work goes on."""
-    _write(sys.stderr, text, mark="warning", colour="yellow")
+    _say("warning", text, mark="warning", colour="yellow")
 
 
 def error(what: str, hint: str = "", *, mark: str = "error") -> None:
     """Say why the work ends, and on a second line what to do about it."""
-    _write(sys.stderr, what, mark=mark, colour="red")
-    if hint:
-        _write(sys.stderr, hint)
+    _say("error", what, hint, mark=mark, colour="red")
 
 
 @contextmanager
@@ -81,7 +87,7 @@ def progress(
     Yields:
         What to call ``advance`` on, from one thread.
     """
-    if _level > Level.QUIET and is_terminal(sys.stderr):
+    if _level > Level.QUIET and is_terminal(sys.stderr) and not _as_json:
         with bar(total, unit) as drawn:
             yield drawn
     else:
@@ -161,6 +167,25 @@ def print_fields(fields: Mapping[str, object]) -> None:
 def is_terminal(stream: TextIO | None) -> bool:
     """Whether control characters may be sent there."""
     return stream is not None and stream.isatty() and os.environ.get("TERM") != "dumb"
+
+
+def _say(
+    level: str,
+    text: str,
+    hint: str = "",
+    *,
+    mark: str = "",
+    colour: str = "",
+    facts: Mapping[str, object] | None = None,
+) -> None:
+    if _as_json:
+        now = datetime.now(UTC).isoformat(timespec="milliseconds")
+        line = {"time": now, "level": level, "message": text, **({"hint": hint} if hint else {}), **(facts or {})}
+        _write(sys.stderr, json.dumps(_jsonable(line)))
+        return
+    _write(sys.stderr, text, mark=mark, colour=colour)
+    if hint:
+        _write(sys.stderr, hint)
 
 
 def _write(stream: TextIO | None, text: str, *, mark: str = "", colour: str = "", clean: bool = True) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pcqtool.cli import batch, console, options
+from pcqtool.cli import batch, console, moments, options
 
 if TYPE_CHECKING:
     from pcqtool.features.work import Extraction
@@ -52,6 +52,13 @@ def extract(
     batch_size: options.BatchSize = 32,
     channels: options.Channels = "auto",
     vad: options.Vad = "on",
+    since: options.Since = None,
+    max_failures: options.MaxFailures = None,
+    retry_failed: options.RetryFailed = False,
+    max_duration: options.MaxDuration = "24h",
+    max_channels: options.MaxChannels = 64,
+    timeout: options.Timeout = "300s",
+    shard: options.Shard = "1/1",
     restart: options.Restart = False,
     dry_run: options.DryRun = False,
     json: options.Json = False,
@@ -61,19 +68,30 @@ def extract(
     A second run over the same inputs does only what is new or changed. A file that cannot be read becomes a row with
     the reason. With --what statistics, segments have no arrays.
     """
+    from pcqtool.batch.shard import Shard
     from pcqtool.batch.store import Store
     from pcqtool.features.origins import origin
     from pcqtool.features.settings import FeatureSettings
 
-    reading = options.reading(channels, vad)
-    settings = FeatureSettings(reading, batch_size=batch_size, jobs=jobs, what=what, of=of, layer=layer)
-    found = batch.sources(inputs, files_from)
+    settings = FeatureSettings(
+        options.reading(channels, vad),
+        batch_size=batch_size,
+        jobs=jobs,
+        limits=options.limits(max_duration, max_channels),
+        timeout_s=moments.duration_s(timeout, "--timeout"),
+        what=what,
+        of=of,
+        layer=layer,
+    )
+    share = Shard.parse(shard)
+    found = batch.sources(inputs, files_from, since, share)
     source = origin(settings, model, encoder, options.places(encoder_dir, download=model is not None))
     identity = source.identify()
     provenance = settings.provenance(identity.name, identity.sha256, identity.settings)
-    store = Store(out, provenance, settings.columns())
+    store = Store(out, provenance, settings.columns(), share)
+    course = batch.Course(restart, retry_failed, max_failures)
     if dry_run:
-        batch.show_plan(batch.plan(store, found, restart), len(found), json)
+        batch.show_plan(batch.plan(store, found, course), len(found), json)
         return
     console.info(f"{settings.feature} by {identity.name}" + (f", {identity.about}" if identity.about else ""))
 
@@ -84,4 +102,4 @@ def extract(
         console.debug(f"device: {network.device}, each segment's {settings.feature} of shape {list(network.shape)}")
         return Extraction(network, settings)
 
-    batch.run(store, found, load, verb="extracted", restart=restart, json=json)
+    batch.run(store, found, load, verb="extracted", course=course, json=json)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pcqtool.cli import batch, console, options
+from pcqtool.cli import batch, console, moments, options
 
 if TYPE_CHECKING:
     from pcqtool.labelling.work import Labelling
@@ -20,6 +20,7 @@ def label(
     model: options.Model = None,
     encoder_dir: options.EncoderDir = None,
     device: options.Device = "auto",
+    precision: options.Precision = "float32",
     jobs: options.Jobs = 0,
     batch_size: options.BatchSize = 32,
     channels: options.Channels = "auto",
@@ -32,6 +33,14 @@ def label(
             help="From segments to file: mean-log, mean, vote, duration. Without it: the model's own rule.",
         ),
     ] = None,
+    since: options.Since = None,
+    max_failures: options.MaxFailures = None,
+    retry_failed: options.RetryFailed = False,
+    max_duration: options.MaxDuration = "24h",
+    max_channels: options.MaxChannels = 64,
+    timeout: options.Timeout = "300s",
+    shard: options.Shard = "1/1",
+    engine: options.Engine = "local",
     restart: options.Restart = False,
     dry_run: options.DryRun = False,
     json: options.Json = False,
@@ -41,20 +50,30 @@ def label(
     Without --model the small model inside the package is used, and no network is needed. A second run over the same
     inputs does only what is new or changed. A file that cannot be read becomes a row with the reason.
     """
+    from pcqtool.batch.shard import Shard
     from pcqtool.batch.store import Store
     from pcqtool.labelling.settings import LabelSettings
     from pcqtool.labelling.work import SCHEMAS
     from pcqtool.model.directory import find, read_config, sha256
 
-    reading = options.reading(channels, vad)
-    settings = LabelSettings(reading, batch_size=batch_size, jobs=jobs, aggregation=aggregation)
-    found = batch.sources(inputs, files_from)
+    settings = LabelSettings(
+        options.reading(channels, vad),
+        batch_size=batch_size,
+        jobs=jobs,
+        limits=options.limits(max_duration, max_channels),
+        timeout_s=moments.duration_s(timeout, "--timeout"),
+        aggregation=aggregation,
+        precision=precision,
+    )
+    share = Shard.parse(shard)
+    found = batch.sources(inputs, files_from, since, share)
     directory = find(model)
     config = read_config(directory)
     provenance = settings.provenance(config, sha256(directory))
-    store = Store(out, provenance, {kind: schema(config.labels).names for kind, schema in SCHEMAS.items()})
+    store = Store(out, provenance, {kind: schema(config.labels).names for kind, schema in SCHEMAS.items()}, share)
+    course = batch.Course(restart, retry_failed, max_failures, engine)
     if dry_run:
-        batch.show_plan(batch.plan(store, found, restart), len(found), json)
+        batch.show_plan(batch.plan(store, found, course), len(found), json)
         return
     if model is None:
         console.info(f"model: {config.name} (bundled), {config.trained_on}")
@@ -64,8 +83,8 @@ def label(
         from pcqtool.model.predictor import Predictor
 
         encoders = options.places(encoder_dir, download=model is not None)
-        predictor = Predictor(directory, device, encoders)
+        predictor = Predictor(directory, device, encoders, precision)
         console.debug(f"device: {predictor.device}")
         return Labelling(predictor, settings, provenance)
 
-    batch.run(store, found, load, verb="labelled", restart=restart, json=json)
+    batch.run(store, found, load, verb="labelled", course=course, json=json)

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pcqtool.cli import console
+from pcqtool.cli import console, moments
 from pcqtool.errors import SettingsError
 
 if TYPE_CHECKING:
+    from pcqtool.audio.limits import Limits
     from pcqtool.audio.tracks import Reading
     from pcqtool.model.directory import Places
 
@@ -48,11 +49,81 @@ Vad = Annotated[
     typer.Option("--vad", metavar="on|off", help="Find speech first, so that silence and noise are passed over."),
 ]
 
+Shard = Annotated[
+    str,
+    typer.Option(
+        "--shard",
+        metavar="I/N",
+        help="Do the I-th of N shares of the inputs, into a directory; `pcqtool merge` joins them.",
+    ),
+]
+
+Engine = Annotated[
+    str,
+    typer.Option(
+        "--engine",
+        metavar="local|ray",
+        help="ray: the same parts by the actors of a Ray cluster (RAY_ADDRESS), which shares the folders.",
+    ),
+]
+
 Restart = Annotated[bool, typer.Option("--restart", help="Replace an earlier result instead of going on with it.")]
 
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would be done, and do nothing.")]
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON value on stdout instead of text for people.")]
+
+FAULTS = "Faults and schedules"
+
+Since = Annotated[
+    str | None,
+    typer.Option(
+        "--since",
+        metavar="WHEN",
+        help="Only inputs that changed since then: 36h, 7d, 2026-01-31, 2026-01-31T18:00.",
+        rich_help_panel=FAULTS,
+    ),
+]
+
+MaxFailures = Annotated[
+    int | None,
+    typer.Option(
+        "--max-failures",
+        min=0,
+        metavar="N",
+        help="Stop with exit code 1 once more inputs than this have failed; what is finished is kept.",
+        rich_help_panel=FAULTS,
+    ),
+]
+
+RetryFailed = Annotated[
+    bool,
+    typer.Option("--retry-failed", help="Take up again what an earlier run failed at.", rich_help_panel=FAULTS),
+]
+
+MaxDuration = Annotated[
+    str,
+    typer.Option(
+        "--max-duration", metavar="TIME", help="A longer recording fails: 90m, 24h, 7d.", rich_help_panel=FAULTS
+    ),
+]
+
+MaxChannels = Annotated[
+    int,
+    typer.Option(
+        "--max-channels", min=1, metavar="N", help="A recording with more channels fails.", rich_help_panel=FAULTS
+    ),
+]
+
+Timeout = Annotated[
+    str,
+    typer.Option(
+        "--timeout",
+        metavar="TIME",
+        help="A recording fails whose decoder gives nothing for so long; 0 decodes unprotected.",
+        rich_help_panel=FAULTS,
+    ),
+]
 
 Device = Annotated[
     str,
@@ -61,6 +132,15 @@ Device = Annotated[
         metavar="DEVICE",
         envvar="PCQTOOL_DEVICE",
         help="Where to compute: auto (a GPU when there is one), cpu, cuda, cuda:1, mps.",
+    ),
+]
+
+Precision = Annotated[
+    str,
+    typer.Option(
+        "--precision",
+        metavar="float32|bfloat16",
+        help="What a pre-trained encoder computes in; bfloat16 is faster where the processor has it.",
     ),
 ]
 
@@ -176,6 +256,17 @@ def reading(channels: str, vad: str) -> Reading:
     if vad not in ("on", "off"):
         raise SettingsError(f"--vad is on or off, not {vad!r}")
     return Reading(channels, vad == "on")
+
+
+def limits(max_duration: str, max_channels: int) -> Limits:
+    """Say how much a recording may claim.
+
+    Raises:
+        SettingsError: if a value cannot be used.
+    """
+    from pcqtool.audio.limits import Limits
+
+    return Limits(moments.duration_s(max_duration, "--max-duration"), max_channels)
 
 
 def n_jobs(jobs: int) -> int:

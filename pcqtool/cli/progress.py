@@ -29,7 +29,7 @@ class Lines:
     """A plain line whenever an interval has passed.
 
     Args:
-        say: takes a line.
+        say: takes a line, and the figures in it by name.
         total: amount of work, None where it is not known.
         unit: what is counted, in the plural.
         every_s: the interval in seconds; the first line comes after as long.
@@ -37,7 +37,7 @@ class Lines:
     """
 
     def __init__(
-        self, say: Callable[[str], None], total: float | None, unit: str, every_s: float, clock: Callable[[], float]
+        self, say: Callable[..., None], total: float | None, unit: str, every_s: float, clock: Callable[[], float]
     ) -> None:
         self.say = say
         self.total = total
@@ -54,7 +54,7 @@ class Lines:
         if now_s - self.said_s >= self.every_s:
             self.said_s = now_s
             line = describe(self.done, self.total, self.unit, now_s - self.started_s)
-            self.say(f"{line}, {note}" if note else line)
+            self.say(f"{line}, {note}" if note else line, done=self.done, total=self.total, unit=self.unit)
 
 
 class _Bar:

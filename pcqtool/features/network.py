@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from pcqtool.audio.segment import SEGMENT_SAMPLES
 from pcqtool.errors import ModelError
 from pcqtool.model.encoders import Encoder
+from pcqtool.model.memory import memory_told
 from pcqtool.model.predictor import choose_device
 
 Features = Callable[[Tensor, Tensor], Tensor]
@@ -53,8 +54,12 @@ class Network:
 
         Raises:
             ModelError: if a feature is not finite.
+            MemoryError: if there is not enough of it.
         """
-        values = self._features(torch.from_numpy(waves).to(self.device), torch.from_numpy(n_samples).to(self.device))
+        with memory_told():
+            values = self._features(
+                torch.from_numpy(waves).to(self.device), torch.from_numpy(n_samples).to(self.device)
+            )
         if not torch.isfinite(values).all():
             raise ModelError("a feature is not finite", "The model is damaged.")
         found: NDArray[np.float32] = values.float().cpu().numpy()

@@ -11,21 +11,28 @@ from pcqtool.model.directory import ModelConfig
 from pcqtool.tables.aggregate import AGGREGATIONS
 from pcqtool.tables.provenance import Provenance
 
+PRECISIONS = ("float32", "bfloat16")
+"""What a pre-trained encoder may compute in, the usual one first."""
+
 
 @dataclass(frozen=True)
 class LabelSettings(BatchSettings):
     """How to label.
 
     Attributes:
+        precision: what a pre-trained encoder computes in, float32 or bfloat16; rounding changes results.
         aggregation: rule from segments to file, which changes results; ``None`` for the model's own.
     """
 
     aggregation: str | None = None
+    precision: str = "float32"
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.aggregation is not None and self.aggregation not in AGGREGATIONS:
             raise SettingsError(f"unknown aggregation {self.aggregation!r}", f"Known: {', '.join(AGGREGATIONS)}.")
+        if self.precision not in PRECISIONS:
+            raise SettingsError(f"unknown precision {self.precision!r}", f"Known: {', '.join(PRECISIONS)}.")
 
     def rule(self, config: ModelConfig) -> str:
         """Give the aggregation rule in force."""
@@ -35,6 +42,8 @@ class LabelSettings(BatchSettings):
         """Give what the tables say about their making; equal fingerprints, equal results."""
         settings: dict[str, Any] = asdict(self.reading)
         settings |= {"aggregation": self.rule(config), "min_speech": self.min_speech}
+        if self.precision != PRECISIONS[0]:
+            settings["precision"] = self.precision
         return Provenance(
             model=config.name,
             model_sha256=model_sha256,

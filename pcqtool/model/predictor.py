@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from pcqtool.errors import ModelError, SettingsError
 from pcqtool.model.directory import Places, load, sha256
+from pcqtool.model.memory import memory_told
 
 
 def choose_device(name: str = "auto") -> torch.device:
@@ -43,6 +44,7 @@ class Predictor:
         directory: the model's.
         device: as for ``choose_device``.
         encoders: where to look for an encoder that the model does not hold, as for ``load``.
+        precision: what a pre-trained encoder computes in, ``float32`` or ``bfloat16``; all else is float32.
 
     Attributes:
         config: the model's ``ModelConfig``.
@@ -50,11 +52,15 @@ class Predictor:
         device: where it runs.
     """
 
-    def __init__(self, directory: Path, device: str = "auto", encoders: Places | None = None) -> None:
+    def __init__(
+        self, directory: Path, device: str = "auto", encoders: Places | None = None, precision: str = "float32"
+    ) -> None:
         self.device = choose_device(device)
         self.model, self.config = load(directory, encoders)
         self.sha256 = sha256(directory)
         self.model.to(self.device)
+        if self.model.encoder is not None:
+            self.model.encoder.prepare(getattr(torch, precision))
 
     @torch.inference_mode()
     def log_probs(self, waves: NDArray[np.float32], n_samples: NDArray[np.int64] | None = None) -> NDArray[np.float64]:
@@ -66,10 +72,19 @@ class Predictor:
 
         Raises:
             ModelError: if the model's output is not finite.
+            MemoryError: if there is not enough of it.
         """
-        lengths = None if n_samples is None else torch.from_numpy(n_samples).to(self.device)
-        logits = self.model(torch.from_numpy(waves).to(self.device), lengths).logits.double().cpu()
+        with memory_told():
+            lengths = None if n_samples is None else torch.from_numpy(n_samples).to(self.device)
+            logits = self.model(self._on_device(waves), lengths).logits.double().cpu()
         if not torch.isfinite(logits).all():
             raise ModelError(f"model {self.config.name} gave an output that is not finite", "The model is damaged.")
         scaled: NDArray[np.float64] = (logits / self.config.temperature).log_softmax(dim=1).numpy()
         return scaled
+
+    def _on_device(self, waves: NDArray[np.float32]) -> torch.Tensor:
+        """Copy to the device; to a GPU from pinned memory, so that the copy does not wait for the computation."""
+        host = torch.from_numpy(waves)
+        return (
+            host.pin_memory().to(self.device, non_blocking=True) if self.device.type == "cuda" else host.to(self.device)
+        )

@@ -63,17 +63,18 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
             temporary.unlink(missing_ok=True)
 
 
-def sweep(folder: Path, name: str | None = None) -> None:
+def sweep(folder: Path, name: str | None = None, prefix: str = "") -> None:
     """Remove the temporaries that killed processes left in a folder; nobody may be writing there.
 
     Args:
         folder: where they lie.
         name: only those of this file.
+        prefix: only those of files whose names begin so.
 
     Raises:
         TableError: if the file system refuses.
     """
-    stem = "*" if name is None else glob.escape(name[:NAME_KEPT])
+    stem = f"{glob.escape(prefix)}*" if name is None else glob.escape(name[:NAME_KEPT])
     with reported(folder):
         for temporary in folder.glob(f".{stem}.{'[0-9a-f]' * 8}{TEMPORARY_SUFFIX}"):
             temporary.unlink(missing_ok=True)

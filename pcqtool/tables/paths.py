@@ -23,14 +23,14 @@ def table_path(files: Path, kind: Kind) -> Path:
     return files if kind == "files" else files.with_name(f"{files.stem}.segments{files.suffix}")
 
 
-def part_path(folder: Path, kind: Kind, index: int) -> Path:
-    """Name a part in a directory of parts: 12 → ``files/part-00012.parquet``."""
-    return folder / kind / f"part-{index:05d}{SUFFIX}"
+def part_path(folder: Path, kind: Kind, index: int, prefix: str = "") -> Path:
+    """Name a part in a directory of parts: 12 → ``files/part-00012.parquet``; a shard's parts have a prefix."""
+    return folder / kind / f"part-{prefix}{index:05d}{SUFFIX}"
 
 
-def list_parts(folder: Path, kind: Kind) -> list[Path]:
+def list_parts(folder: Path, kind: Kind, prefix: str = "") -> list[Path]:
     """List the finished parts of a kind in the order of their numbers; empty if there are none."""
-    return sorted((folder / kind).glob(f"part-*{SUFFIX}"), key=lambda path: (len(path.name), path.name))
+    return sorted((folder / kind).glob(f"part-{prefix}*{SUFFIX}"), key=lambda path: (len(path.name), path.name))
 
 
 def list_tables(out: Path, kind: Kind) -> list[Path]:

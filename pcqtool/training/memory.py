@@ -5,24 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import torch
-
 from pcqtool.errors import TrainingError
+from pcqtool.model.memory import memory_told
 from pcqtool.training.recipe import Recipe
-
-_SIGNS = ("DefaultCPUAllocator", "out of memory", "not enough memory")  # of a RuntimeError: torch has no own on CPUs
 
 
 @contextmanager
 def memory_reported(recipe: Recipe) -> Iterator[None]:
     """Turn a lack of memory into a ``TrainingError`` that names the settings that need less."""
     try:
-        yield
-    except (torch.OutOfMemoryError, MemoryError) as error:
-        raise _too_large(recipe) from error
-    except RuntimeError as error:
-        if not any(sign in str(error) for sign in _SIGNS):
-            raise
+        with memory_told():
+            yield
+    except MemoryError as error:
         raise _too_large(recipe) from error
 
 

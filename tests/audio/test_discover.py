@@ -28,7 +28,7 @@ def names(sources: list[Source]) -> list[str]:
 def test_a_folder(calls: Path) -> None:
     sources = discover([calls])
     assert names(sources) == ["a.WAV", "b.wav", "sub/c.mp3", "sub/deep/d.flac"]
-    assert sources[1] == Source("b.wav", calls / "b.wav", 5, (calls / "b.wav").stat().st_mtime)
+    assert sources[1] == Source("b.wav", str(calls / "b.wav"), 5, (calls / "b.wav").stat().st_mtime)
 
 
 def test_a_file_is_taken_whatever_its_extension(calls: Path) -> None:

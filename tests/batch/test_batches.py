@@ -8,12 +8,21 @@ import pytest
 
 from pcqtool.audio.lane import Chunk
 from pcqtool.batch.batches import Batches, Track
+from pcqtool.errors import ModelError
 from pcqtool.labelling.settings import LabelSettings
 from pcqtool.labelling.work import Labelling
 
 
 def batches_of(predictor, batch_size):
     return Batches(Labelling(predictor, LabelSettings(batch_size=batch_size), None))
+
+
+def judged(predictor, batch_size, n):
+    """What comes of some segments."""
+    batches, track = batches_of(predictor, batch_size), Track("0", tally=None)
+    batches.add(track, chunk(n))
+    batches.finish()
+    return np.array([track.values[number] for number in range(n)])
 
 
 def chunk(n, seed=0, speech=None, channel="0"):
@@ -74,3 +83,28 @@ def test_the_model_is_told_how_long_each_segment_is(predictor):
     batches.add(track, one)
     batches.finish()
     assert predictor.n_samples == [48, 48, 48, 7]
+
+
+@pytest.mark.parametrize("n_fitting", [1, 3, 6])
+def test_a_batch_that_does_not_fit_into_memory_is_computed_in_pieces(predictor, n_fitting):
+    log_probs = predictor.log_probs
+
+    def narrow(waves, n_samples=None):
+        if len(waves) > n_fitting:
+            raise MemoryError("no room")
+        return log_probs(waves, n_samples)
+
+    expected = judged(predictor, 7, 10)
+    predictor.batches, predictor.log_probs = [], narrow
+    found = judged(predictor, 7, 10)
+    assert max(predictor.batches) <= n_fitting
+    np.testing.assert_array_equal(found, expected)
+
+
+def test_no_memory_for_one_segment_ends_the_run(predictor):
+    def full(waves, n_samples=None):
+        raise MemoryError("no room")
+
+    predictor.log_probs = full
+    with pytest.raises(ModelError, match="not enough memory"):
+        judged(predictor, 4, 4)

@@ -12,9 +12,15 @@ from pcqtool.audio.discover import Source, discover
 from pcqtool.audio.tracks import Reading, read
 from pcqtool.batch import decode
 from pcqtool.batch.decode import PIECE, Stream, decode_all
+from pcqtool.batch.settings import BatchSettings
 from pcqtool.errors import ModelError
 
 NO_VAD = Reading(vad=False)
+
+
+def here(n_jobs=1):
+    """Decode in this process, where tests can put something else in the decoder's place."""
+    return BatchSettings(NO_VAD, jobs=n_jobs, timeout_s=0)
 
 
 class FakeTracks:
@@ -23,7 +29,7 @@ class FakeTracks:
     lock = threading.Lock()
     n_decoded = 0
 
-    def __init__(self, path, reading):
+    def __init__(self, path, reading, limits):
         self.path = Path(path)
 
     def __iter__(self):
@@ -40,18 +46,19 @@ def run_to_end(stream):
     return chunks
 
 
-def all_of(sources, reading, n_jobs):
+def all_of(sources, settings):
     waves = {}
-    for stream, chunks, _ in decode_all(sources, reading, n_jobs):
+    for stream, chunks, _ in decode_all(sources, settings):
         waves.setdefault(stream.source.file, []).extend(chunk.waves for chunk in chunks)
     return {file: np.concatenate(pieces) for file, pieces in waves.items()}
 
 
+@pytest.mark.parametrize("timeout_s", [0, 300])
 @pytest.mark.parametrize("n_jobs", [1, 2, 5])
-def test_pieces_are_what_reading_alone_gives(call_folder, write_wave, n_jobs):
+def test_pieces_are_what_reading_alone_gives(call_folder, write_wave, n_jobs, timeout_s):
     write_wave("calls/long.wav", seconds=PIECE * 30 + 31, rate=8000)  # two pieces
     sources = discover([call_folder])
-    found = all_of(sources, NO_VAD, n_jobs)
+    found = all_of(sources, BatchSettings(NO_VAD, jobs=n_jobs, timeout_s=timeout_s))
     assert list(found) == [source.file for source in sources]
     for source in sources:
         np.testing.assert_array_equal(found[source.file], np.concatenate([c.waves for c in read(source.path, NO_VAD)]))
@@ -67,7 +74,7 @@ def test_order_does_not_depend_on_which_thread_is_faster(monkeypatch):
     monkeypatch.setattr(decode, "read", Slow)
     sources = [Source(str(i), Path(str(n)), n, 0.0) for i, n in enumerate([3, 9, 0, 4, 1, 17, 2, 8])]
     orders = {
-        tuple((stream.source.file, tuple(chunks)) for stream, chunks, _ in decode_all(sources, NO_VAD, 3))
+        tuple((stream.source.file, tuple(chunks)) for stream, chunks, _ in decode_all(sources, here(3)))
         for _ in range(5)
     }
     assert len(orders) == 1
@@ -82,7 +89,7 @@ def test_in_turn_a_recording_comes_to_its_end_before_the_next(monkeypatch, n_job
     sources = [Source(str(i), Path(str(n)), n, 0.0) for i, n in enumerate([3, 90, 0, 4, 1, 17, 2, 8])]
     given = [
         (stream.source.file, number)
-        for stream, chunks, _ in decode_all(sources, NO_VAD, n_jobs, in_turn=True)
+        for stream, chunks, _ in decode_all(sources, here(n_jobs), in_turn=True)
         for number in chunks
     ]
     assert given == [(source.file, number) for source in sources for number in range(source.size_bytes)]
@@ -94,7 +101,7 @@ def test_decoding_never_runs_far_ahead_of_the_model(monkeypatch, n_jobs, lengths
     monkeypatch.setattr(decode, "read", FakeTracks)
     FakeTracks.n_decoded = n_taken = 0
     sources = [Source("x", Path(str(n)), n, 0.0) for n in lengths]
-    for _, chunks, _ in decode_all(sources, NO_VAD, n_jobs, in_turn):
+    for _, chunks, _ in decode_all(sources, here(n_jobs), in_turn):
         time.sleep(0.001)
         n_taken += len(chunks)
         assert FakeTracks.n_decoded - n_taken <= 2 * n_jobs * PIECE
@@ -105,7 +112,7 @@ def test_decoding_never_runs_far_ahead_of_the_model(monkeypatch, n_jobs, lengths
 def test_stopping_early_leaves_no_thread_behind(monkeypatch, n_taken):
     monkeypatch.setattr(decode, "read", FakeTracks)
     before = threading.active_count()
-    pieces = decode_all([Source("x", Path("1000"), 1, 0.0)] * 50, NO_VAD, 2)
+    pieces = decode_all([Source("x", Path("1000"), 1, 0.0)] * 50, here(2))
     for _ in range(n_taken):
         next(pieces)
     pieces.close()
@@ -122,7 +129,7 @@ def test_whatever_a_decoder_raises_is_the_files_fault(monkeypatch):
             raise ZeroDivisionError("in\nthe codec \udcff")
 
     monkeypatch.setattr(decode, "read", Broken)
-    stream = Stream(Source("x", Path("x"), 1, 0.0), NO_VAD)
+    stream = Stream(Source("x", Path("x"), 1, 0.0), here())
     run_to_end(stream)
     assert stream.error == "ZeroDivisionError: in the codec \\udcff"
 
@@ -135,7 +142,7 @@ def test_what_is_not_the_files_fault_ends_the_run(monkeypatch):
 
     monkeypatch.setattr(decode, "read", Uninstalled)
     with pytest.raises(ModelError):
-        list(decode_all([Source("x", Path("x"), 1, 0.0)] * 9, NO_VAD, 2))
+        list(decode_all([Source("x", Path("x"), 1, 0.0)] * 9, here(2)))
 
 
 def test_reasons_do_not_name_the_folder(tmp_path):
@@ -143,7 +150,7 @@ def test_reasons_do_not_name_the_folder(tmp_path):
     path = tmp_path / "odd\nname \udcff.wav"
     path.write_bytes(b"not a recording at all")
     for source in (Source("a", path, 22, 0.0), Source("b", tmp_path / "missing.wav", None, None)):
-        stream = Stream(source, NO_VAD)
+        stream = Stream(source, here())
         assert run_to_end(stream) == []
         assert stream.error
         assert str(tmp_path) not in stream.error
@@ -154,7 +161,7 @@ def test_a_fault_half_way_is_told_and_not_raised(tmp_path):
     samples = np.zeros(PIECE * 40 * 8000, np.float32)
     samples[-1] = np.nan
     soundfile.write(tmp_path / "nan.wav", samples, 8000, subtype="FLOAT")
-    stream = Stream(Source("nan.wav", tmp_path / "nan.wav", 1, 0.0), NO_VAD)
+    stream = Stream(Source("nan.wav", tmp_path / "nan.wav", 1, 0.0), here())
     run_to_end(stream)
     assert "NaN" in stream.error
 
@@ -163,7 +170,7 @@ def test_the_last_piece_of_each_recording_is_told_once(monkeypatch):
     monkeypatch.setattr(decode, "read", FakeTracks)
     sources = [Source(str(i), Path(str(n)), n, 0.0) for i, n in enumerate([0, 1, PIECE, PIECE + 1, 50])]
     lasts, seen = [], []
-    for stream, _, last in decode_all(sources, NO_VAD, 2):
+    for stream, _, last in decode_all(sources, here(2)):
         time.sleep(0.01)  # the threads come to the ends meanwhile
         assert stream.source.file not in lasts
         seen.append(stream.source.file)

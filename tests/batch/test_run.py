@@ -223,7 +223,7 @@ def test_a_disk_that_fills_up_ends_the_run_and_keeps_the_parts(
         add_files = Store.add_files
 
         def full(self, *arguments):
-            if self._next_part == 2:
+            if self.next_part == 2:
                 raise TableError("no space left")
             add_files(self, *arguments)
 

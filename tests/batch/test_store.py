@@ -93,7 +93,7 @@ def test_both_forms_hold_the_same_rows(tmp_path, provenance):
     assert {path.name for path in tmp_path.iterdir()} == {
         "r.parquet", "r.segments.parquet", ".r.parquet.lock", "parts",
     }  # fmt: skip
-    opened(tmp_path / "parts", provenance).collect(tmp_path / "m.parquet")
+    store_module.collect([opened(tmp_path / "parts", provenance)], tmp_path / "m.parquet")
     for kind in ("", ".segments"):
         assert pq.read_table(tmp_path / f"m{kind}.parquet").equals(pq.read_table(tmp_path / f"r{kind}.parquet"))
     assert pq.read_table(tmp_path / "r.parquet", columns=["file"])["file"].to_pylist() == list("abcde")

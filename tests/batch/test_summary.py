@@ -22,6 +22,7 @@ def test_rows_are_counted_and_files_once_each():
         "statuses": {"ok": 2, "no_speech": 1, "failed": 1},
         "labels": {"anger": 2},
         "failures": {"b": "broken"},
+        "stopped": False,
         "audio_s": 3.5,
         "elapsed_s": 0.0,
     }

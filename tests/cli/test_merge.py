@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import polars as pl
 import pytest
@@ -42,8 +43,8 @@ def test_merged_parts_are_the_tables_of_a_single_run(parts, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [
-        (["nowhere"], 1, "nowhere: no finished part"),
-        (["calls"], 1, "calls: no finished part"),
+        (["nowhere"], 1, "nowhere: no run has been finished"),
+        (["calls"], 1, "calls: no run has been finished"),
         (["parts", "--out", "all.csv"], 2, "all.csv"),
         (["parts", "--out", "foreign.parquet"], 1, "not written by pcqtool"),
         (["parts", "--out", "other.parquet"], 1, "other.parquet was made otherwise"),
@@ -67,3 +68,33 @@ def test_a_part_made_with_other_settings_is_named(parts, capsys):
     write(odd, read_columns(odd), replace(read_provenance(odd), fingerprint="another"))
     assert app.main(["merge", "parts"]) == 1
     assert "part-00001.parquet" in capsys.readouterr().err
+
+
+def sharded(*numbers: int, out: str = "shards") -> None:
+    for number in numbers:
+        options = ["--model", str(Path("model.txt").read_text()), "--vad", "off", "--out", out]
+        assert app.main(["label", "calls", "--shard", f"{number}/3", *options]) == 0
+
+
+def test_merged_shards_are_the_tables_of_a_single_run(parts, tiny_model, tmp_path, capsys):
+    Path("model.txt").write_text(str(tiny_model))
+    sharded(1, 3)
+    assert app.main(["merge", "shards", "--out", "all.parquet"]) == 1
+    assert "missing: shard 2/3" in capsys.readouterr().err
+    sharded(2)
+    sharded(2)  # once more: nothing to do
+    assert app.main(["merge", "shards", "--out", "all.parquet"]) == 0
+    for number in (1, 2, 3):
+        sharded(number, out=f"machine-{number}")
+    assert app.main(["merge", "machine-1", "machine-2", "machine-3", "--out", "far.parquet"]) == 0
+    for read in (read_files, read_segments):
+        expected = read(tmp_path / "single.parquet")
+        for name in ("all", "far"):
+            assert_frame_equal(read(tmp_path / f"{name}.parquet"), expected, check_exact=False, abs_tol=1e-5)
+
+
+def test_a_directory_belongs_to_one_number_of_shards(parts, tiny_model, capsys):
+    label = ["label", "calls", "--model", str(tiny_model), "--vad", "off"]
+    assert app.main([*label, "--out", "parts", "--shard", "1/2"]) == 1
+    assert "holds a run in 1 shards" in capsys.readouterr().err
+    assert app.main([*label, "--out", "single.parquet", "--shard", "1/2"]) == 2

@@ -9,7 +9,7 @@ from pcqtool.corpora import transfer
 from pcqtool.corpora.transfer import ATTEMPTS, download
 from pcqtool.errors import CorpusError
 
-CONTENT = random.Random(0).randbytes(300_000)  # noqa: S311
+CONTENT = random.Random(0).randbytes(300_000)
 
 
 @pytest.fixture

@@ -116,7 +116,7 @@ def test_damage_is_told(tmp_path, kind):
     import random
 
     path = tmp_path / "archive"
-    files = {"a.wav": random.Random(0).randbytes(200_000)}  # noqa: S311
+    files = {"a.wav": random.Random(0).randbytes(200_000)}
     archive = zipped(path, files) if kind == "zip" else tarred(path, files, kind)
     content = bytearray(archive.read_bytes())
     content[100_000:100_100] = bytes(100)

@@ -5,11 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from pcqtool.model.encoders.base import Encoder, EncoderConfig
 from pcqtool.model.encoders.logmel import LogMel
+from pcqtool.model.encoders.quick import quicken
 from pcqtool.model.encoders.stock import build_stock, read_stock
 from pcqtool.model.encoders.whisper import WHISPER_FRAMES, cut_positions
 
@@ -51,8 +53,13 @@ class PretrainedEncoder(Encoder):
 
     def hidden_states(self, heard: Tensor) -> list[Tensor]:
         """Run the encoder once and pick its hidden states."""
-        output = self.model(heard, output_hidden_states=True)
-        return [output.hidden_states[index] for index in self.layer_indices()]
+        output = self.model(heard.to(self.model.dtype), output_hidden_states=True)
+        return [output.hidden_states[index].to(heard.dtype) for index in self.layer_indices()]
+
+    def prepare(self, dtype: torch.dtype) -> None:
+        """Take the quicker ways, and compute in another precision; its frames stay in that of what it hears."""
+        quicken(self.model)
+        self.model.to(dtype)
 
 
 def load_pretrained(

@@ -1,0 +1,147 @@
+"""What a million files cost before and after the work itself: discovery, plan, check of what is done, merge.
+
+    python benchmarks/million.py --folder /tmp/million --shards 16
+
+Makes the directory entries (empty files) and the finished parts first, which is not timed; each step is timed in a
+process of its own, with its peak of memory.
+"""
+
+from __future__ import annotations
+
+import argparse
+import resource
+import time
+from collections.abc import Callable
+from multiprocessing import get_context
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from pcqtool.audio.discover import discover
+from pcqtool.batch.plan import make_plan, stamp
+from pcqtool.batch.shard import Shard, check_whole
+from pcqtool.batch.store import Store, collect
+from pcqtool.tables.provenance import Provenance
+from pcqtool.tables.schema import files_schema, segments_schema
+
+LABELS = ("anger", "happiness", "neutral", "sadness")
+PROVENANCE = Provenance(
+    model="measured", model_sha256="0" * 64, labels=LABELS, fingerprint="0" * 16, aggregation="mean-log"
+)
+A_FOLDER = 1000
+
+
+def make_entries(folder: Path, n: int) -> None:
+    """Make ``n`` empty files."""
+    for number in range(-(-n // A_FOLDER)):
+        (folder / f"d{number:03d}").mkdir(parents=True, exist_ok=True)
+        for file in range(min(A_FOLDER, n - number * A_FOLDER)):
+            (folder / f"d{number:03d}" / f"call-{number:03d}-{file:04d}.wav").touch()
+
+
+def store_of(out: Path, shard: Shard) -> Store:
+    """Open the output of a shard."""
+    columns = {"files": files_schema(LABELS).names, "segments": segments_schema(LABELS).names}
+    return Store(out, PROVENANCE, columns, shard)  # type: ignore[arg-type]
+
+
+def make_parts(folder: Path, out: Path, shards: int) -> None:
+    """Write the parts that a run over all files would leave."""
+    sources = discover([folder])
+    for number in range(shards):
+        shard = Shard(shards, number + 1)
+        store = store_of(out, shard)
+        store.prepare()
+        for part in make_plan([source for source in sources if shard.has(source.file)], {}).parts:
+            stamps = [stamp(source) for source in part]
+            probability = np.full(len(part), 0.25)
+            common = {"file": [source.file for source in part], "channel": ["0"] * len(part)}
+            judged = {"label": ["anger"] * len(part), "confidence": probability}
+            judged |= {f"prob_{label}": probability for label in LABELS}
+            of_file = {
+                "status": ["ok"] * len(part),
+                "n_segments": np.ones(len(part)),
+                "size_bytes": [size for size, _ in stamps],
+            }
+            of_file |= {"mtime": [time for _, time in stamps]}
+            of_segment = {
+                "segment": np.zeros(len(part)),
+                "padded": [False] * len(part),
+                "start_s": np.zeros(len(part)),
+                "end_s": probability,
+            }
+            store.add_segments(segments_schema(LABELS), [_table(common | of_segment | judged, segments_schema(LABELS))])
+            store.add_files(_table(common | of_file | judged, files_schema(LABELS)))
+        store.finish()
+
+
+def _table(columns: dict[str, object], schema: pa.Schema) -> pa.Table:
+    n = len(columns["file"])  # type: ignore[arg-type]
+    arrays = []
+    for field in schema:
+        plain = field.type.value_type if pa.types.is_dictionary(field.type) else field.type
+        values = pa.array(columns[field.name]) if field.name in columns else pa.nulls(n, plain)
+        arrays.append(values.cast(plain).cast(field.type))
+    return pa.table(arrays, schema=schema)
+
+
+def plan_step(folder: Path, out: Path, shards: int) -> None:
+    """Find the files and plan a first run."""
+    make_plan(discover([folder]), {})
+
+
+def shard_step(folder: Path, out: Path, shards: int) -> None:
+    """Find the files and plan a first run of one shard."""
+    shard = Shard(shards, 1)
+    make_plan([source for source in discover([folder]) if shard.has(source.file)], {})
+
+
+def resume_step(folder: Path, out: Path, shards: int) -> None:
+    """Find the files and see that all are done."""
+    done: dict[str, tuple[int | None, int | None]] = {}
+    for number in range(shards):
+        done |= store_of(out, Shard(shards, number + 1)).done()
+    assert make_plan(discover([folder]), done).n_todo == 0  # noqa: S101
+
+
+def merge_step(folder: Path, out: Path, shards: int) -> None:
+    """Join all parts."""
+    check_whole([out])
+    collect([store_of(out, Shard())], out.with_name(f"{out.name}.parquet"))
+
+
+def measure(step: Callable[[Path, Path, int], None], *arguments: object) -> None:
+    """Run a step in a process of its own and say what it took."""
+    context = get_context("spawn")
+    process = context.Process(target=_measured, args=(step, *arguments))
+    process.start()
+    process.join()
+
+
+def _measured(step: Callable[..., None], *arguments: object) -> None:
+    started_s = time.monotonic()
+    step(*arguments)
+    took_s = time.monotonic() - started_s
+    peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    print(f"{step.__name__.removesuffix('_step'):8} {took_s:7.1f} s  {peak_mb:7.0f} MB", flush=True)
+
+
+def main() -> None:
+    """Prepare and measure."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--folder", type=Path, required=True, help="where the files are made, or were before")
+    parser.add_argument("--files", type=int, default=1_000_000)
+    parser.add_argument("--shards", type=int, default=16)
+    arguments = parser.parse_args()
+    out = arguments.folder.with_name(f"{arguments.folder.name}-out")
+    if not arguments.folder.exists():
+        make_entries(arguments.folder, arguments.files)
+    if not out.exists():
+        make_parts(arguments.folder, out, arguments.shards)
+    for step in (plan_step, shard_step, resume_step, merge_step):
+        measure(step, arguments.folder, out, arguments.shards)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,44 @@
+"""How much a recording may claim: what goes beyond is damaged, or was made to do harm."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pcqtool.errors import AudioError, SettingsError
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a recording may cost; it fails beyond that, and no result of another depends on it.
+
+    A few kilobytes of FLAC can hold hours of silence, and a header of 44 bytes a thousand channels.
+
+    Attributes:
+        max_duration_s: longest recording.
+        max_channels: most channels.
+
+    Raises:
+        SettingsError: a limit is not positive.
+    """
+
+    max_duration_s: float = 24 * 3600.0
+    max_channels: int = 64
+
+    def __post_init__(self) -> None:
+        if not (self.max_duration_s > 0 and self.max_channels > 0):
+            raise SettingsError("limits of duration and channels are above 0")
+
+    def check_channels(self, n_channels: int) -> None:
+        """Raise an ``AudioError`` at too many channels."""
+        if n_channels > self.max_channels:
+            raise AudioError(
+                f"has {n_channels} channels, more than the limit of {self.max_channels}",
+                "Raise --max-channels if it really has.",
+            )
+
+    def check_duration(self, duration_s: float) -> None:
+        """Raise an ``AudioError`` when too much was decoded."""
+        if duration_s > self.max_duration_s:
+            raise AudioError(
+                f"is longer than the limit of {self.max_duration_s / 3600:g} h", "Raise --max-duration if it really is."
+            )

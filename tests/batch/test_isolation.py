@@ -1,0 +1,72 @@
+"""What a decoder does to its process is brought about by what the limits, which it asks, do when they are asked."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from types import SimpleNamespace
+
+import pytest
+
+from pcqtool.audio.discover import discover
+from pcqtool.audio.limits import Limits
+from pcqtool.audio.tracks import Reading
+from pcqtool.batch import isolation
+from pcqtool.batch.decode import decode_all
+from pcqtool.batch.isolation import IsolatedTracks
+from pcqtool.batch.settings import BatchSettings
+from pcqtool.errors import AudioError
+
+NO_VAD = Reading(vad=False)
+
+
+def seconds_of(path, limits=None, timeout_s=300.0):
+    tracks = IsolatedTracks(path, NO_VAD, limits or Limits(), timeout_s)
+    list(tracks)
+    return tracks.duration_s
+
+
+@pytest.mark.parametrize("number", [signal.SIGSEGV, signal.SIGKILL, signal.SIGABRT])
+def test_a_crash_is_its_recordings(write_wave, number):
+    bad, good = write_wave("bad.wav", channels=int(number)), write_wave("good.wav", seconds=2.0)
+    with pytest.raises(AudioError, match=f"crashed .{number.name}"):
+        seconds_of(bad, SimpleNamespace(check_channels=signal.raise_signal))
+    assert seconds_of(good) == 2.0
+
+
+def test_a_hang_is_its_recordings(write_wave):
+    bad, good = write_wave("bad.wav", channels=30), write_wave("good.wav", seconds=2.0)
+    started_s = time.monotonic()
+    with pytest.raises(AudioError, match=r"nothing for 0\.5 s"):
+        seconds_of(bad, SimpleNamespace(check_channels=time.sleep), timeout_s=0.5)
+    assert time.monotonic() - started_s < 20
+    assert seconds_of(good) == 2.0
+
+
+def test_a_process_that_no_signal_reaches_is_given_up(write_wave, monkeypatch):
+    monkeypatch.setattr(isolation, "GRACE_S", 0.2)
+    good = write_wave("good.wav", seconds=2.0)
+    assert seconds_of(good) == 2.0
+    worker = isolation._idle[-1]
+    os.kill(worker._process.pid, signal.SIGSTOP)
+    with pytest.raises(AudioError, match="nothing for"):
+        seconds_of(good, timeout_s=0.2)
+    assert not worker.alive
+    assert seconds_of(good) == 2.0
+
+
+def test_limits_are_kept(write_wave):
+    path = write_wave("a.wav", seconds=40.0, channels=3)
+    with pytest.raises(AudioError, match="3 channels"):
+        seconds_of(path, Limits(max_channels=2))
+    with pytest.raises(AudioError, match="longer than the limit"):
+        seconds_of(path, Limits(max_duration_s=20.0))
+
+
+def test_processes_are_used_again(write_wave):
+    sources = discover([write_wave(f"calls/{n}.wav", seed=n).parent for n in range(1)]) * 30
+    list(decode_all(sources, BatchSettings(NO_VAD, jobs=2)))
+    before = {worker._process.pid for worker in isolation._idle}
+    list(decode_all(sources, BatchSettings(NO_VAD, jobs=2)))
+    assert {worker._process.pid for worker in isolation._idle} == before

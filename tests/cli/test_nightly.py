@@ -1,0 +1,242 @@
+"""What comes in the night: strange files, strange names, a folder that goes away, and a schedule."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+import soundfile
+from polars.testing import assert_frame_equal
+
+from pcqtool.batch import plan as plan_module
+from pcqtool.batch.store import Store
+from pcqtool.cli import app
+from pcqtool.model.predictor import Predictor
+from pcqtool.tables.reader import read_files, read_segments
+
+pytestmark = pytest.mark.usefixtures("surroundings")
+
+
+@pytest.fixture
+def label(capsys, tiny_model):
+    """Run ``pcqtool label calls`` in this process with the tiny model."""
+
+    def run(*arguments):
+        code = app.main(["label", "calls", "--vad", "off", "--model", str(tiny_model), *map(str, arguments)])
+        said = capsys.readouterr()
+        return int(code), said.out, said.err
+
+    return run
+
+
+def rows(*columns):
+    return dict(read_files(Path("results.parquet")).select("file", *columns).iter_rows())
+
+
+NAMES = (
+    b"two words.wav",
+    b"new\nline.wav",
+    b"quote\"s'.wav",
+    b"bytes\xff\xfe.wav",
+    b"-rf.wav",
+    b"=1+1.wav",
+    b"<script>.wav",
+    b"\x1b[31m.wav",
+    b"x" * 251 + b".wav",
+)
+
+
+def test_strange_names_are_rows_and_send_no_control_characters(tmp_path, write_wave, tiny_model, environment):
+    sound = write_wave("kinds/a.wav")
+    folder = os.fsencode(tmp_path / "calls")
+    os.mkdir(folder)  # noqa: PTH102
+    for name in NAMES:
+        shutil.copy(os.fsencode(sound), os.path.join(folder, name))  # noqa: PTH118
+    with open(os.path.join(folder, b"broken\x1b]0;\x07\n.wav"), "wb") as broken:  # noqa: PTH118, PTH123
+        broken.write(b"dear diary")
+    command = ["label", "calls", "--model", str(tiny_model), "--vad", "off", "--verbose", "--jobs", "1"]
+    done = subprocess.run(
+        [sys.executable, "-m", "pcqtool", *command], capture_output=True, env=environment(), check=False
+    )
+    assert done.returncode == 3, done.stderr.decode()
+    found = rows("status")
+    assert sorted(found.values()) == ["failed"] + ["ok"] * len(NAMES)
+    assert {"new\nline.wav", r"bytes\xff\xfe.wav", "=1+1.wav"} <= found.keys()
+    assert not [byte for byte in done.stdout + done.stderr if byte < 32 and byte != 10]
+
+
+def test_loops_pipes_and_devices_are_passed_over_and_named_ones_are_rows(label, tmp_path, write_wave):
+    write_wave("calls/a.wav")
+    (tmp_path / "calls" / "loop").symlink_to(tmp_path / "calls")
+    (tmp_path / "calls" / "itself.wav").symlink_to(tmp_path / "calls" / "itself.wav")
+    os.mkfifo(tmp_path / "calls" / "pipe.wav")
+    (tmp_path / "calls" / "null.wav").symlink_to("/dev/zero")
+    assert label()[0] == 0
+    assert rows("status") == {"a.wav": "ok"}
+    assert label(tmp_path / "calls" / "pipe.wav", "/dev/zero", "--out", "named.parquet")[0] == 0
+    named = dict(read_files(Path("named.parquet")).select("file", "error").iter_rows())
+    assert {error for error in named.values() if error} == {"is no regular file"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "subtype"),
+    [("WAV", "ULAW"), ("WAV", "ALAW"), ("WAV", "GSM610"), ("WAV", "IMA_ADPCM"), ("WAV", "MS_ADPCM"), ("AU", "ULAW")],
+)
+@pytest.mark.parametrize("call", [True, False])
+def test_the_parties_of_a_call_in_telephone_codings(label, tmp_path, kind, subtype, call):
+    if call and subtype == "GSM610":
+        pytest.skip("the coding has one channel")
+    rng, n = np.random.default_rng(0), 8000 * 4
+    agent, customer = rng.normal(0, 0.1, (2, n)) * (np.arange(n) // 8000 % 2 == [[0], [1]])
+    (tmp_path / "calls").mkdir()
+    soundfile.write("calls/a", np.stack([agent, customer], 1) if call else agent, 8000, format=kind, subtype=subtype)
+    (tmp_path / "calls" / "a").rename(f"calls/a.{kind.lower()}")
+    assert label()[0] == 0
+    table = read_files(Path("results.parquet"))
+    assert table["channel"].to_list() == (["0", "1"] if call else ["0"])
+    assert set(table["status"]) == {"ok"}
+    assert set(read_segments(Path("results.parquet"))["channel"]) == set(table["channel"])
+
+
+def test_since_leaves_out_what_is_older_and_keeps_its_rows(label, write_wave):
+    for name, age_s in (("old", 3 * 86400), ("new", 60)):
+        os.utime(write_wave(f"calls/{name}.wav"), (time.time() - age_s,) * 2)
+    assert label("--since", "1d")[0] == 0
+    assert rows("status") == {"new.wav": "ok"}
+    assert json.loads(label("--since", "2020-01-01", "--json")[1])["n_files"] == 1
+    assert rows("status") == {"new.wav": "ok", "old.wav": "ok"}
+    assert json.loads(label("--since", "1s", "--json")[1])["n_files"] == 0
+    code, _, err = label("--since", "yesterday")
+    assert (code, "no moment" in err) == (2, True)
+
+
+def test_too_many_failures_stop_the_run_and_keep_what_is_finished(label, tmp_path, write_wave, monkeypatch):
+    monkeypatch.setattr(plan_module, "PART_FILES", 2)
+    for number in range(8):
+        write_wave(f"calls/{number}.wav", seed=number)
+    for number in (0, 2, 3):
+        (tmp_path / "calls" / f"{number}.wav").write_text("dear diary")
+    code, _, err = label("--max-failures", 2)
+    assert (code, "more than --max-failures 2" in err) == (1, True)
+    assert set(rows("status")) == {"0.wav", "1.wav", "2.wav", "3.wav"}
+    assert label("--max-failures", 2)[0] == 0
+    assert len(rows("status")) == 8
+
+
+def test_a_run_that_was_stopped_is_not_merged_as_a_whole(label, tmp_path, monkeypatch):
+    monkeypatch.setattr(plan_module, "PART_FILES", 1)
+    (tmp_path / "calls").mkdir()
+    for number in range(4):
+        (tmp_path / "calls" / f"{number}.wav").write_text("dear diary")
+    assert label("--out", "parts", "--max-failures", 1)[0] == 1
+    assert app.main(["merge", "parts", "--out", "table.parquet"]) == 1
+    assert label("--out", "parts")[0] == 3
+    assert app.main(["merge", "parts", "--out", "table.parquet"]) == 0
+    assert len(read_files(Path("table.parquet"))) == 4
+
+
+@pytest.mark.parametrize("out", ["results.parquet", "parts"])
+def test_what_failed_is_taken_up_again_where_that_is_asked_for(label, write_wave, out):
+    write_wave("calls/long.wav", seconds=40.0)
+    write_wave("calls/wide.wav", channels=5)
+    write_wave("calls/a.wav")
+    code, _, err = label("--max-duration", "20s", "--max-channels", "4", "--out", out)
+    assert code == 3
+    assert "longer than the limit" in err
+    assert "5 channels" in err
+    summaries = [json.loads(label("--json", "--out", out, *more)[1]) for more in ((), ("--retry-failed",), ())]
+    assert [summary["n_files"] for summary in summaries] == [0, 2, 0]
+    assert read_files(Path(out))["status"].to_list() == ["ok"] * 3
+
+
+def test_log_lines_are_json_where_that_is_asked_for(label, tmp_path, write_wave, monkeypatch):
+    write_wave("calls/a.wav")
+    (tmp_path / "calls" / "b.wav").write_text("dear diary")
+    monkeypatch.setattr("pcqtool.cli.console.LINE_EVERY_S", 0.0)
+    _, _, err = label("--log", "json", "--verbose")
+    lines = [json.loads(line) for line in err.splitlines()]
+    assert all({"time", "level", "message"} <= line.keys() for line in lines)
+    assert "b.wav" in next(line["message"] for line in lines if line["level"] == "warning")
+    monkeypatch.setenv("PCQTOOL_LOG", "json")
+    _, _, err = label("--out", "no/such/../\0")
+    assert json.loads(err)["level"] == "error"
+    assert label("--log", "xml")[0] == 2
+
+
+@pytest.mark.parametrize("out", ["out/r.parquet", "out/parts"])
+def test_an_output_folder_that_goes_away_is_told_and_done_again(label, write_wave, monkeypatch, out):
+    for number in range(6):
+        write_wave(f"calls/{number}.wav", seed=number)
+    monkeypatch.setattr(plan_module, "PART_FILES", 2)
+    add_files = Store.add_files
+
+    def removing(self, *arguments):
+        add_files(self, *arguments)
+        if self.next_part == 2:
+            shutil.rmtree("out")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Store, "add_files", removing)
+        code, _, err = label("--out", out)
+    assert (code, "unexpected" in err) in ((0, False), (1, False))
+    assert label("--out", out)[0] == 0
+    label("--out", "undisturbed.parquet")
+    for read, order in ((read_files, ["file"]), (read_segments, ["file", "segment"])):
+        assert_frame_equal(read(Path(out)).sort(order), read(Path("undisturbed.parquet")).sort(order))
+
+
+def test_a_file_that_grows_while_it_is_read_is_done_again_by_the_next_run(label, tmp_path, write_wave, monkeypatch):
+    path = write_wave("calls/a.wav", seconds=2.0)
+    longer = write_wave("longer/a.wav", seconds=9.0).read_bytes()
+    log_probs = Predictor.log_probs
+
+    def growing(self, *arguments):
+        path.write_bytes(longer)
+        return log_probs(self, *arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Predictor, "log_probs", growing)
+        assert label()[0] == 0
+    assert json.loads(label("--json")[1])["n_replaced"] == 1
+    assert rows("duration_s") == {"a.wav": 9.0}
+    path.unlink()
+    assert label("--files-from", os.devnull)[0] == 2  # nothing is there any more; the rows stay
+    assert rows("duration_s") == {"a.wav": 9.0}
+
+
+def test_a_file_that_is_cut_or_goes_away_while_it_is_read_is_a_row(label, write_wave, monkeypatch):
+    path = write_wave("calls/a.wav", seconds=600.0, rate=48000)
+    whole_s = 600.0
+    threading.Timer(0.2, lambda: os.truncate(path, 48000)).start()
+    assert label()[0] in (0, 3)
+    (row,) = read_files(Path("results.parquet")).select("status", "duration_s").rows()
+    assert row[0] in ("truncated", "ok")
+    assert (row[0] == "ok") == (row[1] == whole_s)
+
+
+def test_a_model_that_does_not_fit_is_computed_in_smaller_batches(label, write_wave, monkeypatch):
+    write_wave("calls/a.wav", seconds=40.0)
+    label("--out", "expected.parquet")
+    log_probs = Predictor.log_probs
+
+    def narrow(self, waves, n_samples=None):
+        if len(waves) > 3:
+            raise MemoryError("DefaultCPUAllocator: can't allocate memory")
+        return log_probs(self, waves, n_samples)
+
+    monkeypatch.setattr(Predictor, "log_probs", narrow)
+    code, _, err = label()
+    assert (code, "going on with" in err) == (0, True)
+    assert_frame_equal(
+        read_segments(Path("results.parquet")), read_segments(Path("expected.parquet")), check_exact=False, abs_tol=1e-5
+    )
+    assert pl.read_parquet("results.parquet").height == 1
