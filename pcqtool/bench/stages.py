@@ -66,10 +66,13 @@ def judge(segments: Waves, predictor: Predictor, batch_size: int) -> NDArray[np.
 
 def count_flops(segments: Waves, predictor: Predictor) -> int:
     """Count the floating point operations of the network for one segment."""
+    from torch.nn.utils import parametrize
     from torch.utils.flop_counter import FlopCounterMode
 
-    with FlopCounterMode(display=False) as counter:
+    with parametrize.cached():  # weights that are made of others must be there: they are not made under the counter
         predictor.log_probs(segments[:1])
+        with FlopCounterMode(display=False) as counter:
+            predictor.log_probs(segments[:1])
     return int(counter.get_total_flops())
 
 

@@ -8,11 +8,26 @@ import torch
 
 from pcqtool.bench.bench import Result
 from pcqtool.bench.page import write_page
-from pcqtool.bench.stages import _watched, matrix_ceiling
+from pcqtool.bench.stages import _watched, count_flops, matrix_ceiling
 
 
 def test_a_ceiling_is_a_rate_and_more_work_does_not_raise_it():
     assert 1e8 < matrix_ceiling(torch.device("cpu"), "float32", size=256, repeats=3) < 1e15
+
+
+def test_operations_are_counted_though_weights_are_made_of_others(tmp_path):
+    from pcqtool.model.directory import ModelConfig, describe, save
+    from pcqtool.model.encoders import EncoderConfig
+    from pcqtool.model.pcq import PCQ, PCQConfig
+    from pcqtool.model.predictor import Predictor
+
+    sizes = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 32}
+    front_end = {"conv_dim": [8] * 7, "num_conv_pos_embeddings": 16, "num_conv_pos_embedding_groups": 2}
+    labels = ("anger", "neutral")
+    network = PCQConfig(labels, channels=(4, 8), strides=(2, 2), encoder=EncoderConfig("wavlm", sizes | front_end))
+    save(tmp_path / "m", ModelConfig("m", labels, describe(network)), PCQ(network).eval(), {}, "Random weights.")
+    segments = np.zeros((2, 48_000), np.float32)
+    assert 1e6 < count_flops(segments, Predictor(tmp_path / "m", "cpu")) < 1e9
 
 
 def test_a_watched_method_is_timed_and_set_free_again():
