@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pcqtool.cli import batch, console, moments, options
+from pcqtool.cli import batch, console, options
 
 if TYPE_CHECKING:
     from pcqtool.features.work import Extraction
@@ -74,11 +74,7 @@ def extract(
     from pcqtool.features.settings import FeatureSettings
 
     settings = FeatureSettings(
-        options.reading(channels, vad),
-        batch_size=batch_size,
-        jobs=jobs,
-        limits=options.limits(max_duration, max_channels),
-        timeout_s=moments.duration_s(timeout, "--timeout"),
+        **options.hearing(channels, vad, batch_size, jobs, max_duration, max_channels, timeout),
         what=what,
         of=of,
         layer=layer,

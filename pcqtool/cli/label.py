@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pcqtool.cli import batch, console, moments, options
+from pcqtool.cli import batch, console, options
 
 if TYPE_CHECKING:
     from pcqtool.labelling.work import Labelling
@@ -57,11 +57,7 @@ def label(
     from pcqtool.model.directory import find, read_config, sha256
 
     settings = LabelSettings(
-        options.reading(channels, vad),
-        batch_size=batch_size,
-        jobs=jobs,
-        limits=options.limits(max_duration, max_channels),
-        timeout_s=moments.duration_s(timeout, "--timeout"),
+        **options.hearing(channels, vad, batch_size, jobs, max_duration, max_channels, timeout),
         aggregation=aggregation,
         precision=precision,
     )

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -15,7 +15,6 @@ from pcqtool.cli import console, moments
 from pcqtool.errors import SettingsError
 
 if TYPE_CHECKING:
-    from pcqtool.audio.limits import Limits
     from pcqtool.audio.tracks import Reading
     from pcqtool.model.directory import Places
 
@@ -258,15 +257,23 @@ def reading(channels: str, vad: str) -> Reading:
     return Reading(channels, vad == "on")
 
 
-def limits(max_duration: str, max_channels: int) -> Limits:
-    """Say how much a recording may claim.
+def hearing(
+    channels: str, vad: str, batch_size: int, jobs: int, max_duration: str, max_channels: int, timeout: str
+) -> dict[str, Any]:
+    """Give the settings that all runs over recordings have, by their names in ``BatchSettings``.
 
     Raises:
         SettingsError: if a value cannot be used.
     """
     from pcqtool.audio.limits import Limits
 
-    return Limits(moments.duration_s(max_duration, "--max-duration"), max_channels)
+    return {
+        "reading": reading(channels, vad),
+        "batch_size": batch_size,
+        "jobs": jobs,
+        "limits": Limits(moments.duration_s(max_duration, "--max-duration"), max_channels),
+        "timeout_s": moments.duration_s(timeout, "--timeout"),
+    }
 
 
 def n_jobs(jobs: int) -> int:
