@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Self
 
 from pcqtool.errors import SettingsError, TableError
-from pcqtool.tables.atomic import replacing, reported, sweep
+from pcqtool.tables.atomic import sweep, write_whole
 from pcqtool.tables.paths import KINDS, list_parts
 
 FOLDER = "shards"
@@ -81,8 +81,7 @@ class Progress:
         """
         path = directory / FOLDER / f"{self.shard.prefix}progress.json"
         sweep(path.parent, path.name)
-        with reported(path), replacing(path) as file:
-            file.write(json.dumps(asdict(self)).encode())
+        write_whole(path, json.dumps(asdict(self)).encode())
 
 
 def read_progress(directory: Path) -> list[Progress]:

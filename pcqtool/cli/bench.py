@@ -53,11 +53,10 @@ def bench(
         result = measure(sources, directory, device, settings, rounds, peers=random is not None)
     text = write_page([result])
     if page is not None:
-        from pcqtool.tables.atomic import replacing
+        from pcqtool.tables.atomic import write_whole
 
         before = page.read_text(encoding="utf-8") if page.exists() else HEAD
-        with replacing(page) as file:
-            file.write(f"{before.rstrip()}\n\n{text.removeprefix(HEAD).strip()}\n".encode())
+        write_whole(page, f"{before.rstrip()}\n\n{text.removeprefix(HEAD).strip()}\n".encode())
     if json:
         console.print_json(asdict(result))
     else:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from pcqtool.errors import ModelError, SettingsError
 from pcqtool.model.config import CONFIG, EncoderSource, ModelConfig, read_config
 from pcqtool.model.places import WEIGHTS, Places
-from pcqtool.tables.atomic import replacing
+from pcqtool.tables.atomic import replacing, write_whole
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -105,8 +105,7 @@ def save(directory: Path, config: ModelConfig, model: PCQ, metrics: Mapping[str,
         (directory / CONFIG).unlink(missing_ok=True)
         file.write(to_bytes(weights, metadata={"format": "pt"}))
     for name, text in texts.items():
-        with replacing(directory / name) as file:
-            file.write(f"{text.rstrip()}\n".encode())
+        write_whole(directory / name, f"{text.rstrip()}\n".encode())
 
 
 def load(directory: Path, encoders: Places | None = None) -> tuple[PCQ, ModelConfig]:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pcqtool.errors import ReportError, SettingsError
-from pcqtool.tables.atomic import replacing
+from pcqtool.tables.atomic import write_whole
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -84,8 +84,7 @@ def drawing(path: Path, width: float, height: float) -> Iterator[Figure]:
         yield figure
         drawn = io.BytesIO()
         figure.savefig(drawn, format=suffix[1:], dpi=150, metadata=_METADATA[suffix])
-    with replacing(path) as file:
-        file.write(drawn.getvalue())
+    write_whole(path, drawn.getvalue())
 
 
 def check_path(path: Path | None) -> None:

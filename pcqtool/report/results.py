@@ -11,7 +11,7 @@ from pcqtool.errors import ReportError
 from pcqtool.report.published import ADAPTED, CHOSEN_ON_TEST, SHARED_SPEAKERS, Published, published
 from pcqtool.report.run import UNKNOWN, Run, read_run
 from pcqtool.report.study import COLUMNS, table
-from pcqtool.tables.atomic import replacing
+from pcqtool.tables.atomic import write_whole
 
 INTRODUCTION = """\
 # Results
@@ -49,8 +49,7 @@ def write_page(runs: Path, page: Path) -> bool:
     text = render(runs, page)
     if page.is_file() and page.read_text(encoding="utf-8") == text:
         return False
-    with replacing(page) as file:
-        file.write(text.encode())
+    write_whole(page, text.encode())
     return True
 
 

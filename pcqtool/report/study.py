@@ -13,7 +13,7 @@ from pcqtool import __version__
 from pcqtool.corpora.base import Utterance
 from pcqtool.report.run import METRICS, Run, read_run
 from pcqtool.report.variants import Variant
-from pcqtool.tables.atomic import replacing
+from pcqtool.tables.atomic import write_whole
 
 if TYPE_CHECKING:
     import torch
@@ -85,8 +85,7 @@ def run_study(
             on_folds(setting.n_folds, variant.name)
         runs.append(read_run(folder))
     text = json.dumps(_conclude(kind, variants, runs), indent=1, ensure_ascii=False)
-    with replacing(out / f"{kind}.json") as file:
-        file.write(f"{text}\n".encode())
+    write_whole(out / f"{kind}.json", f"{text}\n".encode())
     study: dict[str, Any] = json.loads(text)
     return study
 

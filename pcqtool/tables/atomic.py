@@ -63,6 +63,16 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
             temporary.unlink(missing_ok=True)
 
 
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file that takes the place of ``path`` when it is complete, as ``replacing`` does.
+
+    Raises:
+        TableError: if the file system refuses.
+    """
+    with reported(path), replacing(path) as file:
+        file.write(content)
+
+
 def sweep(folder: Path, name: str | None = None, prefix: str = "") -> None:
     """Remove the temporaries that killed processes left in a folder; nobody may be writing there.
 

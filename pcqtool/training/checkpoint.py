@@ -15,7 +15,7 @@ from torch import Tensor
 from pcqtool import __version__
 from pcqtool.corpora.base import Utterance
 from pcqtool.errors import SettingsError, TrainingError
-from pcqtool.tables.atomic import replacing
+from pcqtool.tables.atomic import write_whole
 from pcqtool.training.recipe import Recipe
 from pcqtool.training.splits import Fold
 
@@ -49,8 +49,7 @@ class Checkpoint:
 
         tensors: dict[str, Tensor] = {}
         header = {"key": self.key, "state": json.dumps(_take_tensors(state, "", tensors))}
-        with replacing(self.path) as file:
-            file.write(save(tensors, metadata=header))
+        write_whole(self.path, save(tensors, metadata=header))
 
     def read(self) -> dict[str, Any] | None:
         """Give the state that was written last, dict keys as strings; None if there is none.

@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 
 from pcqtool import __version__
-from pcqtool.tables.atomic import replacing
+from pcqtool.tables.atomic import write_whole
 from pcqtool.training.experiment import Experiment
 from pcqtool.training.splits import Fold
 
@@ -128,8 +128,7 @@ def _path(folder: Path, seed: int, fold: Fold) -> Path:
 def _write(path: Path, result: FoldResult, key: str) -> None:
     entries = {name: value for name, value in vars(result).items() if name != "fold"}
     lists = {name: entries[name].tolist() for name in _ARRAYS}
-    with replacing(path) as file:
-        file.write(json.dumps(entries | lists | {"key": key}).encode())
+    write_whole(path, json.dumps(entries | lists | {"key": key}).encode())
 
 
 def _read(path: Path, fold: Fold, key: str) -> FoldResult | None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pcqtool.errors import TableError
-from pcqtool.tables.atomic import replacing
+from pcqtool.tables.atomic import write_whole
 from pcqtool.tables.edit import read_columns
 from pcqtool.tables.paths import SUFFIX
 from pcqtool.tables.provenance import Provenance, read_provenance
@@ -63,8 +63,7 @@ class Evaluation:
             settings=settings,
         )
         write(out / PREDICTIONS, self.table, provenance)
-        with replacing(out / METRICS) as file:
-            file.write(f"{json.dumps(self.metrics, indent=1, ensure_ascii=False)}\n".encode())
+        write_whole(out / METRICS, f"{json.dumps(self.metrics, indent=1, ensure_ascii=False)}\n".encode())
 
 
 def load_predictions(run: Path) -> tuple[Predictions, Provenance]:

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from pcqtool.audio.segment import SEGMENT_S, SEGMENT_SAMPLES
 from pcqtool.errors import TrainingError
 from pcqtool.model.encoders import EncoderConfig, MiniEncoder
-from pcqtool.tables.atomic import replacing
+from pcqtool.tables.atomic import write_whole
 from pcqtool.training.data import SegmentSet, count_batches, draw_batches
 from pcqtool.training.features import cache_folder
 from pcqtool.training.optimiser import lr_factor
@@ -161,8 +161,7 @@ def keep_imitated(
     if not path.is_file():
         weights = imitate(config, model, data, train, recipe, device, on_epoch)
         path.parent.mkdir(parents=True, exist_ok=True)
-        with replacing(path) as file:
-            file.write(save(weights))
+        write_whole(path, save(weights))
     return load_file(path)
 
 

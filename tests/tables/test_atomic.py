@@ -2,13 +2,14 @@ from __future__ import annotations
 
 import errno
 import os
+import signal
 import stat
 from pathlib import Path
 
 import pytest
 
 from pcqtool.errors import TableError
-from pcqtool.tables.atomic import replacing
+from pcqtool.tables.atomic import replacing, write_whole
 
 
 def test_appears_whole_at_the_end(tmp_path: Path) -> None:
@@ -132,3 +133,20 @@ def test_file_in_the_way(tmp_path: Path) -> None:
 def test_refused_by_the_file_system() -> None:
     with pytest.raises(TableError, match=r"x\.parquet: cannot be written"), replacing(Path("/proc/self/x.parquet")):
         pass
+
+
+def test_a_refused_write_is_told_and_the_old_file_stays(tmp_path: Path) -> None:
+    resource = pytest.importorskip("resource")
+    path = tmp_path / "metrics.json"
+    write_whole(path, b"old")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    try:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1000, before[1]))
+        with pytest.raises(TableError, match=r"metrics\.json: cannot be written \(File too large\)"):
+            write_whole(path, bytes(100_000))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, ignored)
+    assert path.read_bytes() == b"old"
+    assert list(tmp_path.iterdir()) == [path]
