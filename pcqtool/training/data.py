@@ -30,6 +30,8 @@ class SegmentSet:
         view: ``(S,)`` number of the view.
         states: ``(S, n, T, D)`` in half precision, the n hidden states that a frozen encoder makes of each segment, if
             they are kept.
+        levels: ``(S, H, W)`` in half precision, the segments' spectrograms in dB, averaged as the network averages
+            them, if they are kept.
         offsets: ``(U, n, D)``, to be taken off the hidden states of each utterance, where they are adapted to speakers.
     """
 
@@ -38,6 +40,7 @@ class SegmentSet:
     utterance: NDArray[np.int64]
     view: NDArray[np.int64]
     states: NDArray[np.float16] | None = None
+    levels: NDArray[np.float16] | None = None
     offsets: NDArray[np.float32] | None = None
 
     def waves(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:

@@ -25,6 +25,7 @@ from pcqtool.training.checkpoint import Checkpoint
 from pcqtool.training.data import SegmentSet, build_segments
 from pcqtool.training.features import keep_states
 from pcqtool.training.fit import Epoch, best_epoch, file_probabilities, fit, judge, refit
+from pcqtool.training.front_ends import keep_levels
 from pcqtool.training.imitation import imitate, keep_imitated
 from pcqtool.training.recipe import Recipe
 from pcqtool.training.splits import Fold
@@ -116,6 +117,8 @@ class Experiment:
         if encoder is not None and encoding.frozen and recipe.cache:
             frozen = load_pretrained(encoder, encoding.layers, frozen=True)
             self.data = replace(self.data, states=keep_states(frozen, self.data, device, on_states))
+        if encoder is None or self.data.states is not None:  # else the encoder, which is tuned, takes the time
+            self.data = replace(self.data, levels=keep_levels(self.config, self.data, device))
         self._teacher: Teacher | None = None
         if self.teacher is not None:
             self._teacher = hear_teacher(self.teacher, self.data, recipe, self.config.encoder, device, on_states)

@@ -1,15 +1,17 @@
-"""What the network begins with, for which nothing is learnt: computed once for all epochs where it is small."""
+"""What the network begins with, for which nothing is learnt: computed once where it is small."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import cast
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn import functional
 
 from pcqtool.audio.spectrogram import Spectrogram
 from pcqtool.model.pcq import PCQ, Inputs, PCQConfig
@@ -19,50 +21,52 @@ _BATCH = 64
 
 
 class FrontEnds:
-    """What the front ends make of the training segments, computed once and kept in half precision.
+    """What the network begins with in training.
 
-    Of a pre-trained encoder that is tuned nothing is kept: it takes the waves themselves, or frames that are larger. A
-    frozen one's hidden states come from the segments' set, where they are kept there.
+    Of a small encoder of our own, which differs from fold to fold, what it makes of the training segments is computed
+    once and kept in half precision; all else comes from the segments' set, where it is kept there.
     """
 
     def __init__(self, model: PCQ, data: SegmentSet, train: Sequence[int]) -> None:
         self.model, self.data = model, data
-        self.device = next(model.parameters()).device
-        self.parts: list[Tensor] = []
-        if model.config.encoder.kind not in ("none", "mini") and not _has_states(model, data):
+        self.heard: Tensor | None = None
+        if model.config.encoder.kind != "mini":
             return
         rows = np.flatnonzero(np.isin(data.utterance, train))
         self.place = np.zeros(len(data.utterance), np.int64)
         self.place[rows] = np.arange(len(rows))
-        batches = [self._compute(rows[start : start + _BATCH]) for start in range(0, len(rows), _BATCH)]
-        columns = [column for column in zip(*batches, strict=True) if column[0] is not None]
-        self.parts = [torch.cat([part.half().cpu() for part in column]) for column in columns]
+        self.heard = torch.cat([self._hear(rows[start : start + _BATCH]) for start in range(0, len(rows), _BATCH)])
 
     def __call__(self, rows: NDArray[np.int64]) -> Inputs:
         """Give a batch's inputs."""
-        if not self.parts:
+        if self.heard is None:
             return perceive(self.model, self.data, rows)
-        places = torch.from_numpy(self.place[rows])
-        level, *heard = (part[places].float().to(self.device) for part in self.parts)
-        if not heard and _has_states(self.model, self.data):
-            heard = [recall(self.data, rows, self.device)]
-        return Inputs(level, heard[0] if heard else None, _share(self.model, self.data, rows))
+        heard = self.heard[torch.from_numpy(self.place[rows])].float().to(_device(self.model))
+        return Inputs(_level(self.model, self.data, rows), heard, _share(self.model, self.data, rows))
 
-    def _compute(self, rows: NDArray[np.int64]) -> tuple[Tensor, Tensor | None]:
-        """Compute what is kept: all, but for hidden states that are kept already."""
-        waves = torch.from_numpy(self.data.waves(rows)).to(self.device)
+    def _hear(self, rows: NDArray[np.int64]) -> Tensor:
         with torch.no_grad():
-            heard = None if _has_states(self.model, self.data) else self.model.hear(waves)
-            return self.model.level(waves), heard
+            heard = cast(Tensor, self.model.hear(_waves(self.model, self.data, rows)))
+        return heard.half().cpu()
 
 
 def perceive(model: PCQ, data: SegmentSet, rows: NDArray[np.int64]) -> Inputs:
-    """Give the inputs of segments, without running a frozen encoder whose hidden states are kept."""
-    device = next(model.parameters()).device
-    waves = torch.from_numpy(data.waves(rows)).to(device)
-    if _has_states(model, data):
-        return Inputs(model.level(waves), recall(data, rows, device), _share(model, data, rows))
-    return model.perceive(waves, torch.from_numpy(data.n_samples[rows]).to(device))
+    """Give the inputs of segments, without computing anew what is kept."""
+    states_kept = model.config.encoder.frozen and data.states is not None
+    heard = recall(data, rows, _device(model)) if states_kept else model.hear(_waves(model, data, rows))
+    return Inputs(_level(model, data, rows), heard, _share(model, data, rows))
+
+
+def keep_levels(config: PCQConfig, data: SegmentSet, device: torch.device) -> NDArray[np.float16]:
+    """Give the spectrograms of all segments, averaged as the network averages them: ``(S, H, W)`` in dB."""
+    spectrogram = Spectrogram(config.spectrogram).to(device)
+    parts = []
+    for start in range(0, len(data.samples), _BATCH):
+        rows = np.arange(start, min(start + _BATCH, len(data.samples)))
+        with torch.inference_mode():
+            level = spectrogram(torch.from_numpy(data.waves(rows)).to(device))
+            parts.append(functional.avg_pool2d(level, config.pool).half().cpu().numpy())
+    return np.concatenate(parts)
 
 
 def recall(data: SegmentSet, rows: NDArray[np.int64], device: torch.device) -> Tensor:
@@ -90,10 +94,21 @@ def with_statistics(config: PCQConfig, data: SegmentSet, train: Sequence[int]) -
     return replace(config, mean_db=round(mean, 4), sd_db=round(math.sqrt(max(squares / max(n, 1) - mean**2, 1.0)), 4))
 
 
+def _level(model: PCQ, data: SegmentSet, rows: NDArray[np.int64]) -> Tensor:
+    """Give the normalised spectrograms of segments, ``(len(rows), 1, H, W)``."""
+    if data.levels is None:
+        return model.level(_waves(model, data, rows))
+    level = torch.from_numpy(data.levels[rows]).to(_device(model)).float().unsqueeze(1)
+    return (level - model.config.mean_db) / model.config.sd_db
+
+
 def _share(model: PCQ, data: SegmentSet, rows: NDArray[np.int64]) -> Tensor | None:
-    n_samples = torch.from_numpy(data.n_samples[rows]).to(next(model.parameters()).device)
-    return model.share(n_samples, data.samples.shape[1])
+    return model.share(torch.from_numpy(data.n_samples[rows]).to(_device(model)), data.samples.shape[1])
 
 
-def _has_states(model: PCQ, data: SegmentSet) -> bool:
-    return model.config.encoder.frozen and data.states is not None
+def _waves(model: PCQ, data: SegmentSet, rows: NDArray[np.int64]) -> Tensor:
+    return torch.from_numpy(data.waves(rows)).to(_device(model))
+
+
+def _device(model: PCQ) -> torch.device:
+    return next(model.parameters()).device

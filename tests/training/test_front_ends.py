@@ -23,18 +23,22 @@ def test_what_is_kept_is_what_the_model_perceives(experiment, toy_recipe, kind):
     assert (seen.heard is None) == (kind is None)
     if kind is not None:
         torch.testing.assert_close(seen.heard, wanted.heard, atol=4e-3, rtol=1e-3)
-        assert kept.parts[1].dtype == torch.float16
-    assert len(kept.parts[0]) == len(rows)
+        assert kept.heard.dtype == torch.float16
+        assert len(kept.heard) == len(rows)
+    assert len(experiment.data.levels) == len(experiment.data.samples)
 
 
 def test_nothing_is_kept_for_a_pretrained_encoder(experiment, toy_recipe, tiny_whisper):
     config = _network(experiment.labels, toy_recipe(), str(tiny_whisper))
     model = PCQ(config)
     model.encoder = load_pretrained(str(tiny_whisper))
-    kept = FrontEnds(model, experiment.data, [0])
-    assert not kept.parts
-    rows = experiment.data.rows(0)
-    assert torch.equal(kept(rows).heard, model.perceive(torch.from_numpy(experiment.data.waves(rows))).heard)
+    data = replace(experiment.data, levels=None)
+    kept = FrontEnds(model, data, [0])
+    assert kept.heard is None
+    rows = data.rows(0)
+    seen, wanted = kept(rows), model.perceive(torch.from_numpy(data.waves(rows)))
+    assert torch.equal(seen.heard, wanted.heard)
+    assert torch.equal(seen.level, wanted.level)
 
 
 @pytest.mark.parametrize("masked", [True, False])
