@@ -50,11 +50,14 @@ def evaluate(
     seed: options.Seed = 0,
     seeds: options.Seeds = 1,
     validation: Annotated[
-        int,
+        int | None,
         typer.Option(
-            "--validation", min=1, metavar="N", help="Speakers (texts, tenths of the files) that validate in a fold."
+            "--validation",
+            min=1,
+            metavar="N",
+            help="Speakers (texts, tenths of the files) that validate in a fold, instead of the recipe's share.",
         ),
-    ] = 1,
+    ] = None,
     adapt: Annotated[
         bool,
         typer.Option(

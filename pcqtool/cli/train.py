@@ -62,7 +62,7 @@ def train(
     encoder, teacher = settings.origins(encoder, teacher)
     pool = open_pool(chosen, renaming, all_classes)
     utterances = pool.utterances
-    fold = holdout(utterances, seed, corpora=pool.origins)
+    fold = holdout(utterances, seed, settings.validating(), pool.origins)
 
     from pcqtool.model.predictor import choose_device
     from pcqtool.training.checkpoint import CHECKPOINT, Checkpoint, fingerprint

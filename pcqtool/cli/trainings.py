@@ -28,7 +28,7 @@ class Trainings:
     Attributes:
         recipe: the settings.
         seeds: one training run of each fold for each.
-        n_validation: speakers (texts, tenths) that validate.
+        n_validation: speakers (texts, tenths) that validate; ``None`` for as many as the recipe says.
         out: gets ``folds/``.
         device: as for ``choose_device``.
         encoder, teacher: directories or Hub ids.
@@ -38,7 +38,7 @@ class Trainings:
 
     recipe: Recipe
     seeds: range
-    n_validation: int
+    n_validation: int | None
     out: Path
     device: str
     encoder: str | None
@@ -95,7 +95,8 @@ class Trainings:
         return f" with {len(self.seeds)} seeds" if len(self.seeds) > 1 else ""
 
     def _folds(self, protocol: Protocol, utterances: Sequence[Utterance]) -> Folds:
-        return {seed: protocol.folds(utterances, seed, self.n_validation) for seed in self.seeds}
+        validating = self.recipe.validating(self.n_validation)
+        return {seed: protocol.folds(utterances, seed, validating) for seed in self.seeds}
 
     def _run(self, experiment: Experiment, folds: Folds) -> list[FoldResult]:
         from pcqtool.training.crossval import cross_validate

@@ -121,7 +121,8 @@ class Experiment:
             self.data = replace(self.data, levels=keep_levels(self.config, self.data, device))
         self._teacher: Teacher | None = None
         if self.teacher is not None:
-            self._teacher = hear_teacher(self.teacher, self.data, recipe, self.config.encoder, device, on_states)
+            spoken = build_segments(utterances, recipe.n_views, recipe.views.as_spoken(), recipe.seed, n_jobs)
+            self._teacher = hear_teacher(self.teacher, spoken, recipe, self.config.encoder, device, on_states)
         if adapt:
             self._adapt()
 

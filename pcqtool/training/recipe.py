@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from pcqtool.audio.segment import SEGMENT_S
 from pcqtool.errors import SettingsError
 from pcqtool.tables.aggregate import AGGREGATIONS
+from pcqtool.training.splits.quota import Quota
 from pcqtool.training.views import ViewSettings
 
 PRECISIONS = ("auto", "float32", "bfloat16", "float16")
@@ -141,6 +142,8 @@ class Recipe:
             imitated them. A teacher's hidden states always are kept.
         refit: once the validation part has chosen the epoch and the temperature, train anew on both parts together,
             for as many epochs.
+        validation: share of the speakers (texts, tenths of the files) outside the test part that validate; at least
+            one of them does.
         aggregation: rule from segments to file, in validation and in the model.
         seed: of weights, order and views.
 
@@ -176,6 +179,7 @@ class Recipe:
     imitation: Imitation | None = None
     cache: bool = True
     refit: bool = False
+    validation: float = 0.0
     aggregation: str = "mean-log"
     seed: int = 0
 
@@ -186,8 +190,10 @@ class Recipe:
             raise SettingsError(f"recipe {self.name}: n_views, warmup, seed, weight_decay and mixup must be 0 or more")
         if not (0 < self.lr < math.inf and 0 < self.encoder_lr < math.inf and self.clip > 0):
             raise SettingsError(f"recipe {self.name}: lr, encoder_lr and clip must be positive")
-        if not (0 <= self.ema < 1 and 0 <= self.label_smoothing < 1 and 0 <= self.own < 1):
-            raise SettingsError(f"recipe {self.name}: ema, label_smoothing and own are shares, from 0 to below 1")
+        if not all(0 <= share < 1 for share in (self.ema, self.label_smoothing, self.own, self.validation)):
+            raise SettingsError(
+                f"recipe {self.name}: ema, label_smoothing, own and validation are shares, from 0 to below 1"
+            )
         if not 0 < self.layer_decay <= 1:
             raise SettingsError(f"recipe {self.name}: layer_decay must lie above 0 and be 1 at most")
         if self.precision not in PRECISIONS:
@@ -203,6 +209,10 @@ class Recipe:
         """Give the encoder to build on and the teacher: those that are named, else the recipe's own."""
         encoder = encoder or self.encoder or None
         return encoder, teacher or self.teacher or encoder
+
+    def validating(self, number: int | None = None) -> Quota:
+        """Give how many speakers (texts, tenths of the files) validate: a number if there is one, else as set here."""
+        return Quota(share=self.validation) if number is None else Quota(number)
 
     def to_dict(self) -> dict[str, Any]:
         """Give the recipe as JSON values, for the model's provenance."""

@@ -5,7 +5,7 @@ A view goes the way of sound: speaker, room, noise in it, microphone, level, lin
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import soxr
@@ -63,9 +63,17 @@ class ViewSettings:
         if self.reverb_s[0] < 1e-3:
             raise SettingsError("views: reverberation lasts 0.001 s or more; for none, let reverb be 0")
 
+    def as_spoken(self) -> ViewSettings:
+        """Give settings whose views are these ones before room, noise, microphone, level, line and codec."""
+        share = {"reverb": 0.0, "noise": 0.0, "telephone": 0.0, "codec": 0.0}
+        return replace(self, tilt_db=0.0, gain_db=(0.0, 0.0), **share)
+
 
 def make_view(wave: Wave, settings: ViewSettings, rng: np.random.Generator) -> Wave:
-    """Draw one view of a mono 16 kHz recording ``(N,)``: any level, from -1 to 1; its length changes with the speed."""
+    """Draw one view of a mono 16 kHz recording ``(N,)``: any level, from -1 to 1; its length changes with the speed.
+
+    Speed and cut are drawn first: the same generator gives the same ones under ``settings.as_spoken()``.
+    """
     view = _change_speed(wave, 1.0 + rng.uniform(-settings.speed, settings.speed))
     cut = int(rng.uniform(0, settings.cut_s) * SAMPLE_RATE)
     view = view[min(cut, len(view) // 4) :]

@@ -52,6 +52,18 @@ def test_other_seeds_are_other_views():
     assert len(first) != len(second) or not np.array_equal(first, second)
 
 
+@given(seed=st.integers(0, 2**32), n=st.integers(400, 9000))
+@settings(max_examples=30, deadline=None)
+def test_a_view_as_spoken_has_its_speed_and_cut_and_nothing_else(seed, n):
+    wave, harsh = noise(n, seed), ViewSettings(noise=1.0, reverb=1.0, telephone=1.0, codec=1.0)
+    heard = make_view(wave, harsh, np.random.default_rng(seed))
+    spoken = make_view(wave, harsh.as_spoken(), np.random.default_rng(seed))
+    assert len(spoken) == len(heard)
+    assert not np.array_equal(spoken, heard)
+    only_moved = ViewSettings(**vars(PLAIN) | {"speed": harsh.speed, "cut_s": harsh.cut_s, "gain_db": (0.0, 0.0)})
+    assert np.array_equal(spoken, make_view(wave, only_moved, np.random.default_rng(seed)))
+
+
 def test_without_changes_only_the_level_differs():
     wave = 0.3 * noise(4000)
     seen = view(wave)

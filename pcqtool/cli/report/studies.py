@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from pcqtool.report.study import Setting
     from pcqtool.report.variants import Variant
+    from pcqtool.training.splits import Quota
 
 Protocol = Annotated[
     str, typer.Option("--protocol", metavar="NAME", help="How to part the corpus, as for 'pcqtool evaluate'.")
@@ -56,7 +57,7 @@ def ablations(
     chosen = variants.ablations(settings, encoder, other_encoder or ())
     from pcqtool.report.study_figures import draw_differences
 
-    setting = _set_up(corpus, root, protocol, range(seed, seed + seeds), teacher, device, jobs)
+    setting = _set_up(corpus, root, protocol, settings.validating(), range(seed, seed + seeds), teacher, device, jobs)
     _study("ablations", chosen, setting, out, draw_differences, json)
 
 
@@ -86,12 +87,19 @@ def depth(
     settings = load_recipe(recipe, epochs=epochs, seed=seed)
     encoder, teacher = settings.origins(encoder, teacher)
     chosen = variants.depths(settings, encoder)
-    setting = _set_up(corpus, root, protocol, range(seed, seed + seeds), teacher, device, jobs)
+    setting = _set_up(corpus, root, protocol, settings.validating(), range(seed, seed + seeds), teacher, device, jobs)
     _study("depth", chosen, setting, out, draw_depth, json)
 
 
 def _set_up(
-    corpus: str, root: Path | None, protocol: str, seeds: Sequence[int], teacher: str | None, device: str, jobs: int
+    corpus: str,
+    root: Path | None,
+    protocol: str,
+    validating: Quota,
+    seeds: Sequence[int],
+    teacher: str | None,
+    device: str,
+    jobs: int,
 ) -> Setting:
     """Read the corpus and make the folds."""
     from pcqtool.corpora import registry
@@ -101,7 +109,7 @@ def _set_up(
     require_matplotlib()
     chosen = find_protocol(protocol)
     utterances = registry.get(corpus, root).utterances()
-    folds = {seed: chosen.folds(utterances, seed) for seed in seeds}
+    folds = {seed: chosen.folds(utterances, seed, validating) for seed in seeds}
 
     from pcqtool.model.predictor import choose_device
     from pcqtool.report.study import Setting

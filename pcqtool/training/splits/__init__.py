@@ -5,6 +5,7 @@ from __future__ import annotations
 from pcqtool.training.splits.across import across
 from pcqtool.training.splits.fold import Fold, Overlap, Promise, Shared, check, overlap
 from pcqtool.training.splits.protocols import PROTOCOLS, Protocol, find_protocol
+from pcqtool.training.splits.quota import Quota
 from pcqtool.training.splits.speakers import holdout
 from pcqtool.training.splits.stamp import Stamp, stamp
 
@@ -14,6 +15,7 @@ __all__ = [
     "Overlap",
     "Promise",
     "Protocol",
+    "Quota",
     "Shared",
     "Stamp",
     "across",

@@ -9,6 +9,7 @@ from pcqtool.corpora.base import Utterance
 from pcqtool.corpora.pool import Pool
 from pcqtool.training.splits.fold import Fold
 from pcqtool.training.splits.protocols import Protocol
+from pcqtool.training.splits.quota import Quota
 from pcqtool.training.splits.speakers import holdout
 
 
@@ -23,9 +24,9 @@ def across(train: Pool, test: Pool) -> Protocol:
         test: the one to test on, with the same labels.
     """
 
-    def split(utterances: Sequence[Utterance], seed: int, n_validation: int) -> list[Fold]:
+    def split(utterances: Sequence[Utterance], seed: int, validating: Quota) -> list[Fold]:
         n_heard = len(train.origins)
-        fold = holdout(utterances[:n_heard], seed, n_validation, train.origins)
+        fold = holdout(utterances[:n_heard], seed, validating, train.origins)
         return [replace(fold, name=test.name, test=tuple(range(n_heard, len(utterances))))]
 
     title = f"train {train.name}, test {test.name}, {len(test.labels)} shared labels"

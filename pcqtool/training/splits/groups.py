@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pcqtool.corpora.base import Utterance
 from pcqtool.errors import CorpusError
 from pcqtool.training.splits.fold import GROUPS, Fold, make_fold
+from pcqtool.training.splits.quota import Quota
 
 _COLUMNS = {"speakers": "speaker", "sessions": "session", "texts": "text_id"}
 
@@ -40,7 +41,7 @@ def known(utterances: Sequence[Utterance], group: str, at_least: int, purpose: s
 
 
 def take_turns(
-    utterances: Sequence[Utterance], parts: Sequence[str], order: Sequence[str], n_validation: int
+    utterances: Sequence[Utterance], parts: Sequence[str], order: Sequence[str], validating: Quota
 ) -> list[Fold]:
     """Make a fold for each part, which tests; the next ones of the order, which goes round, validate.
 
@@ -50,8 +51,9 @@ def take_turns(
         utterances: the corpus's list.
         parts: which part each utterance is in.
         order: all parts.
-        n_validation: how many validate.
+        validating: how many of the others validate.
     """
+    n_validation = validating.of(len(order) - 1)
     ring = [*order, *order]
     places = {name: place for place, name in enumerate(order)}
     return [

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from pcqtool.corpora.base import Utterance
 from pcqtool.errors import SettingsError
 from pcqtool.training.splits.fold import NEW_SPEAKERS, Fold, Promise, check
+from pcqtool.training.splits.quota import ONE, Quota
 from pcqtool.training.splits.speakers import loso, paper, session
 from pcqtool.training.splits.stratified import random10, sentence
 
-Split = Callable[[Sequence[Utterance], int, int], list[Fold]]
+Split = Callable[[Sequence[Utterance], int, Quota], list[Fold]]
 
 
 @dataclass(frozen=True)
@@ -21,7 +22,7 @@ class Protocol:
     Attributes:
         name: what users call it.
         title: what it does, in a few words.
-        split: makes the folds of a list of utterances, a seed and the number of units that validate.
+        split: makes the folds of a list of utterances, a seed and how many units validate.
         unit: what validates, in the plural; empty if there is no choice.
         promise: what the parts never have in common; every fold is checked for it.
         leak: what makes its figures wrong, for a protocol that exists to show just that.
@@ -36,24 +37,23 @@ class Protocol:
     leak: str = ""
     note: str = ""
 
-    def folds(self, utterances: Sequence[Utterance], seed: int, n_validation: int = 1) -> list[Fold]:
+    def folds(self, utterances: Sequence[Utterance], seed: int, validating: Quota = ONE) -> list[Fold]:
         """Divide a corpus.
 
         Args:
             utterances: the corpus's list.
             seed: of what is drawn.
-            n_validation: how many of ``unit`` validate.
+            validating: how many of ``unit`` validate.
 
         Raises:
-            SettingsError: if ``n_validation`` is below 1, or there is no choice.
+            SettingsError: if a number is asked for, and there is no choice.
             CorpusError: if the corpus cannot be divided so, or a fold would break the promise or cannot be trained on.
         """
-        if n_validation < 1 or (n_validation > 1 and not self.unit):
+        if validating.number > 1 and not self.unit:
             raise SettingsError(
-                f"protocol {self.name} cannot validate on {n_validation} parts",
-                f"1 or more {self.unit} can validate." if self.unit else "It validates on its test part.",
+                f"protocol {self.name} cannot validate on {validating.number} parts", "It validates on its test part."
             )
-        folds = self.split(utterances, seed, n_validation)
+        folds = self.split(utterances, seed, validating)
         for fold in folds:
             check(fold, utterances, self.promise)
         return folds
@@ -67,12 +67,12 @@ _TRAINING_ONLY = Promise(test=())
 PROTOCOLS: dict[str, Protocol] = {
     protocol.name: protocol
     for protocol in (
-        Protocol("loso", "leave one speaker out, validation on another speaker", loso),
+        Protocol("loso", "leave one speaker out, validation on other speakers", loso),
         Protocol(
-            "session", "leave one session out, validation on a speaker of another session", session, promise=_SESSIONS
+            "session", "leave one session out, validation on speakers of other sessions", session, promise=_SESSIONS
         ),
-        Protocol("random10", "10 stratified folds, validation on a tenth of the files", random10, "tenths", _FILES),
-        Protocol("sentence", "leave a text out, validation on another text", sentence, "texts", _TEXTS),
+        Protocol("random10", "10 stratified folds, validation on other folds", random10, "tenths", _FILES),
+        Protocol("sentence", "leave a text out, validation on other texts", sentence, "texts", _TEXTS),
         Protocol(
             "paper",
             "leave one speaker out, validation on the test speaker, as CA-MSER does",

@@ -9,9 +9,10 @@ from pcqtool.corpora.base import Utterance
 from pcqtool.errors import CorpusError
 from pcqtool.training.splits.fold import Fold, check, make_fold
 from pcqtool.training.splits.groups import known, take_turns
+from pcqtool.training.splits.quota import ONE, Quota
 
 
-def loso(utterances: Sequence[Utterance], seed: int, n_validation: int = 1) -> list[Fold]:
+def loso(utterances: Sequence[Utterance], seed: int, validating: Quota = ONE) -> list[Fold]:
     """Leave one speaker out: one fold for each speaker, tested on that speaker and validated on others.
 
     The seed sets the order in which speakers validate; each does so equally often.
@@ -19,11 +20,11 @@ def loso(utterances: Sequence[Utterance], seed: int, n_validation: int = 1) -> l
     Raises:
         CorpusError: if speakers are unknown or too few.
     """
-    speakers = known(utterances, "speakers", n_validation + 2, "leave-one-speaker-out")
-    return take_turns(utterances, speakers, _shuffled(speakers, seed), n_validation)
+    speakers = known(utterances, "speakers", validating.number + 2, "leave-one-speaker-out")
+    return take_turns(utterances, speakers, _shuffled(speakers, seed), validating)
 
 
-def session(utterances: Sequence[Utterance], seed: int, n_validation: int = 1) -> list[Fold]:
+def session(utterances: Sequence[Utterance], seed: int, validating: Quota = ONE) -> list[Fold]:
     """Leave one session out: tested on all speakers of that session, validated on speakers of other sessions.
 
     Raises:
@@ -31,12 +32,13 @@ def session(utterances: Sequence[Utterance], seed: int, n_validation: int = 1) -
     """
     purpose = "leave-one-session-out"
     sessions = known(utterances, "sessions", 2, purpose)
-    speakers = known(utterances, "speakers", n_validation + 2, purpose)
+    speakers = known(utterances, "speakers", validating.number + 2, purpose)
     rng = random.Random(seed)  # noqa: S311
     folds = []
     for name in sorted(set(sessions)):
         tested = {speaker for speaker, place in zip(speakers, sessions, strict=True) if place == name}
         others = sorted(set(speakers) - tested)
+        n_validation = validating.of(len(others))
         if len(others) <= n_validation:
             raise CorpusError(f"{purpose}: outside session {name} there are {len(others)} speakers, too few")
         validation = rng.sample(others, n_validation)
@@ -48,7 +50,7 @@ def session(utterances: Sequence[Utterance], seed: int, n_validation: int = 1) -
     return folds
 
 
-def paper(utterances: Sequence[Utterance], seed: int, n_validation: int = 1) -> list[Fold]:
+def paper(utterances: Sequence[Utterance], seed: int, validating: Quota = ONE) -> list[Fold]:
     """Leave one speaker out and validate on that very speaker, as CA-MSER's code does; the seed changes nothing.
 
     Raises:
@@ -59,26 +61,26 @@ def paper(utterances: Sequence[Utterance], seed: int, n_validation: int = 1) -> 
 
 
 def holdout(
-    utterances: Sequence[Utterance], seed: int, n_validation: int = 1, corpora: Sequence[str] | None = None
+    utterances: Sequence[Utterance], seed: int, validating: Quota = ONE, corpora: Sequence[str] | None = None
 ) -> Fold:
     """Keep the utterances of some speakers for validation and train on all others; nothing is left for a test.
 
     Args:
         utterances: the corpus's list, or that of several corpora.
         seed: of the choice.
-        n_validation: how many speakers validate; of several corpora so many of each, unless it has no more than that.
+        validating: how many speakers validate; of several corpora so many of each, unless it has no more than that.
         corpora: which corpus each utterance is of; None if all are of one.
 
     Raises:
         CorpusError: if speakers are unknown or too few, or the training part lacks a class.
     """
-    speakers = known(utterances, "speakers", n_validation + 1, "a speaker-disjoint validation")
+    speakers = known(utterances, "speakers", validating.number + 1, "a speaker-disjoint validation")
     of_corpora: dict[str, set[str]] = {}
     for speaker, corpus in zip(speakers, corpora or [""] * len(speakers), strict=True):
         of_corpora.setdefault(corpus, set()).add(speaker)
-    groups = [some for some in of_corpora.values() if len(some) > n_validation] or [set(speakers)]
+    groups = [some for some in of_corpora.values() if len(some) > validating.of(len(some))] or [set(speakers)]
     rng = random.Random(seed)  # noqa: S311
-    chosen = [speaker for some in groups for speaker in rng.sample(sorted(some), n_validation)]
+    chosen = [speaker for some in groups for speaker in rng.sample(sorted(some), validating.of(len(some)))]
     fold = make_fold(utterances, "holdout", speakers, chosen, ())
     check(fold, utterances)
     return fold

@@ -10,11 +10,12 @@ from pcqtool.corpora.base import Utterance
 from pcqtool.errors import CorpusError
 from pcqtool.training.splits.fold import Fold
 from pcqtool.training.splits.groups import known, take_turns
+from pcqtool.training.splits.quota import ONE, Quota
 
 N_FOLDS = 10
 
 
-def random10(utterances: Sequence[Utterance], seed: int, n_validation: int = 1) -> list[Fold]:
+def random10(utterances: Sequence[Utterance], seed: int, validating: Quota = ONE) -> list[Fold]:
     """Deal the files into ten parts with equal shares of the classes; each tests once, the next ones validate.
 
     Raises:
@@ -29,10 +30,10 @@ def random10(utterances: Sequence[Utterance], seed: int, n_validation: int = 1) 
             "Leave the class out, or choose another --protocol.",
         )
     parts = _deal(utterances, [str(each.path) for each in utterances], seed)
-    return take_turns(utterances, parts, sorted(set(parts)), n_validation)
+    return take_turns(utterances, parts, sorted(set(parts)), validating)
 
 
-def sentence(utterances: Sequence[Utterance], seed: int, n_validation: int = 1) -> list[Fold]:
+def sentence(utterances: Sequence[Utterance], seed: int, validating: Quota = ONE) -> list[Fold]:
     """Leave texts out: one fold for each text, or ten of several texts with like shares of the classes.
 
     The next texts in an order that the seed decides validate.
@@ -40,12 +41,12 @@ def sentence(utterances: Sequence[Utterance], seed: int, n_validation: int = 1) 
     Raises:
         CorpusError: if texts are unknown or too few.
     """
-    texts = known(utterances, "texts", n_validation + 2, "a sentence-independent protocol")
+    texts = known(utterances, "texts", validating.number + 2, "a sentence-independent protocol")
     names = sorted(set(texts))
     if len(names) > N_FOLDS:
         parts = _deal(utterances, texts, seed)
-        return take_turns(utterances, parts, sorted(set(parts)), n_validation)
-    return take_turns(utterances, texts, random.Random(seed).sample(names, len(names)), n_validation)  # noqa: S311
+        return take_turns(utterances, parts, sorted(set(parts)), validating)
+    return take_turns(utterances, texts, random.Random(seed).sample(names, len(names)), validating)  # noqa: S311
 
 
 def _deal(utterances: Sequence[Utterance], groups: Sequence[str], seed: int) -> list[str]:

@@ -10,7 +10,7 @@ from pcqtool.corpora.manifest import Manifest
 from pcqtool.corpora.member import Member
 from pcqtool.corpora.pool import Pool
 from pcqtool.errors import CorpusError
-from pcqtool.training.splits import across, stamp
+from pcqtool.training.splits import Quota, across, stamp
 
 
 @pytest.fixture
@@ -43,7 +43,7 @@ def test_all_of_one_tests_and_speakers_of_the_other_validate(pool_of):
 def test_each_of_several_corpora_validates(pool_of):
     train, test = pool_of(one=4, two=3), pool_of(three=2)
     utterances = [*train.qualified, *test.qualified]
-    (fold,) = across(train, test).folds(utterances, 0, 2)
+    (fold,) = across(train, test).folds(utterances, 0, Quota(2))
     names = sorted({str(utterances[index].speaker).split(":")[0] for index in fold.validation})
     assert names == ["one", "two"]
     assert len({utterances[index].speaker for index in fold.validation}) == 4

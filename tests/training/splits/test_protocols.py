@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from pcqtool.corpora.base import Utterance
 from pcqtool.corpora.emodb import EmoDB
 from pcqtool.errors import CorpusError, SettingsError
-from pcqtool.training.splits import PROTOCOLS, Fold, Protocol, Shared, find_protocol, holdout, overlap
+from pcqtool.training.splits import PROTOCOLS, Fold, Protocol, Quota, Shared, find_protocol, holdout, overlap
 
 REAL = Path(os.environ.get("PCQTOOL_CORPORA", Path(__file__).parents[3].parent / "shared" / "corpora")) / "emodb"
 
@@ -28,7 +28,7 @@ def test_every_utterance_is_tested_once_and_every_promise_is_kept(corpus, name, 
     protocol = PROTOCOLS[name]
     n_validation = data.draw(st.integers(1, 2)) if protocol.unit else 1
     utterances = corpus(n_speakers, takes=takes)
-    folds = protocol.folds(utterances, seed, n_validation)
+    folds = protocol.folds(utterances, seed, Quota(n_validation))
     assert Counter(index for fold in folds for index in fold.test) == Counter(range(len(utterances)))
     assert len({fold.name for fold in folds}) == len(folds)
     for fold in folds:
@@ -52,7 +52,7 @@ def test_the_seed_decides_and_tests_of_speakers_texts_and_sessions_stay(corpus, 
 @given(n_speakers=st.integers(4, 12), seed=st.integers(0, 2**32), n_validation=st.integers(1, 2))
 def test_loso_lets_every_speaker_test_once_and_validate_equally_often(corpus, n_speakers, seed, n_validation):
     utterances = corpus(n_speakers)
-    folds = PROTOCOLS["loso"].folds(utterances, seed, n_validation)
+    folds = PROTOCOLS["loso"].folds(utterances, seed, Quota(n_validation))
     assert [fold.name for fold in folds] == sorted({u.speaker for u in utterances})
     validated = Counter()
     for fold in folds:
@@ -133,7 +133,7 @@ def test_a_protocol_that_leaks_by_mistake_is_refused(corpus):
 def test_holdout_keeps_whole_speakers_for_validation(corpus, n_speakers, data):
     kept, seed = data.draw(st.integers(1, n_speakers - 1)), data.draw(st.integers(0, 99))
     utterances = corpus(n_speakers, takes=2)
-    fold = holdout(utterances, seed, kept)
+    fold = holdout(utterances, seed, Quota(kept))
     assert fold.test == ()
     assert sorted(fold.train + fold.validation) == list(range(len(utterances)))
     assert len(values(utterances, fold.validation)) == kept
@@ -149,7 +149,7 @@ def test_holdout_keeps_speakers_of_each_corpus(corpus):
     ]
     corpora = [*["one"] * len(one), *["two"] * len(two), *["alone"] * len(alone)]
     for seed in range(5):
-        chosen = sorted(values(utterances, holdout(utterances, seed, 2, corpora).validation))
+        chosen = sorted(values(utterances, holdout(utterances, seed, Quota(2), corpora).validation))
         assert [name.split(":")[0] for name in chosen] == ["one", "one", "two", "two"]
 
 
@@ -174,7 +174,7 @@ def test_holdout_of_corpora_with_one_speaker_each_keeps_one_of_them(corpus):
 )
 def test_a_corpus_that_is_too_small_is_an_error(corpus, name, n_speakers, n_validation, text):
     with pytest.raises(CorpusError, match=text):
-        PROTOCOLS[name].folds(corpus(n_speakers), 0, n_validation)
+        PROTOCOLS[name].folds(corpus(n_speakers), 0, Quota(n_validation))
 
 
 def test_holdout_of_one_speaker_is_an_error(corpus):
@@ -215,11 +215,24 @@ def test_a_file_with_two_speakers_is_refused(corpus):
         PROTOCOLS["loso"].folds(utterances, 0)
 
 
-@pytest.mark.parametrize(("name", "n_validation", "text"), [("loso", 0, "speakers"), ("paper", 2, "its test part")])
-def test_a_validation_part_that_cannot_be_is_refused(corpus, name, n_validation, text):
-    with pytest.raises(SettingsError, match="cannot validate on") as caught:
-        PROTOCOLS[name].folds(corpus(6), 0, n_validation)
-    assert text in caught.value.hint
+def test_a_number_where_there_is_no_choice_is_refused(corpus):
+    with pytest.raises(SettingsError, match="cannot validate on 2 parts") as caught:
+        PROTOCOLS["paper"].folds(corpus(6), 0, Quota(2))
+    assert "its test part" in caught.value.hint
+
+
+@pytest.mark.parametrize("name", PROTOCOLS)
+def test_a_share_of_those_that_do_not_test_validates(corpus, name):
+    protocol, utterances = PROTOCOLS[name], corpus(10, takes=10)
+    whose = {"texts": "text_id", "speakers": "speaker"}.get(protocol.unit)
+    for fold in protocol.folds(utterances, 0, Quota(share=0.3)):
+        if whose is None:
+            share = len(fold.validation) / (len(utterances) - len(fold.test))
+            assert share == pytest.approx(1 / 3 if name == "random10" else 1 / 9, abs=0.05)
+            continue
+        validating = values(utterances, fold.validation, whose)
+        others = len({getattr(each, whose) for each in utterances} - values(utterances, fold.test, whose))
+        assert len(validating) == max(1, round(0.3 * others))
 
 
 def test_an_unknown_protocol_is_refused():
