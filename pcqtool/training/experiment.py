@@ -121,8 +121,10 @@ class Experiment:
             self.data = replace(self.data, levels=keep_levels(self.config, self.data, device))
         self._teacher: Teacher | None = None
         if self.teacher is not None:
-            spoken = build_segments(utterances, recipe.n_views, recipe.views.as_spoken(), recipe.seed, n_jobs)
-            self._teacher = hear_teacher(self.teacher, spoken, recipe, self.config.encoder, device, on_states)
+            told = self.data
+            if recipe.spoken:
+                told = build_segments(utterances, recipe.n_views, recipe.views.as_spoken(), recipe.seed, n_jobs)
+            self._teacher = hear_teacher(self.teacher, told, recipe, self.config.encoder, device, on_states)
         if adapt:
             self._adapt()
 

@@ -136,6 +136,8 @@ class Recipe:
         n_views: views of each utterance besides the recording itself.
         own: share of utterances that are seen as they were recorded, whatever the views.
         views: how far views lie from the recording.
+        spoken: a teacher hears each view as it was spoken, with its speed and cut, but before room, noise, microphone,
+            level, line and codec; else as the network hears it.
         distil: learning from a teacher's judgement.
         imitation: learning from a teacher's frames, before all else; for the encoder ``mini``, which is then frozen.
         cache: keep on disk, for all folds and later runs, a frozen pre-trained encoder's hidden states and what has
@@ -175,6 +177,7 @@ class Recipe:
     n_views: int = 12
     own: float = 0.0
     views: ViewSettings = field(default_factory=ViewSettings)
+    spoken: bool = False
     distil: Distillation | None = None
     imitation: Imitation | None = None
     cache: bool = True
