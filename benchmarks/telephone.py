@@ -69,7 +69,7 @@ def main() -> None:
         frozen = load_pretrained(encoder, experiment.config.encoder.layers, frozen=True)
         heard = {name: replace(data, states=keep_states(frozen, data, device)) for name, data in heard.items()}
     probabilities = {name: np.zeros((len(utterances), len(experiment.labels))) for name in heard}
-    for fold in PROTOCOLS["loso"].folds(utterances, options.seed):
+    for fold in PROTOCOLS["loso"].folds(utterances, options.seed, recipe.validating()):
         trained = experiment.train(fold, options.seed)
         for name, data in heard.items():
             logits = judge(trained.model, data, fold.test)
