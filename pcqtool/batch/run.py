@@ -17,6 +17,7 @@ from pcqtool.batch.plan import Plan
 from pcqtool.batch.store import Store
 from pcqtool.batch.summary import Summary
 from pcqtool.batch.work import Row, Work
+from pcqtool.tables.encoding import row_bytes
 
 BLOCK_BYTES = 8 * 2**20
 """Rows are gathered into tables of about this size in memory."""
@@ -89,7 +90,7 @@ class _Part:
     def segments(self) -> Generator[pa.Table]:
         """Do the work and give the rows of the segment table as they become known, in their order."""
         schema = self.work.schema("segments")
-        n_block = max(1, BLOCK_BYTES // _row_bytes(schema))
+        n_block = max(1, BLOCK_BYTES // row_bytes(schema))
         block: list[Row] = []
         for rows in self._rows():
             block += rows
@@ -128,9 +129,3 @@ class _Part:
             if entry.void:
                 self.void.add(entry.stream.source.file)
         return rows
-
-
-def _row_bytes(schema: pa.Schema) -> int:
-    """Estimate the memory of a row."""
-    sizes = [kind.list_size * 4 if pa.types.is_fixed_size_list(kind) else 16 for kind in schema.types]
-    return sum(sizes)

@@ -23,13 +23,19 @@ def parquet_options(schema: pa.Schema) -> dict[str, Any]:
     }
 
 
+def row_bytes(schema: pa.Schema) -> int:
+    """Estimate the memory of a row, by its columns alone."""
+    sizes = [kind.list_size * 4 if pt.is_fixed_size_list(kind) else 16 for kind in schema.types]
+    return max(1, sum(sizes))
+
+
 def compact(table: pa.Table) -> pa.Table:
-    """Encode the dictionary columns anew, so that a row group holds the values of its own rows only."""
+    """Make one chunk of each column, and dictionaries of the values that occur: equal rows are then equal bytes."""
     for index, field in enumerate(table.schema):
         if pt.is_dictionary(field.type):
             column = table.column(index).cast(field.type.value_type).combine_chunks()
             table = table.set_column(index, field, column.dictionary_encode().cast(field.type))
-    return table
+    return table.combine_chunks()
 
 
 def _leaves(path: str, kind: pa.DataType) -> Iterator[tuple[str, pa.DataType]]:

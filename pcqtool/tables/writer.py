@@ -12,17 +12,17 @@ import pyarrow.parquet as pq
 
 from pcqtool.errors import TableError
 from pcqtool.tables.atomic import replacing, reported
-from pcqtool.tables.encoding import compact, parquet_options
+from pcqtool.tables.encoding import compact, parquet_options, row_bytes
 from pcqtool.tables.order import check_order, in_order, keys_of
 from pcqtool.tables.pandas_types import pandas_hints
 from pcqtool.tables.provenance import METADATA_KEY, Provenance
 from pcqtool.tables.schema import PROBABILITY_PREFIX, probability_columns
 
 ROW_GROUP_ROWS = 65_536
-"""Rows gathered before a row group is written: small enough to hold, large enough to compress and scan well."""
+"""Rows of a row group: few enough to hold, enough to compress and scan well."""
 
 ROW_GROUP_BYTES = 32 * 2**20
-"""A row group is written earlier when its rows take this much memory, as spectrograms do."""
+"""Of rows that take more memory, as spectrograms do, a row group has fewer."""
 
 
 def write(path: Path, table: pa.Table, provenance: Provenance) -> None:
@@ -53,7 +53,11 @@ def appending(path: Path, schema: pa.Schema, provenance: Provenance) -> Iterator
 
 
 class Appender:
-    """A table being written. Made by ``appending``; holds one row group of rows in memory."""
+    """A table being written. Made by ``appending``; holds one row group of rows in memory.
+
+    All row groups but the last have the same number of rows, which depends on the columns alone: so the same rows make
+    the same file, byte for byte, in whatever pieces they come.
+    """
 
     def __init__(self, path: Path, file: BinaryIO, schema: pa.Schema, provenance: Provenance) -> None:
         _check_labels(path, schema, provenance)
@@ -62,7 +66,7 @@ class Appender:
         metadata = {**(self.schema.metadata or {}), METADATA_KEY: provenance.to_json().encode()}
         self._waiting: list[pa.Table] = []
         self._n_waiting = 0
-        self._bytes_waiting = 0
+        self._n_group = max(1, min(ROW_GROUP_ROWS, ROW_GROUP_BYTES // row_bytes(schema)))
         self._last = keys_of(schema.empty_table())
         with reported(path):
             self._writer = pq.ParquetWriter(file, self.schema.with_metadata(metadata), **parquet_options(schema))
@@ -85,13 +89,12 @@ class Appender:
             self._last = keys.slice(table.num_rows - 1)
         self._waiting.append(table)
         self._n_waiting += table.num_rows
-        self._bytes_waiting += table.nbytes
-        if self._n_waiting >= ROW_GROUP_ROWS or self._bytes_waiting >= ROW_GROUP_BYTES:
-            self._flush()
+        if self._n_waiting >= self._n_group:
+            self._write(self._n_waiting - self._n_waiting % self._n_group)
 
     def finish(self) -> None:
         """Write what waits, and the footer."""
-        self._flush()
+        self._write(self._n_waiting)
         with reported(self.path):
             self._writer.close()
 
@@ -100,16 +103,16 @@ class Appender:
         with suppress(Exception):
             self._writer.close()
 
-    def _flush(self) -> None:
-        if not self._n_waiting:
+    def _write(self, n: int) -> None:
+        """Write the first ``n`` rows of those that wait."""
+        if not n:
             return
         table = pa.concat_tables(self._waiting)
-        self._waiting, self._n_waiting, self._bytes_waiting = [], 0, 0
-        n_groups = max(1, table.num_rows // ROW_GROUP_ROWS)
-        size = -(-table.num_rows // n_groups)
         with reported(self.path):
-            for start in range(0, table.num_rows, size):
-                self._writer.write_table(compact(table.slice(start, size)), row_group_size=size)
+            for start in range(0, n, self._n_group):
+                rows = compact(table.slice(start, min(self._n_group, n - start)))
+                self._writer.write_table(rows, row_group_size=self._n_group)
+        self._waiting, self._n_waiting = [table.slice(n)], table.num_rows - n
 
     def _conforming(self, table: pa.Table, source: Path) -> pa.Table:
         if table.schema.names != self.schema.names:

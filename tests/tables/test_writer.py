@@ -6,12 +6,15 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from pcqtool.errors import TableError
 from pcqtool.tables import writer
@@ -24,19 +27,21 @@ MakeTable = Callable[..., pa.Table]
 STREAM = """
 import resource, sys
 from pathlib import Path
+import numpy as np
 import pyarrow as pa
 from pcqtool.errors import TableError
 from pcqtool.tables.provenance import Provenance
 from pcqtool.tables.writer import appending
 
 provenance = Provenance(model="m", model_sha256="0", labels=(), fingerprint="f", aggregation="mean-log")
-schema = pa.schema([("file", pa.string()), ("data", pa.binary())])
-noise = open("/dev/urandom", "rb")
+schema = pa.schema([("file", pa.string()), ("data", pa.list_(pa.float32(), 2**18))])
 
 def stream(path, n):
     with appending(Path(path), schema, provenance) as rows:
         for index in range(n):
-            rows.append(pa.table({"file": [f"{index:09d}"], "data": [noise.read(1 << 20)]}, schema=schema))
+            noise = pa.array(np.random.default_rng(index).random(2**18, np.float32))
+            data = pa.FixedSizeListArray.from_arrays(noise, 2**18)
+            rows.append(pa.table({"file": [f"{index:09d}"], "data": data}, schema=schema))
             print(index, flush=True)
 """
 
@@ -99,9 +104,9 @@ def test_rows_are_sorted(tmp_path: Path, make_segments: MakeTable, provenance: P
     assert pq.read_table(tmp_path / "x.parquet").to_pylist() == table.to_pylist()
 
 
-def test_row_groups_are_of_even_size(tmp_path: Path, make_segments: MakeTable, provenance: Provenance) -> None:
+def test_row_groups_are_of_one_size(tmp_path: Path, make_segments: MakeTable, provenance: Provenance) -> None:
     write(tmp_path / "x.parquet", make_segments(2 * ROW_GROUP_ROWS + 10), provenance)
-    assert group_sizes(tmp_path / "x.parquet") == [ROW_GROUP_ROWS + 5] * 2
+    assert group_sizes(tmp_path / "x.parquet") == [ROW_GROUP_ROWS, ROW_GROUP_ROWS, 10]
 
 
 def test_small_pieces_are_gathered(
@@ -112,18 +117,34 @@ def test_small_pieces_are_gathered(
     with appending(tmp_path / "x.parquet", pieces[0].schema, provenance) as rows:
         for piece in pieces:
             rows.append(piece)
-    assert group_sizes(tmp_path / "x.parquet") == [108, 108, 54]
+    assert group_sizes(tmp_path / "x.parquet") == [100, 100, 70]
     assert pq.read_table(tmp_path / "x.parquet").to_pylist() == pa.concat_tables(pieces).to_pylist()
     assert "RLE_DICTIONARY" in encodings(tmp_path / "x.parquet")["file"]
 
 
 def test_heavy_rows_are_not_hoarded(tmp_path: Path, provenance: Provenance, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(writer, "ROW_GROUP_BYTES", 80_000)
-    schema = pa.schema([("file", pa.string()), ("data", pa.binary())])
+    schema = pa.schema([("file", pa.string()), ("data", pa.list_(pa.float32(), 10_000))])
     with appending(tmp_path / "x.parquet", schema, provenance) as rows:
-        for index in range(6):
-            rows.append(pa.table({"file": [str(index)], "data": [bytes(50_000)]}, schema=schema))
-    assert group_sizes(tmp_path / "x.parquet") == [2, 2, 2]
+        for index in range(5):
+            rows.append(pa.table({"file": [str(index)], "data": [[0.5] * 10_000]}, schema=schema))
+    assert group_sizes(tmp_path / "x.parquet") == [1] * 5
+
+
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(cuts=st.sets(st.integers(0, 300)), n_group=st.sampled_from([7, 100, 1000]))
+def test_the_same_rows_make_the_same_bytes_in_whatever_pieces_they_come(
+    tmp_path: Path, make_segments: MakeTable, provenance: Provenance, cuts: set[int], n_group: int
+) -> None:
+    table = make_segments(300)
+    ends = sorted(cuts | {0, 300})
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(writer, "ROW_GROUP_ROWS", n_group)
+        write(tmp_path / "whole.parquet", table, provenance)
+        with appending(tmp_path / "pieces.parquet", table.schema, provenance) as rows:
+            for start, end in pairwise(ends):
+                rows.append(table.slice(start, end - start))
+    assert (tmp_path / "pieces.parquet").read_bytes() == (tmp_path / "whole.parquet").read_bytes()
 
 
 def test_no_rows_make_an_empty_table(tmp_path: Path, make_segments: MakeTable, provenance: Provenance) -> None:
