@@ -28,12 +28,14 @@ class LogMel(nn.Module):
         self.transform = torchaudio.transforms.MelSpectrogram(
             sample_rate=16000, n_fft=400, hop_length=HOP, n_mels=n_mels, norm="slaney", mel_scale="slaney"
         )
+        self.transform.spectrogram.power = None
 
     @torch.no_grad()
     def forward(self, waves: Tensor) -> Tensor:
         """Compute log10 mel power in float32, from the loudest bin to 8 below it, shifted and scaled."""
         with torch.autocast(waves.device.type, enabled=False):
-            power = self.transform(waves.float())[:, :, : waves.shape[-1] // HOP]
+            complex_ = self.transform.spectrogram(waves.float())[:, :, : waves.shape[-1] // HOP]
+            power = self.transform.mel_scale(complex_.real.square() + complex_.imag.square())  # abs() takes longer
             loudest = power.amax(dim=(1, 2), keepdim=True).clamp_min(_SILENCE)
             level = (power / loudest).clamp_min(10.0**-_RANGE).log10() + _LOUDEST
             scaled: Tensor = (level + 4.0) / 4.0

@@ -71,7 +71,7 @@ class Block(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Add what the block computes to its input."""
-        mixed = self.conv(self.norm(x).transpose(1, 2)).transpose(1, 2)
+        mixed = self.conv(self.norm(x).transpose(1, 2)).transpose(1, 2).contiguous()  # one product, not one a segment
         added: Tensor = x + self.down(functional.gelu(self.up(mixed)))
         return added
 
