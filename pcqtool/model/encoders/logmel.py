@@ -34,9 +34,14 @@ class LogMel(nn.Module):
     def forward(self, waves: Tensor) -> Tensor:
         """Compute log10 mel power in float32, from the loudest bin to 8 below it, shifted and scaled."""
         with torch.autocast(waves.device.type, enabled=False):
-            complex_ = self.transform.spectrogram(waves.float())[:, :, : waves.shape[-1] // HOP]
-            power = self.transform.mel_scale(complex_.real.square() + complex_.imag.square())  # abs() takes longer
+            power = self.power(waves.float())
             loudest = power.amax(dim=(1, 2), keepdim=True).clamp_min(_SILENCE)
             level = (power / loudest).clamp_min(10.0**-_RANGE).log10() + _LOUDEST
             scaled: Tensor = (level + 4.0) / 4.0
             return scaled
+
+    def power(self, waves: Tensor) -> Tensor:
+        """Compute mel power, ``(B, N)`` → ``(B, n_mels, N // 160)``."""
+        complex_ = self.transform.spectrogram(waves)[:, :, : waves.shape[-1] // HOP]
+        power: Tensor = self.transform.mel_scale(complex_.real.square() + complex_.imag.square())  # abs() takes longer
+        return power

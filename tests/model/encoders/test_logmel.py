@@ -14,7 +14,7 @@ def test_it_is_transformers_own_at_one_level(waves: Tensor, n_mels: int) -> None
     from transformers import WhisperFeatureExtractor
 
     mel = LogMel(n_mels)
-    loudest = mel.transform(waves)[:, :, :300].amax(dim=(1, 2))
+    loudest = mel.power(waves).amax(dim=(1, 2))
     levelled = waves * (10**1.5 / loudest).sqrt()[:, None]
     extractor = WhisperFeatureExtractor(feature_size=n_mels, chunk_length=3)
     theirs = extractor(list(levelled.numpy()), sampling_rate=16000, return_tensors="np").input_features
