@@ -131,7 +131,8 @@ def test_whenever_a_run_is_killed_nothing_is_lost_and_nothing_done_twice(
     while decoders() - before and time.monotonic() < give_up_s:
         time.sleep(0.1)
     assert not decoders() - before
-    print(f"{command}: {n_kills} of {N_KILLS} kills, {n_ends} ends, {N_FILES + 1} files: same bytes, nothing done twice")
+    counts = f"{n_kills} of {N_KILLS} kills, {n_ends} ends, {N_FILES + 1} files"
+    print(f"{command}: {counts}: same bytes, nothing done twice")
 
 
 def check(folder: Path) -> None:
