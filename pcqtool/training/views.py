@@ -65,8 +65,7 @@ class ViewSettings:
 
     def as_spoken(self) -> ViewSettings:
         """Give settings whose views are these ones before room, noise, microphone, level, line and codec."""
-        share = {"reverb": 0.0, "noise": 0.0, "telephone": 0.0, "codec": 0.0}
-        return replace(self, tilt_db=0.0, gain_db=(0.0, 0.0), **share)
+        return replace(self, reverb=0.0, noise=0.0, tilt_db=0.0, gain_db=(0.0, 0.0), telephone=0.0, codec=0.0)
 
 
 def make_view(wave: Wave, settings: ViewSettings, rng: np.random.Generator) -> Wave:
