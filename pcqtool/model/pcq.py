@@ -156,8 +156,15 @@ class PCQ(nn.Module):
 
     def level(self, waves: Tensor) -> Tensor:
         """Compute the normalised spectrogram ``(B, 1, H, W)``."""
-        level = (self.spectrogram(waves) - self.config.mean_db) / self.config.sd_db
-        return functional.avg_pool2d(level.unsqueeze(1), self.config.pool)
+        return self.normalise(self.spectrum(waves))
+
+    def spectrum(self, waves: Tensor) -> Tensor:
+        """Compute the spectrogram with its frames and bins averaged, ``(B, 1, H, W)`` in dB."""
+        return functional.avg_pool2d(self.spectrogram(waves).unsqueeze(1), self.config.pool)
+
+    def normalise(self, spectrum: Tensor) -> Tensor:
+        """Bring a spectrogram in dB to the training data's zero mean and unit variance."""
+        return (spectrum - self.config.mean_db) / self.config.sd_db
 
     def hear(self, waves: Tensor) -> Tensor | None:
         """Compute what the encoder's part of the network begins with."""

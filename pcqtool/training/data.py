@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -30,8 +31,8 @@ class SegmentSet:
         view: ``(S,)`` number of the view.
         states: ``(S, n, T, D)`` in half precision, the n hidden states that a frozen encoder makes of each segment, if
             they are kept.
-        levels: ``(S, H, W)`` in half precision, the segments' spectrograms in dB, averaged as the network averages
-            them, if they are kept.
+        spectra: ``(S, 1, H, W)`` in half precision, the segments' spectrograms in dB with frames and bins averaged as
+            the network does, if they are kept.
         offsets: ``(U, n, D)``, to be taken off the hidden states of each utterance, where they are adapted to speakers.
     """
 
@@ -40,8 +41,13 @@ class SegmentSet:
     utterance: NDArray[np.int64]
     view: NDArray[np.int64]
     states: NDArray[np.float16] | None = None
-    levels: NDArray[np.float16] | None = None
+    spectra: NDArray[np.float16] | None = None
     offsets: NDArray[np.float32] | None = None
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 of the samples, in hexadecimal."""
+        return hashlib.sha256(np.ascontiguousarray(self.samples).data).hexdigest()
 
     def waves(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
         """Give segments as the model takes them, ``(len(rows), 48000)``."""

@@ -25,7 +25,7 @@ from pcqtool.training.checkpoint import Checkpoint
 from pcqtool.training.data import SegmentSet, build_segments
 from pcqtool.training.features import keep_states
 from pcqtool.training.fit import Epoch, best_epoch, file_probabilities, fit, judge, refit
-from pcqtool.training.front_ends import keep_levels
+from pcqtool.training.front_ends import keep_spectra
 from pcqtool.training.imitation import imitate, keep_imitated
 from pcqtool.training.recipe import Recipe
 from pcqtool.training.splits import Fold
@@ -118,13 +118,13 @@ class Experiment:
             frozen = load_pretrained(encoder, encoding.layers, frozen=True)
             self.data = replace(self.data, states=keep_states(frozen, self.data, device, on_states))
         if encoder is None or self.data.states is not None:  # else the encoder, which is tuned, takes the time
-            self.data = replace(self.data, levels=keep_levels(self.config, self.data, device))
+            self.data = replace(self.data, spectra=keep_spectra(PCQ(self.config).to(device), self.data))
         self._teacher: Teacher | None = None
         if self.teacher is not None:
-            told = self.data
+            heard = self.data
             if recipe.spoken:
-                told = build_segments(utterances, recipe.n_views, recipe.views.as_spoken(), recipe.seed, n_jobs)
-            self._teacher = hear_teacher(self.teacher, told, recipe, self.config.encoder, device, on_states)
+                heard = build_segments(utterances, recipe.n_views, recipe.views.as_spoken(), recipe.seed, n_jobs)
+            self._teacher = hear_teacher(self.teacher, heard, recipe, self.config.encoder, device, on_states)
         if adapt:
             self._adapt()
 

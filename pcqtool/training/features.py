@@ -72,7 +72,7 @@ def fingerprint(encoder: Encoder, data: SegmentSet, n_frames: int | None = None)
         if name != "mix":  # learnt, and behind the hidden states
             digest.update(name.encode())
             digest.update(tensor.detach().cpu().contiguous().numpy().data)
-    digest.update(np.ascontiguousarray(data.samples).data)
+    digest.update(data.digest.encode())
     return digest.hexdigest()[:32]
 
 

@@ -11,7 +11,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn import functional
 
 from pcqtool.audio.spectrogram import Spectrogram
 from pcqtool.model.pcq import PCQ, Inputs, PCQConfig
@@ -57,15 +56,13 @@ def perceive(model: PCQ, data: SegmentSet, rows: NDArray[np.int64]) -> Inputs:
     return Inputs(_level(model, data, rows), heard, _share(model, data, rows))
 
 
-def keep_levels(config: PCQConfig, data: SegmentSet, device: torch.device) -> NDArray[np.float16]:
-    """Give the spectrograms of all segments, averaged as the network averages them: ``(S, H, W)`` in dB."""
-    spectrogram = Spectrogram(config.spectrogram).to(device)
+def keep_spectra(model: PCQ, data: SegmentSet) -> NDArray[np.float16]:
+    """Give the spectrograms of all segments as ``PCQ.spectrum`` does: no fold's statistics are in them."""
     parts = []
     for start in range(0, len(data.samples), _BATCH):
         rows = np.arange(start, min(start + _BATCH, len(data.samples)))
         with torch.inference_mode():
-            level = spectrogram(torch.from_numpy(data.waves(rows)).to(device))
-            parts.append(functional.avg_pool2d(level, config.pool).half().cpu().numpy())
+            parts.append(model.spectrum(_waves(model, data, rows)).half().cpu().numpy())
     return np.concatenate(parts)
 
 
@@ -96,10 +93,9 @@ def with_statistics(config: PCQConfig, data: SegmentSet, train: Sequence[int]) -
 
 def _level(model: PCQ, data: SegmentSet, rows: NDArray[np.int64]) -> Tensor:
     """Give the normalised spectrograms of segments, ``(len(rows), 1, H, W)``."""
-    if data.levels is None:
+    if data.spectra is None:
         return model.level(_waves(model, data, rows))
-    level = torch.from_numpy(data.levels[rows]).to(_device(model)).float().unsqueeze(1)
-    return (level - model.config.mean_db) / model.config.sd_db
+    return model.normalise(torch.from_numpy(data.spectra[rows]).to(_device(model)).float())
 
 
 def _share(model: PCQ, data: SegmentSet, rows: NDArray[np.int64]) -> Tensor | None:

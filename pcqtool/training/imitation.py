@@ -154,8 +154,7 @@ def keep_imitated(
     from safetensors.torch import load_file, save
 
     settings = asdict(recipe.imitation or Imitation())
-    samples = hashlib.sha256(np.ascontiguousarray(data.samples).data).hexdigest()
-    heard = [model.key, samples, list(map(int, train)), recipe.own, recipe.seed]
+    heard = [model.key, data.digest, list(map(int, train)), recipe.own, recipe.seed]
     decisive = [heard, dict(config.architecture), settings, torch.__version__]
     name = hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()[:32]
     path = cache_folder() / "imitated" / f"{name}.safetensors"

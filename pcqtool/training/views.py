@@ -33,7 +33,7 @@ class ViewSettings:
         gain_db: range of the level's change.
         telephone: share of views limited to the telephone band, 300 to 3 400 Hz.
         codec: share of views that one of ``codecs`` has carried.
-        codecs: names of ``pcqtool.audio.codecs.CODECS``, each as likely as the others.
+        codecs: names of ``pcqtool.audio.codecs.CODECS``, each mention as likely as the others.
 
     Raises:
         SettingsError: a value that cannot be used.

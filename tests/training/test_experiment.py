@@ -7,10 +7,13 @@ import pytest
 import torch
 
 from pcqtool.errors import CorpusError, ModelError, SettingsError
+from pcqtool.training import experiment as experiment_module
 from pcqtool.training.calibration import fit_temperature
+from pcqtool.training.data import build_segments
 from pcqtool.training.experiment import Experiment
 from pcqtool.training.fit import file_probabilities, judge, refit
 from pcqtool.training.recipe import Distillation, load_recipe
+from pcqtool.training.views import ViewSettings
 
 CPU = torch.device("cpu")
 
@@ -75,6 +78,21 @@ def test_a_teacher_is_heard(utterances, toy_recipe, fold, tiny_whisper):
     assert alone.origins == {"encoder": None, "teacher": None}
     assert experiment.origins == {"encoder": None, "teacher": "tiny-whisper"}
     assert trained.history[0].loss > alone.train(fold, 1).history[0].loss
+
+
+@pytest.mark.parametrize("spoken", [True, False])
+def test_a_teacher_hears_views_as_they_were_spoken_where_it_is_to(
+    utterances, toy_recipe, tiny_whisper, monkeypatch, spoken
+):
+    hear, heard = experiment_module.hear_teacher, []
+    monkeypatch.setattr(experiment_module, "hear_teacher", lambda *args: heard.append(args[1]) or hear(*args))
+    views = ViewSettings(noise=1.0, telephone=1.0, codec=0.0)
+    recipe = toy_recipe("mini", distil=Distillation(layers=(1, 2)), views=views, spoken=spoken)
+    data = Experiment(utterances, recipe, CPU, teacher=str(tiny_whisper)).data
+    wanted = build_segments(utterances, recipe.n_views, views.as_spoken(), recipe.seed, 1)
+    np.testing.assert_array_equal(heard[0].samples, wanted.samples if spoken else data.samples)
+    np.testing.assert_array_equal(heard[0].n_samples, data.n_samples)
+    assert not np.array_equal(wanted.samples, data.samples)
 
 
 def test_an_encoder_is_built_upon(utterances, toy_recipe, fold, tiny_whisper):

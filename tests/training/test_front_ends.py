@@ -25,14 +25,14 @@ def test_what_is_kept_is_what_the_model_perceives(experiment, toy_recipe, kind):
         torch.testing.assert_close(seen.heard, wanted.heard, atol=4e-3, rtol=1e-3)
         assert kept.heard.dtype == torch.float16
         assert len(kept.heard) == len(rows)
-    assert len(experiment.data.levels) == len(experiment.data.samples)
+    assert len(experiment.data.spectra) == len(experiment.data.samples)
 
 
 def test_nothing_is_kept_for_a_pretrained_encoder(experiment, toy_recipe, tiny_whisper):
     config = _network(experiment.labels, toy_recipe(), str(tiny_whisper))
     model = PCQ(config)
     model.encoder = load_pretrained(str(tiny_whisper))
-    data = replace(experiment.data, levels=None)
+    data = replace(experiment.data, spectra=None)
     kept = FrontEnds(model, data, [0])
     assert kept.heard is None
     rows = data.rows(0)

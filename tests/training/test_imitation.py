@@ -109,13 +109,14 @@ def test_it_is_done_once(toy_recipe, data, teacher, monkeypatch):
     monkeypatch.setattr(module, "imitate", lambda *arguments: done.append(arguments) or first)
     for other in (
         (CONFIG, replace(teacher, key="other"), data, TRAIN, settings),
+        (CONFIG, teacher, replace(data, samples=data.samples // 2), TRAIN, settings),  # other views, same teacher
         (CONFIG, teacher, data, range(5), settings),
         (CONFIG, teacher, data, TRAIN, replace(settings, seed=7)),
         (CONFIG, teacher, data, TRAIN, replace(settings, own=0.5)),
         (CONFIG, teacher, data, TRAIN, recipe(toy_recipe, epochs=2)),
     ):
         keep_imitated(*other, CPU)
-    assert len(done) == 5
+    assert len(done) == 6
 
 
 def test_a_loss_that_is_no_number_is_an_error(toy_recipe, data, teacher):
