@@ -38,3 +38,13 @@ def test_quicker_ways_give_the_same_frames(kind, norm):
     assert close.dtype == torch.float32
     assert not torch.equal(close, expected)
     assert (close - expected).abs().mean() < 0.05
+
+
+@pytest.mark.parametrize("wave", [torch.zeros(2, 8000), 0.5 + 1e-3 * torch.randn(2, 8000)])
+def test_silence_and_noise_on_an_offset_give_the_same_frames_too(wave):
+    torch.manual_seed(0)
+    plain = PretrainedEncoder(EncoderConfig("wavlm", SIZES)).eval()
+    quick = copy.deepcopy(plain)
+    quick.prepare(torch.float32)
+    with torch.inference_mode():
+        torch.testing.assert_close(quick(wave), plain(wave), atol=1e-3, rtol=1e-3)
