@@ -95,8 +95,8 @@ class Inputs(NamedTuple):
 
     Attributes:
         level: ``(B, 1, H, W)``, the normalised spectrogram.
-        heard: what the encoder's front end gives; of a frozen encoder its hidden states ``(B, S, T, D)``; or ``None``
-            without an encoder.
+        heard: what the encoder's front end gives; or of a frozen encoder the hidden states ``(B, S, T, D)`` that
+            training never changes; or ``None`` without an encoder.
         share: ``(B,)``, the share of each segment that is recording and not padding, or ``None`` if padding counts too.
     """
 
@@ -151,7 +151,7 @@ class PCQ(nn.Module):
         return self.judge(self.perceive(waves, n_samples))
 
     def perceive(self, waves: Tensor, n_samples: Tensor | None = None) -> Inputs:
-        """Compute what nothing is learnt for: the front ends, and the hidden states of a frozen encoder."""
+        """Compute what nothing is learnt for: the front ends, and the hidden states of an encoder frozen as a whole."""
         return Inputs(self.level(waves), self.hear(waves), self.share(n_samples, waves.shape[1]))
 
     def level(self, waves: Tensor) -> Tensor:
@@ -171,7 +171,7 @@ class PCQ(nn.Module):
         if self.encoder is None:
             return None
         heard = self.encoder.front_end(waves)
-        if not self.config.encoder.frozen:
+        if not self.config.encoder.frozen or self.config.encoder.adapted:
             return heard
         with torch.no_grad():
             return torch.stack(self.encoder.hidden_states(heard), dim=1)
@@ -184,8 +184,7 @@ class PCQ(nn.Module):
         """Judge what the front ends have made of a batch of segments."""
         frames = None
         if self.encoder is not None and inputs.heard is not None:
-            frozen = self.config.encoder.frozen
-            frames = self.encoder.combine(inputs.heard.unbind(1)) if frozen else self.encoder(inputs.heard)
+            frames = self.encoder.resume(inputs.heard) if inputs.heard.ndim == 4 else self.encoder(inputs.heard)
         parts = []
         if self.mlcnn is not None:
             maps = self.mlcnn(inputs.level.contiguous(memory_format=torch.channels_last))

@@ -70,7 +70,7 @@ class _Front:
 
     def __call__(self, waves: Tensor) -> Tensor:
         """Convolve a few segments at a time, whose frames memory can be used again for."""
-        return torch.cat([self._convolve(few) for few in waves.split(_AT_ONCE)])
+        return torch.cat([self._convolve(few) for few in torch.split(waves, _AT_ONCE)])
 
     def _convolve(self, waves: Tensor) -> Tensor:
         first, *rest = self.layers
