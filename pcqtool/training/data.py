@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cached_property
 
 import numpy as np
@@ -14,10 +15,15 @@ from pcqtool.audio.segment import SEGMENT_SAMPLES
 from pcqtool.audio.tracks import load
 from pcqtool.corpora.base import Utterance
 from pcqtool.errors import AudioError, CorpusError
+from pcqtool.training.cache import cache_folder, caching
 from pcqtool.training.views import ViewSettings, make_view
 
 _REMEDY = "Leave it out of the corpus, or mend it."
 _FULL_SCALE = 32768.0  # 16-bit recordings at 16 kHz come back bit for bit
+_VIEWS = 1  # to be raised when the same settings and seed give other views
+_SEGMENT = np.dtype(
+    [("samples", np.int16, SEGMENT_SAMPLES), ("n_samples", np.int64), ("utterance", np.int64), ("view", np.int64)]
+)
 
 
 @dataclass(frozen=True)
@@ -47,7 +53,10 @@ class SegmentSet:
     @cached_property
     def digest(self) -> str:
         """SHA-256 of the samples, in hexadecimal."""
-        return hashlib.sha256(np.ascontiguousarray(self.samples).data).hexdigest()
+        digest = hashlib.sha256()
+        for segment in self.samples:
+            digest.update(segment.data)
+        return digest.hexdigest()
 
     def waves(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
         """Give segments as the model takes them, ``(len(rows), 48000)``."""
@@ -90,14 +99,23 @@ def count_batches(data: SegmentSet, train: Sequence[int], batch_size: int) -> in
 
 
 def build_segments(
-    utterances: Sequence[Utterance], n_views: int, settings: ViewSettings, seed: int, n_jobs: int
+    utterances: Sequence[Utterance], n_views: int, settings: ViewSettings, seed: int, n_jobs: int, keep: bool = False
 ) -> SegmentSet:
     """Read a corpus, draw views of each utterance and cut all into segments.
 
     A view depends on the seed, the utterance's place in the list and the view's number alone.
 
+    Args:
+        utterances: the corpus's list.
+        n_views: of each utterance, besides the recording itself.
+        settings: of the views.
+        seed: of the views.
+        n_jobs: recordings read at the same time.
+        keep: look for the segments in the cache, and leave them there.
+
     Raises:
         CorpusError: if a recording cannot be read, or is empty.
+        TrainingError: if the cache cannot be written to.
     """
     from joblib import Parallel, delayed
 
@@ -106,8 +124,22 @@ def build_segments(
         views = (make_view(wave, settings, np.random.default_rng([seed, number, v])) for v in range(1, n_views + 1))
         return [_to_16_bit(view) for view in (wave, *views)]
 
+    def hash_of(number: int) -> bytes:
+        return hashlib.sha256(_load(utterances[number]).data).digest()
+
     parallel = Parallel(n_jobs=n_jobs, backend="threading")
-    return _cut(parallel(delayed(views_of)(number) for number in range(len(utterances))))
+    numbers = range(len(utterances))
+    if not keep:
+        return _as_set(_cut(parallel(delayed(views_of)(number) for number in numbers)))
+    digest = hashlib.sha256(json.dumps([_VIEWS, n_views, asdict(settings), seed]).encode())
+    for part in parallel(delayed(hash_of)(number) for number in numbers):
+        digest.update(part)
+    path = cache_folder() / "segments" / f"{digest.hexdigest()[:32]}.npy"
+    if not path.is_file():
+        records = _cut(parallel(delayed(views_of)(number) for number in numbers))
+        with caching(path, records.nbytes) as file:
+            np.save(file, records, allow_pickle=False)
+    return _as_set(np.load(path, mmap_mode="r", allow_pickle=False))
 
 
 def _to_16_bit(wave: NDArray[np.float32]) -> NDArray[np.int16]:
@@ -115,21 +147,25 @@ def _to_16_bit(wave: NDArray[np.float32]) -> NDArray[np.int16]:
     return rounded
 
 
-def _cut(utterances: Sequence[Sequence[NDArray[np.int16]]]) -> SegmentSet:
-    """Cut every view of every utterance into segments."""
+def _cut(utterances: Sequence[Sequence[NDArray[np.int16]]]) -> NDArray[np.void]:
+    """Cut every view of every utterance into segments: a record ``_SEGMENT`` for each."""
     places = [
         (utterance, view, start)
         for utterance, views in enumerate(utterances)
         for view, wave in enumerate(views)
         for start in range(0, len(wave), SEGMENT_SAMPLES)
     ]
-    samples = np.zeros((len(places), SEGMENT_SAMPLES), np.int16)
-    n_samples = np.zeros(len(places), np.int64)
-    for row, (utterance, view, start) in enumerate(places):
+    segments = np.zeros(len(places), _SEGMENT)
+    for segment, (utterance, view, start) in zip(segments, places, strict=True):
         piece = utterances[utterance][view][start : start + SEGMENT_SAMPLES]
-        samples[row, : len(piece)], n_samples[row] = piece, len(piece)
-    numbers = np.array(places, np.int64)
-    return SegmentSet(samples, n_samples, numbers[:, 0], numbers[:, 1])
+        segment["samples"][: len(piece)] = piece
+        segment["n_samples"], segment["utterance"], segment["view"] = len(piece), utterance, view
+    return segments
+
+
+def _as_set(segments: NDArray[np.void]) -> SegmentSet:
+    n_samples, utterance, view = (segments[name].copy() for name in ("n_samples", "utterance", "view"))
+    return SegmentSet(segments["samples"], n_samples, utterance, view)
 
 
 def _load(utterance: Utterance) -> NDArray[np.float32]:

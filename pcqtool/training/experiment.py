@@ -30,6 +30,7 @@ from pcqtool.training.imitation import imitate, keep_imitated
 from pcqtool.training.recipe import Recipe
 from pcqtool.training.splits import Fold
 from pcqtool.training.teacher import Teacher, hear_teacher, mean_frames, teach
+from pcqtool.training.views import ViewSettings
 
 _CHOSEN = ("frozen", "join", "adapted", "rank")  # of an encoder's settings; its kind and architecture are its own
 
@@ -114,7 +115,7 @@ class Experiment:
                 f"recipe {recipe.name}: imitation is for a frozen encoder of kind mini, which is of no use without it"
             )
         self.targets = np.array([self.labels.index(utterance.label) for utterance in utterances])
-        self.data: SegmentSet = build_segments(utterances, recipe.n_views, recipe.views, recipe.seed, n_jobs)
+        self.data = self._segments(recipe.views, n_jobs)
         encoding = self.config.encoder
         if encoder is not None and encoding.frozen and recipe.cache:
             fixed = load_unchanging(encoder, encoding)
@@ -125,10 +126,14 @@ class Experiment:
         if self.teacher is not None:
             heard = self.data
             if recipe.spoken:
-                heard = build_segments(utterances, recipe.n_views, recipe.views.as_spoken(), recipe.seed, n_jobs)
+                heard = self._segments(recipe.views.as_spoken(), n_jobs)
             self._teacher = hear_teacher(self.teacher, heard, recipe, self.config.encoder, device, on_states)
         if adapt:
             self._adapt()
+
+    def _segments(self, views: ViewSettings, n_jobs: int) -> SegmentSet:
+        recipe = self.recipe
+        return build_segments(self.utterances, recipe.n_views, views, recipe.seed, n_jobs, keep=recipe.cache)
 
     def _adapt(self) -> None:
         """Take speakers' offsets off the encoder's frames and the teacher's means."""

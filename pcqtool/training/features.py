@@ -5,8 +5,6 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
-import os
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO
@@ -16,21 +14,14 @@ import torch
 from numpy.typing import NDArray
 from torch.nn import functional
 
-from pcqtool.errors import TableError, TrainingError
+from pcqtool.errors import TrainingError
 from pcqtool.model.encoders import Encoder
-from pcqtool.tables.atomic import replacing
+from pcqtool.training.cache import cache_folder, caching
 from pcqtool.training.data import SegmentSet
 
-VARIABLE = "PCQTOOL_CACHE"
 _BATCH = 32
 _HALF = 2  # bytes
 _FRONT_END = 2  # to be raised when an encoder's front end changes
-
-
-def cache_folder() -> Path:
-    """Give the folder for what can be computed again: ``PCQTOOL_CACHE``, or ``pcqtool`` in the user's cache."""
-    named = os.environ.get(VARIABLE)
-    return Path(named) if named else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "pcqtool"
 
 
 def keep_states(
@@ -81,20 +72,13 @@ def _write(
 ) -> None:
     first = next(batches)
     shape = (n_segments, *first.shape[1:])
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        _check_room(path.parent, int(np.prod(shape)) * _HALF)
-        with replacing(path) as file:
-            _write_header(file, shape)
-            done = 0
-            for states in itertools.chain([first], batches):
-                file.write(states.data)
-                done += len(states)
-                on_batch(done, shape[0])
-    except (OSError, TableError) as error:
-        raise TrainingError(
-            f"the feature cache {path.parent} cannot be written: {error}", f"Name another folder with {VARIABLE}."
-        ) from error
+    with caching(path, int(np.prod(shape)) * _HALF) as file:
+        _write_header(file, shape)
+        done = 0
+        for states in itertools.chain([first], batches):
+            file.write(states.data)
+            done += len(states)
+            on_batch(done, shape[0])
 
 
 def _compute(
@@ -119,12 +103,3 @@ def _compute(
 def _write_header(file: BinaryIO, shape: tuple[int, ...]) -> None:
     header = {"descr": np.lib.format.dtype_to_descr(np.dtype(np.float16)), "fortran_order": False, "shape": shape}
     np.lib.format.write_array_header_1_0(file, header)
-
-
-def _check_room(folder: Path, n_bytes: int) -> None:
-    free = shutil.disk_usage(folder).free
-    if free < n_bytes:
-        raise TrainingError(
-            f"the feature cache needs {n_bytes / 1e9:.1f} GB, and {folder} has {free / 1e9:.1f} GB left",
-            f"Name a folder with more room with {VARIABLE}, draw fewer views, or set cache = false in the recipe.",
-        )

@@ -17,8 +17,8 @@ from pcqtool.audio.segment import SEGMENT_S, SEGMENT_SAMPLES
 from pcqtool.errors import TrainingError
 from pcqtool.model.encoders import EncoderConfig, MiniEncoder
 from pcqtool.tables.atomic import write_whole
+from pcqtool.training.cache import cache_folder
 from pcqtool.training.data import SegmentSet, count_batches, draw_batches
-from pcqtool.training.features import cache_folder
 from pcqtool.training.optimiser import lr_factor
 from pcqtool.training.precision import is_fast_in_bfloat16
 from pcqtool.training.recipe import Imitation, Recipe

@@ -140,8 +140,8 @@ class Recipe:
             level, line and codec; else as the network hears it.
         distil: learning from a teacher's judgement.
         imitation: learning from a teacher's frames, before all else; for the encoder ``mini``, which is then frozen.
-        cache: keep on disk, for all folds and later runs, a frozen pre-trained encoder's hidden states and what has
-            imitated them. A teacher's hidden states always are kept.
+        cache: keep on disk, for all folds and later runs, the views, a frozen pre-trained encoder's hidden states and
+            what has imitated them. A teacher's hidden states always are kept.
         refit: once the validation part has chosen the epoch and the temperature, train anew on both parts together,
             for as many epochs.
         validation: share of the speakers (texts, tenths of the files) outside the test part that validate; at least

@@ -130,3 +130,35 @@ def test_a_share_of_utterances_is_seen_as_recorded(experiment, fold):
     assert share(0.0) == pytest.approx(0.5, abs=0.1)
     assert share(0.5) == pytest.approx(0.75, abs=0.1)
     assert share(0.999999) == 1.0
+
+
+@pytest.fixture
+def kept(write_wave, monkeypatch, tmp_path):
+    """Give a function that builds two recordings' segments with the cache, and the cache's folder."""
+    monkeypatch.setenv("PCQTOOL_CACHE", str(tmp_path / "cache"))
+    utterances = [Utterance(write_wave(f"{n}.wav", seconds=3.5, seed=n), "anger") for n in range(2)]
+
+    def build(n_views=2, codec=0.3, seed=0, keep=True, turn=1):
+        return build_segments(utterances[::turn], n_views, ViewSettings(codec=codec), seed, 1, keep)
+
+    return build, tmp_path / "cache" / "segments"
+
+
+def test_kept_segments_are_found_again(kept, monkeypatch):
+    build, folder = kept
+    wanted, built = build(keep=False), build()
+    assert len(list(folder.iterdir())) == 1
+    monkeypatch.setattr("pcqtool.training.data.make_view", None)  # calling it would fail
+    found = build()
+    for name in ("samples", "n_samples", "utterance", "view"):
+        assert np.array_equal(getattr(found, name), getattr(wanted, name))
+        assert np.array_equal(getattr(built, name), getattr(wanted, name))
+    assert found.digest == wanted.digest
+
+
+@pytest.mark.parametrize("other", [{"n_views": 1}, {"seed": 1}, {"codec": 0.9}, {"turn": -1}])
+def test_kept_segments_are_not_those_of_other_settings_or_recordings(kept, other):
+    build, folder = kept
+    build()
+    assert np.array_equal(build(**other).samples, build(**other, keep=False).samples)
+    assert len(list(folder.iterdir())) == 2

@@ -10,8 +10,9 @@ import torch
 from pcqtool.errors import TrainingError
 from pcqtool.model.encoders.pretrained import load_pretrained
 from pcqtool.training import features as module
+from pcqtool.training.cache import cache_folder
 from pcqtool.training.experiment import Experiment
-from pcqtool.training.features import cache_folder, fingerprint, keep_states
+from pcqtool.training.features import fingerprint, keep_states
 from pcqtool.training.fit import judge
 
 CPU = torch.device("cpu")
@@ -93,7 +94,7 @@ def test_the_encoder_is_not_run_again(utterances, toy_recipe, fold, tiny_whisper
 
 def test_a_tuned_encoder_is_not_kept(utterances, toy_recipe, tiny_whisper):
     assert Experiment(utterances, toy_recipe(epochs=1), CPU, encoder=str(tiny_whisper)).data.states is None
-    assert not cache_folder().exists()
+    assert not (cache_folder() / "features").exists()
 
 
 def test_too_little_room_or_no_leave_is_said_before_the_work(experiment, encoder, monkeypatch, tmp_path):
@@ -123,10 +124,3 @@ def test_processes_share_the_file(experiment, encoder):
     # Only a memory map has a file name. The function is one that other processes can import, whatever their path.
     found = Parallel(n_jobs=2, backend="loky")(delayed(attrgetter("filename"))(states) for _ in range(2))
     assert found == [states.filename] * 2
-
-
-def test_the_folder_is_the_users_cache_unless_named(monkeypatch, tmp_path):
-    assert cache_folder() == tmp_path / "cache"
-    monkeypatch.delenv("PCQTOOL_CACHE")
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
-    assert cache_folder() == tmp_path / "xdg" / "pcqtool"
