@@ -141,7 +141,7 @@ class Experiment:
         if states is None or self.config.encoder.adapted:
             raise SettingsError(
                 f"recipe {self.recipe.name} cannot be adapted to speakers",
-                "That needs a pre-trained --encoder that is frozen as a whole, and cache = true: --recipe frozen.",
+                "That needs a pre-trained --encoder that is frozen, without adapted blocks, and cache = true.",
             )
         means = mean_frames(states, self.data, range(states.shape[1]))
         offsets = speaker_offsets(means, self.data, self.utterances).reshape(-1, states.shape[1], states.shape[3])
