@@ -20,7 +20,6 @@ from pcqtool.errors import AudioError, SettingsError
 from pcqtool.features.origins import origin
 from pcqtool.features.settings import STATISTICS_ALONE, FeatureSettings
 from pcqtool.features.work import Extraction
-from pcqtool.model.device import choose_device, suited_batch
 from pcqtool.model.directory import Places
 from pcqtool.tables.feature_schema import STATISTICS
 
@@ -123,6 +122,8 @@ class Extractor(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         return np.array(names, dtype=object)
 
     def _settings(self) -> FeatureSettings:
+        from pcqtool.model.device import choose_device, suited_batch
+
         if not self.statistics or not set(self.statistics) <= set(STATISTICS):
             raise SettingsError(f"statistics cannot be {self.statistics!r}", f"Known: {', '.join(STATISTICS)}.")
         if self.channels in ("auto", "split"):
