@@ -98,8 +98,10 @@ class _Worker:
         return self.load()
 
     def get_ready(self) -> None:
-        """Load the work."""
-        _ = self.work
+        """Load the work, and start what decodes."""
+        from pcqtool.batch.decode import get_ready
+
+        get_ready(self.work.settings)
 
     def do(self, number: int, sources: tuple[Source, ...]) -> list[dict[str, Any]]:
         """Do a part and write it; give its rows of the file table."""

@@ -24,7 +24,7 @@ class Summary:
         audio_s: seconds of audio in this run, each file counted once.
         stopped: whether the run ended early, since too many inputs failed.
         elapsed_s: time from the first decode to the last part's table.
-        load_s: time before that, in which the work was loaded.
+        load_s: time before that, in which the model was loaded and what decodes was started.
     """
 
     n_done_before: int = 0

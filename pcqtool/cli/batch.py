@@ -154,10 +154,12 @@ def _work(plan: Plan, store: Store, load: Callable[[], Work], course: Course) ->
 
         with console.progress(plan.n_todo, "files") as progress:
             return run_on_ray(plan, store, load, course.workers, lambda source: progress.advance(), restart)
+    from pcqtool.batch.decode import get_ready
     from pcqtool.batch.run import run
 
     began_s = time.monotonic()
     work = load()
+    get_ready(work.settings)
     load_s = time.monotonic() - began_s
     console.debug(f"{work.settings.n_jobs} decoding threads, batches of {work.settings.batch_size}")
     restart()
