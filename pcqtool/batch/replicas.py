@@ -27,15 +27,15 @@ class Replicas:
         computes: of each device.
 
     Attributes:
-        n_ahead: batches that may be under way while the next is filled: none of one device, else two a device, so that
-            one lies ready where another ends.
+        n_ahead: batches that may be under way while the next is filled: of one device none, of several as many as make
+            two a device with that one, so that another lies ready where one ends.
     """
 
     def __init__(self, computes: Sequence[Compute]) -> None:
         self._free: SimpleQueue[Fitting] = SimpleQueue()
         for compute in computes:
             self._free.put(Fitting(compute))
-        self.n_ahead = 2 * len(computes) if len(computes) > 1 else 0
+        self.n_ahead = 2 * len(computes) - 1 if len(computes) > 1 else 0
         self._pool = ThreadPoolExecutor(len(computes), "compute") if self.n_ahead else None
 
     def submit(self, waves: NDArray[np.float32], n_samples: NDArray[np.int64]) -> Promise:
