@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import logging
 from collections import deque
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from pcqtool.audio.lane import Chunk
 from pcqtool.audio.segment import SAMPLE_RATE
+from pcqtool.batch.replicas import Promise, Replicas
 from pcqtool.batch.work import Row, Tally, Work
-from pcqtool.errors import ModelError
-
-_log = logging.getLogger(__name__)
 
 
 @dataclass
@@ -61,14 +57,18 @@ class Track:
 
 
 class Batches:
-    """Fills batches with segments from any track; the batch size changes no value beyond rounding."""
+    """Fills batches with segments from any track; the batch size changes no value beyond rounding.
+
+    Values come back in the order of the batches, whatever device was faster. Close it to stop early.
+    """
 
     def __init__(self, work: Work) -> None:
-        self.work = work
-        self.batch_size = self.n_fitting = work.settings.batch_size
+        self.batch_size = work.settings.batch_size
         self.min_speech = work.settings.min_speech
+        self._replicas = Replicas(work.computes)
         self._waves = np.empty((0, 0), np.float32)  # (batch_size, N); its first rows belong to those who wait
         self._waiting: list[tuple[Track, int]] = []
+        self._under_way: deque[tuple[list[tuple[Track, int]], Promise]] = deque()
 
     def add(self, track: Track, chunk: Chunk) -> None:
         """Take a chunk's segments; those with too little speech are passed over."""
@@ -83,33 +83,31 @@ class Batches:
             track.n_samples.append(n_samples)
             track.speech.append(share)
             if len(self._waiting) == self.batch_size:
-                self.finish()
+                self._submit()
 
     def finish(self) -> None:
-        """Compute what is waiting."""
-        if not self._waiting:
-            return
-        n_samples = np.array([track.n_samples[number] for track, number in self._waiting])
-        values = self._compute(self._waves[: len(self._waiting)], n_samples)
-        for (track, number), value in zip(self._waiting, values, strict=True):
-            track.values[number] = value
-            track.waiting.popleft()
-        self._waiting = []
+        """Compute what is waiting, and wait for what is under way."""
+        if self._waiting:
+            self._submit()
+        self._settle(0)
 
-    def _compute(self, waves: NDArray[np.float32], n_samples: NDArray[np.int64]) -> list[Any]:
-        """Compute a batch in pieces that fit into memory; what size fits is remembered."""
-        values: list[Any] = []
-        while len(values) < len(waves):
-            piece = slice(len(values), len(values) + self.n_fitting)
-            try:
-                values.extend(self.work.compute(waves[piece], n_samples[piece]))
-            except MemoryError as fault:
-                n = min(self.n_fitting, len(waves) - len(values))
-                if n == 1:
-                    raise ModelError(
-                        f"there is not enough memory for one segment ({fault})",
-                        "Free some, take a smaller model, or compute elsewhere with --device.",
-                    ) from fault
-                self.n_fitting = n // 2
-                _log.warning("not enough memory for %d segments at once: going on with %d", n, self.n_fitting)
-        return values
+    def close(self) -> None:
+        """Leave what is not computed yet."""
+        self._replicas.close()
+
+    def _submit(self) -> None:
+        n_samples = np.array([track.n_samples[number] for track, number in self._waiting])
+        promise = self._replicas.submit(self._waves[: len(self._waiting)], n_samples)
+        self._under_way.append((self._waiting, promise))
+        self._waiting = []
+        if self._replicas.n_ahead:
+            self._waves = np.empty_like(self._waves)
+        self._settle(self._replicas.n_ahead)
+
+    def _settle(self, n_ahead: int) -> None:
+        """Hand back the values of the oldest batches, until so many are under way: never fewer, by whatever chance."""
+        while len(self._under_way) > n_ahead:
+            batch, promise = self._under_way.popleft()
+            for (track, number), value in zip(batch, promise(), strict=True):
+                track.values[number] = value
+                track.waiting.popleft()

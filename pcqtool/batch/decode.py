@@ -10,7 +10,7 @@ from itertools import islice
 from pcqtool.audio.discover import Source, shown
 from pcqtool.audio.lane import Chunk
 from pcqtool.audio.tracks import Tracks, read
-from pcqtool.batch.isolation import PIECE, POSSIBLE, IsolatedTracks
+from pcqtool.batch.isolation import PIECE, POSSIBLE, IsolatedTracks, start
 from pcqtool.batch.settings import BatchSettings
 from pcqtool.errors import AudioError, PcqtoolError
 
@@ -27,7 +27,7 @@ class Stream:
 
     def __init__(self, source: Source, settings: BatchSettings) -> None:
         self.source = source
-        if settings.timeout_s and POSSIBLE:
+        if _isolated(settings):
             self.tracks: IsolatedTracks | Tracks = IsolatedTracks(
                 source.path, settings.reading, settings.limits, settings.timeout_s
             )
@@ -56,6 +56,16 @@ class Stream:
             self.error = " ".join(self.error.encode("utf-8", "backslashreplace").decode().split())
         self.ended = self.error is not None or len(chunks) < PIECE
         return chunks
+
+
+def get_ready(settings: BatchSettings) -> None:
+    """Start what decodes, which takes a second, before the first recording is there."""
+    if _isolated(settings):
+        start()
+
+
+def _isolated(settings: BatchSettings) -> bool:
+    return settings.timeout_s > 0 and POSSIBLE
 
 
 def decode_all(

@@ -196,6 +196,13 @@ def _be_modest() -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
+def start() -> None:
+    """Start a process, and the one that all are forked from, before there is a recording that waits for it."""
+    worker = Worker()
+    with _lock:
+        _idle.append(worker)
+
+
 def _take() -> Worker:
     with _lock:
         return _idle.pop() if _idle else Worker()

@@ -9,6 +9,7 @@ from pcqtool.audio.discover import Source
 
 PART_FILES = 256
 PART_BYTES = 64 * 2**20  # of files, about 35 minutes of 16 kHz WAV
+GRAIN = 32  # a part is not cut smaller than a 32nd of these for the sake of workers: each costs two tables
 
 Stamp = tuple[int | None, int | None]
 """Size in bytes and time of the last change in microseconds: equal stamps, same recording."""
@@ -33,6 +34,15 @@ class Plan:
         """Number of inputs to be done."""
         return sum(map(len, self.parts))
 
+    def parts_for(self, workers: int) -> tuple[tuple[Source, ...], ...]:
+        """Cut the same inputs for workers that each take the next part when they have done one.
+
+        A part is half of a worker's even share of what is left, so that parts get smaller and smaller and all
+        workers end at about the same time (guided self-scheduling, Polychronopoulos and Kuck 1987).
+        """
+        sources = [source for part in self.parts for source in part]
+        return tuple(_parts(sources, 2 * workers)) if workers > 1 else self.parts
+
 
 def stamp(source: Source) -> Stamp:
     """Give an input's size and time as the file table holds them."""
@@ -49,14 +59,20 @@ def make_plan(sources: Sequence[Source], done: Mapping[str, Stamp]) -> Plan:
     return Plan(tuple(_parts(todo)), len(sources) - len(todo), stale)
 
 
-def _parts(sources: Sequence[Source]) -> Iterator[tuple[Source, ...]]:
+def _parts(sources: Sequence[Source], share: int = 1) -> Iterator[tuple[Source, ...]]:
+    """Cut parts in order, each within the bounds and about that share of what is left at most."""
+    n_left, left = len(sources), sum(source.size_bytes or 0 for source in sources)
     part: list[Source] = []
     size = 0
     for source in sources:
-        if part and (len(part) == PART_FILES or size + (source.size_bytes or 0) > PART_BYTES):
+        own = source.size_bytes or 0
+        most_files = min(PART_FILES, max(PART_FILES // GRAIN, n_left // share))
+        most_bytes = min(PART_BYTES, max(PART_BYTES // GRAIN, left // share))
+        if part and (len(part) >= most_files or size + own > most_bytes):
             yield tuple(part)
+            n_left, left = n_left - len(part), left - size
             part, size = [], 0
         part.append(source)
-        size += source.size_bytes or 0
+        size += own
     if part:
         yield tuple(part)

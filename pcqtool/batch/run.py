@@ -100,10 +100,12 @@ class _Part:
         yield pa.Table.from_pylist(block, schema)
 
     def _rows(self) -> Iterator[list[Row]]:
-        batches = Batches(self.work)
         entries: dict[object, Entry] = {}
         line: deque[Entry] = deque()  # those whose rows are still to come, as the table will have them
-        with closing(decode_all(self.sources, self.work.settings, self.work.in_turn)) as pieces:
+        with (
+            closing(Batches(self.work)) as batches,
+            closing(decode_all(self.sources, self.work.settings, self.work.in_turn)) as pieces,
+        ):
             for stream, chunks, last in pieces:
                 if stream not in entries:
                     entries[stream] = Entry(stream, self.work, self.model)
@@ -114,7 +116,7 @@ class _Part:
                     entries.pop(stream).ended = True
                     self.on_file(stream.source)
                 yield self._advance(line)
-        batches.finish()
+            batches.finish()
         yield self._advance(line)
 
     def _advance(self, line: deque[Entry]) -> list[Row]:

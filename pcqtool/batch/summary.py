@@ -24,6 +24,7 @@ class Summary:
         audio_s: seconds of audio in this run, each file counted once.
         stopped: whether the run ended early, since too many inputs failed.
         elapsed_s: time from the first decode to the last part's table.
+        load_s: time before that, in which the model was loaded and what decodes was started.
     """
 
     n_done_before: int = 0
@@ -35,6 +36,7 @@ class Summary:
     stopped: bool = False
     audio_s: float = 0.0
     elapsed_s: float = 0.0
+    load_s: float = 0.0
 
     def add(self, files: Iterable[Mapping[str, Any]]) -> None:
         """Count the rows of a finished part's file table."""

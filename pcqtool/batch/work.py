@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -18,6 +18,21 @@ Row = dict[str, Any]
 """Values by the names of their columns."""
 
 
+class Compute(Protocol):
+    """A network on a device."""
+
+    def __call__(self, waves: NDArray[np.float32], n_samples: NDArray[np.int64], /) -> Iterable[Any]:
+        """Compute a batch, one value for each segment, whatever else is in the batch.
+
+        Args:
+            waves: ``(B, N)`` at 16 kHz, padded with zeros at the end; may be overwritten after the call.
+            n_samples: ``(B,)``, samples before the padding.
+
+        Raises:
+            MemoryError: if so many are too many; then fewer are asked for.
+        """
+
+
 class Tally(Protocol):
     """What is made of one track, of its segments in their order."""
 
@@ -25,7 +40,7 @@ class Tally(Protocol):
         """Take what was computed of a segment.
 
         Args:
-            value: one of those that ``Work.compute`` gave.
+            value: one of those that a ``Compute`` gave.
             n_samples: of the segment, padding not counted.
 
         Returns:
@@ -50,16 +65,9 @@ class Work(Protocol):
     def schema(self, kind: Kind) -> pa.Schema:
         """Give the columns of one of the two tables."""
 
-    def compute(self, waves: NDArray[np.float32], n_samples: NDArray[np.int64]) -> Iterable[Any]:
-        """Compute a batch, one value for each segment, whatever else is in the batch.
-
-        Args:
-            waves: ``(B, N)`` at 16 kHz, padded with zeros at the end; overwritten after the call.
-            n_samples: ``(B,)``, samples before the padding.
-
-        Raises:
-            MemoryError: if so many are too many; then fewer are asked for.
-        """
+    @property
+    def computes(self) -> Sequence[Compute]:
+        """What computes batches, one for each device."""
 
     def tally(self) -> Tally:
         """Begin a track."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import os
 import sys
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,21 +37,25 @@ class Course:
         retry_failed: take up again what they failed at.
         max_failures: end the run when more inputs have failed; ``None`` for never.
         engine: where the parts are done, one of ``ENGINES``.
+        workers: of the engine ``ray``; 0 for as many as suit the cluster.
 
     Raises:
-        SettingsError: if there is no such engine, or it cannot end a run early.
+        SettingsError: if there is no such engine, or it cannot end a run early, or has no workers.
     """
 
     restart: bool = False
     retry_failed: bool = False
     max_failures: int | None = None
     engine: str = "local"
+    workers: int = 0
 
     def __post_init__(self) -> None:
         if self.engine not in ENGINES:
             raise SettingsError(f"--engine is {' or '.join(ENGINES)}, not {self.engine!r}")
         if self.engine == "ray" and self.max_failures is not None:
             raise SettingsError("--max-failures is for --engine local alone")
+        if self.engine != "ray" and self.workers:
+            raise SettingsError("--workers is for --engine ray alone")
 
 
 def sources(inputs: list[str] | None, files_from: str | None, since: str | None, shard: Shard) -> list[Source]:
@@ -139,21 +144,29 @@ def _work(plan: Plan, store: Store, load: Callable[[], Work], course: Course) ->
 
         store.finish()
         return Summary(n_done_before=plan.n_done)
+
+    def restart() -> None:  # not before the model has turned out to be usable
+        if course.restart:
+            store.restart()
+
     if course.engine == "ray":
         from pcqtool.batch.ray_engine import run_on_ray
 
-        if course.restart:
-            store.restart()
         with console.progress(plan.n_todo, "files") as progress:
-            return run_on_ray(plan, store, load, on_file=lambda source: progress.advance())
+            return run_on_ray(plan, store, load, course.workers, lambda source: progress.advance(), restart)
+    from pcqtool.batch.decode import get_ready
     from pcqtool.batch.run import run
 
+    began_s = time.monotonic()
     work = load()
+    get_ready(work.settings)
+    load_s = time.monotonic() - began_s
     console.debug(f"{work.settings.n_jobs} decoding threads, batches of {work.settings.batch_size}")
-    if course.restart:  # not before the model has turned out to be usable
-        store.restart()
+    restart()
     with console.progress(plan.n_todo, "files") as progress:
-        return run(plan, store, work, lambda source: progress.advance(), course.max_failures)
+        summary = run(plan, store, work, lambda source: progress.advance(), course.max_failures)
+    summary.load_s = load_s
+    return summary
 
 
 def _lines(files_from: str) -> list[str]:

@@ -39,7 +39,7 @@ def bench(
 
     if random is not None and random not in RANDOM_KINDS:
         raise SettingsError(f"--random is {', '.join(RANDOM_KINDS)}, not {random!r}")
-    settings = LabelSettings(batch_size=batch_size, jobs=jobs, precision=precision)
+    settings = LabelSettings(batch_size=options.batch_size(batch_size, device), jobs=jobs, precision=precision)
     sources = batch.sources(inputs, None, None, Shard())
     sources = sources[:: max(1, len(sources) // files)][:files]  # from all over the corpus
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -47,9 +48,9 @@ def extract(
         ),
     ] = None,
     encoder_dir: options.EncoderDir = None,
-    device: options.Device = "auto",
+    device: options.Devices = "auto",
     jobs: options.Jobs = 0,
-    batch_size: options.BatchSize = 32,
+    batch_size: options.BatchSize = None,
     channels: options.Channels = "auto",
     vad: options.Vad = "on",
     since: options.Since = None,
@@ -74,7 +75,7 @@ def extract(
     from pcqtool.features.settings import FeatureSettings
 
     settings = FeatureSettings(
-        **options.hearing(channels, vad, batch_size, jobs, max_duration, max_channels, timeout),
+        **options.hearing(channels, vad, jobs, max_duration, max_channels, timeout),
         what=what,
         of=of,
         layer=layer,
@@ -93,9 +94,12 @@ def extract(
 
     def load() -> Extraction:
         from pcqtool.features.work import Extraction
+        from pcqtool.model.device import choose_devices
 
-        network = source.network(device)
-        console.debug(f"device: {network.device}, each segment's {settings.feature} of shape {list(network.shape)}")
-        return Extraction(network, settings)
+        first, *others = (source.network(each) for each in choose_devices(device))
+        names = ", ".join(str(network.device) for network in (first, *others))
+        console.debug(f"device: {names}, each segment's {settings.feature} of shape {list(first.shape)}")
+        suited = replace(settings, batch_size=options.batch_size(batch_size, device))
+        return Extraction(first, suited, others)
 
     batch.run(store, found, load, verb="extracted", course=course, json=json)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -19,10 +20,10 @@ def label(
     files_from: options.FilesFrom = None,
     model: options.Model = None,
     encoder_dir: options.EncoderDir = None,
-    device: options.Device = "auto",
+    device: options.Devices = "auto",
     precision: options.Precision = "float32",
     jobs: options.Jobs = 0,
-    batch_size: options.BatchSize = 32,
+    batch_size: options.BatchSize = None,
     channels: options.Channels = "auto",
     vad: options.Vad = "on",
     aggregation: Annotated[
@@ -41,6 +42,7 @@ def label(
     timeout: options.Timeout = "300s",
     shard: options.Shard = "1/1",
     engine: options.Engine = "local",
+    workers: options.Workers = 0,
     restart: options.Restart = False,
     dry_run: options.DryRun = False,
     json: options.Json = False,
@@ -57,7 +59,7 @@ def label(
     from pcqtool.model.directory import find, read_config, sha256
 
     settings = LabelSettings(
-        **options.hearing(channels, vad, batch_size, jobs, max_duration, max_channels, timeout),
+        **options.hearing(channels, vad, jobs, max_duration, max_channels, timeout),
         aggregation=aggregation,
         precision=precision,
     )
@@ -67,7 +69,7 @@ def label(
     config = read_config(directory)
     provenance = settings.provenance(config, sha256(directory))
     store = Store(out, provenance, {kind: schema(config.labels).names for kind, schema in SCHEMAS.items()}, share)
-    course = batch.Course(restart, retry_failed, max_failures, engine)
+    course = batch.Course(restart, retry_failed, max_failures, engine, workers)
     if dry_run:
         batch.show_plan(batch.plan(store, found, course), len(found), json)
         return
@@ -76,11 +78,13 @@ def label(
 
     def load() -> Labelling:
         from pcqtool.labelling.work import Labelling
+        from pcqtool.model.device import choose_devices
         from pcqtool.model.predictor import Predictor
 
         encoders = options.places(encoder_dir, download=model is not None)
-        predictor = Predictor(directory, device, encoders, precision)
-        console.debug(f"device: {predictor.device}")
-        return Labelling(predictor, settings, provenance)
+        first, *others = (Predictor(directory, each, encoders, precision) for each in choose_devices(device))
+        console.debug(f"device: {', '.join(str(predictor.device) for predictor in (first, *others))}")
+        suited = replace(settings, batch_size=options.batch_size(batch_size, device))
+        return Labelling(first, suited, provenance, others)
 
     batch.run(store, found, load, verb="labelled", course=course, json=json)

@@ -31,7 +31,13 @@ FilesFrom = Annotated[
 ]
 
 BatchSize = Annotated[
-    int, typer.Option("--batch-size", min=1, metavar="N", help="Segments computed at once; changes no result.")
+    int | None,
+    typer.Option(
+        "--batch-size",
+        min=1,
+        metavar="N",
+        help="Segments computed at once; changes no result. Without it, what suits the device: 256 on CUDA, else 32.",
+    ),
 ]
 
 Channels = Annotated[
@@ -63,6 +69,16 @@ Engine = Annotated[
         "--engine",
         metavar="local|ray",
         help="ray: the same parts by the actors of a Ray cluster (RAY_ADDRESS), which shares the folders.",
+    ),
+]
+
+Workers = Annotated[
+    int,
+    typer.Option(
+        "--workers",
+        min=0,
+        metavar="N",
+        help="With --engine ray: actors that share the cluster; 0 for one a GPU, or without any one for two cores.",
     ),
 ]
 
@@ -131,6 +147,17 @@ Device = Annotated[
         metavar="DEVICE",
         envvar="PCQTOOL_DEVICE",
         help="Where to compute: auto (a GPU when there is one), cpu, cuda, cuda:1, mps.",
+    ),
+]
+
+Devices = Annotated[
+    str,
+    typer.Option(
+        "--device",
+        metavar="DEVICE",
+        envvar="PCQTOOL_DEVICE",
+        help="Where to compute: auto (a GPU when there is one), cpu, cuda, cuda:1, mps; or on several GPUs: "
+        "cuda:0,cuda:1, or cuda:all.",
     ),
 ]
 
@@ -257,9 +284,7 @@ def reading(channels: str, vad: str) -> Reading:
     return Reading(channels, vad == "on")
 
 
-def hearing(
-    channels: str, vad: str, batch_size: int, jobs: int, max_duration: str, max_channels: int, timeout: str
-) -> dict[str, Any]:
+def hearing(channels: str, vad: str, jobs: int, max_duration: str, max_channels: int, timeout: str) -> dict[str, Any]:
     """Give the settings that all runs over recordings have, by their names in ``BatchSettings``.
 
     Raises:
@@ -269,11 +294,21 @@ def hearing(
 
     return {
         "reading": reading(channels, vad),
-        "batch_size": batch_size,
         "jobs": jobs,
         "limits": Limits(moments.duration_s(max_duration, "--max-duration"), max_channels),
         "timeout_s": moments.duration_s(timeout, "--timeout"),
     }
+
+
+def batch_size(given: int | None, device: str) -> int:
+    """Give the number of segments to compute at once; without one, what suits the first device. Loads torch.
+
+    Raises:
+        SettingsError: if this machine has no such device.
+    """
+    from pcqtool.model.device import choose_devices, suited_batch
+
+    return given or suited_batch(choose_devices(device)[0])
 
 
 def n_jobs(jobs: int) -> int:

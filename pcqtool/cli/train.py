@@ -64,7 +64,7 @@ def train(
     utterances = pool.utterances
     fold = holdout(utterances, seed, settings.validating(), pool.origins)
 
-    from pcqtool.model.predictor import choose_device
+    from pcqtool.model.device import choose_device
     from pcqtool.training.checkpoint import CHECKPOINT, Checkpoint, fingerprint
     from pcqtool.training.experiment import Experiment
     from pcqtool.training.produce import check_left_out, prepare, produce

@@ -50,7 +50,7 @@ class Trainings:
         """Cross-validate: every part of the corpus, or of several, is tested on."""
         folds = self._folds(protocol, pool.utterances)
 
-        from pcqtool.model.predictor import choose_device
+        from pcqtool.model.device import choose_device
         from pcqtool.training.experiment import Experiment
         from pcqtool.training.summary import conclude
 
@@ -74,7 +74,7 @@ class Trainings:
         protocol = across(train, test)
         folds = self._folds(protocol, [*train.qualified, *test.qualified])
 
-        from pcqtool.model.predictor import choose_device
+        from pcqtool.model.device import choose_device
         from pcqtool.training.across import CrossExperiment, conclude_across
 
         tell_labels(train, test)

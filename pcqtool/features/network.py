@@ -12,9 +12,9 @@ from torch import Tensor, nn
 
 from pcqtool.audio.segment import SEGMENT_SAMPLES
 from pcqtool.errors import ModelError
+from pcqtool.model.device import choose_device
 from pcqtool.model.encoders import Encoder
 from pcqtool.model.memory import memory_told
-from pcqtool.model.predictor import choose_device
 
 Features = Callable[[Tensor, Tensor], Tensor]
 """Waves ``(B, N)`` and their numbers of samples ``(B,)`` → features ``(B, ...)``."""
@@ -37,7 +37,7 @@ class Network:
         SettingsError: if this machine has no such device.
     """
 
-    def __init__(self, module: nn.Module, features: Features, device: str = "auto") -> None:
+    def __init__(self, module: nn.Module, features: Features, device: str | torch.device = "auto") -> None:
         self.device = choose_device(device)
         module.eval().to(self.device)
         self._features = features

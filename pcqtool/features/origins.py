@@ -15,6 +15,8 @@ from pcqtool.features.settings import FeatureSettings
 from pcqtool.model.directory import Places, find, load, read_config, sha256
 
 if TYPE_CHECKING:
+    import torch
+
     from pcqtool.features.network import Network
     from pcqtool.model.encoders import PretrainedEncoder
 
@@ -44,8 +46,8 @@ class Origin(Protocol):
     def identify(self) -> Identity:
         """Say what it is."""
 
-    def network(self, device: str) -> Network:
-        """Make it ready to compute."""
+    def network(self, device: str | torch.device) -> Network:
+        """Make one ready to compute; each call makes another."""
 
 
 class Paper:
@@ -55,7 +57,7 @@ class Paper:
         """Give a name; there are no weights."""
         return Identity("paper-front-end")
 
-    def network(self, device: str) -> Network:
+    def network(self, device: str | torch.device) -> Network:
         """Make it ready to compute."""
         from pcqtool.audio.spectrogram import Spectrogram, SpectrogramSettings
         from pcqtool.features.network import Network
@@ -83,7 +85,7 @@ class OfModel:
         config = read_config(self.directory)
         return Identity(config.name, sha256(self.directory), about=config.trained_on)
 
-    def network(self, device: str) -> Network:
+    def network(self, device: str | torch.device) -> Network:
         """Make it ready to compute.
 
         Raises:
@@ -133,11 +135,13 @@ class OfEncoder:
         settings = {"architecture": hashlib.sha256(architecture.encode()).hexdigest()[:16]}
         return Identity(name, digest(used(self.encoder)), settings)
 
-    def network(self, device: str) -> Network:
+    def network(self, device: str | torch.device) -> Network:
         """Make it ready to compute."""
         from pcqtool.features.network import Network, frames_of
 
-        return Network(self.encoder, frames_of(self.encoder, None), device)
+        encoder = self.encoder
+        del self.encoder  # another device gets one of its own
+        return Network(encoder, frames_of(encoder, None), device)
 
 
 def origin(settings: FeatureSettings, model: str | None, encoder: str | None, places: Places) -> Origin:

@@ -44,7 +44,7 @@ class Extractor(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         vad: whether to pass over segments without speech.
         encoder_dir: folders to look in for an encoder that the model does not hold; ``None`` for ``PCQTOOL_ENCODERS``.
         device: ``auto``, ``cpu``, ``cuda``, ``cuda:1`` or ``mps``.
-        batch_size: segments computed at once.
+        batch_size: segments computed at once; ``None`` for what suits the device.
 
     Examples:
         >>> import numpy as np
@@ -65,7 +65,7 @@ class Extractor(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         vad: bool = False,
         encoder_dir: Sequence[str | Path] | None = None,
         device: str = "auto",
-        batch_size: int = 32,
+        batch_size: int | None = None,
     ) -> None:
         self.of = of
         self.model = model
@@ -122,6 +122,8 @@ class Extractor(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         return np.array(names, dtype=object)
 
     def _settings(self) -> FeatureSettings:
+        from pcqtool.model.device import choose_device, suited_batch
+
         if not self.statistics or not set(self.statistics) <= set(STATISTICS):
             raise SettingsError(f"statistics cannot be {self.statistics!r}", f"Known: {', '.join(STATISTICS)}.")
         if self.channels in ("auto", "split"):
@@ -129,7 +131,8 @@ class Extractor(TransformerMixin, BaseEstimator):  # type: ignore[misc]
                 f"channels cannot be {self.channels!r} here", "Use mix, or a number: one row a recording."
             )
         reading = Reading(self.channels, self.vad)
-        return FeatureSettings(reading, batch_size=self.batch_size, what=STATISTICS_ALONE, of=self.of, layer=self.layer)
+        n = suited_batch(choose_device(self.device)) if self.batch_size is None else self.batch_size
+        return FeatureSettings(reading, batch_size=n, what=STATISTICS_ALONE, of=self.of, layer=self.layer)
 
     def _work(self) -> Extraction:
         """Load the network, unless that was done with these very settings."""

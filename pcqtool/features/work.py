@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pcqtool.batch.work import Row
+from pcqtool.batch.work import Compute, Row
 from pcqtool.features.moments import Moments
 from pcqtool.features.settings import FeatureSettings
 from pcqtool.tables.feature_schema import feature_files_schema, feature_segments_schema, statistic_columns
@@ -26,12 +27,14 @@ class Extraction:
     Args:
         network: what computes them.
         settings: which, and how.
+        replicas: the same network on further devices.
     """
 
     in_turn = True  # an hour of frames takes hundreds of megabytes
 
-    def __init__(self, network: Network, settings: FeatureSettings) -> None:
+    def __init__(self, network: Network, settings: FeatureSettings, replicas: Sequence[Network] = ()) -> None:
         self.network = network
+        self.replicas = replicas
         self.settings = settings
 
     def schema(self, kind: Kind) -> pa.Schema:
@@ -41,9 +44,10 @@ class Extraction:
             return feature_files_schema(feature, shape[-1])
         return feature_segments_schema(feature, shape if self.settings.in_segments else None)
 
-    def compute(self, waves: NDArray[np.float32], n_samples: NDArray[np.int64]) -> NDArray[np.float32]:
-        """Give the segments' features ``(B, *shape)``."""
-        return self.network.compute(waves, n_samples)
+    @property
+    def computes(self) -> Sequence[Compute]:
+        """Give what computes segments' features ``(B, *shape)``."""
+        return [network.compute for network in (self.network, *self.replicas)]
 
     def tally(self) -> Statistics:
         """Begin a track."""

@@ -10,7 +10,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from pcqtool.audio.segment import SAMPLE_RATE
-from pcqtool.batch.work import Row
+from pcqtool.batch.work import Compute, Row
 from pcqtool.labelling.settings import LabelSettings
 from pcqtool.tables.aggregate import aggregate
 from pcqtool.tables.paths import Kind
@@ -30,12 +30,19 @@ class Labelling:
         predictor: the model.
         settings: how.
         provenance: labels and aggregation rule.
+        replicas: the same model on further devices.
     """
 
     in_turn = False
 
-    def __init__(self, predictor: Predictor, settings: LabelSettings, provenance: Provenance) -> None:
-        self.predictor = predictor
+    def __init__(
+        self,
+        predictor: Predictor,
+        settings: LabelSettings,
+        provenance: Provenance,
+        replicas: Sequence[Predictor] = (),
+    ) -> None:
+        self.predictors = (predictor, *replicas)
         self.settings = settings
         self.provenance = provenance
 
@@ -43,9 +50,10 @@ class Labelling:
         """Give the columns of one of the two tables."""
         return SCHEMAS[kind](self.provenance.labels)
 
-    def compute(self, waves: NDArray[np.float32], n_samples: NDArray[np.int64]) -> NDArray[np.float64]:
-        """Give the segments' log-probabilities ``(B, L)``."""
-        return self.predictor.log_probs(waves, n_samples)
+    @property
+    def computes(self) -> Sequence[Compute]:
+        """Give what computes segments' log-probabilities ``(B, L)``."""
+        return [predictor.log_probs for predictor in self.predictors]
 
     def tally(self) -> Judgement:
         """Begin a track."""

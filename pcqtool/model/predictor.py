@@ -8,33 +8,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from pcqtool.errors import ModelError, SettingsError
+from pcqtool.errors import ModelError
+from pcqtool.model.device import choose_device
 from pcqtool.model.directory import Places, load, sha256
 from pcqtool.model.memory import memory_told
-
-
-def choose_device(name: str = "auto") -> torch.device:
-    """Turn ``auto``, ``cpu``, ``cuda``, ``cuda:1`` or ``mps`` into a device; ``auto`` takes a GPU where there is one.
-
-    Raises:
-        SettingsError: if this machine has no such device.
-    """
-    if name == "auto":
-        if torch.cuda.is_available():
-            return torch.device("cuda")
-        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
-    try:
-        device = torch.device(name)
-    except RuntimeError:
-        raise SettingsError(f"unknown device {name!r}", "Use auto, cpu, cuda, cuda:1 or mps.") from None
-    have = {
-        "cpu": True,
-        "cuda": (device.index or 0) < torch.cuda.device_count(),
-        "mps": torch.backends.mps.is_available(),
-    }
-    if not have.get(device.type, False):
-        raise SettingsError(f"this machine has no device {name!r}", "Run `pcqtool doctor`, or use --device auto.")
-    return device
 
 
 class Predictor:
@@ -53,7 +30,11 @@ class Predictor:
     """
 
     def __init__(
-        self, directory: Path, device: str = "auto", encoders: Places | None = None, precision: str = "float32"
+        self,
+        directory: Path,
+        device: str | torch.device = "auto",
+        encoders: Places | None = None,
+        precision: str = "float32",
     ) -> None:
         self.device = choose_device(device)
         self.model, self.config = load(directory, encoders)

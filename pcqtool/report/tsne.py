@@ -54,8 +54,8 @@ def embed(
         ModelError: if there is no such model.
         SettingsError: if this machine has no such device.
     """
+    from pcqtool.model.device import choose_device
     from pcqtool.model.directory import find, load
-    from pcqtool.model.predictor import choose_device
 
     if len(utterances) < _FEWEST:
         raise CorpusError(f"{len(utterances)} utterances are too few for t-SNE", f"{_FEWEST} or more are needed.")

@@ -14,8 +14,8 @@ from pcqtool.corpora.member import Member, learnt_from
 from pcqtool.corpora.pool import Pool
 from pcqtool.errors import CorpusError
 from pcqtool.labels import in_order
+from pcqtool.model.device import choose_device
 from pcqtool.model.directory import ModelConfig, Places, find, load, sha256
-from pcqtool.model.predictor import choose_device
 from pcqtool.training.data import build_segments
 from pcqtool.training.evaluation import Evaluation
 from pcqtool.training.fit import file_probabilities, judge

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import gc
+import threading
 import weakref
 
 import numpy as np
@@ -13,15 +14,16 @@ from pcqtool.labelling.settings import LabelSettings
 from pcqtool.labelling.work import Labelling
 
 
-def batches_of(predictor, batch_size):
-    return Batches(Labelling(predictor, LabelSettings(batch_size=batch_size), None))
+def batches_of(predictor, batch_size, replicas=()):
+    return Batches(Labelling(predictor, LabelSettings(batch_size=batch_size), None, replicas))
 
 
-def judged(predictor, batch_size, n):
+def judged(predictor, batch_size, n, replicas=()):
     """What comes of some segments."""
-    batches, track = batches_of(predictor, batch_size), Track("0", tally=None)
+    batches, track = batches_of(predictor, batch_size, replicas), Track("0", tally=None)
     batches.add(track, chunk(n))
     batches.finish()
+    batches.close()
     return np.array([track.values[number] for number in range(n)])
 
 
@@ -85,22 +87,6 @@ def test_the_model_is_told_how_long_each_segment_is(predictor):
     assert predictor.n_samples == [48, 48, 48, 7]
 
 
-@pytest.mark.parametrize("n_fitting", [1, 3, 6])
-def test_a_batch_that_does_not_fit_into_memory_is_computed_in_pieces(predictor, n_fitting):
-    log_probs = predictor.log_probs
-
-    def narrow(waves, n_samples=None):
-        if len(waves) > n_fitting:
-            raise MemoryError("no room")
-        return log_probs(waves, n_samples)
-
-    expected = judged(predictor, 7, 10)
-    predictor.batches, predictor.log_probs = [], narrow
-    found = judged(predictor, 7, 10)
-    assert max(predictor.batches) <= n_fitting
-    np.testing.assert_array_equal(found, expected)
-
-
 def test_no_memory_for_one_segment_ends_the_run(predictor):
     def full(waves, n_samples=None):
         raise MemoryError("no room")
@@ -108,3 +94,63 @@ def test_no_memory_for_one_segment_ends_the_run(predictor):
     predictor.log_probs = full
     with pytest.raises(ModelError, match="not enough memory"):
         judged(predictor, 4, 4)
+
+
+def narrow(predictor, n_fitting):
+    """Let no more segments fit at once."""
+    log_probs = predictor.log_probs
+
+    def narrowed(waves, n_samples=None):
+        if len(waves) > n_fitting:
+            raise MemoryError("no room")
+        return log_probs(waves, n_samples)
+
+    predictor.log_probs = narrowed
+    return predictor
+
+
+@pytest.mark.parametrize("n_fitting", [1, 3, 6])
+def test_a_batch_that_does_not_fit_into_memory_is_computed_in_pieces(predictor, n_fitting):
+    expected = judged(predictor, 7, 10)
+    predictor.batches = []
+    found = judged(narrow(predictor, n_fitting), 7, 10)
+    assert max(predictor.batches) <= n_fitting
+    np.testing.assert_array_equal(found, expected)
+
+
+@pytest.mark.parametrize("n_fitting", [2, 100])
+@pytest.mark.parametrize("n", [0, 1, 5, 70])
+def test_several_devices_give_what_one_gives(predictor, n, n_fitting):
+    expected = judged(predictor, 4, n)
+    first, second = narrow(type(predictor)(), n_fitting), type(predictor)()
+    np.testing.assert_array_equal(judged(first, 4, n, [second]), expected)
+    assert sum(first.batches) + sum(second.batches) == n
+
+
+def test_batches_under_way_are_bounded_and_settle_in_order(predictor):
+    """One device is held up: the other does no more than what may be under way."""
+    go, held, other = threading.Event(), predictor, type(predictor)()
+    log_probs = held.log_probs
+    held.log_probs = lambda *given: go.wait(60) and log_probs(*given)
+    batches, track = batches_of(held, 2, [other]), Track("0", tally=None)
+    adding = threading.Thread(target=batches.add, args=(track, chunk(40)))
+    adding.start()
+    adding.join(0.5)
+    assert adding.is_alive()
+    assert len(track.n_samples) == 2 * (batches._replicas.n_ahead + 1)
+    assert not track.values
+    go.set()
+    adding.join(60)
+    batches.finish()
+    assert list(track.values) == list(range(40))
+    batches.close()
+
+
+def test_a_fault_of_any_device_ends_the_run(predictor):
+    def broken(waves, n_samples=None):
+        raise ModelError("damaged")
+
+    second = type(predictor)()
+    predictor.log_probs = second.log_probs = broken
+    with pytest.raises(ModelError, match="damaged"):
+        judged(predictor, 2, 9, [second])

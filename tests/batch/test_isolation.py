@@ -13,7 +13,7 @@ from pcqtool.audio.discover import discover
 from pcqtool.audio.limits import Limits
 from pcqtool.audio.tracks import Reading
 from pcqtool.batch import isolation
-from pcqtool.batch.decode import decode_all
+from pcqtool.batch.decode import decode_all, get_ready
 from pcqtool.batch.isolation import IsolatedTracks
 from pcqtool.batch.settings import BatchSettings
 from pcqtool.errors import AudioError
@@ -70,3 +70,11 @@ def test_processes_are_used_again(write_wave):
     before = {worker._process.pid for worker in isolation._idle}
     list(decode_all(sources, BatchSettings(NO_VAD, jobs=2)))
     assert {worker._process.pid for worker in isolation._idle} == before
+
+
+@pytest.mark.parametrize(("timeout_s", "n"), [(300.0, 1), (0.0, 0)])
+def test_a_process_is_started_before_it_is_needed(monkeypatch, timeout_s, n):
+    monkeypatch.setattr(isolation, "_idle", [])
+    get_ready(BatchSettings(NO_VAD, timeout_s=timeout_s))
+    assert len(isolation._idle) == n
+    isolation._close_all()

@@ -3,12 +3,14 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pcqtool.audio.discover import Source
-from pcqtool.batch.plan import PART_BYTES, PART_FILES, make_plan, stamp
+from pcqtool.batch.plan import GRAIN, PART_BYTES, PART_FILES, make_plan, stamp
 
 SIZES = st.lists(st.one_of(st.none(), st.integers(0, 2 * PART_BYTES)), max_size=40)
 
@@ -37,6 +39,34 @@ def test_a_stopped_run_goes_on_with_the_same_parts(sizes, n_finished):
     parts = make_plan(sources, {}).parts
     done = {source.file: stamp(source) for part in parts[:n_finished] for source in part}
     assert make_plan(sources, done).parts == parts[n_finished:]
+
+
+@given(SIZES, st.integers(1, 8))
+def test_parts_for_workers_hold_every_input_once_in_order_and_are_bounded(sizes, workers):
+    sources = sources_of(sizes)
+    parts = make_plan(sources, {}).parts_for(workers)
+    assert [source for part in parts for source in part] == sources
+    assert all(len(part) == 1 or sum(s.size_bytes or 0 for s in part) <= PART_BYTES for part in parts)
+    assert parts == make_plan(sources, {}).parts_for(workers)
+
+
+@pytest.mark.parametrize("workers", [2, 4, 16])
+@pytest.mark.parametrize("n_files", [500, 5000])
+def test_workers_end_at_about_the_same_time(workers, n_files):
+    sizes = np.random.default_rng(n_files).integers(40_000, 200_000, n_files).tolist()
+    parts = make_plan(sources_of(sizes), {}).parts_for(workers)
+    assert len(parts) < 2 * workers * (1 + np.log(n_files))  # each costs two tables
+    busy = [0] * workers
+    for part in parts:
+        busy[busy.index(min(busy))] += sum(source.size_bytes for source in part)
+    assert max(busy) - min(busy) <= PART_BYTES / GRAIN
+    assert max(busy) < 1.1 * sum(sizes) / workers + PART_BYTES / GRAIN
+
+
+def test_one_worker_does_the_parts_of_the_plan():
+    plan = make_plan(sources_of([1000] * 300), {})
+    assert plan.parts_for(1) == plan.parts
+    assert len(plan.parts_for(2)) > len(plan.parts)
 
 
 def test_what_is_done_changed_and_new():

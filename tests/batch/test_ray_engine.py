@@ -7,17 +7,44 @@ import time
 
 import pytest
 
-ray = pytest.importorskip("ray")
+from pcqtool.batch import plan
+from pcqtool.batch.ray_engine import _share, run_on_ray
+from pcqtool.batch.run import run
+from pcqtool.errors import ModelError
+from pcqtool.tables.edit import read_columns
+from pcqtool.tables.paths import list_parts
 
-from pcqtool.batch import plan  # noqa: E402
-from pcqtool.batch.ray_engine import run_on_ray  # noqa: E402
-from pcqtool.batch.run import run  # noqa: E402
-from pcqtool.tables.edit import read_columns  # noqa: E402
-from pcqtool.tables.paths import list_parts  # noqa: E402
+
+def nodes(*resources, alive=True):
+    return [{"Resources": dict(zip(("CPU", "GPU"), each, strict=False)), "Alive": alive} for each in resources]
+
+
+@pytest.mark.parametrize(
+    ("have", "workers", "each", "count"),
+    [
+        ([(8,)], 0, (2.0, 0.0), 4),
+        ([(5,)], 0, (2.0, 0.0), 2),
+        ([(1,)], 0, (1.0, 0.0), 1),
+        ([(2,)], 4, (0.5, 0.0), 4),
+        ([(2,)], 3, (0.5, 0.0), 3),
+        ([(1,)], 6, (0.1666, 0.0), 6),
+        ([(3,), (3,)], 3, (1.0, 0.0), 3),
+        ([(16, 2)], 0, (8.0, 1.0), 2),
+        ([(16, 2)], 1, (16.0, 1.0), 1),
+        ([(16, 2)], 3, (5.0, 0.5), 3),
+        ([(16, 2), (64,)], 0, (8.0, 1.0), 2),
+    ],
+)
+def test_all_actors_find_a_place(have, workers, each, count):
+    """No actor is on two nodes, and Ray rounds fractions to four digits."""
+    shares, n = _share([*nodes(*have), *nodes((99, 99), alive=False)], workers)
+    assert ((shares["num_cpus"], shares["num_gpus"]), n) == (each, count)
+    assert sum(node[0] // round(shares["num_cpus"], 4) for node in have) >= n
 
 
 @pytest.fixture(scope="module")
 def cluster():
+    ray = pytest.importorskip("ray")
     ray.init(num_cpus=4, include_dashboard=False, log_to_driver=False)
     yield
     ray.shutdown()
@@ -36,17 +63,22 @@ def setting(tmp_path, write_wave, tiny_model, monkeypatch):
     monkeypatch.setattr(plan, "PART_FILES", 2)
     for number in range(12):
         write_wave(f"calls/{number:02d}.wav", seconds=2.0, seed=number)
-    settings = LabelSettings(Reading(vad=False), jobs=1)
+    settings = LabelSettings(Reading(vad=False))
     config = read_config(tiny_model)
     provenance = settings.provenance(config, sha256(tiny_model))
     pids = tmp_path / "pids"
     pids.mkdir()
 
     def load():
+        import torch
+
         from pcqtool.model.predictor import Predictor
 
-        (pids / str(os.getpid())).touch()
-        return Labelling(Predictor(tiny_model, "cpu"), settings, provenance)
+        (pids / str(os.getpid())).write_text(f"{torch.get_num_threads()} {settings.n_jobs}")
+        predictor = Predictor(tiny_model, "cpu")
+        log_probs = predictor.log_probs
+        predictor.log_probs = lambda *given: time.sleep(0.1) or log_probs(*given)
+        return Labelling(predictor, settings, provenance)
 
     def opened(name):
         columns = {kind: schema(config.labels).names for kind, schema in SCHEMAS.items()}
@@ -65,9 +97,9 @@ def test_the_same_rows_as_on_one_machine_though_an_actor_is_killed(cluster, sett
     before = {path.name for path in pids.iterdir()}
 
     def kill():
-        while not (born := {path.name for path in pids.iterdir()} - before):
+        while not list_parts(opened("ray").out, "files"):
             time.sleep(0.01)
-        os.kill(int(born.pop()), signal.SIGKILL)
+        os.kill(min(int(path.name) for path in pids.iterdir() if path.name not in before), signal.SIGKILL)
 
     killer = threading.Thread(target=kill)
     killer.start()
@@ -83,3 +115,31 @@ def test_the_same_rows_as_on_one_machine_though_an_actor_is_killed(cluster, sett
             assert one["label"] == other["label"]
             assert one["confidence"] == pytest.approx(other["confidence"], abs=1e-5)
     assert opened("ray").done() == opened("local").done()
+
+
+def test_all_actors_have_loaded_before_the_first_part_and_keep_to_their_cores(cluster, setting):
+    todo, load, opened, pids = setting
+    ready = []
+    summary = run_on_ray(
+        todo,
+        opened("ray"),
+        load,
+        workers=4,
+        on_file=lambda source: ready.append("file"),
+        on_ready=lambda: ready.append(len(list(pids.iterdir()))),
+    )
+    assert ready == [4] + ["file"] * 12
+    assert {path.read_text() for path in pids.iterdir()} == {"1 1"}
+    assert summary.load_s > 0
+    assert len(list_parts(opened("ray").out, "files")) > 4
+
+
+def test_a_model_that_cannot_be_loaded_ends_the_run_and_leaves_the_output_alone(cluster, setting):
+    todo, _, opened, _ = setting
+
+    def load():
+        raise ModelError("damaged", "Mend it.")
+
+    with pytest.raises(ModelError, match="damaged"):
+        run_on_ray(todo, opened("ray"), load, workers=2, on_ready=lambda: pytest.fail("it is not ready"))
+    assert not opened("ray").out.exists()

@@ -36,10 +36,10 @@ def model(tiny_model):
     return Predictor(tiny_model, "cpu")
 
 
-def run(out, sources, predictor, model_directory, settings=None, **options):
+def run(out, sources, predictor, model_directory, settings=None, replicas=(), **options):
     settings = settings or LabelSettings(NO_VAD)
     provenance = settings.provenance(read_config(model_directory), sha256(model_directory))
-    work = Labelling(predictor, settings, provenance)
+    work = Labelling(predictor, settings, provenance, replicas)
     store = Store(out, provenance, {kind: work.schema(kind).names for kind in KINDS})
     with store.locked():
         return run_plan(make_plan(sources, store.done()), store, work, **options)
@@ -91,6 +91,14 @@ def test_batch_size_and_threads_change_nothing(tmp_path, many, model, tiny_model
         exact = batch_size == 1  # one thread or two, the same batches come of it
         for table, expected in zip(found, tables[1, 1], strict=True):
             assert_frame_equal(table, expected, check_exact=exact, abs_tol=1e-5, rel_tol=0)
+
+
+def test_several_devices_change_nothing(tmp_path, many, model, tiny_model):
+    settings = LabelSettings(NO_VAD, batch_size=4)
+    run(tmp_path / "one.parquet", many, model, tiny_model, settings)
+    run(tmp_path / "two.parquet", many, model, tiny_model, settings, replicas=[type(model)(tiny_model, "cpu")])
+    for read in (read_files, read_segments):
+        assert_frame_equal(read(tmp_path / "two.parquet"), read(tmp_path / "one.parquet"), abs_tol=1e-6, rel_tol=0)
 
 
 def test_parts_change_nothing_and_a_directory_holds_the_same(tmp_path, many, predictor, tiny_model, monkeypatch):

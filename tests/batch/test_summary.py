@@ -25,4 +25,5 @@ def test_rows_are_counted_and_files_once_each():
         "stopped": False,
         "audio_s": 3.5,
         "elapsed_s": 0.0,
+        "load_s": 0.0,
     }

@@ -94,7 +94,7 @@ def test_environment_and_settings_file_are_checked_but_do_not_stop_it(pcqtool, s
         PCQTOOL_CORPORA="nowhere",
         PCQTOOL_JOBS="many",
         PCQTOOL_MODELS="x",
-        PCQTOOL_DEVICE="cuda:1",
+        PCQTOOL_DEVICE="cuda:1,cuda:all",
     )
     found = checks(done)
     assert found["settings file"]["status"] == "warning"
@@ -102,7 +102,12 @@ def test_environment_and_settings_file_are_checked_but_do_not_stop_it(pcqtool, s
     assert found["PCQTOOL_CORPORA"]["found"] == "'nowhere' is not a directory"
     assert found["PCQTOOL_JOBS"]["status"] == "warning"
     assert found["PCQTOOL_MODELS"]["remedy"] == "Did you mean PCQTOOL_MODEL?"
-    assert found["PCQTOOL_DEVICE"]["status"] == "ok"
+    assert found["PCQTOOL_DEVICE"]["status"] == "warning"
+
+
+@pytest.mark.parametrize("value", ["auto", "cuda", "cuda:1", "cuda:0,cuda:12", "cuda:all"])
+def test_devices_that_can_be_named(value):
+    assert surroundings._no_device(value) == ""
 
 
 def test_the_encoder_of_a_bundled_model_is_looked_for(monkeypatch, borrowing_model, tiny_whisper, tmp_path):

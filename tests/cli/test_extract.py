@@ -12,6 +12,7 @@ import polars as pl
 import pyarrow.parquet as pq
 import pytest
 import soundfile
+import torch
 from polars.testing import assert_frame_equal
 
 from pcqtool.batch import plan as plan_module
@@ -112,6 +113,19 @@ def test_batch_size_threads_parts_and_blocks_change_nothing(extract, calls, tiny
             plain = [name for name, kind in wanted.schema.items() if kind.base_type() is not pl.Array]
             assert_frame_equal(table.select(plain), wanted.select(plain), check_exact=True)
         np.testing.assert_allclose(read(out, "fusion")[0], read("one.parquet", "fusion")[0], atol=1e-5)
+
+
+@pytest.mark.parametrize("what", ["fusion", "frames"])
+def test_several_devices_give_the_same_features(extract, calls, tiny_model, tiny_whisper, monkeypatch, what):
+    origin = ["--model", tiny_model] if what == "fusion" else ["--encoder", tiny_whisper, "--what", "frames"]
+    usual = [calls, *origin, "--batch-size", "3", "-v"]
+    assert extract(*usual, "--out", "one.parquet")[0] == 0
+    monkeypatch.setattr("pcqtool.model.device.choose_devices", lambda names: [torch.device("cpu")] * len(names))
+    code, _, err = extract(*usual, "--out", "two.parquet", "--device", "ab")
+    assert (code, "device: cpu, cpu, " in err) == (0, True)
+    (values, rows), (expected, wanted) = (read(f"{name}.parquet", what) for name in ("two", "one"))
+    assert_frame_equal(rows, wanted, abs_tol=1e-6)
+    np.testing.assert_allclose(values, expected, atol=1e-5)
 
 
 def test_bad_files_are_rows_and_leave_no_segments(extract, calls, monkeypatch):

@@ -11,6 +11,7 @@ import time
 
 import polars as pl
 import pytest
+import torch
 from polars.testing import assert_frame_equal
 
 from pcqtool.batch.store import Store
@@ -116,6 +117,22 @@ def test_batch_size_and_jobs_are_no_other_settings(label, calls):
     label(calls)
     code, out, _ = label(calls, "--batch-size", "7", "--jobs", "2")
     assert (code, "3 done before" in out) == (0, True)
+
+
+def test_without_a_batch_size_it_is_what_suits_the_first_device(label, calls, monkeypatch):
+    assert ", batches of 32\n" in label(calls, "-v", "--device", "cpu")[2]
+    monkeypatch.setattr("pcqtool.model.device.suited_batch", lambda device: 7 if device.type == "cpu" else 8)
+    assert ", batches of 7\n" in label(calls, "-v", "--device", "cpu", "--restart")[2]
+    assert ", batches of 5\n" in label(calls, "-v", "--device", "cpu", "--restart", "--batch-size", "5")[2]
+
+
+def test_several_devices_give_the_same_tables(label, calls, tmp_path, monkeypatch):
+    label(calls, "--out", "one.parquet", "--batch-size", "2")
+    monkeypatch.setattr("pcqtool.model.device.choose_devices", lambda names: [torch.device("cpu")] * len(names))
+    code, _, err = label(calls, "--out", "two.parquet", "--batch-size", "2", "--device", "ab", "-v")
+    assert (code, "device: cpu, cpu\n" in err) == (0, True)
+    for read in (read_files, read_segments):
+        assert_frame_equal(read(tmp_path / "two.parquet"), read(tmp_path / "one.parquet"), abs_tol=1e-6)
 
 
 @pytest.mark.parametrize("restart", [[], ["--restart"]])
@@ -271,7 +288,9 @@ def test_a_list_of_files(label, tmp_path, write_wave, monkeypatch, separator, wh
         (["calls", "--channels", "left"], "left"),
         (["calls", "--aggregation", "median"], "median"),
         (["calls", "--device", "abacus"], "abacus"),
+        (["calls", "--device", "cpu,cpu"], "several GPUs"),
         (["calls", "--batch-size", "0"], "batch-size"),
+        (["calls", "--workers", "2"], "--workers is for --engine ray"),
     ],
 )
 def test_wrong_usage_is_exit_code_2_and_leaves_no_table(label, calls, tmp_path, arguments, said):

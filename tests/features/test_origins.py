@@ -87,3 +87,14 @@ def test_knowing_a_model_loads_no_torch(tiny_model):
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("origin", ["encoder", "model", "paper"])
+def test_each_device_gets_a_network_of_its_own(borrowing_model, tiny_whisper, origin, monkeypatch):
+    monkeypatch.setattr("pcqtool.features.network.Network", lambda module, features, device: module)
+    found = {
+        "encoder": lambda: origin_of("frames", encoder=tiny_whisper),
+        "model": lambda: origin_of("fusion", borrowing_model, places=Places((tiny_whisper,))),
+        "paper": lambda: origin_of("spectrogram"),
+    }[origin]()
+    assert found.network("cpu") is not found.network("cpu")

@@ -71,6 +71,6 @@ def test_the_command_has_the_same_defaults():
 
     given = {name: parameter.default for name, parameter in inspect.signature(extract).parameters.items()}
     settings = FeatureSettings()
-    for name in ("what", "of", "layer", "batch_size", "jobs"):
+    for name in ("what", "of", "layer", "jobs"):
         assert given[name] == getattr(settings, name)
     assert (given["channels"], given["vad"] == "on") == (settings.reading.channels, settings.reading.vad)

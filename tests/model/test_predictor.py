@@ -9,10 +9,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from pcqtool.errors import ModelError, SettingsError
+from pcqtool.errors import ModelError
 from pcqtool.model.directory import ModelConfig, describe, load, save, sha256
 from pcqtool.model.pcq import PCQ
-from pcqtool.model.predictor import Predictor, choose_device
+from pcqtool.model.predictor import Predictor
 
 
 @pytest.fixture
@@ -70,39 +70,3 @@ def test_temperature_keeps_the_order(place: Path, waves: Tensor) -> None:
     sharp = predictor.log_probs(waves.numpy())
     assert (sharp.argmax(axis=1) == mild.argmax(axis=1)).all()
     assert (sharp.max(axis=1) > mild.max(axis=1)).all()
-
-
-def machine(monkeypatch: pytest.MonkeyPatch, n_cuda: int, mps: bool) -> None:
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: n_cuda > 0)
-    monkeypatch.setattr(torch.cuda, "device_count", lambda: n_cuda)
-    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: mps)
-
-
-@pytest.mark.parametrize(("n_cuda", "mps", "chosen"), [(2, False, "cuda"), (0, True, "mps"), (0, False, "cpu")])
-def test_auto_takes_a_gpu_where_there_is_one(
-    monkeypatch: pytest.MonkeyPatch, n_cuda: int, mps: bool, chosen: str
-) -> None:
-    machine(monkeypatch, n_cuda, mps)
-    assert choose_device() == choose_device("auto") == choose_device(chosen) == torch.device(chosen)
-
-
-def test_named_gpu_is_taken_where_there_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    machine(monkeypatch, 2, False)
-    assert choose_device("cuda:1") == torch.device("cuda", 1)
-    with pytest.raises(SettingsError, match="no device 'cuda:2'"):
-        choose_device("cuda:2")
-
-
-@pytest.mark.parametrize("name", ["cuda", "cuda:0", "mps", "meta", "xpu"])
-def test_device_that_is_not_there_is_refused(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
-    machine(monkeypatch, 0, False)
-    with pytest.raises(SettingsError, match=f"this machine has no device '{name}'") as caught:
-        choose_device(name)
-    assert "doctor" in caught.value.hint
-
-
-@pytest.mark.parametrize("name", ["gpu", "", "cuda:x", "cuda:-1", "CPU"])
-def test_unknown_device_is_refused(name: str) -> None:
-    with pytest.raises(SettingsError, match="unknown device") as caught:
-        choose_device(name)
-    assert "auto, cpu, cuda, cuda:1 or mps" in caught.value.hint

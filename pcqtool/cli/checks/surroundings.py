@@ -37,7 +37,8 @@ def _no_model(value: str) -> str:
 
 
 def _no_device(value: str) -> str:
-    return "" if re.fullmatch(r"auto|cpu|mps|cuda(:\d+)?", value) else "is none of auto, cpu, cuda, cuda:N, mps"
+    known = re.fullmatch(r"auto|cpu|mps|cuda|cuda:(\d+(,cuda:\d+)*|all)", value)
+    return "" if known else "is none of auto, cpu, cuda, cuda:N, mps, or several GPUs"
 
 
 def _no_count(value: str) -> str:

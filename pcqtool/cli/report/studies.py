@@ -111,7 +111,7 @@ def _set_up(
     utterances = registry.get(corpus, root).utterances()
     folds = {seed: chosen.folds(utterances, seed, validating) for seed in seeds}
 
-    from pcqtool.model.predictor import choose_device
+    from pcqtool.model.device import choose_device
     from pcqtool.report.study import Setting
 
     return Setting(corpus, utterances, chosen, folds, choose_device(device), teacher, options.n_jobs(jobs))
