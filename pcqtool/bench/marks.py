@@ -10,7 +10,8 @@ from typing import Any
 
 import torch
 
-from pcqtool.batch import run as runs
+from pcqtool.batch import run
+from pcqtool.batch.decode import decode_all
 from pcqtool.bench.swap import swapped
 from pcqtool.model.predictor import Predictor
 
@@ -53,7 +54,7 @@ class _Busy:
     def now(self) -> Any:
         if self.device.type != "cuda":
             return time.perf_counter()
-        event = torch.cuda.Event(enable_timing=True)
+        event = torch.cuda.Event(enable_timing=True)  # type: ignore[no-untyped-call]
         event.record(torch.cuda.current_stream(self.device))
         return event
 
@@ -67,7 +68,7 @@ class _Busy:
         if self.device.type != "cuda":
             return float(sum(end - start for start, end in self.marks))
         torch.cuda.synchronize(self.device)
-        return sum(start.elapsed_time(end) for start, end in self.marks) / 1000.0
+        return float(sum(start.elapsed_time(end) for start, end in self.marks)) / 1000.0
 
 
 def mark(predictor: Predictor, work: Callable[[], object]) -> Marks:
@@ -77,7 +78,7 @@ def mark(predictor: Predictor, work: Callable[[], object]) -> Marks:
     busy = _Busy(predictor.device)
     before = predictor.model.register_forward_pre_hook(busy.begin)
     after = predictor.model.register_forward_hook(busy.end)
-    decode_all, log_probs = runs.decode_all, predictor.log_probs
+    log_probs = predictor.log_probs
 
     def decode(*arguments: Any) -> Generator[Any]:
         pieces = decode_all(*arguments)
@@ -96,7 +97,7 @@ def mark(predictor: Predictor, work: Callable[[], object]) -> Marks:
             return log_probs(*arguments)
 
     try:
-        with swapped(runs, "decode_all", decode), swapped(predictor, "log_probs", compute):
+        with swapped(run, "decode_all", decode), swapped(predictor, "log_probs", compute):
             started_s = time.perf_counter()
             work()
             whole = time.perf_counter() - started_s

@@ -49,8 +49,8 @@ def write_section(result: Result) -> str:
         f"{_listed(result.warm_up_s, ',.2f')}.\n",
         _table(("end to end", "× real time", f"{VAD_OFF}, is faster by"), _contenders(result)),
         *(_marks(name, outcome.marks) for name, outcome in result.end_to_end.items() if outcome.marks is not None),
-        f"Peak memory in MB: {_listed(result.peak_mb, ',.0f')}. Against transformers' own encoder in float32 on the CPU, "
-        f"a segment at a time: {_listed(result.agreement, '.4g')}.\n",
+        f"Peak memory in MB: {_listed(result.peak_mb, ',.0f')}. Against transformers' own encoder in float32 on the "
+        f"CPU, a segment at a time: {_listed(result.agreement, '.4g')}.\n",
     ]
     return "\n".join(parts)
 

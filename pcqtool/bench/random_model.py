@@ -39,11 +39,11 @@ def spread(model: torch.nn.Module, segments: Waves) -> None:
 
     Each logit becomes a principal component of what that layer hears of them, brought to zero mean and unit variance.
     """
-    last: torch.nn.Linear = model.classifier[-1]  # type: ignore[index, union-attr, assignment]
+    last: torch.nn.Linear = model.classifier[-1]  # type: ignore[index, assignment]
     heard: list[Tensor] = []
     hook = last.register_forward_pre_hook(lambda _, given: heard.append(given[0]))
-    for few in torch.from_numpy(segments).split(8):
-        model(few)
+    for start in range(0, len(segments), 8):
+        model(torch.from_numpy(segments[start : start + 8]))
     hook.remove()
     hidden = torch.cat(heard)
     mean = hidden.mean(0)
