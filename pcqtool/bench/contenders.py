@@ -34,10 +34,11 @@ def pcqtool_end_to_end(sample: Sample, predictor: Predictor, settings: LabelSett
 
 def plain(sample: Sample, predictor: Predictor, batch_size: int) -> dict[str, Contender]:
     """Judge segments with transformers' own encoder, as a loop around it would, and in batches, as its pipeline."""
-    return {
-        name: Contender(lambda n=n: judge(Sample.of(sample.sources).segments, predictor, n), sample.audio_s)  # type: ignore[misc]
-        for name, n in ((PLAIN_LOOP, 1), ("plain batches, float32", batch_size))
-    }
+
+    def judging(size: int) -> Contender:
+        return Contender(lambda: judge(Sample.of(sample.sources).segments, predictor, size), sample.audio_s)
+
+    return {PLAIN_LOOP: judging(1), "plain batches, float32": judging(batch_size)}
 
 
 def opensmile_functionals(sample: Sample) -> Mapping[str, Contender]:

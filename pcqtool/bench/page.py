@@ -13,8 +13,9 @@ from pcqtool.bench.network import Part
 
 HEAD = """# Benchmarks
 
-Made by `pcqtool bench`; ratios, not seconds, are what carries over to another machine. All contenders ran in turn in
-one process, from decode on, models loaded and warm; the median of the rounds counts.
+Made by `pcqtool bench`; ratios, not seconds, are what carries over to another machine. All contenders ran in turn, from
+decoding on, models loaded and warm; the median of the rounds counts. `benchmarks/README.md` says how each figure is
+measured.
 """
 
 

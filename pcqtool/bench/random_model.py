@@ -8,38 +8,37 @@ import torch
 from torch import Tensor
 
 from pcqtool.bench.sample import Sample, Waves
+from pcqtool.model.directory import ModelConfig, describe, save
+from pcqtool.model.encoders import EncoderConfig
+from pcqtool.model.pcq import PCQ, PCQConfig
 
 LABELS = ("anger", "happiness", "neutral", "sadness")
 FIT_ON = 64
 """Segments that the classifier is fitted to."""
 
 
-def random_model(directory: Path, kind: str, sample: Sample) -> Path:
-    """Write a model around an encoder of transformers' default size, that of the base models.
+def random_model(directory: Path, encoder: EncoderConfig, sample: Sample) -> Path:
+    """Write a model around an encoder, by default of the base models' size, which is transformers' own.
 
     Random weights hear one emotion in everything, and any two computations would agree on it. So the classifier's
     last layer is fitted to some of the sample: see ``spread``.
     """
-    from pcqtool.model.directory import ModelConfig, describe, save
-    from pcqtool.model.encoders import EncoderConfig
-    from pcqtool.model.pcq import PCQ, PCQConfig
-
-    network = PCQConfig(labels=LABELS, encoder=EncoderConfig(kind))
+    network = PCQConfig(labels=LABELS, encoder=encoder)
     with torch.random.fork_rng():
         torch.manual_seed(0)
         model = PCQ(network).eval()
     spread(model, sample.some(FIT_ON))
-    save(directory, ModelConfig(f"random-{kind}", LABELS, describe(network)), model, {}, "Random weights.")
+    save(directory, ModelConfig(f"random-{encoder.kind}", LABELS, describe(network)), model, {}, "Random weights.")
     return directory
 
 
 @torch.inference_mode()
-def spread(model: torch.nn.Module, segments: Waves) -> None:
+def spread(model: PCQ, segments: Waves) -> None:
     """Fit a PCQ's last linear layer so that its logits tell segments ``(S, N)`` apart as well as its weights allow.
 
     Each logit becomes a principal component of what that layer hears of them, brought to zero mean and unit variance.
     """
-    last: torch.nn.Linear = model.classifier[-1]  # type: ignore[index, assignment]
+    last: torch.nn.Linear = model.classifier[-1]  # type: ignore[assignment]
     heard: list[Tensor] = []
     hook = last.register_forward_pre_hook(lambda _, given: heard.append(given[0]))
     for start in range(0, len(segments), 8):

@@ -61,10 +61,11 @@ def bench(
     from pcqtool.bench.random_model import random_model
     from pcqtool.bench.sample import Sample
     from pcqtool.model.directory import find
+    from pcqtool.model.encoders import EncoderConfig
 
     sample = Sample.of(sources)
     with tempfile.TemporaryDirectory() as folder:
-        directory = random_model(Path(folder), random, sample) if random else find(model)
+        directory = random_model(Path(folder), EncoderConfig(random), sample) if random else find(model)
         result = measure(sample, directory, device, settings, Scope(rounds, hours, peers=random is not None))
     section = write_section(result)
     if page is not None:

@@ -35,19 +35,15 @@ def test_a_run_that_waits_for_decoding_says_so(sample, tiny, monkeypatch):
 
     monkeypatch.setattr(decode.Stream, "decode", nap)
     marks = contender.run()
-    assert NAP_S <= marks.decoding <= marks.whole
-    assert marks.busy_share < 0.5
-    assert max(marks.shares(), key=marks.shares().get) == "decoding"
+    assert 2 * NAP_S <= marks.decoding <= marks.whole - marks.network
 
 
-def test_a_run_that_waits_for_the_network_says_so_and_its_device_is_busy(sample, tiny):
+def test_a_run_that_waits_for_the_network_says_so_and_that_its_device_is_busy(sample, tiny):
     contender = labelled(sample, tiny)
     hook = tiny.model.mlcnn.register_forward_hook(lambda *_: time.sleep(NAP_S))
     marks = contender.run()
     hook.remove()
-    assert 2 * NAP_S <= marks.busy <= marks.network <= marks.whole
-    assert marks.busy_share > 0.5
-    assert max(marks.shares(), key=marks.shares().get) == "the network"
+    assert 2 * NAP_S <= marks.busy <= marks.network <= marks.whole - marks.decoding
 
 
 def test_time_between_batches_is_not_the_device_s(sample, tiny, monkeypatch):

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -10,22 +12,14 @@ from pcqtool.bench.random_model import LABELS, random_model
 from pcqtool.model.encoders import EncoderConfig
 from pcqtool.model.predictor import Predictor
 
-SMALL = {
-    "hidden_size": 16,
-    "num_hidden_layers": 1,
-    "num_attention_heads": 2,
-    "intermediate_size": 32,
-    "conv_dim": [8] * 7,
-    "num_conv_pos_embeddings": 16,
-    "num_conv_pos_embedding_groups": 2,
-}
+SIZES = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 32}
+FRONT_END = {"conv_dim": [8] * 7, "num_conv_pos_embeddings": 16, "num_conv_pos_embedding_groups": 2}
+SMALL = EncoderConfig("wavlm", SIZES | FRONT_END)
 
 
 @pytest.fixture
 def many(sample):
     """The sample with segments enough to tell four labels apart, each with a tone and a level of its own."""
-    from dataclasses import replace
-
     t = np.arange(48_000) / 16_000
     rng = np.random.default_rng(0)
     waves = [
@@ -35,15 +29,9 @@ def many(sample):
     return replace(sample, segments=np.array(waves, np.float32))
 
 
-@pytest.fixture
-def _small(monkeypatch):
-    monkeypatch.setattr("pcqtool.model.encoders.EncoderConfig", lambda kind: EncoderConfig(kind, SMALL))
-
-
-@pytest.mark.usefixtures("_small")
 def test_all_labels_occur_and_none_rules(tmp_path, many):
     before = torch.random.get_rng_state()
-    predictor = Predictor(random_model(tmp_path / "m", "wavlm", many), "cpu")
+    predictor = Predictor(random_model(tmp_path / "m", SMALL, many), "cpu")
     assert predictor.config.labels == LABELS
     counts = np.bincount(judge(many.segments, predictor, 8).argmax(1), minlength=len(LABELS))
     assert counts.min() > 0
@@ -51,14 +39,12 @@ def test_all_labels_occur_and_none_rules(tmp_path, many):
     assert torch.equal(before, torch.random.get_rng_state())
 
 
-@pytest.mark.usefixtures("_small")
 def test_without_the_fit_labels_are_one(tmp_path, many, monkeypatch):
     monkeypatch.setattr(module, "spread", lambda model, segments: None)
-    predictor = Predictor(random_model(tmp_path / "m", "wavlm", many), "cpu")
+    predictor = Predictor(random_model(tmp_path / "m", SMALL, many), "cpu")
     assert len(set(judge(many.segments, predictor, 8).argmax(1))) == 1
 
 
-@pytest.mark.usefixtures("_small")
 def test_few_segments_make_a_model_too(tmp_path, sample):
-    predictor = Predictor(random_model(tmp_path / "m", "wavlm", sample), "cpu")
+    predictor = Predictor(random_model(tmp_path / "m", SMALL, sample), "cpu")
     assert np.isfinite(judge(sample.segments, predictor, 8)).all()

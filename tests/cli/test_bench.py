@@ -43,7 +43,7 @@ def test_hours_are_made_of_the_same_recordings(tiny_model, capsys):
 
 @pytest.mark.usefixtures("calls")
 def test_a_random_model_is_measured_against_its_goals(tiny_model, monkeypatch, capsys):
-    monkeypatch.setattr("pcqtool.bench.random_model.random_model", lambda folder, kind, sample: tiny_model)
+    monkeypatch.setattr("pcqtool.bench.random_model.random_model", lambda folder, encoder, sample: tiny_model)
     assert app.main(["bench", "calls", "--random", "wavlm", "--rounds", "1"]) == 0
     section = capsys.readouterr().out
     assert "| end to end, times the plain loop, float32 | 4.00 |" in section
