@@ -74,10 +74,10 @@ def bench(sample: Sample, model: Path, device: str, settings: LabelSettings, sco
         settings: how to label; this tool runs with and without voice activity detection.
         scope: how much is measured.
     """
-    size, precision = settings.batch_size, settings.precision
-    predictor, warm_up_s = warm_up(model, device, precision, sample.segments, size)
+    size = settings.batch_size
+    predictor, warm_up_s = warm_up(model, device, settings.precision, sample.segments, size)
     on_gpu = predictor.device.type == "cuda"
-    parts = measure_parts(sample.segments, predictor, size, precision)
+    parts = measure_parts(sample.segments, predictor, size)
     hours = (GPU_HOURS if on_gpu else 0.0) if scope.hours is None else scope.hours
     long = sample.repeated(hours)
     rivals: dict[str, Contender] = contenders.pcqtool_end_to_end(long, predictor, settings)

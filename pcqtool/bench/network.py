@@ -48,12 +48,12 @@ class Part:
         return self.rate / self.ceiling
 
 
-def measure_parts(segments: Waves, predictor: Predictor, batch_size: int, precision: str) -> dict[str, Part]:
+def measure_parts(segments: Waves, predictor: Predictor, batch_size: int) -> dict[str, Part]:
     """Measure a network that is warm, the encoder in its precision and the rest in float32, as it computes them.
 
     What of ``whole`` is in none of the other parts is CSQ, the attention over time and the classifier.
     """
-    model, device = predictor.model, predictor.device
+    model, device, precision = predictor.model, predictor.device, "float32"
     waves = torch.from_numpy(fill(segments, batch_size)).to(device)
     with torch.inference_mode():
         level = model.level(waves).contiguous(memory_format=torch.channels_last)
@@ -61,6 +61,7 @@ def measure_parts(segments: Waves, predictor: Predictor, batch_size: int, precis
     if model.mlcnn is not None:
         works["MLCNN"] = model.mlcnn, level, "float32"
     if model.encoder is not None:
+        precision = str(next(model.encoder.parameters()).dtype).removeprefix("torch.")
         works["encoder"] = (lambda x: model.frames(model.hear(x))), waves, precision
     works["whole"] = model, waves, precision
     ceilings = {name: matrix_ceiling(device, name) for name in {"float32", precision}}

@@ -34,7 +34,7 @@ def test_a_part_has_a_rate_and_a_share():
 
 
 def test_parts_lie_within_the_whole(sample, small_wavlm):
-    parts = measure_parts(sample.segments, Predictor(small_wavlm, "cpu", precision="bfloat16"), 2, "bfloat16")
+    parts = measure_parts(sample.segments, Predictor(small_wavlm, "cpu", precision="bfloat16"), 2)
     assert list(parts) == ["spectrogram", "MLCNN", "encoder", "whole"]
     assert 0 < parts["encoder"].flops + parts["MLCNN"].flops < parts["whole"].flops
     assert {name: part.precision for name, part in parts.items()} == {
@@ -52,7 +52,7 @@ def test_a_network_without_an_encoder_has_fewer_parts(sample, tmp_path):
 
     network = PCQConfig(("anger", "neutral"), channels=(4, 8), strides=(2, 2), hidden=(8,))
     save(tmp_path / "m", ModelConfig("m", network.labels, describe(network)), PCQ(network).eval(), {}, "")
-    assert list(measure_parts(sample.segments, Predictor(tmp_path / "m", "cpu"), 2, "float32")) == [
+    assert list(measure_parts(sample.segments, Predictor(tmp_path / "m", "cpu"), 2)) == [
         "spectrogram",
         "MLCNN",
         "whole",
