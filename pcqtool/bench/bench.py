@@ -1,22 +1,22 @@
-"""A benchmark: stages, contenders in turn, and what they say of each other."""
+"""A benchmark: stages, the network's parts, contenders in turn, and what they say of each other."""
 
 from __future__ import annotations
 
 import resource
-import statistics
-import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
+from joblib import cpu_count
 
-from pcqtool.audio.discover import Source
-from pcqtool.audio.segment import SAMPLE_RATE
-from pcqtool.bench import contenders as made
-from pcqtool.bench.stages import count_flops, judge, load_segments, matrix_ceiling, time_network, time_stages
+from pcqtool.bench import contenders
+from pcqtool.bench.agreement import COMPARED, agreement
+from pcqtool.bench.network import Part, measure_parts, warm_up
+from pcqtool.bench.rounds import Contender, Outcome, in_turn
+from pcqtool.bench.sample import GPU_HOURS, Sample
+from pcqtool.bench.stages import time_stages
 from pcqtool.labelling.settings import LabelSettings
 from pcqtool.model.predictor import Predictor
 
@@ -27,91 +27,83 @@ class Result:
 
     Attributes:
         about: machine, model and settings.
-        audio_s: length of the recordings, padding included.
-        stages_s: seconds that each stage takes by itself.
-        runs_s: seconds of each contender in each round.
-        flops: operations a second of the network, as the share of the ceiling, and the ceiling itself.
-        agreement: of the labels with those of the plain loop in float32.
+        on_gpu: whether the network ran on a GPU.
+        audio_s: length of the recordings; this tool's own runs may go over them more than once.
+        warm_up_s: seconds until the model is ready, and of its first and later batches.
+        stages_s: seconds that each stage takes by itself, the network's among them.
+        parts: of the network.
+        end_to_end: how each contender did.
+        agreement: of the labels with those of a plain network in float32 on the CPU.
         peak_mb: the process's peak of memory, of the device too where it is a GPU.
     """
 
     about: Mapping[str, Any]
+    on_gpu: bool
     audio_s: float
+    warm_up_s: Mapping[str, float]
     stages_s: Mapping[str, float]
-    runs_s: Mapping[str, Sequence[float]]
-    flops: Mapping[str, float]
+    parts: Mapping[str, Part]
+    end_to_end: Mapping[str, Outcome]
     agreement: Mapping[str, float]
     peak_mb: Mapping[str, float]
 
-    def times_real(self, name: str) -> float:
-        """How many times real time a contender is, by the median of its rounds."""
-        return self.audio_s / statistics.median(self.runs_s[name])
+
+@dataclass(frozen=True)
+class Scope:
+    """How much is measured.
+
+    Attributes:
+        rounds: how often each contender runs, all of them in turn.
+        hours: of audio that this tool labels in a run, the same recordings over and over; ``None`` for what keeps a
+            GPU at work, or the recordings once on a CPU.
+        peers: whether to compare with plain loops around the same network.
+    """
+
+    rounds: int = 3
+    hours: float | None = None
+    peers: bool = False
 
 
-def bench(
-    sources: Sequence[Source], directory: Path, device: str, settings: LabelSettings, rounds: int, peers: bool
-) -> Result:
+def bench(sample: Sample, model: Path, device: str, settings: LabelSettings, scope: Scope) -> Result:
     """Measure.
 
     Args:
-        sources: the recordings.
-        directory: the model's.
+        sample: the recordings.
+        model: its directory.
         device: as for ``Predictor``.
-        settings: how to label; what is compared runs with and without voice activity detection.
-        rounds: how often each contender runs, all of them in turn.
-        peers: whether to compare with plain loops around the same network.
+        settings: how to label; this tool runs with and without voice activity detection.
+        scope: how much is measured.
     """
-    paths = [source.path for source in sources]
-    segments = load_segments(paths)
-    predictor = Predictor(directory, device, precision=settings.precision)
-    stages_s = time_stages(paths, predictor, settings.batch_size)
-    ceiling = matrix_ceiling(predictor.device, settings.precision)
-    network_s = sum(time_network(segments, predictor, settings.batch_size).values())
-    rate = count_flops(segments, predictor) * len(segments) / network_s
-    runners: dict[str, made.Contender] = {
-        "pcqtool, VAD off": made.pcqtool_end_to_end(sources, predictor, made.without_vad(settings)),
-        "pcqtool, VAD on": made.pcqtool_end_to_end(sources, predictor, settings),
-    }
-    agreement: dict[str, float] = {}
-    if peers:
-        plain = made.plain_predictor(directory, device)
-        runners["plain loop, float32"] = made.plain_loop(sources, plain)
-        runners["plain batches, float32"] = made.plain_batches(sources, plain, settings.batch_size)
-        ours, theirs = judge(segments, predictor, settings.batch_size), judge(segments, plain, 1)
-        agreement = {
-            "labels equal": float((ours.argmax(1) == theirs.argmax(1)).mean()),
-            "largest difference of a probability": float(np.abs(np.exp(ours) - np.exp(theirs)).max()),
-            "different labels in all": float(len(set(theirs.argmax(1).tolist()))),
-        }
-    if smile := made.opensmile_functionals(sources):
-        runners["openSMILE ComParE functionals"] = smile
+    size = settings.batch_size
+    predictor, warm_up_s = warm_up(model, device, settings.precision, sample.segments, size)
+    on_gpu = predictor.device.type == "cuda"
+    parts = measure_parts(sample.segments, predictor, size)
+    hours = (GPU_HOURS if on_gpu else 0.0) if scope.hours is None else scope.hours
+    long = sample.repeated(hours)
+    rivals: dict[str, Contender] = contenders.pcqtool_end_to_end(long, predictor, settings)
+    if scope.peers:
+        rivals |= contenders.plain(sample, contenders.plain_predictor(model, device), size)
+    rivals |= contenders.opensmile_functionals(sample)
     return Result(
-        about=_about(predictor, settings, len(sources)),
-        audio_s=_length_s(sources),
-        stages_s=stages_s,
-        runs_s=_in_turn(runners, rounds),
-        flops={"network": rate, "ceiling": ceiling, "share": rate / ceiling},
-        agreement=agreement,
+        about=_about(predictor, settings, sample, long),
+        on_gpu=on_gpu,
+        audio_s=sample.audio_s,
+        warm_up_s=warm_up_s,
+        stages_s=_stages_s(sample, parts),
+        parts=parts,
+        end_to_end=in_turn(rivals, scope.rounds),
+        agreement=agreement(sample.some(COMPARED), predictor, size, contenders.plain_predictor(model, "cpu")),
         peak_mb=_peak(predictor.device),
     )
 
 
-def _in_turn(runners: Mapping[str, made.Contender], rounds: int) -> dict[str, list[float]]:
-    """Run all contenders in turn, so that what else the machine does hits all alike; a first round warms them."""
-    runs_s: dict[str, list[float]] = {name: [] for name in runners}
-    for number in range(rounds + 1):
-        for name, runner in runners.items():
-            started_s = time.perf_counter()
-            runner()
-            if number:
-                runs_s[name].append(time.perf_counter() - started_s)
-    return runs_s
-
-
-def _length_s(sources: Sequence[Source]) -> float:
-    from pcqtool.audio.tracks import probe
-
-    return sum(probe(source.path)[0] or 0.0 for source in sources)
+def _stages_s(sample: Sample, parts: Mapping[str, Part]) -> dict[str, float]:
+    n_segments = len(sample.segments)
+    named = {name: part.segment_s * n_segments for name, part in parts.items() if name != "whole"}
+    rest = max(0.0, parts["whole"].segment_s * n_segments - sum(named.values()))
+    stages_s = time_stages(sample)
+    write_s = stages_s.pop("write")
+    return stages_s | named | {"CSQ + head": rest, "write": write_s}
 
 
 def _peak(device: torch.device) -> dict[str, float]:
@@ -121,15 +113,18 @@ def _peak(device: torch.device) -> dict[str, float]:
     return peak
 
 
-def _about(predictor: Predictor, settings: LabelSettings, n_files: int) -> dict[str, Any]:
+def _about(predictor: Predictor, settings: LabelSettings, sample: Sample, long: Sample) -> dict[str, Any]:
     on_gpu = predictor.device.type == "cuda"
     return {
-        "device": torch.cuda.get_device_name(predictor.device) if on_gpu else "CPU",
-        "threads": torch.get_num_threads(),
         "model": predictor.config.name,
         "precision": settings.precision,
+        "device": torch.cuda.get_device_name(predictor.device) if on_gpu else "CPU",
         "batch size": settings.batch_size,
-        "files": n_files,
+        "cores": int(cpu_count()),
+        "threads of the network": torch.get_num_threads(),
+        "decoding jobs": settings.n_jobs,
+        "files": len(sample.sources),
+        "segments": len(sample.segments),
+        "hours labelled in a run of pcqtool": round(long.audio_s / 3600.0, 2),
         "torch": torch.__version__,
-        "sample rate of the network": SAMPLE_RATE,
     }

@@ -4,87 +4,77 @@ from __future__ import annotations
 
 import importlib.util
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
-from pcqtool.audio.discover import Source
-from pcqtool.audio.tracks import Reading
 from pcqtool.batch.plan import make_plan
 from pcqtool.batch.run import run
 from pcqtool.batch.store import Store
-from pcqtool.bench.stages import judge, load_segments
+from pcqtool.bench.marks import mark
+from pcqtool.bench.rounds import Contender
+from pcqtool.bench.sample import Sample, Waves
+from pcqtool.bench.swap import swapped
 from pcqtool.labelling.settings import LabelSettings
 from pcqtool.labelling.work import SCHEMAS, Labelling
 from pcqtool.model.predictor import Predictor
 
-Contender = Callable[[], object]
+PLAIN_LOOP = "plain loop, float32"
+VAD_OFF = "pcqtool, VAD off"
 
 
-def pcqtool_end_to_end(sources: Sequence[Source], predictor: Predictor, settings: LabelSettings) -> Contender:
-    """Label recordings, from decode to both Parquet tables."""
-
-    def label() -> None:
-        provenance = settings.provenance(predictor.config, predictor.sha256)
-        columns = {kind: schema(provenance.labels).names for kind, schema in SCHEMAS.items()}
-        with tempfile.TemporaryDirectory() as folder:
-            store = Store(Path(folder) / "results.parquet", provenance, columns)
-            run(make_plan(sources, {}), store, Labelling(predictor, settings, provenance))
-
-    return label
+def pcqtool_end_to_end(sample: Sample, predictor: Predictor, settings: LabelSettings) -> dict[str, Contender]:
+    """Label recordings, from decode to both Parquet tables, without and with voice activity detection."""
+    without = replace(settings, reading=replace(settings.reading, vad=False))
+    return {VAD_OFF: _labelling(sample, predictor, without), "pcqtool, VAD on": _labelling(sample, predictor, settings)}
 
 
-def opensmile_functionals(sources: Sequence[Source]) -> Contender | None:
-    """Compute openSMILE's ComParE 2016 functionals of each file; ``None`` where it is not installed."""
+def plain(sample: Sample, predictor: Predictor, batch_size: int) -> dict[str, Contender]:
+    """Judge segments with transformers' own encoder, as a loop around it would, and in batches, as its pipeline."""
+
+    def judging(size: int) -> Contender:
+        return Contender(lambda: judge(Sample.of(sample.sources).segments, predictor, size), sample.audio_s)
+
+    return {PLAIN_LOOP: judging(1), "plain batches, float32": judging(batch_size)}
+
+
+def opensmile_functionals(sample: Sample) -> Mapping[str, Contender]:
+    """Compute openSMILE's ComParE 2016 functionals of each file, where it is installed."""
     if importlib.util.find_spec("opensmile") is None:
-        return None
+        return {}
     import opensmile
 
     smile = opensmile.Smile(
         feature_set=opensmile.FeatureSet.ComParE_2016, feature_level=opensmile.FeatureLevel.Functionals
     )
-    return lambda: smile.process_files([str(source.path) for source in sources])
+    paths = [str(source.path) for source in sample.sources]
+    return {"openSMILE ComParE functionals": Contender(lambda: smile.process_files(paths), sample.audio_s)}
 
 
-def plain_loop(sources: Sequence[Source], plain: Predictor) -> Callable[[], NDArray[np.float64]]:
-    """Judge each segment by itself with transformers' own encoder in float32, as a loop around it would."""
-    return lambda: judge(load_segments([source.path for source in sources]), plain, 1)
-
-
-def plain_batches(sources: Sequence[Source], plain: Predictor, batch_size: int) -> Callable[[], NDArray[np.float64]]:
-    """Judge segments in batches with transformers' own encoder in float32, as its pipeline would."""
-    return lambda: judge(load_segments([source.path for source in sources]), plain, batch_size)
+def judge(segments: Waves, predictor: Predictor, batch_size: int) -> NDArray[np.float64]:
+    """Give the log-probabilities ``(S, L)`` of segments, in batches."""
+    starts = range(0, len(segments), batch_size)
+    return np.concatenate([predictor.log_probs(segments[start : start + batch_size]) for start in starts])
 
 
 def plain_predictor(directory: Path, device: str) -> Predictor:
     """Load a model without any of the quicker ways."""
     from pcqtool.model.encoders import base, pretrained
 
-    prepare = pretrained.PretrainedEncoder.prepare
-    pretrained.PretrainedEncoder.prepare = base.Encoder.prepare  # type: ignore[method-assign]
-    try:
+    with swapped(pretrained.PretrainedEncoder, "prepare", base.Encoder.prepare):
         return Predictor(directory, device)
-    finally:
-        pretrained.PretrainedEncoder.prepare = prepare  # type: ignore[method-assign]
 
 
-def random_model(directory: Path, kind: str, labels: tuple[str, ...] = ("anger", "happiness", "neutral")) -> Path:
-    """Write a model of full size around an encoder of transformers' default size, all with random weights."""
-    from pcqtool.model.directory import ModelConfig, describe, save
-    from pcqtool.model.encoders import EncoderConfig
-    from pcqtool.model.pcq import PCQ, PCQConfig
+def _labelling(sample: Sample, predictor: Predictor, settings: LabelSettings) -> Contender:
+    provenance = settings.provenance(predictor.config, predictor.sha256)
+    columns = {kind: schema(provenance.labels).names for kind, schema in SCHEMAS.items()}
 
-    torch.manual_seed(0)
-    network = PCQConfig(labels=labels, encoder=EncoderConfig(kind))
-    model = PCQ(network).eval()
-    save(directory, ModelConfig(f"random-{kind}", labels, describe(network)), model, {}, "Random weights.")
-    return directory
+    def label() -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            store = Store(Path(folder) / "results.parquet", provenance, columns)
+            run(make_plan(sample.sources, {}), store, Labelling(predictor, settings, provenance))
 
-
-def without_vad(settings: LabelSettings) -> LabelSettings:
-    """Give the same settings without voice activity detection."""
-    return replace(settings, reading=Reading(settings.reading.channels, vad=False))
+    return Contender(lambda: mark(predictor, label), sample.audio_s)

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from pcqtool.cli import batch, console, options
+from pcqtool.cli import batch, console, moments, options
 from pcqtool.errors import SettingsError
 
 RANDOM_KINDS = ("wavlm", "wav2vec2", "hubert")
@@ -25,11 +25,22 @@ def bench(
     device: options.Device = "auto",
     precision: options.Precision = "float32",
     jobs: options.Jobs = 0,
-    batch_size: options.BatchSize = 32,
+    batch_size: options.BatchSize = None,
+    timeout: options.Timeout = "300s",
     files: Annotated[int, typer.Option("--files", min=1, metavar="N", help="Use at most so many recordings.")] = 200,
+    hours: Annotated[
+        float | None,
+        typer.Option(
+            "--hours",
+            min=0.0,
+            metavar="H",
+            help="End to end, go over them until they make so many hours. Without it: 20 on a GPU, else once.",
+        ),
+    ] = None,
     rounds: Annotated[int, typer.Option("--rounds", min=1, metavar="N", help="Runs of each contender.")] = 3,
     page: Annotated[
-        Path | None, typer.Option("--page", metavar="FILE.md", help="Add what was measured to this page.")
+        Path | None,
+        typer.Option("--page", metavar="FILE.md", help="Put what was measured into this page, in its section's place."),
     ] = None,
     json: options.Json = False,
 ) -> None:
@@ -39,25 +50,31 @@ def bench(
 
     if random is not None and random not in RANDOM_KINDS:
         raise SettingsError(f"--random is {', '.join(RANDOM_KINDS)}, not {random!r}")
-    settings = LabelSettings(batch_size=options.batch_size(batch_size, device), jobs=jobs, precision=precision)
+    size = options.batch_size(batch_size, device)
+    timeout_s = moments.duration_s(timeout, "--timeout")
+    settings = LabelSettings(batch_size=size, jobs=jobs, precision=precision, timeout_s=timeout_s)
     sources = batch.sources(inputs, None, None, Shard())
     sources = sources[:: max(1, len(sources) // files)][:files]  # from all over the corpus
 
+    from pcqtool.bench.bench import Scope
     from pcqtool.bench.bench import bench as measure
-    from pcqtool.bench.contenders import random_model
-    from pcqtool.bench.page import HEAD, write_page
+    from pcqtool.bench.page import HEAD, put, write_section
+    from pcqtool.bench.random_model import random_model
+    from pcqtool.bench.sample import Sample
     from pcqtool.model.directory import find
+    from pcqtool.model.encoders import EncoderConfig
 
+    sample = Sample.of(sources)
     with tempfile.TemporaryDirectory() as folder:
-        directory = random_model(Path(folder), random) if random else find(model)
-        result = measure(sources, directory, device, settings, rounds, peers=random is not None)
-    text = write_page([result])
+        directory = random_model(Path(folder), EncoderConfig(random), sample) if random else find(model)
+        result = measure(sample, directory, device, settings, Scope(rounds, hours, peers=random is not None))
+    section = write_section(result)
     if page is not None:
         from pcqtool.tables.atomic import write_whole
 
         before = page.read_text(encoding="utf-8") if page.exists() else HEAD
-        write_whole(page, f"{before.rstrip()}\n\n{text.removeprefix(HEAD).strip()}\n".encode())
+        write_whole(page, put(section, before).encode())
     if json:
         console.print_json(asdict(result))
     else:
-        console.print_text(text.removeprefix(HEAD).strip())
+        console.print_text(section.strip())

@@ -176,15 +176,20 @@ class PCQ(nn.Module):
         with torch.no_grad():
             return torch.stack(self.encoder.hidden_states(heard), dim=1)
 
+    def frames(self, heard: Tensor | None) -> Tensor | None:
+        """Compute the encoder's output ``(B, T, D)`` from what ``hear`` gives."""
+        if self.encoder is None or heard is None:
+            return None
+        frames: Tensor = self.encoder.resume(heard) if heard.ndim == 4 else self.encoder(heard)
+        return frames
+
     def share(self, n_samples: Tensor | None, length: int) -> Tensor | None:
         """Compute the share of segments of ``length`` samples that is recording, where padding is to be left out."""
         return n_samples / length if n_samples is not None and self.config.mask_padding else None
 
     def judge(self, inputs: Inputs) -> Prediction:
         """Judge what the front ends have made of a batch of segments."""
-        frames = None
-        if self.encoder is not None and inputs.heard is not None:
-            frames = self.encoder.resume(inputs.heard) if inputs.heard.ndim == 4 else self.encoder(inputs.heard)
+        frames = self.frames(inputs.heard)
         parts = []
         if self.mlcnn is not None:
             maps = self.mlcnn(inputs.level.contiguous(memory_format=torch.channels_last))

@@ -1,0 +1,52 @@
+"""Whether a quick network says what a plain one says in float32 on the CPU, and how hard that is."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from pcqtool.bench.contenders import judge
+from pcqtool.bench.sample import Waves
+from pcqtool.model.predictor import Predictor
+
+COMPARED = 200
+"""Segments at most."""
+
+
+def agreement(segments: Waves, ours: Predictor, batch_size: int, plain: Predictor) -> dict[str, float]:
+    """Compare two predictors on segments ``(S, N)``; the plain one judges each by itself.
+
+    The labels that occur and the margin, the difference between the two largest probabilities of a segment, say how
+    easily labels would differ.
+    """
+    log_probs, frames = _heard(segments, ours, batch_size)
+    expected, expected_frames = _heard(segments, plain, 1)
+    found = {
+        "segments": float(len(segments)),
+        "labels equal": float((log_probs.argmax(1) == expected.argmax(1)).mean()),
+        "different labels": float(len(np.unique(expected.argmax(1)))),
+        "share of the commonest": float(np.bincount(expected.argmax(1)).max() / len(segments)),
+        "median margin": float(np.median(np.diff(np.sort(np.exp(expected)))[:, -1])),
+        "largest difference of a probability": float(np.abs(np.exp(log_probs) - np.exp(expected)).max()),
+    }
+    if frames is not None and expected_frames is not None:
+        error = torch.linalg.vector_norm(frames - expected_frames) / torch.linalg.vector_norm(expected_frames)
+        found["relative error of the encoder's frames"] = float(error)
+    return found
+
+
+def _heard(segments: Waves, predictor: Predictor, batch_size: int) -> tuple[NDArray[np.float64], torch.Tensor | None]:
+    """Give log-probabilities ``(S, L)`` and the encoder's frames ``(S, T, D)``."""
+    frames: list[torch.Tensor] = []
+
+    def keep(_: object, __: object, prediction: object) -> None:
+        if (given := prediction.frames) is not None:  # type: ignore[attr-defined]
+            frames.append(given.float().cpu())
+
+    hook = predictor.model.register_forward_hook(keep)
+    try:
+        log_probs = judge(segments, predictor, batch_size)
+    finally:
+        hook.remove()
+    return log_probs, torch.cat(frames) if frames else None

@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from pcqtool.batch import decode, run
+from pcqtool.bench.contenders import VAD_OFF, pcqtool_end_to_end
+from pcqtool.bench.marks import Marks
+from pcqtool.labelling.settings import LabelSettings
+
+NAP_S = 0.5
+
+
+def labelled(sample, predictor):
+    settings = LabelSettings(batch_size=2, jobs=1)
+    contender = pcqtool_end_to_end(sample, predictor, settings)[VAD_OFF]
+    contender.run()  # warm
+    return contender
+
+
+def test_shares_are_of_the_run_and_the_rest_is_rows_and_tables():
+    marks = Marks(whole=10.0, decoding=1.0, network=6.0, busy=5.0)
+    assert marks.busy_share == 0.5
+    assert marks.shares() == pytest.approx({"decoding": 0.1, "the network": 0.6, "rows and tables": 0.3})
+
+
+def test_a_run_that_waits_for_decoding_says_so(sample, tiny, monkeypatch):
+    contender = labelled(sample, tiny)
+    slow = decode.Stream.decode
+
+    def nap(stream):
+        time.sleep(NAP_S)
+        return slow(stream)
+
+    monkeypatch.setattr(decode.Stream, "decode", nap)
+    marks = contender.run()
+    assert 0.9 * NAP_S <= marks.decoding <= marks.whole - marks.network
+
+
+def test_a_run_that_waits_for_the_network_says_so_and_that_its_device_is_busy(sample, tiny):
+    contender = labelled(sample, tiny)
+    hook = tiny.model.mlcnn.register_forward_hook(lambda *_: time.sleep(NAP_S))
+    marks = contender.run()
+    hook.remove()
+    assert 2 * NAP_S <= marks.busy <= marks.network <= marks.whole - marks.decoding
+
+
+def test_time_between_batches_is_not_the_device_s(sample, tiny, monkeypatch):
+    contender = labelled(sample, tiny)
+    on_device = tiny._on_device
+
+    def slow_copy(waves):
+        time.sleep(NAP_S)
+        return on_device(waves)
+
+    monkeypatch.setattr(tiny, "_on_device", slow_copy)
+    marks = contender.run()
+    assert marks.network - marks.busy >= 2 * NAP_S
+
+
+def test_nothing_stays_behind(sample, tiny):
+    labelled(sample, tiny)
+    assert run.decode_all is decode.decode_all
+    assert "log_probs" not in vars(tiny)
+    assert not tiny.model._forward_hooks
+    assert not tiny.model._forward_pre_hooks
