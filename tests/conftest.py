@@ -11,6 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -216,6 +217,7 @@ class FakePredictor:
     def __init__(self):
         self.batches = []
         self.n_samples = []
+        self.device = SimpleNamespace(type="cpu")
 
     def log_probs(self, waves, n_samples=None):
         self.batches.append(len(waves))

@@ -65,7 +65,7 @@ class Batches:
     def __init__(self, work: Work) -> None:
         self.batch_size = work.settings.batch_size
         self.min_speech = work.settings.min_speech
-        self._replicas = Replicas(work.computes)
+        self._replicas = Replicas(work.computes, work.aside)
         self._waves = np.empty((0, 0), np.float32)  # (batch_size, N); its first rows belong to those who wait
         self._waiting: list[tuple[Track, int]] = []
         self._under_way: deque[tuple[list[tuple[Track, int]], Promise]] = deque()

@@ -21,32 +21,33 @@ _log = logging.getLogger(__name__)
 
 
 class Replicas:
-    """Computes batches: one device in the caller's thread, several in a thread each.
+    """Computes batches: a processor in the caller's thread, a GPU or several devices in a thread each.
 
     Args:
         computes: of each device.
+        aside: whether the devices leave the processor's cores free.
 
     Attributes:
-        n_ahead: batches that may be under way while the next is filled: of one device none, of several as many as make
+        n_ahead: batches that may be under way while the next is filled: of a processor none, else as many as make
             two a device with that one, so that another lies ready where one ends.
     """
 
-    def __init__(self, computes: Sequence[Compute]) -> None:
+    def __init__(self, computes: Sequence[Compute], aside: bool = False) -> None:
         self._free: SimpleQueue[Fitting] = SimpleQueue()
         for compute in computes:
             self._free.put(Fitting(compute))
-        self.n_ahead = 2 * len(computes) - 1 if len(computes) > 1 else 0
+        self.n_ahead = 2 * len(computes) - 1 if aside or len(computes) > 1 else 0
         self._pool = ThreadPoolExecutor(len(computes), "compute") if self.n_ahead else None
 
     def submit(self, waves: NDArray[np.float32], n_samples: NDArray[np.int64]) -> Promise:
         """Compute a batch, by the device that is free first.
 
         Args:
-            waves: ``(B, N)``; of several devices they must stay as they are until the promise is kept.
+            waves: ``(B, N)``; where batches may be under way, they must stay as they are until the promise is kept.
             n_samples: ``(B,)``.
 
         Raises:
-            ModelError: of one device at once, of several by the promise: as ``Fitting.compute``.
+            ModelError: as ``Fitting.compute``; where batches may be under way, by the promise.
         """
         if self._pool is not None:
             return self._pool.submit(self._compute, waves, n_samples).result

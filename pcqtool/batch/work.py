@@ -69,5 +69,9 @@ class Work(Protocol):
     def computes(self) -> Sequence[Compute]:
         """What computes batches, one for each device."""
 
+    @property
+    def aside(self) -> bool:
+        """Whether the devices leave the processor's cores free."""
+
     def tally(self) -> Tally:
         """Begin a track."""

@@ -49,6 +49,11 @@ class Extraction:
         """Give what computes segments' features ``(B, *shape)``."""
         return [network.compute for network in (self.network, *self.replicas)]
 
+    @property
+    def aside(self) -> bool:
+        """Tell whether the network is on a GPU."""
+        return self.network.device.type != "cpu"
+
     def tally(self) -> Statistics:
         """Begin a track."""
         return Statistics(self.settings, self.network.shape[-1])

@@ -55,6 +55,11 @@ class Labelling:
         """Give what computes segments' log-probabilities ``(B, L)``."""
         return [predictor.log_probs for predictor in self.predictors]
 
+    @property
+    def aside(self) -> bool:
+        """Tell whether the model is on a GPU."""
+        return self.predictors[0].device.type != "cpu"
+
     def tally(self) -> Judgement:
         """Begin a track."""
         return Judgement(self.provenance.labels, self.provenance.aggregation)

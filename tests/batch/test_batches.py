@@ -154,3 +154,10 @@ def test_a_fault_of_any_device_ends_the_run(predictor):
     predictor.log_probs = second.log_probs = broken
     with pytest.raises(ModelError, match="damaged"):
         judged(predictor, 2, 9, [second])
+
+
+def test_a_gpu_gives_what_a_processor_gives_while_the_next_batch_is_filled(predictor):
+    expected = judged(predictor, 4, 30)
+    predictor.device.type = "cuda"
+    assert batches_of(predictor, 4)._replicas.n_ahead == 1
+    np.testing.assert_array_equal(judged(predictor, 4, 30), expected)

@@ -39,6 +39,18 @@ def test_one_device_computes_in_the_callers_thread():
     np.testing.assert_array_equal(promise(), 2 * WAVES)
 
 
+def test_one_device_that_leaves_the_cores_free_computes_while_the_next_batch_is_filled():
+    go = threading.Event()
+    device = Device(go=go)
+    replicas = Replicas([device], aside=True)
+    assert replicas.n_ahead == 1
+    promise = replicas.submit(WAVES, N_SAMPLES)  # comes back at once: the device waits
+    go.set()
+    np.testing.assert_array_equal(promise(), 2 * WAVES)
+    assert device.threads != [threading.current_thread()]
+    replicas.close()
+
+
 def test_a_batch_goes_to_the_device_that_is_free():
     go = threading.Event()
     slow, quick = Device(go=go), Device()
