@@ -65,7 +65,7 @@ def _goal(goal: Goal) -> tuple[str, ...]:
 def _stages(result: Result) -> Iterable[tuple[str, ...]]:
     total_s = sum(result.stages_s.values())
     for name, seconds in result.stages_s.items():
-        yield name, f"{result.audio_s / max(seconds, 1e-9):,.0f}", f"{seconds / total_s:.1%}"
+        yield name, f"{result.audio_s / seconds:,.0f}" if seconds else "–", f"{seconds / total_s:.1%}"
 
 
 def _part(name: str, part: Part) -> tuple[str, ...]:

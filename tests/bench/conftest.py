@@ -11,6 +11,7 @@ from pcqtool.model.predictor import Predictor
 @pytest.fixture(autouse=True)
 def _short(monkeypatch):
     monkeypatch.setattr(network, "LEAST_S", 0.01)
+    monkeypatch.setattr(network, "SIZES", {"cpu": (64,)})
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ def result():
         on_gpu=False,
         audio_s=600.0,
         warm_up_s={"loading the model": 2.5, "the first batch": 1.25},
-        stages_s={"decode": 1.0, "encoder": 3.0},
+        stages_s={"decode": 1.0, "encoder": 3.0, "CSQ + head": 0.0},
         parts={
             "spectrogram": Part(0.1, 0, "float32", 2e11),
             "encoder": Part(0.5, 25 * 10**9, "bfloat16", 1e11),
@@ -37,6 +37,7 @@ def test_a_section_gives_shares_ratios_and_the_median(result):
     section = write_section(result)
     assert section.startswith("## m, bfloat16, CPU\n\n10.0 min of audio; batch size 32.\n")
     assert "| decode | 600 | 25.0% |" in section
+    assert "| CSQ + head | – | 0.0% |" in section
     assert f"| {VAD_OFF} | 90.0 | 1.00 |" in section
     assert f"| {PLAIN_LOOP} | 10.0 | 9.00 |" in section
     assert "| encoder (bfloat16) | 25 | 50 | 100 | 50.0% |" in section

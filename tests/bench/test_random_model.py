@@ -31,12 +31,13 @@ def many(sample):
 
 def test_all_labels_occur_and_none_rules(tmp_path, many):
     before = torch.random.get_rng_state()
-    predictor = Predictor(random_model(tmp_path / "m", SMALL, many), "cpu")
+    directory = random_model(tmp_path / "m", SMALL, many)
+    assert torch.equal(before, torch.random.get_rng_state())
+    predictor = Predictor(directory, "cpu")
     assert predictor.config.labels == LABELS
     counts = np.bincount(judge(many.segments, predictor, 8).argmax(1), minlength=len(LABELS))
     assert counts.min() > 0
     assert counts.max() <= 0.6 * len(many.segments)
-    assert torch.equal(before, torch.random.get_rng_state())
 
 
 def test_without_the_fit_labels_are_one(tmp_path, many, monkeypatch):

@@ -11,6 +11,7 @@ from pcqtool.cli import app
 def calls(tmp_path, write_wave, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("pcqtool.bench.network.LEAST_S", 0.01)
+    monkeypatch.setattr("pcqtool.bench.network.SIZES", {"cpu": (64,)})
     write_wave("calls/a.wav", seconds=4.0)
 
 
