@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shutil
 import statistics
 import subprocess
 import sys
@@ -22,15 +23,15 @@ from pathlib import Path
 MEASURED = ("run", "load", "command")
 
 
-def link(recordings: Sequence[Path], folder: Path, copies: int) -> None:
+def copy(recordings: Sequence[Path], folder: Path, copies: int) -> None:
     """Make a folder with each recording several times."""
     for number in range(copies):
         (folder / str(number)).mkdir(parents=True)
         for path in recordings:
-            (folder / str(number) / path.name).symlink_to(path.resolve())
+            shutil.copyfile(path, folder / str(number) / path.name)  # links to one recording would count once
 
 
-def label(calls: Path, out: Path, options: Sequence[str]) -> dict[str, float]:
+def label(calls: Path, out: Path, n_files: int, options: Sequence[str]) -> dict[str, float]:
     """Run the command; give the seconds of the run, of loading before it, and of the command."""
     began_s = time.monotonic()
     command = [sys.executable, "-m", "pcqtool", "label", str(calls), "--out", str(out), "--json", *options]
@@ -39,6 +40,8 @@ def label(calls: Path, out: Path, options: Sequence[str]) -> dict[str, float]:
     if done.returncode:
         sys.exit(f"ended with {done.returncode}: {' '.join(command)}")
     summary = json.loads(done.stdout)
+    if summary["n_files"] != n_files:
+        sys.exit(f"{summary['files']} files instead of {n_files}")
     return {"run": summary["elapsed_s"], "load": summary["load_s"], "command": took_s}
 
 
@@ -55,20 +58,21 @@ def main() -> None:
     recordings = sorted(arguments.folder.glob("*.wav"))[: arguments.files]
     if not recordings:
         parser.error(f"no WAV files in {arguments.folder}")
+    n_files = len(recordings) * arguments.copies
     engines = {"local": [], "ray": ["--engine", "ray", "--workers", str(arguments.workers)]}
     rounds: dict[str, list[dict[str, float]]] = {name: [] for name in engines}
     with tempfile.TemporaryDirectory() as name:
-        link(recordings, Path(name) / "calls", arguments.copies)
+        copy(recordings, Path(name) / "calls", arguments.copies)
         for number in range(arguments.rounds):
             for engine, chosen in engines.items():
                 out = Path(name) / f"{engine}-{number}.parquet"
-                rounds[engine].append(label(Path(name) / "calls", out, ["--quiet", *chosen, *options]))
+                rounds[engine].append(label(Path(name) / "calls", out, n_files, ["--quiet", *chosen, *options]))
                 print(number + 1, engine, {what: round(s, 2) for what, s in rounds[engine][-1].items()}, flush=True)
     medians = {
         engine: {what: statistics.median(each[what] for each in found) for what in MEASURED}
         for engine, found in rounds.items()
     }
-    print(f"{len(recordings) * arguments.copies} files, {arguments.workers} workers, {os.cpu_count()} cores")
+    print(f"{n_files} files, {arguments.workers} workers, {os.cpu_count()} cores")
     print(json.dumps({engine: {what: round(s, 2) for what, s in found.items()} for engine, found in medians.items()}))
     for what in ("run", "command"):
         print(f"{what}: Ray takes {medians['ray'][what] / medians['local'][what]:.3f} of local's time")

@@ -19,6 +19,7 @@ from pcqtool.model.encoders import EncoderConfig, MiniEncoder
 from pcqtool.tables.atomic import write_whole
 from pcqtool.training.cache import cache_folder
 from pcqtool.training.data import SegmentSet, count_batches, draw_batches
+from pcqtool.training.muon import Muon
 from pcqtool.training.optimiser import lr_factor
 from pcqtool.training.precision import is_fast_in_bfloat16
 from pcqtool.training.recipe import Imitation, Recipe
@@ -251,6 +252,6 @@ def _optimisers(student: _Student, settings: Imitation) -> list[torch.optim.Opti
         {"params": [value for value in others if value.ndim < 2], "weight_decay": 0.0},
     ]
     return [
-        torch.optim.Muon(matrices, lr=settings.lr, weight_decay=decay, momentum=0.95, adjust_lr_fn="original"),
+        Muon(matrices, settings.lr, decay),
         torch.optim.AdamW(groups, lr=_REST * settings.lr, betas=(0.9, 0.98)),
     ]
