@@ -121,6 +121,7 @@ def _about(predictor: Predictor, settings: LabelSettings, sample: Sample, long: 
         "device": torch.cuda.get_device_name(predictor.device) if on_gpu else "CPU",
         "batch size": settings.batch_size,
         "cores": int(cpu_count()),
+        "vector units": torch.backends.cpu.get_cpu_capability(),
         "threads of the network": torch.get_num_threads(),
         "decoding jobs": settings.n_jobs,
         "files": len(sample.sources),
