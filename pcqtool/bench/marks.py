@@ -12,6 +12,7 @@ import torch
 
 from pcqtool.batch import run
 from pcqtool.batch.decode import decode_all
+from pcqtool.batch.replicas import Promise, Replicas
 from pcqtool.bench.swap import swapped
 from pcqtool.model.predictor import Predictor
 
@@ -78,7 +79,7 @@ def mark(predictor: Predictor, work: Callable[[], object]) -> Marks:
     busy = _Busy(predictor.device)
     before = predictor.model.register_forward_pre_hook(busy.begin)
     after = predictor.model.register_forward_hook(busy.end)
-    log_probs = predictor.log_probs
+    plain_submit = Replicas.submit
 
     def decode(*arguments: Any) -> Generator[Any]:
         pieces = decode_all(*arguments)
@@ -92,12 +93,18 @@ def mark(predictor: Predictor, work: Callable[[], object]) -> Marks:
         finally:
             pieces.close()
 
-    def compute(*arguments: Any) -> Any:
-        with _added(calls):
-            return log_probs(*arguments)
+    def submit(*arguments: Any) -> Promise:
+        with _added(calls):  # a processor computes at once
+            promise = plain_submit(*arguments)
+
+        def wait() -> list[Any]:
+            with _added(calls):  # a GPU may still be computing
+                return promise()
+
+        return wait
 
     try:
-        with swapped(run, "decode_all", decode), swapped(predictor, "log_probs", compute):
+        with swapped(run, "decode_all", decode), swapped(Replicas, "submit", submit):
             started_s = time.perf_counter()
             work()
             whole = time.perf_counter() - started_s

@@ -5,9 +5,11 @@ import time
 import pytest
 
 from pcqtool.batch import decode, run
+from pcqtool.batch.replicas import Replicas
 from pcqtool.bench.contenders import VAD_OFF, pcqtool_end_to_end
 from pcqtool.bench.marks import Marks
 from pcqtool.labelling.settings import LabelSettings
+from pcqtool.labelling.work import Labelling
 
 NAP_S = 0.5
 
@@ -46,6 +48,23 @@ def test_a_run_that_waits_for_the_network_says_so_and_that_its_device_is_busy(sa
     assert 2 * NAP_S <= marks.busy <= marks.network <= marks.whole - marks.decoding
 
 
+def test_what_a_device_computes_while_the_run_decodes_is_not_waited_for(sample, tiny, monkeypatch):
+    monkeypatch.setattr(Labelling, "aside", True)
+    contender = labelled(sample, tiny)
+    slow = decode.Stream.decode
+
+    def nap(stream):
+        time.sleep(NAP_S)
+        return slow(stream)
+
+    monkeypatch.setattr(decode.Stream, "decode", nap)
+    hook = tiny.model.mlcnn.register_forward_hook(lambda *_: time.sleep(NAP_S))
+    marks = contender.run()
+    hook.remove()
+    assert 2 * NAP_S <= marks.busy
+    assert marks.decoding + marks.network <= marks.whole
+
+
 def test_time_between_batches_is_not_the_device_s(sample, tiny, monkeypatch):
     contender = labelled(sample, tiny)
     on_device = tiny._on_device
@@ -62,6 +81,6 @@ def test_time_between_batches_is_not_the_device_s(sample, tiny, monkeypatch):
 def test_nothing_stays_behind(sample, tiny):
     labelled(sample, tiny)
     assert run.decode_all is decode.decode_all
-    assert "log_probs" not in vars(tiny)
+    assert Replicas.submit.__module__ == "pcqtool.batch.replicas"
     assert not tiny.model._forward_hooks
     assert not tiny.model._forward_pre_hooks
