@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from pcqtool.cli import batch, console, moments, options
+from pcqtool.cli import batch, console, moments, options, values
 from pcqtool.errors import SettingsError
 
 RANDOM_KINDS = ("wavlm", "wav2vec2", "hubert")
@@ -50,7 +50,7 @@ def bench(
 
     if random is not None and random not in RANDOM_KINDS:
         raise SettingsError(f"--random is {', '.join(RANDOM_KINDS)}, not {random!r}")
-    size = options.batch_size(batch_size, device)
+    size = values.batch_size(batch_size, device)
     timeout_s = moments.duration_s(timeout, "--timeout")
     settings = LabelSettings(batch_size=size, jobs=jobs, precision=precision, timeout_s=timeout_s)
     sources = batch.sources(inputs, None, None, Shard())

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from pcqtool.cli import console, options
+from pcqtool.cli import console, options, values
 from pcqtool.cli.trainings import Trainings, tell_labels
 from pcqtool.errors import SettingsError
 
@@ -89,13 +89,13 @@ def evaluate(
 
     way = None if protocol is None else find_protocol(protocol)
     chosen = sources([*corpus, *filter(None, [test_corpus])], root or ())
-    renaming, n_jobs = read_map(label_map), options.n_jobs(jobs)
+    renaming, n_jobs = read_map(label_map), values.n_jobs(jobs)
     pool = open_pool(chosen[: len(corpus)], renaming, all_classes)
     if model is not None:
         from pcqtool.training.apply import apply_model
 
         tell_labels(pool)
-        encoders = options.places(encoder_dir, download=True)
+        encoders = values.places(encoder_dir, download=True)
         evaluation = apply_model(model, pool, device, n_jobs, encoders).of_corpora(corpora=pool.describe())
     else:
         from pcqtool.training.recipe import load_recipe

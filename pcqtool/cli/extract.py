@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pcqtool.cli import batch, console, options
+from pcqtool.cli import batch, console, options, values
 
 if TYPE_CHECKING:
     from pcqtool.features.work import Extraction
@@ -75,14 +75,14 @@ def extract(
     from pcqtool.features.settings import FeatureSettings
 
     settings = FeatureSettings(
-        **options.hearing(channels, vad, jobs, max_duration, max_channels, timeout),
+        **values.hearing(channels, vad, jobs, max_duration, max_channels, timeout),
         what=what,
         of=of,
         layer=layer,
     )
     share = Shard.parse(shard)
     found = batch.sources(inputs, files_from, since, share)
-    source = origin(settings, model, encoder, options.places(encoder_dir, download=model is not None))
+    source = origin(settings, model, encoder, values.places(encoder_dir, download=model is not None))
     identity = source.identify()
     provenance = settings.provenance(identity.name, identity.sha256, identity.settings)
     store = Store(out, provenance, settings.columns(), share)
@@ -99,7 +99,7 @@ def extract(
         first, *others = (source.network(each) for each in choose_devices(device))
         names = ", ".join(str(network.device) for network in (first, *others))
         console.debug(f"device: {names}, each segment's {settings.feature} of shape {list(first.shape)}")
-        suited = replace(settings, batch_size=options.batch_size(batch_size, device))
+        suited = replace(settings, batch_size=values.batch_size(batch_size, device))
         return Extraction(first, suited, others)
 
     batch.run(store, found, load, verb="extracted", course=course, json=json)

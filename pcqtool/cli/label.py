@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pcqtool.cli import batch, console, options
+from pcqtool.cli import batch, console, options, values
 
 if TYPE_CHECKING:
     from pcqtool.labelling.work import Labelling
@@ -59,7 +59,7 @@ def label(
     from pcqtool.model.directory import find, read_config, sha256
 
     settings = LabelSettings(
-        **options.hearing(channels, vad, jobs, max_duration, max_channels, timeout),
+        **values.hearing(channels, vad, jobs, max_duration, max_channels, timeout),
         aggregation=aggregation,
         precision=precision,
     )
@@ -81,10 +81,10 @@ def label(
         from pcqtool.model.device import choose_devices
         from pcqtool.model.predictor import Predictor
 
-        encoders = options.places(encoder_dir, download=model is not None)
+        encoders = values.places(encoder_dir, download=model is not None)
         first, *others = (Predictor(directory, each, encoders, precision) for each in choose_devices(device))
         console.debug(f"device: {', '.join(str(predictor.device) for predictor in (first, *others))}")
-        suited = replace(settings, batch_size=options.batch_size(batch_size, device))
+        suited = replace(settings, batch_size=values.batch_size(batch_size, device))
         return Labelling(first, suited, provenance, others)
 
     batch.run(store, found, load, verb="labelled", course=course, json=json)

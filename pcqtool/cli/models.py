@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pcqtool.cli import console, options
+from pcqtool.cli import console, options, values
 from pcqtool.cli.program import Program
 from pcqtool.errors import ModelError
 
@@ -46,7 +46,7 @@ def list_models(
             continue
         bundled = where in directory.available()
         place = "bundled" if bundled else str(where)
-        encoder = _encoder(config, options.places(encoder_dir, download=False))
+        encoder = _encoder(config, values.places(encoder_dir, download=False))
         rows.append((config.name, list(config.labels), config.trained_on, place, encoder))
     columns = ("name", "labels", "trained_on", "where", "encoder")
     if as_json:
@@ -78,7 +78,7 @@ def info(
         "temperature": config.temperature,
         "aggregation": config.aggregation,
         "trained_on": config.trained_on,
-        "encoder": _found(place, config, options.places(encoder_dir, download=False)),
+        "encoder": _found(place, config, values.places(encoder_dir, download=False)),
         "network": config.network,
         "provenance": config.provenance,
         "metrics": _metrics(place / directory.METRICS),

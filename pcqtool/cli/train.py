@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pcqtool.cli import console, options
+from pcqtool.cli import console, options, values
 from pcqtool.cli.trainings import tell_labels
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ def train(
     console.info(f"{pool.name}: {len(utterances)} utterances, {len(fold.validation)} of them for validation")
     if n_done:
         console.info(f"going on after epoch {n_done} of {settings.epochs}")
-    where, n_jobs = choose_device(device), options.n_jobs(jobs)
+    where, n_jobs = choose_device(device), values.n_jobs(jobs)
     with board(tensorboard) as draw:
         with console.counting("segments encoded") as count:
             experiment = Experiment(utterances, settings, where, encoder, teacher, n_jobs, count)

@@ -61,7 +61,7 @@ def test_what_a_device_computes_while_the_run_decodes_is_not_waited_for(sample, 
     hook = tiny.model.mlcnn.register_forward_hook(lambda *_: time.sleep(NAP_S))
     marks = contender.run()
     hook.remove()
-    assert 2 * NAP_S <= marks.busy
+    assert marks.busy >= 2 * NAP_S
     assert marks.decoding + marks.network <= marks.whole
 
 

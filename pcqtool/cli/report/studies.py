@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pcqtool.cli import console, options
+from pcqtool.cli import console, options, values
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -114,7 +114,7 @@ def _set_up(
     from pcqtool.model.device import choose_device
     from pcqtool.report.study import Setting
 
-    return Setting(corpus, utterances, chosen, folds, choose_device(device), teacher, options.n_jobs(jobs))
+    return Setting(corpus, utterances, chosen, folds, choose_device(device), teacher, values.n_jobs(jobs))
 
 
 def _study(
