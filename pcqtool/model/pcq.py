@@ -15,8 +15,9 @@ from pcqtool.audio.spectrogram import Spectrogram, SpectrogramSettings
 from pcqtool.errors import ModelError
 from pcqtool.model.attention import TimeAttention, within
 from pcqtool.model.csq import CSQ
-from pcqtool.model.encoders import EncoderConfig, build
+from pcqtool.model.encoders import EncoderConfig, MiniEncoder, build
 from pcqtool.model.mlcnn import MLCNN
+from pcqtool.model.padding import spare
 
 
 @dataclass(frozen=True)
@@ -152,7 +153,10 @@ class PCQ(nn.Module):
 
     def perceive(self, waves: Tensor, n_samples: Tensor | None = None) -> Inputs:
         """Compute what nothing is learnt for: the front ends, and the hidden states of an encoder frozen as a whole."""
-        return Inputs(self.level(waves), self.hear(waves), self.share(n_samples, waves.shape[1]))
+        share = self.share(n_samples, waves.shape[1])
+        if n_samples is None or waves.device.type != "cpu":  # a GPU is quicker with one shape for all
+            return Inputs(self.level(waves), self.hear(waves), share)
+        return Inputs(self.normalise(self._spectrum(waves, n_samples)), self._hear(waves, n_samples), share)
 
     def level(self, waves: Tensor) -> Tensor:
         """Compute the normalised spectrogram ``(B, 1, H, W)``."""
@@ -175,6 +179,24 @@ class PCQ(nn.Module):
             return heard
         with torch.no_grad():
             return torch.stack(self.encoder.hidden_states(heard), dim=1)
+
+    def _spectrum(self, waves: Tensor, n_samples: Tensor) -> Tensor:
+        """Compute what ``spectrum`` does; a window that hears nothing but padding is at the floor."""
+        settings = self.config.spectrogram
+        step = settings.hop * self.config.pool[0]
+        n_steps, reach = waves.shape[1] // step, settings.n_fft // 2
+        return spare(self.spectrum, waves, n_samples, step, n_steps, reach, settings.floor_db)
+
+    def _hear(self, waves: Tensor, n_samples: Tensor) -> Tensor | None:
+        """Compute what ``hear`` does; of an encoder whose frames depend on what is near, not those that are masked."""
+        encoder, masked = self.encoder, self.config.mask_padding and not self.config.queried
+        if not (isinstance(encoder, MiniEncoder) and encoder.config.frozen and masked):
+            return self.hear(waves)
+
+        def states(cut: Tensor) -> Tensor:
+            return torch.stack(encoder.hidden_states(encoder.front_end(cut)), dim=1)
+
+        return spare(states, waves, n_samples, encoder.step, encoder.count_frames(waves.shape[1]), encoder.reach, 0.0)
 
     def frames(self, heard: Tensor | None) -> Tensor | None:
         """Compute the encoder's output ``(B, T, D)`` from what ``hear`` gives."""

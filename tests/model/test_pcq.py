@@ -12,7 +12,7 @@ from torch import Tensor
 from pcqtool.audio.spectrogram import Spectrogram, SpectrogramSettings
 from pcqtool.errors import ModelError
 from pcqtool.model.encoders import EncoderConfig
-from pcqtool.model.pcq import PCQ, PCQConfig
+from pcqtool.model.pcq import PCQ, Inputs, PCQConfig
 
 Network = Callable[..., PCQ]
 LABELS = ("anger", "happiness", "neutral", "sadness")
@@ -175,6 +175,25 @@ def test_masked_padding_is_the_same_in_every_batch(network: Network, waves: Tens
         whole = model(waves, LENGTHS).logits
         alone = torch.cat([model(waves[i : i + 1], LENGTHS[i : i + 1]).logits for i in range(8)])
     torch.testing.assert_close(whole, alone, atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize(
+    "changes", [{"csq": False}, {"csq": True}, {"csq": False, "cnn": False}, {"csq": False, "mask_padding": False}]
+)
+@pytest.mark.parametrize("architecture", [{}, {"n_blocks": 1, "kernel": 9}])
+def test_padding_that_is_not_computed_is_not_missed(
+    waves: Tensor, architecture: dict[str, int], changes: dict[str, bool]
+) -> None:
+    encoder = EncoderConfig("mini", architecture, layers=(0, 1), frozen=True, join=True)
+    settings: dict[str, Any] = {"mask_padding": True, "pool": (8, 4)} | changes
+    model = settled(PCQ(PCQConfig(LABELS, hidden=(16,), encoder=encoder, **settings)), waves)
+    ends = torch.tensor([17, 639, 640, 641, 9000, 12799, 12800, 12801, 20480, 30000, 44159, 44160, 47999, 48000])
+    segments = waves[:5].repeat(3, 1)[: len(ends)] * (torch.arange(48000) < ends[:, None])
+    with torch.inference_mode():
+        share = model.share(ends, 48000)
+        whole = model.judge(Inputs(model.level(segments), model.hear(segments), share))
+        torch.testing.assert_close(model(segments, ends).logits, whole.logits, atol=1e-5, rtol=1e-5)
+    assert whole.logits.std(dim=0).min() > 1e-3
 
 
 def test_without_the_spectrogram_branch_the_mean_frame_is_all(network: Network, waves: Tensor) -> None:

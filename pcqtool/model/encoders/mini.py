@@ -77,13 +77,21 @@ class Block(nn.Module):
 
 
 class MiniEncoder(Encoder):
-    """Log-mel frames, a stem, then residual blocks; every block is a layer."""
+    """Log-mel frames, a stem, then residual blocks; every block is a layer.
+
+    Attributes:
+        step: samples from one frame to the next.
+        reach: samples behind a recording on which the frames up to its end depend.
+    """
+
+    step = 4 * HOP
 
     def __init__(self, config: EncoderConfig) -> None:
         super().__init__(config)
         sizes = MiniArchitecture(**config.architecture)
         self.dim = sizes.dim
         self.n_layers = sizes.n_blocks
+        self.reach = (sizes.n_blocks * (sizes.kernel // 2) + 1) * self.step  # the stem looks less than a frame ahead
         self.mel = LogMel(sizes.n_mels)
         self.stem = Stem(sizes.n_mels, sizes.dim)
         self.blocks = nn.ModuleList(Block(sizes.dim, sizes.kernel, sizes.expansion) for _ in range(sizes.n_blocks))
