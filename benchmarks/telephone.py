@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from pcqtool.audio.codecs import CODECS, transmit
 from pcqtool.corpora import registry
-from pcqtool.model.encoders.pretrained import load_unchanging
+from pcqtool.model.encoders.pretrained import load_pretrained
 from pcqtool.training.data import SegmentSet
 from pcqtool.training.experiment import Experiment
 from pcqtool.training.features import keep_states
@@ -66,8 +66,8 @@ def main() -> None:
     experiment = Experiment(utterances, recipe, device, encoder, teacher, torch.get_num_threads())
     heard = {name: play(experiment.data, len(utterances), condition) for name, condition in CONDITIONS.items()}
     if encoder is not None and experiment.data.states is not None:
-        fixed = load_unchanging(encoder, experiment.config.encoder)
-        heard = {name: replace(data, states=keep_states(fixed, data, device)) for name, data in heard.items()}
+        frozen = load_pretrained(encoder, experiment.config.encoder.layers, frozen=True)
+        heard = {name: replace(data, states=keep_states(frozen, data, device)) for name, data in heard.items()}
     probabilities = {name: np.zeros((len(utterances), len(experiment.labels))) for name in heard}
     for fold in PROTOCOLS["loso"].folds(utterances, options.seed, recipe.validating()):
         trained = experiment.train(fold, options.seed)

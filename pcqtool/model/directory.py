@@ -157,9 +157,9 @@ def _held(model: PCQ, config: ModelConfig) -> dict[str, Tensor]:
     weights = learned(model)
     if config.encoder_source is None:
         return weights
-    from pcqtool.model.foreign import is_foreign
+    from pcqtool.model.foreign import PREFIX
 
-    return {name: tensor for name, tensor in weights.items() if not is_foreign(name)}
+    return {name: tensor for name, tensor in weights.items() if not name.startswith(PREFIX)}
 
 
 def _build(path: Path, config: ModelConfig) -> PCQ:

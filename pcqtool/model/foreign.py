@@ -12,7 +12,6 @@ from torch import Tensor
 from pcqtool.errors import ModelError
 from pcqtool.model.config import EncoderSource, ModelConfig
 from pcqtool.model.encoders import EncoderConfig, PretrainedEncoder
-from pcqtool.model.encoders.lora import is_adaptation
 from pcqtool.model.pcq import PCQ
 from pcqtool.model.places import WEIGHTS, Places, remedy
 from pcqtool.model.weights import learned, reading, to_half
@@ -24,11 +23,6 @@ _NEVER_USED = "masked_spec_embed"  # what pre-training puts in place of masked f
 _POSITIONS = "embed_positions.weight"  # Whisper's, of which the first ones are used
 _ABOVE = ("", "encoder.", "model.encoder.", "wavlm.", "wav2vec2.", "hubert.")  # a whole checkpoint, or under a head
 _OLDER = {"parametrizations.weight.original0": "weight_g", "parametrizations.weight.original1": "weight_v"}
-
-
-def is_foreign(name: str) -> bool:
-    """Tell by its name in ``PCQ`` whether a tensor is the encoder's own, and not what was learnt of it."""
-    return name.startswith(PREFIX) and not is_adaptation(name)
 
 
 def name_encoder(model: PCQ, name: str) -> EncoderSource:
@@ -74,8 +68,7 @@ def used(encoder: PretrainedEncoder) -> dict[str, Tensor]:
     Raises:
         ModelError: if one does not fit into half precision.
     """
-    weights = learned(encoder.model)
-    return to_half({name: weights[name] for name in weights if name != _NEVER_USED and not is_adaptation(name)})
+    return to_half({name: tensor for name, tensor in learned(encoder.model).items() if name != _NEVER_USED})
 
 
 def digest(tensors: Mapping[str, Tensor]) -> str:

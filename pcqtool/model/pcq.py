@@ -96,8 +96,8 @@ class Inputs(NamedTuple):
 
     Attributes:
         level: ``(B, 1, H, W)``, the normalised spectrogram.
-        heard: what the encoder's front end gives; or of a frozen encoder the hidden states ``(B, S, T, D)`` that
-            training never changes; or ``None`` without an encoder.
+        heard: what the encoder's front end gives; of a frozen encoder its hidden states ``(B, S, T, D)``; or ``None``
+            without an encoder.
         share: ``(B,)``, the share of each segment that is recording and not padding, or ``None`` if padding counts too.
     """
 
@@ -152,7 +152,7 @@ class PCQ(nn.Module):
         return self.judge(self.perceive(waves, n_samples))
 
     def perceive(self, waves: Tensor, n_samples: Tensor | None = None) -> Inputs:
-        """Compute what nothing is learnt for: the front ends, and the hidden states of an encoder frozen as a whole."""
+        """Compute what nothing is learnt for: the front ends, and the hidden states of a frozen encoder."""
         share = self.share(n_samples, waves.shape[1])
         if n_samples is None or waves.device.type != "cpu":  # a GPU is quicker with one shape for all
             return Inputs(self.level(waves), self.hear(waves), share)
@@ -175,7 +175,7 @@ class PCQ(nn.Module):
         if self.encoder is None:
             return None
         heard = self.encoder.front_end(waves)
-        if not self.config.encoder.frozen or self.config.encoder.adapted:
+        if not self.config.encoder.frozen:
             return heard
         with torch.no_grad():
             return torch.stack(self.encoder.hidden_states(heard), dim=1)
@@ -202,7 +202,8 @@ class PCQ(nn.Module):
         """Compute the encoder's output ``(B, T, D)`` from what ``hear`` gives."""
         if self.encoder is None or heard is None:
             return None
-        frames: Tensor = self.encoder.resume(heard) if heard.ndim == 4 else self.encoder(heard)
+        frozen = self.config.encoder.frozen
+        frames: Tensor = self.encoder.combine(heard.unbind(1)) if frozen else self.encoder(heard)
         return frames
 
     def share(self, n_samples: Tensor | None, length: int) -> Tensor | None:

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from pcqtool.corpora.pool import Pool
-from pcqtool.model.encoders.pretrained import load_unchanging
+from pcqtool.model.encoders.pretrained import load_pretrained
 from pcqtool.training.crossval import FoldResult
 from pcqtool.training.data import build_segments
 from pcqtool.training.evaluation import Evaluation
@@ -56,8 +56,8 @@ class CrossExperiment(Experiment):
         self.test_data = build_segments(self.test_utterances, 0, recipe.views, recipe.seed, n_jobs)
         encoding = self.config.encoder
         if encoder is not None and encoding.frozen and recipe.cache:
-            fixed = load_unchanging(encoder, encoding)
-            self.test_data = replace(self.test_data, states=keep_states(fixed, self.test_data, device, on_states))
+            frozen = load_pretrained(encoder, encoding.layers, frozen=True)
+            self.test_data = replace(self.test_data, states=keep_states(frozen, self.test_data, device, on_states))
 
     def judge(self, trained: Trained, utterances: Sequence[int]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Give probabilities ``(U, L)`` of utterances of the test part, calibrated and without the temperature."""

@@ -17,7 +17,7 @@ from pcqtool.errors import CorpusError, ModelError, SettingsError
 from pcqtool.labels import in_order
 from pcqtool.model.directory import ModelConfig, network
 from pcqtool.model.encoders import Encoder, MiniEncoder
-from pcqtool.model.encoders.pretrained import load_pretrained, load_unchanging
+from pcqtool.model.encoders.pretrained import load_pretrained
 from pcqtool.model.pcq import PCQ, PCQConfig
 from pcqtool.training.adapt import speaker_offsets
 from pcqtool.training.calibration import fit_temperature
@@ -31,8 +31,6 @@ from pcqtool.training.recipe import Recipe
 from pcqtool.training.splits import Fold
 from pcqtool.training.teacher import Teacher, hear_teacher, mean_frames, teach
 from pcqtool.training.views import ViewSettings
-
-_CHOSEN = ("frozen", "join", "adapted", "rank")  # of an encoder's settings; its kind and architecture are its own
 
 
 @dataclass(frozen=True)
@@ -118,8 +116,8 @@ class Experiment:
         self.data = self._segments(recipe.views, n_jobs)
         encoding = self.config.encoder
         if encoder is not None and encoding.frozen and recipe.cache:
-            fixed = load_unchanging(encoder, encoding)
-            self.data = replace(self.data, states=keep_states(fixed, self.data, device, on_states))
+            frozen = load_pretrained(encoder, encoding.layers, frozen=True)
+            self.data = replace(self.data, states=keep_states(frozen, self.data, device, on_states))
         if encoder is None or self.data.states is not None:  # else the encoder, which is tuned, takes the time
             self.data = replace(self.data, spectra=keep_spectra(PCQ(self.config).to(device), self.data))
         self._teacher: Teacher | None = None
@@ -138,10 +136,10 @@ class Experiment:
     def _adapt(self) -> None:
         """Take speakers' offsets off the encoder's frames and the teacher's means."""
         states = self.data.states
-        if states is None or self.config.encoder.adapted:
+        if states is None:
             raise SettingsError(
                 f"recipe {self.recipe.name} cannot be adapted to speakers",
-                "That needs a pre-trained --encoder that is frozen, without adapted blocks, and cache = true.",
+                "That needs a frozen pre-trained --encoder, and cache = true.",
             )
         means = mean_frames(states, self.data, range(states.shape[1]))
         offsets = speaker_offsets(means, self.data, self.utterances).reshape(-1, states.shape[1], states.shape[3])
@@ -214,8 +212,7 @@ class Experiment:
     def _encoder(self, train: Sequence[int], recipe: Recipe, on_epoch: Callable[[int, float], None]) -> Encoder | None:
         config = self.config.encoder
         if self.encoder is not None:
-            torch.manual_seed(recipe.seed)  # adapted blocks begin at random
-            return load_pretrained(self.encoder, config.layers, **{name: getattr(config, name) for name in _CHOSEN})
+            return load_pretrained(self.encoder, config.layers, config.frozen, config.join)
         if self._teacher is None or self._teacher.model is None:
             return None
         learn = keep_imitated if recipe.cache else imitate
@@ -255,7 +252,7 @@ def _network(labels: tuple[str, ...], recipe: Recipe, encoder: str | None) -> PC
     if encoder is not None:
         settings = dict(entries.get("encoder", {}))
         layers = tuple(settings.pop("layers", (-1,)))
-        wanted = {name: settings[name] for name in _CHOSEN if name in settings}
+        wanted = {name: settings[name] for name in ("frozen", "join") if name in settings}
         entries["encoder"] = vars(load_pretrained(encoder, layers, **wanted).config)
     try:
         config = network(ModelConfig(recipe.name, labels, entries))

@@ -12,7 +12,6 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from pcqtool.errors import TrainingError
-from pcqtool.model.encoders.lora import is_adaptation
 from pcqtool.model.pcq import PCQ, Inputs
 from pcqtool.training.loss import Loss, mixed_loss
 from pcqtool.training.optimiser import lr_factor, make_optimiser
@@ -121,11 +120,11 @@ class Learner:
 
 
 def learnt(model: PCQ) -> dict[str, Tensor]:
-    """Give a network's state without a frozen encoder's own weights."""
+    """Give a network's state without the weights of a frozen encoder."""
     frozen = model.config.encoder.frozen
     state: dict[str, Tensor] = model.state_dict()
     return {name: value for name, value in state.items() if not (frozen and _is_encoders(name))}
 
 
 def _is_encoders(name: str) -> bool:
-    return name.startswith("encoder.") and name != "encoder.mix" and not is_adaptation(name)
+    return name.startswith("encoder.") and name != "encoder.mix"

@@ -28,7 +28,7 @@ def choose_precision(wanted: str, device: torch.device, model: PCQ) -> torch.dty
         chosen: torch.dtype = getattr(torch, wanted)
         return chosen
     encoder = model.config.encoder
-    if encoder.kind in ("none", "mini") or (encoder.frozen and not encoder.adapted):
+    if encoder.kind in ("none", "mini") or encoder.frozen:
         return torch.float32
     if is_fast_in_bfloat16(device):
         return torch.bfloat16

@@ -112,29 +112,6 @@ def test_the_directory_holds_what_is_ours_and_the_hash_of_the_rest(borrowing_mod
     assert entries["encoder_source"] == {"name": "some/whisper", "sha256": hashed.hexdigest()}
 
 
-def test_what_adapted_blocks_have_learnt_is_ours(tiny_whisper: Path, waves: Tensor, tmp_path: Path) -> None:
-    encoder = load_pretrained(tiny_whisper, (2,), frozen=True, adapted=1, rank=2)
-    with torch.no_grad():
-        for parameter in encoder.parameters():
-            if parameter.requires_grad:
-                parameter.copy_(torch.randn_like(parameter).half())
-    model = PCQ(PCQConfig(("a", "b"), channels=(4, 8), pool=(4, 4), hidden=(), encoder=encoder.config)).eval()
-    model.encoder = encoder
-    plain = PCQ(replace(model.config, encoder=replace(encoder.config, adapted=0)))
-    plain.encoder = load_pretrained(tiny_whisper, (2,), frozen=True)
-    source = name_encoder(model, "some/whisper")
-    assert source == name_encoder(plain, "some/whisper")
-    save(tmp_path, ModelConfig("m", ("a", "b"), describe(model.config), encoder_source=source), model, {}, "")
-    stored = load_file(tmp_path / "model.safetensors")
-    ours = [name for name in stored if name.startswith("encoder.")]
-    assert len(ours) == 12
-    assert all(name.endswith((".down", ".up")) for name in ours)
-    again, _ = load(tmp_path, at(tiny_whisper))
-    assert all(torch.equal(again.state_dict()[name], model.state_dict()[name]) for name in ours)
-    frames = encoder(encoder.front_end(waves))
-    torch.testing.assert_close(again.encoder(again.encoder.front_end(waves)), frames, atol=1e-2, rtol=1e-2)
-
-
 def test_the_models_hash_covers_the_encoders(place: Path) -> None:
     before = sha256(place)
     edit(place, encoder_source={"name": "some/whisper", "sha256": "1" * 64})

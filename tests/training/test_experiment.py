@@ -7,7 +7,6 @@ import pytest
 import torch
 
 from pcqtool.errors import CorpusError, ModelError, SettingsError
-from pcqtool.model.encoders.pretrained import load_pretrained
 from pcqtool.training import experiment as experiment_module
 from pcqtool.training.calibration import fit_temperature
 from pcqtool.training.data import build_segments
@@ -163,31 +162,3 @@ def test_refitting_learns_from_the_validation_part_too(utterances, toy_recipe, f
     assert torch.equal(unchanged, twice.model.classifier[1].weight)
     again.targets[list(fold.validation)] = 0
     assert not torch.equal(again.train(fold, 1).model.classifier[1].weight, unchanged)
-
-
-ADAPTED = {"layers": [1, 2], "join": True, "frozen": True, "adapted": 1, "rank": 2}
-
-
-def test_adapted_blocks_learn_and_the_encoder_stays(utterances, toy_recipe, fold, tiny_whisper, monkeypatch, tmp_path):
-    monkeypatch.setenv("PCQTOOL_CACHE", str(tmp_path))
-    recipe = toy_recipe(ADAPTED, epochs=2, encoder_lr=1e-2, precision="float32")
-    kept = Experiment(utterances, recipe, CPU, str(tiny_whisper))
-    assert kept.data.states.shape[1] == 1
-    trained = kept.train(fold, 1)
-    encoder = load_pretrained(tiny_whisper, (1, 2), frozen=True)
-    learnt = trained.model.encoder.model.state_dict()
-    for name, value in encoder.model.state_dict().items():
-        assert torch.equal(learnt[name], value)
-    ups = [value for name, value in learnt.items() if name.endswith(".up")]
-    assert len(ups) == 6
-    assert all(up.any() for up in ups)
-    again = kept.train(fold, 1)
-    assert all(torch.equal(value, again.model.state_dict()[name]) for name, value in trained.model.state_dict().items())
-    computed = Experiment(utterances, replace(recipe, cache=False), CPU, str(tiny_whisper)).train(fold, 1)
-    assert computed.best.validation_loss == pytest.approx(trained.best.validation_loss, abs=0.02)
-
-
-def test_adapted_blocks_are_not_for_adaptation_to_speakers(utterances, toy_recipe, tiny_whisper, monkeypatch, tmp_path):
-    monkeypatch.setenv("PCQTOOL_CACHE", str(tmp_path))
-    with pytest.raises(SettingsError, match="adapted to speakers"):
-        Experiment(utterances, toy_recipe(ADAPTED), CPU, str(tiny_whisper), adapt=True)

@@ -12,7 +12,6 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from pcqtool.errors import ModelError
-from pcqtool.model.encoders.lora import is_adaptation
 
 KINDS = ("none", "mini", "wavlm", "wav2vec2", "hubert", "whisper")
 
@@ -28,8 +27,6 @@ class EncoderConfig:
             several are normalised, and mixed with learned weights or joined.
         frozen: not trained.
         join: put the frames of several layers side by side instead of mixing them.
-        adapted: number of a frozen encoder's blocks, from the highest in use down, that learn a low-rank change.
-        rank: of that change.
     """
 
     kind: str = "none"
@@ -37,8 +34,6 @@ class EncoderConfig:
     layers: tuple[int, ...] = (-1,)
     frozen: bool = False
     join: bool = False
-    adapted: int = 0
-    rank: int = 16
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
@@ -47,10 +42,6 @@ class EncoderConfig:
             raise ModelError(f"an encoder's architecture is a table of settings, not {self.architecture!r}")
         if type(self.join) is not bool or type(self.frozen) is not bool:
             raise ModelError("an encoder's join and frozen are true or false")
-        if type(self.adapted) is not int or type(self.rank) is not int or self.adapted < 0 or self.rank < 1:
-            raise ModelError("an encoder's adapted is 0 or more blocks, its rank 1 or more")
-        if self.adapted and (self.kind != "whisper" or not self.frozen):
-            raise ModelError("only a frozen encoder of kind whisper can have adapted blocks")
         if not self.layers or not all(type(layer) is int for layer in self.layers):
             raise ModelError(f"an encoder needs the numbers of one or more layers to be read, not {self.layers!r}")
 
@@ -72,9 +63,9 @@ class Encoder(nn.Module, ABC):
             self.mix = nn.Parameter(torch.zeros(len(config.layers)))
 
     def freeze(self) -> Self:
-        """Fix all weights but those of the mix and of adapted blocks' changes, in evaluation mode."""
+        """Fix all weights but those of the mix, in evaluation mode."""
         for name, parameter in self.named_parameters():
-            parameter.requires_grad_(parameter.requires_grad and (name == "mix" or is_adaptation(name)))
+            parameter.requires_grad_(parameter.requires_grad and name == "mix")
         return self.eval()
 
     def train(self, mode: bool = True) -> Self:
@@ -96,21 +87,6 @@ class Encoder(nn.Module, ABC):
             raise ModelError(f"the encoder has hidden states 0 to {self.n_layers}, no {bad[0]}")
         return tuple(layer % count for layer in self.config.layers)
 
-    def kept_layers(self) -> tuple[int, ...]:
-        """Give the hidden states of a frozen encoder that training never changes, and ``resume`` goes on from.
-
-        Raises:
-            ModelError: if there is no such layer, or one that is used lies below the adapted blocks.
-        """
-        indices = self.layer_indices()
-        if not self.config.adapted:
-            return indices
-        below = max(indices) - self.config.adapted
-        if not 0 <= below <= min(indices):
-            n = self.config.adapted
-            raise ModelError(f"an encoder of {n} adapted blocks has no layers {list(self.config.layers)}")
-        return (below,)
-
     @property
     def width(self) -> int:
         """Length of a frame that ``forward`` gives."""
@@ -126,14 +102,9 @@ class Encoder(nn.Module, ABC):
 
     def forward(self, heard: Tensor) -> Tensor:
         """Compute one sequence of frames of what the front end gives."""
-        fixed = self.config.frozen and not self.config.adapted
-        with torch.set_grad_enabled(torch.is_grad_enabled() and not fixed):
+        with torch.set_grad_enabled(torch.is_grad_enabled() and not self.config.frozen):
             states = self.hidden_states(heard)
         return self.combine(states)
-
-    def resume(self, kept: Tensor) -> Tensor:
-        """Compute the frames of a frozen encoder from its hidden states ``(B, S, T, dim)`` named by ``kept_layers``."""
-        return self.combine(kept.unbind(1))
 
     def combine(self, states: Sequence[Tensor]) -> Tensor:
         """Make frames ``(B, T, width)`` of hidden states: the only one, or several normalised ones, mixed or joined."""

@@ -11,12 +11,11 @@ from torch.nn import functional
 
 from pcqtool.model.encoders.base import Encoder, EncoderConfig
 from pcqtool.model.encoders.logmel import LogMel
-from pcqtool.model.encoders.lora import adapt, merge
 from pcqtool.model.encoders.quick import quicken
 from pcqtool.model.encoders.stock import build_stock, read_stock
 from pcqtool.model.encoders.whisper import WHISPER_FRAMES, cut_positions
 
-__all__ = ["WHISPER_FRAMES", "PretrainedEncoder", "load_pretrained", "load_unchanging"]
+__all__ = ["WHISPER_FRAMES", "PretrainedEncoder", "load_pretrained"]
 
 _VARIANCE_EPS = 1e-7  # of transformers' Wav2Vec2FeatureExtractor
 
@@ -44,8 +43,6 @@ class PretrainedEncoder(Encoder):
             settings.apply_spec_augment = False
             settings.layerdrop = 0.0
         _cut_layers(self.model if is_whisper else self.model.encoder, max(self.layer_indices()), self.n_layers)
-        if config.adapted:
-            adapt(self._adapted_blocks(), config.rank)
 
     def front_end(self, waves: Tensor) -> Tensor:
         """Compute Whisper's log-mel frames, or standardise the waves where the encoder wants that."""
@@ -59,58 +56,24 @@ class PretrainedEncoder(Encoder):
         output = self.model(heard.to(self.model.dtype), output_hidden_states=True)
         return [output.hidden_states[index].to(heard.dtype) for index in self.layer_indices()]
 
-    def resume(self, kept: Tensor) -> Tensor:
-        """Go on from what lies below the adapted blocks, where there are any."""
-        if not self.config.adapted:
-            return super().resume(kept)
-        (below,) = self.kept_layers()
-        states = {below: kept[:, 0]}
-        for number, block in enumerate(self._adapted_blocks(), below + 1):
-            states[number] = block(states[number - 1], None)
-        return self.combine([states[index] for index in self.layer_indices()])
-
-    def _adapted_blocks(self) -> nn.ModuleList:
-        (below,) = self.kept_layers()
-        blocks: nn.ModuleList = self.model.layers[below:]
-        return blocks
-
     def prepare(self, dtype: torch.dtype) -> None:
         """Take the quicker ways, and compute in another precision; its frames stay in that of what it hears."""
-        merge(self.model)
         quicken(self.model)
         self.model.to(dtype)
 
 
 def load_pretrained(
-    source: str | Path, layers: tuple[int, ...] = (-1,), frozen: bool = False, **settings: Any
+    source: str | Path, layers: tuple[int, ...] = (-1,), frozen: bool = False, join: bool = False
 ) -> PretrainedEncoder:
     """Load an encoder with its weights from a directory or, given an id, from the Hugging Face Hub; it is evaluating.
-
-    Args:
-        source: the directory or the id.
-        layers: the hidden states that are used.
-        frozen: whether it is not trained.
-        **settings: others of ``EncoderConfig``, but for its kind and architecture.
 
     Raises:
         ModelError: if it cannot be found, reached or used, or if weights are missing.
     """
     model, architecture = read_stock(source)
-    config = EncoderConfig(model.config.model_type, architecture, tuple(layers), frozen, **settings)
+    config = EncoderConfig(model.config.model_type, architecture, tuple(layers), frozen, join)
     encoder = PretrainedEncoder(config, model).eval()
     return encoder.freeze() if frozen else encoder
-
-
-def load_unchanging(source: str | Path, config: EncoderConfig) -> PretrainedEncoder:
-    """Load what training never changes of a frozen encoder: all of it, or what lies below its adapted blocks.
-
-    Raises:
-        ModelError: as ``load_pretrained``.
-    """
-    layers = config.layers
-    if config.adapted:
-        layers = load_pretrained(source, layers, frozen=True, adapted=config.adapted).kept_layers()
-    return load_pretrained(source, layers, frozen=True)
 
 
 def _cut_layers(stack: Any, top: int, n_layers: int) -> None:
