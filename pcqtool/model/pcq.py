@@ -15,7 +15,7 @@ from pcqtool.audio.spectrogram import Spectrogram, SpectrogramSettings
 from pcqtool.errors import ModelError
 from pcqtool.model.attention import TimeAttention, within
 from pcqtool.model.csq import CSQ
-from pcqtool.model.encoders import EncoderConfig, MiniEncoder, build
+from pcqtool.model.encoders import EncoderConfig, build
 from pcqtool.model.mlcnn import MLCNN
 from pcqtool.model.padding import spare
 
@@ -153,50 +153,39 @@ class PCQ(nn.Module):
 
     def perceive(self, waves: Tensor, n_samples: Tensor | None = None) -> Inputs:
         """Compute what nothing is learnt for: the front ends, and the hidden states of a frozen encoder."""
-        share = self.share(n_samples, waves.shape[1])
-        if n_samples is None or waves.device.type != "cpu":  # a GPU is quicker with one shape for all
-            return Inputs(self.level(waves), self.hear(waves), share)
-        return Inputs(self.normalise(self._spectrum(waves, n_samples)), self._hear(waves, n_samples), share)
+        spared = n_samples if waves.device.type == "cpu" else None  # a GPU is quicker with one shape for all
+        level, heard = self.normalise(self.spectrum(waves, spared)), self.hear(waves, spared)
+        return Inputs(level, heard, self.share(n_samples, waves.shape[1]))
 
     def level(self, waves: Tensor) -> Tensor:
         """Compute the normalised spectrogram ``(B, 1, H, W)``."""
         return self.normalise(self.spectrum(waves))
 
-    def spectrum(self, waves: Tensor) -> Tensor:
-        """Compute the spectrogram with its frames and bins averaged, ``(B, 1, H, W)`` in dB."""
-        return functional.avg_pool2d(self.spectrogram(waves).unsqueeze(1), self.config.pool)
+    def spectrum(self, waves: Tensor, n_samples: Tensor | None = None) -> Tensor:
+        """Compute the spectrogram with its frames and bins averaged, ``(B, 1, H, W)`` in dB.
 
-    def normalise(self, spectrum: Tensor) -> Tensor:
-        """Bring a spectrogram in dB to the training data's zero mean and unit variance."""
-        return (spectrum - self.config.mean_db) / self.config.sd_db
-
-    def hear(self, waves: Tensor) -> Tensor | None:
-        """Compute what the encoder's part of the network begins with."""
-        if self.encoder is None:
-            return None
-        heard = self.encoder.front_end(waves)
-        if not self.config.encoder.frozen:
-            return heard
-        with torch.no_grad():
-            return torch.stack(self.encoder.hidden_states(heard), dim=1)
-
-    def _spectrum(self, waves: Tensor, n_samples: Tensor) -> Tensor:
-        """Compute what ``spectrum`` does; a window that hears nothing but padding is at the floor."""
+        With ``n_samples`` ``(B,)``, the padding behind them, which lies at the floor, is not computed.
+        """
+        if n_samples is None:
+            return functional.avg_pool2d(self.spectrogram(waves).unsqueeze(1), self.config.pool)
         settings = self.config.spectrogram
         step = settings.hop * self.config.pool[0]
         n_steps, reach = waves.shape[1] // step, settings.n_fft // 2
         return spare(self.spectrum, waves, n_samples, step, n_steps, reach, settings.floor_db)
 
-    def _hear(self, waves: Tensor, n_samples: Tensor) -> Tensor | None:
-        """Compute what ``hear`` does; of an encoder whose frames depend on what is near, not those that are masked."""
-        encoder, masked = self.encoder, self.config.mask_padding and not self.config.queried
-        if not (isinstance(encoder, MiniEncoder) and encoder.config.frozen and masked):
-            return self.hear(waves)
+    def normalise(self, spectrum: Tensor) -> Tensor:
+        """Bring a spectrogram in dB to the training data's zero mean and unit variance."""
+        return (spectrum - self.config.mean_db) / self.config.sd_db
 
-        def states(cut: Tensor) -> Tensor:
-            return torch.stack(encoder.hidden_states(encoder.front_end(cut)), dim=1)
-
-        return spare(states, waves, n_samples, encoder.step, encoder.count_frames(waves.shape[1]), encoder.reach, 0.0)
+    def hear(self, waves: Tensor, n_samples: Tensor | None = None) -> Tensor | None:
+        """Compute what the encoder's part of the network begins with; with ``n_samples``, no padding that is masked."""
+        if self.encoder is None:
+            return None
+        if not self.config.encoder.frozen:
+            return self.encoder.front_end(waves)
+        masked = self.config.mask_padding and not self.config.queried
+        with torch.no_grad():
+            return self.encoder.states(waves, n_samples if masked else None)
 
     def frames(self, heard: Tensor | None) -> Tensor | None:
         """Compute the encoder's output ``(B, T, D)`` from what ``hear`` gives."""

@@ -87,8 +87,7 @@ def _compute(
     for start in range(0, len(data.samples), _BATCH):
         rows = np.arange(start, min(start + _BATCH, len(data.samples)))
         with torch.inference_mode():
-            heard = encoder.front_end(torch.from_numpy(data.waves(rows)).to(device))
-            states = torch.stack(encoder.hidden_states(heard), dim=1)
+            states = encoder.states(torch.from_numpy(data.waves(rows)).to(device))
             if n_frames is not None:
                 states = functional.adaptive_avg_pool2d(states, (n_frames, states.shape[3]))
             states = states.half().cpu()

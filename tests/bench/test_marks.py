@@ -21,6 +21,16 @@ def labelled(sample, predictor):
     return contender
 
 
+def nap_at_decoding(monkeypatch):
+    plain = decode.Stream.decode
+
+    def nap(stream):
+        time.sleep(NAP_S)
+        return plain(stream)
+
+    monkeypatch.setattr(decode.Stream, "decode", nap)
+
+
 def test_shares_are_of_the_run_and_the_rest_is_rows_and_tables():
     marks = Marks(whole=10.0, decoding=1.0, network=6.0, busy=5.0)
     assert marks.busy_share == 0.5
@@ -29,13 +39,7 @@ def test_shares_are_of_the_run_and_the_rest_is_rows_and_tables():
 
 def test_a_run_that_waits_for_decoding_says_so(sample, tiny, monkeypatch):
     contender = labelled(sample, tiny)
-    slow = decode.Stream.decode
-
-    def nap(stream):
-        time.sleep(NAP_S)
-        return slow(stream)
-
-    monkeypatch.setattr(decode.Stream, "decode", nap)
+    nap_at_decoding(monkeypatch)
     marks = contender.run()
     assert 0.9 * NAP_S <= marks.decoding <= marks.whole - marks.network
 
@@ -51,13 +55,7 @@ def test_a_run_that_waits_for_the_network_says_so_and_that_its_device_is_busy(sa
 def test_what_a_device_computes_while_the_run_decodes_is_not_waited_for(sample, tiny, monkeypatch):
     monkeypatch.setattr(Labelling, "aside", True)
     contender = labelled(sample, tiny)
-    slow = decode.Stream.decode
-
-    def nap(stream):
-        time.sleep(NAP_S)
-        return slow(stream)
-
-    monkeypatch.setattr(decode.Stream, "decode", nap)
+    nap_at_decoding(monkeypatch)
     hook = tiny.model.mlcnn.register_forward_hook(lambda *_: time.sleep(NAP_S))
     marks = contender.run()
     hook.remove()

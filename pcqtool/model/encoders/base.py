@@ -100,6 +100,16 @@ class Encoder(nn.Module, ABC):
     def hidden_states(self, heard: Tensor) -> list[Tensor]:
         """Compute the hidden states ``(B, T, dim)`` named by ``layer_indices``, in that order, from the front end's."""
 
+    def states(self, waves: Tensor, n_samples: Tensor | None = None) -> Tensor:
+        """Compute the hidden states that are used, ``(B, S, T, dim)``, of waves ``(B, N)``.
+
+        Args:
+            waves: the segments, padded with zeros at the end.
+            n_samples: ``(B,)``, samples before the padding, if nobody looks at the states behind them: an encoder may
+                leave these at 0.
+        """
+        return torch.stack(self.hidden_states(self.front_end(waves)), dim=1)
+
     def forward(self, heard: Tensor) -> Tensor:
         """Compute one sequence of frames of what the front end gives."""
         with torch.set_grad_enabled(torch.is_grad_enabled() and not self.config.frozen):

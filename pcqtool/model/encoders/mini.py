@@ -9,6 +9,9 @@ from torch.nn import functional
 
 from pcqtool.model.encoders.base import Encoder, EncoderConfig
 from pcqtool.model.encoders.logmel import HOP, LogMel
+from pcqtool.model.padding import spare
+
+_STEP = 4 * HOP  # samples from one frame to the next
 
 
 @dataclass(frozen=True)
@@ -77,21 +80,14 @@ class Block(nn.Module):
 
 
 class MiniEncoder(Encoder):
-    """Log-mel frames, a stem, then residual blocks; every block is a layer.
-
-    Attributes:
-        step: samples from one frame to the next.
-        reach: samples behind a recording on which the frames up to its end depend.
-    """
-
-    step = 4 * HOP
+    """Log-mel frames, a stem, then residual blocks; every block is a layer."""
 
     def __init__(self, config: EncoderConfig) -> None:
         super().__init__(config)
         sizes = MiniArchitecture(**config.architecture)
         self.dim = sizes.dim
         self.n_layers = sizes.n_blocks
-        self.reach = (sizes.n_blocks * (sizes.kernel // 2) + 1) * self.step  # the stem looks less than a frame ahead
+        self.n_ahead = sizes.n_blocks * (sizes.kernel // 2) + 1  # frames; the stem looks less than one ahead
         self.mel = LogMel(sizes.n_mels)
         self.stem = Stem(sizes.n_mels, sizes.dim)
         self.blocks = nn.ModuleList(Block(sizes.dim, sizes.kernel, sizes.expansion) for _ in range(sizes.n_blocks))
@@ -104,6 +100,13 @@ class MiniEncoder(Encoder):
         """Compute log-mel frames ``(B, n_mels, N // 160)``, about zero mean and unit variance."""
         frames: Tensor = (self.mel(waves) - 0.1) * 2.0
         return frames
+
+    def states(self, waves: Tensor, n_samples: Tensor | None = None) -> Tensor:
+        """Compute the hidden states, those of the padding only as far as they tell on the recording's."""
+        if n_samples is None:
+            return super().states(waves)
+        n_frames, reach = self.count_frames(waves.shape[1]), self.n_ahead * _STEP
+        return spare(super().states, waves, n_samples, _STEP, n_frames, reach, 0.0)
 
     def hidden_states(self, heard: Tensor) -> list[Tensor]:
         """Run the blocks up to the last one that is asked for, on as many log-mel frames as are a multiple of 4."""

@@ -67,6 +67,12 @@ def load_pretrained(
 ) -> PretrainedEncoder:
     """Load an encoder with its weights from a directory or, given an id, from the Hugging Face Hub; it is evaluating.
 
+    Args:
+        source: the directory or the id.
+        layers: the hidden states that are used.
+        frozen: whether it is not trained.
+        join: whether several layers are put side by side instead of mixed.
+
     Raises:
         ModelError: if it cannot be found, reached or used, or if weights are missing.
     """
