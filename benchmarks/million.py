@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import argparse
 import resource
+import shutil
+import sys
 import time
 from collections.abc import Callable
 from multiprocessing import get_context
@@ -117,6 +119,8 @@ def measure(step: Callable[[Path, Path, int], None], *arguments: object) -> None
     process = context.Process(target=_measured, args=(step, *arguments))
     process.start()
     process.join()
+    if process.exitcode:
+        sys.exit(f"{step.__name__} failed")
 
 
 def _measured(step: Callable[..., None], *arguments: object) -> None:
@@ -137,6 +141,7 @@ def main() -> None:
     out = arguments.folder.with_name(f"{arguments.folder.name}-out")
     if not arguments.folder.exists():
         make_entries(arguments.folder, arguments.files)
+        shutil.rmtree(out, ignore_errors=True)  # made of other files
     if not out.exists():
         make_parts(arguments.folder, out, arguments.shards)
     for step in (plan_step, shard_step, resume_step, merge_step):
