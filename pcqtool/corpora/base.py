@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import ClassVar, Protocol, runtime_checkable
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 
 @dataclass(frozen=True)
@@ -25,6 +25,14 @@ class Utterance:
     start_s: float | None = None
     end_s: float | None = None
     channel: int | None = None
+
+
+def list_decisive(utterances: Iterable[Utterance]) -> list[dict[str, Any]]:
+    """List, as JSON values, what decides a run on utterances: how large their files are, not where they lie."""
+    return [
+        asdict(each) | {"path": each.path.name, "size": each.path.stat().st_size if each.path.is_file() else None}
+        for each in utterances
+    ]
 
 
 @runtime_checkable

@@ -117,9 +117,13 @@ class Run:
             ReportError: if there is none.
         """
         histories = {"": self.metrics.get("history", ())}
-        for name in self._folds():
+        for run in self.metrics.get("runs", ()):
+            name = f"seed-{run['seed']}/{quote(run['fold'], safe='')}"
             path = self.path.parent / FOLDS / f"{name}.json"
-            histories[name] = _read(path)["history"] if path.is_file() else ()
+            fold = _read(path) if path.is_file() else {}
+            ours = all(fold.get(key) == run.get(key) for key in ("temperature", "elapsed_s"))  # else a later run's
+            if fold and ours:
+                histories[name] = fold["history"]
         curves = {name: tuple(history) for name, history in histories.items() if history}
         if not curves:
             raise ReportError(
@@ -127,10 +131,6 @@ class Run:
                 "Name a directory that 'pcqtool train' or 'pcqtool evaluate --protocol' has written.",
             )
         return curves
-
-    def _folds(self) -> list[str]:
-        """Name the files of the folds that belong to this run; there may be others', of earlier settings."""
-        return [f"seed-{run['seed']}/{quote(run['fold'], safe='')}" for run in self.metrics.get("runs", ())]
 
     @property
     def predictions(self) -> Predictions:

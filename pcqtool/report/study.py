@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pcqtool import __version__
-from pcqtool.corpora.base import Utterance
+from pcqtool.corpora.base import Utterance, list_decisive
 from pcqtool.report.run import METRICS, Run, read_run
 from pcqtool.report.variants import Variant
 from pcqtool.tables.atomic import write_whole
@@ -138,7 +138,7 @@ def _points(difference: Mapping[str, Any]) -> str:
 
 def _key(variant: Variant, setting: Setting) -> str:
     """Hash what decides a variant's figures; where the corpus lies does not."""
-    utterances = [asdict(utterance) | {"path": utterance.path.name} for utterance in setting.utterances]
+    utterances = list_decisive(setting.utterances)
     folds = {seed: [asdict(fold) for fold in folds] for seed, folds in setting.folds.items()}
     decisive = [variant.recipe.to_dict(), variant.encoder, setting.teacher, setting.protocol.name, utterances, folds]
     return hashlib.sha256(json.dumps([decisive, __version__], sort_keys=True).encode()).hexdigest()[:16]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -58,6 +60,11 @@ class CrossExperiment(Experiment):
         if encoder is not None and encoding.frozen and recipe.cache:
             frozen = load_pretrained(encoder, encoding.layers, frozen=True)
             self.test_data = replace(self.test_data, states=keep_states(frozen, self.test_data, device, on_states))
+
+    @cached_property
+    def digest(self) -> str:
+        """Hash of what is heard, in the test corpus too, and by what."""
+        return hashlib.sha256(f"{super().digest} {self.test_data.digest}".encode()).hexdigest()
 
     def judge(self, trained: Trained, utterances: Sequence[int]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Give probabilities ``(U, L)`` of utterances of the test part, calibrated and without the temperature."""

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from pcqtool import __version__
-from pcqtool.corpora.base import Utterance
+from pcqtool.corpora.base import Utterance, list_decisive
 from pcqtool.errors import SettingsError, TrainingError
 from pcqtool.tables.atomic import write_whole
 from pcqtool.training.recipe import Recipe
@@ -87,13 +87,16 @@ def fingerprint(
     utterances: Sequence[Utterance], recipe: Recipe, fold: Fold, encoder: str | None, teacher: str | None
 ) -> str:
     """Hash what decides a run's weights: where the corpus lies does not, how large its files are does."""
-    listed = [asdict(each) | {"path": each.path.name, "size": _size(each.path)} for each in utterances]
-    decisive = [listed, recipe.to_dict(), asdict(fold), encoder, teacher, __version__, torch.__version__]
+    decisive = [
+        list_decisive(utterances),
+        recipe.to_dict(),
+        asdict(fold),
+        encoder,
+        teacher,
+        __version__,
+        torch.__version__,
+    ]
     return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()[:16]
-
-
-def _size(path: Path) -> int | None:
-    return path.stat().st_size if path.is_file() else None
 
 
 def _take_tensors(tree: Any, name: str, tensors: dict[str, Tensor]) -> Any:

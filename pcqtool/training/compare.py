@@ -24,7 +24,7 @@ def compare(first: Predictions, second: Predictions) -> dict[str, Any]:
         ``difference`` with ``interval`` and ``p`` (null without two known speakers); and ``mcnemar``.
 
     Raises:
-        TableError: if they have not judged the same utterances, or differ in labels or truth.
+        TableError: if they have not judged the same utterances, or differ in labels, truth or speakers.
     """
     one, other = first.together(), second.together()
     _check(first, second, one, other)
@@ -74,6 +74,8 @@ def _check(first: Predictions, second: Predictions, one: Predictions, other: Pre
         )
     if not np.array_equal(one.truth, other.truth):  # tables are sorted, and so are in the same order
         raise TableError("the runs differ in what the utterances truly are", "Compare runs on the same corpus.")
+    if not np.array_equal(one.speaker, other.speaker):
+        raise TableError("the runs differ in who speaks the utterances", "Give both the same names of speakers.")
     for each in (first, second):
         counts = np.bincount(each.number)
         if counts.min() != counts.max():

@@ -114,10 +114,10 @@ def _one(experiment: Experiment, fold: Fold, seed: int, n_threads: int) -> FoldR
 
 
 def _fingerprint(experiment: Experiment, fold: Fold, seed: int) -> str:
-    """Hash what decides a fold's result; where the corpus lies does not."""
+    """Hash what decides a fold's result; where corpus and encoders lie does not."""
     utterances = [asdict(utterance) | {"path": utterance.path.name} for utterance in experiment.utterances]
-    origin = [experiment.encoder, experiment.teacher, experiment.adapt, __version__]
-    decisive = [asdict(fold), experiment.recipe.to_dict(), seed, utterances, origin]
+    heard = [experiment.digest, experiment.adapt, __version__, torch.__version__]
+    decisive = [asdict(fold), experiment.recipe.to_dict(), seed, utterances, heard]
     return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()[:16]
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +25,7 @@ from pcqtool.training.adapt import speaker_offsets
 from pcqtool.training.calibration import fit_temperature
 from pcqtool.training.checkpoint import Checkpoint
 from pcqtool.training.data import SegmentSet, build_segments
-from pcqtool.training.features import keep_states
+from pcqtool.training.features import fingerprint, keep_states
 from pcqtool.training.fit import Epoch, best_epoch, file_probabilities, fit, judge, refit
 from pcqtool.training.front_ends import keep_spectra
 from pcqtool.training.imitation import Student, encoder_of, imitate, keep_imitated
@@ -148,6 +150,16 @@ class Experiment:
             taken_off = speaker_offsets(self._teacher.means, self.data, self.utterances)[self.data.utterance]
             self._teacher = replace(self._teacher, means=self._teacher.means - taken_off)
 
+    @cached_property
+    def digest(self) -> str:
+        """Hash of what is heard and by what: the segments' samples, the weights of encoder and teacher."""
+        digest = hashlib.sha256(self.data.digest.encode())
+        if self.encoder is not None:
+            digest.update(fingerprint(load_pretrained(self.encoder, self.config.encoder.layers), self.data).encode())
+        if self._teacher is not None:
+            digest.update(self._teacher.digest.encode())
+        return digest.hexdigest()
+
     @property
     def origins(self) -> dict[str, str | None]:
         """Name the pre-trained encoders in use: a Hub id, or a directory's name, without where it lies."""
@@ -189,7 +201,18 @@ class Experiment:
         temperature = fit_temperature(self._pooled(held_out, fold.validation), self.targets[list(fold.validation)])
         validation = file_probabilities(held_out, self.data, fold.validation, recipe.aggregation, temperature)
         trained = Trained(model, temperature, history, fold.train, validation)
-        return self._refit(trained, fold, recipe, on_imitation, student) if recipe.refit else trained
+        if list(self.learnt_from(fold)) == list(fold.train):
+            return trained
+        return self._refit(trained, fold, recipe, on_imitation, student)
+
+    def learnt_from(self, fold: Fold) -> Sequence[int]:
+        """Say which utterances a fold's model learns from in the end.
+
+        A part that tests is never learnt from, though it may validate in a protocol that leaks on purpose.
+        """
+        if not self.recipe.refit or set(fold.validation) & set(fold.test):
+            return fold.train
+        return sorted([*fold.train, *fold.validation])
 
     def _refit(
         self,
@@ -200,7 +223,7 @@ class Experiment:
         student: Student | None,
     ) -> Trained:
         """Train anew on the training and validation parts together, on an encoder that has gone on imitating."""
-        both = sorted([*fold.train, *fold.validation])
+        both = self.learnt_from(fold)
         encoder = self._encoder(self._imitated(both, recipe, on_imitation, student))
         n_epochs, lesson = trained.best.number, self._lesson(both)
         model = refit(self.config, self.data, self.targets, both, n_epochs, recipe, self.device, lesson, encoder)

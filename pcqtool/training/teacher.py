@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,6 +34,12 @@ class Teacher:
 
     means: NDArray[np.float32] | None
     model: Model | None
+
+    @property
+    def digest(self) -> str:
+        """Hash of all that it says."""
+        means = b"" if self.means is None else np.ascontiguousarray(self.means).data
+        return hashlib.sha256(means).hexdigest() + ("" if self.model is None else self.model.key)
 
 
 def hear_teacher(

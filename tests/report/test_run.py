@@ -51,11 +51,16 @@ def test_scores_are_written_in_per_cent(score, text):
 def test_histories_are_found_in_a_model_and_beside_folds(write_run):
     model = write_run("model", history=[{"number": 1}])
     assert read_run(model).curves == {"": ({"number": 1},)}
-    run = write_run("run", runs=[{"seed": seed, "fold": "a b"} for seed in (0, 1)])
-    for name in ("seed-0/a%20b", "seed-1/a%20b", "seed-1/of-an-earlier-run"):
+    run = write_run("run", runs=[{"seed": seed, "fold": "a b", "elapsed_s": 1.5} for seed in (0, 1, 2)])
+    for name, elapsed_s in {
+        "seed-0/a%20b": 1.5,
+        "seed-1/a%20b": 1.5,
+        "seed-1/of-an-earlier-run": 1.5,
+        "seed-2/a%20b": 2.5,  # of a later run, which was stopped before it wrote its metrics.json
+    }.items():
         path = run / "folds" / f"{name}.json"
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps({"history": [{"number": 2}]}))
+        path.write_text(json.dumps({"elapsed_s": elapsed_s, "history": [{"number": 2}]}))
     assert list(read_run(run).curves) == ["seed-0/a%20b", "seed-1/a%20b"]
 
 

@@ -74,6 +74,14 @@ def test_runs_on_other_utterances_are_refused(predictions):
         compare(predictions([*TWO, ("a", 0, "s", 0, 0.5, 1)]), predictions(TWO))
 
 
+@pytest.mark.parametrize("name", [None, "other"])
+def test_runs_that_name_other_speakers_are_refused(predictions, name):
+    renamed = predictions([("a", 0, name, 0, 0.5), ("b", 0, "s", 0, 0.5)])
+    for pair in ((predictions(TWO), renamed), (renamed, predictions(TWO))):
+        with pytest.raises(TableError, match="who speaks"):
+            compare(*pair)
+
+
 def test_runs_with_other_labels_are_refused(predictions):
     with pytest.raises(TableError, match="other labels: anger, neutral, sadness and anger, fear, sadness"):
         compare(predictions(TWO), replace(predictions(TWO), labels=("anger", "fear", "sadness")))

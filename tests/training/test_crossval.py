@@ -1,16 +1,19 @@
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 from pcqtool.training import crossval
 from pcqtool.training.crossval import FoldResult, cross_validate
 from pcqtool.training.experiment import Experiment, Trained
 from pcqtool.training.fit import Epoch
 from pcqtool.training.splits import PROTOCOLS, Fold
+from pcqtool.training.teacher import Teacher
 
 CPU = torch.device("cpu")
 SAID = ("probabilities", "uncalibrated")
@@ -116,11 +119,25 @@ def test_another_seed_recipe_corpus_or_teacher_is_another_result(quick, counted,
     assert is_done_again(Experiment(utterances, toy_recipe(epochs=1, n_views=0, lr=0.5), CPU))
     twin, taught, elsewhere = (Experiment(utterances, quick.recipe, CPU) for _ in range(3))
     assert not is_done_again(twin)
-    taught.teacher = "another"
+    taught._teacher = Teacher(np.zeros((1, 1), np.float32), None)
     assert is_done_again(taught)
+    louder = Experiment(utterances, quick.recipe, CPU)
+    louder.data = replace(louder.data, samples=louder.data.samples // 2)
+    assert is_done_again(louder)
     elsewhere.utterances = [replace(each, path=each.path.with_name(f"x{each.path.name}")) for each in utterances]
     assert is_done_again(elsewhere)
     assert is_done_again(fold=Fold(fold.name, fold.validation, fold.train, fold.test))
+
+
+def test_an_encoder_is_known_by_its_weights(counted, utterances, toy_recipe, tiny_whisper, tmp_path):
+    places = [shutil.copytree(tiny_whisper, tmp_path / name) for name in ("one", "moved", "other")]
+    weights = load_file(places[2] / "model.safetensors")
+    save_file({name: value * 1.5 for name, value in weights.items()}, places[2] / "model.safetensors", {"format": "pt"})
+    recipe = toy_recipe({"kind": "whisper", "layers": [1], "frozen": True}, epochs=1, n_views=0)
+    for place in places:
+        experiment = Experiment(utterances, recipe, CPU, encoder=str(place))
+        cross_validate(experiment, {0: loso(utterances, 0)[:1]}, tmp_path / "folds")
+    assert len(counted) == 2
 
 
 def test_a_corpus_that_has_moved_is_the_same(quick, counted, utterances, tmp_path):

@@ -53,6 +53,7 @@ def test_one_seed_gives_all_that_belongs_to_a_figure(experiment):
     run = metrics["runs"][1]
     assert (run["fold"], run["seed"], run["best_epoch"], run["n_epochs"], run["elapsed_s"]) == ("s1", 7, 1, 2, 2.5)
     assert (run["n_train"], run["n_validation"], run["n_test"], run["temperature"]) == (18, 9, 9, 1.25)
+    assert run["n_learnt"] == 18
     assert len(run["validation_speakers"]) == 1
     assert run["overlap"]["test"]["speakers"] == 0
     assert metrics["recipe"]["name"] == "toy"
