@@ -35,10 +35,14 @@ class Member:
     left_out: Mapping[str, int] = field(default_factory=dict)
 
     @property
+    def particular(self) -> bool:
+        """Whether it has classes of its own, and so the same recordings under any name; a manifest may list any."""
+        return isinstance(getattr(type(self.corpus), "labels", None), tuple)
+
+    @property
     def origin(self) -> str:
-        """Whose speakers these are: a corpus with classes of its own is itself under any name, a manifest is not."""
-        particular = isinstance(getattr(type(self.corpus), "labels", None), tuple)
-        return self.corpus.name if particular else self.name
+        """Whose speakers these are: a particular corpus is itself under any name."""
+        return self.corpus.name if self.particular else self.name
 
     @property
     def title(self) -> str:
@@ -85,6 +89,7 @@ class Member:
         return {
             "name": self.name,
             "origin": self.origin,
+            "particular": self.particular,
             **{what: getattr(self.corpus, what) for what in ("title", "citation", "licence", "url")},
             "n_utterances": len(self.utterances),
             "n_speakers": len({each.speaker for each in self.utterances} - {None}),

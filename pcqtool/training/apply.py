@@ -107,11 +107,22 @@ def _labels(config: ModelConfig, labels: Sequence[str], utterances: Sequence[Utt
 
 
 def _stamp(config: ModelConfig, members: Sequence[Member]) -> dict[str, Any]:
-    """Say whether the model may have heard what it was tested on; ``warning`` if it has."""
+    """Say whether the model may have heard what it was tested on; ``warning`` if it seems so."""
     learnt = learnt_from(config.provenance)
-    if heard := [member.name for member in members if {member.name, member.origin} & learnt]:
-        warning = f"the model has learnt from {' and '.join(heard)}: these figures are no test"
+    heard = [member for member in members if {member.name, member.origin} & learnt]
+    if heard:
+        names = " and ".join(member.name for member in heard)
+        if all(member.particular for member in heard):
+            warning = f"the model has learnt from {names}: these figures are no test"
+        else:
+            warning = f"the model has learnt from what was called {names}; if that was this, these figures are no test"
         return {"stamp": f"LEAKS: {warning}.", "leaks": True, "warning": warning}
     sources = ", ".join(config.provenance.get("corpora", ())) or "unknown corpora"
     judged = " or ".join(member.name for member in members)
-    return {"stamp": f"Nothing was trained. The model has learnt from {sources}, not from {judged}.", "leaks": False}
+    kinds = [member.particular for member in members]
+    kinds += [each.get("particular", True) for each in config.provenance.get("data", ())]
+    if all(kinds):
+        text = f"The model has learnt from {sources}, not from {judged}."
+    else:  # the same recordings may have another name
+        text = f"The model has learnt from {sources}; whether recordings of {judged} were among them cannot be told."
+    return {"stamp": f"Nothing was trained. {text}", "leaks": False}
