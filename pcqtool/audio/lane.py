@@ -12,6 +12,8 @@ from pcqtool.audio.segment import SAMPLE_RATE, Segmenter
 from pcqtool.audio.vad import WINDOW, VoiceActivity
 
 CHUNK_S = 30.0
+MIN_SPEECH = 0.1  # share of a segment below which it is not judged, unless a user says otherwise
+MARGIN = round(0.1 * SAMPLE_RATE)  # samples kept on both sides of speech: a breath, an onset that was not told
 
 
 @dataclass(frozen=True)
@@ -24,6 +26,8 @@ class Chunk:
         waves: ``(n, segment)`` float32 at 16 kHz; the track's last one is padded with zeros at the end.
         n_samples: ``(n,)``, real samples of each segment.
         speech: ``(n,)``, share of each segment's real samples that is speech, 0 to 1; None without voice activity.
+        spoken: ``(n, 2)``, in each segment the first sample from which there is speech and the one behind the last,
+            0.1 s more on both sides; all real samples where there is none. None without voice activity.
     """
 
     channel: str
@@ -31,6 +35,7 @@ class Chunk:
     waves: npt.NDArray[np.float32]
     n_samples: npt.NDArray[np.int64]
     speech: npt.NDArray[np.float32] | None
+    spoken: npt.NDArray[np.int64] | None = None
 
 
 class Lane:
@@ -51,6 +56,7 @@ class Lane:
         self._n_heard = self._n_judged = self._n_given = 0  # samples, samples, segments
         self._held_waves = np.zeros((0, n_samples), np.float32)
         self._held_speech = np.zeros(0, np.float32)
+        self._held_spoken = np.zeros((0, 2), np.int64)
 
     def push(self, block: npt.NDArray[np.float32]) -> Iterator[Chunk]:
         """Take the track's next samples ``(n,)``; give the chunks that are complete."""
@@ -67,7 +73,7 @@ class Lane:
         if self._vad is not None:
             self._judge(self._vad.flush())
             mask, _ = self._speech.flush()
-            self._held_speech = np.concatenate((self._held_speech, mask.sum(axis=1) / np.maximum(lengths, 1)))
+            self._hold(mask, lengths)
         self._held_waves = np.concatenate((self._held_waves, tail))
         while n_left := len(self._held_waves):
             last = n_left <= self._n_chunk
@@ -76,8 +82,14 @@ class Lane:
     def _judge(self, windows: npt.NDArray[np.bool_]) -> None:
         mask = np.repeat(windows.view(np.uint8), WINDOW)[: self._n_heard - self._n_judged]
         self._n_judged += len(mask)
-        shares = self._speech.push(mask).mean(axis=1, dtype=np.float32)
+        whole = self._speech.push(mask)
+        self._hold(whole, np.full(len(whole), self._speech.n_samples))
+
+    def _hold(self, masks: npt.NDArray[np.uint8], lengths: npt.NDArray[np.int64]) -> None:
+        """Note of further segments, masks ``(m, segment)``, how much is speech and where it lies."""
+        shares = (masks.sum(axis=1) / np.maximum(lengths, 1)).astype(np.float32)
         self._held_speech = np.concatenate((self._held_speech, shares))
+        self._held_spoken = np.concatenate((self._held_spoken, _span(masks, lengths)))
 
     def _n_ready(self) -> int:
         return len(self._held_waves) if self._vad is None else min(len(self._held_waves), len(self._held_speech))
@@ -87,8 +99,17 @@ class Lane:
         n_samples = np.full(n, self._waves.n_samples, dtype=np.int64)
         if tail_length is not None and len(tail_length):
             n_samples[-1] = tail_length[0]
-        speech = None
+        speech = spoken = None
         if self._vad is not None:
-            speech, self._held_speech = self._held_speech[:n].astype(np.float32), self._held_speech[n:]
+            speech, self._held_speech = self._held_speech[:n], self._held_speech[n:]
+            spoken, self._held_spoken = self._held_spoken[:n], self._held_spoken[n:]
         first, self._n_given = self._n_given, self._n_given + n
-        return Chunk(self.name, first, waves, n_samples, speech)
+        return Chunk(self.name, first, waves, n_samples, speech, spoken)
+
+
+def _span(masks: npt.NDArray[np.uint8], lengths: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """Find where speech begins and ends in masks ``(m, segment)`` of which so many samples are real: ``(m, 2)``."""
+    first = np.maximum(masks.argmax(axis=1) - MARGIN, 0)
+    end = np.minimum(masks.shape[1] - masks[:, ::-1].argmax(axis=1) + MARGIN, lengths)
+    some = masks.any(axis=1)
+    return np.stack((np.where(some, first, 0), np.where(some, end, lengths)), axis=1)

@@ -22,6 +22,7 @@ class Track:
         channel: its name.
         tally: what is made of it.
         n_samples: samples of each segment, padding not counted.
+        n_heard: of these, those that are computed.
         speech: share of speech of each segment, or ``None`` without voice activity detection.
         waiting: numbers of the segments that are still to be computed, ascending.
         values: what was computed, by number of segment, until it is taken.
@@ -31,6 +32,7 @@ class Track:
     channel: str
     tally: Tally
     n_samples: list[int] = field(default_factory=list)
+    n_heard: list[int] = field(default_factory=list)
     speech: list[float | None] = field(default_factory=list)
     waiting: deque[int] = field(default_factory=deque)
     values: dict[int, Any] = field(default_factory=dict)
@@ -53,7 +55,7 @@ class Track:
         if number not in self.values:
             return {}
         self.n_taken += 1
-        return self.tally.add(self.values.pop(number), self.n_samples[number])
+        return self.tally.add(self.values.pop(number), self.n_heard[number])
 
 
 class Batches:
@@ -65,22 +67,30 @@ class Batches:
     def __init__(self, work: Work) -> None:
         self.batch_size = work.settings.batch_size
         self.min_speech = work.settings.min_speech
+        self._cuts = work.cuts
         self._replicas = Replicas(work.computes, work.aside)
         self._waves = np.empty((0, 0), np.float32)  # (batch_size, N); its first rows belong to those who wait
         self._waiting: list[tuple[Track, int]] = []
         self._under_way: deque[tuple[list[tuple[Track, int]], Promise]] = deque()
 
     def add(self, track: Track, chunk: Chunk) -> None:
-        """Take a chunk's segments; those with too little speech are passed over."""
+        """Take a chunk's segments, without those with too little speech."""
         if self._waves.shape[1] != chunk.waves.shape[1]:
             self._waves = np.empty((self.batch_size, chunk.waves.shape[1]), np.float32)
         shares = [None] * len(chunk.waves) if chunk.speech is None else chunk.speech.tolist()
-        for wave, n_samples, share in zip(chunk.waves, chunk.n_samples.tolist(), shares, strict=True):
+        spans = [(0, n) for n in chunk.n_samples.tolist()]
+        if self._cuts and chunk.spoken is not None:
+            spans = chunk.spoken.tolist()
+        for wave, n_samples, share, (first, end) in zip(
+            chunk.waves, chunk.n_samples.tolist(), shares, spans, strict=True
+        ):
             if share is None or share >= self.min_speech:
-                self._waves[len(self._waiting)] = wave  # copied: a view would keep its whole chunk in memory
+                row = self._waves[len(self._waiting)]  # copied: a view would keep its whole chunk in memory
+                row[: end - first], row[end - first :] = wave[first:end], 0.0
                 self._waiting.append((track, len(track.n_samples)))
                 track.waiting.append(len(track.n_samples))
             track.n_samples.append(n_samples)
+            track.n_heard.append(end - first)
             track.speech.append(share)
             if len(self._waiting) == self.batch_size:
                 self._submit()
@@ -96,7 +106,7 @@ class Batches:
         self._replicas.close()
 
     def _submit(self) -> None:
-        n_samples = np.array([track.n_samples[number] for track, number in self._waiting])
+        n_samples = np.array([track.n_heard[number] for track, number in self._waiting])
         promise = self._replicas.submit(self._waves[: len(self._waiting)], n_samples)
         self._under_way.append((self._waiting, promise))
         self._waiting = []

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from pcqtool.audio.lane import MIN_SPEECH
 from pcqtool.audio.limits import Limits
 from pcqtool.audio.tracks import Reading
 from pcqtool.errors import SettingsError
@@ -31,7 +32,7 @@ class BatchSettings:
     """
 
     reading: Reading = field(default_factory=Reading)
-    min_speech: float = 0.1
+    min_speech: float = MIN_SPEECH
     batch_size: int = 32
     jobs: int = 0
     limits: Limits = field(default_factory=Limits)

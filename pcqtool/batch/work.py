@@ -41,7 +41,7 @@ class Tally(Protocol):
 
         Args:
             value: one of those that a ``Compute`` gave.
-            n_samples: of the segment, padding not counted.
+            n_samples: of the segment that were computed.
 
         Returns:
             The segment's own columns in the segment table.
@@ -61,6 +61,10 @@ class Work(Protocol):
     @property
     def in_turn(self) -> bool:
         """Whether a recording is heard to its end before the next, since what is made of segments is large."""
+
+    @property
+    def cuts(self) -> bool:
+        """Whether silence at a segment's edges is cut off, where speech is told: what is made of it has no times."""
 
     def schema(self, kind: Kind) -> pa.Schema:
         """Give the columns of one of the two tables."""

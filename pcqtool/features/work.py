@@ -31,6 +31,7 @@ class Extraction:
     """
 
     in_turn = True  # an hour of frames takes hundreds of megabytes
+    cuts = False  # frames have times
 
     def __init__(self, network: Network, settings: FeatureSettings, replicas: Sequence[Network] = ()) -> None:
         self.network = network

@@ -34,6 +34,7 @@ class Labelling:
     """
 
     in_turn = False
+    cuts = True
 
     def __init__(
         self,

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from pcqtool.corpora.pool import Pool
 from pcqtool.model.encoders.pretrained import load_pretrained
 from pcqtool.training.crossval import FoldResult
-from pcqtool.training.data import build_segments
+from pcqtool.training.data import build_spoken
 from pcqtool.training.evaluation import Evaluation
 from pcqtool.training.experiment import Experiment, Trained
 from pcqtool.training.features import keep_states
@@ -28,7 +28,7 @@ from pcqtool.training.tabulate import Judged, tabulate
 
 
 class CrossExperiment(Experiment):
-    """An experiment whose test part is another corpus: no views of it are drawn, nothing is learnt from it.
+    """An experiment whose test part is another corpus, heard as labelling hears it: nothing is learnt from it.
 
     Its folds are those of ``pcqtool.training.splits.across``: indices into the utterances of ``train`` followed by
     those of ``test``.
@@ -55,7 +55,7 @@ class CrossExperiment(Experiment):
         self.n_heard = len(heard)
         self.utterances = [*heard, *test.qualified]
         self.test_name, self.test_utterances = test.name, test.utterances
-        self.test_data = build_segments(self.test_utterances, 0, recipe.views, recipe.seed, n_jobs)
+        self.test_data = build_spoken(self.test_utterances, n_jobs)
         encoding = self.config.encoder
         if encoder is not None and encoding.frozen and recipe.cache:
             frozen = load_pretrained(encoder, encoding.layers, frozen=True)

@@ -16,14 +16,13 @@ from pcqtool.errors import CorpusError
 from pcqtool.labels import in_order
 from pcqtool.model.device import choose_device
 from pcqtool.model.directory import ModelConfig, Places, find, load, sha256
-from pcqtool.training.data import build_segments
+from pcqtool.training.data import build_spoken
 from pcqtool.training.evaluation import Evaluation
 from pcqtool.training.fit import file_probabilities, judge
 from pcqtool.training.predictions import Predictions
 from pcqtool.training.provenance import describe_origin
 from pcqtool.training.summary import describe_machine, summarise
 from pcqtool.training.tabulate import Judged, tabulate
-from pcqtool.training.views import ViewSettings
 
 
 def apply_model(
@@ -36,7 +35,7 @@ def apply_model(
     """Score a model on the utterances whose label it knows, by the labels that both of them have.
 
     Its probabilities of these labels are scaled so that they sum to 1: a label that the corpus does not have cannot
-    be right, and is no possible answer.
+    be right, and is no possible answer. Recordings are heard as labelling hears them, with voice activity detection.
 
     Args:
         name: of a bundled model, or a model directory.
@@ -56,7 +55,7 @@ def apply_model(
     labels = _shared_labels(config, corpus, utterances)
     known = [utterance for utterance in utterances if utterance.label in labels]
     place = choose_device(device)
-    data = build_segments(known, 0, ViewSettings(), 0, n_jobs)
+    data = build_spoken(known, n_jobs)
     every = range(len(known))
     logits = judge(model.to(place), data, every)
     columns = [config.labels.index(label) for label in labels]

@@ -5,12 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pcqtool.audio.lane import MIN_SPEECH, Lane
 from pcqtool.audio.segment import SEGMENT_SAMPLES
 from pcqtool.audio.tracks import load
 from pcqtool.corpora.base import Utterance
@@ -39,6 +40,7 @@ class SegmentSet:
             they are kept.
         spectra: ``(S, 1, H, W)`` in half precision, the segments' spectrograms in dB with frames and bins averaged as
             the network does, if they are kept.
+        recorded: ``(U,)``, samples of each recording, where silence has been cut off or passed over.
         offsets: ``(U, n, D)``, to be taken off the hidden states of each utterance, where they are adapted to speakers.
     """
 
@@ -48,6 +50,7 @@ class SegmentSet:
     view: NDArray[np.int64]
     states: NDArray[np.float16] | None = None
     spectra: NDArray[np.float16] | None = None
+    recorded: NDArray[np.int64] | None = None
     offsets: NDArray[np.float32] | None = None
 
     @cached_property
@@ -65,6 +68,10 @@ class SegmentSet:
     def rows(self, utterance: int, view: int = 0) -> NDArray[np.int64]:
         """Give the rows of one view of an utterance, in order."""
         return self._rows[utterance][view]
+
+    def length(self, utterance: int) -> int:
+        """Give the samples of a recording, be they heard or not."""
+        return int(self.n_samples[self.rows(utterance)].sum() if self.recorded is None else self.recorded[utterance])
 
     @property
     def n_views(self) -> int:
@@ -140,6 +147,49 @@ def build_segments(
         with caching(path, records.nbytes) as file:
             np.save(file, records, allow_pickle=False)
     return _as_set(np.load(path, mmap_mode="r", allow_pickle=False))
+
+
+def build_spoken(utterances: Sequence[Utterance], n_jobs: int) -> SegmentSet:
+    """Read recordings to be judged, without views, and hear them as labelling does.
+
+    Silence at the edges of segments is cut off, segments with too little speech are left out. A recording in which no
+    speech is found is heard as it is: it is to be judged all the same.
+
+    Args:
+        utterances: the corpus's list.
+        n_jobs: recordings read at the same time.
+
+    Raises:
+        CorpusError: if a recording cannot be read, or is empty.
+    """
+    from joblib import Parallel, delayed
+
+    def spoken(number: int) -> tuple[list[NDArray[np.int16]], int]:
+        wave = _load(utterances[number])
+        pieces = _spoken(wave) or [
+            wave[start : start + SEGMENT_SAMPLES] for start in range(0, len(wave), SEGMENT_SAMPLES)
+        ]
+        return [_to_16_bit(piece) for piece in pieces], len(wave)
+
+    parallel = Parallel(n_jobs=n_jobs, backend="threading")
+    heard = parallel(delayed(spoken)(number) for number in range(len(utterances)))
+    segments = np.zeros(sum(len(pieces) for pieces, _ in heard), _SEGMENT)
+    places = ((number, piece) for number, (pieces, _) in enumerate(heard) for piece in pieces)
+    for segment, (number, piece) in zip(segments, places, strict=True):
+        segment["samples"][: len(piece)] = piece
+        segment["n_samples"], segment["utterance"] = len(piece), number
+    return replace(_as_set(segments), recorded=np.array([n for _, n in heard], np.int64))
+
+
+def _spoken(wave: NDArray[np.float32]) -> list[NDArray[np.float32]]:
+    """Cut a recording into segments, and silence off their edges."""
+    lane = Lane("0", SEGMENT_SAMPLES, vad=True)
+    pieces = []
+    for chunk in (*lane.push(wave), *lane.flush()):
+        if chunk.speech is not None and chunk.spoken is not None:
+            enough = chunk.speech >= MIN_SPEECH
+            pieces += [row[a:b] for row, (a, b) in zip(chunk.waves[enough], chunk.spoken[enough], strict=True)]
+    return pieces
 
 
 def _to_16_bit(wave: NDArray[np.float32]) -> NDArray[np.int16]:

@@ -22,7 +22,7 @@ def describe_origin(corpus: str, utterances: Sequence[Utterance], data: SegmentS
         utterances: the corpus's list.
         data: its segments.
     """
-    samples = int(data.n_samples[data.view == 0].sum())
+    samples = sum(data.length(utterance) for utterance in range(len(utterances)))
     speakers = {utterance.speaker for utterance in utterances} - {None}
     amount = {"n_utterances": len(utterances), "n_speakers": len(speakers)}
     return {

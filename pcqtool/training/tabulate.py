@@ -62,7 +62,7 @@ def tabulate(
         model: name of the model, or of the recipe of many.
     """
     schema = predictions_schema(labels)
-    about = cache(lambda index: _about(utterances[index], data.n_samples[data.rows(index)]))
+    about = cache(lambda index: _about(utterances[index], data.length(index), len(data.rows(index))))
     folder = _common_folder(utterances)
     rows = [
         about(index)
@@ -89,14 +89,14 @@ def _said(judged: Judged, labels: Sequence[str]) -> Iterator[dict[str, Any]]:
         }
 
 
-def _about(utterance: Utterance, n_samples: NDArray[np.int64]) -> dict[str, Any]:
+def _about(utterance: Utterance, n_samples: int, n_segments: int) -> dict[str, Any]:
     """Give what is known of an utterance before anything is said of it."""
     stat = utterance.path.stat()
     return {
         "channel": "mix" if utterance.channel is None else str(utterance.channel),
-        "duration_s": float(n_samples.sum()) / SAMPLE_RATE,
+        "duration_s": n_samples / SAMPLE_RATE,
         "sample_rate": _sample_rate(utterance.path),
-        "n_segments": len(n_samples),
+        "n_segments": n_segments,
         "size_bytes": stat.st_size,
         "mtime": round(stat.st_mtime * 1e6),
         "truth": utterance.label,

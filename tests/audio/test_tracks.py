@@ -140,6 +140,13 @@ def test_speech_shares(emodb: Path, tmp_path: Path) -> None:
     assert shares[1] > 0.7
     assert shares[-1] == 0
     assert ((shares >= 0) & (shares <= 1)).all()
+    spoken = np.concatenate([chunk.spoken for chunk in chunks])
+    assert spoken[0].tolist() == [0, 48000], "no speech: all of it"
+    assert spoken[-1].tolist() == [0, len(wave) % 48000]
+    n_speech = 48000 + 4 * len(speech)
+    (last,) = np.flatnonzero((shares[1:-1] > 0) & (shares[2:] == 0)) + 1  # the last one with speech
+    assert abs(48000 * last + spoken[last, 1] - n_speech) < 0.4 * 16000
+    assert (spoken[1:last, 0] < spoken[1:last, 1]).all()
     np.testing.assert_array_equal(joined(chunks), load(tmp_path / "a.wav"))
 
 
@@ -149,6 +156,8 @@ def test_the_share_of_a_short_tail_counts_real_samples_only(emodb: Path, tmp_pat
     (chunk,) = read(tmp_path / "a.wav")
     assert chunk.speech is not None
     assert chunk.speech[0] > 0.8, "0.2 of the padded segment"
+    assert chunk.spoken is not None
+    assert chunk.spoken[0, 1] <= 12000, "behind it there is padding"
 
 
 @pytest.mark.parametrize("block_s", [0.37, 3.0, 100.0])

@@ -3,6 +3,7 @@ from __future__ import annotations
 import gc
 import threading
 import weakref
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -58,6 +59,23 @@ def test_segments_without_speech_are_not_batchesd(predictor):
     assert list(track.values) == [1, 3, 4]
     assert predictor.batches == [3]
     assert track.speech_s == pytest.approx(1.8 * 48 / 16000)
+
+
+def test_silence_at_edges_is_cut_off_for_a_judgement_and_not_for_frames(predictor):
+    one = replace(chunk(3, speech=[0.5, 1.0, 0.5]), spoken=np.array([[10, 30], [0, 48], [20, 48]]))
+    heard = {}
+    for cuts in (True, False):
+        work = Labelling(predictor, LabelSettings(batch_size=2), None)
+        work.cuts = cuts
+        batches, track = Batches(work), Track("0", tally=None)
+        batches.add(track, one)
+        batches.finish()
+        assert track.n_samples == [48, 48, 48]
+        heard[cuts] = track
+    assert (heard[True].n_heard, heard[False].n_heard) == ([20, 48, 28], [48, 48, 48])
+    waves = np.stack([np.pad(wave[a:b], (0, 48 - b + a)) for wave, (a, b) in zip(one.waves, one.spoken, strict=True)])
+    np.testing.assert_array_equal(list(heard[True].values.values()), predictor.log_probs(waves))
+    np.testing.assert_array_equal(list(heard[False].values.values()), predictor.log_probs(one.waves))
 
 
 def test_without_voice_activity_detection_all_are_batchesd_and_speech_is_unknown(predictor):

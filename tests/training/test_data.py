@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import soundfile
@@ -11,7 +13,7 @@ from pcqtool.audio.spectrogram import Spectrogram, SpectrogramSettings
 from pcqtool.audio.tracks import Reading, load, read
 from pcqtool.corpora.base import Utterance
 from pcqtool.errors import CorpusError
-from pcqtool.training.data import build_segments, draw_batches
+from pcqtool.training.data import build_segments, build_spoken, draw_batches
 from pcqtool.training.views import ViewSettings, make_view
 
 SEGMENT = 48000
@@ -162,3 +164,25 @@ def test_kept_segments_are_not_those_of_other_settings_or_recordings(kept, other
     build()
     assert np.array_equal(build(**other).samples, build(**other, keep=False).samples)
     assert len(list(folder.iterdir())) == 2
+
+
+def test_silence_is_not_heard_but_counted(tmp_path):
+    speech = load(Path(__file__).parents[2] / "examples" / "recordings" / "verspaetung.wav")
+    second = np.zeros(16000, np.float32)
+    wave = np.concatenate((second, speech, np.tile(second, 8)))
+    soundfile.write(tmp_path / "a.wav", wave, 16000)
+    soundfile.write(tmp_path / "b.wav", second, 16000)
+    soundfile.write(tmp_path / "c.wav", speech, 16000)
+    utterances = [Utterance(tmp_path / f"{name}.wav", "anger") for name in "abc"]
+    data = build_spoken(utterances, 2)
+    heard = [int(data.n_samples[data.rows(number)].sum()) for number in range(3)]
+    assert 0.5 * len(speech) < heard[0] < len(speech) + 8000
+    assert heard[1] == 16000, "no speech: all of it"
+    assert data.length(0) == len(wave)
+    assert data.length(1) == 16000
+    first = data.waves(data.rows(0)[:1])[0]
+    assert np.abs(first[:4800]).max() > 0.01, "speech begins at once"
+    assert not first[data.n_samples[data.rows(0)[0]] :].any()
+    again = build_segments(utterances[1:2], 0, ViewSettings(), 0, 1)
+    np.testing.assert_array_equal(again.samples, data.samples[data.rows(1)])
+    assert again.length(0) == data.length(1)
