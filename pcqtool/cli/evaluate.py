@@ -47,7 +47,7 @@ def evaluate(
     encoder: options.Encoder = None,
     teacher: options.Teacher = None,
     epochs: options.Epochs = None,
-    seed: options.Seed = 0,
+    seed: options.Seed = None,
     seeds: options.Seeds = 1,
     validation: Annotated[
         int | None,
@@ -101,7 +101,7 @@ def evaluate(
         from pcqtool.training.recipe import load_recipe
 
         settings = load_recipe(recipe, epochs=epochs, seed=seed)
-        repeats = range(seed, seed + seeds)
+        repeats = range(settings.seed, settings.seed + seeds)
         origins = settings.origins(encoder, teacher)
         trainings = Trainings(settings, repeats, validation, out, device, *origins, n_jobs, adapt)
         if way is not None:

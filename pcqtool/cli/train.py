@@ -33,7 +33,7 @@ def train(
     ] = None,
     teacher: options.Teacher = None,
     epochs: options.Epochs = None,
-    seed: options.Seed = 0,
+    seed: options.Seed = None,
     name: Annotated[
         str | None, typer.Option("--name", metavar="NAME", help="Name of the model. Without it: the directory's.")
     ] = None,
@@ -62,7 +62,7 @@ def train(
     encoder, teacher = settings.origins(encoder, teacher)
     pool = open_pool(chosen, renaming, all_classes)
     utterances = pool.utterances
-    fold = holdout(utterances, seed, settings.validating(), pool.origins)
+    fold = holdout(utterances, settings.seed, settings.validating(), pool.origins)
 
     from pcqtool.model.device import choose_device
     from pcqtool.training.checkpoint import CHECKPOINT, Checkpoint, fingerprint
@@ -95,7 +95,7 @@ def train(
                 progress.advance(note=f"imitation, loss {loss:.3f}")
                 console.debug(f"epoch {number} of imitation: loss {loss}")
 
-            trained = experiment.train(fold, seed, tell, checkpoint, tell_imitation)
+            trained = experiment.train(fold, settings.seed, tell, checkpoint, tell_imitation)
     metrics = produce(out, name or out.resolve().name, pool, experiment, fold, trained, encoder_name)
     if json:
         console.print_json({"model": out, **metrics})

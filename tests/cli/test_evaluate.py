@@ -73,6 +73,12 @@ def test_seeds_are_trained_side_by_side_and_kept(evaluate, tmp_path):
     assert metrics["seeds_together"]["n"] == 36
 
 
+def test_seeds_begin_with_the_recipes(evaluate, tmp_path):
+    (tmp_path / "toy.toml").write_text("seed = 7\n" + (tmp_path / "toy.toml").read_text())
+    _, out, _ = evaluate("--protocol", "loso", "--epochs", "1", "--seeds", "2", "--out", "e", "--json")
+    assert (json.loads(out)["seeds"], json.loads(out)["recipe"]["seed"]) == ([7, 8], 7)
+
+
 def test_a_leak_is_warned_of(evaluate):
     code, out, err = evaluate("--protocol", "paper", "--out", "e")
     assert code == 0

@@ -43,6 +43,18 @@ def test_a_model_comes_out_that_can_label(train, toy_root, tmp_path, capsys):
     assert pl.read_parquet("results.parquet")["status"].to_list() == ["ok"]
 
 
+@pytest.mark.parametrize(("arguments", "seed"), [([], 7), (["--seed", "3"], 3)], ids=str)
+def test_the_seed_is_the_recipes_unless_another_is_given(train, tmp_path, arguments, seed):
+    (tmp_path / "toy.toml").write_text("seed = 7\n" + (tmp_path / "toy.toml").read_text())
+    _, out, _ = train("--out", "own", "--epochs", "1", "--json", *arguments)
+    (tmp_path / "toy.toml").write_text((tmp_path / "toy.toml").read_text().replace("seed = 7\n", ""))
+    _, again, _ = train("--out", "given", "--epochs", "1", "--json", "--seed", str(seed))
+    assert json.loads((tmp_path / "own" / "config.json").read_text())["provenance"]["recipe"]["seed"] == seed
+    own, given = json.loads(out), json.loads(again)
+    assert own["validation_speakers"] == given["validation_speakers"]
+    assert own["history"][0]["loss"] == given["history"][0]["loss"]
+
+
 def test_the_history_tells_rate_and_time_of_every_epoch(train):
     _, out, _ = train("--out", "m", "--epochs", "2", "--json")
     lines = json.loads(out)["history"]
