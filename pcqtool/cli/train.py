@@ -68,8 +68,9 @@ def train(
     from pcqtool.training.checkpoint import CHECKPOINT, Checkpoint, fingerprint
     from pcqtool.training.experiment import Experiment
     from pcqtool.training.produce import check_left_out, prepare, produce
-    from pcqtool.training.tensorboard import board
+    from pcqtool.training.tensorboard import board, check_apart
 
+    check_apart(tensorboard, out)
     prepare(out)
     checkpoint = Checkpoint(out / CHECKPOINT, fingerprint(utterances, settings, fold, encoder, teacher))
     n_done = checkpoint.n_epochs()

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import polars as pl
 import pytest
@@ -123,6 +124,15 @@ def test_without_tensorboard_its_installation_is_told(train, monkeypatch):
     code, _, err = train("--out", "m", "--tensorboard", "curves")
     assert code == 2
     assert "pip install 'pcqtool[tensorboard]'" in err
+
+
+@pytest.mark.parametrize("curves", ["m", "m/curves", "./x/../m/a/b"])
+def test_curves_do_not_go_into_the_models_directory(train, tmp_path, curves):
+    code, _, err = train("--out", "m", "--tensorboard", curves)
+    assert code == 2
+    assert f"--tensorboard {Path(curves)} lies in m" in err
+    assert "beside it" in err
+    assert not (tmp_path / "m").exists()
 
 
 def test_too_large_a_batch_is_told_with_a_remedy(train, monkeypatch):
