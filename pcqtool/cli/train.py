@@ -47,9 +47,10 @@ def train(
 ) -> None:
     """Train a model on a corpus, or on several with the classes that they share.
 
-    One speaker of each is kept aside to decide when to stop and to calibrate. The directory, which must be new or
-    empty, can then be given to 'pcqtool label --model'. A run that was stopped goes on where it was, if it is started
-    again in the same way. For honest figures of a recipe use 'pcqtool evaluate --protocol loso'.
+    A share of the speakers that the recipe sets, at least one of each corpus, is kept aside to decide when to stop and
+    to calibrate. The directory, which must be new or empty, can then be given to 'pcqtool label --model'. A run that
+    was stopped goes on where it was, if it is started again in the same way. For honest figures of a recipe use
+    'pcqtool evaluate --protocol loso'.
     """
     from pcqtool.corpora.label_map import read_map
     from pcqtool.corpora.pool import open_pool
