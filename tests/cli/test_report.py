@@ -37,8 +37,11 @@ def test_figures_of_an_evaluation(report, evaluation, tmp_path):
     assert (code, err) == (0, "")
     assert "true, judged" in out
     assert "confusion.svg" in out
+    code, text, _ = report("reliability", evaluation, "--out", "r.png")
     code, out, _ = report("reliability", evaluation, "--out", "r.png", "--json")
     said = json.loads(out)
+    assert f" {said['ECE']:.3f}\n" in text
+    assert str(said["ECE"]) not in text
     assert (code, said["figure"], sum(row["n"] for row in said["rows"])) == (0, "r.png", 36)
     code, out, _ = report("curves", evaluation, "--json")
     assert code == 0
