@@ -146,7 +146,8 @@ def test_too_large_a_batch_is_told_with_a_remedy(train, monkeypatch):
     assert code == 1
     assert err.splitlines()[-2:] == [
         "error: out of memory with batches of 8 segments",
-        "In a recipe of your own set batch_size = 4 and accumulate = 2: steps stay as they are.",
+        "In a recipe of your own set batch_size = 4 and accumulate = 2: steps stay as they are, but for the "
+        "statistics of batch normalisation.",
     ]
 
 
