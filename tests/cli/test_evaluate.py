@@ -16,8 +16,9 @@ def evaluate(capsys, toy_root):
 
     def run(*arguments, root=toy_root, recipe="toy.toml"):
         place = f"manifest={root}" if "=" in " ".join(arguments) else str(root)
-        usual = ["evaluate", "--corpus", "manifest", "--root", place, "--recipe", recipe, "--device", "cpu"]
-        code = app.main([*usual, "--jobs", "1", *arguments])
+        usual = ["evaluate", "--corpus", "manifest", "--root", place, "--device", "cpu", "--jobs", "1"]
+        training = [] if "--model" in arguments else ["--recipe", recipe]
+        code = app.main([*usual, *training, *arguments])
         said = capsys.readouterr()
         return int(code), said.out, said.err
 
@@ -174,6 +175,13 @@ def test_a_model_is_judged_by_what_labels_count_as(evaluate, tiny_model, other_r
     assert (metrics["n_utterances"], metrics["corpora"][0]["left_out"]) == (6, {"calm": 3})
 
 
+def test_what_the_surroundings_set_may_be_for_other_runs(evaluate, tiny_model, tmp_path, monkeypatch):
+    (tmp_path / "settings.toml").write_text('[evaluate]\nrecipe = "toy.toml"\nseeds = 3\n')
+    monkeypatch.setenv("PCQTOOL_ENCODERS", str(tmp_path))
+    assert evaluate("--model", str(tiny_model), "--config", "settings.toml", "--out", "e")[0] == 0
+    assert evaluate("--protocol", "loso", "--epochs", "1", "--out", "trained")[0] == 0
+
+
 ONE_OF = "one of --protocol, --test-corpus and --model is needed"
 
 
@@ -196,6 +204,12 @@ ONE_OF = "one of --protocol, --test-corpus and --model is needed"
         (["--protocol", "loso", "--encoder", "./nowhere", "--adapt"], 1, "no such directory"),
         (["--protocol", "loso", "--adapt"], 2, "cannot be adapted to speakers"),
         (["--model", "pcq-mini", "--adapt"], 2, "--adapt is for --protocol alone"),
+        *(
+            (["--model", "pcq-mini", option, "2"], 2, f"{option} has no effect with --model")
+            for option in ("--recipe", "--encoder", "--teacher", "--epochs", "--seed", "--seeds", "--validation")
+        ),
+        (["--protocol", "loso", "--encoder-dir", "here"], 2, "--encoder-dir is for --model alone"),
+        (["--test-corpus", "emodb", "--encoder-dir", "here"], 2, "--encoder-dir is for --model alone"),
         (["--protocol", "loso", "--device", "abacus"], 2, "abacus"),
         (["--protocol", "loso", "--root", "nowhere"], 2, "--root is given twice"),
     ],
