@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,8 +12,11 @@ from pcqtool.cli import console, options, values
 from pcqtool.cli.trainings import Trainings, tell_labels
 from pcqtool.errors import SettingsError
 
+_OF_TRAINING = ("recipe", "encoder", "teacher", "epochs", "seed", "seeds", "validation")
+
 
 def evaluate(
+    ctx: typer.Context,
     corpus: options.Corpora,
     protocol: Annotated[
         str | None,
@@ -47,7 +50,7 @@ def evaluate(
     encoder: options.Encoder = None,
     teacher: options.Teacher = None,
     epochs: options.Epochs = None,
-    seed: options.Seed = 0,
+    seed: options.Seed = None,
     seeds: options.Seeds = 1,
     validation: Annotated[
         int | None,
@@ -82,6 +85,10 @@ def evaluate(
         )
     if adapt and protocol is None:
         raise SettingsError("--adapt is for --protocol alone")
+    if model is not None:
+        _refuse(ctx, _OF_TRAINING, "has no effect with --model, which trains nothing")
+    else:
+        _refuse(ctx, ("encoder_dir",), "is for --model alone")
     from pcqtool.corpora.label_map import read_map
     from pcqtool.corpora.pool import open_pool
     from pcqtool.corpora.sources import sources
@@ -101,7 +108,7 @@ def evaluate(
         from pcqtool.training.recipe import load_recipe
 
         settings = load_recipe(recipe, epochs=epochs, seed=seed)
-        repeats = range(seed, seed + seeds)
+        repeats = range(settings.seed, settings.seed + seeds)
         origins = settings.origins(encoder, teacher)
         trainings = Trainings(settings, repeats, validation, out, device, *origins, n_jobs, adapt)
         if way is not None:
@@ -115,6 +122,14 @@ def evaluate(
         console.print_json(evaluation.metrics)
     else:
         _show(evaluation.metrics, out)
+
+
+def _refuse(ctx: typer.Context, names: Iterable[str], why: str) -> None:
+    """Refuse options that were typed in vain; those of the environment or the settings file may be for other runs."""
+    for name in names:
+        source = ctx.get_parameter_source(name)
+        if source is not None and source.name == "COMMANDLINE":
+            raise SettingsError(f"--{name.replace('_', '-')} {why}", "Leave it out.")
 
 
 def _show(metrics: Mapping[str, Any], out: Path) -> None:

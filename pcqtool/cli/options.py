@@ -257,7 +257,9 @@ Epochs = Annotated[
     int | None, typer.Option("--epochs", min=1, metavar="N", help="Passes over the corpus, instead of the recipe's.")
 ]
 
-Seed = Annotated[int, typer.Option("--seed", metavar="N", help="Of weights, order and views.")]
+Seed = Annotated[
+    int | None, typer.Option("--seed", metavar="N", help="Of weights, order and views, instead of the recipe's.")
+]
 Seeds = Annotated[
-    int, typer.Option("--seeds", min=1, metavar="N", help="Train this often, with --seed and the seeds after it.")
+    int, typer.Option("--seeds", min=1, metavar="N", help="Train this often, with that seed and those after it.")
 ]

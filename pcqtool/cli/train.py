@@ -33,7 +33,7 @@ def train(
     ] = None,
     teacher: options.Teacher = None,
     epochs: options.Epochs = None,
-    seed: options.Seed = 0,
+    seed: options.Seed = None,
     name: Annotated[
         str | None, typer.Option("--name", metavar="NAME", help="Name of the model. Without it: the directory's.")
     ] = None,
@@ -47,9 +47,10 @@ def train(
 ) -> None:
     """Train a model on a corpus, or on several with the classes that they share.
 
-    One speaker of each is kept aside to decide when to stop and to calibrate. The directory, which must be new or
-    empty, can then be given to 'pcqtool label --model'. A run that was stopped goes on where it was, if it is started
-    again in the same way. For honest figures of a recipe use 'pcqtool evaluate --protocol loso'.
+    A share of the speakers that the recipe sets, at least one of each corpus, is kept aside to decide when to stop and
+    to calibrate. The directory, which must be new or empty, can then be given to 'pcqtool label --model'. A run that
+    was stopped goes on where it was, if it is started again in the same way. For honest figures of a recipe use
+    'pcqtool evaluate --protocol loso'.
     """
     from pcqtool.corpora.label_map import read_map
     from pcqtool.corpora.pool import open_pool
@@ -62,14 +63,15 @@ def train(
     encoder, teacher = settings.origins(encoder, teacher)
     pool = open_pool(chosen, renaming, all_classes)
     utterances = pool.utterances
-    fold = holdout(utterances, seed, settings.validating(), pool.origins)
+    fold = holdout(utterances, settings.seed, settings.validating(), pool.origins)
 
     from pcqtool.model.device import choose_device
     from pcqtool.training.checkpoint import CHECKPOINT, Checkpoint, fingerprint
     from pcqtool.training.experiment import Experiment
     from pcqtool.training.produce import check_left_out, prepare, produce
-    from pcqtool.training.tensorboard import board
+    from pcqtool.training.tensorboard import board, check_apart
 
+    check_apart(tensorboard, out)
     prepare(out)
     checkpoint = Checkpoint(out / CHECKPOINT, fingerprint(utterances, settings, fold, encoder, teacher))
     n_done = checkpoint.n_epochs()
@@ -95,7 +97,7 @@ def train(
                 progress.advance(note=f"imitation, loss {loss:.3f}")
                 console.debug(f"epoch {number} of imitation: loss {loss}")
 
-            trained = experiment.train(fold, seed, tell, checkpoint, tell_imitation)
+            trained = experiment.train(fold, settings.seed, tell, checkpoint, tell_imitation)
     metrics = produce(out, name or out.resolve().name, pool, experiment, fold, trained, encoder_name)
     if json:
         console.print_json({"model": out, **metrics})

@@ -102,10 +102,15 @@ class Run:
 
     @property
     def shared(self) -> Mapping[str, int | None]:
-        """How many files, speakers, sessions and texts test and training share, in the fold where it is most."""
+        """How many files, speakers, sessions and texts test and training share, in the fold where it is most.
+
+        A test part is counted against training and validation together; that of protocol ``paper``, which is the
+        validation part too, against training alone.
+        """
+        part = "validation" if self.protocol == "paper" and self.metrics.get("leaks") else "test"
         if "shared" in self.metrics:
-            return dict(self.metrics["shared"]["test"])
-        parts = [fold["test"] for fold in self.metrics.get("overlap", {}).values()]
+            return dict(self.metrics["shared"][part])
+        parts = [fold[part] for fold in self.metrics.get("overlap", {}).values()]
         groups = {group: [part[group] for part in parts] for group in (parts[0] if parts else ())}
         return {group: max((n for n in counts if n is not None), default=None) for group, counts in groups.items()}
 

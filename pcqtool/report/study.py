@@ -76,9 +76,9 @@ def run_study(
         PcqtoolError: as cross-validation does; what has ended is kept.
     """
     runs = []
-    for variant in variants:
-        folder = out / _slug(variant.name)
-        key = _key(variant, setting)
+    places = [(variant, out / _slug(variant.name), _key(variant, setting)) for variant in variants]
+    _check([variant for variant, folder, key in places if not _is_done(folder, key)], setting)
+    for variant, folder, key in places:
         if not _is_done(folder, key):
             _evaluate(variant, setting, folder, key, on_folds)
         else:
@@ -88,6 +88,16 @@ def run_study(
     write_whole(out / f"{kind}.json", f"{text}\n".encode())
     study: dict[str, Any] = json.loads(text)
     return study
+
+
+def _check(variants: Sequence[Variant], setting: Setting) -> None:
+    """See that every variant can be trained, before hours are spent on the first."""
+    from pcqtool.labels import in_order
+    from pcqtool.training.experiment import configure
+
+    labels = in_order(utterance.label for utterance in setting.utterances)
+    for variant in variants:
+        configure(labels, variant.recipe, variant.encoder, setting.teacher)
 
 
 def _evaluate(variant: Variant, setting: Setting, folder: Path, key: str, on_folds: Callable[[int, str], None]) -> None:

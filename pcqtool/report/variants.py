@@ -36,14 +36,15 @@ def ablations(recipe: Recipe, encoder: str | None, others: Sequence[str] = ()) -
         encoder: directory or Hub id of the pre-trained encoder that it builds on.
         others: encoders to put in its place.
     """
+    plain = replace(recipe, imitation=None)  # which is for the encoder mini
     listens = encoder is not None or _encoder(recipe).get("kind", "none") != "none"
     variants = [Variant(WHOLE, recipe, encoder), Variant(*_switch(recipe, "pdc", "PDC"), encoder)]
     if listens:
         variants.append(Variant(*_switch(recipe, "csq", "CSQ"), encoder))
         variants += [Variant(*_switch(recipe, "cnn", "MLCNN, so w/o CSQ"), encoder)]
         variants += [Variant(name, _change(recipe, encoder=change), encoder) for name, change in _layers(recipe)]
-        variants.append(Variant("w/o encoder, so w/o CSQ", _change(recipe, encoder={"kind": "none"}), None))
-    return variants + [Variant(f"encoder {Path(other).name}", recipe, other) for other in others]
+        variants.append(Variant("w/o encoder, so w/o CSQ", _change(plain, encoder={"kind": "none"}), None))
+    return variants + [Variant(f"encoder {Path(other).name}", plain, other) for other in others]
 
 
 def depths(recipe: Recipe, encoder: str | None) -> list[Variant]:

@@ -16,6 +16,7 @@ import torch
 from numpy.typing import NDArray
 
 from pcqtool import __version__
+from pcqtool.errors import TrainingError
 from pcqtool.tables.atomic import write_whole
 from pcqtool.training.experiment import Experiment
 from pcqtool.training.splits import Fold
@@ -104,7 +105,10 @@ def _run(experiment: Experiment, runs: Sequence[tuple[int, Fold]], folder: Path,
 def _one(experiment: Experiment, fold: Fold, seed: int, n_threads: int) -> FoldResult:
     torch.set_num_threads(n_threads)
     start = time.monotonic()
-    trained = experiment.train(fold, seed)
+    try:
+        trained = experiment.train(fold, seed)
+    except TrainingError as error:
+        raise TrainingError(f"fold {fold.name}, seed {seed}: {error.what}", error.hint) from error
     calibrated, uncalibrated = experiment.judge(trained, fold.test)
     history = [epoch.to_dict() for epoch in trained.history]
     elapsed_s = round(time.monotonic() - start, 3)

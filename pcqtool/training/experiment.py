@@ -94,26 +94,16 @@ class Experiment:
         on_states: Callable[[int, int], None] = lambda done, total: None,
         adapt: bool = False,
     ) -> None:
-        taught = recipe.distil is not None or recipe.imitation is not None
-        if taught and teacher is None:
-            raise SettingsError(
-                f"recipe {recipe.name} learns from a teacher",
-                "Name a pre-trained encoder's directory with --teacher, or another --recipe.",
-            )
         self.utterances = utterances
         self.recipe = recipe
         self.device = device
         self.encoder = encoder
-        self.teacher = teacher if taught else None
+        self.teacher = teacher if _learns_from_teacher(recipe) else None
         self.adapt = adapt
         self.labels = in_order(utterance.label for utterance in utterances)
         if len(self.labels) < 2:
             raise CorpusError(f"the corpus has nothing but {', '.join(self.labels)}", "Two or more are needed.")
-        self.config = _network(self.labels, recipe, encoder)
-        if (recipe.imitation is not None) != (self.config.encoder.kind == "mini" and self.config.encoder.frozen):
-            raise SettingsError(
-                f"recipe {recipe.name}: imitation is for a frozen encoder of kind mini, which is of no use without it"
-            )
+        self.config = configure(self.labels, recipe, encoder, teacher)
         self.targets = np.array([self.labels.index(utterance.label) for utterance in utterances])
         self.data = self._segments(recipe.views, n_jobs)
         encoding = self.config.encoder
@@ -275,6 +265,30 @@ class Experiment:
         probabilities = file_probabilities(logits, self.data, utterances, self.recipe.aggregation)
         pooled: NDArray[np.float64] = np.log(probabilities.clip(1e-300))
         return pooled
+
+
+def configure(labels: tuple[str, ...], recipe: Recipe, encoder: str | None, teacher: str | None) -> PCQConfig:
+    """Give the network's settings, having seen that recipe, encoder and teacher go together; no recording is needed.
+
+    Raises:
+        SettingsError: if the recipe lacks a teacher or an encoder, or describes no network that works.
+        ModelError: if the encoder cannot be loaded.
+    """
+    if _learns_from_teacher(recipe) and teacher is None:
+        raise SettingsError(
+            f"recipe {recipe.name} learns from a teacher",
+            "Name a pre-trained encoder's directory with --teacher, or another --recipe.",
+        )
+    config = _network(labels, recipe, encoder)
+    if (recipe.imitation is not None) != (config.encoder.kind == "mini" and config.encoder.frozen):
+        raise SettingsError(
+            f"recipe {recipe.name}: imitation is for a frozen encoder of kind mini, which is of no use without it"
+        )
+    return config
+
+
+def _learns_from_teacher(recipe: Recipe) -> bool:
+    return recipe.distil is not None or recipe.imitation is not None
 
 
 def _name(source: str | None) -> str | None:

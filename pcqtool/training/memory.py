@@ -21,9 +21,11 @@ def memory_reported(recipe: Recipe) -> Iterator[None]:
 
 
 def _too_large(recipe: Recipe) -> TrainingError:
-    half = max(1, recipe.batch_size // 2)
-    accumulate = recipe.accumulate * 2
-    return TrainingError(
-        f"out of memory with batches of {recipe.batch_size} segments",
-        f"In a recipe of your own set batch_size = {half} and accumulate = {accumulate}: steps stay as they are.",
+    half, accumulate = max(recipe.least_batch, recipe.batch_size // 2), recipe.accumulate * 2
+    hint = (
+        f"In a recipe of your own set batch_size = {half} and accumulate = {accumulate}: steps stay as they are, but "
+        "for the statistics of batch normalisation."
     )
+    if half == recipe.batch_size:
+        hint = "Batches cannot be smaller: take a smaller encoder, or a device with more memory."
+    return TrainingError(f"out of memory with batches of {recipe.batch_size} segments", hint)

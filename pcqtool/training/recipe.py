@@ -118,7 +118,7 @@ class Recipe:
         teacher: likewise of the one to learn from; empty for the encoder that the network builds on.
         epochs: passes over the training utterances, each time one view of every utterance.
         patience: epochs without a better validation loss after which training stops.
-        batch_size: segments in a batch.
+        batch_size: segments in a batch; with ``scale_fusion`` 2 or more.
         accumulate: batches whose gradients add up to one step.
         precision: ``float32``, ``bfloat16``, ``float16`` (on GPUs), or ``auto``: where a pre-trained encoder is tuned
             and the device is faster so, in half precision, else in float32.
@@ -191,6 +191,10 @@ class Recipe:
     def __post_init__(self) -> None:
         if min(self.epochs, self.patience, self.batch_size, self.accumulate) < 1:
             raise SettingsError(f"recipe {self.name}: epochs, patience, batch_size and accumulate must be 1 or more")
+        if self.batch_size < self.least_batch:
+            raise SettingsError(
+                f"recipe {self.name}: scale_fusion needs a batch_size of 2 or more", "A single segment has no variance."
+            )
         if min(self.n_views, self.warmup, self.seed, self.weight_decay, self.mixup) < 0:
             raise SettingsError(f"recipe {self.name}: n_views, warmup, seed, weight_decay and mixup must be 0 or more")
         if not (0 < self.lr < math.inf and 0 < self.encoder_lr < math.inf and self.clip > 0):
@@ -209,6 +213,11 @@ class Recipe:
         if self.aggregation not in AGGREGATIONS:
             known = ", ".join(AGGREGATIONS)
             raise SettingsError(f"recipe {self.name}: unknown aggregation {self.aggregation!r}", f"Known: {known}.")
+
+    @property
+    def least_batch(self) -> int:
+        """The smallest ``batch_size`` that the network can be trained with."""
+        return 2 if self.network.get("scale_fusion", False) else 1
 
     def origins(self, encoder: str | None = None, teacher: str | None = None) -> tuple[str | None, str | None]:
         """Give the encoder to build on and the teacher: those that are named, else the recipe's own."""

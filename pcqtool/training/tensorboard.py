@@ -11,6 +11,19 @@ from pcqtool.tables.atomic import reported
 from pcqtool.training.fit import Epoch
 
 
+def check_apart(folder: Path | None, out: Path) -> None:
+    """Check, before hours are spent on training, that curves do not go where the model is to be alone.
+
+    Raises:
+        SettingsError: if the folder is the model's directory, or lies in it.
+    """
+    if folder is not None and folder.resolve().is_relative_to(out.resolve()):
+        raise SettingsError(
+            f"--tensorboard {folder} lies in {out}, which is the model's alone",
+            "Name a directory beside it with --tensorboard.",
+        )
+
+
 @contextmanager
 def board(folder: Path | None) -> Iterator[Callable[[Epoch], None]]:
     """Give what draws an epoch into a folder; without one, what does nothing.

@@ -26,8 +26,9 @@ def evaluated(run, toy_root):
     """Evaluate with some seeds on the toy corpus; give the directory."""
 
     def evaluate(out, *arguments):
-        usual = ["--corpus", "manifest", "--root", str(toy_root), "--recipe", "toy.toml", "--device", "cpu"]
-        assert run("evaluate", *usual, "--jobs", "1", "--out", out, *arguments)[0] == 0
+        usual = ["--corpus", "manifest", "--root", str(toy_root), "--device", "cpu", "--jobs", "1", "--out", out]
+        training = [] if "--model" in arguments else ["--recipe", "toy.toml"]
+        assert run("evaluate", *usual, *training, *arguments)[0] == 0
         return out
 
     return evaluate

@@ -16,8 +16,9 @@ def evaluate(capsys, toy_root):
 
     def run(*arguments, root=toy_root, recipe="toy.toml"):
         place = f"manifest={root}" if "=" in " ".join(arguments) else str(root)
-        usual = ["evaluate", "--corpus", "manifest", "--root", place, "--recipe", recipe, "--device", "cpu"]
-        code = app.main([*usual, "--jobs", "1", *arguments])
+        usual = ["evaluate", "--corpus", "manifest", "--root", place, "--device", "cpu", "--jobs", "1"]
+        training = [] if "--model" in arguments else ["--recipe", recipe]
+        code = app.main([*usual, *training, *arguments])
         said = capsys.readouterr()
         return int(code), said.out, said.err
 
@@ -71,6 +72,12 @@ def test_seeds_are_trained_side_by_side_and_kept(evaluate, tmp_path):
     metrics = json.loads((tmp_path / "e" / "metrics.json").read_text())
     assert (metrics["seeds"], metrics["pooled"]["n"], metrics["n_utterances"]) == ([0, 1], 72, 36)
     assert metrics["seeds_together"]["n"] == 36
+
+
+def test_seeds_begin_with_the_recipes(evaluate, tmp_path):
+    (tmp_path / "toy.toml").write_text("seed = 7\n" + (tmp_path / "toy.toml").read_text())
+    _, out, _ = evaluate("--protocol", "loso", "--epochs", "1", "--seeds", "2", "--out", "e", "--json")
+    assert (json.loads(out)["seeds"], json.loads(out)["recipe"]["seed"]) == ([7, 8], 7)
 
 
 def test_a_leak_is_warned_of(evaluate):
@@ -170,6 +177,13 @@ def test_a_model_is_judged_by_what_labels_count_as(evaluate, tiny_model, other_r
     assert (metrics["n_utterances"], metrics["corpora"][0]["left_out"]) == (6, {"calm": 3})
 
 
+def test_what_the_surroundings_set_may_be_for_other_runs(evaluate, tiny_model, tmp_path, monkeypatch):
+    (tmp_path / "settings.toml").write_text('[evaluate]\nrecipe = "toy.toml"\nseeds = 3\n')
+    monkeypatch.setenv("PCQTOOL_ENCODERS", str(tmp_path))
+    assert evaluate("--model", str(tiny_model), "--config", "settings.toml", "--out", "e")[0] == 0
+    assert evaluate("--protocol", "loso", "--epochs", "1", "--out", "trained")[0] == 0
+
+
 ONE_OF = "one of --protocol, --test-corpus and --model is needed"
 
 
@@ -186,12 +200,18 @@ ONE_OF = "one of --protocol, --test-corpus and --model is needed"
         (["--protocol", "session"], 1, "needs to know the sessions; 36 of 36 utterances have none"),
         (["--protocol", "sentence"], 1, "add a column 'text_id' to the manifest"),
         (["--protocol", "paper", "--validation", "2"], 2, "It validates on its test part"),
-        (["--protocol", "loso", "--validation", "3"], 1, "needs at least 5 speakers; this corpus has 4"),
+        (["--protocol", "loso", "--validation", "3"], 2, "3 of 3 that do not test would validate"),
         (["--model", "no-model"], 1, "no model 'no-model'"),
         (["--protocol", "loso", "--recipe", "maxi"], 2, "no recipe 'maxi'"),
         (["--protocol", "loso", "--encoder", "./nowhere", "--adapt"], 1, "no such directory"),
         (["--protocol", "loso", "--adapt"], 2, "cannot be adapted to speakers"),
         (["--model", "pcq-mini", "--adapt"], 2, "--adapt is for --protocol alone"),
+        *(
+            (["--model", "pcq-mini", option, "2"], 2, f"{option} has no effect with --model")
+            for option in ("--recipe", "--encoder", "--teacher", "--epochs", "--seed", "--seeds", "--validation")
+        ),
+        (["--protocol", "loso", "--encoder-dir", "here"], 2, "--encoder-dir is for --model alone"),
+        (["--test-corpus", "emodb", "--encoder-dir", "here"], 2, "--encoder-dir is for --model alone"),
         (["--protocol", "loso", "--device", "abacus"], 2, "abacus"),
         (["--protocol", "loso", "--root", "nowhere"], 2, "--root is given twice"),
     ],

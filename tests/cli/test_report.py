@@ -37,8 +37,11 @@ def test_figures_of_an_evaluation(report, evaluation, tmp_path):
     assert (code, err) == (0, "")
     assert "true, judged" in out
     assert "confusion.svg" in out
+    code, text, _ = report("reliability", evaluation, "--out", "r.png")
     code, out, _ = report("reliability", evaluation, "--out", "r.png", "--json")
     said = json.loads(out)
+    assert f" {said['ECE']:.3f}\n" in text
+    assert str(said["ECE"]) not in text
     assert (code, said["figure"], sum(row["n"] for row in said["rows"])) == (0, "r.png", 36)
     code, out, _ = report("curves", evaluation, "--json")
     assert code == 0
@@ -71,8 +74,9 @@ def test_studies_write_runs_table_and_figure(report, toy_root, tmp_path):
     assert code == 0
     assert "w/o PDC" in out
     assert {"ablations.json", "ablations.svg"} <= {path.name for path in (tmp_path / "a").iterdir()}
+    (tmp_path / "toy.toml").write_text("seed = 7\n" + (tmp_path / "toy.toml").read_text())
     code, out, _ = report("depth", *usual, "--epochs", "1", "--out", "d", "--json")
-    assert code == 0
+    assert (code, json.loads(out)["seeds"]) == (0, [7])
     assert [row["name"] for row in json.loads(out)["variants"]] == ["2 layers"]
     assert (tmp_path / "d" / "depth.svg").is_file()
 

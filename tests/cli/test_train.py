@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import polars as pl
 import pytest
@@ -41,6 +42,18 @@ def test_a_model_comes_out_that_can_label(train, toy_root, tmp_path, capsys):
     wav = str(next(toy_root.glob("*.wav")))
     assert app.main(["label", wav, "--model", "here/mine", "--vad", "off", "--device", "cpu"]) == 0
     assert pl.read_parquet("results.parquet")["status"].to_list() == ["ok"]
+
+
+@pytest.mark.parametrize(("arguments", "seed"), [([], 7), (["--seed", "3"], 3)], ids=str)
+def test_the_seed_is_the_recipes_unless_another_is_given(train, tmp_path, arguments, seed):
+    (tmp_path / "toy.toml").write_text("seed = 7\n" + (tmp_path / "toy.toml").read_text())
+    _, out, _ = train("--out", "own", "--epochs", "1", "--json", *arguments)
+    (tmp_path / "toy.toml").write_text((tmp_path / "toy.toml").read_text().replace("seed = 7\n", ""))
+    _, again, _ = train("--out", "given", "--epochs", "1", "--json", "--seed", str(seed))
+    assert json.loads((tmp_path / "own" / "config.json").read_text())["provenance"]["recipe"]["seed"] == seed
+    own, given = json.loads(out), json.loads(again)
+    assert own["validation_speakers"] == given["validation_speakers"]
+    assert own["history"][0]["loss"] == given["history"][0]["loss"]
 
 
 def test_the_history_tells_rate_and_time_of_every_epoch(train):
@@ -113,6 +126,15 @@ def test_without_tensorboard_its_installation_is_told(train, monkeypatch):
     assert "pip install 'pcqtool[tensorboard]'" in err
 
 
+@pytest.mark.parametrize("curves", ["m", "m/curves", "./x/../m/a/b"])
+def test_curves_do_not_go_into_the_models_directory(train, tmp_path, curves):
+    code, _, err = train("--out", "m", "--tensorboard", curves)
+    assert code == 2
+    assert f"--tensorboard {Path(curves)} lies in m" in err
+    assert "beside it" in err
+    assert not (tmp_path / "m").exists()
+
+
 def test_too_large_a_batch_is_told_with_a_remedy(train, monkeypatch):
     import torch
 
@@ -124,7 +146,8 @@ def test_too_large_a_batch_is_told_with_a_remedy(train, monkeypatch):
     assert code == 1
     assert err.splitlines()[-2:] == [
         "error: out of memory with batches of 8 segments",
-        "In a recipe of your own set batch_size = 4 and accumulate = 2: steps stay as they are.",
+        "In a recipe of your own set batch_size = 4 and accumulate = 2: steps stay as they are, but for the "
+        "statistics of batch normalisation.",
     ]
 
 

@@ -109,6 +109,12 @@ def test_marks_come_from_counts():
     assert leaks(Run("a", Path(), {"shared": {"test": {"speakers": 0}}, "adapted": True})) == "A"
 
 
+@pytest.mark.parametrize(("n", "marks"), [(0, "T"), (2, "S T")])
+def test_speakers_that_only_validate_are_not_in_training(n, marks):
+    shared = {"test": {"speakers": 1}, "validation": {"speakers": n}}
+    assert leaks(Run("a", Path(), {"protocol": "paper", "shared": shared, "leaks": True})) == marks
+
+
 def test_runs_without_provenance_say_so(tmp_path, write_run):
     runs = tmp_path / "docs" / "results"
     runs.mkdir(parents=True)

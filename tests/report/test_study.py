@@ -1,15 +1,18 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 import torch
 
 from pcqtool.corpora.manifest import Manifest
+from pcqtool.errors import SettingsError
 from pcqtool.report.study import Setting, run_study, table
 from pcqtool.report.study_figures import draw_depth, draw_differences
-from pcqtool.report.variants import ablations, depths
-from pcqtool.training.recipe import Recipe
+from pcqtool.report.variants import Variant, ablations, depths
+from pcqtool.training.experiment import configure
+from pcqtool.training.recipe import Imitation, Recipe
 from pcqtool.training.splits import find_protocol
 
 NETWORK = {"pool": [8, 4], "hidden": [8], "channels": [4, 8], "strides": [2, 2]}
@@ -59,10 +62,22 @@ def test_what_is_done_is_not_done_again(study, setting, monkeypatch):
 def test_another_recipe_is_run_anew(study, setting, tmp_path):
     _, out = study
     before = (out / "wo-PDC" / "metrics.json").stat().st_mtime_ns
-    from dataclasses import replace
-
     run_study("ablations", ablations(replace(RECIPE, lr=2e-3), None), setting, out, lambda n, name: None)
     assert (out / "wo-PDC" / "metrics.json").stat().st_mtime_ns > before
+
+
+def test_a_variant_that_cannot_be_trained_is_told_before_the_first_is(setting, tmp_path):
+    blind = Variant("blind", replace(RECIPE, network={"encoder": {"kind": "whisper"}}), None)
+    with pytest.raises(SettingsError, match="builds on a pre-trained encoder"):
+        run_study("ablations", [Variant("whole", RECIPE, None), blind], setting, tmp_path, lambda n, name: None)
+    assert not list(tmp_path.iterdir())
+
+
+def test_every_variant_of_a_recipe_that_imitates_can_be_trained(tiny_whisper):
+    small = {"kind": "mini", "frozen": True, "architecture": {"dim": 16, "n_blocks": 1, "n_mels": 16}}
+    recipe = replace(RECIPE, network=NETWORK | {"encoder": small}, imitation=Imitation())
+    for variant in ablations(recipe, None, [str(tiny_whisper)]):
+        configure(("anger", "fear"), variant.recipe, variant.encoder, str(tiny_whisper))
 
 
 def test_the_table_has_a_row_for_each_variant(study):

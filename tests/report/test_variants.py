@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from pcqtool.report.variants import WHOLE, ablations, depths
-from pcqtool.training.recipe import Recipe
+from pcqtool.training.recipe import Imitation, Recipe
 
 
 def names(variants):
@@ -28,6 +28,13 @@ def test_a_part_that_the_recipe_leaves_out_is_put_in():
     found = ablations(Recipe("r", {"csq": False, "pdc": False, "encoder": {"kind": "mini"}}), None)
     assert names(found) == [WHOLE, "with PDC", "with CSQ", "w/o MLCNN, so w/o CSQ", "w/o encoder, so w/o CSQ"]
     assert found[2].recipe.network["csq"] is True
+
+
+def test_imitation_is_for_variants_with_the_small_encoder():
+    recipe = Recipe("r", {"encoder": {"kind": "mini", "frozen": True}}, imitation=Imitation())
+    *small, deaf, other = ablations(recipe, None, ["dir/wavlm"])
+    assert all(variant.recipe.imitation is recipe.imitation for variant in small)
+    assert (deaf.recipe.imitation, other.recipe.imitation) == (None, None)
 
 
 def test_without_an_encoder_there_is_nothing_to_query_with():

@@ -8,6 +8,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from pcqtool.errors import TrainingError
 from pcqtool.training import crossval
 from pcqtool.training.crossval import FoldResult, cross_validate
 from pcqtool.training.experiment import Experiment, Trained
@@ -171,6 +172,14 @@ def test_folds_that_ended_survive_one_that_fails(quick, counted, monkeypatch, tm
     with pytest.raises(KeyboardInterrupt):
         cross_validate(quick, {0: loso(quick.utterances, 0)}, tmp_path)
     assert sorted(path.name for path in (tmp_path / "seed-0").iterdir()) == ["s0.json", "s1.json"]
+
+
+@pytest.mark.parametrize("n_jobs", [1, 2])
+def test_a_fold_that_diverges_is_named_with_its_seed(utterances, toy_recipe, tmp_path, n_jobs):
+    wild = Experiment(utterances, toy_recipe(lr=1e30, warmup=0, n_views=0), CPU)
+    with pytest.raises(TrainingError, match=r"^fold s1, seed 3: .* is not a number in epoch 1") as caught:
+        cross_validate(wild, {3: loso(utterances, 0)[1:2]}, tmp_path, n_jobs)
+    assert caught.value.hint == "Lower the learning rate."
 
 
 def test_the_number_of_threads_is_left_as_it_was(quick, counted, tmp_path):

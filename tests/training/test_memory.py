@@ -27,6 +27,22 @@ def test_a_lack_of_memory_is_told_with_a_remedy(error):
     assert "batch_size = 16 and accumulate = 2" in caught.value.hint
 
 
+@pytest.mark.parametrize(
+    ("recipe", "hint"),
+    [
+        (Recipe("r", batch_size=2), "batch_size = 1 and accumulate = 2"),
+        (Recipe("r", {"scale_fusion": True}, batch_size=3), "batch_size = 2 and accumulate = 2"),
+        (Recipe("r", {"scale_fusion": True}, batch_size=2), "Batches cannot be smaller"),
+        (Recipe("r", batch_size=1), "Batches cannot be smaller"),
+    ],
+    ids=str,
+)
+def test_the_remedy_is_one_that_can_be_trained(recipe, hint):
+    with pytest.raises(TrainingError) as caught, memory_reported(recipe):
+        raise MemoryError
+    assert hint in caught.value.hint
+
+
 def test_a_real_lack_of_memory_is_recognised():
     with pytest.raises(TrainingError), memory_reported(Recipe("r")):
         torch.empty(2**60)

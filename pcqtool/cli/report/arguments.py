@@ -26,7 +26,7 @@ def show(rows: Sequence[Mapping[str, Any]], fields: Mapping[str, object], as_jso
         return
     console.print_table(tuple(rows[0]), [tuple(_cell(value) for value in row.values()) for row in rows])
     console.print_text("")
-    console.print_fields(fields)
+    console.print_fields({name: _cell(value) for name, value in fields.items()})
 
 
 def _cell(value: object) -> object:

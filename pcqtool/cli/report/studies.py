@@ -38,7 +38,7 @@ def ablations(
     other_encoder: Others = None,
     teacher: options.Teacher = None,
     epochs: options.Epochs = None,
-    seed: options.Seed = 0,
+    seed: options.Seed = None,
     seeds: options.Seeds = 1,
     device: options.Device = "auto",
     jobs: options.Jobs = 0,
@@ -57,7 +57,8 @@ def ablations(
     chosen = variants.ablations(settings, encoder, other_encoder or ())
     from pcqtool.report.study_figures import draw_differences
 
-    setting = _set_up(corpus, root, protocol, settings.validating(), range(seed, seed + seeds), teacher, device, jobs)
+    repeats = range(settings.seed, settings.seed + seeds)
+    setting = _set_up(corpus, root, protocol, settings.validating(), repeats, teacher, device, jobs)
     _study("ablations", chosen, setting, out, draw_differences, json)
 
 
@@ -70,7 +71,7 @@ def depth(
     encoder: options.Encoder = None,
     teacher: options.Teacher = None,
     epochs: options.Epochs = None,
-    seed: options.Seed = 0,
+    seed: options.Seed = None,
     seeds: options.Seeds = 1,
     device: options.Device = "auto",
     jobs: options.Jobs = 0,
@@ -87,7 +88,8 @@ def depth(
     settings = load_recipe(recipe, epochs=epochs, seed=seed)
     encoder, teacher = settings.origins(encoder, teacher)
     chosen = variants.depths(settings, encoder)
-    setting = _set_up(corpus, root, protocol, settings.validating(), range(seed, seed + seeds), teacher, device, jobs)
+    repeats = range(settings.seed, settings.seed + seeds)
+    setting = _set_up(corpus, root, protocol, settings.validating(), repeats, teacher, device, jobs)
     _study("depth", chosen, setting, out, draw_depth, json)
 
 

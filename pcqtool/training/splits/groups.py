@@ -12,7 +12,9 @@ from pcqtool.training.splits.quota import Quota
 _COLUMNS = {"speakers": "speaker", "sessions": "session", "texts": "text_id"}
 
 
-def known(utterances: Sequence[Utterance], group: str, at_least: int, purpose: str) -> list[str]:
+def known(
+    utterances: Sequence[Utterance], group: str, at_least: int, purpose: str, is_protocol: bool = True
+) -> list[str]:
     """Give each utterance's speaker (session, text).
 
     Args:
@@ -20,6 +22,7 @@ def known(utterances: Sequence[Utterance], group: str, at_least: int, purpose: s
         group: one of ``GROUPS``.
         at_least: how many there must be.
         purpose: what they are needed for.
+        is_protocol: whether that is a protocol, so that users may choose another.
 
     Raises:
         CorpusError: if some are unknown, or there are too few.
@@ -30,12 +33,13 @@ def known(utterances: Sequence[Utterance], group: str, at_least: int, purpose: s
         raise CorpusError(
             f"{purpose} needs to know the {group}; {len(unknown)} of {len(utterances)} utterances "
             f"have none, first {unknown[0].path}",
-            f"Leave them out, choose another --protocol, or add a column '{_COLUMNS[group]}' to the manifest.",
+            f"Leave them out{', choose another --protocol' if is_protocol else ''}, "
+            f"or add a column '{_COLUMNS[group]}' to the manifest.",
         )
     if len(set(names)) < at_least:
         raise CorpusError(
             f"{purpose} needs at least {at_least} {group}; this corpus has {len(set(names))}",
-            "Choose another --protocol; random10 needs none.",
+            "Choose another --protocol; random10 needs none." if is_protocol else f"Add recordings of other {group}.",
         )
     return [str(name) for name in names]
 
@@ -52,8 +56,11 @@ def take_turns(
         parts: which part each utterance is in.
         order: all parts.
         validating: how many of the others validate.
+
+    Raises:
+        SettingsError: if none of the others is left to train.
     """
-    n_validation = validating.of(len(order) - 1)
+    n_validation = validating.leaving_some(len(order) - 1)
     ring = [*order, *order]
     places = {name: place for place, name in enumerate(order)}
     return [

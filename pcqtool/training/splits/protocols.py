@@ -46,7 +46,7 @@ class Protocol:
             validating: how many of ``unit`` validate.
 
         Raises:
-            SettingsError: if a number is asked for, and there is no choice.
+            SettingsError: if a number is asked for, and there is no choice; if so many validate that none trains.
             CorpusError: if the corpus cannot be divided so, or a fold would break the promise or cannot be trained on.
         """
         if validating.number > 1 and not self.unit:

@@ -30,6 +30,20 @@ class Quota:
         """Say how many of so many units validate."""
         return max(self.number, round(self.share * n_others))
 
+    def leaving_some(self, n_others: int) -> int:
+        """Say how many of so many units validate, where others of them must train.
+
+        Raises:
+            SettingsError: if none would be left to train.
+        """
+        n_validation = self.of(n_others)
+        if n_validation >= n_others:
+            raise SettingsError(
+                f"{n_validation} of {n_others} that do not test would validate: none is left to train",
+                "Lower --validation, or 'validation' in the recipe.",
+            )
+        return n_validation
+
 
 ONE = Quota()
 """One validates."""

@@ -19,8 +19,9 @@ def loso(utterances: Sequence[Utterance], seed: int, validating: Quota = ONE) ->
 
     Raises:
         CorpusError: if speakers are unknown or too few.
+        SettingsError: if so many validate that none is left to train.
     """
-    speakers = known(utterances, "speakers", validating.number + 2, "leave-one-speaker-out")
+    speakers = known(utterances, "speakers", 3, "leave-one-speaker-out")
     return take_turns(utterances, speakers, _shuffled(speakers, seed), validating)
 
 
@@ -29,19 +30,19 @@ def session(utterances: Sequence[Utterance], seed: int, validating: Quota = ONE)
 
     Raises:
         CorpusError: if sessions or speakers are unknown or too few.
+        SettingsError: if so many validate that none is left to train.
     """
     purpose = "leave-one-session-out"
     sessions = known(utterances, "sessions", 2, purpose)
-    speakers = known(utterances, "speakers", validating.number + 2, purpose)
+    speakers = known(utterances, "speakers", 3, purpose)
     rng = random.Random(seed)  # noqa: S311
     folds = []
     for name in sorted(set(sessions)):
         tested = {speaker for speaker, place in zip(speakers, sessions, strict=True) if place == name}
         others = sorted(set(speakers) - tested)
-        n_validation = validating.of(len(others))
-        if len(others) <= n_validation:
-            raise CorpusError(f"{purpose}: outside session {name} there are {len(others)} speakers, too few")
-        validation = rng.sample(others, n_validation)
+        if len(others) < 2:
+            raise CorpusError(f"{purpose}: outside session {name} there are fewer than 2 speakers")
+        validation = rng.sample(others, validating.leaving_some(len(others)))
         parts = [
             "test" if place == name else "validation" if speaker in validation else "train"
             for speaker, place in zip(speakers, sessions, strict=True)
@@ -73,14 +74,15 @@ def holdout(
 
     Raises:
         CorpusError: if speakers are unknown or too few, or the training part lacks a class.
+        SettingsError: if so many validate that none is left to train.
     """
-    speakers = known(utterances, "speakers", validating.number + 1, "a speaker-disjoint validation")
+    speakers = known(utterances, "speakers", 2, "a speaker-disjoint validation", is_protocol=False)
     of_corpora: dict[str, set[str]] = {}
     for speaker, corpus in zip(speakers, corpora or [""] * len(speakers), strict=True):
         of_corpora.setdefault(corpus, set()).add(speaker)
     groups = [some for some in of_corpora.values() if len(some) > validating.of(len(some))] or [set(speakers)]
     rng = random.Random(seed)  # noqa: S311
-    chosen = [speaker for some in groups for speaker in rng.sample(sorted(some), validating.of(len(some)))]
+    chosen = [speaker for some in groups for speaker in rng.sample(sorted(some), validating.leaving_some(len(some)))]
     fold = make_fold(utterances, "holdout", speakers, chosen, ())
     check(fold, utterances)
     return fold

@@ -20,6 +20,7 @@ def random10(utterances: Sequence[Utterance], seed: int, validating: Quota = ONE
 
     Raises:
         CorpusError: if a class has too few files for ten parts.
+        SettingsError: if so many validate that none is left to train.
     """
     files = {(each.path, each.label) for each in utterances}
     rare = {label: n for label, n in Counter(label for _, label in files).items() if n < N_FOLDS}
@@ -40,8 +41,9 @@ def sentence(utterances: Sequence[Utterance], seed: int, validating: Quota = ONE
 
     Raises:
         CorpusError: if texts are unknown or too few.
+        SettingsError: if so many validate that none is left to train.
     """
-    texts = known(utterances, "texts", validating.number + 2, "a sentence-independent protocol")
+    texts = known(utterances, "texts", 3, "a sentence-independent protocol")
     names = sorted(set(texts))
     if len(names) > N_FOLDS:
         parts = _deal(utterances, texts, seed)

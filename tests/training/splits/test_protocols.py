@@ -160,26 +160,54 @@ def test_holdout_of_corpora_with_one_speaker_each_keeps_one_of_them(corpus):
 
 
 @pytest.mark.parametrize(
-    ("name", "n_speakers", "n_validation", "text"),
+    ("name", "n_speakers", "text"),
     [
-        ("loso", 1, 1, "needs at least 3 speakers; this corpus has 1"),
-        ("loso", 2, 1, "needs at least 3 speakers; this corpus has 2"),
-        ("loso", 4, 3, "needs at least 5 speakers; this corpus has 4"),
-        ("paper", 1, 1, "needs at least 2 speakers; this corpus has 1"),
-        ("session", 2, 1, "needs at least 2 sessions; this corpus has 1"),
-        ("session", 4, 2, "outside session p0 there are 2 speakers, too few"),
-        ("sentence", 4, 1, "needs at least 3 texts; this corpus has 1"),
-        ("random10", 4, 1, "need 10 files of each class; there are 4 of a, 4 of b"),
+        ("loso", 1, "needs at least 3 speakers; this corpus has 1"),
+        ("loso", 2, "needs at least 3 speakers; this corpus has 2"),
+        ("paper", 1, "needs at least 2 speakers; this corpus has 1"),
+        ("session", 2, "needs at least 2 sessions; this corpus has 1"),
+        ("session", 3, "outside session p0 there are fewer than 2 speakers"),
+        ("sentence", 4, "needs at least 3 texts; this corpus has 1"),
+        ("random10", 4, "need 10 files of each class; there are 4 of a, 4 of b"),
     ],
 )
-def test_a_corpus_that_is_too_small_is_an_error(corpus, name, n_speakers, n_validation, text):
+def test_a_corpus_that_is_too_small_is_an_error(corpus, name, n_speakers, text):
     with pytest.raises(CorpusError, match=text):
-        PROTOCOLS[name].folds(corpus(n_speakers), 0, Quota(n_validation))
+        PROTOCOLS[name].folds(corpus(n_speakers), 0)
+
+
+@pytest.mark.parametrize(
+    ("name", "validating", "text"),
+    [
+        ("loso", Quota(9), "9 of 9 that do not test"),
+        ("loso", Quota(share=0.95), "9 of 9 that do not test"),
+        ("session", Quota(8), "8 of 8 that do not test"),
+        ("random10", Quota(9), "9 of 9 that do not test"),
+        ("sentence", Quota(12), "12 of 9 that do not test"),
+    ],
+)
+def test_so_many_that_none_is_left_to_train_are_refused(corpus, name, validating, text):
+    with pytest.raises(SettingsError, match=text) as caught:
+        PROTOCOLS[name].folds(corpus(10, takes=10), 0, validating)
+    assert caught.value.hint == "Lower --validation, or 'validation' in the recipe."
+
+
+@pytest.mark.parametrize("validating", [Quota(4), Quota(share=0.9)], ids=str)
+def test_holdout_leaves_somebody_to_train(corpus, validating):
+    with pytest.raises(SettingsError, match="4 of 4 that do not test"):
+        holdout(corpus(4), 0, validating)
 
 
 def test_holdout_of_one_speaker_is_an_error(corpus):
-    with pytest.raises(CorpusError, match="needs at least 2 speakers; this corpus has 1"):
+    with pytest.raises(CorpusError, match="needs at least 2 speakers; this corpus has 1") as caught:
         holdout(corpus(1), 0)
+    assert caught.value.hint == "Add recordings of other speakers."
+
+
+def test_holdout_knows_no_other_protocol(corpus):
+    with pytest.raises(CorpusError, match="8 of 8 utterances have none") as caught:
+        holdout([replace(each, speaker=None) for each in corpus(4)], 0)
+    assert caught.value.hint == "Leave them out, or add a column 'speaker' to the manifest."
 
 
 @pytest.mark.parametrize(
