@@ -15,11 +15,13 @@ LOWEST, HIGHEST = 0.05, 20.0
 
 
 def fit_temperature(logits_by_file: Sequence[ArrayLike] | NDArray[np.floating], y: ArrayLike) -> float:
-    """Find the temperature T under which the probabilities of whole files have the least negative log-likelihood.
+    """Find the temperature T under which whole files' probabilities are the likeliest, had one more file been wrong.
 
     A file's probabilities are the softmax of the mean over its segments of log-softmax(logits / T). The normaliser
     of each segment is the same for all classes, so this is softmax(mean logits / T), which is convex in 1 / T: the
-    search on log T in [0.05, 20] finds the one minimum. Source: Guo et al., ICML 2017, section 4.2.
+    search on log T in [0.05, 20] finds the one minimum. Source: Guo et al., ICML 2017, section 4.2. Of N files the
+    true class counts (N + 1) / (N + 2) and the others share the rest (Platt, 1999, section 2.2): files that are all
+    right would otherwise make a model as sure as can be, and a handful of them proves little.
 
     scikit-learn's temperature scaling is not used: it calibrates a classifier object, and came with release 1.8.
 
@@ -38,7 +40,7 @@ def fit_temperature(logits_by_file: Sequence[ArrayLike] | NDArray[np.floating], 
     if classes.shape != (len(pooled),):
         raise ValueError(f"{len(pooled)} files, but classes of shape {classes.shape}")
     found = minimize_scalar(
-        lambda log_t: negative_log_likelihood(pooled, classes, float(np.exp(log_t))),
+        lambda log_t: _cost(pooled, classes, float(np.exp(log_t))),
         bounds=(np.log(LOWEST), np.log(HIGHEST)),
         method="bounded",
     )
@@ -46,8 +48,19 @@ def fit_temperature(logits_by_file: Sequence[ArrayLike] | NDArray[np.floating], 
     return min(
         float(np.clip(np.exp(found.x), LOWEST, HIGHEST)),
         1.0,
-        key=lambda temperature: negative_log_likelihood(pooled, classes, temperature),
+        key=lambda temperature: _cost(pooled, classes, temperature),
     )
+
+
+def _cost(pooled: NDArray[np.float64], y: NDArray[np.int64], temperature: float) -> float:
+    """Give the mean cross-entropy of smoothed targets."""
+    from scipy.special import log_softmax
+
+    n_files, n_classes = pooled.shape
+    log_probs = log_softmax(pooled / temperature, axis=1)
+    true = log_probs[range(n_files), y]
+    others = (log_probs.sum(axis=1) - true) / max(n_classes - 1, 1)
+    return float(-((n_files + 1) * true + others).mean() / (n_files + 2))
 
 
 def pool(logits_by_file: Sequence[ArrayLike] | NDArray[np.floating]) -> NDArray[np.float64]:

@@ -50,18 +50,31 @@ def test_pooled_logits_have_the_probabilities_of_the_rule_for_files(seed, n_segm
 
 @settings(max_examples=50)
 @given(seed=st.integers(0, 10_000), n=st.integers(1, 30), scale=st.floats(0.0, 30.0))
-def test_it_stays_in_bounds_and_never_worsens_the_likelihood_of_its_own_data(seed, n, scale):
+def test_it_stays_in_bounds_and_never_worsens_the_likelihood_of_its_own_data_and_a_wrong_file(seed, n, scale):
     rng = np.random.default_rng(seed)
     logits, y = rng.normal(scale=scale, size=(n, 3)), rng.integers(0, 3, n)
     temperature = fit_temperature(logits, y)
     assert 0.05 <= temperature <= 20.0
-    assert negative_log_likelihood(logits, y, temperature) <= negative_log_likelihood(logits, y, 1.0)
+
+    def cost(temperature):
+        log_probs = log_softmax(logits / temperature, axis=1)
+        targets = np.full((n, 3), 0.5 / (n + 2))
+        targets[np.arange(n), y] = (n + 1) / (n + 2)
+        return -(targets * log_probs).sum(axis=1).mean()
+
+    around = np.clip(np.array([temperature * 0.99, 1.0, temperature * 1.01]), 0.05, 20.0)
+    assert all(cost(temperature) <= cost(other) + 1e-6 for other in around)
 
 
-def test_a_model_that_is_always_right_is_made_as_sure_as_allowed_and_one_always_wrong_as_unsure():
-    logits = np.eye(3)
-    assert fit_temperature(logits, [0, 1, 2]) == pytest.approx(0.05, rel=0.01)
-    assert fit_temperature(logits, [1, 2, 0]) == pytest.approx(20.0, rel=0.01)
+@pytest.mark.parametrize("n", [1, 10, 100])
+def test_a_model_that_is_always_right_is_made_as_sure_as_so_many_files_allow(n):
+    logits, y = np.tile(np.eye(3), (n, 1)), np.tile([0, 1, 2], n)
+    sure = softmax(logits / fit_temperature(logits, y), axis=1).max(axis=1)
+    assert sure == pytest.approx((3 * n + 1) / (3 * n + 2), rel=1e-3)
+
+
+def test_a_model_that_is_always_wrong_is_made_as_unsure_as_allowed():
+    assert fit_temperature(np.eye(3), [1, 2, 0]) == pytest.approx(20.0, rel=0.01)
 
 
 @pytest.mark.parametrize("logits", [[], [np.empty((0, 3))], [np.array([[np.nan, 0.0, 1.0]])], [[[-np.inf, 0.0, 1.0]]]])
