@@ -7,6 +7,7 @@ from __future__ import annotations
 import glob
 import logging
 import os
+import stat
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -33,7 +34,7 @@ class Source:
         file: its name in the result tables: relative to the root it was found under, POSIX slashes, unique, valid
             UTF-8 (a byte that is not becomes ``\xNN``, a backslash two).
         place: where it lies, as text: with a million of them, paths would take three times as much memory.
-        size_bytes: None if it was listed but is not there.
+        size_bytes: None if it is not there, or is no regular file.
         mtime: last change, in seconds since 1970; None likewise.
     """
 
@@ -207,12 +208,12 @@ def _entries(folder: str, is_root: bool) -> list[os.DirEntry[str]]:
 
 
 def _stamp(entry: os.DirEntry[str] | str) -> tuple[int | None, float | None]:
-    """Give size and time; nothing for a file that is not there, or gone since its folder was listed."""
+    """Give size and time; nothing for a file that is not there, or a pipe or device, which has neither."""
     try:
         state = os.stat(entry) if isinstance(entry, str) else entry.stat()
     except OSError:
         return None, None
-    return state.st_size, state.st_mtime
+    return (state.st_size, state.st_mtime) if stat.S_ISREG(state.st_mode) else (None, None)
 
 
 def _prefixes(roots: set[str]) -> dict[str, str]:

@@ -106,6 +106,12 @@ def test_a_link_to_a_folder_elsewhere_is_followed(calls: Path, tmp_path: Path) -
     assert "disk/x.wav" in names(discover([calls]))
 
 
+def test_what_is_no_regular_file_has_no_size(calls: Path) -> None:
+    os.mkfifo(calls / "pipe")
+    sources = discover([calls / "pipe", "/dev/null"], [str(calls)])
+    assert [(source.size_bytes, source.mtime) for source in sources] == [(None, None)] * 3
+
+
 def test_only_regular_files(calls: Path) -> None:
     os.mkfifo(calls / "pipe.wav")
     (calls / "folder.wav").mkdir()
