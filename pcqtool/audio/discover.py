@@ -64,7 +64,8 @@ def discover(inputs: Sequence[str | Path], listed: Iterable[str] | None = None) 
 
     From folders (searched to the bottom, hidden entries left out) and from patterns such as ``calls/**/*.wav`` that no
     shell has expanded come the files with a known extension, or with the one that the pattern spells out. A file
-    reached twice appears once.
+    reached twice appears once. A link that leads nowhere, a pipe or a device is a source without size and mtime: it
+    cannot be read, and is to be a row that says so.
 
     Under one root (the folder given, a file's folder, a pattern's fixed part, the common folder of all listed) names
     are relative to it. With several roots each name starts with the last parts of its root's path, as many as tell
@@ -163,16 +164,16 @@ def _file(path: str, root: str, real_folders: dict[str, str]) -> _Found:
     return _Found(root, _posix(below), path, path if path == real else real, _stamp(path))
 
 
-def _kind(entry: os.DirEntry[str]) -> str:
-    """Say what it is, or what it links to: ``folder``, ``file`` or neither; a link that leads to itself is neither."""
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    """Say whether it is a folder, or links to one; a link that leads to itself does not."""
     try:
-        return "folder" if entry.is_dir() else "file" if entry.is_file() else ""
+        return entry.is_dir()
     except OSError:
-        return ""
+        return False
 
 
 def _in_folder(folder: str, root: str, spelled_out: str | None = None) -> Iterator[_Found]:
-    """Walk a folder to the bottom: regular files that are wanted, each real folder once, nothing hidden."""
+    """Walk a folder to the bottom: all that is wanted and no folder, each real folder once, nothing hidden."""
     to_do = deque([(folder, os.path.realpath(folder), os.path.relpath(folder, root))])
     been: set[str] = set()
     while to_do:
@@ -184,13 +185,12 @@ def _in_folder(folder: str, root: str, spelled_out: str | None = None) -> Iterat
         for entry in _entries(here, is_root=here == folder):
             real = os.path.realpath(entry.path) if entry.is_symlink() else os.path.join(real_here, entry.name)
             path = real if entry.path == real else entry.path
-            kind = _kind(entry)
-            if kind == "folder":
+            if _is_folder(entry):
                 later = (
                     to_do.appendleft if entry.is_symlink() else to_do.append
                 )  # a folder's own name goes before a link's
                 later((entry.path, real, prefix + entry.name))
-            elif kind == "file" and _wanted(entry.name, spelled_out):
+            elif _wanted(entry.name, spelled_out):
                 yield _Found(root, prefix + entry.name, path, real, _stamp(entry))
 
 

@@ -112,10 +112,19 @@ def test_what_is_no_regular_file_has_no_size(calls: Path) -> None:
     assert [(source.size_bytes, source.mtime) for source in sources] == [(None, None)] * 3
 
 
-def test_only_regular_files(calls: Path) -> None:
+def test_what_cannot_be_followed_is_found_too(calls: Path, tmp_path: Path) -> None:
     os.mkfifo(calls / "pipe.wav")
+    os.mkfifo(calls / "pipe")
     (calls / "folder.wav").mkdir()
-    assert names(discover([calls])) == ["a.WAV", "b.wav", "sub/c.mp3", "sub/deep/d.flac"]
+    for name, target in (("itself", "itself.wav"), ("gone", tmp_path / "gone.wav"), ("zero", "/dev/zero")):
+        (calls / f"{name}.wav").symlink_to(target)
+        (calls / name).symlink_to(target)
+    sources = discover([calls])
+    odd = ["gone.wav", "itself.wav", "pipe.wav", "zero.wav"]
+    assert names(sources) == ["a.WAV", "b.wav", *odd[:3], "sub/c.mp3", "sub/deep/d.flac", odd[3]]
+    assert [source.file for source in sources if (source.size_bytes, source.mtime) == (None, None)] == odd
+    assert discover([f"{calls}/**"]) == sources
+    assert names(discover([f"{calls}/*.wav"])) == ["b.wav", *odd]
 
 
 def test_a_list(calls: Path, monkeypatch: pytest.MonkeyPatch) -> None:
