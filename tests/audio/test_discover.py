@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -168,6 +169,23 @@ def test_names_that_are_not_utf8(tmp_path: Path) -> None:
 def test_different_names_stay_different(raw: list[bytes]) -> None:
     texts = {shown(os.fsdecode(name).replace("\\", "\\\\")) for name in raw}
     assert len(texts) == len(raw)
+
+
+def test_a_folder_that_is_left_out_is_told(calls: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    scandir = os.scandir
+
+    def refuse(folder: str) -> Iterator[os.DirEntry[str]]:
+        if folder.endswith("deep"):
+            raise PermissionError(13, "Permission denied")
+        return scandir(folder)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    told: dict[str, str] = {}
+    for folder in (calls, f"{calls}/**"):
+        assert names(discover([folder], on_left_out=told.__setitem__)) == ["a.WAV", "b.wav", "sub/c.mp3"]
+        assert told.popitem() == (f"{calls}/sub/deep", "the folder cannot be read (Permission denied)")
+    with pytest.raises(SettingsError, match="cannot be read"):
+        discover([calls / "sub/deep"], on_left_out=told.__setitem__)
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root reads everything")

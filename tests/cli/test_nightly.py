@@ -93,6 +93,27 @@ def test_loops_pipes_and_devices_are_rows(label, tmp_path, write_wave):
     assert table["error"].to_list().count(odd) == 2
 
 
+def test_a_folder_that_cannot_be_read_ends_the_run_with_3(label, write_wave, monkeypatch):
+    write_wave("calls/a.wav")
+    write_wave("calls/sub/b.wav")
+    scandir = os.scandir
+
+    def refuse(folder=".", *rest):
+        if str(folder).endswith("sub"):
+            raise PermissionError(13, "Permission denied")
+        return scandir(folder, *rest)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "scandir", refuse)
+        for statuses in ({"ok": 1}, {}):
+            code, out, err = label("--json")
+            summary = json.loads(out)
+            assert (code, summary["statuses"], list(summary["failures"])) == (3, statuses, ["calls/sub"])
+            assert "Permission denied" in err
+    assert label()[0] == 0
+    assert rows("status") == {"a.wav": "ok", "sub/b.wav": "ok"}
+
+
 CODINGS = [("WAV", "ULAW"), ("WAV", "ALAW"), ("WAV", "IMA_ADPCM"), ("WAV", "MS_ADPCM"), ("AU", "ULAW")]
 
 
