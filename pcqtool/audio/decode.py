@@ -6,7 +6,6 @@ import os
 import stat
 from collections.abc import Iterator
 from contextlib import ExitStack
-from itertools import chain
 from pathlib import Path
 from typing import BinaryIO, Protocol, Self
 
@@ -89,39 +88,35 @@ class Recording:
         Shape:
             each block: ``(n, n_channels)`` float32, ``n`` at most about ``block_s`` seconds.
 
+        A block with a sample that is NaN or infinite is not given, and ends the recording as damage does.
+
         Raises:
-            AudioError: the very first block cannot be decoded, or a sample is NaN or infinite.
+            AudioError: the very first block cannot be decoded, or holds such a sample.
         """
         n_block = max(1, min(round(block_s * self.sample_rate), BLOCK_VALUES // self.n_channels))
-        blocks = self._decoder.blocks(n_block)
-        for block in blocks:
-            if not np.isfinite(block).all():
-                raise self._not_finite(block, blocks)
+        fault = None
+        for block in self._decoder.blocks(n_block):
+            finite = np.isfinite(block)
+            if not finite.all():
+                first = self.n_frames + int(finite.all(axis=1).argmin())
+                fault = f"a sample at {first / self.sample_rate:.2f} s is NaN or infinite"
+                break
             self.n_frames += len(block)
             yield block
-        if self._decoder.fault and not self.n_frames:
+        fault = fault or self._decoder.fault
+        if fault and not self.n_frames:
             raise AudioError(
-                f"{shown(self.path)}: nothing in it can be decoded ({self._decoder.fault})",
+                f"{shown(self.path)}: its beginning cannot be decoded ({fault})",
                 "The file is damaged; copy or export it again.",
             )
-        self.shortfall = self._find_shortfall()
+        self.shortfall = self._find_shortfall(fault)
 
-    def _not_finite(self, block: npt.NDArray[np.float32], rest: Iterator[npt.NDArray[np.float32]]) -> AudioError:
-        n_bad, n_all = 0, self.n_frames * self.n_channels
-        for one in chain([block], rest):
-            n_bad += one.size - int(np.count_nonzero(np.isfinite(one)))
-            n_all += one.size
-        return AudioError(
-            f"{shown(self.path)}: {n_bad} of {n_all} samples are NaN or infinite",
-            "The program that wrote the file failed; write it again, as integers if you can.",
-        )
-
-    def _find_shortfall(self) -> str | None:
+    def _find_shortfall(self, fault: str | None) -> str | None:
         held_s = self.n_frames / self.sample_rate
-        reasons = [self._decoder.fault] if self._decoder.fault else []
+        reasons = [fault] if fault else []
         claimed_s = self.claimed_s if self._decoder.claim_holds else None
         if claimed_s is not None and held_s < claimed_s - TOLERANCE_S:
-            reasons.append(f"the header claims {claimed_s:.2f} s, the file holds {held_s:.2f} s")
+            reasons.append(f"the header claims {claimed_s:.2f} s, {held_s:.2f} s could be read")
         return "; ".join(reasons) or None
 
 

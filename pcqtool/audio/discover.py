@@ -7,8 +7,9 @@ from __future__ import annotations
 import glob
 import logging
 import os
+import stat
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import NamedTuple
@@ -24,6 +25,9 @@ EXTENSIONS = frozenset(
 
 _log = logging.getLogger(__name__)
 
+LeftOut = Callable[[str, str], None]
+"""Told of a folder that is left out, and why."""
+
 
 @dataclass(frozen=True, slots=True)
 class Source:
@@ -33,7 +37,7 @@ class Source:
         file: its name in the result tables: relative to the root it was found under, POSIX slashes, unique, valid
             UTF-8 (a byte that is not becomes ``\xNN``, a backslash two).
         place: where it lies, as text: with a million of them, paths would take three times as much memory.
-        size_bytes: None if it was listed but is not there.
+        size_bytes: None if it is not there, or is no regular file.
         mtime: last change, in seconds since 1970; None likewise.
     """
 
@@ -58,12 +62,17 @@ class _Found(NamedTuple):
     stamp: tuple[int | None, float | None]  # size and time; a whole ``stat`` takes ten times as much memory
 
 
-def discover(inputs: Sequence[str | Path], listed: Iterable[str] | None = None) -> list[Source]:
+def discover(
+    inputs: Sequence[str | Path],
+    listed: Iterable[str] | None = None,
+    on_left_out: LeftOut = lambda folder, reason: None,
+) -> list[Source]:
     """Find the recordings that a user means, sorted by ``file``.
 
     From folders (searched to the bottom, hidden entries left out) and from patterns such as ``calls/**/*.wav`` that no
     shell has expanded come the files with a known extension, or with the one that the pattern spells out. A file
-    reached twice appears once.
+    reached twice appears once. A link that leads nowhere, a pipe or a device is a source without size and mtime: it
+    cannot be read, and is to be a row that says so.
 
     Under one root (the folder given, a file's folder, a pattern's fixed part, the common folder of all listed) names
     are relative to it. With several roots each name starts with the last parts of its root's path, as many as tell
@@ -72,11 +81,12 @@ def discover(inputs: Sequence[str | Path], listed: Iterable[str] | None = None) 
     Args:
         inputs: files, folders, patterns.
         listed: lines, each a path; one that is not there is a source without size and mtime, not an error.
+        on_left_out: told of each folder inside an input that cannot be read.
 
     Raises:
         SettingsError: an input does not exist or cannot be read, or there is no recording at all.
     """
-    found = [one for given in inputs for one in _from_input(os.fspath(given))]
+    found = [one for given in inputs for one in _from_input(os.fspath(given), on_left_out)]
     found += _from_list(line.rstrip("\r\n") for line in listed or ())
     if not found:
         raise SettingsError(
@@ -105,13 +115,13 @@ def _valid(name: str) -> str:
     return name if valid == name else valid  # the same object: memory
 
 
-def _from_input(given: str) -> list[_Found]:
+def _from_input(given: str, on_left_out: LeftOut) -> list[_Found]:
     if os.path.isdir(given):
-        return list(_in_folder(given, os.path.abspath(given)))
+        return list(_in_folder(given, os.path.abspath(given), on_left_out))
     if os.path.exists(given):
         return [_file(given, os.path.dirname(os.path.abspath(given)), {})]
     if glob.has_magic(given):
-        return _from_pattern(given)
+        return _from_pattern(given, on_left_out)
     raise SettingsError(f"{shown(given)} does not exist", "Give files, folders or patterns that do.")
 
 
@@ -124,7 +134,7 @@ def _from_list(lines: Iterable[str]) -> list[_Found]:
     return [_file(path, root, real_folders) for path in paths]
 
 
-def _from_pattern(pattern: str) -> list[_Found]:
+def _from_pattern(pattern: str, on_left_out: LeftOut) -> list[_Found]:
     """Expand a pattern; behind ``**`` the walk below goes down, which symbolic links cannot lead in circles."""
     parts = PurePath(pattern).parts
     root = os.path.abspath(os.path.join("", *parts[: next(i for i, part in enumerate(parts) if glob.has_magic(part))]))
@@ -136,7 +146,8 @@ def _from_pattern(pattern: str) -> list[_Found]:
     for path in sorted(glob.glob(os.path.join("", *parts[:deep]) or os.curdir)):
         if os.path.isdir(path):
             below = os.path.join(*parts[deep + 1 :]) if parts[deep + 1 :] else "*"
-            found += (one for one in _in_folder(path, root, spelled_out) if PurePath(one.path).match(below))
+            inside = _in_folder(path, root, on_left_out, spelled_out)
+            found += (one for one in inside if PurePath(one.path).match(below))
         elif deep == len(parts) and _wanted(path, spelled_out):
             found.append(_file(path, root, real_folders))
     if not found:
@@ -162,16 +173,16 @@ def _file(path: str, root: str, real_folders: dict[str, str]) -> _Found:
     return _Found(root, _posix(below), path, path if path == real else real, _stamp(path))
 
 
-def _kind(entry: os.DirEntry[str]) -> str:
-    """Say what it is, or what it links to: ``folder``, ``file`` or neither; a link that leads to itself is neither."""
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    """Say whether it is a folder, or links to one; a link that leads to itself does not."""
     try:
-        return "folder" if entry.is_dir() else "file" if entry.is_file() else ""
+        return entry.is_dir()
     except OSError:
-        return ""
+        return False
 
 
-def _in_folder(folder: str, root: str, spelled_out: str | None = None) -> Iterator[_Found]:
-    """Walk a folder to the bottom: regular files that are wanted, each real folder once, nothing hidden."""
+def _in_folder(folder: str, root: str, on_left_out: LeftOut, spelled_out: str | None = None) -> Iterator[_Found]:
+    """Walk a folder to the bottom: all that is wanted and no folder, each real folder once, nothing hidden."""
     to_do = deque([(folder, os.path.realpath(folder), os.path.relpath(folder, root))])
     been: set[str] = set()
     while to_do:
@@ -180,39 +191,40 @@ def _in_folder(folder: str, root: str, spelled_out: str | None = None) -> Iterat
             continue
         been.add(real_here)
         prefix = "" if name_here == os.curdir else _posix(name_here) + "/"
-        for entry in _entries(here, is_root=here == folder):
+        for entry in _entries(here, None if here == folder else on_left_out):
             real = os.path.realpath(entry.path) if entry.is_symlink() else os.path.join(real_here, entry.name)
             path = real if entry.path == real else entry.path
-            kind = _kind(entry)
-            if kind == "folder":
+            if _is_folder(entry):
                 later = (
                     to_do.appendleft if entry.is_symlink() else to_do.append
                 )  # a folder's own name goes before a link's
                 later((entry.path, real, prefix + entry.name))
-            elif kind == "file" and _wanted(entry.name, spelled_out):
+            elif _wanted(entry.name, spelled_out):
                 yield _Found(root, prefix + entry.name, path, real, _stamp(entry))
 
 
-def _entries(folder: str, is_root: bool) -> list[os.DirEntry[str]]:
+def _entries(folder: str, on_left_out: LeftOut | None) -> list[os.DirEntry[str]]:
+    """List what is not hidden, sorted; a folder that was named, and so may not be left out, comes with ``None``."""
     try:
         with os.scandir(folder) as entries:
             return sorted((entry for entry in entries if not entry.name.startswith(".")), key=lambda entry: entry.name)
     except OSError as error:
-        if is_root:
+        if on_left_out is None:
             raise SettingsError(
                 f"{shown(folder)} cannot be read ({error.strerror})", "Check its permissions."
             ) from error
         _log.warning("%s cannot be read (%s) and is left out", shown(folder), error.strerror)
+        on_left_out(shown(folder), f"the folder cannot be read ({error.strerror})")
         return []
 
 
 def _stamp(entry: os.DirEntry[str] | str) -> tuple[int | None, float | None]:
-    """Give size and time; nothing for a file that is not there, or gone since its folder was listed."""
+    """Give size and time; nothing for a file that is not there, or a pipe or device, which has neither."""
     try:
         state = os.stat(entry) if isinstance(entry, str) else entry.stat()
     except OSError:
         return None, None
-    return state.st_size, state.st_mtime
+    return (state.st_size, state.st_mtime) if stat.S_ISREG(state.st_mode) else (None, None)
 
 
 def _prefixes(roots: set[str]) -> dict[str, str]:

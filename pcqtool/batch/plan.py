@@ -14,6 +14,9 @@ GRAIN = 32  # a part is not cut smaller than a 32nd of these for the sake of wor
 Stamp = tuple[int | None, int | None]
 """Size in bytes and time of the last change in microseconds: equal stamps, same recording."""
 
+RETRY: Stamp = (-1, None)
+"""A stamp that no file has, for what is to be done again."""
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -52,11 +55,17 @@ def stamp(source: Source) -> Stamp:
 def make_plan(sources: Sequence[Source], done: Mapping[str, Stamp]) -> Plan:
     """Sort out what is done; ``done`` maps the names in the output to the stamps that they had.
 
+    A recording that is not there any more is done if it was: a link that has lost its target keeps its rows.
+
     Parts are cut in order, so a run that was stopped between two of them goes on with the very same parts.
     """
-    todo = [source for source in sources if done.get(source.file) != stamp(source)]
+    todo = [source for source in sources if not _is_done(source, done.get(source.file, RETRY))]
     stale = frozenset(source.file for source in todo if source.file in done)
     return Plan(tuple(_parts(todo)), len(sources) - len(todo), stale)
+
+
+def _is_done(source: Source, before: Stamp) -> bool:
+    return before != RETRY and (source.size_bytes is None or before == stamp(source))
 
 
 def _parts(sources: Sequence[Source], share: int = 1) -> Iterator[tuple[Source, ...]]:

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from filelock import FileLock, Timeout
 
-from pcqtool.batch.plan import Stamp
+from pcqtool.batch.plan import RETRY, Stamp
 from pcqtool.batch.shard import Progress, Shard, read_progress
 from pcqtool.errors import LockedError, SettingsError, TableError
 from pcqtool.tables.atomic import reported, sweep
@@ -25,7 +25,6 @@ from pcqtool.tables.writer import appending, write
 
 WRITING: tuple[Kind, Kind] = ("segments", "files")  # the file table is the mark of "done", so it is written last
 REMOVING: tuple[Kind, Kind] = ("files", "segments")  # and removed first
-RETRY: Stamp = (-1, None)
 REPLACE = "Name another --out, or add --restart to replace it."
 
 

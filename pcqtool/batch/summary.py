@@ -20,7 +20,7 @@ class Summary:
         n_replaced: those of them whose older rows were replaced, since the recording has changed.
         statuses: rows of this run by status.
         labels: rows of this run by label.
-        failures: inputs that could not be read, with the reason.
+        failures: inputs that could not be read, with the reason; folders among them too.
         audio_s: seconds of audio in this run, each file counted once.
         stopped: whether the run ended early, since too many inputs failed.
         elapsed_s: time from the first decode to the last part's table.

@@ -6,7 +6,7 @@ import codecs
 import os
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -58,10 +58,15 @@ class Course:
             raise SettingsError("--workers is for --engine ray alone")
 
 
-def sources(inputs: list[str] | None, files_from: str | None, since: str | None, shard: Shard) -> list[Source]:
+def sources(
+    inputs: list[str] | None, files_from: str | None, since: str | None, shard: Shard
+) -> tuple[list[Source], dict[str, str]]:
     """Find the recordings that were named, as far as they are in a shard.
 
     ``since`` leaves out those that have not changed since.
+
+    Returns:
+        The recordings, and the folders that cannot be read, with the reason.
 
     Raises:
         SettingsError: if there are none, or one that was named is not there.
@@ -71,10 +76,12 @@ def sources(inputs: list[str] | None, files_from: str | None, since: str | None,
     if not inputs and files_from is None:
         raise SettingsError("no inputs", "Name files or directories, or --files-from FILE.")
     first_s = None if since is None else moments.moment_s(since, "--since")
-    found = discover(inputs or [], None if files_from is None else _lines(files_from))
+    left_out: dict[str, str] = {}
+    found = discover(inputs or [], None if files_from is None else _lines(files_from), left_out.__setitem__)
     if shard.count > 1:
         found = [source for source in found if shard.has(source.file)]
-    return [source for source in found if first_s is None or source.mtime is None or source.mtime >= first_s]
+    recent = [source for source in found if first_s is None or source.mtime is None or source.mtime >= first_s]
+    return recent, left_out
 
 
 def plan(store: Store, found: Sequence[Source], course: Course) -> Plan:
@@ -85,13 +92,21 @@ def plan(store: Store, found: Sequence[Source], course: Course) -> Plan:
 
 
 def run(
-    store: Store, found: Sequence[Source], load: Callable[[], Work], *, verb: str, course: Course, json: bool
+    store: Store,
+    found: Sequence[Source],
+    left_out: Mapping[str, str],
+    load: Callable[[], Work],
+    *,
+    verb: str,
+    course: Course,
+    json: bool,
 ) -> None:
     """Do what is to be done and show the summary.
 
     Args:
         store: the output.
         found: the inputs.
+        left_out: folders among them that cannot be read, with the reason.
         load: makes the work ready; asked only where there is something to do.
         verb: what was done with the files, for the summary.
         course: what becomes of earlier runs, and when to give up.
@@ -103,6 +118,7 @@ def run(
     """
     with store.locked():
         summary = _work(plan(store, found, course), store, load, course)
+    summary.failures |= left_out
     _show_summary(summary, store, verb, json)
     if summary.stopped:
         raise PcqtoolError(

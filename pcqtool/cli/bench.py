@@ -53,7 +53,7 @@ def bench(
     size = values.batch_size(batch_size, device)
     timeout_s = moments.duration_s(timeout, "--timeout")
     settings = LabelSettings(batch_size=size, jobs=jobs, precision=precision, timeout_s=timeout_s)
-    sources = batch.sources(inputs, None, None, Shard())
+    sources, _ = batch.sources(inputs, None, None, Shard())
     sources = sources[:: max(1, len(sources) // files)][:files]  # from all over the corpus
 
     from pcqtool.bench.bench import Scope

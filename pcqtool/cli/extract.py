@@ -81,7 +81,7 @@ def extract(
         layer=layer,
     )
     share = Shard.parse(shard)
-    found = batch.sources(inputs, files_from, since, share)
+    found, left_out = batch.sources(inputs, files_from, since, share)
     source = origin(settings, model, encoder, values.places(encoder_dir, download=model is not None))
     identity = source.identify()
     provenance = settings.provenance(identity.name, identity.sha256, identity.settings)
@@ -102,4 +102,4 @@ def extract(
         suited = replace(settings, batch_size=values.batch_size(batch_size, device))
         return Extraction(first, suited, others)
 
-    batch.run(store, found, load, verb="extracted", course=course, json=json)
+    batch.run(store, found, left_out, load, verb="extracted", course=course, json=json)

@@ -64,7 +64,7 @@ def label(
         precision=precision,
     )
     share = Shard.parse(shard)
-    found = batch.sources(inputs, files_from, since, share)
+    found, left_out = batch.sources(inputs, files_from, since, share)
     directory = find(model)
     config = read_config(directory)
     provenance = settings.provenance(config, sha256(directory))
@@ -87,4 +87,4 @@ def label(
         suited = replace(settings, batch_size=values.batch_size(batch_size, device))
         return Labelling(first, suited, provenance, others)
 
-    batch.run(store, found, load, verb="labelled", course=course, json=json)
+    batch.run(store, found, left_out, load, verb="labelled", course=course, json=json)

@@ -44,12 +44,9 @@ def fit_temperature(logits_by_file: Sequence[ArrayLike] | NDArray[np.floating], 
         bounds=(np.log(LOWEST), np.log(HIGHEST)),
         method="bounded",
     )
-    # The search ends within a tolerance: where T = 1 is the minimum, it must not lose to a neighbour.
-    return min(
-        float(np.clip(np.exp(found.x), LOWEST, HIGHEST)),
-        1.0,
-        key=lambda temperature: _cost(pooled, classes, temperature),
-    )
+    # The search ends within a tolerance: where a bound, or T = 1, is the minimum, it must not lose to a neighbour.
+    nearby = float(np.clip(np.exp(found.x), LOWEST, HIGHEST))
+    return min(nearby, 1.0, LOWEST, HIGHEST, key=lambda temperature: _cost(pooled, classes, temperature))
 
 
 def _cost(pooled: NDArray[np.float64], y: NDArray[np.int64], temperature: float) -> float:

@@ -19,6 +19,7 @@ from pcqtool import __version__
 from pcqtool.errors import TrainingError
 from pcqtool.tables.atomic import write_whole
 from pcqtool.training.experiment import Experiment
+from pcqtool.training.parent import end_with_parent
 from pcqtool.training.splits import Fold
 
 
@@ -95,7 +96,8 @@ def _run(experiment: Experiment, runs: Sequence[tuple[int, Fold]], folder: Path,
         else:
             yield found
     n_threads = max(1, torch.get_num_threads() // n_jobs)
-    parallel = Parallel(n_jobs=n_jobs, backend="loky" if n_jobs > 1 else "sequential", return_as="generator_unordered")
+    backend = {"backend": "loky", "initializer": end_with_parent} if n_jobs > 1 else {"backend": "sequential"}
+    parallel = Parallel(n_jobs=n_jobs, return_as="generator_unordered", **backend)
     for result in parallel(delayed(_one)(experiment, fold, seed, n_threads) for seed, fold in todo):
         path = _path(folder, result.seed, result.fold)
         _write(path, result, keys[path])

@@ -171,12 +171,23 @@ def test_one_sample(write: Make) -> None:
 
 
 @pytest.mark.parametrize("subtype", ["FLOAT", "DOUBLE"])
-def test_nan_and_infinity_are_counted(write: Make, sound: Sound, subtype: str) -> None:
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_nan_and_infinity_end_a_recording_as_damage_does(write: Make, sound: Sound, subtype: str, bad: float) -> None:
     wave = sound(25)
-    wave[[5, 70_000, 399_999]] = np.nan, np.inf, -np.inf
+    wave[[200_000, 399_999]] = bad
     recording = open_recording(write("a.wav", wave, 16000, "WAV", subtype))
-    with pytest.raises(AudioError, match="3 of 400000 samples are NaN or infinite"):
-        drain(recording)
+    np.testing.assert_array_equal(drain(recording)[:, 0], wave[:160_000])
+    assert recording.n_frames == 160_000
+    assert recording.shortfall == (
+        "a sample at 12.50 s is NaN or infinite; the header claims 25.00 s, 10.00 s could be read"
+    )
+
+
+def test_nan_at_the_beginning_leaves_nothing(write: Make, sound: Sound) -> None:
+    wave = np.stack([sound(2)] * 2, axis=1)
+    wave[8_000, 1] = np.nan
+    with pytest.raises(AudioError, match=r"cannot be decoded .a sample at 0\.50 s is NaN or infinite"):
+        drain(open_recording(write("a.wav", wave, 16000, "WAV", "FLOAT")))
 
 
 def test_what_is_no_recording(tmp_path: Path, sound: Sound, write: Make) -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -106,10 +107,25 @@ def test_a_link_to_a_folder_elsewhere_is_followed(calls: Path, tmp_path: Path) -
     assert "disk/x.wav" in names(discover([calls]))
 
 
-def test_only_regular_files(calls: Path) -> None:
+def test_what_is_no_regular_file_has_no_size(calls: Path) -> None:
+    os.mkfifo(calls / "pipe")
+    sources = discover([calls / "pipe", "/dev/null"], [str(calls)])
+    assert [(source.size_bytes, source.mtime) for source in sources] == [(None, None)] * 3
+
+
+def test_what_cannot_be_followed_is_found_too(calls: Path, tmp_path: Path) -> None:
     os.mkfifo(calls / "pipe.wav")
+    os.mkfifo(calls / "pipe")
     (calls / "folder.wav").mkdir()
-    assert names(discover([calls])) == ["a.WAV", "b.wav", "sub/c.mp3", "sub/deep/d.flac"]
+    for name, target in (("itself", "itself.wav"), ("gone", tmp_path / "gone.wav"), ("zero", "/dev/zero")):
+        (calls / f"{name}.wav").symlink_to(target)
+        (calls / name).symlink_to(target)
+    sources = discover([calls])
+    odd = ["gone.wav", "itself.wav", "pipe.wav", "zero.wav"]
+    assert names(sources) == ["a.WAV", "b.wav", *odd[:3], "sub/c.mp3", "sub/deep/d.flac", odd[3]]
+    assert [source.file for source in sources if (source.size_bytes, source.mtime) == (None, None)] == odd
+    assert discover([f"{calls}/**"]) == sources
+    assert names(discover([f"{calls}/*.wav"])) == ["b.wav", *odd]
 
 
 def test_a_list(calls: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -153,6 +169,23 @@ def test_names_that_are_not_utf8(tmp_path: Path) -> None:
 def test_different_names_stay_different(raw: list[bytes]) -> None:
     texts = {shown(os.fsdecode(name).replace("\\", "\\\\")) for name in raw}
     assert len(texts) == len(raw)
+
+
+def test_a_folder_that_is_left_out_is_told(calls: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    scandir = os.scandir
+
+    def refuse(folder: str) -> Iterator[os.DirEntry[str]]:
+        if folder.endswith("deep"):
+            raise PermissionError(13, "Permission denied")
+        return scandir(folder)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    told: dict[str, str] = {}
+    for folder in (calls, f"{calls}/**"):
+        assert names(discover([folder], on_left_out=told.__setitem__)) == ["a.WAV", "b.wav", "sub/c.mp3"]
+        assert told.popitem() == (f"{calls}/sub/deep", "the folder cannot be read (Permission denied)")
+    with pytest.raises(SettingsError, match="cannot be read"):
+        discover([calls / "sub/deep"], on_left_out=told.__setitem__)
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root reads everything")

@@ -186,8 +186,8 @@ def test_faults(sound: Sound, write: Make, cut: Make, tmp_path: Path) -> None:
     bad = sound(40)
     bad[-5] = np.nan
     broken = read(write("nan.wav", bad, 16000, "WAV", "FLOAT"), QUICK)
-    with pytest.raises(AudioError, match="1 of 640000 samples"):
-        list(broken)
+    assert len(joined(list(broken))) == 30 * 16000
+    assert (broken.duration_s, "NaN" in broken.shortfall) == (30.0, True)
 
     with pytest.raises(AudioError, match="does not exist"):
         list(read(tmp_path / "gone.wav"))

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 import soundfile
 
 from pcqtool.audio.discover import Source, discover
+from pcqtool.audio.limits import Limits
 from pcqtool.audio.tracks import Reading, read
 from pcqtool.batch import decode
 from pcqtool.batch.decode import PIECE, Stream, decode_all
@@ -158,12 +160,11 @@ def test_reasons_do_not_name_the_folder(tmp_path):
 
 
 def test_a_fault_half_way_is_told_and_not_raised(tmp_path):
-    samples = np.zeros(PIECE * 40 * 8000, np.float32)
-    samples[-1] = np.nan
-    soundfile.write(tmp_path / "nan.wav", samples, 8000, subtype="FLOAT")
-    stream = Stream(Source("nan.wav", tmp_path / "nan.wav", 1, 0.0), here())
-    run_to_end(stream)
-    assert "NaN" in stream.error
+    soundfile.write(tmp_path / "long.wav", np.zeros(PIECE * 40 * 8000, np.int16), 8000)
+    limits = Limits(max_duration_s=PIECE * 30 + 20.0)
+    stream = Stream(Source("long.wav", tmp_path / "long.wav", 1, 0.0), replace(here(), limits=limits))
+    assert len(run_to_end(stream)) == PIECE
+    assert "longer than the limit" in stream.error
 
 
 def test_the_last_piece_of_each_recording_is_told_once(monkeypatch):

@@ -86,7 +86,7 @@ def test_the_last_segment_ends_where_the_recording_does(rows_of):
     ("given", "status", "error", "duration_s"),
     [
         (stream(error="broken", duration_s=0.0, sample_rate=0), "failed", "broken", None),
-        (stream(error="NaN at the end"), "failed", "NaN at the end", 4.0),
+        (stream(error="crashed half-way"), "failed", "crashed half-way", 4.0),
         (stream(error="0 bytes", duration_s=0.0, sample_rate=0, size_bytes=0), "empty", "0 bytes", None),
         (stream(duration_s=0.0), "empty", "no audio in the file", 0.0),
         (stream(duration_s=0.0, shortfall="cut short"), "truncated", "cut short", 0.0),
@@ -122,6 +122,6 @@ def test_a_fault_after_rows_were_given_makes_them_void(work, batches):
     entry = Entry(given := stream(), work, "fake")
     entry.add(chunk(48000, 48000, 48000, 48000), batches)
     assert len(entry.segments()) == 3
-    given.error, entry.ended = "NaN at the end", True
+    given.error, entry.ended = "crashed half-way", True
     assert (entry.void, entry.segments()) == (True, [])
     assert [row["status"] for row in entry.files()] == ["failed"]

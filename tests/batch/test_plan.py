@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pcqtool.audio.discover import Source
-from pcqtool.batch.plan import GRAIN, PART_BYTES, PART_FILES, make_plan, stamp
+from pcqtool.batch.plan import GRAIN, PART_BYTES, PART_FILES, RETRY, make_plan, stamp
 
 SIZES = st.lists(st.one_of(st.none(), st.integers(0, 2 * PART_BYTES)), max_size=40)
 
@@ -75,6 +75,13 @@ def test_what_is_done_changed_and_new():
     plan = make_plan(sources, done)
     assert [source.file for part in plan.parts for source in part] == ["00001.wav", "00002.wav"]
     assert (plan.n_done, plan.n_todo, plan.stale) == (2, 2, {"00001.wav"})
+
+
+def test_rows_of_a_recording_that_is_gone_stay_unless_it_is_to_be_tried_again():
+    gone = sources_of([None])
+    assert make_plan(gone, {"00000.wav": (1, 1_000_000)}).n_done == 1
+    assert make_plan(gone, {"00000.wav": RETRY}).stale == {"00000.wav"}
+    assert make_plan(gone, {}).n_todo == 1
 
 
 @settings(deadline=None)  # the first conversion loads pandas

@@ -74,17 +74,44 @@ def test_strange_names_are_rows_and_send_no_control_characters(tmp_path, write_w
     assert not [byte for byte in done.stdout + done.stderr if byte < 32 and byte != 10]
 
 
-def test_loops_pipes_and_devices_are_passed_over_and_named_ones_are_rows(label, tmp_path, write_wave):
+def test_loops_pipes_and_devices_are_rows(label, tmp_path, write_wave):
     write_wave("calls/a.wav")
     (tmp_path / "calls" / "loop").symlink_to(tmp_path / "calls")
     (tmp_path / "calls" / "itself.wav").symlink_to(tmp_path / "calls" / "itself.wav")
     os.mkfifo(tmp_path / "calls" / "pipe.wav")
     (tmp_path / "calls" / "null.wav").symlink_to("/dev/zero")
+    (tmp_path / "calls" / "gone.wav").symlink_to(tmp_path / "gone.wav")
+    assert label()[0] == 3
+    reasons = rows("error")
+    assert reasons.pop("itself.wav").startswith("cannot be opened")
+    odd = "is no regular file"
+    assert reasons == {"a.wav": None, "gone.wav": "does not exist", "null.wav": odd, "pipe.wav": odd}
+    write_wave("gone.wav")
+    assert json.loads(label("--json")[1])["statuses"] == {"ok": 1}
+    assert label(tmp_path / "calls" / "pipe.wav", "/dev/zero", "--out", "named.parquet")[0] == 3
+    table = read_files(Path("named.parquet")).filter(pl.col("status") == "failed")
+    assert table["error"].to_list().count(odd) == 2
+
+
+def test_a_folder_that_cannot_be_read_ends_the_run_with_3(label, write_wave, monkeypatch):
+    write_wave("calls/a.wav")
+    write_wave("calls/sub/b.wav")
+    scandir = os.scandir
+
+    def refuse(folder=".", *rest):
+        if str(folder).endswith("sub"):
+            raise PermissionError(13, "Permission denied")
+        return scandir(folder, *rest)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "scandir", refuse)
+        for statuses in ({"ok": 1}, {}):
+            code, out, err = label("--json")
+            summary = json.loads(out)
+            assert (code, summary["statuses"], list(summary["failures"])) == (3, statuses, ["calls/sub"])
+            assert "Permission denied" in err
     assert label()[0] == 0
-    assert rows("status") == {"a.wav": "ok"}
-    assert label(tmp_path / "calls" / "pipe.wav", "/dev/zero", "--out", "named.parquet")[0] == 0
-    named = dict(read_files(Path("named.parquet")).select("file", "error").iter_rows())
-    assert {error for error in named.values() if error} == {"is no regular file"}
+    assert rows("status") == {"a.wav": "ok", "sub/b.wav": "ok"}
 
 
 CODINGS = [("WAV", "ULAW"), ("WAV", "ALAW"), ("WAV", "IMA_ADPCM"), ("WAV", "MS_ADPCM"), ("AU", "ULAW")]

@@ -1,6 +1,12 @@
 from __future__ import annotations
 
+import os
 import shutil
+import signal
+import subprocess
+import sys
+import time
+from contextlib import suppress
 from dataclasses import replace
 
 import numpy as np
@@ -180,6 +186,40 @@ def test_a_fold_that_diverges_is_named_with_its_seed(utterances, toy_recipe, tmp
     with pytest.raises(TrainingError, match=r"^fold s1, seed 3: .* is not a number in epoch 1") as caught:
         cross_validate(wild, {3: loso(utterances, 0)[1:2]}, tmp_path, n_jobs)
     assert caught.value.hint == "Lower the learning rate."
+
+
+SLOW = """
+import os, sys, time
+from pathlib import Path
+from types import SimpleNamespace
+from pcqtool.training import crossval
+from pcqtool.training.splits import Fold
+
+def train(fold, seed):
+    Path(str(os.getpid())).touch()
+    time.sleep(600)
+
+crossval._fingerprint = lambda experiment, fold, seed: ""
+folds = [Fold(name, (0,), (1,), (2,)) for name in "ab"]
+crossval.cross_validate(SimpleNamespace(train=train), {0: folds}, Path("folds"), 2)
+"""
+
+
+def test_folds_side_by_side_end_with_a_run_that_is_killed(tmp_path):
+    def workers():
+        return [int(path.name) for path in tmp_path.iterdir() if path.name.isdecimal()]
+
+    run = subprocess.Popen([sys.executable, "-c", SLOW], cwd=tmp_path, stdout=subprocess.PIPE)
+    try:
+        while run.poll() is None and len(workers()) < 2:
+            time.sleep(0.1)
+        assert run.poll() is None
+        run.kill()
+        run.communicate(timeout=60)  # until nobody holds its output any more
+    finally:
+        for pid in workers():
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
 
 
 def test_the_number_of_threads_is_left_as_it_was(quick, counted, tmp_path):
