@@ -110,7 +110,8 @@ def test_missing_directory_is_named(tmp_path: Path, as_path: bool) -> None:
 
 
 @pytest.mark.parametrize("source", ["microsoft/wavlm-base", "no-such-encoder", "encoders/whisper-base"])
-def test_hub_without_network_is_refused_at_once(source: str) -> None:
+def test_hub_without_network_is_refused_at_once(source: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("PCQTOOL_ENCODERS", raising=False)
     start = time.monotonic()
     with pytest.raises(ModelError, match=f"cannot load the encoder {source}") as caught:
         read_stock(source)
