@@ -18,7 +18,7 @@ from pcqtool.corpora.base import Utterance
 from pcqtool.errors import CorpusError, ModelError, SettingsError
 from pcqtool.labels import in_order
 from pcqtool.model.directory import ModelConfig, network
-from pcqtool.model.encoders import Encoder
+from pcqtool.model.encoders import Encoder, MiniEncoder
 from pcqtool.model.encoders.pretrained import load_pretrained
 from pcqtool.model.pcq import PCQ, PCQConfig
 from pcqtool.training.adapt import speaker_offsets
@@ -28,7 +28,7 @@ from pcqtool.training.data import SegmentSet, build_segments
 from pcqtool.training.features import fingerprint, keep_states
 from pcqtool.training.fit import Epoch, best_epoch, file_probabilities, fit, judge, refit
 from pcqtool.training.front_ends import keep_spectra
-from pcqtool.training.imitation import Student, encoder_of, imitate, keep_imitated
+from pcqtool.training.imitation import imitate, keep_imitated
 from pcqtool.training.recipe import Recipe
 from pcqtool.training.splits import Fold
 from pcqtool.training.teacher import Teacher, hear_teacher, mean_frames, teach
@@ -173,7 +173,7 @@ class Experiment:
             on_imitation: told of every epoch in which a small encoder imitates the teacher: number and loss.
         """
         recipe = replace(self.recipe, seed=seed)
-        student = self._imitated(fold.train, recipe, on_imitation)
+        learnt_from = self._learnt_from(fold.train, recipe, on_imitation)
         model, history = fit(
             self.config,
             self.data,
@@ -182,8 +182,7 @@ class Experiment:
             fold.validation,
             recipe,
             self.device,
-            self._lesson(fold.train),
-            self._encoder(student),
+            *learnt_from,
             on_epoch,
             checkpoint,
         )
@@ -191,11 +190,11 @@ class Experiment:
         temperature = fit_temperature(self._pooled(held_out, fold.validation), self.targets[list(fold.validation)])
         validation = file_probabilities(held_out, self.data, fold.validation, recipe.aggregation, temperature)
         trained = Trained(model, temperature, history, fold.train, validation)
-        if list(self.learnt_from(fold)) == list(fold.train):
+        if list(self.trains_on(fold)) == list(fold.train):
             return trained
-        return self._refit(trained, fold, recipe, on_imitation, student)
+        return self._refit(trained, fold, recipe, on_imitation)
 
-    def learnt_from(self, fold: Fold) -> Sequence[int]:
+    def trains_on(self, fold: Fold) -> Sequence[int]:
         """Say which utterances a fold's model learns from in the end.
 
         A part that tests is never learnt from, though it may validate in a protocol that leaks on purpose.
@@ -205,46 +204,35 @@ class Experiment:
         return sorted([*fold.train, *fold.validation])
 
     def _refit(
-        self,
-        trained: Trained,
-        fold: Fold,
-        recipe: Recipe,
-        on_imitation: Callable[[int, float], None],
-        student: Student | None,
+        self, trained: Trained, fold: Fold, recipe: Recipe, on_imitation: Callable[[int, float], None]
     ) -> Trained:
-        """Train anew on the training and validation parts together, on an encoder that has gone on imitating."""
-        both = self.learnt_from(fold)
-        encoder = self._encoder(self._imitated(both, recipe, on_imitation, student))
-        n_epochs, lesson = trained.best.number, self._lesson(both)
-        model = refit(self.config, self.data, self.targets, both, n_epochs, recipe, self.device, lesson, encoder)
+        """Train anew on the training and validation parts together; all else stays."""
+        both = self.trains_on(fold)
+        learnt_from = self._learnt_from(both, recipe, on_imitation)
+        n_epochs = trained.best.number
+        model = refit(self.config, self.data, self.targets, both, n_epochs, recipe, self.device, *learnt_from)
         return replace(trained, model=model, train=both)
 
-    def _lesson(self, train: Sequence[int]) -> NDArray[np.float32] | None:
-        """Give the teacher's judgement of all segments, where there is one that has learnt from a part's labels."""
-        if self._teacher is None or self._teacher.means is None:
-            return None
-        return teach(self._teacher.means, self.data, self.targets, train)
+    def _learnt_from(
+        self, train: Sequence[int], recipe: Recipe, on_imitation: Callable[[int, float], None]
+    ) -> tuple[NDArray[np.float32] | None, Encoder | None]:
+        """Give what training begins with: the teacher's judgement of all segments, and an encoder that has learnt."""
+        lesson = None
+        if self._teacher is not None and self._teacher.means is not None:
+            lesson = teach(self._teacher.means, self.data, self.targets, train)
+        return lesson, self._encoder(train, recipe, on_imitation)
 
-    def _imitated(
-        self,
-        train: Sequence[int],
-        recipe: Recipe,
-        on_epoch: Callable[[int, float], None],
-        start: Student | None = None,
-    ) -> Student | None:
-        """Let a small encoder imitate the teacher, where the recipe wants one."""
-        if self._teacher is None or self._teacher.model is None:
-            return None
-        learn = keep_imitated if recipe.cache else imitate
-        config, model = self.config.encoder, self._teacher.model
-        return learn(config, model, self.data, train, recipe, self.device, on_epoch, start)
-
-    def _encoder(self, student: Student | None) -> Encoder | None:
-        """Give the encoder to begin with: the pre-trained one, or the one that has imitated it."""
+    def _encoder(self, train: Sequence[int], recipe: Recipe, on_epoch: Callable[[int, float], None]) -> Encoder | None:
         config = self.config.encoder
         if self.encoder is not None:
             return load_pretrained(self.encoder, config.layers, config.frozen, config.join)
-        return None if student is None else encoder_of(student, config)
+        if self._teacher is None or self._teacher.model is None:
+            return None
+        learn = keep_imitated if recipe.cache else imitate
+        weights = learn(config, self._teacher.model, self.data, train, recipe, self.device, on_epoch)
+        encoder = MiniEncoder(config).freeze()
+        encoder.load_state_dict(weights, strict=False)  # a mix of layers is learnt later
+        return encoder
 
     def probabilities(self, trained: Trained, utterances: Sequence[int]) -> NDArray[np.float64]:
         """Give calibrated probabilities ``(U, L)`` of utterances."""

@@ -31,9 +31,6 @@ _REST = 0.05  # learning rate of AdamW, which moves all but the matrices, as a s
 _SHORTEST = 0.4 * SEGMENT_SAMPLES / SEGMENT_S  # samples of a segment that is learnt from
 
 
-Student = dict[str, Tensor]  # the weights of a small encoder, and of the linear layers on it that predict
-
-
 @dataclass(frozen=True)
 class Model:
     """What is imitated, and the hash by which it is known.
@@ -89,8 +86,7 @@ def imitate(
     recipe: Recipe,
     device: torch.device,
     on_epoch: Callable[[int, float], None] = lambda number, loss: None,
-    start: Student | None = None,
-) -> Student:
+) -> dict[str, Tensor]:
     """Train the small encoder on one view of every training utterance an epoch; nothing else is looked at.
 
     Args:
@@ -101,10 +97,9 @@ def imitate(
         recipe: how, in its ``imitation``; its seed decides weights, order, views and pieces.
         device: where to compute.
         on_epoch: told each epoch's number, from 1, and mean loss.
-        start: the student that has learnt from some of these utterances, which goes on for ``refit_epochs``.
 
     Returns:
-        The student's weights, on the CPU: the encoder's, and those of the linear layers that predict.
+        The encoder's weights, on the CPU.
 
     Raises:
         TrainingError: if the loss is no longer a number.
@@ -112,18 +107,14 @@ def imitate(
     settings = recipe.imitation or Imitation()
     torch.manual_seed(recipe.seed)
     rng = np.random.default_rng(recipe.seed)
-    student = _Student(config, model)
-    if start is not None:
-        student.load_state_dict(start)
-    student.to(device).train()
-    n_epochs = settings.epochs if start is None else settings.refit_epochs
+    student = _Student(config, model).to(device).train()
     targets = _Targets.of(model, data, train).to(device)
     lessons = _Lessons(student.encoder, model, data, train, settings.crop_s, device)
     optimisers = _optimisers(student, settings)
-    factor = lr_factor(_WARMUP, n_epochs * count_batches(data, train, settings.batch_size))
+    factor = lr_factor(_WARMUP, settings.epochs * count_batches(data, train, settings.batch_size))
     schedules = [torch.optim.lr_scheduler.LambdaLR(each, factor) for each in optimisers]
     half = is_fast_in_bfloat16(device)
-    for number in range(1, n_epochs + 1):
+    for number in range(1, settings.epochs + 1):
         losses = []
         for rows in draw_batches(data, train, recipe.own, settings.batch_size, rng):
             rows = rows[data.n_samples[rows] >= _SHORTEST]
@@ -143,15 +134,7 @@ def imitate(
                 schedule.step()
             losses.append(loss.item())
         on_epoch(number, float(np.mean(losses)) if losses else 0.0)
-    return {name: value.cpu().clone() for name, value in student.state_dict().items()}
-
-
-def encoder_of(student: Student, config: EncoderConfig) -> MiniEncoder:
-    """Make the frozen encoder of a student's weights; how its layers are mixed is yet to be learnt."""
-    encoder = MiniEncoder(config).freeze()
-    mine = {name.removeprefix("encoder."): value for name, value in student.items() if name.startswith("encoder.")}
-    encoder.load_state_dict({name: value for name, value in mine.items() if name != "mix"}, strict=False)
-    return encoder
+    return {name: value.detach().cpu().clone() for name, value in student.encoder.state_dict().items() if name != "mix"}
 
 
 def keep_imitated(
@@ -162,8 +145,7 @@ def keep_imitated(
     recipe: Recipe,
     device: torch.device,
     on_epoch: Callable[[int, float], None] = lambda number, loss: None,
-    start: Student | None = None,
-) -> Student:
+) -> dict[str, Tensor]:
     """Do as ``imitate`` does, once: the weights are kept in the cache, for all that train on them later.
 
     Raises:
@@ -174,12 +156,11 @@ def keep_imitated(
 
     settings = asdict(recipe.imitation or Imitation())
     heard = [model.key, data.digest, list(map(int, train)), recipe.own, recipe.seed]
-    begun = None if start is None else hashlib.sha256(save(start)).hexdigest()
-    decisive = [heard, dict(config.architecture), settings, begun, torch.__version__]
+    decisive = [heard, dict(config.architecture), settings, torch.__version__]
     name = hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()[:32]
     path = cache_folder() / "imitated" / f"{name}.safetensors"
     if not path.is_file():
-        weights = imitate(config, model, data, train, recipe, device, on_epoch, start)
+        weights = imitate(config, model, data, train, recipe, device, on_epoch)
         path.parent.mkdir(parents=True, exist_ok=True)
         write_whole(path, save(weights))
     return load_file(path)

@@ -51,7 +51,6 @@ class Imitation:
         layers: the teacher's hidden states, from low to high; each is predicted from the student's state that lies as
             far up in the student, the lowest from its stem, the highest from its last block.
         epochs: passes over the training utterances, each time one view of every utterance.
-        refit_epochs: where the recipe refits, further passes over the training and the validation part together.
         batch_size: segments in a batch.
         crop_s: length of the piece of each segment that is heard, in seconds.
         lr: peak learning rate of Muon, which moves the matrices; AdamW moves the rest at a twentieth of it.
@@ -64,7 +63,6 @@ class Imitation:
 
     layers: tuple[int, ...] = (0, 1, 2, 3)
     epochs: int = 30
-    refit_epochs: int = 10
     batch_size: int = 12
     crop_s: float = 2.0
     lr: float = 0.02
@@ -73,8 +71,8 @@ class Imitation:
 
     def __post_init__(self) -> None:
         _check_layers("imitation", self.layers)
-        if min(self.epochs, self.refit_epochs, self.batch_size) < 1:
-            raise SettingsError("imitation: epochs, refit_epochs and batch_size must be 1 or more")
+        if min(self.epochs, self.batch_size) < 1:
+            raise SettingsError("imitation: epochs and batch_size must be 1 or more")
         if not (0.5 <= self.crop_s <= SEGMENT_S and 0 < self.lr < math.inf):
             raise SettingsError(f"imitation: crop_s must lie from 0.5 to {SEGMENT_S}, lr be positive")
         if min(self.weight_decay, self.means) < 0:

@@ -129,7 +129,7 @@ def _run(experiment: Experiment, result: FoldResult) -> dict[str, Any]:
         "seed": result.seed,
         "fold": fold.name,
         "n_train": len(fold.train),
-        "n_learnt": len(experiment.learnt_from(fold)),
+        "n_learnt": len(experiment.trains_on(fold)),
         "n_validation": len(fold.validation),
         "n_test": len(fold.test),
         "validation_speakers": sorted({utterances[index].speaker or "" for index in fold.validation} - {""}),

@@ -167,7 +167,7 @@ def test_refitting_learns_from_the_validation_part_too(utterances, toy_recipe, f
 def test_the_part_that_tests_is_not_learnt_from_where_it_validates_too(utterances, toy_recipe, fold):
     experiment = Experiment(utterances, toy_recipe(epochs=2, refit=True), CPU)
     leaking = replace(fold, validation=fold.test)
-    assert experiment.learnt_from(leaking) == leaking.train
+    assert experiment.trains_on(leaking) == leaking.train
     model = experiment.train(leaking, 1).model
     plain = Experiment(utterances, toy_recipe(epochs=2), CPU).train(leaking, 1).model
     assert torch.equal(model.classifier[1].weight, plain.classifier[1].weight)
