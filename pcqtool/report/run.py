@@ -111,7 +111,7 @@ class Run:
         if "shared" in self.metrics:
             return dict(self.metrics["shared"][part])
         parts = [fold[part] for fold in self.metrics.get("overlap", {}).values()]
-        groups = {group: [part[group] for part in parts] for group in (parts[0] if parts else ())}
+        groups = {group: [each[group] for each in parts] for group in (parts[0] if parts else ())}
         return {group: max((n for n in counts if n is not None), default=None) for group, counts in groups.items()}
 
     @property

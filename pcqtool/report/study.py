@@ -93,7 +93,7 @@ def run_study(
 def _check(variants: Sequence[Variant], setting: Setting) -> None:
     """See that every variant can be trained, before hours are spent on the first."""
     from pcqtool.labels import in_order
-    from pcqtool.training.experiment import configure
+    from pcqtool.training.configure import configure
 
     labels = in_order(utterance.label for utterance in setting.utterances)
     for variant in variants:

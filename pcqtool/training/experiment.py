@@ -7,23 +7,21 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from pcqtool.audio.segment import SEGMENT_SAMPLES
 from pcqtool.corpora.base import Utterance
-from pcqtool.errors import CorpusError, ModelError, SettingsError
+from pcqtool.errors import CorpusError, SettingsError
 from pcqtool.labels import in_order
-from pcqtool.model.directory import ModelConfig, network
 from pcqtool.model.encoders import Encoder, MiniEncoder
 from pcqtool.model.encoders.pretrained import load_pretrained
-from pcqtool.model.pcq import PCQ, PCQConfig
+from pcqtool.model.pcq import PCQ
 from pcqtool.training.adapt import speaker_offsets
 from pcqtool.training.calibration import fit_temperature
 from pcqtool.training.checkpoint import Checkpoint
+from pcqtool.training.configure import configure
 from pcqtool.training.data import SegmentSet, build_segments
 from pcqtool.training.features import fingerprint, keep_states
 from pcqtool.training.fit import Epoch, best_epoch, file_probabilities, fit, judge, refit
@@ -98,7 +96,7 @@ class Experiment:
         self.recipe = recipe
         self.device = device
         self.encoder = encoder
-        self.teacher = teacher if _learns_from_teacher(recipe) else None
+        self.teacher = teacher if recipe.is_taught else None
         self.adapt = adapt
         self.labels = in_order(utterance.label for utterance in utterances)
         if len(self.labels) < 2:
@@ -255,52 +253,5 @@ class Experiment:
         return pooled
 
 
-def configure(labels: tuple[str, ...], recipe: Recipe, encoder: str | None, teacher: str | None) -> PCQConfig:
-    """Give the network's settings, having seen that recipe, encoder and teacher go together; no recording is needed.
-
-    Raises:
-        SettingsError: if the recipe lacks a teacher or an encoder, or describes no network that works.
-        ModelError: if the encoder cannot be loaded.
-    """
-    if _learns_from_teacher(recipe) and teacher is None:
-        raise SettingsError(
-            f"recipe {recipe.name} learns from a teacher",
-            "Name a pre-trained encoder's directory with --teacher, or another --recipe.",
-        )
-    config = _network(labels, recipe, encoder)
-    if (recipe.imitation is not None) != (config.encoder.kind == "mini" and config.encoder.frozen):
-        raise SettingsError(
-            f"recipe {recipe.name}: imitation is for a frozen encoder of kind mini, which is of no use without it"
-        )
-    return config
-
-
-def _learns_from_teacher(recipe: Recipe) -> bool:
-    return recipe.distil is not None or recipe.imitation is not None
-
-
 def _name(source: str | None) -> str | None:
     return Path(source).resolve().name if source is not None and Path(source).is_dir() else source
-
-
-def _network(labels: tuple[str, ...], recipe: Recipe, encoder: str | None) -> PCQConfig:
-    """Make the network's settings from the recipe's, with a pre-trained encoder's where one is named."""
-    entries: dict[str, Any] = dict(recipe.network)
-    if encoder is not None:
-        settings = dict(entries.get("encoder", {}))
-        layers = tuple(settings.pop("layers", (-1,)))
-        wanted = {name: settings[name] for name in ("frozen", "join") if name in settings}
-        entries["encoder"] = vars(load_pretrained(encoder, layers, **wanted).config)
-    try:
-        config = network(ModelConfig(recipe.name, labels, entries))
-        if encoder is None and config.encoder.kind not in ("none", "mini"):
-            raise SettingsError(
-                f"recipe {recipe.name} builds on a pre-trained encoder", "Name its directory or Hub id with --encoder."
-            )
-        with torch.inference_mode():
-            PCQ(config).eval()(torch.zeros(1, SEGMENT_SAMPLES))
-    except ModelError as error:
-        raise SettingsError(f"recipe {recipe.name}: {error.what}", error.hint) from error
-    except (TypeError, ValueError, RuntimeError) as error:
-        raise SettingsError(f"recipe {recipe.name} describes no network that works: {error}") from error
-    return config

@@ -226,6 +226,11 @@ class Recipe:
         """Give how many speakers (texts, tenths of the files) validate: a number if there is one, else as set here."""
         return Quota(share=self.validation) if number is None else Quota(number)
 
+    @property
+    def is_taught(self) -> bool:
+        """Whether it learns from a teacher."""
+        return self.distil is not None or self.imitation is not None
+
     def to_dict(self) -> dict[str, Any]:
         """Give the recipe as JSON values, for the model's provenance."""
         return asdict(self)

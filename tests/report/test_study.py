@@ -11,7 +11,7 @@ from pcqtool.errors import SettingsError
 from pcqtool.report.study import Setting, run_study, table
 from pcqtool.report.study_figures import draw_depth, draw_differences
 from pcqtool.report.variants import Variant, ablations, depths
-from pcqtool.training.experiment import configure
+from pcqtool.training.configure import configure
 from pcqtool.training.recipe import Imitation, Recipe
 from pcqtool.training.splits import find_protocol
 

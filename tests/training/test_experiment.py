@@ -124,26 +124,6 @@ def test_what_cannot_be_done_is_said_before_the_work(utterances, toy_recipe, tmp
         Experiment(gone, toy_recipe(), CPU)
 
 
-@pytest.mark.parametrize(
-    "network",
-    [
-        {"channel": [4, 8]},
-        {"channels": [4, 7]},
-        {"pool": 8},
-        {"pool": [800, 4]},
-        {"encoder": {"kind": "wavelm"}},
-        {"encoder": {"kind": "mini", "architecture": {"widht": 4}}},
-        {"encoder": {"kind": "mini", "layers": [9]}},
-        {"encoder": 3},
-    ],
-    ids=str,
-)
-def test_a_network_that_cannot_be_built_is_the_recipes_fault(utterances, toy_recipe, network):
-    recipe = toy_recipe()
-    with pytest.raises(SettingsError, match="recipe toy"):
-        Experiment(utterances, replace(recipe, network={**recipe.network, **network}), CPU)
-
-
 def test_refitting_learns_from_the_validation_part_too(utterances, toy_recipe, fold):
     plain, again = (Experiment(utterances, toy_recipe(epochs=4, refit=refit), CPU) for refit in (False, True))
     once, twice = plain.train(fold, 1), again.train(fold, 1)

@@ -12,7 +12,7 @@ from pcqtool.errors import TrainingError
 from pcqtool.model.encoders.pretrained import load_pretrained
 from pcqtool.tables.aggregate import aggregate
 from pcqtool.training import fit as module
-from pcqtool.training.experiment import _network
+from pcqtool.training.configure import network_config
 from pcqtool.training.fit import file_probabilities, fit, judge
 from pcqtool.training.front_ends import with_statistics
 from pcqtool.training.recipe import SpecAugment
@@ -28,7 +28,7 @@ def run(experiment, fold, toy_recipe):
 
     def train(encoder=None, pretrained=None, on_epoch=lambda epoch: None, **changes):
         recipe = toy_recipe(encoder, **changes)
-        config = _network(experiment.labels, recipe, pretrained)
+        config = network_config(experiment.labels, recipe, pretrained)
         data, targets = experiment.data, experiment.targets
         begin = load_pretrained(pretrained, config.encoder.layers, config.encoder.frozen) if pretrained else None
         return fit(config, data, targets, fold.train, fold.validation, recipe, CPU, encoder=begin, on_epoch=on_epoch)

@@ -8,13 +8,13 @@ import torch
 
 from pcqtool.model.encoders.pretrained import load_pretrained
 from pcqtool.model.pcq import PCQ
-from pcqtool.training.experiment import _network
+from pcqtool.training.configure import network_config
 from pcqtool.training.front_ends import FrontEnds, perceive
 
 
 @pytest.mark.parametrize("kind", [None, "mini"])
 def test_what_is_kept_is_what_the_model_perceives(experiment, toy_recipe, kind):
-    model = PCQ(_network(experiment.labels, toy_recipe(kind), None))
+    model = PCQ(network_config(experiment.labels, toy_recipe(kind), None))
     train = [1, 4, 5]
     kept = FrontEnds(model, experiment.data, train)
     rows = np.flatnonzero(np.isin(experiment.data.utterance, train))[::-1].copy()
@@ -29,7 +29,7 @@ def test_what_is_kept_is_what_the_model_perceives(experiment, toy_recipe, kind):
 
 
 def test_nothing_is_kept_for_a_pretrained_encoder(experiment, toy_recipe, tiny_whisper):
-    config = _network(experiment.labels, toy_recipe(), str(tiny_whisper))
+    config = network_config(experiment.labels, toy_recipe(), str(tiny_whisper))
     model = PCQ(config)
     model.encoder = load_pretrained(str(tiny_whisper))
     data = replace(experiment.data, spectra=None)
@@ -44,7 +44,7 @@ def test_nothing_is_kept_for_a_pretrained_encoder(experiment, toy_recipe, tiny_w
 @pytest.mark.parametrize("masked", [True, False])
 def test_training_is_told_what_is_padding_as_labelling_is(experiment, toy_recipe, masked):
     data = experiment.data
-    model = PCQ(replace(_network(experiment.labels, toy_recipe("mini"), None), mask_padding=masked))
+    model = PCQ(replace(network_config(experiment.labels, toy_recipe("mini"), None), mask_padding=masked))
     rows = np.flatnonzero(np.isin(data.utterance, [1, 4]))
     waves, n_samples = torch.from_numpy(data.waves(rows)), torch.from_numpy(data.n_samples[rows])
     wanted = model.perceive(waves, n_samples).share

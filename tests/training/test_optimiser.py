@@ -5,7 +5,7 @@ import pytest
 
 from pcqtool.model.encoders.pretrained import load_pretrained
 from pcqtool.model.pcq import PCQ
-from pcqtool.training.experiment import _network
+from pcqtool.training.configure import network_config
 from pcqtool.training.optimiser import lr_factor, make_optimiser
 
 
@@ -15,7 +15,7 @@ def optimise(experiment, toy_recipe):
 
     def make(source=None, encoder=None, **changes):
         recipe = toy_recipe(encoder, **changes)
-        model = PCQ(_network(experiment.labels, recipe, source))
+        model = PCQ(network_config(experiment.labels, recipe, source))
         if source is not None:
             model.encoder = load_pretrained(source)
         return model, make_optimiser(model, recipe)
