@@ -7,6 +7,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,8 @@ from pcqtool.corpora.base import Utterance
 from pcqtool.errors import AudioError, CorpusError
 from pcqtool.training.cache import cache_folder, caching
 from pcqtool.training.views import ViewSettings, make_view
+
+T = TypeVar("T", bound=np.generic)
 
 _REMEDY = "Leave it out of the corpus, or mend it."
 _FULL_SCALE = 32768.0  # 16-bit recordings at 16 kHz come back bit for bit
@@ -137,13 +140,13 @@ def build_segments(
     parallel = Parallel(n_jobs=n_jobs, backend="threading")
     numbers = range(len(utterances))
     if not keep:
-        return _as_set(_cut(parallel(delayed(views_of)(number) for number in numbers)))
+        return _as_set(_cut_views(parallel(delayed(views_of)(number) for number in numbers)))
     digest = hashlib.sha256(json.dumps([_VIEWS, n_views, asdict(settings), seed]).encode())
     for part in parallel(delayed(hash_of)(number) for number in numbers):
         digest.update(part)
     path = cache_folder() / "segments" / f"{digest.hexdigest()[:32]}.npy"
     if not path.is_file():
-        records = _cut(parallel(delayed(views_of)(number) for number in numbers))
+        records = _cut_views(parallel(delayed(views_of)(number) for number in numbers))
         with caching(path, records.nbytes) as file:
             np.save(file, records, allow_pickle=False)
     return _as_set(np.load(path, mmap_mode="r", allow_pickle=False))
@@ -166,19 +169,12 @@ def build_spoken(utterances: Sequence[Utterance], n_jobs: int) -> SegmentSet:
 
     def spoken(number: int) -> tuple[list[NDArray[np.int16]], int]:
         wave = _load(utterances[number])
-        pieces = _spoken(wave) or [
-            wave[start : start + SEGMENT_SAMPLES] for start in range(0, len(wave), SEGMENT_SAMPLES)
-        ]
-        return [_to_16_bit(piece) for piece in pieces], len(wave)
+        return [_to_16_bit(piece) for piece in _spoken(wave) or _cut(wave)], len(wave)
 
     parallel = Parallel(n_jobs=n_jobs, backend="threading")
     heard = parallel(delayed(spoken)(number) for number in range(len(utterances)))
-    segments = np.zeros(sum(len(pieces) for pieces, _ in heard), _SEGMENT)
-    places = ((number, piece) for number, (pieces, _) in enumerate(heard) for piece in pieces)
-    for segment, (number, piece) in zip(segments, places, strict=True):
-        segment["samples"][: len(piece)] = piece
-        segment["n_samples"], segment["utterance"] = len(piece), number
-    return replace(_as_set(segments), recorded=np.array([n for _, n in heard], np.int64))
+    records = _as_records([(number, 0, piece) for number, (pieces, _) in enumerate(heard) for piece in pieces])
+    return replace(_as_set(records), recorded=np.array([n for _, n in heard], np.int64))
 
 
 def _spoken(wave: NDArray[np.float32]) -> list[NDArray[np.float32]]:
@@ -197,17 +193,27 @@ def _to_16_bit(wave: NDArray[np.float32]) -> NDArray[np.int16]:
     return rounded
 
 
-def _cut(utterances: Sequence[Sequence[NDArray[np.int16]]]) -> NDArray[np.void]:
-    """Cut every view of every utterance into segments: a record ``_SEGMENT`` for each."""
-    places = [
-        (utterance, view, start)
-        for utterance, views in enumerate(utterances)
-        for view, wave in enumerate(views)
-        for start in range(0, len(wave), SEGMENT_SAMPLES)
-    ]
-    segments = np.zeros(len(places), _SEGMENT)
-    for segment, (utterance, view, start) in zip(segments, places, strict=True):
-        piece = utterances[utterance][view][start : start + SEGMENT_SAMPLES]
+def _cut(wave: NDArray[T]) -> list[NDArray[T]]:
+    """Cut a wave into pieces as long as a segment, the last of which may be shorter."""
+    return [wave[start : start + SEGMENT_SAMPLES] for start in range(0, len(wave), SEGMENT_SAMPLES)]
+
+
+def _cut_views(utterances: Sequence[Sequence[NDArray[np.int16]]]) -> NDArray[np.void]:
+    """Cut every view of every utterance into segments."""
+    return _as_records(
+        [
+            (utterance, view, piece)
+            for utterance, views in enumerate(utterances)
+            for view, wave in enumerate(views)
+            for piece in _cut(wave)
+        ]
+    )
+
+
+def _as_records(pieces: Sequence[tuple[int, int, NDArray[np.int16]]]) -> NDArray[np.void]:
+    """Make a record ``_SEGMENT`` of each piece of a view of an utterance."""
+    segments = np.zeros(len(pieces), _SEGMENT)
+    for segment, (utterance, view, piece) in zip(segments, pieces, strict=True):
         segment["samples"][: len(piece)] = piece
         segment["n_samples"], segment["utterance"], segment["view"] = len(piece), utterance, view
     return segments
