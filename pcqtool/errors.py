@@ -62,6 +62,10 @@ class AudioError(PcqtoolError):
     """A recording cannot be read; a batch makes a row of it and goes on."""
 
 
+class AccessError(AudioError):
+    """A recording cannot be read at the moment: the fault is the disk's or the machine's; the next run tries again."""
+
+
 class ModelError(PcqtoolError):
     """A model directory or an encoder is missing, damaged or does not fit."""
 

@@ -33,6 +33,7 @@ class Decoder(Protocol):
     claimed_s: float | None
     claim_holds: bool
     fault: str | None
+    note: str | None
 
     def blocks(self, n_frames: int) -> Iterator[npt.NDArray[np.float32]]:
         """Decode onwards: ``(n, channels)`` each, ``n`` about ``n_frames``."""
@@ -52,6 +53,7 @@ class Recording:
         n_channels: of the file.
         claimed_s: the length that the header states, an estimate for some formats, None where it states none.
         n_frames: samples of one channel decoded so far, from the file's start.
+        note: what to know of how it is read, such as which of its audio tracks was taken; None if nothing.
         shortfall: after the blocks have run out: why fewer samples came than the header claims; None if all came.
     """
 
@@ -61,6 +63,7 @@ class Recording:
         self.n_channels = decoder.n_channels
         self.claimed_s = decoder.claimed_s
         self.n_frames = 0
+        self.note = decoder.note
         self.shortfall: str | None = None
         self._decoder = decoder
         self._exit = ExitStack()

@@ -39,12 +39,14 @@ class Source:
         place: where it lies, as text: with a million of them, paths would take three times as much memory.
         size_bytes: None if it is not there, or is no regular file.
         mtime: last change, in seconds since 1970; None likewise.
+        target: the recording to which it links, named as ``file`` is; None where it is no link.
     """
 
     file: str
     place: str | Path
     size_bytes: int | None
     mtime: float | None
+    target: str | None = None
 
     @property
     def path(self) -> Path:

@@ -50,6 +50,7 @@ class FFmpegDecoder:
 
         self._av_error = av.error.FFmpegError
         self.fault: str | None = None
+        self.note: str | None = None
         self._n_bad = 0
         self._states_length = _mp3_states_length(file)
         try:

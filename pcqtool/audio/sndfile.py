@@ -51,6 +51,7 @@ class SndfileDecoder:
         claimed = claimed_frames(self._sound.frames, log)
         self.claimed_s = None if claimed is None else claimed / self.sample_rate
         self.claim_holds = True
+        self.note: str | None = None
         self.sizeless = self._sound.frames == 0 and _SIZELESS.search(log) is not None
         self.fault: str | None = "its last Ogg page is cut" if _HALF_A_PAGE.search(log) else None
 

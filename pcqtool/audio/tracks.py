@@ -59,6 +59,7 @@ class Tracks:
         sample_rate: the file's own, in Hz.
         channel_names: the tracks, as in :attr:`Chunk.channel`.
         shortfall: why fewer samples came than the header claims; None if all came.
+        note: what else to know of it, such as which of its audio tracks was read; None if nothing.
 
     Raises:
         AudioError: on iteration, if the file cannot be read; or has not the channel asked for; or exceeds a limit.
@@ -72,10 +73,12 @@ class Tracks:
         self.sample_rate = 0
         self.channel_names: tuple[str, ...] = ()
         self.shortfall: str | None = None
+        self.note: str | None = None
 
     def __iter__(self) -> Iterator[Chunk]:
         with open_recording(self.path) as recording:
             self.sample_rate = recording.sample_rate
+            self.note = recording.note
             try:
                 self.limits.check_channels(recording.n_channels)
                 tracks = _plan(recording, self.reading.channels)

@@ -12,7 +12,7 @@ from pcqtool.audio.lane import Chunk
 from pcqtool.audio.tracks import Tracks, read
 from pcqtool.batch.isolation import PIECE, POSSIBLE, IsolatedTracks, start
 from pcqtool.batch.settings import BatchSettings
-from pcqtool.errors import AudioError, PcqtoolError
+from pcqtool.errors import AccessError, AudioError, PcqtoolError
 
 
 class Stream:
@@ -23,6 +23,7 @@ class Stream:
         tracks: length, sample rate and shortfall, complete once it has ended.
         ended: whether nothing more comes.
         error: why it could not be read, or not to its end; ``None`` if it could.
+        retry: whether that is no fault of the recording, so that another run may read it.
     """
 
     def __init__(self, source: Source, settings: BatchSettings) -> None:
@@ -35,6 +36,7 @@ class Stream:
             self.tracks = read(source.path, settings.reading, settings.limits)
         self.ended = False
         self.error: str | None = None
+        self.retry = False
         self._chunks = iter(self.tracks)
 
     def decode(self) -> list[Chunk]:
@@ -50,6 +52,7 @@ class Stream:
             if not isinstance(fault, AudioError):
                 raise
             self.error = fault.what.removeprefix(f"{shown(self.source.path)}: ")
+            self.retry = isinstance(fault, AccessError)
         except Exception as fault:  # whatever a decoder may raise is this file's fault, not the batch's
             self.error = f"{type(fault).__name__}: {fault}"
         if self.error is not None:

@@ -114,4 +114,7 @@ class Entry:
             "n_segments": 0,
             "size_bytes": size_bytes,
             "mtime": mtime_us,
+            "note": self.stream.tracks.note,
+            "target": self.stream.source.target,
+            "retry": self.stream.retry,
         }

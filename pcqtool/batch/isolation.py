@@ -39,7 +39,7 @@ class Answer(NamedTuple):
 
     Attributes:
         chunks: the next ones, fewer than ``PIECE`` at the end.
-        about: ``duration_s``, ``sample_rate``, ``channel_names`` and ``shortfall``.
+        about: ``duration_s``, ``sample_rate``, ``channel_names``, ``shortfall`` and ``note``.
         error: what was raised.
     """
 
@@ -70,6 +70,7 @@ class IsolatedTracks:
         self.sample_rate = 0
         self.channel_names: tuple[str, ...] = ()
         self.shortfall: str | None = None
+        self.note: str | None = None
 
     def __iter__(self) -> Iterator[Chunk]:
         worker = _take()
@@ -179,7 +180,7 @@ def _answer(tracks: Tracks | None, chunks: Iterator[Chunk]) -> Answer:
         error = AudioError, "its decoder needs too much memory", ""
     except Exception as fault:  # whatever a decoder may raise is this file's fault
         error = AudioError, f"{type(fault).__name__}: {fault}", ""
-    names = ("duration_s", "sample_rate", "channel_names", "shortfall")
+    names = ("duration_s", "sample_rate", "channel_names", "shortfall", "note")
     return Answer(found, {name: getattr(tracks, name) for name in names}, error)
 
 

@@ -69,6 +69,9 @@ FILE_END = (
     Column("model", NAME, "Name of the model or encoder at work; null where nothing was made of the input."),
     Column("size_bytes", pa.int64(), "Size of the input file in bytes when the run was planned."),
     Column("mtime", pa.timestamp("us", "UTC"), "Time of the input file's last change when the run was planned."),
+    Column("note", pa.string(), "How the recording was read where it was not the usual way; null where it was."),
+    Column("target", pa.string(), "Recording to which `file` links, named as `file` is; null where it is no link."),
+    Column("retry", pa.bool_(), "Whether the next run tries again: the fault was not the recording's own."),
 )
 """What the file table says of a recording after it."""
 

@@ -15,9 +15,9 @@ from pcqtool.labelling.work import Labelling
 
 def stream(error=None, duration_s=4.0, sample_rate=8000, shortfall=None, size_bytes=64044, channels=("0",)):
     tracks = SimpleNamespace(
-        duration_s=duration_s, sample_rate=sample_rate, shortfall=shortfall, channel_names=channels
+        duration_s=duration_s, sample_rate=sample_rate, shortfall=shortfall, note=None, channel_names=channels
     )
-    return SimpleNamespace(source=Source("a.wav", "a.wav", size_bytes, 1.5), tracks=tracks, error=error)
+    return SimpleNamespace(source=Source("a.wav", "a.wav", size_bytes, 1.5), tracks=tracks, error=error, retry=False)
 
 
 def chunk(*n_samples, channel="0", speech=None):

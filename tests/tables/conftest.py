@@ -58,7 +58,15 @@ def files_table() -> pa.Table:
             **judged("sadness", 0.1, 0.2, 0.7),
             **common,
         },
-        {"file": 'b/"quoted", it\'s.wav', "n_segments": 0, "status": "failed", "error": "not audio"},
+        {
+            "file": 'b/"quoted", it\'s.wav',
+            "n_segments": 0,
+            "status": "failed",
+            "error": "not audio",
+            "note": "read by name",
+            "target": "../kept/it's.wav",
+            "retry": True,
+        },
         {
             "file": "c/silence.wav",
             "channel": "mix",

@@ -103,7 +103,14 @@ def test_same_types_everywhere(results: Path, name: str) -> None:
     }
     assert {column: polars[kind] for column, kind in pl.read_parquet_schema(path).items()} == expected
 
-    pandas = {"category": "text", "str": "text", "object": "text", "Int32": "int32", "Int64": "int64"}
+    pandas = {
+        "category": "text",
+        "str": "text",
+        "object": "text",
+        "Int32": "int32",
+        "Int64": "int64",
+        "boolean": "bool",
+    }
     pandas |= {"datetime64[us, UTC]": "time"}
     found = {column: str(kind) for column, kind in pd.read_parquet(path).dtypes.items()}
     assert {column: pandas.get(kind, kind) for column, kind in found.items()} == expected

@@ -11,6 +11,7 @@ def test_columns_of_files_are_those_of_the_contract() -> None:
     assert files_schema(["anger", "fear"]).names == [
         *("file", "channel", "duration_s", "sample_rate", "n_segments", "speech_s", "label", "confidence"),
         *("prob_anger", "prob_fear", "method", "status", "error", "model", "size_bytes", "mtime"),
+        *("note", "target", "retry"),
     ]
 
 
