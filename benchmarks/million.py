@@ -13,7 +13,7 @@ import resource
 import shutil
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -21,9 +21,11 @@ import numpy as np
 import pyarrow as pa
 
 from pcqtool.audio.discover import discover
-from pcqtool.batch.plan import make_plan, stamp
-from pcqtool.batch.shard import Shard, check_whole
-from pcqtool.batch.store import Store, collect
+from pcqtool.batch.merge import merge
+from pcqtool.batch.names import Source, Stamp, name_recordings, stamp
+from pcqtool.batch.plan import make_plan
+from pcqtool.batch.shard import Shard
+from pcqtool.batch.store import Store
 from pcqtool.tables.provenance import Provenance
 from pcqtool.tables.schema import files_schema, segments_schema
 
@@ -48,12 +50,19 @@ def store_of(out: Path, shard: Shard) -> Store:
     return Store(out, PROVENANCE, columns, shard)  # type: ignore[arg-type]
 
 
+def find(folder: Path, before: Mapping[str, Stamp] | None = None) -> list[Source]:
+    """Find and name the files."""
+    found = discover([folder])
+    return name_recordings(found.files, found.root, before or {})
+
+
 def make_parts(folder: Path, out: Path, shards: int) -> None:
     """Write the parts that a run over all files would leave."""
-    sources = discover([folder])
+    sources = find(folder)
     for number in range(shards):
         shard = Shard(shards, number + 1)
         store = store_of(out, shard)
+        store.note_inputs([source.file for source in sources])
         store.prepare()
         for part in make_plan([source for source in sources if shard.has(source.file)], {}).parts:
             stamps = [stamp(source) for source in part]
@@ -64,9 +73,9 @@ def make_parts(folder: Path, out: Path, shards: int) -> None:
             of_file = {
                 "status": ["ok"] * len(part),
                 "n_segments": np.ones(len(part)),
-                "size_bytes": [size for size, _ in stamps],
+                "size_bytes": [size for size, *_ in stamps],
             }
-            of_file |= {"mtime": [time for _, time in stamps]}
+            of_file |= {"mtime": [time for _, time, _ in stamps]}
             of_segment = {
                 "segment": np.zeros(len(part)),
                 "padded": [False] * len(part),
@@ -90,27 +99,26 @@ def _table(columns: dict[str, object], schema: pa.Schema) -> pa.Table:
 
 def plan_step(folder: Path, out: Path, shards: int) -> None:
     """Find the files and plan a first run."""
-    make_plan(discover([folder]), {})
+    make_plan(find(folder), {})
 
 
 def shard_step(folder: Path, out: Path, shards: int) -> None:
     """Find the files and plan a first run of one shard."""
     shard = Shard(shards, 1)
-    make_plan([source for source in discover([folder]) if shard.has(source.file)], {})
+    make_plan([source for source in find(folder) if shard.has(source.file)], {})
 
 
 def resume_step(folder: Path, out: Path, shards: int) -> None:
     """Find the files and see that all are done."""
-    done: dict[str, tuple[int | None, int | None]] = {}
+    done: dict[str, Stamp] = {}
     for number in range(shards):
         done |= store_of(out, Shard(shards, number + 1)).done()
-    assert make_plan(discover([folder]), done).n_todo == 0  # noqa: S101
+    assert make_plan(find(folder, done), done).n_todo == 0  # noqa: S101
 
 
 def merge_step(folder: Path, out: Path, shards: int) -> None:
     """Join all parts."""
-    check_whole([out])
-    collect([store_of(out, Shard())], out.with_name(f"{out.name}.parquet"))
+    merge([out], out.with_name(f"{out.name}.parquet"))
 
 
 def measure(step: Callable[[Path, Path, int], None], *arguments: object) -> None:

@@ -7,10 +7,11 @@ from collections.abc import Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 
-from pcqtool.audio.discover import Source, shown
+from pcqtool.audio.discover import shown
 from pcqtool.audio.lane import Chunk
 from pcqtool.audio.tracks import Tracks, read
 from pcqtool.batch.isolation import PIECE, POSSIBLE, IsolatedTracks, start
+from pcqtool.batch.names import Source
 from pcqtool.batch.settings import BatchSettings
 from pcqtool.errors import AccessError, AudioError, PcqtoolError
 
@@ -53,6 +54,8 @@ class Stream:
                 raise
             self.error = fault.what.removeprefix(f"{shown(self.source.path)}: ")
             self.retry = isinstance(fault, AccessError)
+        except OSError as fault:
+            self.error, self.retry = f"cannot be read on ({fault.strerror or fault})", True
         except Exception as fault:  # whatever a decoder may raise is this file's fault, not the batch's
             self.error = f"{type(fault).__name__}: {fault}"
         if self.error is not None:

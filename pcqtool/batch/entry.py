@@ -6,7 +6,7 @@ from pcqtool.audio.lane import Chunk
 from pcqtool.audio.segment import SAMPLE_RATE
 from pcqtool.batch.batches import Batches, Track
 from pcqtool.batch.decode import Stream
-from pcqtool.batch.plan import stamp
+from pcqtool.batch.names import stamp
 from pcqtool.batch.work import Row, Work
 from pcqtool.tables.schema import Status
 
@@ -105,7 +105,7 @@ class Entry:
 
     def _about(self) -> Row:
         """Give what is known of a recording whatever became of it."""
-        size_bytes, mtime_us = stamp(self.stream.source)
+        size_bytes, mtime_us, target = stamp(self.stream.source)
         opened = self.stream.tracks.sample_rate > 0
         return {
             "file": self.stream.source.file,
@@ -115,6 +115,6 @@ class Entry:
             "size_bytes": size_bytes,
             "mtime": mtime_us,
             "note": self.stream.tracks.note,
-            "target": self.stream.source.target,
+            "target": target,
             "retry": self.stream.retry,
         }

@@ -22,7 +22,7 @@ from pcqtool.audio.discover import shown
 from pcqtool.audio.lane import Chunk
 from pcqtool.audio.limits import Limits
 from pcqtool.audio.tracks import Reading, Tracks, read
-from pcqtool.errors import AudioError, PcqtoolError
+from pcqtool.errors import AccessError, AudioError, PcqtoolError
 
 PIECE = 4  # chunks of up to 30 s, 2 MB each
 GRACE_S = 10.0  # until a process that does not end by its own alarm is given up: it hangs in the kernel
@@ -109,6 +109,11 @@ class Worker:
         theirs.close()
         self.alive = True
 
+    @property
+    def waits(self) -> bool:
+        """Whether it is still there to be asked: the system may have killed it meanwhile."""
+        return self.alive and self._process.is_alive()
+
     def ask(self, question: object, timeout_s: float) -> Answer:
         """Ask for the next piece; a new recording is named by path, reading and limits.
 
@@ -134,11 +139,14 @@ class Worker:
             self._process.kill()
 
     def _reason(self, timeout_s: float) -> AudioError:
+        """Find out by whose fault the process has ended."""
         with _lock:
             self._process.join(GRACE_S)
             number = -(self._process.exitcode or 0)
         if number == signal.SIGALRM:
             return self._late(timeout_s)
+        if number == signal.SIGKILL:  # nothing that a recording makes a decoder do
+            return AccessError("its decoder was killed", "Is there enough memory? The next run tries again.")
         try:
             by = signal.Signals(number).name
         except ValueError:
@@ -147,7 +155,7 @@ class Worker:
 
     def _late(self, timeout_s: float) -> AudioError:
         self.close()
-        return AudioError(f"its decoder gave nothing for {timeout_s:g} s", "Raise --timeout if the disk is slow.")
+        return AccessError(f"its decoder gave nothing for {timeout_s:g} s", "Raise --timeout if the disk is slow.")
 
 
 def serve(connection: Connection[Any, Any]) -> None:
@@ -177,11 +185,21 @@ def _answer(tracks: Tracks | None, chunks: Iterator[Chunk]) -> Answer:
     except PcqtoolError as fault:
         error = type(fault), fault.what, fault.hint
     except MemoryError:
-        error = AudioError, "its decoder needs too much memory", ""
+        error = _scarce(), "its decoder needs too much memory", ""
+    except OSError as fault:
+        error = AccessError, f"cannot be read on ({fault.strerror or fault})", ""
     except Exception as fault:  # whatever a decoder may raise is this file's fault
         error = AudioError, f"{type(fault).__name__}: {fault}", ""
     names = ("duration_s", "sample_rate", "channel_names", "shortfall", "note")
     return Answer(found, {name: getattr(tracks, name) for name in names}, error)
+
+
+def _scarce() -> type[AudioError]:
+    """Return whose fault a lack of memory is: the recording's where it had all that a decoder may take."""
+    import resource
+
+    unlimited = resource.getrlimit(resource.RLIMIT_AS)[0] == resource.RLIM_INFINITY
+    return AudioError if unlimited and resource.getrlimit(resource.RLIMIT_DATA)[0] == MAX_BYTES else AccessError
 
 
 def _be_modest() -> None:
@@ -206,7 +224,11 @@ def start() -> None:
 
 def _take() -> Worker:
     with _lock:
-        return _idle.pop() if _idle else Worker()
+        while _idle:
+            worker = _idle.pop()
+            if worker.waits:
+                return worker
+        return Worker()
 
 
 @atexit.register

@@ -5,17 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from pcqtool.audio.discover import Source
+from pcqtool.batch.names import Source, Stamp, stamp
 
 PART_FILES = 256
 PART_BYTES = 64 * 2**20  # of files, about 35 minutes of 16 kHz WAV
 GRAIN = 32  # a part is not cut smaller than a 32nd of these for the sake of workers: each costs two tables
 
-Stamp = tuple[int | None, int | None]
-"""Size in bytes and time of the last change in microseconds: equal stamps, same recording."""
-
-RETRY: Stamp = (-1, None)
-"""A stamp that no file has, for what is to be done again."""
+AGAIN = -1
+"""In place of a size: a recording that is to be done again, whatever it is like."""
 
 
 @dataclass(frozen=True)
@@ -47,11 +44,6 @@ class Plan:
         return tuple(_parts(sources, 2 * workers)) if workers > 1 else self.parts
 
 
-def stamp(source: Source) -> Stamp:
-    """Give an input's size and time as the file table holds them."""
-    return source.size_bytes, None if source.mtime is None else round(source.mtime * 1e6)
-
-
 def make_plan(sources: Sequence[Source], done: Mapping[str, Stamp]) -> Plan:
     """Sort out what is done; ``done`` maps the names in the output to the stamps that they had.
 
@@ -59,13 +51,13 @@ def make_plan(sources: Sequence[Source], done: Mapping[str, Stamp]) -> Plan:
 
     Parts are cut in order, so a run that was stopped between two of them goes on with the very same parts.
     """
-    todo = [source for source in sources if not _is_done(source, done.get(source.file, RETRY))]
+    todo = [source for source in sources if not _is_done(source, done.get(source.file, Stamp(AGAIN, None)))]
     stale = frozenset(source.file for source in todo if source.file in done)
     return Plan(tuple(_parts(todo)), len(sources) - len(todo), stale)
 
 
 def _is_done(source: Source, before: Stamp) -> bool:
-    return before != RETRY and (source.size_bytes is None or before == stamp(source))
+    return before.size_bytes != AGAIN and (source.size_bytes is None or before == stamp(source))
 
 
 def _parts(sources: Sequence[Source], share: int = 1) -> Iterator[tuple[Source, ...]]:

@@ -20,7 +20,7 @@ from pcqtool.batch.work import Work
 from pcqtool.errors import SettingsError
 
 if TYPE_CHECKING:
-    from pcqtool.audio.discover import Source
+    from pcqtool.batch.names import Source
 
 RETRIES = 3  # of a part whose actor died: a recording that kills its reader must not do so for ever
 

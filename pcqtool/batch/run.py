@@ -9,10 +9,10 @@ from contextlib import closing
 
 import pyarrow as pa
 
-from pcqtool.audio.discover import Source
 from pcqtool.batch.batches import Batches
 from pcqtool.batch.decode import decode_all
 from pcqtool.batch.entry import Entry
+from pcqtool.batch.names import Source
 from pcqtool.batch.plan import Plan
 from pcqtool.batch.store import Store
 from pcqtool.batch.summary import Summary
@@ -40,7 +40,7 @@ def run(
         store: the output.
         work: what is made of the recordings.
         on_file: called as each recording was decoded.
-        max_failures: stop after the part in which more inputs have failed.
+        max_failures: stop after the part in which more inputs have failed, or were empty.
 
     Raises:
         TableError: if the output cannot be written.
@@ -52,7 +52,7 @@ def run(
     for sources in plan.parts:
         rows = do_part(sources, store, work, on_file)
         summary.add(rows)
-        if max_failures is not None and len(summary.failures) > max_failures:
+        if max_failures is not None and summary.n_useless > max_failures:
             summary.stopped = True
             break
     summary.elapsed_s = time.monotonic() - started_s

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import json
 import re
-from collections.abc import Sequence
+import zlib
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Self
 
 from pcqtool.errors import SettingsError, TableError
 from pcqtool.tables.atomic import sweep, write_whole
-from pcqtool.tables.paths import KINDS, list_parts
-
-FOLDER = "shards"
+from pcqtool.tables.paths import SHARDS
 
 
 @dataclass(frozen=True, order=True)
@@ -67,11 +67,13 @@ class Progress:
         shard: which.
         n_parts: its parts, once it has finished.
         finished: whether all that was planned is done.
+        root: the folder that names are relative to, as in the tables' provenance.
     """
 
     shard: Shard
     n_parts: int = 0
     finished: bool = False
+    root: str | None = None
 
     def write(self, directory: Path) -> None:
         """Keep it in the output directory.
@@ -79,9 +81,7 @@ class Progress:
         Raises:
             TableError: if the file system refuses.
         """
-        path = directory / FOLDER / f"{self.shard.prefix}progress.json"
-        sweep(path.parent, path.name)
-        write_whole(path, json.dumps(asdict(self)).encode())
+        _write(directory, f"{self.shard.prefix}progress.json", json.dumps(asdict(self)).encode())
 
 
 def read_progress(directory: Path) -> list[Progress]:
@@ -91,45 +91,8 @@ def read_progress(directory: Path) -> list[Progress]:
         TableError: if a file is damaged.
     """
     return sorted(
-        (_read(path) for path in (directory / FOLDER).glob("*progress.json")), key=lambda progress: progress.shard
+        (_read(path) for path in (directory / SHARDS).glob("*progress.json")), key=lambda progress: progress.shard
     )
-
-
-def check_whole(directories: Sequence[Path]) -> None:
-    """Refuse outputs in which anything is missing.
-
-    Raises:
-        TableError: naming the shard that is missing, unfinished or there twice, or the directory that lacks parts.
-    """
-    found: dict[Shard, Path] = {}
-    for directory in directories:
-        progresses = read_progress(directory)
-        if not progresses:
-            raise TableError(f"{directory}: no run has been finished there", "Run the same command again, then merge.")
-        for progress in progresses:
-            _check_finished(directory, progress)
-            if progress.shard.count > 1 and progress.shard in found:
-                raise TableError(f"shard {progress.shard} is in {found[progress.shard]} and in {directory}")
-            found[progress.shard] = directory
-    counts = {shard.count for shard in found}
-    if len(counts) > 1:
-        raise TableError(f"these are of different runs: in {' and in '.join(map(str, sorted(counts)))} shards")
-    missing = [str(shard) for n in counts for number in range(n) if (shard := Shard(n, number + 1)) not in found]
-    if missing:
-        raise TableError(
-            f"missing: shard {', '.join(missing)}", "Run them with --shard, and name all their directories."
-        )
-
-
-def _check_finished(directory: Path, progress: Progress) -> None:
-    prefix = progress.shard.prefix
-    which = f"{directory}: shard {progress.shard}" if prefix else f"{directory}: the run"
-    if not progress.finished:
-        raise TableError(f"{which} is not finished", "Run the same command again: it goes on where it stopped.")
-    marks, segments = ({path.name for path in list_parts(directory, kind, prefix)} for kind in KINDS)
-    if len(marks) != progress.n_parts or marks != segments:
-        lacking = f"{len(marks & segments)} of its {progress.n_parts} parts are there"
-        raise TableError(f"{which} has a hole: {lacking}", "Copy all of them, or run the same command again.")
 
 
 def _read(path: Path) -> Progress:
@@ -138,3 +101,32 @@ def _read(path: Path) -> Progress:
         return Progress(**values | {"shard": Shard(**values["shard"])})
     except (OSError, ValueError, KeyError, TypeError) as fault:
         raise TableError(f"{path}: cannot be read ({fault})", "Run the shard again.") from fault
+
+
+def write_inputs(directory: Path, shard: Shard, names: Iterable[str]) -> None:
+    """Note the names of all recordings that a shard's run was given, also those that are in other shards.
+
+    Raises:
+        TableError: if the file system refuses.
+    """
+    content = gzip.compress("\0".join(names).encode(), compresslevel=1, mtime=0)
+    _write(directory, f"{shard.prefix}inputs.gz", content)
+
+
+def read_inputs(directory: Path, shard: Shard) -> frozenset[str]:
+    """Read what ``write_inputs`` has written.
+
+    Raises:
+        TableError: if it is missing or damaged.
+    """
+    path = directory / SHARDS / f"{shard.prefix}inputs.gz"
+    try:
+        return frozenset(gzip.decompress(path.read_bytes()).decode().split("\0"))
+    except (OSError, EOFError, zlib.error, ValueError) as fault:
+        raise TableError(f"{path}: cannot be read ({fault})", "Run the shard again.") from fault
+
+
+def _write(directory: Path, name: str, content: bytes) -> None:
+    path = directory / SHARDS / name
+    sweep(path.parent, name)
+    write_whole(path, content)

@@ -5,27 +5,41 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from filelock import FileLock, Timeout
 
-from pcqtool.batch.plan import RETRY, Stamp
-from pcqtool.batch.shard import Progress, Shard, read_progress
-from pcqtool.errors import LockedError, SettingsError, TableError
-from pcqtool.tables.atomic import reported, sweep
+from pcqtool.batch.earlier import REPLACE, check_continues, check_replaceable, provenance_of
+from pcqtool.batch.names import Stamp, as_text, from_text
+from pcqtool.batch.plan import AGAIN
+from pcqtool.batch.shard import Progress, Shard, read_progress, write_inputs
+from pcqtool.batch.summary import TableState
+from pcqtool.errors import SettingsError, TableError
+from pcqtool.tables.atomic import reported, sweep, write_whole
 from pcqtool.tables.edit import Piece, drop_files, join, read_columns, read_schema
-from pcqtool.tables.paths import Kind, is_table_path, list_parts, part_path, table_path
-from pcqtool.tables.provenance import Provenance, read_provenance
+from pcqtool.tables.lock import locked
+from pcqtool.tables.paths import (
+    Kind,
+    all_parts,
+    is_restarted,
+    is_table_path,
+    list_parts,
+    part_number,
+    part_path,
+    parts_before,
+    restart_number,
+    restart_path,
+    table_path,
+)
+from pcqtool.tables.provenance import Provenance
 from pcqtool.tables.schema import Status
 from pcqtool.tables.writer import appending, write
 
 WRITING: tuple[Kind, Kind] = ("segments", "files")  # the file table is the mark of "done", so it is written last
 REMOVING: tuple[Kind, Kind] = ("files", "segments")  # and removed first
-REPLACE = "Name another --out, or add --restart to replace it."
 
 
 class Store:
@@ -70,59 +84,77 @@ class Store:
             LockedError: if one is at work on it.
             TableError: if the output's folder cannot be made or written to.
         """
-        path = self.out.with_name(f".{self.out.name}.lock") if self.is_table else self.out / f".{self.shard.prefix}lock"
-        with reported(self.out):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            lock = FileLock(path)
-            try:
-                lock.acquire(timeout=0)
-            except Timeout:
-                raise LockedError(
-                    f"{self.out}: another run is writing to it", "Wait for it, or name another --out."
-                ) from None
-        try:
+        with lock_output(self.out, self.shard):
             self._check_shards()
+            if not self.restarted:  # a restart that has finished nothing is void
+                restart_path(self.folder, self.shard.prefix).unlink(missing_ok=True)
             yield
-        finally:
-            lock.release()
+
+    @property
+    def root(self) -> str | None:
+        """The absolute folder that names are relative to, as the output notes it; None where nothing was made yet."""
+        noted = [progress for progress in ([] if self.is_table else read_progress(self.out)) if progress.root]
+        own = [progress.root for progress in noted if progress.shard == self.shard] or [each.root for each in noted]
+        roots = own or [provenance_of(path).root for path in self._tables("files")[-1:]]
+        return from_text(roots[0]) if roots and roots[0] else None
+
+    def name_from(self, root: str) -> None:
+        """Let names be relative to an absolute folder from now on."""
+        self.provenance = replace(self.provenance, root=as_text(root))
 
     def done(self, retry_failed: bool = False) -> dict[str, Stamp]:
-        """Tell which inputs the output holds, with size and time.
+        """Return the inputs that the output holds, with their stamps.
 
         Args:
-            retry_failed: give those that failed a stamp that no file has.
+            retry_failed: mark all that failed to be done again, not only those that the table tells to.
 
         Raises:
             TableError: if a table there is not of pcqtool, or was made with other settings, or lacks its sibling.
         """
         for kind in WRITING:
             for path in self._tables(kind):
-                self._check(path, kind)
+                check_continues(path, kind, self.provenance, self.columns[kind])
         stamps: dict[str, Stamp] = {}
         for path in self._tables("files"):
             if not self.segments_of(path).exists():
                 raise TableError(f"{self.segments_of(path)} is missing beside {path}", REPLACE)
-            table = read_columns(path, ["file", "size_bytes", "mtime", "status"])
-            times = pc.cast(table["mtime"], pa.int64()).to_pylist()
-            rows = zip(table["file"].to_pylist(), table["size_bytes"].to_pylist(), times, strict=True)
-            stamps |= {file: (size, time) for file, size, time in rows}
+            table = read_columns(path, ["file", "size_bytes", "mtime", "status", "target", "retry"])
+            times = pc.cast(table["mtime"], pa.int64())
+            columns = [column.to_pylist() for column in (table["size_bytes"], times, table["target"])]
+            stamps |= zip(table["file"].to_pylist(), map(Stamp, *columns), strict=True)
+            again = pc.fill_null(table["retry"], False)
             if retry_failed:
-                failed = table.filter(pc.equal(pc.cast(table["status"], pa.string()), Status.FAILED))
-                stamps |= dict.fromkeys(failed["file"].to_pylist(), RETRY)
+                again = pc.or_(again, pc.equal(pc.cast(table["status"], pa.string()), Status.FAILED))
+            stamps |= {
+                file: stamps[file]._replace(size_bytes=AGAIN) for file in table["file"].filter(again).to_pylist()
+            }
         return stamps
 
-    def restart(self) -> None:
-        """Forget what earlier runs made.
+    def state(self) -> TableState:
+        """Count what the finished output holds; of a directory in shards, this shard's share of it."""
+        tables = [read_columns(path, ["file", "status", "label", "error"]) for path in self._tables("files")]
+        return TableState.of(pa.concat_tables(tables, promote_options="permissive") if tables else None)
+
+    def check_replaceable(self) -> None:
+        """Refuse to replace what is not a result of this form.
 
         Raises:
-            TableError: if a table there is not of pcqtool: then nothing is removed.
+            TableError: if a table there is not of pcqtool, or not a table of files or segments where one is due.
         """
-        there = [path for kind in REMOVING for path in self._tables(kind)]
-        for path in there:
-            _provenance(path)
-        with reported(self.out):
-            for path in there:
-                path.unlink()
+        for kind in WRITING:
+            for path in self._tables(kind):
+                check_replaceable(path, kind)
+
+    def restart(self) -> None:
+        """Begin anew: what earlier runs made counts until a part of this run is finished, and stays until all are.
+
+        Raises:
+            TableError: if a table there is not of pcqtool, or the file system refuses.
+        """
+        self.check_replaceable()
+        mark = restart_path(self.folder, self.shard.prefix)
+        sweep(mark.parent, mark.name)
+        write_whole(mark, str(self._first_free()).encode())
 
     def prepare(self, stale: frozenset[str] = frozenset()) -> None:
         """Make ready to take parts: see that they can be written, and clear away what a killed run left half-done.
@@ -140,15 +172,25 @@ class Store:
                 folder.mkdir(parents=True, exist_ok=True)
                 tempfile.TemporaryFile(dir=folder).close()
             sweep(folder, prefix=self.shard.prefix and f"part-{self.shard.prefix}")
-        if not self.is_table:
-            Progress(self.shard).write(self.out)
         marks = self._parts("files")
         for path in set(self._parts("segments")) - {self.segments_of(mark) for mark in marks}:
             path.unlink()
-        numbers = [path.stem.removeprefix(f"part-{self.shard.prefix}") for path in marks]
-        self.next_part = max((int(number) + 1 for number in numbers if number.isdecimal()), default=0)
+        self.next_part = self._first_free()
         if not self.is_table:
             self._drop(stale)
+
+    def note_inputs(self, names: Sequence[str]) -> None:
+        """Note in a directory of parts that a run has begun, and what it was given: `merge` asks for all of it.
+
+        Args:
+            names: of all recordings, also of those that other shards do.
+
+        Raises:
+            TableError: if the file system refuses.
+        """
+        if not self.is_table:
+            Progress(self.shard, root=self.provenance.root).write(self.out)
+            write_inputs(self.out, self.shard, names)
 
     def add_segments(self, schema: pa.Schema, tables: Iterable[pa.Table]) -> None:
         """Write the segments of a part, a table after the other, in their order.
@@ -186,13 +228,38 @@ class Store:
             TableError: if a part is damaged or the file system refuses.
         """
         if not self.is_table:
-            Progress(self.shard, len(self._parts("files")), finished=whole).write(self.out)
+            if whole:
+                self._remove_replaced()
+            Progress(self.shard, len(self._parts("files")), whole, self.provenance.root).write(self.out)
             return
-        if self._parts("files"):
+        restarting = self.restarted
+        if restarting and not whole:
+            return
+        if self._parts("files") or (self.out.exists() and provenance_of(self.out).root != self.provenance.root):
             collect([self], self.out)
+        restart_path(self.folder).unlink(missing_ok=True)  # before the parts: they alone are what was restarted
         for kind in REMOVING:
             shutil.rmtree(self.folder / kind, ignore_errors=True)
         shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _remove_replaced(self) -> None:
+        """Remove the parts that a restart has replaced."""
+        prefix = self.shard.prefix
+        first = restart_number(self.folder, prefix) or 0
+        with reported(self.out):
+            for kind in REMOVING:
+                for path in parts_before(self.folder, kind, first, prefix):
+                    path.unlink()
+            restart_path(self.folder, prefix).unlink(missing_ok=True)
+
+    @property
+    def restarted(self) -> bool:
+        """Whether a restart has finished parts, which count instead of all that was there before."""
+        return is_restarted(self.folder, self.shard.prefix)
+
+    def _first_free(self) -> int:
+        numbers = [part_number(path, self.shard.prefix) for path in all_parts(self.folder, "files", self.shard.prefix)]
+        return max((number + 1 for number in numbers if number is not None), default=0)
 
     def _drop(self, names: frozenset[str]) -> None:
         for path in self._parts("files") if names else ():
@@ -200,10 +267,13 @@ class Store:
                 drop_files(self.segments_of(path), names, self.provenance)
                 drop_files(path, names, self.provenance)  # the mark last: until then the next run finds them stale
 
-    def pieces(self) -> list[Piece]:
-        """Give the file tables as pieces that share no file: what a later one has, an earlier one goes without."""
+    def pieces(self, seen: set[str]) -> list[Piece]:
+        """Return the file tables as pieces that share no file: what a later one has, an earlier one goes without.
+
+        Args:
+            seen: files that all of them go without; those of the pieces are added to it.
+        """
         pieces: list[Piece] = []
-        seen: set[str] = set()
         for path in reversed(self._tables("files")):
             names = set(read_columns(path, ["file"])["file"].to_pylist())
             # A run that was killed between the two final tables has left more in the segments than the files tell.
@@ -214,7 +284,7 @@ class Store:
 
     def _tables(self, kind: Kind) -> list[Path]:
         """List the tables of a kind that are there, oldest first: the final one, then parts."""
-        final = [table_path(self.out, kind)] if self.is_table else []
+        final = [table_path(self.out, kind)] if self.is_table and not self.restarted else []
         return [path for path in final if path.exists()] + self._parts(kind)
 
     def _parts(self, kind: Kind) -> list[Path]:
@@ -236,50 +306,34 @@ class Store:
                 f"{self.out}: holds a run in {min(others)} shards, not in {self.shard.count}", "Name another --out."
             )
 
-    def _check(self, path: Path, kind: Kind) -> None:
-        found = _provenance(path)
-        if found.fingerprint != self.provenance.fingerprint:
-            raise TableError(f"{path} was made otherwise: {_difference(found, self.provenance)}", REPLACE)
-        if read_schema(path).names != list(self.columns[kind]):
-            raise TableError(f"{path} has other columns than this version of pcqtool writes", REPLACE)
+
+def lock_output(out: Path, shard: Shard) -> AbstractContextManager[None]:
+    """Lock an output, or a shard's share of a directory.
+
+    Raises:
+        LockedError: if another run holds it.
+        TableError: if the output's folder cannot be made or written to.
+    """
+    real = out.resolve()
+    path = real.with_name(f".{real.name}.lock") if is_table_path(out) else real / f".{shard.prefix}lock"
+    return locked(path, f"{out}: another run is writing to it", "Wait for it, or name another --out.")
 
 
 def collect(stores: Sequence[Store], out: Path) -> None:
     """Join what the stores of one run hold to one table of each kind.
 
     Args:
-        stores: no file is in two of them.
+        stores: where two of them have rows of a file, those of the last one count.
         out: the file table, which may be a store's own.
 
     Raises:
         TableError: if a part is damaged or the file system refuses.
     """
-    found = [(store, piece) for store in stores for piece in store.pieces()]
+    seen: set[str] = set()
+    found = [(store, piece) for store in reversed(stores) for piece in store.pieces(seen)]
     files = [piece for _, piece in found]
     segments = [replace(piece, path=store.segments_of(piece.path)) for store, piece in found]
     for kind, tables in zip(WRITING, (segments, files), strict=True):
         path = table_path(out, kind).resolve()
         sweep(path.parent, path.name)
         join(tables, path, read_schema(tables[0].path), stores[0].provenance)
-
-
-def _provenance(path: Path) -> Provenance:
-    """Read what a table says of itself; what is not of pcqtool must stay as it is."""
-    try:
-        return read_provenance(path)
-    except TableError as fault:
-        raise TableError(fault.what, "It is left as it is: name another --out, or move it away.") from fault
-
-
-def _difference(found: Provenance, wanted: Provenance) -> str:
-    """Say in what two runs differ."""
-    parts = []
-    if found.model_sha256 != wanted.model_sha256:
-        other = "another model of this name" if found.model == wanted.model else f"model {wanted.model}"
-        parts.append(f"by model {found.model}, not by {other}")
-    parts += [
-        f"{name} {found.settings.get(name)}, not {value}"
-        for name, value in wanted.settings.items()
-        if found.settings.get(name) != value
-    ]
-    return "; ".join(parts) or f"by pcqtool {found.tool_version}"

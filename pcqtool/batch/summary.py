@@ -1,13 +1,16 @@
-"""What a run did, in numbers."""
+"""What a run did, and what its output holds, in numbers."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any, Self
 
 from pcqtool.tables.schema import Status
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 
 @dataclass
@@ -17,10 +20,11 @@ class Summary:
     Attributes:
         n_done_before: inputs that an earlier run had finished.
         n_files: inputs taken up by this run.
-        n_replaced: those of them whose older rows were replaced, since the recording has changed.
+        n_replaced: those of them whose older rows were replaced, since the recording has changed or had failed.
         statuses: rows of this run by status.
         labels: rows of this run by label.
         failures: inputs that could not be read, with the reason; folders among them too.
+        n_empty: inputs without any sound.
         audio_s: seconds of audio in this run, each file counted once.
         stopped: whether the run ended early, since too many inputs failed.
         elapsed_s: time from the first decode to the last part's table.
@@ -33,10 +37,16 @@ class Summary:
     statuses: Counter[str] = field(default_factory=Counter)
     labels: Counter[str] = field(default_factory=Counter)
     failures: dict[str, str] = field(default_factory=dict)
+    n_empty: int = 0
     stopped: bool = False
     audio_s: float = 0.0
     elapsed_s: float = 0.0
     load_s: float = 0.0
+
+    @property
+    def n_useless(self) -> int:
+        """Number of inputs that gave nothing: a share that is not mounted, or an export that broke."""
+        return len(self.failures) + self.n_empty
 
     def add(self, files: Iterable[Mapping[str, Any]]) -> None:
         """Count the rows of a finished part's file table."""
@@ -48,9 +58,48 @@ class Summary:
                 self.labels[row["label"]] += 1
             if row["status"] == Status.FAILED:
                 self.failures[row["file"]] = row["error"]
+            self.n_empty += row["status"] == Status.EMPTY
         self.n_files += len(durations_s)
         self.audio_s += sum(durations_s.values())
 
     def to_dict(self) -> dict[str, Any]:
-        """Give the summary as JSON values."""
+        """Return the summary as JSON values."""
         return vars(self) | {"statuses": dict(self.statuses), "labels": dict(self.labels)}
+
+
+@dataclass(frozen=True)
+class TableState:
+    """What an output holds, of all runs that wrote to it.
+
+    Attributes:
+        files: number of recordings.
+        statuses: rows by status.
+        labels: rows by label.
+        failed: recordings that could not be read, with the reason.
+    """
+
+    files: int
+    statuses: Mapping[str, int]
+    labels: Mapping[str, int]
+    failed: Mapping[str, str]
+
+    @classmethod
+    def of(cls, table: pa.Table | None) -> Self:
+        """Count the rows of a file table; None for one that is not there."""
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        if table is None:
+            return cls(0, {}, {}, {})
+        failed = table.filter(pc.equal(pc.cast(table["status"], pa.string()), Status.FAILED))
+        return cls(
+            pc.count_distinct(table["file"]).as_py(),
+            _counts(table, "status"),
+            _counts(table, "label") if "label" in table.schema.names else {},
+            dict(zip(failed["file"].to_pylist(), failed["error"].to_pylist(), strict=True)),
+        )
+
+
+def _counts(table: pa.Table, column: str) -> dict[str, int]:
+    counted = Counter(table[column].drop_null().to_pylist())
+    return dict(counted.most_common())

@@ -17,15 +17,32 @@ from pcqtool.cli import console, moments
 from pcqtool.errors import ExitCode, PcqtoolError, SettingsError
 
 if TYPE_CHECKING:
-    from pcqtool.audio.discover import Source
+    from pcqtool.audio.discover import Found
+    from pcqtool.batch.names import Source
     from pcqtool.batch.plan import Plan
-    from pcqtool.batch.shard import Shard
     from pcqtool.batch.store import Store
-    from pcqtool.batch.summary import Summary
+    from pcqtool.batch.summary import Summary, TableState
     from pcqtool.batch.work import Work
 
 SHOWN_FAILURES = 5
 ENGINES = ("local", "ray")
+
+
+@dataclass
+class Inputs:
+    """What a run was given.
+
+    Attributes:
+        root: the folder that holds all of it.
+        found: the recordings.
+        left_out: folders among them that cannot be read, with the reason.
+        sources: the recordings under their names in the output, once it is known; also those of other shards.
+    """
+
+    root: str
+    found: Sequence[Found]
+    left_out: Mapping[str, str]
+    sources: Sequence[Source] = ()
 
 
 @dataclass(frozen=True)
@@ -38,6 +55,8 @@ class Course:
         max_failures: end the run when more inputs have failed; ``None`` for never.
         engine: where the parts are done, one of ``ENGINES``.
         workers: of the engine ``ray``; 0 for as many as suit the cluster.
+        root: the folder that names in the tables are relative to; ``None`` for the tables' own, or the inputs'.
+        moved: whether ``root`` is where the tables' recordings lie now, and not the tables' own.
 
     Raises:
         SettingsError: if there is no such engine, or it cannot end a run early, or has no workers.
@@ -48,8 +67,14 @@ class Course:
     max_failures: int | None = None
     engine: str = "local"
     workers: int = 0
+    root: Path | None = None
+    moved: bool = False
 
     def __post_init__(self) -> None:
+        if self.root is not None and not self.root.is_dir():
+            raise SettingsError(f"--root {self.root} is not a directory")
+        if self.moved and (self.root is None or self.restart):
+            raise SettingsError("--moved goes with --root, and not with --restart")
         if self.engine not in ENGINES:
             raise SettingsError(f"--engine is {' or '.join(ENGINES)}, not {self.engine!r}")
         if self.engine == "ray" and self.max_failures is not None:
@@ -58,15 +83,8 @@ class Course:
             raise SettingsError("--workers is for --engine ray alone")
 
 
-def sources(
-    inputs: list[str] | None, files_from: str | None, since: str | None, shard: Shard
-) -> tuple[list[Source], dict[str, str]]:
-    """Find the recordings that were named, as far as they are in a shard.
-
-    ``since`` leaves out those that have not changed since.
-
-    Returns:
-        The recordings, and the folders that cannot be read, with the reason.
+def find(inputs: list[str] | None, files_from: str | None, since: str | None) -> Inputs:
+    """Find the recordings that were named; ``since`` leaves out those that have not changed since.
 
     Raises:
         SettingsError: if there are none, or one that was named is not there.
@@ -78,23 +96,46 @@ def sources(
     first_s = None if since is None else moments.moment_s(since, "--since")
     left_out: dict[str, str] = {}
     found = discover(inputs or [], None if files_from is None else _lines(files_from), left_out.__setitem__)
-    if shard.count > 1:
-        found = [source for source in found if shard.has(source.file)]
-    recent = [source for source in found if first_s is None or source.mtime is None or source.mtime >= first_s]
-    return recent, left_out
+    recent = [one for one in found.files if first_s is None or one.mtime is None or one.mtime >= first_s]
+    return Inputs(found.root, recent, left_out)
 
 
-def plan(store: Store, found: Sequence[Source], course: Course) -> Plan:
-    """Say what is to be done."""
+def plan(store: Store, inputs: Inputs, course: Course) -> Plan:
+    """Name the inputs, and say what is to be done."""
+    from pcqtool.batch.names import name_recordings
     from pcqtool.batch.plan import make_plan
 
-    return make_plan(found, {} if course.restart else store.done(retry_failed=course.retry_failed))
+    before = {} if course.restart else store.done(retry_failed=course.retry_failed)
+    root = _root(store, inputs.root, course)
+    store.name_from(root)
+    inputs.sources = name_recordings(inputs.found, root, before)
+    own = [source for source in inputs.sources if store.shard.has(source.file)]
+    plan = make_plan(own, before)
+    if before and not plan.n_done and not os.path.isdir(root):  # noqa: PTH112
+        console.warn(
+            f"{store.out} names its recordings from {root}, which is not there; these are taken for others. "
+            "If all have moved, add --root, the folder where they lie now, and --moved."
+        )
+    return plan
+
+
+def _root(store: Store, found: str, course: Course) -> str:
+    """Decide which folder names are relative to: the one that the output notes already, unless all have moved."""
+    noted = None if course.restart else store.root
+    wanted = None if course.root is None else os.path.realpath(course.root)
+    if noted is None or course.moved:
+        return wanted or found
+    if wanted is not None and wanted != noted:
+        raise SettingsError(
+            f"{store.out} names its recordings from {noted}, not from {wanted}",
+            "Leave --root out; or, if all of its recordings have moved there, add --moved.",
+        )
+    return noted
 
 
 def run(
     store: Store,
-    found: Sequence[Source],
-    left_out: Mapping[str, str],
+    inputs: Inputs,
     load: Callable[[], Work],
     *,
     verb: str,
@@ -105,31 +146,42 @@ def run(
 
     Args:
         store: the output.
-        found: the inputs.
-        left_out: folders among them that cannot be read, with the reason.
+        inputs: the recordings.
         load: makes the work ready; asked only where there is something to do.
         verb: what was done with the files, for the summary.
         course: what becomes of earlier runs, and when to give up.
         json: whether the summary is one JSON object.
 
     Raises:
-        typer.Exit: with exit code 3 if some inputs failed.
+        typer.Exit: with exit code 3 if some inputs failed, in this run or in an earlier one.
         PcqtoolError: if more failed than the course allows.
     """
     with store.locked():
-        summary = _work(plan(store, found, course), store, load, course)
-    summary.failures |= left_out
-    _show_summary(summary, store, verb, json)
+        summary = _work(plan(store, inputs, course), store, inputs, load, course)
+        state = store.state()
+    summary.failures |= inputs.left_out
+    standing = _standing(state.failed, store, inputs) if not summary.stopped else {}
+    _show_summary(summary, state, standing, store, verb, json)
     if summary.stopped:
         raise PcqtoolError(
-            f"stopped: {len(summary.failures)} inputs have failed, more than --max-failures {course.max_failures}",
+            f"stopped: {summary.n_useless} inputs have failed or are empty, more than --max-failures "
+            f"{course.max_failures}",
             "What is finished is kept. See the column error, then run again; --retry-failed takes them up once more.",
         )
-    if summary.failures:
+    if summary.failures or standing:
         raise typer.Exit(ExitCode.SOME_FAILED)
 
 
-def show_plan(plan: Plan, n_files: int, json: bool) -> None:
+def _standing(failed: Mapping[str, str], store: Store, inputs: Inputs) -> dict[str, str]:
+    """Return the failed rows of an output that stand for something: an input of this run, or a file that is there."""
+    from pcqtool.batch.names import path_of
+
+    given = {source.file for source in inputs.sources}
+    root = store.root or os.sep
+    return {file: reason for file, reason in failed.items() if file in given or os.path.lexists(path_of(file, root))}
+
+
+def show_plan(plan: Plan, json: bool) -> None:
     """Show what would be done."""
     from pcqtool.audio.tracks import probe
 
@@ -141,7 +193,7 @@ def show_plan(plan: Plan, n_files: int, json: bool) -> None:
         except PcqtoolError:
             unreadable += 1
     facts = {
-        "files": n_files,
+        "files": plan.n_done + plan.n_todo,
         "done": plan.n_done,
         "to do": plan.n_todo,
         "changed": len(plan.stale),
@@ -154,22 +206,27 @@ def show_plan(plan: Plan, n_files: int, json: bool) -> None:
         console.print_fields(facts)
 
 
-def _work(plan: Plan, store: Store, load: Callable[[], Work], course: Course) -> Summary:
+def _work(plan: Plan, store: Store, inputs: Inputs, load: Callable[[], Work], course: Course) -> Summary:
+    if course.restart:
+        store.check_replaceable()
+
+    def begin() -> None:  # not before the model has turned out to be usable
+        if course.restart:
+            store.restart()
+        store.note_inputs([source.file for source in inputs.sources])
+
     if not plan.n_todo:
         from pcqtool.batch.summary import Summary
 
+        begin()
         store.finish()
         return Summary(n_done_before=plan.n_done)
-
-    def restart() -> None:  # not before the model has turned out to be usable
-        if course.restart:
-            store.restart()
 
     if course.engine == "ray":
         from pcqtool.batch.ray_engine import run_on_ray
 
         with console.progress(plan.n_todo, "files") as progress:
-            return run_on_ray(plan, store, load, course.workers, lambda source: progress.advance(), restart)
+            return run_on_ray(plan, store, load, course.workers, lambda source: progress.advance(), begin)
     from pcqtool.batch.decode import get_ready
     from pcqtool.batch.run import run
 
@@ -178,7 +235,7 @@ def _work(plan: Plan, store: Store, load: Callable[[], Work], course: Course) ->
     get_ready(work.settings)
     load_s = time.monotonic() - began_s
     console.debug(f"{work.settings.n_jobs} decoding threads, batches of {work.settings.batch_size}")
-    restart()
+    begin()
     with console.progress(plan.n_todo, "files") as progress:
         summary = run(plan, store, work, lambda source: progress.advance(), course.max_failures)
     summary.load_s = load_s
@@ -186,24 +243,45 @@ def _work(plan: Plan, store: Store, load: Callable[[], Work], course: Course) ->
 
 
 def _lines(files_from: str) -> list[str]:
-    r"""Read a list of paths, which may hold any bytes; ended by NUL (``find -print0``) if there is one, else by \n."""
+    r"""Read a list of paths, which may hold any bytes; ended by NUL (``find -print0``) if there is one, else by \n.
+
+    What begins with a byte-order mark of UTF-16, as lists of some Windows programs do, is read as that.
+    """
     try:
         data = sys.stdin.buffer.read() if files_from == "-" else Path(files_from).read_bytes()
     except OSError as error:
         raise SettingsError(f"cannot read the list {files_from}: {error.strerror}") from error
-    separator = "\0" if b"\0" in data else "\n"
-    return os.fsdecode(data.removeprefix(codecs.BOM_UTF8)).split(separator)
+    text = _decoded(data, files_from)
+    if "\0" in text and text.count("\0") > len(text) // 3:
+        raise SettingsError(f"the list {files_from} is no plain text, or UTF-16 without its mark", "Save it as UTF-8.")
+    return text.split("\0" if "\0" in text else "\n")
 
 
-def _show_summary(summary: Summary, store: Store, verb: str, json: bool) -> None:
+def _decoded(data: bytes, files_from: str) -> str:
+    if not data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return os.fsdecode(data.removeprefix(codecs.BOM_UTF8))
+    wide = data.startswith((codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE))
+    try:
+        return data.decode("utf-32" if wide else "utf-16")
+    except UnicodeDecodeError as error:
+        raise SettingsError(f"the list {files_from} is damaged: {error.reason}", "Save it as UTF-8.") from error
+
+
+def _show_summary(
+    summary: Summary, state: TableState, standing: Mapping[str, str], store: Store, verb: str, json: bool
+) -> None:
     from pcqtool.tables.paths import table_path
 
     for file, reason in list(summary.failures.items())[:SHOWN_FAILURES]:
         console.warn(f"{file}: {reason}")
     if len(summary.failures) > SHOWN_FAILURES:
         console.warn(f"and {len(summary.failures) - SHOWN_FAILURES} more files; see the column error")
+    before = standing.keys() - summary.failures.keys()
+    if before:
+        console.warn(f"{len(before):,} failed in earlier runs, as {min(before)}; --retry-failed takes them up again")
     if json:
-        console.print_json({"out": store.out, "model": store.provenance.model, **summary.to_dict()})
+        table = {"files": state.files, "statuses": state.statuses, "labels": state.labels, "failed": len(standing)}
+        console.print_json({"out": store.out, "model": store.provenance.model, **summary.to_dict(), "table": table})
         return
     speed = summary.audio_s / summary.elapsed_s if summary.elapsed_s else 0.0
     console.print_fields(
@@ -212,9 +290,14 @@ def _show_summary(summary: Summary, store: Store, verb: str, json: bool) -> None
             + (f" ({summary.n_replaced:,} changed since)" if summary.n_replaced else "")
             + (f", {summary.n_done_before:,} done before" if summary.n_done_before else ""),
             "audio": f"{summary.audio_s / 3600:.2f} h, {speed:.0f} × real time" if summary.audio_s else None,
-            "status": ", ".join(f"{status} {count:,}" for status, count in summary.statuses.most_common()),
-            "labels": ", ".join(f"{name} {count:,}" for name, count in summary.labels.most_common()),
+            "status": _counted(summary.statuses),
+            "labels": _counted(summary.labels),
+            "in all": f"{state.files:,} files: {_counted(state.statuses)}" if state.files != summary.n_files else None,
             "table": store.out if store.is_table else store.out / "files",
             "segments": table_path(store.out, "segments") if store.is_table else store.out / "segments",
         }
     )
+
+
+def _counted(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{name} {n:,}" for name, n in sorted(counts.items(), key=lambda item: -item[1]))

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from pcqtool.cli import batch, console, moments, options, values
+from pcqtool.cli import console, moments, options, values
 from pcqtool.errors import SettingsError
 
 RANDOM_KINDS = ("wavlm", "wav2vec2", "hubert")
@@ -45,7 +45,7 @@ def bench(
     json: options.Json = False,
 ) -> None:
     """Measure: stage by stage, end to end, and beside plain loops and openSMILE where it is installed."""
-    from pcqtool.batch.shard import Shard
+    from pcqtool.batch.names import find_sources
     from pcqtool.labelling.settings import LabelSettings
 
     if random is not None and random not in RANDOM_KINDS:
@@ -53,7 +53,9 @@ def bench(
     size = values.batch_size(batch_size, device)
     timeout_s = moments.duration_s(timeout, "--timeout")
     settings = LabelSettings(batch_size=size, jobs=jobs, precision=precision, timeout_s=timeout_s)
-    sources, _ = batch.sources(inputs, None, None, Shard())
+    if not inputs:
+        raise SettingsError("no inputs", "Name files or directories.")
+    sources = find_sources(inputs)
     sources = sources[:: max(1, len(sources) // files)][:files]  # from all over the corpus
 
     from pcqtool.bench.bench import Scope

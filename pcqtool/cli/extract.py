@@ -60,6 +60,8 @@ def extract(
     max_channels: options.MaxChannels = 64,
     timeout: options.Timeout = "300s",
     shard: options.Shard = "1/1",
+    root: options.TableRoot = None,
+    moved: options.Moved = False,
     restart: options.Restart = False,
     dry_run: options.DryRun = False,
     json: options.Json = False,
@@ -81,14 +83,14 @@ def extract(
         layer=layer,
     )
     share = Shard.parse(shard)
-    found, left_out = batch.sources(inputs, files_from, since, share)
+    found = batch.find(inputs, files_from, since)
     source = origin(settings, model, encoder, values.places(encoder_dir, download=model is not None))
     identity = source.identify()
     provenance = settings.provenance(identity.name, identity.sha256, identity.settings)
     store = Store(out, provenance, settings.columns(), share)
-    course = batch.Course(restart, retry_failed, max_failures)
+    course = batch.Course(restart, retry_failed, max_failures, root=root, moved=moved)
     if dry_run:
-        batch.show_plan(batch.plan(store, found, course), len(found), json)
+        batch.show_plan(batch.plan(store, found, course), json)
         return
     console.info(f"{settings.feature} by {identity.name}" + (f", {identity.about}" if identity.about else ""))
 
@@ -102,4 +104,4 @@ def extract(
         suited = replace(settings, batch_size=values.batch_size(batch_size, device))
         return Extraction(first, suited, others)
 
-    batch.run(store, found, left_out, load, verb="extracted", course=course, json=json)
+    batch.run(store, found, load, verb="extracted", course=course, json=json)

@@ -43,6 +43,8 @@ def label(
     shard: options.Shard = "1/1",
     engine: options.Engine = "local",
     workers: options.Workers = 0,
+    root: options.TableRoot = None,
+    moved: options.Moved = False,
     restart: options.Restart = False,
     dry_run: options.DryRun = False,
     json: options.Json = False,
@@ -64,14 +66,14 @@ def label(
         precision=precision,
     )
     share = Shard.parse(shard)
-    found, left_out = batch.sources(inputs, files_from, since, share)
+    found = batch.find(inputs, files_from, since)
     directory = find(model)
     config = read_config(directory)
     provenance = settings.provenance(config, sha256(directory))
     store = Store(out, provenance, {kind: schema(config.labels).names for kind, schema in SCHEMAS.items()}, share)
-    course = batch.Course(restart, retry_failed, max_failures, engine, workers)
+    course = batch.Course(restart, retry_failed, max_failures, engine, workers, root, moved)
     if dry_run:
-        batch.show_plan(batch.plan(store, found, course), len(found), json)
+        batch.show_plan(batch.plan(store, found, course), json)
         return
     if model is None:
         console.info(f"model: {config.name} (bundled), {config.trained_on}")
@@ -87,4 +89,4 @@ def label(
         suited = replace(settings, batch_size=values.batch_size(batch_size, device))
         return Labelling(first, suited, provenance, others)
 
-    batch.run(store, found, left_out, load, verb="labelled", course=course, json=json)
+    batch.run(store, found, load, verb="labelled", course=course, json=json)

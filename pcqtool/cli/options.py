@@ -74,6 +74,20 @@ Workers = Annotated[
     ),
 ]
 
+TableRoot = Annotated[
+    Path | None,
+    typer.Option(
+        "--root",
+        metavar="DIR",
+        help="Folder that names in the tables are relative to. Without it: the one that holds all inputs of the run "
+        "that made the table.",
+    ),
+]
+
+Moved = Annotated[
+    bool, typer.Option("--moved", help="The table's recordings have all moved: they lie under --root now.")
+]
+
 Restart = Annotated[bool, typer.Option("--restart", help="Replace an earlier result instead of going on with it.")]
 
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would be done, and do nothing.")]

@@ -5,7 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal, get_args
 
+from pcqtool.errors import SettingsError, TableError
+
 SUFFIX = ".parquet"
+SEGMENTS = ".segments"
+SHARDS = "shards"
+"""The folder beside the parts with what is noted of a run: progress, inputs, restarts."""
+
+OTHER_FORMATS = {".arrow", ".csv", ".db", ".feather", ".gz", ".html", ".json", ".jsonl", ".md", ".ods", ".parq"}
+OTHER_FORMATS |= {".pickle", ".pkl", ".pq", ".tsv", ".txt", ".xls", ".xlsx", ".xml", ".zip"}
+"""Endings of files that an output cannot be; with any other, it is a directory."""
 
 Kind = Literal["files", "segments"]
 """The two tables of a run; also the names of the folders of their parts."""
@@ -14,13 +23,29 @@ KINDS: tuple[Kind, ...] = get_args(Kind)
 
 
 def is_table_path(out: Path) -> bool:
-    """Whether an ``--out`` names a table and not a directory of parts: it ends in ``.parquet`` and is no directory."""
-    return out.suffix.lower() == SUFFIX and not out.is_dir()
+    """Whether an ``--out`` names a table and not a directory of parts: it ends in ``.parquet`` and is no directory.
+
+    Raises:
+        SettingsError: if it has another ending of a file, or names a segment table.
+    """
+    if out.is_dir():
+        return False
+    suffix = out.suffix.lower()
+    if suffix in OTHER_FORMATS:
+        raise SettingsError(
+            f"{out}: results are written as Parquet", f"Name {out.with_suffix(SUFFIX)}, or a directory."
+        )
+    if suffix == SUFFIX and out.stem.lower().endswith(SEGMENTS):
+        raise SettingsError(
+            f"{out}: the name of a segment table, which is written beside the file table",
+            f"Name {out.with_name(out.stem[: -len(SEGMENTS)] + out.suffix)}.",
+        )
+    return suffix == SUFFIX
 
 
 def table_path(files: Path, kind: Kind) -> Path:
     """Name the table of a kind, given the file table: ``results.parquet`` → ``results.segments.parquet``."""
-    return files if kind == "files" else files.with_name(f"{files.stem}.segments{files.suffix}")
+    return files if kind == "files" else files.with_name(f"{files.stem}{SEGMENTS}{files.suffix}")
 
 
 def part_path(folder: Path, kind: Kind, index: int, prefix: str = "") -> Path:
@@ -28,9 +53,65 @@ def part_path(folder: Path, kind: Kind, index: int, prefix: str = "") -> Path:
     return folder / kind / f"part-{prefix}{index:05d}{SUFFIX}"
 
 
+def part_number(part: Path, prefix: str = "") -> int | None:
+    """Return the number of a part; None if it is not one of this prefix."""
+    digits = part.stem.removeprefix(f"part-{prefix}")
+    return int(digits) if digits.isdecimal() else None
+
+
 def list_parts(folder: Path, kind: Kind, prefix: str = "") -> list[Path]:
-    """List the finished parts of a kind in the order of their numbers; empty if there are none."""
+    """List the finished parts of a kind that count, in the order of their numbers; empty if there are none."""
+    replaced = _replaced_parts(folder, kind, prefix)
+    return [path for path in all_parts(folder, kind, prefix) if path not in replaced]
+
+
+def all_parts(folder: Path, kind: Kind, prefix: str = "") -> list[Path]:
+    """List the finished parts of a kind, also those that a restart has replaced."""
     return sorted((folder / kind).glob(f"part-{prefix}*{SUFFIX}"), key=lambda path: (len(path.name), path.name))
+
+
+def restart_path(folder: Path, prefix: str = "") -> Path:
+    """Name the mark of a restart: it holds the number of the restart's first part."""
+    return folder / SHARDS / f"{prefix}restart"
+
+
+def restart_number(folder: Path, prefix: str = "") -> int | None:
+    """Return the number of a restart's first part; None where none has begun.
+
+    Raises:
+        TableError: if its mark is damaged.
+    """
+    mark = restart_path(folder, prefix)
+    try:
+        return int(mark.read_text())
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as fault:
+        raise TableError(f"{mark}: cannot be read ({fault})", "Remove it, and run with --restart again.") from fault
+
+
+def is_restarted(folder: Path, prefix: str = "") -> bool:
+    """Whether a restart has finished a part, so that what was there before does not count."""
+    first = restart_number(folder, prefix)
+    numbers = (part_number(path, prefix) for path in all_parts(folder, "files", prefix))
+    return first is not None and any(number is not None and number >= first for number in numbers)
+
+
+def parts_before(folder: Path, kind: Kind, number: int, prefix: str = "") -> list[Path]:
+    """List the parts of a prefix with lower numbers."""
+    numbered = ((part_number(path, prefix), path) for path in all_parts(folder, kind, prefix))
+    return [path for each, path in numbered if each is not None and each < number]
+
+
+def _replaced_parts(folder: Path, kind: Kind, prefix: str) -> set[Path]:
+    """List the parts that a restart has replaced: all before its own first one, once that is finished."""
+    owns = [mark.name.removesuffix("restart") for mark in (folder / SHARDS).glob(f"{prefix}*restart")]
+    return {
+        path
+        for own in owns
+        if is_restarted(folder, own)
+        for path in parts_before(folder, kind, restart_number(folder, own) or 0, own)
+    }
 
 
 def list_tables(out: Path, kind: Kind) -> list[Path]:

@@ -34,6 +34,7 @@ class Provenance:
         fingerprint: hash of everything that changes results; equal fingerprints, equal results.
         aggregation: rule from segments to file, one of ``pcqtool.tables.aggregate.AGGREGATIONS``.
         settings: the settings in full, as JSON values.
+        root: the folder that names of files are relative to, with POSIX slashes; None where there is none.
         created: when the table was written (UTC).
     """
 
@@ -45,6 +46,7 @@ class Provenance:
     settings: dict[str, Any] = field(default_factory=dict)
     schema_version: int = SCHEMA_VERSION
     tool_version: str = __version__
+    root: str | None = None
     created: datetime = field(default_factory=_now)
 
     def to_json(self) -> str:
@@ -75,6 +77,7 @@ class Provenance:
             )
         try:
             values["labels"] = tuple(values["labels"])
+            values.setdefault("root", None)
             values["created"] = datetime.fromisoformat(values["created"])
             return cls(**{key.name: values[key.name] for key in fields(cls)})
         except (ValueError, KeyError, TypeError) as fault:

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 import soundfile
 
-from pcqtool.audio.discover import Source, discover
 from pcqtool.audio.limits import Limits
 from pcqtool.audio.tracks import Reading, read
 from pcqtool.batch import decode
 from pcqtool.batch.decode import PIECE, Stream, decode_all
+from pcqtool.batch.names import Source, find_sources
 from pcqtool.batch.settings import BatchSettings
 from pcqtool.errors import ModelError
 
@@ -59,7 +59,7 @@ def all_of(sources, settings):
 @pytest.mark.parametrize("n_jobs", [1, 2, 5])
 def test_pieces_are_what_reading_alone_gives(call_folder, write_wave, n_jobs, timeout_s):
     write_wave("calls/long.wav", seconds=PIECE * 30 + 31, rate=8000)  # two pieces
-    sources = discover([call_folder])
+    sources = find_sources([call_folder])
     found = all_of(sources, BatchSettings(NO_VAD, jobs=n_jobs, timeout_s=timeout_s))
     assert list(found) == [source.file for source in sources]
     for source in sources:

@@ -5,10 +5,10 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from pcqtool.audio.discover import Source
 from pcqtool.audio.lane import Chunk
 from pcqtool.batch.batches import Batches
 from pcqtool.batch.entry import Entry
+from pcqtool.batch.names import Source
 from pcqtool.labelling.settings import LabelSettings
 from pcqtool.labelling.work import Labelling
 

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 from polars.testing import assert_frame_equal
 
-from pcqtool.audio.discover import discover
 from pcqtool.audio.tracks import Reading
 from pcqtool.batch import plan as plan_module
+from pcqtool.batch.names import find_sources
 from pcqtool.batch.plan import make_plan
 from pcqtool.batch.run import run
 from pcqtool.batch.store import Store
@@ -78,7 +78,7 @@ def label(out, sources, predictor, config):
 @pytest.mark.parametrize("name", ["r.parquet", "parts"])
 def test_whichever_write_is_refused_nothing_is_lost(tmp_path, call_folder, predictor, config, monkeypatch, name, fault):
     monkeypatch.setattr(plan_module, "PART_FILES", 3)
-    sources = discover([call_folder])
+    sources = find_sources([call_folder])
     label(tmp_path / "whole" / name, sources, predictor, config)
     with pytest.MonkeyPatch.context() as patch:
         disk = Disk(10**6, fault)

@@ -15,8 +15,8 @@ import numpy as np
 import polars as pl
 import soundfile
 
-from pcqtool.audio.discover import discover
 from pcqtool.audio.tracks import Reading, read
+from pcqtool.batch.names import find_sources
 from pcqtool.batch.plan import make_plan
 from pcqtool.batch.run import run
 from pcqtool.batch.store import Store
@@ -96,7 +96,7 @@ def test_damaged_headers_are_rows(tmp_path, predictor, config):
     provenance = settings.provenance(config, "ab" * 32)
     work = Labelling(predictor, settings, provenance)
     store = Store(tmp_path / "r.parquet", provenance, {kind: work.schema(kind).names for kind in KINDS})
-    sources = discover([tmp_path / "calls"])
+    sources = find_sources([tmp_path / "calls"])
     times_s = [time.monotonic()]
     with store.locked():
         run(make_plan(sources, {}), store, work, on_file=lambda source: times_s.append(time.monotonic()))

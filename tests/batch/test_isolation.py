@@ -9,12 +9,12 @@ from types import SimpleNamespace
 
 import pytest
 
-from pcqtool.audio.discover import discover
 from pcqtool.audio.limits import Limits
 from pcqtool.audio.tracks import Reading
 from pcqtool.batch import isolation
 from pcqtool.batch.decode import decode_all, get_ready
 from pcqtool.batch.isolation import IsolatedTracks
+from pcqtool.batch.names import find_sources
 from pcqtool.batch.settings import BatchSettings
 from pcqtool.errors import AudioError
 
@@ -65,7 +65,7 @@ def test_limits_are_kept(write_wave):
 
 
 def test_processes_are_used_again(write_wave):
-    sources = discover([write_wave(f"calls/{n}.wav", seed=n).parent for n in range(1)]) * 30
+    sources = find_sources([write_wave(f"calls/{n}.wav", seed=n).parent for n in range(1)]) * 30
     list(decode_all(sources, BatchSettings(NO_VAD, jobs=2)))
     before = {worker._process.pid for worker in isolation._idle}
     list(decode_all(sources, BatchSettings(NO_VAD, jobs=2)))

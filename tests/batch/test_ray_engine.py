@@ -53,8 +53,8 @@ def cluster():
 @pytest.fixture
 def setting(tmp_path, write_wave, tiny_model, monkeypatch):
     """A plan of several parts, what loads the work, and what opens an output."""
-    from pcqtool.audio.discover import discover
     from pcqtool.audio.tracks import Reading
+    from pcqtool.batch.names import find_sources
     from pcqtool.batch.store import Store
     from pcqtool.labelling.settings import LabelSettings
     from pcqtool.labelling.work import SCHEMAS, Labelling
@@ -84,7 +84,7 @@ def setting(tmp_path, write_wave, tiny_model, monkeypatch):
         columns = {kind: schema(config.labels).names for kind, schema in SCHEMAS.items()}
         return Store(tmp_path / name, provenance, columns)
 
-    return plan.make_plan(discover([tmp_path / "calls"]), {}), load, opened, pids
+    return plan.make_plan(find_sources([tmp_path / "calls"]), {}), load, opened, pids
 
 
 def rows(out, kind):

@@ -12,10 +12,10 @@ import pytest
 import soundfile
 from polars.testing import assert_frame_equal
 
-from pcqtool.audio.discover import discover
 from pcqtool.audio.tracks import Reading
 from pcqtool.batch import plan as plan_module
 from pcqtool.batch import run as run_module
+from pcqtool.batch.names import find_sources
 from pcqtool.batch.plan import make_plan
 from pcqtool.batch.run import run as run_plan
 from pcqtool.batch.store import Store
@@ -54,7 +54,7 @@ def many(call_folder, write_wave):
         write_wave(f"calls/length/{n}.wav", seconds=n / 16000, seed=n)
     write_wave("calls/stereo.wav", seconds=4.0, channels=2, seed=70)
     write_wave("calls/long.wav", seconds=130.0, rate=8000, seed=71)
-    return discover([call_folder])
+    return find_sources([call_folder])
 
 
 def test_segments_cover_every_sample_once_and_sums_agree(tmp_path, many, model, tiny_model):
@@ -120,7 +120,7 @@ def test_a_run_that_stops_keeps_its_parts_and_the_next_goes_on(
     tmp_path, call_folder, predictor, tiny_model, monkeypatch, stop, n_batches, n_done, name
 ):
     monkeypatch.setattr(plan_module, "PART_FILES", 2)
-    sources = discover([call_folder])
+    sources = find_sources([call_folder])
     run(tmp_path / "undisturbed", sources, predictor, tiny_model)
     log_probs = predictor.log_probs
 
@@ -150,17 +150,17 @@ def test_only_new_and_changed_recordings_are_decoded(
         lambda sources, *rest: decoded.extend(s.file for s in sources) or decode_all(sources, *rest),
     )
     out = tmp_path / "r.parquet"
-    run(out, discover([call_folder]), predictor, tiny_model)
+    run(out, find_sources([call_folder]), predictor, tiny_model)
     assert decoded == [f"{n}.wav" for n in range(7)]
     decoded.clear()
-    assert run(out, discover([call_folder]), predictor, tiny_model).n_done_before == 7
+    assert run(out, find_sources([call_folder]), predictor, tiny_model).n_done_before == 7
     assert decoded == []
     write_wave("calls/3.wav", seconds=9.0, seed=33)
     write_wave("calls/new.wav", seconds=1.0, seed=34)
-    summary = run(out, discover([call_folder]), predictor, tiny_model)
+    summary = run(out, find_sources([call_folder]), predictor, tiny_model)
     assert decoded == ["3.wav", "new.wav"]
     assert (summary.n_done_before, summary.n_files, summary.n_replaced) == (6, 2, 1)
-    run(tmp_path / "fresh.parquet", discover([call_folder]), predictor, tiny_model)
+    run(tmp_path / "fresh.parquet", find_sources([call_folder]), predictor, tiny_model)
     assert_frame_equal(read_files(out), read_files(tmp_path / "fresh.parquet"), check_exact=True)
     assert_frame_equal(read_segments(out), read_segments(tmp_path / "fresh.parquet"), check_exact=True)
 
@@ -189,7 +189,7 @@ def test_whatever_is_wrong_with_a_recording_is_a_row(tmp_path, write_wave, predi
     folder = tmp_path / "odd"
     folder.mkdir()
     damaged(folder, write_wave)
-    sources = discover([folder], [str(folder / "whole.wav"), str(folder / "never_there.wav")])
+    sources = find_sources([folder], [str(folder / "whole.wav"), str(folder / "never_there.wav")])
     (folder / "vanished.wav").unlink()
     (folder / "unreadable.wav").unlink()
     (folder / "unreadable.wav").mkdir()  # permissions do not stop root, who may run this
@@ -227,7 +227,7 @@ def test_a_disk_that_fills_up_ends_the_run_and_keeps_the_parts(
     tmp_path, call_folder, predictor, tiny_model, monkeypatch
 ):
     monkeypatch.setattr(plan_module, "PART_FILES", 2)
-    sources = discover([call_folder])
+    sources = find_sources([call_folder])
     with monkeypatch.context() as patch:
         add_files = Store.add_files
 

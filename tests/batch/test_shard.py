@@ -5,9 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pcqtool.batch.shard import Progress, Shard, check_whole, read_progress
+from pcqtool.batch.shard import Progress, Shard, read_inputs, read_progress, write_inputs
 from pcqtool.errors import SettingsError, TableError
-from pcqtool.tables.paths import part_path
 
 
 @given(st.integers(1, 40), st.text(st.characters(exclude_categories=["Cs"])))
@@ -40,51 +39,26 @@ def test_what_is_no_shard_is_refused(text):
         Shard.parse(text)
 
 
-def finish(directory, number, count=3, n_parts=1):
-    shard = Shard(count, number)
-    for kind in ("files", "segments"):
-        (directory / kind).mkdir(parents=True, exist_ok=True)
-        for index in range(n_parts):
-            part_path(directory, kind, index, shard.prefix).touch()
-    Progress(shard, n_parts, finished=True).write(directory)
-
-
-def test_a_whole_run_passes_from_one_directory_or_several(tmp_path):
-    for number in (1, 2, 3):
-        finish(tmp_path / "one", number)
-        finish(tmp_path / str(number), number)
-    check_whole([tmp_path / "one"])
-    check_whole([tmp_path / "1", tmp_path / "2", tmp_path / "3"])
-    assert [progress.shard.number for progress in read_progress(tmp_path / "one")] == [1, 2, 3]
-
-
-def test_holes_are_named(tmp_path):
-    for number in (1, 3):
-        finish(tmp_path, number)
-    with pytest.raises(TableError, match="missing: shard 2/3"):
-        check_whole([tmp_path])
-    Progress(Shard(3, 2)).write(tmp_path)
-    with pytest.raises(TableError, match="shard 2/3 is not finished"):
-        check_whole([tmp_path])
-    finish(tmp_path, 2, n_parts=2)
-    check_whole([tmp_path])
-    part_path(tmp_path, "files", 0, Shard(3, 2).prefix).unlink()
-    with pytest.raises(TableError, match="hole: 1 of its 2 parts"):
-        check_whole([tmp_path])
-
-
-def test_shards_of_different_runs_or_twice_are_refused(tmp_path):
-    finish(tmp_path / "a", 1)
-    finish(tmp_path / "b", 1)
-    with pytest.raises(TableError, match="is in"):
-        check_whole([tmp_path / "a", tmp_path / "b"])
-    finish(tmp_path / "c", 1, count=2)
-    with pytest.raises(TableError, match="2 and in 3 shards"):
-        check_whole([tmp_path / "a", tmp_path / "c"])
+def test_progress_and_inputs_come_back(tmp_path):
+    names = ["a.wav", "b/größe.wav", "../line\nbreak.wav"]
+    for number in (2, 1):
+        Progress(Shard(3, number), 4, finished=True, root="/data").write(tmp_path)
+        write_inputs(tmp_path, Shard(3, number), names)
+    assert [(each.shard.number, each.n_parts, each.root) for each in read_progress(tmp_path)] == [
+        (1, 4, "/data"),
+        (2, 4, "/data"),
+    ]
+    assert read_inputs(tmp_path, Shard(3, 2)) == set(names)
 
 
 def test_damage_is_told(tmp_path):
-    finish(tmp_path, 1)
-    (tmp_path / "shards" / "1of3-progress.json").write_text("{")
+    Progress(Shard(3, 1)).write(tmp_path)
+    write_inputs(tmp_path, Shard(3, 1), ["a"])
+    for name, damage in (("1of3-progress.json", b"{"), ("1of3-inputs.gz", b"\x1f\x8b\x08")):
+        (tmp_path / "shards" / name).write_bytes(damage)
     with pytest.raises(TableError, match="cannot be read"):
-        check_whole([tmp_path])
+        read_progress(tmp_path)
+    with pytest.raises(TableError, match="cannot be read"):
+        read_inputs(tmp_path, Shard(3, 1))
+    with pytest.raises(TableError, match="cannot be read"):
+        read_inputs(tmp_path, Shard(3, 2))

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from pcqtool.audio.discover import discover
+from pcqtool.batch.names import find_sources
 from pcqtool.bench import network
 from pcqtool.bench.sample import Sample
 from pcqtool.model.predictor import Predictor
@@ -19,7 +19,7 @@ def sample(write_wave, tmp_path):
     """Two recordings, of two segments and of one."""
     write_wave("calls/a.wav", seconds=4.0)
     write_wave("calls/b.wav", seconds=2.0, seed=1)
-    return Sample.of(discover([tmp_path / "calls"]))
+    return Sample.of(find_sources([tmp_path / "calls"]))
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from pcqtool.audio.discover import discover
+from pcqtool.batch.names import find_sources
 from pcqtool.bench.sample import Sample
 from pcqtool.errors import SettingsError
 
@@ -32,4 +32,4 @@ def test_no_hours_mean_once(sample):
 def test_recordings_without_audio_cannot_be_measured(write_wave, tmp_path):
     write_wave("calls/a.wav", seconds=0.0)
     with pytest.raises(SettingsError, match="no audio"):
-        Sample.of(discover([tmp_path / "calls"]))
+        Sample.of(find_sources([tmp_path / "calls"]))

@@ -1,0 +1,157 @@
+r"""Names of recordings: one for each real file in a table, whatever way led to it.
+
+A table records its root, the folder that its names are relative to, when it is first made. ``name_of`` names a path by
+that root: ``2024/call.wav`` below it, ``../other/call.wav`` outside; ``path_of`` finds the path again. A recording that
+was reached by a symbolic link keeps the link's name, which people have chosen, and the table records what it leads to
+in the column ``target``: so another way to the same file finds the same row.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from operator import attrgetter
+from pathlib import Path
+from typing import NamedTuple
+
+from pcqtool.audio.discover import Found, discover, shown
+from pcqtool.errors import SettingsError
+
+_file = attrgetter("file")
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    r"""One input file.
+
+    Attributes:
+        file: its name in the result tables: POSIX slashes, unique, valid UTF-8 (a byte that is not becomes ``\xNN``, a
+            backslash two).
+        place: where it lies, as text: with a million of them, paths would take three times as much memory.
+        size_bytes: None if it is not there, or is no regular file.
+        mtime: last change, in seconds since 1970; None likewise.
+        target: the recording to which it links, named as ``file`` is; None where it is no link.
+    """
+
+    file: str
+    place: str | Path
+    size_bytes: int | None
+    mtime: float | None
+    target: str | None = None
+
+    @property
+    def path(self) -> Path:
+        """Where it lies."""
+        return Path(self.place)
+
+
+class Stamp(NamedTuple):
+    """What a recording is known by besides its name: with equal stamps, it has not changed.
+
+    Attributes:
+        size_bytes: None if it is not there.
+        mtime_us: time of the last change, in microseconds since 1970.
+        target: the recording to which it links.
+    """
+
+    size_bytes: int | None
+    mtime_us: int | None
+    target: str | None = None
+
+
+def stamp(source: Source) -> Stamp:
+    """Return an input's stamp as the file table holds it."""
+    return Stamp(source.size_bytes, None if source.mtime is None else round(source.mtime * 1e6), source.target)
+
+
+def name_of(path: str, root: str) -> str:
+    r"""Return the name of an absolute path in a table with an absolute root.
+
+    Examples:
+        >>> name_of("/data/calls/mon/1.wav", "/data/calls"), name_of("/data/mail/1.wav", "/data/calls")
+        ('mon/1.wav', '../mail/1.wav')
+    """
+    prefix = root if root.endswith(os.sep) else root + os.sep
+    if path.startswith(prefix):
+        return as_text(path[len(prefix) :])
+    try:
+        return as_text(os.path.relpath(path, root))
+    except ValueError:  # on another drive of Windows
+        return as_text(path)
+
+
+def path_of(name: str, root: str) -> str:
+    """Return the absolute path that has a name in a table with this root; the inverse of ``name_of``."""
+    return os.path.normpath(os.path.join(root, from_text(name)))  # noqa: PTH118
+
+
+def as_text(path: str) -> str:
+    r"""Return a path as valid UTF-8 with POSIX slashes: a byte that is not becomes ``\xNN``, a backslash two."""
+    path = path.replace(os.sep, "/")
+    valid = shown(path.replace("\\", "\\\\"))
+    return path if valid == path else valid  # the same object: memory
+
+
+def from_text(text: str) -> str:
+    """Return the path that ``as_text`` has written."""
+    if "\\" not in text:
+        return text
+    raw = re.sub(rb"\\(\\|x([0-9a-f]{2}))", lambda it: bytes.fromhex(it[2].decode()) if it[2] else b"\\", text.encode())
+    return os.fsdecode(raw)
+
+
+def find_sources(inputs: Sequence[str | Path], listed: Iterable[str] | None = None) -> list[Source]:
+    """Find recordings, and name them as the first run that writes to a table does.
+
+    Raises:
+        SettingsError: as ``discover``.
+    """
+    found = discover(inputs, listed)
+    return name_recordings(found.files, found.root, {})
+
+
+def name_recordings(found: Sequence[Found], root: str, before: Mapping[str, Stamp]) -> list[Source]:
+    """Name recordings for a table, sorted by name.
+
+    Args:
+        found: the recordings, each real file once.
+        root: of the table, absolute.
+        before: the recordings that the table holds.
+
+    Raises:
+        SettingsError: if two recordings have one name, which only a file system that changes meanwhile can do.
+    """
+    linked = {stamp.target: file for file, stamp in before.items() if stamp.target is not None}
+    sources = sorted((_source(one, root, before, linked) for one in found), key=_file)
+    shared = {source.file for source, following in pairwise(sources) if source.file == following.file}
+    if shared:  # a link of old whose place a recording has taken: what it led to goes by its own name
+        sources = sorted((_by_target(source) if source.file in shared else source for source in sources), key=_file)
+    for source, following in pairwise(sources):
+        if source.file == following.file:
+            raise SettingsError(
+                f"{shown(source.place)} and {shown(following.place)} have one name, {source.file}",
+                "Run again once no files change, or name their common folder with --root.",
+            )
+    return sources
+
+
+def _source(one: Found, root: str, before: Mapping[str, Stamp], linked: Mapping[str, str]) -> Source:
+    real = name_of(one.real, root)
+    if (known := before.get(real)) is not None and known.target is None:
+        file = real
+    elif real in linked:
+        file = linked[real]
+    elif one.link is not None and (link := name_of(one.link, root)) not in before:
+        file = link
+    else:
+        file = real
+    return Source(file, one.path, one.size_bytes, one.mtime, None if file == real else real)
+
+
+def _by_target(source: Source) -> Source:
+    if source.target is None:
+        return source
+    return Source(source.target, source.place, source.size_bytes, source.mtime)
