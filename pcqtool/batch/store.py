@@ -124,7 +124,7 @@ class Store:
             stamps |= zip(table["file"].to_pylist(), map(Stamp, *columns), strict=True)
             again = pc.fill_null(table["retry"], False)
             if retry_failed:
-                again = pc.or_(again, pc.equal(pc.cast(table["status"], pa.string()), Status.FAILED))
+                again = pc.or_(again, pc.equal(pc.cast(table["status"], pa.string()), Status.FAILED.value))
             stamps |= {
                 file: stamps[file]._replace(size_bytes=AGAIN) for file in table["file"].filter(again).to_pylist()
             }

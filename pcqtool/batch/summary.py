@@ -91,7 +91,7 @@ class TableState:
 
         if table is None:
             return cls(0, {}, {}, {})
-        failed = table.filter(pc.equal(pc.cast(table["status"], pa.string()), Status.FAILED))
+        failed = table.filter(pc.equal(pc.cast(table["status"], pa.string()), Status.FAILED.value))
         return cls(
             pc.count_distinct(table["file"]).as_py(),
             _counts(table, "status"),
@@ -101,5 +101,8 @@ class TableState:
 
 
 def _counts(table: pa.Table, column: str) -> dict[str, int]:
-    counted = Counter(table[column].drop_null().to_pylist())
-    return dict(counted.most_common())
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    counts = pc.value_counts(pc.cast(table[column].drop_null(), pa.string())).to_pylist()
+    return {each["values"]: each["counts"] for each in sorted(counts, key=lambda each: -each["counts"])}

@@ -16,7 +16,7 @@ from pcqtool.batch.decode import decode_all, get_ready
 from pcqtool.batch.isolation import IsolatedTracks
 from pcqtool.batch.names import find_sources
 from pcqtool.batch.settings import BatchSettings
-from pcqtool.errors import AudioError
+from pcqtool.errors import AccessError, AudioError
 
 NO_VAD = Reading(vad=False)
 
@@ -27,18 +27,45 @@ def seconds_of(path, limits=None, timeout_s=300.0):
     return tracks.duration_s
 
 
-@pytest.mark.parametrize("number", [signal.SIGSEGV, signal.SIGKILL, signal.SIGABRT])
+@pytest.mark.parametrize("number", [signal.SIGSEGV, signal.SIGABRT])
 def test_a_crash_is_its_recordings(write_wave, number):
     bad, good = write_wave("bad.wav", channels=int(number)), write_wave("good.wav", seconds=2.0)
-    with pytest.raises(AudioError, match=f"crashed .{number.name}"):
+    with pytest.raises(AudioError, match=f"crashed .{number.name}") as caught:
         seconds_of(bad, SimpleNamespace(check_channels=signal.raise_signal))
+    assert not isinstance(caught.value, AccessError), "the recording's own fault"
     assert seconds_of(good) == 2.0
+
+
+def test_a_decoder_that_the_system_kills_is_no_fault_of_its_recording(write_wave):
+    path = write_wave("long.wav", channels=int(signal.SIGKILL))
+    with pytest.raises(AccessError, match="was killed"):
+        seconds_of(path, SimpleNamespace(check_channels=signal.raise_signal))
+    assert seconds_of(write_wave("good.wav", seconds=2.0)) == 2.0
+
+
+def test_a_process_that_was_killed_while_it_waited_is_replaced(write_wave):
+    good = write_wave("good.wav", seconds=2.0)
+    assert seconds_of(good) == 2.0
+    for worker in isolation._idle:
+        os.kill(worker._process.pid, signal.SIGKILL)
+        worker._process.join()
+    assert seconds_of(good) == 2.0
+
+
+def test_a_lack_of_memory_is_the_recordings_fault_where_nothing_else_limits_it(monkeypatch):
+    import resource
+
+    limits = {resource.RLIMIT_AS: resource.RLIM_INFINITY, resource.RLIMIT_DATA: isolation.MAX_BYTES}
+    monkeypatch.setattr(resource, "getrlimit", lambda kind: (limits[kind], resource.RLIM_INFINITY))
+    assert isolation._scarce() is AudioError
+    limits[resource.RLIMIT_AS] = 1 << 30
+    assert isolation._scarce() is AccessError
 
 
 def test_a_hang_is_its_recordings(write_wave):
     bad, good = write_wave("bad.wav", channels=30), write_wave("good.wav", seconds=2.0)
     started_s = time.monotonic()
-    with pytest.raises(AudioError, match=r"nothing for 0\.5 s"):
+    with pytest.raises(AccessError, match=r"nothing for 0\.5 s"):
         seconds_of(bad, SimpleNamespace(check_channels=time.sleep), timeout_s=0.5)
     assert time.monotonic() - started_s < 20
     assert seconds_of(good) == 2.0

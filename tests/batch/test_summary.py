@@ -2,7 +2,10 @@ from __future__ import annotations
 
 import json
 
-from pcqtool.batch.summary import Summary
+import pyarrow as pa
+
+from pcqtool.batch.summary import Summary, TableState
+from pcqtool.tables.schema import files_schema
 
 
 def test_rows_are_counted_and_files_once_each():
@@ -22,8 +25,32 @@ def test_rows_are_counted_and_files_once_each():
         "statuses": {"ok": 2, "no_speech": 1, "failed": 1},
         "labels": {"anger": 2},
         "failures": {"b": "broken"},
+        "n_empty": 0,
         "stopped": False,
         "audio_s": 3.5,
         "elapsed_s": 0.0,
         "load_s": 0.0,
     }
+
+
+def test_what_gave_nothing_is_counted():
+    summary = Summary()
+    summary.add(
+        [{"file": f"{i}", "status": status, "error": "x"} for i, status in enumerate(["failed", "empty", "ok"])]
+    )
+    assert (summary.n_useless, summary.n_empty, summary.failures) == (2, 1, {"0": "x"})
+
+
+def test_the_state_of_a_table_of_many_parts():
+    rows = [
+        {"file": "a", "channel": "0", "n_segments": 1, "status": "ok", "label": "anger"},
+        {"file": "a", "channel": "1", "n_segments": 1, "status": "ok", "label": "fear"},
+        {"file": "b", "n_segments": 0, "status": "failed", "error": "broken"},
+        {"file": "c", "channel": "0", "n_segments": 1, "status": "ok", "label": "anger"},
+    ]
+    schema = files_schema(["anger", "fear"])
+    table = pa.concat_tables([pa.Table.from_pylist(rows[:2], schema), pa.Table.from_pylist(rows[2:], schema)])
+    state = TableState.of(table)
+    assert state == TableState(3, {"ok": 3, "failed": 1}, {"anger": 2, "fear": 1}, {"b": "broken"})
+    assert list(state.labels) == ["anger", "fear"]
+    assert TableState.of(None).files == 0

@@ -143,7 +143,7 @@ def test_bad_files_are_rows_and_leave_no_segments(extract, calls, monkeypatch):
     bad = files.filter(pl.col("status") != "ok")
     assert bad["spectrogram_mean"].null_count() == len(bad) == 3
     assert not set(bad["file"]) & set(read_segments(calls.parent / "features.parquet")["file"])
-    assert extract(calls, "--what", "spectrogram")[0] == 0  # nothing was new
+    assert extract(calls, "--what", "spectrogram")[0] == 3  # nothing was new, and nothing was mended
 
 
 def test_silence_has_no_features(extract, tmp_path, write_wave):

@@ -67,14 +67,22 @@ def test_json_is_one_object_and_nothing_else(label, calls):
     assert summary["audio_s"] == pytest.approx(1.0 + 3.5 + 6.0)
 
 
-def test_a_failed_input_is_exit_code_3_once(label, calls):
+def test_a_failed_input_is_exit_code_3_as_long_as_it_stands(label, calls):
     (calls / "broken.wav").write_text("dear diary")
     (calls / "empty.wav").write_bytes(b"")
     code, _, err = label(calls)
     assert code == 3
     assert err.startswith("warning: broken.wav: ")
     assert len(err.splitlines()) == 1
-    assert label(calls)[0] == 0  # nothing was new
+    code, out, err = label(calls, "--json")  # nothing was new
+    assert code == 3
+    assert err == "warning: 1 failed in earlier runs, as broken.wav; --retry-failed takes them up again\n"
+    summary = json.loads(out)
+    assert (summary["failures"], summary["table"]["failed"]) == ({}, 1)
+    assert summary["table"]["statuses"] == {"ok": 3, "empty": 1, "failed": 1}
+    assert label(calls / "0.wav")[0] == 3, "it is still there"
+    (calls / "broken.wav").unlink()
+    assert label(calls)[0] == 0, "its row says nothing about a file that is there"
 
 
 def test_a_second_run_has_nothing_to_do_and_loads_no_torch(label, calls, tiny_model):
@@ -252,7 +260,7 @@ def test_strange_names_are_told_apart_and_printed_safely(label, tmp_path, write_
     files = read_files(tmp_path / "results.parquet")["file"]
     assert len(files) == files.n_unique() == len(STRANGE) + 1
     assert {"two words.wav", "line\nbreak.wav", "quotes\"'.wav", "größe-声.wav"} <= set(files)
-    assert label("calls")[0] == 0
+    assert label("calls")[0] == 3, "one failed"
 
 
 @pytest.mark.parametrize("separator", ["\n", "\r\n", "\0"])
