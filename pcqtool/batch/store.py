@@ -16,7 +16,7 @@ from pcqtool.batch.earlier import REPLACE, check_continues, check_replaceable, p
 from pcqtool.batch.names import Stamp, as_text, from_text
 from pcqtool.batch.plan import AGAIN
 from pcqtool.batch.shard import Progress, Shard, read_progress, write_inputs
-from pcqtool.batch.summary import TableState
+from pcqtool.batch.summary import TableState, has_failed
 from pcqtool.errors import SettingsError, TableError
 from pcqtool.tables.atomic import reported, sweep, write_whole
 from pcqtool.tables.edit import Piece, drop_files, join, read_columns, read_schema
@@ -35,7 +35,6 @@ from pcqtool.tables.paths import (
     table_path,
 )
 from pcqtool.tables.provenance import Provenance
-from pcqtool.tables.schema import Status
 from pcqtool.tables.writer import appending, write
 
 WRITING: tuple[Kind, Kind] = ("segments", "files")  # the file table is the mark of "done", so it is written last
@@ -122,9 +121,9 @@ class Store:
             times = pc.cast(table["mtime"], pa.int64())
             columns = [column.to_pylist() for column in (table["size_bytes"], times, table["target"])]
             stamps |= zip(table["file"].to_pylist(), map(Stamp, *columns), strict=True)
-            again = pc.fill_null(table["retry"], False)
+            again = table["retry"]  # null is no
             if retry_failed:
-                again = pc.or_(again, pc.equal(pc.cast(table["status"], pa.string()), Status.FAILED.value))
+                again = pc.or_kleene(again, has_failed(table))
             stamps |= {
                 file: stamps[file]._replace(size_bytes=AGAIN) for file in table["file"].filter(again).to_pylist()
             }

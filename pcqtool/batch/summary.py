@@ -86,18 +86,25 @@ class TableState:
     @classmethod
     def of(cls, table: pa.Table | None) -> Self:
         """Count the rows of a file table; None for one that is not there."""
-        import pyarrow as pa
         import pyarrow.compute as pc
 
         if table is None:
             return cls(0, {}, {}, {})
-        failed = table.filter(pc.equal(pc.cast(table["status"], pa.string()), Status.FAILED.value))
+        failed = table.filter(has_failed(table))
         return cls(
             pc.count_distinct(table["file"]).as_py(),
             _counts(table, "status"),
             _counts(table, "label") if "label" in table.schema.names else {},
             dict(zip(failed["file"].to_pylist(), failed["error"].to_pylist(), strict=True)),
         )
+
+
+def has_failed(table: pa.Table) -> pa.ChunkedArray:
+    """Compare each row's status, in a way for which pyarrow imports no pandas."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    return pc.match_like(pc.cast(table["status"], pa.string()), Status.FAILED.value)
 
 
 def _counts(table: pa.Table, column: str) -> dict[str, int]:

@@ -3,7 +3,6 @@ from __future__ import annotations
 import time
 
 import numpy as np
-import pytest
 import torch
 from torch import nn
 
@@ -79,5 +78,5 @@ def test_what_the_first_batch_costs_is_told(sample, tiny_model, monkeypatch):
     assert predictor.config.name
     assert calls == [4, 4, 1, 1]
     assert times_s["loading the model"] > 0
-    assert times_s["the first batch"] == pytest.approx(0.3, abs=0.25)
+    assert times_s["the first batch"] >= 0.25, "what it took longer than the next one"
     assert times_s["the first batch"] >= 0.3
