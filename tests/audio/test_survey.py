@@ -8,7 +8,7 @@ import pytest
 import soundfile
 
 from pcqtool.audio import survey as survey_module
-from pcqtool.audio.survey import Pair, survey
+from pcqtool.audio.survey import Survey, survey
 
 Sound = Callable[..., np.ndarray]
 
@@ -23,11 +23,11 @@ def through_codec(wave: np.ndarray, format_: str, subtype: str, folder: Path) ->
 
 
 def names(pair: np.ndarray, rate: int = 8000) -> list[str]:
-    judge = Pair(rate)
+    judge = Survey(rate)
     for block in np.array_split(pair, 3):
         judge.listen(block)
         judge.compare(block)
-    return [track.name for track in judge.tracks()]
+    return [track.name for track in judge.apart().tracks]
 
 
 @pytest.fixture
@@ -95,10 +95,10 @@ def test_a_party_who_joins_late_is_not_lost(
     call = np.stack((np.tile(agent, 6), np.zeros(36 * 8000, np.float32)), 1)
     call[-len(customer) :, 1] = customer
     soundfile.write(tmp_path / "call.wav", call, 8000)
-    assert [track.name for track in survey(tmp_path / "call.wav")] == ["0", "1"]
+    assert [track.name for track in survey(tmp_path / "call.wav").tracks] == ["0", "1"]
     call[:, 1] = 0
     soundfile.write(tmp_path / "call.wav", call, 8000)
-    assert [track.name for track in survey(tmp_path / "call.wav")] == ["0"]
+    assert [track.name for track in survey(tmp_path / "call.wav").tracks] == ["0"]
 
 
 def test_silence_before_the_call_decides_nothing(
@@ -107,4 +107,4 @@ def test_silence_before_the_call_decides_nothing(
     monkeypatch.setattr(survey_module, "HEAD_S", 10.0)
     call = np.concatenate((np.zeros((8000 * 40, 2), np.float32), np.stack((agent, customer), 1)))
     soundfile.write(tmp_path / "call.wav", call, 8000)
-    assert [track.name for track in survey(tmp_path / "call.wav")] == ["0", "1"]
+    assert [track.name for track in survey(tmp_path / "call.wav").tracks] == ["0", "1"]
