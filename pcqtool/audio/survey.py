@@ -22,7 +22,7 @@ SAME = 0.95  # correlation from which two channels are one recording
 LAG_S = 1e-3  # furthest shift between two channels of one recording: a codec's sample, or 30 cm between microphones
 EQUAL = 0.9  # ratio to the loudest channel from which another is as loud: the rounding of samples decides nothing
 BAND_HZ = (200, 4000)  # of speech, where cancelling is measured: hum that all channels share hides nothing there
-CANCELLED = 0.5  # a mix's energy over that of the mix of unrelated channels, below which they cancel each other
+CANCELLED = 0.25  # energy of a mix over that of a mix of unrelated channels (-6 dB), below which they cancel each other
 
 
 class Survey:
