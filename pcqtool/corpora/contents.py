@@ -49,8 +49,9 @@ def read(path: Path) -> Contents:
     """Decode a recording to its end."""
     from pcqtool.audio.decode import open_recording
     from pcqtool.audio.discover import shown
+    from pcqtool.audio.hearing import hear
     from pcqtool.audio.loudness import Silence
-    from pcqtool.audio.tracks import describe
+    from pcqtool.audio.tracks import join_notes
 
     seen = hashlib.blake2b(digest_size=DIGEST_BYTES)
     try:
@@ -60,7 +61,7 @@ def read(path: Path) -> Contents:
             for block in recording.blocks():
                 seen.update(block.astype("<f4", order="C", copy=False).data)
                 silence.listen(block)
-        _, note = describe(path)
+            note = join_notes(recording.note, hear(recording, "mix").note)
     except PcqtoolError as error:
         return Contents(fault=error.what.removeprefix(f"{shown(path)}: "))
     found = Contents(

@@ -54,6 +54,27 @@ def test_labelling_hears_a_live_channel_and_notes_it(pcqtool, corpus, tmp_path, 
     assert table["channel"].cast(str).to_list() == ["0"] * 4
 
 
+def test_features_are_those_of_what_is_heard(pcqtool, corpus, tmp_path):
+    command = [
+        "extract",
+        str(corpus),
+        "--of",
+        "spectrogram",
+        "--what",
+        "statistics",
+        "--channels",
+        "mix",
+        "--vad",
+        "off",
+    ]
+    done = pcqtool(*command, "--out", "f.parquet")
+    assert done.returncode == 0, done.stderr
+    table = pl.read_parquet(tmp_path / "f.parquet")
+    means = dict(zip(table["file"], table["spectrogram_mean"].to_list(), strict=True))
+    assert means["inverted.wav"] == means["pairs.wav"] == means["mono.wav"] != means["zeros.wav"]
+    assert table["note"].to_list() == [NOTE, None, NOTE, None]
+
+
 def test_an_evaluation_hears_what_labelling_hears(pcqtool, corpus, tmp_path, tiny_model):
     usual = ["--corpus", "manifest", "--root", str(corpus), "--model", str(tiny_model), "--out", "e"]
     done = pcqtool("evaluate", *usual)
