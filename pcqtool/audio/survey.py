@@ -7,12 +7,13 @@ others quieter, and channels that cancel each other.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
-from pcqtool.audio.channels import Hearing, Track, mixture, single
+from pcqtool.audio.channels import Hearing, mixture, single
 from pcqtool.audio.decode import open_recording
 from pcqtool.audio.loudness import SILENT, loudest
 
@@ -98,22 +99,40 @@ class Survey:
     def together(self) -> Hearing:
         """Make one track of all channels.
 
-        Those that are not dead are mixed; where mixing would cancel them, as it does where one is another upside down,
-        the loudest is heard alone, of equally loud ones the first. Silence on all is mixed.
+        Those that are not dead are mixed. Where one is another upside down, one channel of each sound is taken, the
+        loudest, or of equally loud ones the first; where a mix would cancel itself all the same, the loudest channel.
+        Silence on all is mixed.
         """
         dead = self.dead
-        live = tuple(number for number in range(self.n_channels) if number not in dead)
-        if self._cancels(live):
-            alone = int((self.loudness >= EQUAL * self.loudness.max()).argmax())
-            return Hearing((single(alone),), f"mixing the channels would cancel them; channel {alone} is heard")
-        track = mixture(live)
-        return Hearing((track,), _without(dead, track) if dead else None)
+        live = [number for number in range(self.n_channels) if number not in dead]
+        kept = self._one_of_each(live) if self._relations()[np.ix_(live, live)].min() <= -SAME else live
+        covariance = self._covariance[np.ix_(kept, kept)]
+        if covariance.sum() < CANCELLED * covariance.trace():
+            kept = [self._loudest(kept)]
+        if len(kept) == self.n_channels:
+            return Hearing((mixture(kept),))
+        why = f"{_named(dead)} dead" if kept == live else "mixing the channels would cancel them"
+        return Hearing((mixture(kept),), f"{why}; {_named(kept)} {'heard' if len(kept) == 1 else 'mixed'}")
 
-    def _cancels(self, live: tuple[int, ...]) -> bool:
-        if self.n_channels == 2 and not self.silent and self.likeness <= -SAME:
-            return True
-        covariance = self._covariance[np.ix_(live, live)]
-        return bool(covariance.sum() < CANCELLED * covariance.trace())
+    def _loudest(self, numbers: Sequence[int]) -> int:
+        loudness = self.loudness[list(numbers)]
+        return numbers[int((loudness >= EQUAL * loudness.max()).argmax())]
+
+    def _one_of_each(self, numbers: list[int]) -> list[int]:
+        """Choose one of all channels with the same sound, either way up."""
+        relations, kept = self._relations(), []
+        while numbers:
+            kept.append(self._loudest(numbers))
+            numbers = [each for each in numbers if each != kept[-1] and abs(relations[each, kept[-1]]) < SAME]
+        return sorted(kept)
+
+    def _relations(self) -> npt.NDArray[np.float64]:
+        """Correlate all channels in the band of speech, ``(n_channels, n_channels)``; of a pair, also when shifted."""
+        if self.n_channels == 2 and self.likeness <= -SAME:
+            return 2 * np.eye(2) - 1
+        scale = np.sqrt(self._covariance.diagonal())
+        relations: npt.NDArray[np.float64] = self._covariance / np.maximum(np.outer(scale, scale), 1e-30)
+        return relations
 
 
 def survey(path: Path, apart: bool = True, most_s: float = math.inf) -> Hearing:
@@ -150,7 +169,7 @@ def survey(path: Path, apart: bool = True, most_s: float = math.inf) -> Hearing:
         return seen.apart() if apart else seen.together()
 
 
-def _without(dead: tuple[int, ...], track: Track) -> str:
-    n_live = len(track.members)
-    who = f"channel {dead[0]} is dead" if len(dead) == 1 else f"channels {', '.join(map(str, dead))} are dead"
-    return f"{who}; {f'channel {track.name} is heard' if n_live == 1 else 'the others are mixed'}"
+def _named(numbers: Sequence[int]) -> str:
+    if len(numbers) == 1:
+        return f"channel {numbers[0]} is"
+    return f"channels {', '.join(map(str, numbers))} are"

@@ -26,8 +26,8 @@ class Reading:
     """How recordings are read.
 
     Attributes:
-        channels: ``auto``, ``mix``, ``split`` or the number of one channel, counted from 0. What would cancel or is dead
-            is not mixed, see :mod:`pcqtool.audio.survey`.
+        channels: ``auto``, ``mix``, ``split`` or the number of one channel, counted from 0. What is dead or
+            would cancel is not mixed, see :mod:`pcqtool.audio.survey`.
         vad: whether to tell speech from what is not.
         segment_s: length of a segment.
 
