@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,6 +28,19 @@ class Track:
         return mixed if len(self.members) == 1 else mixed / np.float32(len(self.members))
 
 
+@dataclass(frozen=True)
+class Hearing:
+    """How a recording is heard.
+
+    Attributes:
+        tracks: one, or one a channel.
+        note: what to know of it, where it is not the usual way or not what was asked for; None if nothing.
+    """
+
+    tracks: tuple[Track, ...]
+    note: str | None = None
+
+
 def check_mode(mode: str) -> str:
     """Give the mode back if it is one.
 
@@ -45,15 +59,16 @@ def single(number: int) -> Track:
     return Track(str(number), (number,))
 
 
-def mixture(n_channels: int) -> Track:
-    """The track that is all channels mixed; of one channel, that channel."""
-    return Track("mix", tuple(range(n_channels))) if n_channels > 1 else single(0)
+def mixture(members: Sequence[int]) -> Track:
+    """The track that is these channels mixed; of one channel, that channel."""
+    return Track("mix", tuple(members)) if len(members) > 1 else single(members[0])
 
 
 def tracks_of(mode: str, n_channels: int) -> tuple[Track, ...]:
     """Decide which tracks a recording has, from its number of channels alone.
 
-    ``auto`` mixes microphone arrays and surround sound; for two channels see :mod:`pcqtool.audio.survey`.
+    ``auto`` and ``mix`` are all channels mixed: right for one, while what several hold is to be looked at first, see
+    :func:`pcqtool.audio.hearing.hear`.
 
     Raises:
         AudioError: the recording has no channel of that number.
@@ -61,7 +76,7 @@ def tracks_of(mode: str, n_channels: int) -> tuple[Track, ...]:
     if mode == "split":
         return tuple(single(number) for number in range(n_channels))
     if mode in MODES:
-        return (mixture(n_channels),)
+        return (mixture(range(n_channels)),)
     if int(mode) >= n_channels:
         raise AudioError(
             f"has no channel {int(mode)}: it has {n_channels}, counted from 0", "Choose another, or mix or split."

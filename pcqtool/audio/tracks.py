@@ -10,14 +10,14 @@ import numpy as np
 import numpy.typing as npt
 
 from pcqtool.audio import channels
-from pcqtool.audio.channels import Track
+from pcqtool.audio.channels import Hearing, Track
 from pcqtool.audio.decode import Recording, open_recording
 from pcqtool.audio.discover import shown
+from pcqtool.audio.hearing import hear
 from pcqtool.audio.lane import Chunk, Lane
 from pcqtool.audio.limits import Limits
 from pcqtool.audio.resample import resample
 from pcqtool.audio.segment import SAMPLE_RATE, SEGMENT_S
-from pcqtool.audio.survey import survey
 from pcqtool.errors import AudioError, SettingsError
 
 
@@ -26,7 +26,8 @@ class Reading:
     """How recordings are read.
 
     Attributes:
-        channels: ``auto``, ``mix``, ``split`` or the number of one channel, counted from 0.
+        channels: ``auto``, ``mix``, ``split`` or the number of one channel, counted from 0. What is dead or
+            would cancel is not mixed, see :mod:`pcqtool.audio.survey`.
         vad: whether to tell speech from what is not.
         segment_s: length of a segment.
 
@@ -59,7 +60,7 @@ class Tracks:
         sample_rate: the file's own, in Hz.
         channel_names: the tracks, as in :attr:`Chunk.channel`.
         shortfall: why fewer samples came than the header claims; None if all came.
-        note: what else to know of it, such as which of its audio tracks was read; None if nothing.
+        note: what else to know of it, such as that mixing would cancel its channels; None if nothing.
 
     Raises:
         AudioError: on iteration, if the file cannot be read; or has not the channel asked for; or exceeds a limit.
@@ -78,10 +79,11 @@ class Tracks:
     def __iter__(self) -> Iterator[Chunk]:
         with open_recording(self.path) as recording:
             self.sample_rate = recording.sample_rate
-            self.note = recording.note
+            hearing: Hearing | None = None
             try:
                 self.limits.check_channels(recording.n_channels)
-                tracks = _plan(recording, self.reading.channels)
+                hearing = hear(recording, self.reading.channels, self.limits.max_duration_s)
+                tracks = hearing.tracks
                 self.channel_names = tuple(track.name for track in tracks)
                 lanes = [Lane(track.name, self.reading.n_samples, self.reading.vad) for track in tracks]
                 for block in resample(_mixed(recording.blocks(), tracks), recording.sample_rate, len(tracks)):
@@ -92,6 +94,7 @@ class Tracks:
                     yield from lane.flush()
             finally:
                 self.duration_s = recording.n_frames / recording.sample_rate
+                self.note = join_notes(recording.note, hearing.note if hearing else None)
             self.shortfall = recording.shortfall
 
 
@@ -105,14 +108,15 @@ def load(
 ) -> npt.NDArray[np.float32]:
     """Load a recording, or an excerpt of one, for training.
 
-    A whole file has exactly the samples that :func:`read` gives. The excerpt of a file at another rate than 16 kHz
-    may differ from the same stretch of the whole in the last bit.
+    A whole file has exactly the samples that :func:`read` gives of the channel, or of ``mix``. The excerpt of a file at
+    another rate than 16 kHz may differ from the same stretch of the whole in the last bit.
 
     Args:
         path: any recording.
         start_s: where the excerpt starts; None for the file's start.
         end_s: where it ends; None for the file's end.
-        channel: counted from 0; None mixes all channels.
+        channel: counted from 0; None for all together, heard as ``mix`` hears the whole file: an excerpt sounds as the
+            rest does, and many excerpts cost one look.
 
     Shape:
         ``(n,)`` float32 at 16 kHz.
@@ -124,8 +128,7 @@ def load(
     last = None if end_s is None else round(end_s * SAMPLE_RATE)
     with open_recording(path) as recording:
         skipped_s = _skip(recording, start_s or 0.0)
-        tracks = _plan(recording, "mix" if channel is None else str(channel))
-        blocks = _mixed(recording.blocks(), tracks)
+        blocks = _mixed(recording.blocks(), hear(recording, _mode(channel)).tracks)
         first -= skipped_s * SAMPLE_RATE
         last = None if last is None else last - skipped_s * SAMPLE_RATE
         wave = _excerpt(resample(blocks, recording.sample_rate, 1), first, last)
@@ -144,13 +147,23 @@ def probe(path: str | Path) -> tuple[float | None, int, int]:
         return recording.claimed_s, recording.n_channels, recording.sample_rate
 
 
-def _plan(recording: Recording, mode: str) -> tuple[Track, ...]:
-    if mode == "auto" and recording.n_channels == 2:
-        return survey(recording.path)
-    try:
-        return channels.tracks_of(mode, recording.n_channels)
-    except AudioError as error:
-        raise AudioError(f"{shown(recording.path)}: {error.what}", error.hint) from error
+def describe(path: str | Path, channel: int | None = None) -> tuple[int, str | None]:
+    """Give a recording's rate in Hz, and the note on how :func:`load` hears it.
+
+    Raises:
+        AudioError: the file cannot be read, or has no such channel.
+    """
+    with open_recording(path) as recording:
+        return recording.sample_rate, join_notes(recording.note, hear(recording, _mode(channel)).note)
+
+
+def join_notes(*notes: str | None) -> str | None:
+    """Make one note of several; None of none."""
+    return "; ".join(note for note in notes if note) or None
+
+
+def _mode(channel: int | None) -> str:
+    return "mix" if channel is None else str(channel)
 
 
 def _mixed(blocks: Iterable[npt.NDArray[np.float32]], tracks: tuple[Track, ...]) -> Iterator[npt.NDArray[np.float32]]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import os
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -61,13 +62,14 @@ def audit(
     faults += [Fault(Kind.MISSING, "listed, but not there", path) for path in sorted(listed - set(present) - known)]
     faults += [Fault(Kind.UNREADABLE, one.fault, path) for path, one in contents.items() if one.fault]
     faults += [fault for each in utterances for fault in _outside(each, contents.get(each.path))]
+    faults += [fault for each in utterances for fault in _silent(each, contents.get(each.path))]
     faults += _foreign_labels(corpus, utterances)
     faults += _unlike_published(wanted.read_digests(), contents, listed)
     faults += repeated(utterances, contents)
     faults += leaking(utterances)
     faults += _miscounted(wanted, utterances)
     unlisted = sorted(held - listed - known) if utterances else []
-    told = list(notes(utterances))
+    told = [*notes(utterances), *_unusual(contents)]
     if wanted.exhaustive and root.is_dir():
         faults += [Fault(Kind.EXTRA, "not listed", path) for path in unlisted]
     elif unlisted:
@@ -115,8 +117,34 @@ def _outside(utterance: Utterance, contents: Contents | None) -> Iterator[Fault]
         yield Fault(Kind.OUTSIDE, what, utterance.path)
     last_s = start_s if end_s is None else end_s
     if start_s < 0 or (end_s is not None and end_s <= start_s) or last_s > contents.duration_s + SLACK_S:
-        stretch = f"{start_s:g} to {'its end' if end_s is None else f'{end_s:g}'} s"
-        yield Fault(Kind.OUTSIDE, f"{stretch} of a file of {contents.duration_s:.2f} s", utterance.path)
+        yield Fault(Kind.OUTSIDE, f"{_stretch(utterance)} of a file of {contents.duration_s:.2f} s", utterance.path)
+
+
+def _silent(utterance: Utterance, contents: Contents | None) -> Iterator[Fault]:
+    """Name an utterance without sound in a file that has some."""
+    if contents is None or not contents.n_channels or contents.is_silent():
+        return
+    channel, start_s, end_s = utterance.channel, utterance.start_s, utterance.end_s
+    if contents.is_silent(channel, start_s or 0.0, math.inf if end_s is None else end_s):
+        what = "it" if channel is None else f"channel {channel}"
+        place = "" if start_s is None and end_s is None else f", {_stretch(utterance)}"
+        yield Fault(Kind.UNREADABLE, f"{what} holds nothing but silence{place}", utterance.path)
+
+
+def _stretch(utterance: Utterance) -> str:
+    end_s = utterance.end_s
+    return f"{utterance.start_s or 0.0:g} to {'its end' if end_s is None else f'{end_s:g}'} s"
+
+
+def _unusual(contents: Mapping[Path, Contents]) -> Iterator[str]:
+    """Say what recordings are heard otherwise than one would expect."""
+    paths: dict[str, list[Path]] = defaultdict(list)
+    for path, one in contents.items():
+        if one.note:
+            paths[one.note].append(path)
+    for note, ones in paths.items():
+        more = f" and {len(ones) - 1} more" if len(ones) > 1 else ""
+        yield f"{ones[0].name}{more}: {note}"
 
 
 def _foreign_labels(corpus: Corpus, utterances: list[Utterance]) -> list[Fault]:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -26,34 +27,56 @@ class Contents:
         duration_s: of what can be decoded.
         n_channels: 0 if the file cannot be opened.
         fault: why it cannot be used, or not to its end; None if it can.
+        silent: channels and seconds in which nothing is heard, each counted from 0; a constant is silence too.
+        note: how it is heard where that is not the usual way, such as that mixing would cancel its channels.
     """
 
     digest: str = ""
     duration_s: float = 0.0
     n_channels: int = 0
     fault: str | None = None
+    silent: frozenset[tuple[int, int]] = frozenset()
+    note: str | None = None
+
+    def is_silent(self, channel: int | None = None, start_s: float = 0.0, end_s: float = math.inf) -> bool:
+        """Tell whether nothing is heard from one time to another, on a channel or, for None, on any of them."""
+        seconds = range(int(start_s), math.ceil(min(end_s, self.duration_s)))
+        numbers = range(self.n_channels) if channel is None else (channel,)
+        return bool(seconds) and all((number, second) in self.silent for number in numbers for second in seconds)
 
 
 def read(path: Path) -> Contents:
     """Decode a recording to its end."""
     from pcqtool.audio.decode import open_recording
     from pcqtool.audio.discover import shown
+    from pcqtool.audio.hearing import hear
+    from pcqtool.audio.loudness import Silence
+    from pcqtool.audio.tracks import join_notes
 
     seen = hashlib.blake2b(digest_size=DIGEST_BYTES)
-    silent = True
     try:
         with open_recording(path) as recording:
             seen.update(f"{recording.sample_rate} {recording.n_channels} ".encode())
+            silence = Silence(recording.sample_rate)
             for block in recording.blocks():
                 seen.update(block.astype("<f4", order="C", copy=False).data)
-                silent = silent and not block.any()
-            fault = recording.shortfall
-            n_frames, duration_s = recording.n_frames, recording.n_frames / recording.sample_rate
+                silence.listen(block)
+            note = join_notes(recording.note, hear(recording, "mix").note)
     except PcqtoolError as error:
         return Contents(fault=error.what.removeprefix(f"{shown(path)}: "))
-    if silent:
-        fault = "holds nothing but silence" if n_frames else "holds no sound"
-    return Contents(seen.hexdigest() if n_frames else "", duration_s, recording.n_channels, fault)
+    found = Contents(
+        seen.hexdigest() if recording.n_frames else "",
+        recording.n_frames / recording.sample_rate,
+        recording.n_channels,
+        recording.shortfall,
+        frozenset(silence.seconds),
+        note,
+    )
+    if not recording.n_frames:
+        return replace(found, fault="holds no sound")
+    if found.is_silent():
+        return replace(found, fault=f"holds {silence.words}")
+    return found
 
 
 def read_all(paths: Iterable[Path], n_jobs: int, tell: Callable[[], None] = lambda: None) -> dict[Path, Contents]:

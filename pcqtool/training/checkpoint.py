@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from pcqtool import __version__
+from pcqtool.audio.hearing import HEARING
 from pcqtool.corpora.base import Utterance, list_decisive
 from pcqtool.errors import SettingsError, TrainingError
 from pcqtool.tables.atomic import write_whole
@@ -93,6 +94,7 @@ def fingerprint(
         asdict(fold),
         encoder,
         teacher,
+        HEARING,
         __version__,
         torch.__version__,
     ]

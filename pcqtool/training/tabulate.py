@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from pcqtool.audio.discover import shown
 from pcqtool.audio.segment import SAMPLE_RATE
-from pcqtool.audio.tracks import probe
+from pcqtool.audio.tracks import describe
 from pcqtool.corpora.base import Utterance
 from pcqtool.tables.order import in_order
 from pcqtool.tables.schema import UNCALIBRATED_PREFIX, Status, predictions_schema, probability_columns
@@ -92,10 +92,12 @@ def _said(judged: Judged, labels: Sequence[str]) -> Iterator[dict[str, Any]]:
 def _about(utterance: Utterance, n_samples: int, n_segments: int) -> dict[str, Any]:
     """Give what is known of an utterance before anything is said of it."""
     stat = utterance.path.stat()
+    rate, note = _describe(utterance.path, utterance.channel)
     return {
         "channel": "mix" if utterance.channel is None else str(utterance.channel),
         "duration_s": n_samples / SAMPLE_RATE,
-        "sample_rate": _sample_rate(utterance.path),
+        "sample_rate": rate,
+        "note": note,
         "n_segments": n_segments,
         "size_bytes": stat.st_size,
         "mtime": round(stat.st_mtime * 1e6),
@@ -108,9 +110,7 @@ def _about(utterance: Utterance, n_samples: int, n_segments: int) -> dict[str, A
     }
 
 
-@cache
-def _sample_rate(path: Path) -> int:
-    return probe(path)[2]
+_describe = cache(describe)  # of many utterances' one file
 
 
 def _common_folder(utterances: Sequence[Utterance]) -> str:

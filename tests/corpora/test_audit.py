@@ -6,7 +6,9 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
+import soundfile
 
 from pcqtool.corpora.audit import Audit, audit
 from pcqtool.corpora.base import Utterance
@@ -168,6 +170,29 @@ def test_stretches_outside_their_file(root, monkeypatch, wrong):
     monkeypatch.setattr(Small, "utterances", lambda self: [Utterance(root / NAMES[0], "anger", **wrong)])
     monkeypatch.setattr(Small, "expected", Expected(exhaustive=False), raising=False)
     assert faults(audit(Small(root), root)) == [("outside", NAMES[0])]
+
+
+def test_utterances_without_sound_are_named_and_what_is_heard_otherwise_is_noted(root):
+    rng = np.random.default_rng(0)
+    noise, other = rng.normal(0, 0.1, (2, 48000))
+    noise[16000:32000] = 0
+    soundfile.write(root / "half.wav", np.stack((noise, 0 * noise), 1), 16000)
+    for name in ("inverted.wav", "again.wav"):
+        other *= 0.9
+        soundfile.write(root / name, np.stack((other, -other), 1), 16000)
+    rows = ["half.wav,1.0,1.9,", "half.wav,0.0,0.9,", "half.wav,0.0,0.9,1", "half.wav,,,1", "half.wav,,,0"]
+    rows += ["inverted.wav,,,", "again.wav,,,1"]
+    lines = ("file_name,start_s,end_s,channel,label", *(f"{row},anger" for row in rows))
+    (root / "metadata.csv").write_text("\n".join(lines))
+    found = audit(Manifest(root), root)
+    unreadable = [(fault.path.name, fault.what) for fault in found.faults if fault.kind is Kind.UNREADABLE]
+    assert unreadable == [
+        ("half.wav", "channel 1 holds nothing but silence"),
+        ("half.wav", "channel 1 holds nothing but silence, 0 to 0.9 s"),
+        ("half.wav", "it holds nothing but silence, 1 to 1.9 s"),
+    ]
+    assert "half.wav: channel 1 is dead; channel 0 is heard" in found.notes
+    assert "again.wav and 1 more: mixing the channels would cancel them; channel 0 is heard" in found.notes
 
 
 def test_stretches_of_one_file_are_no_duplicates_unless_listed_twice(root, monkeypatch):

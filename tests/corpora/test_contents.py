@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 import soundfile
 
 from pcqtool.corpora.contents import length_s, lengths_s, read, read_all
@@ -46,3 +47,31 @@ def test_lengths_come_from_headers(write_wave, tmp_path):
         tmp_path / "a.wav": 0.25,
         tmp_path / "text.wav": None,
     }
+
+
+def test_silence_is_told_second_by_second_and_a_constant_is_silence(tmp_path):
+    noise = np.random.default_rng(0).normal(0, 0.1, 40000)
+    noise[16000:32000] = 0
+    soundfile.write(tmp_path / "a.wav", np.stack((noise, 0 * noise + 0.25), 1), 16000)
+    found = read(tmp_path / "a.wav")
+    assert (found.fault, found.note) == (None, "channel 1 is dead; channel 0 is heard")
+    assert found.silent == {(0, 1), (1, 0), (1, 1), (1, 2)}
+    assert found.is_silent(1)
+    assert found.is_silent(None, 1.1, 1.9)
+    assert not found.is_silent(0)
+    assert not found.is_silent(0, 1.1, 2.1)
+    assert not found.is_silent(None, 7.0, 8.0), "outside, which is another fault"
+
+
+@pytest.mark.parametrize(("value", "words"), [(0.0, "silence"), (0.5, "a constant")])
+def test_a_recording_of_one_value_is_named(tmp_path, value, words):
+    soundfile.write(tmp_path / "a.wav", np.full((24000, 2), value), 16000)
+    assert read(tmp_path / "a.wav").fault == f"holds nothing but {words}"
+
+
+def test_channels_that_cancel_are_no_fault_but_noted(tmp_path):
+    noise = np.random.default_rng(0).normal(0, 0.1, 16000)
+    soundfile.write(tmp_path / "a.wav", np.stack((noise, -noise), 1), 16000)
+    found = read(tmp_path / "a.wav")
+    assert (found.fault, found.silent) == (None, frozenset())
+    assert found.note == "mixing the channels would cancel them; channel 0 is heard"

@@ -6,6 +6,7 @@ import sys
 
 import numpy as np
 import pytest
+import soundfile
 from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import LeaveOneGroupOut, cross_val_score
@@ -43,6 +44,17 @@ def test_paths_and_waves_are_the_same(paths):
     mixed = [str(paths[0]), load(paths[1]), load(paths[2]).astype(np.float64), paths[3]]
     np.testing.assert_allclose(extractor.transform(mixed), expected, atol=1e-4)
     assert extractor.transform([]).shape == (0, 400)
+
+
+def test_channels_that_cancel_or_are_dead_are_not_mixed(paths, tmp_path):
+    wave, rate = soundfile.read(paths[1])
+    stereo = []
+    for name, second in (("inverted.wav", -wave), ("dead.wav", 0 * wave)):
+        stereo.append(tmp_path / name)
+        soundfile.write(stereo[-1], np.stack((wave, second), 1), rate)
+    one, *others = Extractor("spectrogram").transform([paths[1], *stereo])
+    for other in others:
+        np.testing.assert_array_equal(other, one)
 
 
 def test_it_stands_in_a_pipeline_and_its_copies_do_too(toy_root, tiny_model):

@@ -9,6 +9,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pcqtool.audio.channels import Hearing, tracks_of
 from pcqtool.audio.spectrogram import Spectrogram, SpectrogramSettings
 from pcqtool.audio.tracks import Reading, load, read
 from pcqtool.corpora.base import Utterance
@@ -186,3 +187,35 @@ def test_silence_is_not_heard_but_counted(tmp_path):
     again = build_segments(utterances[1:2], 0, ViewSettings(), 0, 1)
     np.testing.assert_array_equal(again.samples, data.samples[data.rows(1)])
     assert again.length(0) == data.length(1)
+
+
+def test_channels_that_cancel_are_heard_as_labelling_hears_them(tmp_path):
+    speech = load(Path(__file__).parents[2] / "examples" / "recordings" / "verspaetung.wav")
+    soundfile.write(tmp_path / "mono.wav", speech, 16000)
+    for name, second in (("inverted.wav", -speech), ("dead.wav", 0 * speech), ("constant.wav", 0 * speech + 0.3)):
+        soundfile.write(tmp_path / name, np.stack((speech, second), 1), 16000)
+    names = ("mono.wav", "inverted.wav", "dead.wav", "constant.wav")
+    for data in (
+        build_spoken([Utterance(tmp_path / name, "anger") for name in names], 2),
+        build_segments([Utterance(tmp_path / name, "anger") for name in names], 0, ViewSettings(), 0, 2),
+    ):
+        wanted = data.samples[data.rows(0)]
+        for number in (1, 2, 3):
+            np.testing.assert_array_equal(data.samples[data.rows(number)], wanted)
+        assert data.length(1) == len(speech)
+
+
+def test_segments_kept_of_a_mix_are_not_those_of_what_is_heard_now(tmp_path, monkeypatch):
+    """A cache filled before channels that cancel were found holds silence."""
+    monkeypatch.setenv("PCQTOOL_CACHE", str(tmp_path / "cache"))
+    wave = np.random.default_rng(0).normal(0, 0.1, 16000)
+    soundfile.write(tmp_path / "a.wav", np.stack((wave, -wave), 1), 16000)
+    utterances = [Utterance(tmp_path / "a.wav", "anger")]
+    with monkeypatch.context() as before:
+        before.setattr("pcqtool.audio.tracks.hear", lambda recording, mode: Hearing(tracks_of(mode, 2)))
+        silence = build_segments(utterances, 0, ViewSettings(), 0, 1, keep=True)
+    heard = build_segments(utterances, 0, ViewSettings(), 0, 1, keep=True)
+    assert np.abs(silence.samples).max() <= 1
+    assert np.abs(heard.samples).max() > 1000
+    assert heard.digest != silence.digest
+    assert len(list((tmp_path / "cache" / "segments").iterdir())) == 2

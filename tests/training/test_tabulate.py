@@ -5,7 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pyarrow as pa
 import pytest
+import soundfile
 
+from pcqtool.corpora.base import Utterance
 from pcqtool.tables.schema import files_schema, predictions_schema
 from pcqtool.training.data import build_segments
 from pcqtool.training.tabulate import Judged, tabulate
@@ -55,3 +57,20 @@ def test_stretches_of_one_file_are_told_apart(experiment):
     assert table["fold"].null_count == table["seed"].null_count == 2
     assert table["file"].to_pylist() == ["anger-0-2.wav"] * 2
     assert pa.types.is_dictionary(table.schema.field("text_id").type)
+
+
+def test_a_row_notes_how_its_recording_was_heard(tmp_path, write_wave):
+    path = write_wave("a.wav")
+    wave, rate = soundfile.read(path)
+    soundfile.write(tmp_path / "b.wav", np.stack((wave, -wave), 1), 2 * rate)
+    utterances = [Utterance(path, "anger"), Utterance(path.with_name("b.wav"), "neutral")]
+    utterances.append(replace(utterances[1], channel=1))
+    data = build_segments(utterances, 0, ViewSettings(), 0, 1)
+    table = tabulate([judged([0, 1, 2])], utterances, data, LABELS, "mean", "toy")
+    note = "mixing the channels would cancel them; channel 0 is heard"
+    rows = table.select(["file", "channel", "sample_rate", "note"]).to_pylist()
+    assert [tuple(row.values()) for row in rows] == [
+        ("a.wav", "mix", 16000, None),
+        ("b.wav", "1", 32000, None),
+        ("b.wav", "mix", 32000, note),
+    ]
