@@ -50,7 +50,7 @@ class Column:
 FILE = Column(
     "file",
     pa.string(),
-    "Path relative to the input root it was found under, with POSIX slashes; no two inputs share it.",
+    "The recording's one name in this table: its path relative to the table's root, with POSIX slashes.",
     False,
 )
 CHANNEL = Column("channel", NAME, "Channel judged: 0, 1, … or mix; null where the file could not be opened.")
