@@ -22,7 +22,8 @@ import pyarrow as pa
 
 from pcqtool.audio.discover import discover
 from pcqtool.batch.merge import merge
-from pcqtool.batch.names import Source, Stamp, name_recordings, stamp
+from pcqtool.batch.names import Source, Stamp, name_recordings
+from pcqtool.batch.names import stamp as stamp_of
 from pcqtool.batch.plan import make_plan
 from pcqtool.batch.shard import Shard
 from pcqtool.batch.store import Store
@@ -65,7 +66,7 @@ def make_parts(folder: Path, out: Path, shards: int) -> None:
         store.note_inputs([source.file for source in sources])
         store.prepare()
         for part in make_plan([source for source in sources if shard.has(source.file)], {}).parts:
-            stamps = [stamp(source) for source in part]
+            stamps = [stamp_of(source) for source in part]
             probability = np.full(len(part), 0.25)
             common = {"file": [source.file for source in part], "channel": ["0"] * len(part)}
             judged = {"label": ["anger"] * len(part), "confidence": probability}
@@ -73,9 +74,9 @@ def make_parts(folder: Path, out: Path, shards: int) -> None:
             of_file = {
                 "status": ["ok"] * len(part),
                 "n_segments": np.ones(len(part)),
-                "size_bytes": [size for size, *_ in stamps],
+                "size_bytes": [stamp.size_bytes for stamp in stamps],
             }
-            of_file |= {"mtime": [time for _, time, _ in stamps]}
+            of_file |= {"mtime": [stamp.mtime_us for stamp in stamps]}
             of_segment = {
                 "segment": np.zeros(len(part)),
                 "padded": [False] * len(part),

@@ -173,13 +173,21 @@ def _file(path: str, real_folders: dict[str, str]) -> Found:
     if folder not in real_folders:
         real_folders[folder] = os.path.realpath(folder)
     lexical = os.path.join(real_folders[folder], name)
-    return _found(path, lexical, os.path.realpath(lexical) if os.path.islink(path) else lexical, path)
+    return _found(path, lexical, _real(lexical) if os.path.islink(path) else lexical, path)
 
 
 def _found(path: str, lexical: str, real: str, entry: os.DirEntry[str] | str) -> Found:
     size_bytes, mtime = _stamp(entry)
     real = path if path == real else real  # the same object: memory
     return Found(path, real, None if lexical == real else lexical, size_bytes, mtime)
+
+
+def _real(path: str) -> str:
+    """Resolve symbolic links; those of a system's own folders may lead to what no path does."""
+    try:
+        return os.path.realpath(path)
+    except OSError:
+        return os.path.abspath(path)
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:
@@ -202,7 +210,7 @@ def _in_folder(folder: str, on_left_out: LeftOut, spelled_out: str | None = None
         been.add(real_here)
         for entry in _entries(here, None if here == folder else on_left_out):
             lexical = os.path.join(lexical_here, entry.name)
-            real = os.path.realpath(entry.path) if entry.is_symlink() else os.path.join(real_here, entry.name)
+            real = _real(entry.path) if entry.is_symlink() else os.path.join(real_here, entry.name)
             if _is_folder(entry):
                 later = (
                     to_do.appendleft if entry.is_symlink() else to_do.append
@@ -214,9 +222,11 @@ def _in_folder(folder: str, on_left_out: LeftOut, spelled_out: str | None = None
 
 def _is_typescript(entry: os.DirEntry[str]) -> bool:
     """Whether a file that ends in ``.ts`` is text, and no MPEG transport stream."""
-    if not entry.name.lower().endswith(".ts") or not entry.is_file():
+    if not entry.name.lower().endswith(".ts"):
         return False
     try:
+        if not entry.is_file():
+            return False
         with Path(entry.path).open("rb") as file:
             head = file.read(1024)
     except OSError:

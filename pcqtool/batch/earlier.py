@@ -1,12 +1,17 @@
-"""Earlier tables where a run is to write: may it go on with them, or replace them?"""
+"""Earlier tables where a run is to write: what they hold, and whether it may go on with them or replace them."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pcqtool.batch.names import Stamp
+from pcqtool.batch.summary import has_failed
 from pcqtool.errors import TableError
-from pcqtool.tables.edit import read_schema
+from pcqtool.tables.edit import read_columns, read_schema
 from pcqtool.tables.paths import Kind
 from pcqtool.tables.provenance import Provenance, read_provenance
 from pcqtool.tables.reader import MARKS
@@ -38,6 +43,28 @@ def check_replaceable(path: Path, kind: Kind) -> None:
     provenance_of(path)
     if MARKS[kind] not in read_schema(path).names:
         raise TableError(f"{path}: not a table of {kind}", LEFT)
+
+
+def read_stamps(path: Path, retry_failed: bool) -> dict[str, Stamp]:
+    """Read which recordings a file table holds.
+
+    Args:
+        path: the table.
+        retry_failed: mark all that failed to be done again, not only those of which the table says so.
+
+    Raises:
+        TableError: if it cannot be read.
+    """
+    table = read_columns(path, ["file", "size_bytes", "mtime", "status", "target", "retry"])
+    times = pc.cast(table["mtime"], pa.int64())
+    columns = [column.to_pylist() for column in (table["size_bytes"], times, table["target"])]
+    stamps = dict(zip(table["file"].to_pylist(), map(Stamp, *columns), strict=True))
+    again = table["retry"]  # null is no
+    if retry_failed:
+        again = pc.or_kleene(again, has_failed(table))
+    for file in table["file"].filter(again).to_pylist():
+        stamps[file] = stamps[file]._replace(again=True)
+    return stamps
 
 
 def provenance_of(path: Path) -> Provenance:

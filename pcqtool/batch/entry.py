@@ -105,7 +105,7 @@ class Entry:
 
     def _about(self) -> Row:
         """Give what is known of a recording whatever became of it."""
-        size_bytes, mtime_us, target = stamp(self.stream.source)
+        size_bytes, mtime_us, target, _ = stamp(self.stream.source)
         opened = self.stream.tracks.sample_rate > 0
         return {
             "file": self.stream.source.file,

@@ -55,11 +55,13 @@ class Stamp(NamedTuple):
         size_bytes: None if it is not there.
         mtime_us: time of the last change, in microseconds since 1970.
         target: the recording to which it links.
+        again: whether it is to be done again, although it may not have changed.
     """
 
     size_bytes: int | None
     mtime_us: int | None
     target: str | None = None
+    again: bool = False
 
 
 def stamp(source: Source) -> Stamp:

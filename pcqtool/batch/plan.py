@@ -11,9 +11,6 @@ PART_FILES = 256
 PART_BYTES = 64 * 2**20  # of files, about 35 minutes of 16 kHz WAV
 GRAIN = 32  # a part is not cut smaller than a 32nd of these for the sake of workers: each costs two tables
 
-AGAIN = -1
-"""In place of a size: a recording that is to be done again, whatever it is like."""
-
 
 @dataclass(frozen=True)
 class Plan:
@@ -51,13 +48,13 @@ def make_plan(sources: Sequence[Source], done: Mapping[str, Stamp]) -> Plan:
 
     Parts are cut in order, so a run that was stopped between two of them goes on with the very same parts.
     """
-    todo = [source for source in sources if not _is_done(source, done.get(source.file, Stamp(AGAIN, None)))]
+    todo = [source for source in sources if not _is_done(source, done.get(source.file))]
     stale = frozenset(source.file for source in todo if source.file in done)
     return Plan(tuple(_parts(todo)), len(sources) - len(todo), stale)
 
 
-def _is_done(source: Source, before: Stamp) -> bool:
-    return before.size_bytes != AGAIN and (source.size_bytes is None or before == stamp(source))
+def _is_done(source: Source, before: Stamp | None) -> bool:
+    return before is not None and not before.again and (source.size_bytes is None or before == stamp(source))
 
 
 def _parts(sources: Sequence[Source], share: int = 1) -> Iterator[tuple[Source, ...]]:

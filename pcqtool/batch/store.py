@@ -10,13 +10,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from pcqtool.batch.earlier import REPLACE, check_continues, check_replaceable, provenance_of
+from pcqtool.batch.earlier import REPLACE, check_continues, check_replaceable, provenance_of, read_stamps
 from pcqtool.batch.names import Stamp, as_text, from_text
-from pcqtool.batch.plan import AGAIN
 from pcqtool.batch.shard import Progress, Shard, read_progress, write_inputs
-from pcqtool.batch.summary import TableState, has_failed
+from pcqtool.batch.summary import TableState
 from pcqtool.errors import SettingsError, TableError
 from pcqtool.tables.atomic import reported, sweep, write_whole
 from pcqtool.tables.edit import Piece, drop_files, join, read_columns, read_schema
@@ -117,16 +115,7 @@ class Store:
         for path in self._tables("files"):
             if not self.segments_of(path).exists():
                 raise TableError(f"{self.segments_of(path)} is missing beside {path}", REPLACE)
-            table = read_columns(path, ["file", "size_bytes", "mtime", "status", "target", "retry"])
-            times = pc.cast(table["mtime"], pa.int64())
-            columns = [column.to_pylist() for column in (table["size_bytes"], times, table["target"])]
-            stamps |= zip(table["file"].to_pylist(), map(Stamp, *columns), strict=True)
-            again = table["retry"]  # null is no
-            if retry_failed:
-                again = pc.or_kleene(again, has_failed(table))
-            stamps |= {
-                file: stamps[file]._replace(size_bytes=AGAIN) for file in table["file"].filter(again).to_pylist()
-            }
+            stamps |= read_stamps(path, retry_failed)
         return stamps
 
     def state(self) -> TableState:

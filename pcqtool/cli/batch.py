@@ -18,7 +18,7 @@ from pcqtool.errors import ExitCode, PcqtoolError, SettingsError
 
 if TYPE_CHECKING:
     from pcqtool.audio.discover import Found
-    from pcqtool.batch.names import Source
+    from pcqtool.batch.names import Source, Stamp
     from pcqtool.batch.plan import Plan
     from pcqtool.batch.store import Store
     from pcqtool.batch.summary import Summary, TableState
@@ -36,13 +36,21 @@ class Inputs:
         root: the folder that holds all of it.
         found: the recordings.
         left_out: folders among them that cannot be read, with the reason.
+        since_s: leave out recordings that have not changed since then, in seconds since 1970.
         sources: the recordings under their names in the output, once it is known; also those of other shards.
     """
 
     root: str
     found: Sequence[Found]
     left_out: Mapping[str, str]
+    since_s: float | None = None
     sources: Sequence[Source] = ()
+
+    def wants(self, source: Source, before: Stamp | None) -> bool:
+        """Whether a recording has changed since then, or is to be done again whatever it is like."""
+        if self.since_s is None or source.mtime is None or source.mtime >= self.since_s:
+            return True
+        return before is not None and before.again
 
 
 @dataclass(frozen=True)
@@ -84,7 +92,7 @@ class Course:
 
 
 def find(inputs: list[str] | None, files_from: str | None, since: str | None) -> Inputs:
-    """Find the recordings that were named; ``since`` leaves out those that have not changed since.
+    """Find the recordings that were named.
 
     Raises:
         SettingsError: if there are none, or one that was named is not there.
@@ -96,8 +104,7 @@ def find(inputs: list[str] | None, files_from: str | None, since: str | None) ->
     first_s = None if since is None else moments.moment_s(since, "--since")
     left_out: dict[str, str] = {}
     found = discover(inputs or [], None if files_from is None else _lines(files_from), left_out.__setitem__)
-    recent = [one for one in found.files if first_s is None or one.mtime is None or one.mtime >= first_s]
-    return Inputs(found.root, recent, left_out)
+    return Inputs(found.root, found.files, left_out, first_s)
 
 
 def plan(store: Store, inputs: Inputs, course: Course) -> Plan:
@@ -108,7 +115,8 @@ def plan(store: Store, inputs: Inputs, course: Course) -> Plan:
     before = {} if course.restart else store.done(retry_failed=course.retry_failed)
     root = _root(store, inputs.root, course)
     store.name_from(root)
-    inputs.sources = name_recordings(inputs.found, root, before)
+    named = name_recordings(inputs.found, root, before)
+    inputs.sources = [source for source in named if inputs.wants(source, before.get(source.file))]
     own = [source for source in inputs.sources if store.shard.has(source.file)]
     plan = make_plan(own, before)
     if before and not plan.n_done and not os.path.isdir(root):  # noqa: PTH112

@@ -129,6 +129,19 @@ def test_what_cannot_be_followed_is_found_too(calls: Path, tmp_path: Path) -> No
     assert names(discover([f"{calls}/*.wav"])) == ["b.wav", *odd]
 
 
+@pytest.mark.skipif(not Path("/proc/self/exe").exists(), reason="Linux has such links")
+def test_links_that_lead_to_no_path_are_passed_over(calls: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def real(path: str) -> str:
+        raise FileNotFoundError(2, "No such file or directory", path)
+
+    (calls / "odd.wav").symlink_to("nowhere")
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "readlink", real)
+        assert names(discover([calls])) == ["a.WAV", "b.wav", "odd.wav", "sub/c.mp3", "sub/deep/d.flac"]
+    with pytest.raises(SettingsError, match="no recordings"):
+        discover(["/proc/self/fd"])
+
+
 def test_a_list(calls: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     lines = [f"{calls}/b.wav\n", "\n", f"{calls}/sub/gone.wav\r\n", f"{calls}/notes.txt", f"{calls}/b.wav\n", "  \n"]
     found = discover([], lines)

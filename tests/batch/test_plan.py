@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pcqtool.batch.names import Source, Stamp, stamp
-from pcqtool.batch.plan import AGAIN, GRAIN, PART_BYTES, PART_FILES, make_plan
+from pcqtool.batch.plan import GRAIN, PART_BYTES, PART_FILES, make_plan
 
 SIZES = st.lists(st.one_of(st.none(), st.integers(0, 2 * PART_BYTES)), max_size=40)
 
@@ -81,7 +81,7 @@ def test_what_is_done_changed_and_new():
 def test_rows_of_a_recording_that_is_gone_stay_unless_it_is_to_be_tried_again():
     gone = sources_of([None])
     assert make_plan(gone, {"00000.wav": Stamp(1, 1_000_000)}).n_done == 1
-    assert make_plan(gone, {"00000.wav": Stamp(AGAIN, None)}).stale == {"00000.wav"}
+    assert make_plan(gone, {"00000.wav": Stamp(None, None, again=True)}).stale == {"00000.wav"}
     assert make_plan(gone, {}).n_todo == 1
 
 
@@ -89,7 +89,7 @@ def test_rows_of_a_recording_that_is_gone_stay_unless_it_is_to_be_tried_again():
 @given(st.integers(1_600_000_000 * 10**9, 1_900_000_000 * 10**9))
 def test_a_time_is_the_same_after_a_trip_through_a_table(time_ns):
     """File systems keep nanoseconds, which the float of ``st_mtime`` and the table's microseconds round."""
-    _, time_us, _ = stamp(Source("a", Path("a"), 0, time_ns * 1e-9))
+    _, time_us, *_ = stamp(Source("a", Path("a"), 0, time_ns * 1e-9))
     column = pa.Table.from_pylist([{"mtime": time_us}], pa.schema([("mtime", pa.timestamp("us", "UTC"))]))["mtime"]
     assert column.cast(pa.int64()).to_pylist() == [time_us]
     off = column.to_pylist()[0] - datetime.fromtimestamp(time_ns * 1e-9, UTC)
