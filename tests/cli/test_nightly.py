@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import threading
@@ -267,3 +269,40 @@ def test_a_model_that_does_not_fit_is_computed_in_smaller_batches(label, write_w
         read_segments(Path("results.parquet")), read_segments(Path("expected.parquet")), check_exact=False, abs_tol=1e-5
     )
     assert pl.read_parquet("results.parquet").height == 1
+
+
+def decoders_of(process: subprocess.Popen[str]) -> list[int]:
+    """Find the processes that decode for a run: children of the one that it forks them from."""
+    parents = {}
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            parents[int(stat.parent.name)] = int(stat.read_text().rpartition(")")[2].split()[1])
+        except OSError:
+            continue
+    servers = {pid for pid, parent in parents.items() if parent == process.pid}
+    return [pid for pid, parent in parents.items() if parent in servers]
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks for processes as Linux shows them")
+def test_a_recording_whose_decoder_the_system_has_killed_is_taken_up_by_the_next_run(
+    tmp_path, write_wave, tiny_model, environment
+):
+    write_wave("calls/long.wav", seconds=900.0)
+    command = [sys.executable, "-m", "pcqtool", "label", "calls", "--model", str(tiny_model), "--jobs", "1", "--json"]
+    with subprocess.Popen(
+        command, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        while process.poll() is None:
+            for pid in decoders_of(process):
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+            time.sleep(0.002)
+        out, err = process.communicate()
+    assert process.returncode == 3, err
+    assert "its decoder was killed" in json.loads(out)["failures"]["long.wav"]
+    assert rows("retry") == {"long.wav": True}
+    done = subprocess.run(command, env=environment(), capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["n_replaced"] == 1
+    assert rows("status")["long.wav"] in ("ok", "no_speech")
+    assert rows("retry") == {"long.wav": False}
