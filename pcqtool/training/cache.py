@@ -11,6 +11,7 @@ from typing import BinaryIO
 
 from pcqtool.errors import TableError, TrainingError
 from pcqtool.tables.atomic import replacing
+from pcqtool.tables.paths import at_home
 
 VARIABLE = "PCQTOOL_CACHE"
 
@@ -18,7 +19,7 @@ VARIABLE = "PCQTOOL_CACHE"
 def cache_folder() -> Path:
     """Give the folder: ``PCQTOOL_CACHE``, or ``pcqtool`` in the user's cache."""
     named = os.environ.get(VARIABLE)
-    return Path(named) if named else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "pcqtool"
+    return at_home(named) if named else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "pcqtool"
 
 
 @contextmanager
@@ -39,7 +40,8 @@ def caching(path: Path, n_bytes: int) -> Iterator[BinaryIO]:
             yield file
     except (OSError, TableError) as error:
         raise TrainingError(
-            f"the feature cache {path.parent} cannot be written: {error}", f"Name another folder with {VARIABLE}."
+            f"the feature cache {path.parent} cannot be written: {getattr(error, 'what', error)}",
+            f"Name another folder with {VARIABLE}.",
         ) from error
 
 

@@ -172,7 +172,10 @@ def test_pipes_and_devices_are_not_replaced(tmp_path: Path, link: bool) -> None:
 
 @pytest.mark.skipif(not Path("/proc/self").is_dir(), reason="needs /proc")
 def test_a_file_system_without_new_files_is_named() -> None:
-    with pytest.raises(TableError, match=r"x\.parquet: cannot be written") as caught, replacing(Path("/proc/x.parquet")):
+    with (
+        pytest.raises(TableError, match=r"x\.parquet: cannot be written") as caught,
+        replacing(Path("/proc/x.parquet")),
+    ):
         pass
     assert "takes no new files" in caught.value.hint
 

@@ -75,7 +75,9 @@ def test_settings_may_hold_a_name_that_is_not_utf8(tmp_path: Path, files_table, 
     assert read_provenance(tmp_path / "r.parquet") == own
 
 
-@pytest.mark.parametrize("version", ["[" * 100_000, '{"schema_version": Infinity}', '{"schema_version": 1e999}', "\xff"])
+@pytest.mark.parametrize(
+    "version", ["[" * 100_000, '{"schema_version": Infinity}', '{"schema_version": 1e999}', "\xff"]
+)
 def test_damaged_provenance_is_said_to_be_so(version: str) -> None:
     with pytest.raises(TableError, match="damaged provenance"):
         Provenance.from_json(version.encode("latin-1"))
