@@ -40,8 +40,7 @@ def caching(path: Path, n_bytes: int) -> Iterator[BinaryIO]:
             yield file
     except (OSError, TableError) as error:
         raise TrainingError(
-            f"the feature cache {path.parent} cannot be written: {getattr(error, 'what', error)}",
-            f"Name another folder with {VARIABLE}.",
+            f"the feature cache {path.parent} cannot be written: {error}", f"Name another folder with {VARIABLE}."
         ) from error
 
 
