@@ -5,9 +5,15 @@ from __future__ import annotations
 import errno
 import os
 import re
+import traceback
 from collections.abc import Iterator
 
 from pcqtool.tables.atomic import HINTS
+
+try:
+    import resource  # now: without memory it cannot be loaded
+except ImportError:  # Windows
+    resource = None  # type: ignore[assignment]
 
 # Libraries say it in an ImportError, a RuntimeError or an OSError, each in words of its own.
 _NO_MEMORY = re.compile(
@@ -42,14 +48,20 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
         following = following.__cause__ or following.__context__
 
 
+def stopped_by_a_library(error: KeyboardInterrupt) -> bool:
+    """Say whether a library may have interrupted the process: OpenBLAS does, where it has no room for its threads."""
+    frames = list(traceback.walk_tb(error.__traceback__))
+    return _limit_bytes() is not None and bool(frames) and frames[-1][0].f_code.co_filename.startswith("<frozen import")
+
+
+def _limit_bytes() -> int | None:
+    limit = -1 if resource is None else resource.getrlimit(resource.RLIMIT_AS)[0]
+    return limit if limit >= 0 else None
+
+
 def _memory_hint() -> str:
     """What to do: raise a limit of the process where there is one, else ask for less."""
-    try:
-        import resource
-    except ImportError:  # Windows
-        limit = -1
-    else:
-        limit, _ = resource.getrlimit(resource.RLIMIT_AS)
-    if limit >= 0:
+    limit = _limit_bytes()
+    if limit is not None:
         return f"This process may use {limit / 1e9:.1f} GB of address space (ulimit -v): allow more."
     return "End other programs, or do less at once: a smaller --jobs or --batch-size."

@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from pcqtool.cli import console
+from pcqtool.cli import console, faults
 from pcqtool.errors import SettingsError
 from pcqtool.tables.paths import at_home
 
@@ -53,6 +53,14 @@ class _Command(TyperCommand):
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         _refuse_empty(args)
         return super().parse_args(ctx, args)
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt as error:
+            if faults.stopped_by_a_library(error):
+                raise MemoryError("a library could not be loaded, or was interrupted meanwhile") from error
+            raise
 
     def get_help_option(self, ctx: Any) -> Any:
         return _printing(super().get_help_option(ctx))

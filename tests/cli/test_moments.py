@@ -14,7 +14,8 @@ def test_lengths_of_time(text, seconds):
 
 
 @pytest.mark.parametrize(
-    "text", ["inf", "nan", "1e999", "-1", "", "99999999999d", "9" * 400, "9" * 5000 + "w", "٣h", "1h\n2h", "\udcff", "0x1"]
+    "text",
+    ["inf", "nan", "1e999", "-1", "", "99999999999d", "9" * 400, "9" * 5000 + "w", "٣h", "1h\n2h", "\udcff", "0x1"],
 )
 def test_what_nobody_can_wait_for_is_a_usage_error(text):
     with pytest.raises(SettingsError, match="--timeout"):
