@@ -163,10 +163,11 @@ def print_table(
 
     framed = is_terminal(sys.stdout)
     rows = list(rows)
-    table = Table(box=box.ROUNDED if framed else None, pad_edge=framed, header_style="bold")
+    frame = box.ROUNDED if one_line("╭│╰", streams.encoding(sys.stdout)) == "╭│╰" else box.ASCII2
+    table = Table(box=frame if framed else None, pad_edge=framed, header_style="bold")
     for index, column in enumerate(columns):
         numbers = all(isinstance(row[index], int | float) for row in rows)
-        table.add_column(Text(shown(column)), justify="right" if numbers else "left")
+        table.add_column(Text(shown(column)), justify="right" if numbers else "left", overflow="fold")
     for row in rows:
         cells = ["" if cell is None else shown(cell) for cell in row]
         table.add_row(*(Text(cell, style=(styles or {}).get(cell, "")) for cell in cells))

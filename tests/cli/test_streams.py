@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import pty
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -129,3 +131,29 @@ def test_no_file_takes_the_place_of_a_closed_stream(tmp_path, environment):
     command = ["sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh", sys.executable, "-c", code]
     assert subprocess.run(command, env=environment(), check=False).returncode == 0
     assert (tmp_path / "result").read_bytes() == b""
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "ascii:strict"])
+def test_a_narrow_terminal_of_any_encoding_cuts_no_name(environment, encoding):
+    name = "a-model-with-a-name-" + 8 * "that-goes-on-" + "and-ends"
+    code = f"from pcqtool.cli import console; console.print_table(('näme', 'what'), [({name!r}, 'wörds ' * 20)] * 2)"
+    ours, theirs = pty.openpty()
+    env = environment(TERM="xterm", COLUMNS="60", NO_COLOR="1", PYTHONIOENCODING=encoding)
+    with subprocess.Popen([sys.executable, "-c", code], stdout=theirs, stderr=subprocess.PIPE, env=env) as process:
+        os.close(theirs)
+        drawn = b""
+        while block := _read(ours):
+            drawn += block
+        assert process.wait(60) == 0, process.stderr.read()
+    os.close(ours)
+    lines = re.sub(r"\x1b\[\d*m", "", drawn.decode()).splitlines()
+    assert max(map(len, lines)) <= 60
+    cells = "".join(line.replace("│", "|").split("|")[1].strip() for line in lines if line[:1] in "│|")
+    assert cells.count(name) == 2, drawn.decode()
+
+
+def _read(terminal):
+    try:
+        return os.read(terminal, 65536)
+    except OSError:  # the other end is closed
+        return b""
