@@ -28,10 +28,12 @@ from pcqtool.cli import (
     doctor,
     evaluate,
     extract,
+    faults,
     label,
     merge,
     models,
     report,
+    streams,
     train,
 )
 from pcqtool.cli.program import Program
@@ -103,6 +105,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit code.
     """
+    streams.occupy()
     console.set_level(console.Level.NORMAL)
     console.log_as("text")
     try:
@@ -118,7 +121,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _explain(error: BaseException) -> int:
     """Say in a line or two what ended the run."""
     if console.level() == console.Level.DEBUG and error.__traceback__:
-        console.error("".join(traceback.format_exception(error)).rstrip(), mark="traceback")
+        console.trace("".join(traceback.format_exception(error)).rstrip())
     if isinstance(error, PcqtoolError | TerminatedError):
         console.error(error.what, error.hint)
         return error.exit_code
@@ -130,6 +133,9 @@ def _explain(error: BaseException) -> int:
         return ExitCode.FAILED
     if isinstance(error, typer.TyperException):
         return _explain_usage(error)
+    if found := faults.describe(error):
+        console.error(*found)
+        return ExitCode.FAILED
     console.error(
         f"{type(error).__name__}: {error}".rstrip(": "),
         "" if console.level() == console.Level.DEBUG else "Run again with --debug for the traceback.",
@@ -141,7 +147,7 @@ def _explain(error: BaseException) -> int:
 def _explain_usage(error: typer.TyperException) -> int:
     """Say what was wrong with the command line; a group without a command shows its help."""
     if type(error).__name__ == "NoArgsIsHelpError":  # typer exports no name to catch it by
-        console.info(error.format_message())
+        console.explain(*error.format_message().split("\n"))
         return error.exit_code
     context: typer.Context | None = getattr(error, "ctx", None)
     param = getattr(error, "param", None)

@@ -79,4 +79,4 @@ def bench(
     if json:
         console.print_json(asdict(result))
     else:
-        console.print_text(section.strip())
+        console.print_page(section.strip())

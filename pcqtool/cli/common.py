@@ -11,6 +11,7 @@ from typer.core import TyperGroup
 from pcqtool import __version__
 from pcqtool.cli import config, console
 from pcqtool.errors import SettingsError
+from pcqtool.tables.paths import at_home
 
 PANEL = "Common options"
 
@@ -45,7 +46,7 @@ def _set_log(ctx: typer.Context, param: typer.CallbackParam, form: str) -> None:
 def _use_config(ctx: typer.Context, param: typer.CallbackParam, file: Path | None) -> None:
     """Remember the settings file; the command itself reads it, so that its ``--help`` works with a broken one."""
     if _source(ctx, param) == "COMMANDLINE" or _CONFIG not in ctx.meta:
-        ctx.meta[_CONFIG] = file
+        ctx.meta[_CONFIG] = None if file is None else at_home(file)
     file = ctx.meta[_CONFIG]
     if file is None or isinstance(ctx.command, TyperGroup) or ctx.resilient_parsing:
         return

@@ -6,12 +6,13 @@ file, and the file beats a default.
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Iterable, Mapping
+from datetime import date, time
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
+from pcqtool import toml
 from pcqtool.errors import SettingsError
 
 NOT_IN_FILE = {"config", "version", "help", "install_completion", "show_completion"}
@@ -50,13 +51,11 @@ def read(file: Path) -> dict[str, Any]:
         SettingsError: if it cannot be read or is not TOML.
     """
     try:
-        return tomllib.loads(file.read_text("utf-8"))
+        return toml.load(file, 'A setting reads: key = "value"')
     except OSError as error:
         raise SettingsError(
             f"cannot read the settings file {file}: {error.strerror}", "Check --config and PCQTOOL_CONFIG."
         ) from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise SettingsError(f"{file} is not valid TOML: {error}", 'A setting reads: key = "value"') from error
 
 
 def _checked(table: Mapping[str, Any], command: Any, file: Path, where: str) -> dict[str, Any]:
@@ -73,8 +72,26 @@ def _checked(table: Mapping[str, Any], command: Any, file: Path, where: str) -> 
         option = options.get(key.replace("_", "-"))
         if option is None:
             raise _unknown("key", key, options, file, where)
-        checked[option.name] = [value] if option.multiple and not isinstance(value, list) else value
+        place = f"{file}: {key}{_inside(where)}"
+        if option.multiple:
+            checked[option.name] = [_as_typed(each, place) for each in (value if isinstance(value, list) else [value])]
+        else:
+            checked[option.name] = value if option.is_flag else _as_typed(value, place)
     return checked
+
+
+def _as_typed(value: object, place: str) -> str:
+    """The text that would be typed for a value, which typer converts and checks."""
+    if isinstance(value, date | time):
+        text = value.isoformat()
+    elif isinstance(value, str | int | float):
+        text = str(value).lower() if isinstance(value, bool) else str(value)
+    else:
+        kind = "a list" if isinstance(value, list) else "a table"
+        raise SettingsError(f"{place} takes one value, not {kind}", "Text, a number, a date: what would be typed.")
+    if not text or "\0" in text:
+        raise SettingsError(f"{place} is {'not text' if text else 'empty'}", "Leave it out, or give it a value.")
+    return text
 
 
 def _options(command: Any) -> dict[str, Any]:
@@ -92,5 +109,8 @@ def _unknown(kind: str, name: str, known: Iterable[str], file: Path, where: str)
     names = sorted(known)
     near = get_close_matches(name.replace("_", "-"), names, n=1)
     hint = f"Did you mean {near[0]!r}?" if near else f"Known here: {', '.join(names) or 'nothing'}."
-    place = f" in table [{where.rstrip('.')}]" if where else ""
-    return SettingsError(f"{file}: unknown {kind} {name!r}{place}", hint)
+    return SettingsError(f"{file}: unknown {kind} {name!r}{_inside(where)}", hint)
+
+
+def _inside(where: str) -> str:
+    return f" in table [{where.rstrip('.')}]" if where else ""

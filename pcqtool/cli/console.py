@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import io
-import json
-import math
 import os
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, is_dataclass
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime
 from enum import IntEnum
-from typing import Any, TextIO
 
 import typer
 
+from pcqtool.cli import streams
 from pcqtool.cli.progress import LINE_EVERY_S, Lines, Progress, bar
+from pcqtool.cli.streams import is_terminal
+from pcqtool.cli.text import json_text, one_line
+from pcqtool.errors import PcqtoolError
 
 
 class Level(IntEnum):
@@ -53,23 +53,23 @@ def log_as(form: str) -> None:
 def info(text: str, **facts: object) -> None:
     """Say what is going on; silent under ``--quiet``. The facts behind the text go into a log for programs alone."""
     if _level >= Level.NORMAL:
-        _say("info", text, facts=facts)
+        _say("info", [text], facts=facts)
 
 
 def debug(text: str) -> None:
     """Say a detail; only with ``--verbose`` or ``--debug``."""
     if _level >= Level.VERBOSE:
-        _say("debug", text)
+        _say("debug", [text])
 
 
 def warn(text: str) -> None:
     """Say what may be wrong although the work goes on."""
-    _say("warning", text, mark="warning", colour="yellow")
+    _say("warning", [text], mark="warning", colour="yellow")
 
 
 def error(what: str, hint: str = "", *, mark: str = "error") -> None:
     """Say why the work ends, and on a second line what to do about it."""
-    _say("error", what, hint, mark=mark, colour="red")
+    _say("error", [what], hint, mark=mark, colour="red")
 
 
 @contextmanager
@@ -115,14 +115,32 @@ def counting(unit: str) -> Iterator[Callable[[float, float | None], None]]:
         yield count
 
 
+def explain(*lines: str) -> None:
+    """Say several lines that belong together, such as the help of a command; silent under ``--quiet``."""
+    if _level >= Level.NORMAL:
+        _say("info", lines)
+
+
+def trace(text: str) -> None:
+    """Say how an error came about; what others have written into it is indented, so that it passes for no message."""
+    first, *rest = text.split("\n")
+    _say("error", [first, *(f"  {line}" for line in rest)], mark="traceback", colour="red")
+
+
 def print_text(text: str) -> None:
-    """Print data as it is, with a line end."""
-    _write(sys.stdout, text)
+    """Print a line of data."""
+    _print(one_line(text, streams.encoding(sys.stdout)))
+
+
+def print_page(text: str) -> None:
+    """Print several lines of our own."""
+    for line in text.split("\n"):
+        print_text(line)
 
 
 def print_json(value: object) -> None:
     """Print one JSON value; what is not a number in JSON (NaN, infinity) becomes null."""
-    _write(sys.stdout, json.dumps(_jsonable(value), ensure_ascii=False, indent=2, allow_nan=False))
+    _print(json_text(value, streams.encoding(sys.stdout), indent=2))
 
 
 def print_table(
@@ -140,95 +158,71 @@ def print_table(
     from rich.table import Table
     from rich.text import Text
 
+    def shown(cell: object) -> str:
+        return one_line(str(cell), streams.encoding(sys.stdout))
+
     framed = is_terminal(sys.stdout)
     rows = list(rows)
-    table = Table(box=box.ROUNDED if framed else None, pad_edge=framed, header_style="bold")
+    frame = box.ROUNDED if one_line("╭│╰", streams.encoding(sys.stdout)) == "╭│╰" else box.ASCII2
+    table = Table(box=frame if framed else None, pad_edge=framed, header_style="bold")
     for index, column in enumerate(columns):
         numbers = all(isinstance(row[index], int | float) for row in rows)
-        table.add_column(column, justify="right" if numbers else "left")
+        table.add_column(Text(shown(column)), justify="right" if numbers else "left", overflow="fold")
     for row in rows:
-        cells = ["" if cell is None else _printable(str(cell), _encoding(sys.stdout)) for cell in row]
+        cells = ["" if cell is None else shown(cell) for cell in row]
         table.add_row(*(Text(cell, style=(styles or {}).get(cell, "")) for cell in cells))
     drawn = io.StringIO()
     width = None if framed else 10_000  # never wrap what another program reads
     Console(file=drawn, force_terminal=framed, width=width).print(table)
     text = "\n".join(line.rstrip() for line in drawn.getvalue().splitlines())
-    _write(sys.stdout, text, clean=False)
+    _print(text)
 
 
 def print_fields(fields: Mapping[str, object]) -> None:
-    """Print names and values below each other; what is None or empty is left out."""
-    given = {name: str(value) for name, value in fields.items() if value not in (None, "")}
+    """Print names and values below each other; what is None or empty is left out, a list has a line for each item."""
+    given = {name: value for name, value in fields.items() if value not in (None, "", (), [])}
     width = max(map(len, given), default=0)
     for name, value in given.items():
-        _write(sys.stdout, f"{name:<{width}}  " + value.replace("\n", f"\n{' ' * (width + 2)}"))
-
-
-def is_terminal(stream: TextIO | None) -> bool:
-    """Whether control characters may be sent there."""
-    return stream is not None and stream.isatty() and os.environ.get("TERM") != "dumb"
+        for line in value if isinstance(value, list | tuple) else (value,):
+            print_text(f"{name:<{width}}  {line}")
+            name = ""
 
 
 def _say(
     level: str,
-    text: str,
+    lines: Sequence[str],
     hint: str = "",
     *,
     mark: str = "",
     colour: str = "",
     facts: Mapping[str, object] | None = None,
 ) -> None:
+    """Say something; where stderr takes no more, nobody can be told, and the work goes on."""
+    encoding = streams.encoding(sys.stderr)
     if _as_json:
         now = datetime.now(UTC).isoformat(timespec="milliseconds")
-        line = {"time": now, "level": level, "message": text, **({"hint": hint} if hint else {}), **(facts or {})}
-        _write(sys.stderr, json.dumps(_jsonable(line)))
-        return
-    _write(sys.stderr, text, mark=mark, colour=colour)
-    if hint:
-        _write(sys.stderr, hint)
+        said = {"time": now, "level": level, "message": "\n".join(lines), **({"hint": hint} if hint else {})}
+        text = json_text({**said, **(facts or {})}, encoding)
+    else:
+        shown = [one_line(line, encoding) for line in (*lines, *filter(None, [hint]))]
+        if mark:
+            coloured = is_terminal(sys.stderr) and not os.environ.get("NO_COLOR")
+            shown[0] = f"{typer.style(f'{mark}:', fg=colour, bold=True) if coloured else f'{mark}:'} {shown[0]}"
+        text = "\n".join(shown)
+    with suppress(OSError):
+        streams.write(sys.stderr, text)
 
 
-def _write(stream: TextIO | None, text: str, *, mark: str = "", colour: str = "", clean: bool = True) -> None:
-    """Write a line and flush; a reader that has gone away is no fault of the run."""
-    if stream is None:  # closed by the caller, as in `pcqtool ... >&-`
-        return
-    if clean:
-        text = _printable(text, _encoding(stream))
-    if mark:
-        coloured = is_terminal(stream) and not os.environ.get("NO_COLOR")
-        text = f"{typer.style(f'{mark}:', fg=colour, bold=True) if coloured else f'{mark}:'} {text}"
+def _print(text: str) -> None:
+    """Write to stdout what can be shown.
+
+    Raises:
+        PcqtoolError: if it takes no more.
+    """
     try:
-        print(text, file=stream, flush=True)
-    except BrokenPipeError:
-        # Python flushes once more when it exits and would complain then.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
-
-
-def _encoding(stream: TextIO | None) -> str:
-    return (stream and stream.encoding) or "utf-8"
-
-
-def _printable(text: str, encoding: str) -> str:
-    """Text without control characters (file names may hold any) and without what the stream cannot encode."""
-    kept = "\n\t\N{NO-BREAK SPACE}\N{NARROW NO-BREAK SPACE}"
-    shown = "".join(c if c.isprintable() or c in kept or _is_surrogate(c) else ascii(c)[1:-1] for c in text)
-    return shown.encode(encoding, "backslashreplace").decode(encoding)
-
-
-def _is_surrogate(character: str) -> bool:
-    return "\ud800" <= character <= "\udfff"  # a byte of a file name that is not UTF-8
-
-
-def _jsonable(value: Any) -> Any:
-    """The plain value behind paths, dataclasses and numpy scalars."""
-    if is_dataclass(value) and not isinstance(value, type):
-        value = asdict(value)
-    if isinstance(value, Mapping):
-        return {str(key): _jsonable(item) for key, item in value.items()}
-    if isinstance(value, list | tuple | set | frozenset):
-        return [_jsonable(item) for item in value]
-    if hasattr(value, "item"):  # numpy
-        value = value.item()
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    return value if value is None or isinstance(value, str | int | bool) else str(value)
+        streams.write(sys.stdout, text)
+    except OSError as fault:
+        raise PcqtoolError(
+            f"the result cannot be printed: stdout takes no more ({fault.strerror or fault})",
+            "Send stdout to a place with room; what has been written to files is there.",
+        ) from fault

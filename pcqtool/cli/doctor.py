@@ -74,6 +74,8 @@ def show(findings: Sequence[Finding]) -> None:
     console.print_table(("check", "status", "found"), rows, styles={status.value: c for status, c in COLOURS.items()})
     todo = [finding for finding in findings if finding.status is not Status.OK]
     if not todo:
-        console.print_text("\nEverything is in order.")
+        console.print_page("\nEverything is in order.")
     for finding in todo:
-        console.print_text(f"\n{finding.check} ({finding.status.value}): {finding.found}\n{finding.remedy}")
+        console.print_text("")
+        console.print_text(f"{finding.check} ({finding.status.value}): {finding.found}")
+        console.print_page(finding.remedy)

@@ -110,7 +110,7 @@ def _found(place: Path, config: ModelConfig, places: Places) -> dict[str, Any] |
     try:
         found = directory.locate_encoder(place, places)
     except ModelError as error:
-        return about | {"where": None, "problem": str(error)}
+        return about | {"where": None, "problem": error.what, "remedy": error.hint}
     size = (Path(str(found)) / directory.WEIGHTS).stat().st_size
     return about | {"where": found, "size_bytes": size, "problem": None}
 

@@ -8,11 +8,14 @@ from datetime import datetime
 
 from pcqtool.errors import SettingsError
 
+LONGEST_D = 36_500
+"""Days in a century: what waits for a decoder cannot count three of them."""
+
 _UNITS_S = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
 
 
 def duration_s(text: str, option: str) -> float:
-    """Give the seconds of ``90m`` and the like; a number alone is seconds.
+    """Compute the seconds of ``90m`` and the like; a number alone is seconds.
 
     Raises:
         SettingsError: if it is none.
@@ -20,11 +23,14 @@ def duration_s(text: str, option: str) -> float:
     found = re.fullmatch(r"(\d+(?:\.\d+)?) ?([smhdw]?)", text.strip(), re.ASCII)
     if not found:
         raise SettingsError(f"{option} {text!r} is no length of time", "Write 30s, 90m, 24h or 7d.")
-    return float(found[1]) * _UNITS_S[found[2]]
+    seconds = float(found[1]) * _UNITS_S[found[2]]
+    if seconds > LONGEST_D * _UNITS_S["d"]:
+        raise SettingsError(f"{option} {text!r} is too long", f"No more than {LONGEST_D}d.")
+    return seconds
 
 
 def moment_s(text: str, option: str) -> float:
-    """Give a moment in seconds since 1970: a length of time ago, or a date in local time or with a zone.
+    """Compute a moment in seconds since 1970: a length of time ago, or a date in local time or with a zone.
 
     Raises:
         SettingsError: if it is none.

@@ -6,12 +6,19 @@ else that ``--help`` does.
 
 from __future__ import annotations
 
+import functools
+import os
 from collections import defaultdict
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, TypeVar
 
 import typer
 from typer.core import TyperCommand, TyperGroup
+
+from pcqtool.cli import console, faults
+from pcqtool.errors import SettingsError
+from pcqtool.tables.paths import at_home
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -33,15 +40,39 @@ class Program(typer.Typer):
 
     def command(self, *arguments: Any, **settings: Any) -> Callable[[Function], Function]:
         """Register a function as a command, as ``typer.Typer.command`` does."""
-        return super().command(*arguments, cls=_Command, **settings)
+        register = super().command(*arguments, cls=_Command, **settings)
+
+        def registered(function: Function) -> Function:
+            register(_with_places_at_home(function))
+            return function
+
+        return registered
 
 
 class _Command(TyperCommand):
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        _refuse_empty(args)
+        return super().parse_args(ctx, args)
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt as error:
+            if faults.stopped_by_a_library(error):
+                raise MemoryError("a library could not be loaded, or was interrupted meanwhile") from error
+            raise
+
+    def get_help_option(self, ctx: Any) -> Any:
+        return _printing(super().get_help_option(ctx))
+
     def format_options(self, ctx: Any, formatter: Any) -> None:
         _write_options(self, ctx, formatter)
 
 
 class _Group(TyperGroup):
+    def get_help_option(self, ctx: Any) -> Any:
+        return _printing(super().get_help_option(ctx))
+
     def format_options(self, ctx: Any, formatter: Any) -> None:
         commands = [(name, self.commands[name]) for name in self.list_commands(ctx) if not self.commands[name].hidden]
         room = formatter.width - 6 - max(len(name) for name, _ in commands)
@@ -51,6 +82,52 @@ class _Group(TyperGroup):
             sections[section].append((name, command.get_short_help_str(room)))
         _write(sections, formatter)
         _write_options(self, ctx, formatter)
+
+
+def _with_places_at_home(function: Function) -> Function:
+    """Let a function have its places with a leading ``~`` expanded.
+
+    A shell leaves it alone in a settings file, in an environment file, between quotes and behind ``--out=``.
+    """
+
+    @functools.wraps(function)
+    def call(*arguments: Any, **named: Any) -> Any:
+        return function(*arguments, **{name: _at_home(value) for name, value in named.items()})
+
+    return call  # type: ignore[return-value]
+
+
+def _at_home(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_at_home(each) for each in value]
+    if isinstance(value, Path):
+        return at_home(value)
+    # No text but a place begins so. It may be one of many that a shell has found here, called "~" or "~x".
+    return str(at_home(value)) if isinstance(value, str) and value[:1] == "~" and not os.path.lexists(value) else value
+
+
+def _refuse_empty(arguments: list[str]) -> None:
+    """Refuse an empty value, which comes of a variable that is not set: it would stand for the current folder."""
+    for before, argument in zip(["", *arguments], arguments, strict=False):
+        name, equals, value = argument.partition("=")
+        if not argument or (equals and not value and name.startswith("--")):
+            raise SettingsError(
+                f"an empty value{f' for {before}' if before[:1] == '-' else ''}{f' for {name}' if argument else ''}",
+                "Is a variable of the shell not set? Leave the option out, or give it a value.",
+            )
+
+
+def _printing(option: Any) -> Any:
+    """Let the option ``--help`` print as everything else does; typer's own way ends in an error on a full disk."""
+
+    def show(ctx: typer.Context, param: Any, wanted: bool) -> None:
+        if wanted and not ctx.resilient_parsing:
+            console.print_page(ctx.get_help())
+            raise typer.Exit
+
+    if option is not None:
+        option.callback = show
+    return option
 
 
 def _write_options(command: Any, ctx: Any, formatter: Any) -> None:

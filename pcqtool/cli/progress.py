@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol
 
+from pcqtool.cli.text import one_line
+
 if TYPE_CHECKING:
     from rich.progress import Progress as RichProgress
 
@@ -70,7 +72,7 @@ class _Bar:
     def advance(self, amount: float = 1, note: str = "") -> None:
         self.done += amount
         done = _amount(self.done, self.total, self.unit)
-        note = note or self.shown.tasks[0].fields["note"]
+        note = one_line(note) or self.shown.tasks[0].fields["note"]
         self.shown.update(self.task, completed=self.done, amount=done, note=note)
 
 

@@ -114,8 +114,9 @@ def _header(path: Path) -> tuple[float, float]:
     import soundfile
 
     try:
-        info = soundfile.info(path)
-    except (soundfile.SoundFileError, TypeError):  # none that libsndfile knows; who reads the audio will see
+        with path.open("rb") as file:  # by its name, libsndfile would take "-" for stdin
+            info = soundfile.info(file)
+    except (soundfile.SoundFileError, TypeError, OSError):  # none that libsndfile knows; who reads the audio will see
         return math.inf, math.inf
     sure = info.frames > 0 and info.format not in _UNSURE
     return (info.frames / info.samplerate if sure else math.inf), info.channels

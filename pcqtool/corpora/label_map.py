@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from pcqtool import toml
 from pcqtool.errors import SettingsError
 from pcqtool.labels import canonical, plain
 
@@ -51,11 +51,9 @@ def read_map(path: Path | None) -> LabelMap:
     if path is None:
         return LabelMap()
     try:
-        entries = tomllib.loads(path.read_text(encoding="utf-8"))
+        entries = toml.load(path, 'An entry reads: excitement = "happiness"')
     except OSError as error:
         raise SettingsError(f"cannot read the label map {path}: {error.strerror}", "Check --map.") from error
-    except ValueError as error:  # no TOML, or no text at all
-        raise SettingsError(f"{path} is not valid TOML: {error}", 'An entry reads: excitement = "happiness"') from error
     tables = {name: _names(table, f"{path}, [{name}]") for name, table in entries.items() if isinstance(table, dict)}
     general = {label: value for label, value in entries.items() if not isinstance(value, dict)}
     return LabelMap(_names(general, str(path)), tables)

@@ -9,6 +9,7 @@ from pathlib import Path
 from pcqtool.corpora.base import Corpus
 from pcqtool.corpora.release import downloads
 from pcqtool.errors import CorpusError
+from pcqtool.tables.paths import at_home
 
 VARIABLE = "PCQTOOL_CORPORA"
 
@@ -58,8 +59,8 @@ def _naming(corpus: type[Corpus]) -> str:
 
 def _place(corpus: type[Corpus], root: str | Path | None) -> Path:
     if root is not None:
-        return Path(root).expanduser()
+        return at_home(root)
     parent = os.environ.get(VARIABLE, "")
     if not parent:
         raise CorpusError(f"corpus {corpus.name!r}: no folder given", remedy(corpus))
-    return Path(parent).expanduser() / corpus.name
+    return at_home(parent) / corpus.name

@@ -73,9 +73,11 @@ def _parquet(path: Path) -> Iterator[tuple[int, Row]]:
     import polars
 
     try:
-        yield from enumerate(polars.read_parquet(path).iter_rows(named=True), start=1)
+        with path.open("rb") as file:  # polars takes a path for a pattern, or for an address
+            rows = polars.read_parquet(file)
     except polars.exceptions.PolarsError as error:
         raise CorpusError(f"{path}: not a readable Parquet file: {error}") from error
+    yield from enumerate(rows.iter_rows(named=True), start=1)
 
 
 def _text(path: Path) -> str:

@@ -12,6 +12,7 @@ from pcqtool.corpora import registry
 from pcqtool.corpora.base import Corpus
 from pcqtool.corpora.roots import VARIABLE
 from pcqtool.errors import CorpusError, SettingsError
+from pcqtool.tables.paths import at_home
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,7 @@ class Source:
         if self.root is not None or self.name == self.corpus:
             return registry.get(self.corpus, self.root)
         if parent:
-            return registry.get(self.corpus, Path(parent) / self.name)
+            return registry.get(self.corpus, at_home(parent) / self.name)
         raise CorpusError(
             f"corpus {self.name!r}: no folder given",
             f"Pass --root {self.name}=PATH, or set {VARIABLE} to the folder that holds {self.name}/.",
@@ -83,5 +84,7 @@ def _places(names: Sequence[str], roots: Iterable[str]) -> dict[str, Path]:
             name, place = names[0], text
         if name in places:
             raise SettingsError(f"--root is given twice for {name}", "A corpus lies in one folder.")
-        places[name] = Path(place)
+        if not place:
+            raise SettingsError(f"--root {text}: no folder", "Is a variable of the shell not set?")
+        places[name] = at_home(place)
     return places

@@ -12,6 +12,7 @@ from typing import Any
 
 from pcqtool.errors import ModelError
 from pcqtool.model.config import CONFIG, EncoderSource, ModelConfig
+from pcqtool.tables.paths import at_home
 
 VARIABLE = "PCQTOOL_ENCODERS"
 WEIGHTS = "model.safetensors"
@@ -25,8 +26,10 @@ def nearby(source: str | Path) -> str | Path:
     """
     if isinstance(source, Path) or Path(source).is_dir():
         return source
+    if source.startswith("~"):  # in a recipe
+        return at_home(source)
     name = source.rpartition("/")[2]
-    folders = [Path(folder).expanduser() for folder in os.environ.get(VARIABLE, "").split(os.pathsep) if folder]
+    folders = [at_home(folder) for folder in os.environ.get(VARIABLE, "").split(os.pathsep) if folder]
     places = [place for folder in folders for place in (folder, folder / name) if place.name == name]
     return next((place for place in places if (place / CONFIG).is_file()), source)
 
@@ -68,7 +71,7 @@ class Places:
 
     def _folders(self) -> list[Path]:
         named = os.environ.get(VARIABLE, "").split(os.pathsep) if self.folders is None else self.folders
-        return [Path(folder).expanduser() for folder in named if folder]
+        return [at_home(folder) for folder in named if folder]
 
     def _fetch(self, model: str, source: EncoderSource) -> Path:
         looked = [f"{folder}{'' if folder.is_dir() else ' (no such directory)'}" for folder in self._folders()]

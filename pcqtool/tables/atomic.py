@@ -6,6 +6,7 @@ import errno
 import glob
 import os
 import secrets
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -19,17 +20,37 @@ TEMPORARY_SUFFIX = ".tmp"
 NAME_KEPT = 40
 """Characters of the final name in a temporary's, which must not become too long."""
 
+_ELSEWHERE = "choose another place with --out."
+_A_FILE = f"A part of the path is a file: {_ELSEWHERE}"
+_NO_RIGHT = f"Ask for write permission, or {_ELSEWHERE}"
+_IN_USE = f"Something else uses it: end that, or {_ELSEWHERE}"
+
 HINTS = {
-    errno.ENOSPC: "Free some space, or choose another place with --out.",
-    errno.EDQUOT: "Your quota is used up: free some space, or choose another place with --out.",
+    errno.ENOSPC: f"Free some space, or {_ELSEWHERE}",
+    errno.EDQUOT: f"Your quota is used up: free some space, or {_ELSEWHERE}",
     errno.EFBIG: "The file system or a limit of the process (ulimit -f) allows no larger file.",
     errno.EROFS: "Choose a place that can be written to with --out.",
-    errno.EACCES: "Ask for write permission, or choose another place with --out.",
-    errno.EPERM: "Ask for write permission, or choose another place with --out.",
+    errno.EACCES: _NO_RIGHT,
+    errno.EPERM: _NO_RIGHT,
     errno.EISDIR: "There is a directory of this name: choose another name with --out.",
-    errno.ENOTDIR: "A part of the path is a file: choose another place with --out.",
-    errno.EEXIST: "A part of the path is a file: choose another place with --out.",
+    errno.ENOTDIR: _A_FILE,
+    errno.EEXIST: _A_FILE,
     errno.ENAMETOOLONG: "Choose a shorter name with --out.",
+    errno.ENOENT: f"The folder is gone, or its file system (/proc, say) takes no new files: {_ELSEWHERE}",
+    errno.EINVAL: f"The file system does not take such a name or such a file: {_ELSEWHERE}",
+    errno.ENOTSUP: f"The file system cannot do this: {_ELSEWHERE}",
+    errno.EXDEV: f"The file system cannot do this: {_ELSEWHERE}",
+    errno.ELOOP: f"Symbolic links of this path lead in a circle: {_ELSEWHERE}",
+    errno.EIO: f"The disk or the network failed: see the system's log, then run again, or {_ELSEWHERE}",
+    errno.ENXIO: f"No device answers there: {_ELSEWHERE}",
+    errno.ENODEV: f"No device answers there: {_ELSEWHERE}",
+    errno.ESTALE: f"The network file system was mounted anew or the folder removed: run again, or {_ELSEWHERE}",
+    errno.ETIMEDOUT: f"The network file system does not answer: run again, or {_ELSEWHERE}",
+    errno.EBUSY: _IN_USE,
+    errno.ETXTBSY: _IN_USE,
+    errno.EMFILE: "The process may open no more files: raise the limit (ulimit -n), or lower --jobs.",
+    errno.ENFILE: "The machine has too many files open: run again later.",
+    errno.ENOMEM: "The machine has no memory left: end other programs, or lower --jobs.",
 }
 
 
@@ -37,8 +58,8 @@ HINTS = {
 def replacing(path: Path) -> Iterator[BinaryIO]:
     """Open a binary file that takes the place of ``path`` when the block ends well, and vanishes when it does not.
 
-    Missing folders are made. Where ``path`` is a symbolic link, what it points to is replaced. Only a process killed
-    outright leaves its temporary behind, under a name that is no table's.
+    Missing folders are made. Where ``path`` is a symbolic link, what it points to is replaced; a directory, a pipe or
+    a device is not. Only a process killed outright leaves its temporary behind, under a name that is no table's.
 
     Raises:
         TableError: if the file system refuses.
@@ -46,6 +67,7 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
     target = Path(os.path.realpath(path))
     temporary = target.with_name(f".{target.name[:NAME_KEPT]}.{secrets.token_hex(4)}{TEMPORARY_SUFFIX}")
     with reported(path):
+        _check_replaceable(target)
         target.parent.mkdir(parents=True, exist_ok=True)
         file = temporary.open("xb")
     try:
@@ -88,6 +110,18 @@ def sweep(folder: Path, name: str | None = None, prefix: str = "") -> None:
     with reported(folder):
         for temporary in folder.glob(f".{stem}.{'[0-9a-f]' * 8}{TEMPORARY_SUFFIX}"):
             temporary.unlink(missing_ok=True)
+
+
+def _check_replaceable(target: Path) -> None:
+    """Refuse to put a file in the place of a directory, a pipe or a device such as /dev/null."""
+    try:
+        mode = target.stat().st_mode
+    except FileNotFoundError:
+        return
+    if stat.S_ISDIR(mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+    if not stat.S_ISREG(mode):
+        raise TableError(f"{target}: a pipe or a device, and no file", f"A result is a file: {_ELSEWHERE}")
 
 
 @contextmanager

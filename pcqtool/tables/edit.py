@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 from pcqtool.errors import TableError
 from pcqtool.tables.order import in_order
 from pcqtool.tables.provenance import Provenance
+from pcqtool.tables.source import open_source
 from pcqtool.tables.writer import appending, write
 
 NOTHING: frozenset[str] = frozenset()
@@ -41,8 +42,8 @@ def read_schema(path: Path) -> pa.Schema:
     Raises:
         TableError: if it cannot be read.
     """
-    with _readable(path):
-        return pq.read_schema(path).remove_metadata()
+    with _readable(path), open_source(path) as file:
+        return pq.read_schema(file).remove_metadata()
 
 
 def read_columns(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
@@ -51,8 +52,8 @@ def read_columns(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
     Raises:
         TableError: if it cannot be read.
     """
-    with _readable(path):
-        return pq.ParquetFile(path, page_checksum_verification=True).read(columns).replace_schema_metadata()
+    with _readable(path), open_source(path) as file:
+        return pq.ParquetFile(file, page_checksum_verification=True).read(columns).replace_schema_metadata()
 
 
 def drop_files(path: Path, names: Collection[str], provenance: Provenance) -> None:
@@ -121,7 +122,8 @@ class _Head:
 
 def _row_groups(piece: Piece) -> Iterator[pa.Table]:
     """Read the row groups in which something is left."""
-    with _readable(piece.path), pq.ParquetFile(piece.path, page_checksum_verification=True) as file:
+    with _readable(piece.path), open_source(piece.path) as source:
+        file = pq.ParquetFile(source, page_checksum_verification=True)
         for index in range(file.num_row_groups):
             rows = _without(file.read_row_group(index).replace_schema_metadata(), piece.without)
             if rows.num_rows:

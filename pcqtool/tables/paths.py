@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -20,6 +21,11 @@ Kind = Literal["files", "segments"]
 """The two tables of a run; also the names of the folders of their parts."""
 
 KINDS: tuple[Kind, ...] = get_args(Kind)
+
+
+def at_home(place: str | Path) -> Path:
+    """Expand a leading ``~`` or ``~user``, as a shell does: it stays where there is no such user."""
+    return Path(os.path.expanduser(place))  # noqa: PTH111 (Path.expanduser raises an error instead)
 
 
 def is_table_path(out: Path) -> bool:

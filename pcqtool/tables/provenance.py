@@ -12,6 +12,7 @@ from typing import Any
 from pcqtool import __version__
 from pcqtool.errors import TableError
 from pcqtool.tables.schema import SCHEMA_VERSION
+from pcqtool.tables.source import open_source
 
 METADATA_KEY = b"pcqtool"
 """Key of the file metadata under which the JSON is stored."""
@@ -52,7 +53,12 @@ class Provenance:
     def to_json(self) -> str:
         """Give the JSON text that goes into the file metadata."""
         values = asdict(self) | {"created": self.created.isoformat()}
-        return json.dumps(values, ensure_ascii=False, sort_keys=True)
+        text = json.dumps(values, ensure_ascii=False, sort_keys=True)
+        try:
+            text.encode()
+        except UnicodeEncodeError:  # a folder's name that is not UTF-8
+            text = json.dumps(values, sort_keys=True)
+        return text
 
     @classmethod
     def from_json(cls, text: str | bytes, source: Path | str = "the table") -> Provenance:
@@ -68,7 +74,7 @@ class Provenance:
         try:
             values = json.loads(text)
             version = int(values["schema_version"])
-        except (ValueError, KeyError, TypeError) as fault:
+        except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as fault:
             raise TableError(f"{source}: damaged provenance ({fault!r})", "Write the table again.") from fault
         if version > SCHEMA_VERSION:
             raise TableError(
@@ -94,7 +100,8 @@ def read_provenance(path: Path) -> Provenance:
     import pyarrow.parquet as pq
 
     try:
-        metadata = pq.read_metadata(path).metadata or {}
+        with open_source(path) as file:
+            metadata = pq.read_metadata(file).metadata or {}
     except FileNotFoundError as fault:
         raise TableError(f"{path}: no such file") from fault
     except (OSError, pa.ArrowException) as fault:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from pcqtool.errors import TableError
 from pcqtool.tables.paths import Kind, list_tables
 from pcqtool.tables.provenance import common_provenance
+from pcqtool.tables.source import scan
 
 if TYPE_CHECKING:
     import polars as pl
@@ -52,15 +53,13 @@ def scan_segments(path: Path) -> pl.LazyFrame:
 
 
 def _scan(path: Path, kind: Kind) -> pl.LazyFrame:
-    import polars as pl
-
     tables = list_tables(path, kind)
     if not tables:
         raise TableError(
             f"{path}: no finished part in {path / kind}", "Name results.parquet, or a run's --out directory."
         )
     common_provenance(tables)
-    frame = pl.scan_parquet(tables, glob=False, hive_partitioning=False)  # names may hold *, [ or =
+    frame = scan(tables)
     if MARKS[kind] not in frame.collect_schema():
         raise TableError(
             f"{tables[0]}: not a table of {kind}", "Name results.parquet; the other table is found beside it."

@@ -11,6 +11,7 @@ from typing import BinaryIO
 
 from pcqtool.errors import TableError, TrainingError
 from pcqtool.tables.atomic import replacing
+from pcqtool.tables.paths import at_home
 
 VARIABLE = "PCQTOOL_CACHE"
 
@@ -18,7 +19,7 @@ VARIABLE = "PCQTOOL_CACHE"
 def cache_folder() -> Path:
     """Give the folder: ``PCQTOOL_CACHE``, or ``pcqtool`` in the user's cache."""
     named = os.environ.get(VARIABLE)
-    return Path(named) if named else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "pcqtool"
+    return at_home(named) if named else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "pcqtool"
 
 
 @contextmanager

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-import tomllib
 from collections.abc import Mapping
 from dataclasses import MISSING, asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
+from pcqtool import toml
 from pcqtool.audio.segment import SEGMENT_S
 from pcqtool.errors import SettingsError
 from pcqtool.tables.aggregate import AGGREGATIONS
@@ -249,11 +249,9 @@ def load_recipe(name: str, **changes: Any) -> Recipe:
     """
     path = _SHIPPED / f"{name}.toml" if name in shipped() else Path(name)
     try:
-        entries: dict[str, Any] = {"name": path.stem} | tomllib.loads(path.read_text(encoding="utf-8"))
+        entries: dict[str, Any] = {"name": path.stem} | toml.load(path)
     except OSError as error:
         raise SettingsError(f"no recipe {name!r}", f"Shipped: {', '.join(shipped())}; or name a TOML file.") from error
-    except ValueError as error:  # no TOML, or no text at all
-        raise SettingsError(f"{path}: {error}") from error
     try:
         for key, kind in _TABLES.items():
             if key in entries:

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import codecs
 import json
+import os
 
 import pytest
 
@@ -105,5 +107,62 @@ def test_dashes_and_underscores_are_the_same():
     @app.command()
     def act(batch_size: int = 1) -> None: ...
 
-    assert config._checked({"act": {"batch-size": 2}}, get_command(app), "f", "") == {"act": {"batch_size": 2}}
-    assert config._checked({"act": {"batch_size": 2}}, get_command(app), "f", "") == {"act": {"batch_size": 2}}
+    assert config._checked({"act": {"batch-size": 2}}, get_command(app), "f", "") == {"act": {"batch_size": "2"}}
+    assert config._checked({"act": {"batch_size": 2}}, get_command(app), "f", "") == {"act": {"batch_size": "2"}}
+
+
+TEXT = "[knob]\nvalue = 2\n"
+
+
+def test_a_byte_order_mark_is_no_key(ends, tmp_path):
+    (tmp_path / "bom.toml").write_bytes(codecs.BOM_UTF8 + TEXT.replace("\n", "\r\n").encode())
+    assert value(ends("knob", "--config", str(tmp_path / "bom.toml"))) == 2
+
+
+@pytest.mark.parametrize(
+    ("content", "what"),
+    [
+        (TEXT.encode("utf-16"), "is in UTF-16"),
+        (codecs.BOM_UTF16_BE + TEXT.encode("utf-16-be"), "is in UTF-16"),
+        (TEXT.encode("utf-16-le"), "is in UTF-16"),
+        (TEXT.encode("utf-32"), "is in UTF-16"),
+        (b"a = " + b"[" * 100_000, "nested too deep"),
+        (b"a = " + b"{b=" * 100_000 + b"1" + b"}" * 100_000, "nested too deep"),
+        (b"a" + b".a" * 100_000 + b" = 1", "nested too deep"),
+        (b"x = {a" + b" . b-c" * 100_000 + b" = 1}", "nested too deep"),
+        (b"[" + b"a.'b'." * 50_000 + b"a]", "nested too deep"),
+        (b"[knob]\nvalue = " + b"9" * 100_000, "is not valid TOML"),
+        (b"#" * 2_000_000, "is larger than 1 MB"),
+        (b"[knob]\nvalue = 2026-01-31", "Invalid value for '--value'"),
+        (b"[knob]\nvalue = [1, 2]", "value in table [knob] takes one value, not a list"),
+        (b"[knob]\nmany = [['a']]", "many in table [knob] takes one value, not a list"),
+        (b"[knob]\nmany = [{a = 1}]", "many in table [knob] takes one value, not a table"),
+        (b'[knob]\nmany = "a\\u0000b"', "many in table [knob] is not text"),
+        (b"[knob]\nvalue = ''", "value in table [knob] is empty"),
+        (b"[knob]\nvalue = inf", "Invalid value for '--value'"),
+        (b"[knob]\nflag = 3", "Invalid value for '--flag"),
+    ],
+)
+def test_hostile_settings_are_usage_errors(ends, tmp_path, content, what):
+    (tmp_path / "hostile.toml").write_bytes(content)
+    done = ends("knob", "--config", str(tmp_path / "hostile.toml"))
+    assert done.returncode == 2, done.stderr[-2000:]
+    assert what in done.stderr
+    assert done.stderr.startswith("error: ")
+    assert len(done.stderr.splitlines()) == 2
+
+
+def test_a_date_where_text_is_due_is_the_text(ends, file):
+    settings = file("[knob]\nmany = [2026-01-31, 2026-01-31T18:00:00, 18:00:00, 5, 0.5, true]\n")
+    many = json.loads(ends("knob", "--config", settings).stdout)["many"]
+    assert many == ["2026-01-31", "2026-01-31T18:00:00", "18:00:00", "5", "0.5", "true"]
+
+
+@pytest.mark.parametrize("place", [".", os.devnull, "/dev/zero", "/proc/self/mem", "x" * 5000, "no\nfile"])
+def test_what_is_no_settings_file_is_a_usage_error(ends, place):
+    done = ends("knob", "--config", place)
+    if place == os.devnull:  # no settings at all
+        assert value(done) == 1
+    else:
+        assert done.returncode == 2, done.stderr
+        assert len(done.stderr.splitlines()) == 2

@@ -54,12 +54,59 @@ def test_no_text_sends_control_characters_or_fails(text):
     finally:
         sys.stdout = before
     written = out.buffer.getvalue().decode()
-    assert not [c for c in written if (ord(c) < 32 and c not in "\n\t") or 127 <= ord(c) < 160]
+    assert not [c for c in written[:-1] if (ord(c) < 32 and c != "\t") or 127 <= ord(c) < 160]
+    assert len(written.splitlines()) == 1
 
 
 def test_names_that_are_no_unicode_are_escaped(capsys):
     console.print_json({"file": "\udcff.wav"})
-    assert json.loads(capsys.readouterr().out) == {"file": "\udcff.wav"}
+    assert json.loads(capsys.readouterr().out) == {"file": r"\xff.wav"}
+
+
+FORGED = "a.wav\nerror: all is lost\r\x1b[2K\u2028\x85\u202e"
+SHOWN = r"a.wav\nerror: all is lost\r\x1b[2K\u2028\x85\u202e"
+
+
+def test_a_name_forges_no_line(capsys):
+    console.set_level(console.Level.DEBUG)
+    console.info(FORGED)
+    console.debug(FORGED)
+    console.warn(FORGED)
+    console.error(FORGED, FORGED)
+    console.explain(FORGED, "second")
+    console.print_text(FORGED)
+    console.print_fields({"file": FORGED})
+    console.print_table(("name", "n"), [(FORGED, 1)])
+    said = capsys.readouterr()
+    assert said.err.split("\n") == [
+        SHOWN, SHOWN, f"warning: {SHOWN}", f"error: {SHOWN}", SHOWN, SHOWN, "second", ""
+    ]  # fmt: skip
+    text, field, _, row, end = said.out.split("\n")
+    assert (text, field, row, end) == (SHOWN, f"file  {SHOWN}", f"{SHOWN}  1", "")
+
+
+def test_headings_are_names_too(capsys):
+    console.print_table(("[b]a[/b]\nerror: b",), [("x",)])
+    assert capsys.readouterr().out == "[b]a[/b]\\nerror: b\nx\n"
+
+
+def test_a_log_for_programs_has_an_object_a_line_that_every_parser_takes(capsys):
+    console.log_as("json")
+    console.warn(f"{FORGED} \udce9.wav")
+    console.error("broken", FORGED)
+    console.info("facts", file="\udce9", share=float("inf"))
+    console.log_as("text")
+    warned, failed, told = map(json.loads, capsys.readouterr().err.splitlines())
+    assert warned["message"] == FORGED + r" \xe9.wav"
+    assert (failed["message"], failed["hint"]) == ("broken", FORGED)
+    assert (told["file"], told["share"]) == (r"\xe9", None)
+
+
+def test_a_traceback_keeps_its_lines_and_passes_for_no_message(capsys):
+    console.trace("Traceback:\n  File x\nValueError: a\nerror: b\x1b[2K")
+    assert capsys.readouterr().err.splitlines() == [
+        "traceback: Traceback:", "    File x", "  ValueError: a", r"  error: b\x1b[2K"
+    ]  # fmt: skip
 
 
 def test_table_when_piped_is_aligned_and_one_line_a_row(capsys):
@@ -77,8 +124,8 @@ def test_table_takes_rich_markup_as_text(capsys):
 
 
 def test_fields_are_aligned_and_empty_ones_left_out(capsys):
-    console.print_fields({"a": 1, "long": "x\ny", "none": None, "empty": ""})
-    assert capsys.readouterr().out == "a     1\nlong  x\n      y\n"
+    console.print_fields({"a": 1, "long": ["x", "y"], "none": None, "empty": "", "zero": 0, "no lines": ()})
+    assert capsys.readouterr().out == "a     1\nlong  x\n      y\nzero  0\n"
 
 
 def test_closed_stream_is_no_fault(monkeypatch):

@@ -95,3 +95,15 @@ def test_what_the_csv_module_writes_comes_back(tmp_path_factory, rows):
     with path.open("w", newline="", encoding="utf-8") as file:
         csv.writer(file).writerows([("a", "b"), *rows])
     assert [tuple(row.values()) for _, row in read(path)] == rows
+
+
+@pytest.mark.parametrize("name", ["m[1]*?.parquet", "file:/m.parquet", "job:1/m.parquet", "~m.parquet"])
+def test_a_parquet_file_of_any_name_is_read(tmp_path, monkeypatch, name):
+    import polars
+
+    monkeypatch.chdir(tmp_path)
+    path = Path(name)
+    path.parent.mkdir(exist_ok=True)
+    with path.open("wb") as file:
+        polars.DataFrame({"file_name": ["a.wav"], "label": ["sad"]}).write_parquet(file)
+    assert list(read(path)) == [(1, {"file_name": "a.wav", "label": "sad"})]

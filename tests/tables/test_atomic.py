@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import signal
 import stat
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from pcqtool.errors import TableError
-from pcqtool.tables.atomic import replacing, write_whole
+from pcqtool.tables.atomic import replacing, reported, write_whole
 
 
 def test_appears_whole_at_the_end(tmp_path: Path) -> None:
@@ -150,3 +151,46 @@ def test_a_refused_write_is_told_and_the_old_file_stays(tmp_path: Path) -> None:
         signal.signal(signal.SIGXFSZ, ignored)
     assert path.read_bytes() == b"old"
     assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("link", [False, True])
+def test_pipes_and_devices_are_not_replaced(tmp_path: Path, link: bool) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    named = tmp_path / "r.parquet" if link else pipe
+    if link:
+        named.symlink_to(pipe)
+    with pytest.raises(TableError, match="a pipe or a device") as caught, replacing(named) as file:
+        file.write(b"x")
+    assert "A result is a file" in caught.value.hint
+    assert pipe.is_fifo()
+    assert {path.name for path in tmp_path.iterdir()} == {"pipe", *(["r.parquet"] if link else [])}
+    with pytest.raises(TableError, match="a pipe or a device"):
+        write_whole(Path(os.devnull), b"x")
+    assert Path(os.devnull).is_char_device()
+
+
+@pytest.mark.skipif(not Path("/proc/self").is_dir(), reason="needs /proc")
+def test_a_file_system_without_new_files_is_named() -> None:
+    with (
+        pytest.raises(TableError, match=r"x\.parquet: cannot be written") as caught,
+        replacing(Path("/proc/x.parquet")),
+    ):
+        pass
+    assert "takes no new files" in caught.value.hint
+
+
+def test_circle_of_links(tmp_path: Path) -> None:
+    (tmp_path / "a").symlink_to(tmp_path / "b")
+    (tmp_path / "b").symlink_to(tmp_path / "a")
+    with pytest.raises(TableError, match="cannot be written") as caught, replacing(tmp_path / "a" / "r.parquet"):
+        pass
+    assert "circle" in caught.value.hint
+
+
+@pytest.mark.parametrize("name", ["EIO", "ENOENT", "EINVAL", "ELOOP", "ESTALE", "EBUSY", "ETXTBSY", "EMFILE", "ENOMEM"])
+def test_each_refusal_has_a_remedy(tmp_path: Path, name: str) -> None:
+    number = getattr(errno, name)
+    with pytest.raises(TableError, match=re.escape(os.strerror(number))) as caught, reported(tmp_path):
+        raise OSError(number, os.strerror(number))
+    assert caught.value.hint.endswith(".")

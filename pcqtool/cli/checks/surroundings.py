@@ -13,12 +13,13 @@ from typing import Any
 from pcqtool.cli import config
 from pcqtool.cli.checks.finding import Finding, ok, warning
 from pcqtool.errors import SettingsError
+from pcqtool.tables.paths import at_home
 
 LITTLE_SPACE_GIB = 1.0
 
 
 def _no_folder(value: str) -> str:
-    return "" if Path(value).expanduser().is_dir() else "is not a directory"
+    return "" if at_home(value).is_dir() else "is not a directory"
 
 
 def _no_folders(value: str) -> str:
@@ -27,11 +28,11 @@ def _no_folders(value: str) -> str:
 
 
 def _no_file(value: str) -> str:
-    return "" if Path(value).expanduser().is_file() else "is not a file"
+    return "" if at_home(value).is_file() else "is not a file"
 
 
 def _no_model(value: str) -> str:
-    path = Path(value).expanduser()
+    path = at_home(value)
     looks_like_path = path.is_absolute() or value.startswith(".")
     return "is not a directory" if looks_like_path and not path.is_dir() else ""
 

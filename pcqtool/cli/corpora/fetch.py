@@ -54,7 +54,7 @@ def fetch(
         {
             "corpus": name,
             "root": place,
-            "files": "\n".join(f"{each.url}, {each.size_bytes / MB:,.1f} MB" for each in done),
+            "files": [f"{each.url}, {each.size_bytes / MB:,.1f} MB" for each in done],
             "licence": corpus.licence,
             "citation": corpus.citation,
             "next": f"pcqtool corpora validate {name}{at}",

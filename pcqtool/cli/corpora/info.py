@@ -38,7 +38,7 @@ def info(
     except CorpusError as error:
         if root is not None:
             raise
-        console.info(f"{error.what}\n{error.hint}")
+        console.explain(error.what, error.hint)
         place = None
     published = release.expected(corpus)
     member = open_member(Source(name, name, place), renaming) if place is not None else None
@@ -84,7 +84,7 @@ def _show(about: Mapping[str, Any], counts: Mapping[str, Any], published: Expect
     fields = {
         **about,
         "labels": ", ".join(labels) if labels else "those that its table names",
-        "downloads": "\n".join(about["downloads"]),
+        "downloads": about["downloads"],
     }
     numbers = {key: number or None for key, number in counts.items() if key.startswith("n_")}
     hours = {"hours": f"{counts['hours']:.2f}"} if counts else {}

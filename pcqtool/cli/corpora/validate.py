@@ -65,7 +65,7 @@ def validate(
                 "utterances": f"{len(found.utterances)}{of}",
                 "hours": f"{found.hours:.2f}",
                 "faults": faults or "none",
-                "notes": "\n".join(found.notes),
+                "notes": found.notes,
             }
         )
         if found.utterances:
