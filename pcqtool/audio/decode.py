@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import stat
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -13,9 +11,13 @@ import numpy as np
 import numpy.typing as npt
 import soundfile
 
+from pcqtool.audio.access import check_length, open_file, reading
 from pcqtool.audio.discover import shown
-from pcqtool.audio.ffmpeg import FFmpegDecoder, holds_several_ogg_streams, looks_like_mpeg
+from pcqtool.audio.ffmpeg import FFmpegDecoder
+from pcqtool.audio.mpeg import looks_like_mpeg
+from pcqtool.audio.ogg import holds_several_ogg_streams
 from pcqtool.audio.sndfile import SndfileDecoder
+from pcqtool.audio.view import size_of
 from pcqtool.errors import AudioError
 
 BLOCK_S = 10.0
@@ -36,7 +38,7 @@ class Decoder(Protocol):
     note: str | None
 
     def blocks(self, n_frames: int) -> Iterator[npt.NDArray[np.float32]]:
-        """Decode onwards: ``(n, channels)`` each, ``n`` about ``n_frames``."""
+        """Decode onwards: ``(n, channels)`` each, ``n`` about ``n_frames``; an ``OSError`` if the disk fails."""
 
     def seek(self, frame: int) -> bool:
         """Go to a frame, exactly or not at all."""
@@ -57,7 +59,7 @@ class Recording:
         shortfall: after the blocks have run out: why fewer samples came than the header claims; None if all came.
     """
 
-    def __init__(self, path: Path, decoder: Decoder) -> None:
+    def __init__(self, path: Path, decoder: Decoder, file: BinaryIO, n_bytes: int) -> None:
         self.path = path
         self.sample_rate = decoder.sample_rate
         self.n_channels = decoder.n_channels
@@ -66,6 +68,8 @@ class Recording:
         self.note = decoder.note
         self.shortfall: str | None = None
         self._decoder = decoder
+        self._file = file
+        self._n_bytes = n_bytes
         self._exit = ExitStack()
 
     def __enter__(self) -> Self:
@@ -95,17 +99,20 @@ class Recording:
 
         Raises:
             AudioError: the very first block cannot be decoded, or holds such a sample.
+            AccessError: the disk does not let the file be read to its end, or it became shorter meanwhile.
         """
         n_block = max(1, min(round(block_s * self.sample_rate), BLOCK_VALUES // self.n_channels))
         fault = None
-        for block in self._decoder.blocks(n_block):
-            finite = np.isfinite(block)
-            if not finite.all():
-                first = self.n_frames + int(finite.all(axis=1).argmin())
-                fault = f"a sample at {first / self.sample_rate:.2f} s is NaN or infinite"
-                break
-            self.n_frames += len(block)
-            yield block
+        with reading(self.path):
+            for block in self._decoder.blocks(n_block):
+                finite = np.isfinite(block)
+                if not finite.all():
+                    first = self.n_frames + int(finite.all(axis=1).argmin())
+                    fault = f"a sample at {first / self.sample_rate:.2f} s is NaN or infinite"
+                    break
+                self.n_frames += len(block)
+                yield block
+        check_length(self._file, self.path, self._n_bytes)
         fault = fault or self._decoder.fault
         if fault and not self.n_frames:
             raise AudioError(
@@ -123,19 +130,26 @@ class Recording:
         return "; ".join(reasons) or None
 
 
-def open_recording(path: str | Path) -> Recording:
+def open_recording(path: str | Path, thorough: bool = True) -> Recording:
     """Open a recording of any format, by its content and not by its name.
 
     A file that holds no samples is a recording without blocks, not an error.
 
+    Args:
+        path: of the file.
+        thorough: whether to look through the file for what the header does not tell, as is needed before its blocks
+            are read: which of several tracks holds sound, and whether recordings were joined.
+
     Raises:
-        AudioError: missing, unreadable, a directory, of 0 bytes, not audio, without an audio stream, or of an absurd
-            sample rate.
+        AudioError: a directory, of 0 bytes, not audio, without an audio stream, or of an absurd sample rate.
+        AccessError: missing, or the disk does not let it be read.
     """
     path = Path(path)
     with ExitStack() as stack:
-        file = stack.enter_context(_open_file(path))
-        decoder = _decoder(file, path)
+        file = stack.enter_context(open_file(path))
+        with reading(path):
+            n_bytes = size_of(file)
+            decoder = _decoder(file, path, thorough)
         stack.callback(decoder.close)
         if decoder.sample_rate not in RATES:
             raise AudioError(
@@ -144,35 +158,14 @@ def open_recording(path: str | Path) -> Recording:
             )
         if decoder.n_channels < 1:
             raise AudioError(f"{shown(path)}: has no channels", "The header may be damaged.")
-        recording = Recording(path, decoder)
+        recording = Recording(path, decoder, file, n_bytes)
         recording._exit = stack.pop_all()
     return recording
 
 
-def _open_file(path: Path) -> BinaryIO:
-    try:
-        found = os.stat(path)  # noqa: PTH116
-        if not stat.S_ISREG(found.st_mode):  # opening a pipe would wait for ever
-            what = "a directory" if stat.S_ISDIR(found.st_mode) else "no regular file"
-            raise AudioError(f"{shown(path)}: is {what}", "Give a recording.")
-        if not found.st_size:
-            raise AudioError(f"{shown(path)}: is empty (0 bytes)", "The recording or the copy of it failed.")
-        return path.open("rb", buffering=0)  # the decoders share its position
-    except FileNotFoundError as error:
-        raise AudioError(f"{shown(path)}: does not exist", "It may have been moved since it was listed.") from error
-    except PermissionError as error:
-        raise AudioError(
-            f"{shown(path)}: may not be read", "Check the permissions of the file and its folders."
-        ) from error
-    except OSError as error:
-        raise AudioError(
-            f"{shown(path)}: cannot be opened ({error.strerror})", "Check the disk or the share."
-        ) from error
-
-
-def _decoder(file: BinaryIO, path: Path) -> Decoder:
+def _decoder(file: BinaryIO, path: Path, thorough: bool) -> Decoder:
     if looks_like_mpeg(file) or holds_several_ogg_streams(file):
-        return FFmpegDecoder(file, shown(path))
+        return FFmpegDecoder(file, shown(path), thorough)
     try:
         decoder = SndfileDecoder(file)
     except soundfile.SoundFileError:
@@ -182,4 +175,4 @@ def _decoder(file: BinaryIO, path: Path) -> Decoder:
             return decoder
         decoder.close()
     file.seek(0)
-    return FFmpegDecoder(file, shown(path))
+    return FFmpegDecoder(file, shown(path), thorough)
