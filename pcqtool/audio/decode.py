@@ -4,47 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
-from typing import BinaryIO, Protocol, Self
+from typing import BinaryIO, Self
 
 import numpy as np
 import numpy.typing as npt
 import soundfile
 
 from pcqtool.audio.access import check_length, open_file, reading
+from pcqtool.audio.decoder import Decoder
 from pcqtool.audio.discover import shown
 from pcqtool.audio.ffmpeg import FFmpegDecoder
-from pcqtool.audio.mpeg import looks_like_mpeg
-from pcqtool.audio.ogg import holds_several_ogg_streams
+from pcqtool.audio.joined import JoinedDecoder
+from pcqtool.audio.mpeg import looks_like_mpeg, tagged_start
+from pcqtool.audio.ogg import Link, is_ogg, links
 from pcqtool.audio.sndfile import SndfileDecoder
-from pcqtool.audio.view import size_of
+from pcqtool.audio.view import part_of, size_of
 from pcqtool.errors import AudioError
 
 BLOCK_S = 10.0
 BLOCK_VALUES = 1 << 22  # samples of all channels together: 16 MiB a block, whatever the rate and channel count
 RATES = range(1_000, 768_001)  # Hz
 TOLERANCE_S = 0.1  # a codec's delay and padding, that headers count or do not count
-
-
-class Decoder(Protocol):
-    """What reads one kind of file; ``fault`` says what went wrong on the way."""
-
-    format: str
-    sample_rate: int
-    n_channels: int
-    claimed_s: float | None
-    claim_holds: bool
-    fault: str | None
-    note: str | None
-
-    def blocks(self, n_frames: int) -> Iterator[npt.NDArray[np.float32]]:
-        """Decode onwards: ``(n, channels)`` each, ``n`` about ``n_frames``; an ``OSError`` if the disk fails."""
-
-    def seek(self, frame: int) -> bool:
-        """Go to a frame, exactly or not at all."""
-
-    def close(self) -> None:
-        """Let go of the decoder; the file stays open."""
 
 
 class Recording:
@@ -164,15 +146,33 @@ def open_recording(path: str | Path, thorough: bool = True) -> Recording:
 
 
 def _decoder(file: BinaryIO, path: Path, thorough: bool) -> Decoder:
-    if looks_like_mpeg(file) or holds_several_ogg_streams(file):
+    if start := tagged_start(file):
+        file = part_of(file, start, size_of(file))
+    if looks_like_mpeg(file):
         return FFmpegDecoder(file, shown(path), thorough)
+    if thorough and is_ogg(file):
+        found = links(file)
+        if len(found) == 1:
+            return _ogg(file, path, found[0])
+        return JoinedDecoder([partial(_ogg, part_of(file, link.start, link.end), path, link) for link in found])
+    return _sndfile(file, path, thorough)
+
+
+def _ogg(file: BinaryIO, path: Path, link: Link) -> Decoder:
+    return _ffmpeg(file, path, True) if link.n_streams > 1 else _sndfile(file, path, True)
+
+
+def _sndfile(file: BinaryIO, path: Path, thorough: bool) -> Decoder:
     try:
         decoder = SndfileDecoder(file)
     except soundfile.SoundFileError:
-        pass
-    else:
-        if not decoder.sizeless:  # FFmpeg reads a WAV whose writer left its size at zero
-            return decoder
+        return _ffmpeg(file, path, thorough)
+    if decoder.sizeless:  # FFmpeg reads a WAV whose writer left its size at zero
         decoder.close()
+        return _ffmpeg(file, path, thorough)
+    return decoder
+
+
+def _ffmpeg(file: BinaryIO, path: Path, thorough: bool) -> Decoder:
     file.seek(0)
     return FFmpegDecoder(file, shown(path), thorough)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
-from typing import BinaryIO, NamedTuple
+from typing import BinaryIO, NamedTuple, cast
 
 
 class Stretch(NamedTuple):
@@ -67,6 +67,11 @@ class View(io.RawIOBase):
             return part[first : first + n_bytes]
         self._file.seek(part.start + first)
         return self._file.read(n_bytes)
+
+
+def part_of(file: BinaryIO, start: int, end: int) -> BinaryIO:
+    """Return a stretch of a file as a file."""
+    return cast(BinaryIO, View(file, [Stretch(start, end)]))
 
 
 def size_of(file: BinaryIO) -> int:

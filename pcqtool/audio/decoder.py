@@ -1,0 +1,30 @@
+"""What every decoder of recordings is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+
+class Decoder(Protocol):
+    """What reads one kind of file; ``fault`` says what went wrong on the way."""
+
+    format: str
+    sample_rate: int
+    n_channels: int
+    claimed_s: float | None
+    claim_holds: bool
+    fault: str | None
+    note: str | None
+
+    def blocks(self, n_frames: int) -> Iterator[npt.NDArray[np.float32]]:
+        """Decode onwards: ``(n, channels)`` each, ``n`` about ``n_frames``; an ``OSError`` if the disk fails."""
+
+    def seek(self, frame: int) -> bool:
+        """Go to a frame, exactly or not at all."""
+
+    def close(self) -> None:
+        """Let go of the decoder; the file stays open."""
