@@ -20,6 +20,7 @@ from pcqtool.audio.joined import JoinedDecoder
 from pcqtool.audio.mpeg import looks_like_mpeg, tagged_start
 from pcqtool.audio.ogg import Link, is_ogg, links
 from pcqtool.audio.sndfile import SndfileDecoder
+from pcqtool.audio.uncounted import find, joined_ends
 from pcqtool.audio.view import part_of, size_of
 from pcqtool.errors import AudioError
 
@@ -155,7 +156,20 @@ def _decoder(file: BinaryIO, path: Path, thorough: bool) -> Decoder:
         if len(found) == 1:
             return _ogg(file, path, found[0])
         return JoinedDecoder([partial(_ogg, part_of(file, link.start, link.end), path, link) for link in found])
-    return _sndfile(file, path, thorough)
+    if ends := joined_ends(file):
+        starts = [0, *ends[:-1]]
+        parts = [part_of(file, start, end) for start, end in zip(starts, ends, strict=True)]
+        return JoinedDecoder([partial(_counted, part, path, thorough) for part in parts])
+    return _counted(file, path, thorough)
+
+
+def _counted(file: BinaryIO, path: Path, thorough: bool) -> Decoder:
+    """A recording of which all is read, whatever its header counts."""
+    whole = find(file)
+    decoder = _sndfile(whole.file if whole else file, path, thorough)
+    if whole:
+        decoder.note, decoder.fault = whole.note, whole.fault or decoder.fault
+    return decoder
 
 
 def _ogg(file: BinaryIO, path: Path, link: Link) -> Decoder:
