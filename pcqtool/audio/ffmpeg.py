@@ -115,12 +115,13 @@ class FFmpegDecoder:
         """Return the time at which the sound ends by the header, or what FFmpeg guesses."""
         stream = self._stream
         zero_s = self._timeline.zero_s if self._timeline else 0.0
-        if stream.duration is not None and stream.time_base is not None:
+        if self.format.startswith("matroska"):  # without a tag the length of a picture would count
+            if found := _CLOCK.fullmatch(stream.metadata.get("DURATION", "")):  # 00:00:05.008000000
+                hours, minutes, seconds = found.groups()
+                return int(hours) * 3600 + int(minutes) * 60 + float(seconds) - zero_s
+        elif stream.duration is not None and stream.time_base is not None:
             late_s = float((stream.start_time or 0) * stream.time_base) - zero_s if self._timeline else 0.0
             return max(0.0, late_s) + float(stream.duration * stream.time_base)
-        if found := _CLOCK.fullmatch(stream.metadata.get("DURATION", "")):  # Matroska: 00:00:05.008000000
-            hours, minutes, seconds = found.groups()
-            return int(hours) * 3600 + int(minutes) * 60 + float(seconds) - zero_s
         self.claim_holds = False  # the container's length may be that of a video
         return float(self._container.duration / 1e6) if self._container.duration else None
 
