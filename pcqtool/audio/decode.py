@@ -173,7 +173,10 @@ def _counted(file: BinaryIO, path: Path, thorough: bool) -> Decoder:
 
 
 def _ogg(file: BinaryIO, path: Path, link: Link) -> Decoder:
-    return _ffmpeg(file, path, True) if link.n_streams > 1 else _sndfile(file, path, True)
+    """A link of an Ogg file; libsndfile knows neither pictures nor gaps."""
+    decoder = _ffmpeg(file, path, True) if link.n_streams > 1 or link.gap else _sndfile(file, path, True)
+    decoder.fault = link.fault or decoder.fault
+    return decoder
 
 
 def _sndfile(file: BinaryIO, path: Path, thorough: bool) -> Decoder:

@@ -17,7 +17,7 @@ import numpy.typing as npt
 from pcqtool.audio.container import HINT, Decoded, Frames, open_container, samples
 from pcqtool.audio.mpeg import states_length
 from pcqtool.audio.soundtracks import choose, is_silence
-from pcqtool.audio.timeline import Timeline
+from pcqtool.audio.timeline import LONGEST_S, Timeline
 from pcqtool.errors import AudioError
 
 # Containers whose header states the length of the sound; elsewhere FFmpeg guesses it from the bit rate.
@@ -25,7 +25,7 @@ _LENGTH_IN_HEADER = ("mov", "matroska")
 # Containers whose packets say when they are to be heard; elsewhere FFmpeg counts what it finds.
 _TIMED = ("mov", "matroska", "mpeg", "flv", "asf", "ogg")
 _CLOCK = re.compile(r"(\d+):(\d+):(\d+(?:\.\d+)?)")
-UNSTATED_S = 3600.0  # how far a recording's timestamps may reach whose container states no length
+_LONGEST_DELAY_S = 0.5
 _PIECE = 4096  # samples of silence at a time: about what a frame of sound has
 _HEAD = 1 << 16  # bytes at the beginning in which an MP4 says that it is fragmented
 
@@ -94,6 +94,7 @@ class FFmpegDecoder:
         self.n_channels: int = frame.layout.nb_channels if frame else context.channels or 0
         self.format: str = self._container.format.name
         self.claim_holds = self._states_length if self.format == "mp3" else self.format.startswith(_LENGTH_IN_HEADER)
+        self._zero_s = 0.0  # the timestamp that a player calls 0
         self._timeline = self._make_timeline()
         self.claimed_s = self._claimed_s()
         self.fault: str | None = None
@@ -108,19 +109,29 @@ class FFmpegDecoder:
             from_zero = not self._fragmented
         else:  # a broadcast that was taken down from some time on states no length
             from_zero = self.format.startswith("matroska") and length_s is not None and start_s < length_s
-        end_s = start_s + (UNSTATED_S if length_s is None else length_s)
-        return Timeline(self.sample_rate, 0.0 if from_zero else start_s, end_s)
+        from_zero = from_zero and start_s < LONGEST_S
+        # others' lengths are taken from the timestamps themselves
+        stated = length_s is not None and self.format.startswith((*_LENGTH_IN_HEADER, "asf"))
+        end_s = start_s + (length_s or 0.0) if stated else None
+        self._zero_s = 0.0 if from_zero else start_s
+        return Timeline(self.sample_rate, self._zero_s + self._delay_s(), end_s)
+
+    def _delay_s(self) -> float:
+        """Return how much later than its first packet a decoder gives sound: it needs some before it can begin."""
+        if self._first is None or self._first.refused_s or self._stream.start_time is None:
+            return 0.0
+        delay_s = (_time_s(self._first.frame) or 0.0) - float(self._stream.start_time * self._stream.time_base)
+        return delay_s if 0 < delay_s < _LONGEST_DELAY_S else 0.0
 
     def _claimed_s(self) -> float | None:
         """Return the time at which the sound ends by the header, or what FFmpeg guesses."""
         stream = self._stream
-        zero_s = self._timeline.zero_s if self._timeline else 0.0
         if self.format.startswith("matroska"):  # without a tag the length of a picture would count
             if found := _CLOCK.fullmatch(stream.metadata.get("DURATION", "")):  # 00:00:05.008000000
                 hours, minutes, seconds = found.groups()
-                return int(hours) * 3600 + int(minutes) * 60 + float(seconds) - zero_s
+                return int(hours) * 3600 + int(minutes) * 60 + float(seconds) - self._zero_s
         elif stream.duration is not None and stream.time_base is not None:
-            late_s = float((stream.start_time or 0) * stream.time_base) - zero_s if self._timeline else 0.0
+            late_s = float((stream.start_time or 0) * stream.time_base) - self._zero_s if self._timeline else 0.0
             return max(0.0, late_s) + float(stream.duration * stream.time_base)
         self.claim_holds = False  # the container's length may be that of a video
         return float(self._container.duration / 1e6) if self._container.duration else None
@@ -156,7 +167,7 @@ class FFmpegDecoder:
             yield samples(frame)
             if self._timeline:
                 self._timeline.n_placed += frame.samples
-        self.fault = changed or self._frames.fault or (self._timeline.fault if self._timeline else None)
+        self.fault = changed or self._frames.fault or (self._timeline.fault if self._timeline else None) or self.fault
 
     def _gap(self, decoded: Decoded, following: Decoded | None) -> int:
         """Return how many samples of silence go before a frame."""

@@ -107,12 +107,7 @@ def test_zeros_are_no_recording(tmp_path: Path, name: str) -> None:
         list(read(tmp_path / name, Reading(vad=False)))
 
 
-@pytest.mark.parametrize(("container", "codec"), [("mp4", "aac"), ("matroska", "flac"), ("mp3", "libmp3lame")])
-def test_a_stream_without_samples(mux: Make, container: str, codec: str) -> None:
-    path = mux("a", container, (codec, 48000), video_s=1 if container != "mp3" else 0)
-    try:
-        wave, _, shortfall = heard(path)
-    except AudioError as error:
-        assert str(path) in error.what
-    else:
-        assert (len(wave), shortfall) == (0, None)
+@pytest.mark.parametrize(("container", "codec", "video_s"), [("matroska", "flac", 1), ("mp3", "libmp3lame", 0)])
+def test_a_stream_without_samples(mux: Make, container: str, codec: str, video_s: float) -> None:
+    wave, _, shortfall = heard(mux("a", container, (codec, 48000), video_s=video_s))
+    assert (len(wave), shortfall) == (0, None)

@@ -134,6 +134,40 @@ def test_a_cut_link_is_told(tmp_path: Path, recordings: Callable[[str], list[byt
     assert shortfall.startswith("part 2 of 2: its last Ogg page is cut")
 
 
+@pytest.mark.parametrize("codec", ["libopus", "flac"])
+def test_a_gap_in_an_ogg_file(mux: Make, tone: Tone, codec: str) -> None:
+    wave, shortfall, note = heard(
+        mux("a", "ogg", (codec, 48000, (0, tone(3, 48000)), (8, tone(2, 48000))), options={"page_duration": "200000"})
+    )
+    assert (shortfall, note) == (None, None)
+    assert len(wave) / 48000 == pytest.approx(10, abs=0.1)
+    assert np.abs(wave[round(8.3 * 48000) :]).max() > 0.3
+    assert not wave[round(3.3 * 48000) : round(7.7 * 48000)].any()
+
+
+@pytest.mark.parametrize("codec", ["OPUS", "VORBIS"])
+def test_lost_pages_are_told_and_leave_their_time(write: Make, tone: Tone, codec: str) -> None:
+    path = write("a", tone(20, 48000), 48000, "OGG", codec)
+    whole, _, _ = heard(path)
+    kept = pages(path.read_bytes())
+    n = len(kept)
+    assert n > 8
+    path.write_bytes(b"".join(kept[: n // 2] + kept[n // 2 + 3 :]))
+    wave, shortfall, _ = heard(path)
+    assert len(wave) == pytest.approx(len(whole), abs=0.1 * 48000)
+    assert shortfall is not None
+    assert "3 Ogg page(s) are missing" in shortfall
+
+
+def test_a_broadcast_that_was_joined_late(write: Make, tone: Tone) -> None:
+    path = write("a", tone(20, 48000), 48000, "OGG", "OPUS")
+    kept = pages(path.read_bytes())
+    path.write_bytes(b"".join(kept[:2] + kept[8:]))
+    wave, shortfall, _ = heard(path)
+    assert shortfall is None
+    assert 5 < len(wave) / 48000 < 19
+
+
 def test_probe_reads_the_beginning_alone(
     tmp_path: Path, recordings: Callable[[str], list[bytes]], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pcqtool.audio import decode, ffmpeg
+from pcqtool.audio import decode
 from pcqtool.audio.decode import open_recording
 from pcqtool.audio.timeline import JITTER_S, Timeline
 from pcqtool.audio.tracks import Reading, probe, read
@@ -219,8 +219,19 @@ def test_a_refused_packet_leaves_an_exact_gap() -> None:
     assert timeline.gap(1.02, exact=True) == 160
 
 
-def test_no_length_stated_bounds_what_is_believed() -> None:
-    timeline = Timeline(8000, 0.0, ffmpeg.UNSTATED_S)
-    assert timeline.gap(1800.0) == 1800 * 8000
+def test_what_is_believed_where_no_length_is_stated() -> None:
+    timeline = Timeline(8000, 0.0, None, n_placed=8000 * 7200)
+    assert timeline.gap(7200.0 + 1800) == 1800 * 8000
     assert timeline.gap(90_000.0) == 0
     assert timeline.fault is not None
+    assert timeline.gap(90_000.0 + 5) == 5 * 8000
+
+
+def test_a_broadcast_that_goes_on_with_other_times(mux: Make, tone: Callable[..., np.ndarray]) -> None:
+    one = mux("a", "mpegts", ("mp2", 48000, (10, tone(3, 48000))))
+    other = mux("b", "mpegts", ("mp2", 48000, (50_000, tone(2, 48000))))
+    one.write_bytes(one.read_bytes() + other.read_bytes())
+    wave, rate, shortfall = heard(one)
+    assert len(wave) / rate == pytest.approx(5, abs=0.15)
+    assert shortfall is not None
+    assert "timestamps jump 499" in shortfall
