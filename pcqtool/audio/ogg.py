@@ -156,8 +156,9 @@ def _pages(file: BinaryIO) -> Iterator[Page]:
             _, flags, granule, _, number, _, n_segments = _HEADER.unpack_from(content, at)
             table = at + _HEADER.size
             body = table + n_segments
-            head = content[body : body + 64]
-            yield Page(offset + at, bool(flags & _BEGINS), granule, number, content[table:body], head)
+            if 0 <= flags < 8:  # else it is sound that looks like a page
+                head = content[body : body + 64]
+                yield Page(offset + at, bool(flags & _BEGINS), granule, number, content[table:body], head)
             at = content.find(_CAPTURE, at + 1)
         if not chunk:
             return

@@ -107,7 +107,6 @@ def test_zeros_are_no_recording(tmp_path: Path, name: str) -> None:
         list(read(tmp_path / name, Reading(vad=False)))
 
 
-@pytest.mark.parametrize(("container", "codec", "video_s"), [("matroska", "flac", 1), ("mp3", "libmp3lame", 0)])
-def test_a_stream_without_samples(mux: Make, container: str, codec: str, video_s: float) -> None:
-    wave, _, shortfall = heard(mux("a", container, (codec, 48000), video_s=video_s))
+def test_a_stream_without_samples(mux: Make) -> None:
+    wave, _, shortfall = heard(mux("a", "matroska", ("flac", 48000), video_s=1))
     assert (len(wave), shortfall) == (0, None)
