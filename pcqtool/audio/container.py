@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterator
 from pathlib import PurePath
 from typing import Any, BinaryIO, NamedTuple
@@ -39,9 +40,30 @@ def open_container(file: BinaryIO, name: str) -> Any:
 
     file.seek(0)
     try:
-        return av.open(file, format=_HEADERLESS.get(PurePath(name).suffix), options=_OPTIONS)
+        return av.open(_Source(file), format=_HEADERLESS.get(PurePath(name).suffix), options=_OPTIONS)
     except (av.error.FFmpegError, ValueError) as error:
         raise AudioError(f"{name}: not a recording that can be decoded ({_reason(error)})", HINT) from error
+
+
+class _Source:
+    """A file for FFmpeg, which seeks to where no file is when a header is damaged: that is no fault of the disk's.
+
+    A read goes to the file itself, so that no signal can be lost between here and there.
+    """
+
+    def __init__(self, file: BinaryIO) -> None:
+        self.read = file.read
+        self.tell = file.tell
+        self._seek = file.seek
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        """Go to a position and return it; a negative error number if there is none."""
+        try:
+            return self._seek(offset, whence)
+        except OSError as error:
+            if error.errno != errno.EINVAL:
+                raise
+            return -errno.EINVAL
 
 
 class Decoded(NamedTuple):
@@ -82,6 +104,8 @@ class Frames:
             except self._error as error:
                 self.fault = f"the file cannot be read on: {_reason(error)}"
                 return
+            except IndexError:  # PyAV stumbles over streams that begin late when it comes to the end
+                packet = None
             if packet is None:
                 return
             if self._reserved and packet.size and bytes(packet)[0] >> 3 & 15 in self._reserved:

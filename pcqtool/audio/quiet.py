@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from typing import BinaryIO
 
 
@@ -27,7 +28,8 @@ class QuietFile:
         try:
             return self._file.seek(offset, whence)
         except OSError as error:
-            self.error = self.error or error
+            if error.errno != errno.EINVAL:  # a header that is damaged sends it to where no file is
+                self.error = self.error or error
             return -1
 
     def readinto(self, buffer: memoryview) -> int:

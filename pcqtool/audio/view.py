@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import io
+import os
 from collections.abc import Sequence
 from typing import BinaryIO, NamedTuple, cast
 
@@ -45,10 +47,12 @@ class View(io.RawIOBase):
         return self._at
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        """Go to a position, and return it."""
-        origin = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._size}[whence]
-        self._at = max(0, origin + offset)
-        return self._at
+        """Go to a position, and return it; an ``OSError`` if it is before the beginning."""
+        position = offset + {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._size}[whence]
+        if position < 0:
+            raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+        self._at = position
+        return position
 
     def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
         """Read on into ``buffer``, to the end of the part at most; return the number of bytes, 0 at the end."""

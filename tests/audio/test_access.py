@@ -13,8 +13,11 @@ import numpy as np
 import pytest
 
 from pcqtool.audio import decode
+from pcqtool.audio.container import _Source
 from pcqtool.audio.decode import open_recording
+from pcqtool.audio.quiet import QuietFile
 from pcqtool.audio.tracks import read
+from pcqtool.audio.view import part_of
 from pcqtool.errors import AccessError, AudioError
 
 Make = Callable[..., Path]
@@ -171,3 +174,28 @@ def test_a_file_that_becomes_shorter_while_it_is_read(sound: Sound, write: Make,
         os.truncate(path, path.stat().st_size // 2)
         with pytest.raises(AccessError, match="became shorter while it was read"):
             list(blocks)
+
+
+def test_a_header_that_points_before_the_file_is_the_recordings_fault() -> None:
+    content = b"#" * 100
+    assert QuietFile(io.BytesIO(content)).seek(50) == 50
+    with pytest.raises(OSError, match="Invalid argument"):
+        part_of(io.BytesIO(content), 10, 90).seek(-1)
+    for number, error in ((errno.EINVAL, None), (errno.EIO, OSError)):
+        quiet = QuietFile(BadSeek(number))
+        assert quiet.seek(-1) == -1
+        assert isinstance(quiet.error, error or type(None))
+    assert _Source(BadSeek(errno.EINVAL)).seek(-1) < 0
+    with pytest.raises(OSError, match="Input/output error"):
+        _Source(BadSeek(errno.EIO)).seek(-1)
+
+
+class BadSeek(io.BytesIO):
+    """A file in which no other place is to be found."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__()
+        self._number = number
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        raise OSError(self._number, os.strerror(self._number))
