@@ -52,6 +52,7 @@ class _Source:
     """
 
     def __init__(self, file: BinaryIO) -> None:
+        self.name = getattr(file, "name", "")  # by whose ending FFmpeg knows sound without a header
         self.read = file.read
         self.tell = file.tell
         self._seek = file.seek
