@@ -13,9 +13,10 @@ import numpy.typing as npt
 import soundfile
 
 from pcqtool.audio.access import check_length, open_file, reading
-from pcqtool.audio.decoder import Decoder
+from pcqtool.audio.decoder import Decoder, find_shortfall
 from pcqtool.audio.discover import shown
 from pcqtool.audio.ffmpeg import FFmpegDecoder
+from pcqtool.audio.flac import FlacDecoder, is_flac
 from pcqtool.audio.joined import JoinedDecoder
 from pcqtool.audio.mpeg import looks_like_mpeg, tagged_start
 from pcqtool.audio.ogg import Link, is_ogg, links
@@ -27,7 +28,6 @@ from pcqtool.errors import AudioError
 BLOCK_S = 10.0
 BLOCK_VALUES = 1 << 22  # samples of all channels together: 16 MiB a block, whatever the rate and channel count
 RATES = range(1_000, 768_001)  # Hz
-TOLERANCE_S = 0.1  # a codec's delay and padding, that headers count or do not count
 
 
 class Recording:
@@ -102,15 +102,8 @@ class Recording:
                 f"{shown(self.path)}: its beginning cannot be decoded ({fault})",
                 "The file is damaged; copy or export it again.",
             )
-        self.shortfall = self._find_shortfall(fault)
-
-    def _find_shortfall(self, fault: str | None) -> str | None:
-        held_s = self.n_frames / self.sample_rate
-        reasons = [fault] if fault else []
-        claimed_s = self.claimed_s if self._decoder.claim_holds else None
-        if claimed_s is not None and held_s < claimed_s - TOLERANCE_S:
-            reasons.append(f"the header claims {claimed_s:.2f} s, {held_s:.2f} s could be read")
-        return "; ".join(reasons) or None
+        reasons = (fault, find_shortfall(self._decoder, self.n_frames))
+        self.shortfall = "; ".join(reason for reason in reasons if reason) or None
 
 
 def open_recording(path: str | Path, thorough: bool = True) -> Recording:
@@ -181,7 +174,7 @@ def _ogg(file: BinaryIO, path: Path, link: Link) -> Decoder:
 
 def _sndfile(file: BinaryIO, path: Path, thorough: bool) -> Decoder:
     try:
-        decoder = SndfileDecoder(file)
+        decoder = FlacDecoder(file) if is_flac(file) else SndfileDecoder(file)
     except soundfile.SoundFileError:
         return _ffmpeg(file, path, thorough)
     if decoder.sizeless:  # FFmpeg reads a WAV whose writer left its size at zero

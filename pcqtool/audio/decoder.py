@@ -8,6 +8,8 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
+TOLERANCE_S = 0.1  # a codec's delay and padding, that headers count or do not count
+
 
 class Decoder(Protocol):
     """What reads one kind of file; ``fault`` says what went wrong on the way."""
@@ -28,3 +30,11 @@ class Decoder(Protocol):
 
     def close(self) -> None:
         """Let go of the decoder; the file stays open."""
+
+
+def find_shortfall(decoder: Decoder, n_frames: int) -> str | None:
+    """Return why ``n_frames`` samples are fewer than the header claims, by much; None if they are not."""
+    held_s = n_frames / decoder.sample_rate
+    if not decoder.claim_holds or decoder.claimed_s is None or held_s >= decoder.claimed_s - TOLERANCE_S:
+        return None
+    return f"the header claims {decoder.claimed_s:.2f} s, {held_s:.2f} s could be read"

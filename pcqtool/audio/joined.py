@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from pcqtool.audio.decoder import Decoder
+from pcqtool.audio.decoder import Decoder, find_shortfall
 from pcqtool.errors import AccessError, AudioError
 
 
@@ -24,6 +24,7 @@ class JoinedDecoder:
 
     def __init__(self, openers: Sequence[Callable[[], Decoder]]) -> None:
         self._faults: list[str] = []
+        self._n_parts = len(openers)
         self._parts = self._open(openers)
         self._current = next(self._parts, None)
         if self._current is None:
@@ -33,23 +34,20 @@ class JoinedDecoder:
         self.n_channels = self._current.n_channels
         self.claimed_s: float | None = None
         self.claim_holds = False
-        self.note: str | None = f"{len(openers)} recordings, joined"
+        self.note: str | None = f"{self._n_parts} recordings, joined"
         self.fault: str | None = None
 
     def _open(self, openers: Sequence[Callable[[], Decoder]]) -> Iterator[Decoder]:
-        for number, opener in enumerate(openers):
-            where = f"part {number + 1} of {len(openers)}"
+        for self._number, opener in enumerate(openers, start=1):
             try:
-                decoder = opener()
+                yield opener()
             except AccessError:
                 raise
             except AudioError as error:
-                self._faults.append(f"{where}: {error.what}")
-                continue
-            yield decoder
-            decoder.close()
-            if decoder.fault:
-                self._faults.append(f"{where}: {decoder.fault}")
+                self._tell(error.what)
+
+    def _tell(self, fault: str) -> None:
+        self._faults.append(f"part {self._number} of {self._n_parts}: {fault}")
 
     def blocks(self, n_frames: int) -> Iterator[npt.NDArray[np.float32]]:
         """Decode onwards, at most about ``n_frames`` at a time: float32 ``(n, channels)``; see ``fault`` afterwards.
@@ -59,9 +57,15 @@ class JoinedDecoder:
         """
         while (part := self._current) is not None:
             if (part.sample_rate, part.n_channels) != (self.sample_rate, self.n_channels):
-                self._faults.append(f"the sound changes to {part.sample_rate} Hz, {part.n_channels} channel(s)")
+                self._tell(f"the sound changes to {part.sample_rate} Hz, {part.n_channels} channel(s)")
                 break
-            yield from part.blocks(n_frames)
+            n_read = 0
+            for block in part.blocks(n_frames):
+                n_read += len(block)
+                yield block
+            part.close()
+            if fault := part.fault or find_shortfall(part, n_read):
+                self._tell(fault)
             self._current = next(self._parts, None)
         self.fault = "; ".join(self._faults) or None
 

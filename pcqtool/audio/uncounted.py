@@ -19,6 +19,7 @@ _GRAMMARS = {
     b"FORM": chunks.AIFF,
     b"caff": chunks.CAF,
 }
+_FORMS = (b"WAVE", b"AIFF", b"AIFC")
 _AU = {b".snd": ">", b"dns.": "<"}
 _LARGEST = (1 << 32) - 1
 _LONGEST_HEADER = 1 << 20
@@ -73,11 +74,16 @@ def _next_recording(file: BinaryIO, at: int, size: int) -> int | None:
     if grammar is None:
         return None
     sound = _up_to_sound(file, grammar, at)[-1:]
-    if sound and sound[0].start <= sound[0].end < size:
-        for chunk in chunks.walk(file, grammar, grammar.behind(sound[0]), size):
-            if chunk.name in _GRAMMARS:
-                return chunk.start - grammar.header_bytes
-    return None
+    if not sound or not sound[0].start <= sound[0].end < size:
+        return None
+    at = grammar.behind(sound[0])
+    for chunk in chunks.walk(file, grammar, at, size):
+        if chunk.name in _GRAMMARS:
+            break
+        at = grammar.behind(chunk)
+    file.seek(at)
+    head = file.read(12)  # the last one's size may be wrong
+    return at if head[:4] in _GRAMMARS and head[8:] in _FORMS else None
 
 
 def _find_in_au(file: BinaryIO, head: bytes, size: int) -> Whole | None:

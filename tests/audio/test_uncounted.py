@@ -227,6 +227,15 @@ def test_joined_recordings(
     np.testing.assert_array_equal(found, np.concatenate([heard(part)[0] for part in parts]))
 
 
+def test_a_joined_recording_that_is_cut_is_told(sound: Sound, write: Make) -> None:
+    path = write("a", sound(3, 8000), 8000)
+    content = path.read_bytes()
+    path.write_bytes(content + content[:-16_000])
+    found, shortfall, _ = heard(path)
+    assert len(found) == 5 * 8000
+    assert shortfall == "part 2 of 2: the header claims 3.00 s, 2.00 s could be read"
+
+
 @settings(max_examples=50, deadline=None)
 @given(st.integers(1024, 60_000), st.integers(2_000, 40_000))
 def test_any_count_gives_all(tmp_path_factory: pytest.TempPathFactory, counted: int, n: int) -> None:
