@@ -76,7 +76,7 @@ class SndfileDecoder:
                 n_got = len(self._sound.read(n_frames, out=block))
             except soundfile.SoundFileError as error:
                 if getattr(error, "code", 0) == _SYSTEM_ERROR:
-                    self._file.read(1)  # says why, unless it passes again
+                    self._file.read(1 << 12)  # says why, unless it passes again
                     raise OSError("a read failed") from error
                 self.fault = f"the decoder stopped: {str(error).removeprefix('Error : ').rstrip('.')}"
                 n_got = max(0, self._sound.tell() - n_read)
