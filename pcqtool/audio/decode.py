@@ -2,47 +2,32 @@
 
 from __future__ import annotations
 
-import os
-import stat
 from collections.abc import Iterator
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
-from typing import BinaryIO, Protocol, Self
+from typing import BinaryIO, Self
 
 import numpy as np
 import numpy.typing as npt
 import soundfile
 
+from pcqtool.audio.access import check_length, open_file, reading
+from pcqtool.audio.decoder import Decoder, find_shortfall
 from pcqtool.audio.discover import shown
-from pcqtool.audio.ffmpeg import FFmpegDecoder, holds_several_ogg_streams, looks_like_mpeg
+from pcqtool.audio.ffmpeg import FFmpegDecoder
+from pcqtool.audio.flac import FlacDecoder, is_flac
+from pcqtool.audio.joined import JoinedDecoder
+from pcqtool.audio.mpeg import looks_like_mpeg, tagged_start
+from pcqtool.audio.ogg import Link, is_ogg, links
 from pcqtool.audio.sndfile import SndfileDecoder
+from pcqtool.audio.uncounted import find, joined_ends
+from pcqtool.audio.view import part_of, size_of
 from pcqtool.errors import AudioError
 
 BLOCK_S = 10.0
 BLOCK_VALUES = 1 << 22  # samples of all channels together: 16 MiB a block, whatever the rate and channel count
 RATES = range(1_000, 768_001)  # Hz
-TOLERANCE_S = 0.1  # a codec's delay and padding, that headers count or do not count
-
-
-class Decoder(Protocol):
-    """What reads one kind of file; ``fault`` says what went wrong on the way."""
-
-    format: str
-    sample_rate: int
-    n_channels: int
-    claimed_s: float | None
-    claim_holds: bool
-    fault: str | None
-    note: str | None
-
-    def blocks(self, n_frames: int) -> Iterator[npt.NDArray[np.float32]]:
-        """Decode onwards: ``(n, channels)`` each, ``n`` about ``n_frames``."""
-
-    def seek(self, frame: int) -> bool:
-        """Go to a frame, exactly or not at all."""
-
-    def close(self) -> None:
-        """Let go of the decoder; the file stays open."""
 
 
 class Recording:
@@ -57,7 +42,7 @@ class Recording:
         shortfall: after the blocks have run out: why fewer samples came than the header claims; None if all came.
     """
 
-    def __init__(self, path: Path, decoder: Decoder) -> None:
+    def __init__(self, path: Path, decoder: Decoder, file: BinaryIO, n_bytes: int) -> None:
         self.path = path
         self.sample_rate = decoder.sample_rate
         self.n_channels = decoder.n_channels
@@ -66,6 +51,8 @@ class Recording:
         self.note = decoder.note
         self.shortfall: str | None = None
         self._decoder = decoder
+        self._file = file
+        self._n_bytes = n_bytes
         self._exit = ExitStack()
 
     def __enter__(self) -> Self:
@@ -95,47 +82,50 @@ class Recording:
 
         Raises:
             AudioError: the very first block cannot be decoded, or holds such a sample.
+            AccessError: the disk does not let the file be read to its end, or it became shorter meanwhile.
         """
         n_block = max(1, min(round(block_s * self.sample_rate), BLOCK_VALUES // self.n_channels))
         fault = None
-        for block in self._decoder.blocks(n_block):
-            finite = np.isfinite(block)
-            if not finite.all():
-                first = self.n_frames + int(finite.all(axis=1).argmin())
-                fault = f"a sample at {first / self.sample_rate:.2f} s is NaN or infinite"
-                break
-            self.n_frames += len(block)
-            yield block
+        with reading(self.path):
+            for block in self._decoder.blocks(n_block):
+                finite = np.isfinite(block)
+                if not finite.all():
+                    first = self.n_frames + int(finite.all(axis=1).argmin())
+                    fault = f"a sample at {first / self.sample_rate:.2f} s is NaN or infinite"
+                    break
+                self.n_frames += len(block)
+                yield block
+        check_length(self._file, self.path, self._n_bytes)
         fault = fault or self._decoder.fault
         if fault and not self.n_frames:
             raise AudioError(
                 f"{shown(self.path)}: its beginning cannot be decoded ({fault})",
                 "The file is damaged; copy or export it again.",
             )
-        self.shortfall = self._find_shortfall(fault)
-
-    def _find_shortfall(self, fault: str | None) -> str | None:
-        held_s = self.n_frames / self.sample_rate
-        reasons = [fault] if fault else []
-        claimed_s = self.claimed_s if self._decoder.claim_holds else None
-        if claimed_s is not None and held_s < claimed_s - TOLERANCE_S:
-            reasons.append(f"the header claims {claimed_s:.2f} s, {held_s:.2f} s could be read")
-        return "; ".join(reasons) or None
+        reasons = (fault, find_shortfall(self._decoder, self.n_frames))
+        self.shortfall = "; ".join(reason for reason in reasons if reason) or None
 
 
-def open_recording(path: str | Path) -> Recording:
+def open_recording(path: str | Path, thorough: bool = True) -> Recording:
     """Open a recording of any format, by its content and not by its name.
 
     A file that holds no samples is a recording without blocks, not an error.
 
+    Args:
+        path: of the file.
+        thorough: whether to look through the file for what the header does not tell, as is needed before its blocks
+            are read: which of several tracks holds sound, and whether recordings were joined.
+
     Raises:
-        AudioError: missing, unreadable, a directory, of 0 bytes, not audio, without an audio stream, or of an absurd
-            sample rate.
+        AudioError: a directory, of 0 bytes, not audio, without an audio stream, or of an absurd sample rate.
+        AccessError: missing, or the disk does not let it be read.
     """
     path = Path(path)
     with ExitStack() as stack:
-        file = stack.enter_context(_open_file(path))
-        decoder = _decoder(file, path)
+        file = stack.enter_context(open_file(path))
+        with reading(path):
+            n_bytes = size_of(file)
+            decoder = _decoder(file, path, thorough)
         stack.callback(decoder.close)
         if decoder.sample_rate not in RATES:
             raise AudioError(
@@ -144,42 +134,55 @@ def open_recording(path: str | Path) -> Recording:
             )
         if decoder.n_channels < 1:
             raise AudioError(f"{shown(path)}: has no channels", "The header may be damaged.")
-        recording = Recording(path, decoder)
+        recording = Recording(path, decoder, file, n_bytes)
         recording._exit = stack.pop_all()
     return recording
 
 
-def _open_file(path: Path) -> BinaryIO:
-    try:
-        found = os.stat(path)  # noqa: PTH116
-        if not stat.S_ISREG(found.st_mode):  # opening a pipe would wait for ever
-            what = "a directory" if stat.S_ISDIR(found.st_mode) else "no regular file"
-            raise AudioError(f"{shown(path)}: is {what}", "Give a recording.")
-        if not found.st_size:
-            raise AudioError(f"{shown(path)}: is empty (0 bytes)", "The recording or the copy of it failed.")
-        return path.open("rb", buffering=0)  # the decoders share its position
-    except FileNotFoundError as error:
-        raise AudioError(f"{shown(path)}: does not exist", "It may have been moved since it was listed.") from error
-    except PermissionError as error:
-        raise AudioError(
-            f"{shown(path)}: may not be read", "Check the permissions of the file and its folders."
-        ) from error
-    except OSError as error:
-        raise AudioError(
-            f"{shown(path)}: cannot be opened ({error.strerror})", "Check the disk or the share."
-        ) from error
+def _decoder(file: BinaryIO, path: Path, thorough: bool) -> Decoder:
+    if start := tagged_start(file):
+        file = part_of(file, start, size_of(file))
+    if looks_like_mpeg(file):
+        return FFmpegDecoder(file, shown(path), thorough)
+    if thorough and is_ogg(file):
+        found = links(file)
+        if len(found) == 1:
+            return _ogg(file, path, found[0])
+        return JoinedDecoder([partial(_ogg, part_of(file, link.start, link.end), path, link) for link in found])
+    if ends := joined_ends(file):
+        starts = [0, *ends[:-1]]
+        parts = [part_of(file, start, end) for start, end in zip(starts, ends, strict=True)]
+        return JoinedDecoder([partial(_counted, part, path, thorough) for part in parts])
+    return _counted(file, path, thorough)
 
 
-def _decoder(file: BinaryIO, path: Path) -> Decoder:
-    if looks_like_mpeg(file) or holds_several_ogg_streams(file):
-        return FFmpegDecoder(file, shown(path))
+def _counted(file: BinaryIO, path: Path, thorough: bool) -> Decoder:
+    """A recording of which all is read, whatever its header counts."""
+    whole = find(file)
+    decoder = _sndfile(whole.file if whole else file, path, thorough)
+    if whole:
+        decoder.note, decoder.fault = whole.note, whole.fault or decoder.fault
+    return decoder
+
+
+def _ogg(file: BinaryIO, path: Path, link: Link) -> Decoder:
+    """A link of an Ogg file; libsndfile knows neither pictures nor gaps."""
+    decoder = _ffmpeg(file, path, True) if link.n_streams > 1 or link.gap else _sndfile(file, path, True)
+    decoder.fault = link.fault or decoder.fault
+    return decoder
+
+
+def _sndfile(file: BinaryIO, path: Path, thorough: bool) -> Decoder:
     try:
-        decoder = SndfileDecoder(file)
+        decoder = FlacDecoder(file) if is_flac(file) else SndfileDecoder(file)
     except soundfile.SoundFileError:
-        pass
-    else:
-        if not decoder.sizeless:  # FFmpeg reads a WAV whose writer left its size at zero
-            return decoder
+        return _ffmpeg(file, path, thorough)
+    if decoder.sizeless:  # FFmpeg reads a WAV whose writer left its size at zero
         decoder.close()
+        return _ffmpeg(file, path, thorough)
+    return decoder
+
+
+def _ffmpeg(file: BinaryIO, path: Path, thorough: bool) -> Decoder:
     file.seek(0)
-    return FFmpegDecoder(file, shown(path))
+    return FFmpegDecoder(file, shown(path), thorough)

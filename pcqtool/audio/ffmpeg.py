@@ -6,125 +6,182 @@ variable bit rate that states no length, or of several joined into one, a large 
 
 from __future__ import annotations
 
-import os
+import re
 from collections.abc import Iterator
-from pathlib import PurePath
+from itertools import chain, pairwise
 from typing import Any, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
 
+from pcqtool.audio.container import HINT, Decoded, Frames, open_container, samples
+from pcqtool.audio.mpeg import states_length
+from pcqtool.audio.soundtracks import choose, is_silence
+from pcqtool.audio.timeline import LONGEST_S, Timeline
 from pcqtool.errors import AudioError
-
-# A playlist would make FFmpeg open other files and addresses, and wait for them: only containers of sound itself are
-# tried, and beyond the open file no protocol is allowed.
-CONTAINERS = (
-    "aac,ac3,aiff,alaw,amr,amrnb,amrwb,ape,asf,au,avi,caf,dts,eac3,flac,flv,gsm,loas,matroska,mov,mp3,mpeg,mpegts,"
-    "mulaw,nistsphere,ogg,qcp,rm,sln,tta,voc,w64,wav,wv"
-)
-_OPTIONS = {"format_whitelist": CONTAINERS, "protocol_whitelist": "none", "sample_rate": "8000"}  # of headerless sound
-_HEADERLESS = {
-    ".ulaw": "mulaw",
-    ".alaw": "alaw",
-}  # known by name alone, beside those that FFmpeg knows: ul, al, gsm, sln
 
 # Containers whose header states the length of the sound; elsewhere FFmpeg guesses it from the bit rate.
 _LENGTH_IN_HEADER = ("mov", "matroska")
+# Containers whose packets say when they are to be heard; elsewhere FFmpeg counts what it finds.
+_TIMED = ("mov", "matroska", "mpeg", "flv", "asf", "ogg")
+_CLOCK = re.compile(r"(\d+):(\d+):(\d+(?:\.\d+)?)")
+_LONGEST_DELAY_S = 0.5
+_PIECE = 4096  # samples of silence at a time: about what a frame of sound has
+_HEAD = 1 << 16  # bytes at the beginning in which an MP4 says that it is fragmented
 
 
 class FFmpegDecoder:
-    """One recording's first audio stream, read by FFmpeg.
+    """One recording's audio track, read by FFmpeg, with silence where its timestamps leave a gap.
 
     Rate and channels are those of the first decoded frame: for HE-AAC and others the header's are wrong.
 
     Args:
-        file: open at its start.
+        file: open.
         name: for messages.
+        thorough: whether to look through several tracks for one that is not silent.
 
     Raises:
         AudioError: not a recording, no audio stream, or nothing in it can be decoded.
+        OSError: the file cannot be read.
     """
 
-    def __init__(self, file: BinaryIO, name: str) -> None:
-        import av
-
-        self._av_error = av.error.FFmpegError
-        self.fault: str | None = None
+    def __init__(self, file: BinaryIO, name: str, thorough: bool = True) -> None:
+        self._file = file
+        self._name = name
+        self._states_length = states_length(file)
+        self._fragmented = b"mvex" in file.read(_HEAD)
         self.note: str | None = None
-        self._n_bad = 0
-        self._states_length = _mp3_states_length(file)
+        self._container = open_container(file, name)
         try:
-            self._container: Any = av.open(file, format=_HEADERLESS.get(PurePath(name).suffix), options=_OPTIONS)
-        except (self._av_error, ValueError) as error:
-            raise AudioError(f"{name}: not a recording that can be decoded ({_reason(error)})", _HINT) from error
-        try:
-            self._open_stream(name)
+            self._open_stream(self._choose(thorough))
         except BaseException:
             self.close()
             raise
 
-    def _open_stream(self, name: str) -> None:
+    def _choose(self, thorough: bool) -> int:
+        """Choose the audio track; return its number, counted from 0."""
         streams = self._container.streams.audio
         if not streams:
-            raise AudioError(f"{name}: has no audio stream", "Only files with sound can be labelled.")
-        self._stream = streams[0]
-        self._stream.codec_context.thread_count = 1
-        self._frames = self._decode()
-        self._first = next(self._frames, None)
-        if self._first is None and self._n_bad:
-            raise AudioError(f"{name}: nothing in it can be decoded ({self.fault})", _HINT)
-        context = self._stream.codec_context
-        self.sample_rate: int = self._first.sample_rate if self._first else context.sample_rate or 0
-        self.n_channels: int = self._first.layout.nb_channels if self._first else context.channels or 0
+            raise AudioError(f"{self._name}: has no audio stream", "Only files with sound can be labelled.")
+        if all(stream.codec_context is None for stream in streams):
+            raise AudioError(f"{self._name}: no decoder knows its sound", HINT)
+        if len(streams) == 1:
+            return 0
+        number, why = choose(list(streams), self._is_silent if thorough else None)
+        self.note = f"audio track {number + 1} of {len(streams)} ({why})"
+        return number
+
+    def _is_silent(self, number: int) -> bool:
+        container = open_container(self._file, self._name)
+        try:
+            frames = Frames(container, container.streams.audio[number])
+            return is_silence(samples(decoded.frame) for decoded in frames)
+        finally:
+            container.close()
+
+    def _open_stream(self, number: int) -> None:
+        if self.note is not None:  # the search for sound has moved the file
+            self._container.close()
+            self._container = open_container(self._file, self._name)
+        self._stream = self._container.streams.audio[number]
+        self._frames = Frames(self._container, self._stream)
+        self._decoded = iter(self._frames)
+        self._first = next(self._decoded, None)
+        if self._first is None and self._frames.fault:
+            raise AudioError(f"{self._name}: nothing in it can be decoded ({self._frames.fault})", HINT)
+        context, frame = self._stream.codec_context, self._first and self._first.frame
+        self.sample_rate: int = frame.sample_rate if frame else context.sample_rate or 0
+        self.n_channels: int = frame.layout.nb_channels if frame else context.channels or 0
         self.format: str = self._container.format.name
         self.claim_holds = self._states_length if self.format == "mp3" else self.format.startswith(_LENGTH_IN_HEADER)
+        self._zero_s = 0.0  # the timestamp that a player calls 0
+        self._timeline = self._make_timeline()
         self.claimed_s = self._claimed_s()
+        self.fault: str | None = None
+
+    def _make_timeline(self) -> Timeline | None:
+        """Make the timeline of a container whose packets say when they are to be heard."""
+        if not self.format.startswith(_TIMED):
+            return None
+        start_s = (self._container.start_time or 0) / 1e6
+        length_s = self._container.duration / 1e6 if self._container.duration else None
+        if self.format.startswith("mov"):
+            from_zero = not self._fragmented
+        else:  # a broadcast that was taken down from some time on states no length
+            from_zero = self.format.startswith("matroska") and length_s is not None and start_s < length_s
+        from_zero = from_zero and start_s < LONGEST_S
+        # others' lengths are taken from the timestamps themselves
+        stated = length_s is not None and self.format.startswith((*_LENGTH_IN_HEADER, "asf"))
+        end_s = start_s + (length_s or 0.0) if stated else None
+        self._zero_s = 0.0 if from_zero else start_s
+        return Timeline(self.sample_rate, self._zero_s + self._delay_s(), end_s)
+
+    def _delay_s(self) -> float:
+        """Return how much later than its first packet a decoder gives sound: it needs some before it can begin."""
+        if self._first is None or self._first.refused_s or self._stream.start_time is None:
+            return 0.0
+        delay_s = (_time_s(self._first.frame) or 0.0) - float(self._stream.start_time * self._stream.time_base)
+        return delay_s if 0 < delay_s < _LONGEST_DELAY_S else 0.0
 
     def _claimed_s(self) -> float | None:
-        if self._stream.duration is not None and self._stream.time_base is not None:
-            return float(self._stream.duration * self._stream.time_base)
-        if tag := self._stream.metadata.get("DURATION"):  # Matroska: 00:00:05.008000000
-            hours, minutes, seconds = tag.split(":")
-            return int(hours) * 3600 + int(minutes) * 60 + float(seconds)
+        """Return the time at which the sound ends by the header, or what FFmpeg guesses."""
+        stream = self._stream
+        if self.format.startswith("matroska"):  # without a tag the length of a picture would count
+            if found := _CLOCK.fullmatch(stream.metadata.get("DURATION", "")):  # 00:00:05.008000000
+                hours, minutes, seconds = found.groups()
+                return int(hours) * 3600 + int(minutes) * 60 + float(seconds) - self._zero_s
+        elif stream.duration is not None and stream.time_base is not None:
+            late_s = float((stream.start_time or 0) * stream.time_base) - self._zero_s if self._timeline else 0.0
+            return max(0.0, late_s) + float(stream.duration * stream.time_base)
         self.claim_holds = False  # the container's length may be that of a video
         return float(self._container.duration / 1e6) if self._container.duration else None
 
-    def _decode(self) -> Iterator[Any]:
-        """Decode frame by frame; a packet that FFmpeg refuses is left out and counted."""
-        packets = self._container.demux(self._stream)
-        while True:
-            try:
-                packet = next(packets, None)
-            except self._av_error as error:
-                self.fault = f"the file cannot be read on: {_reason(error)}"
-                return
-            if packet is None:
-                return
-            try:
-                yield from packet.decode()
-            except self._av_error as error:
-                if isinstance(error, EOFError):
-                    return
-                self._n_bad += 1
-                self.fault = f"{self._n_bad} packet(s) cannot be decoded: {_reason(error)}"
-
     def blocks(self, n_frames: int) -> Iterator[npt.NDArray[np.float32]]:
-        """Decode onwards in blocks of about ``n_frames``: float32 ``(n, channels)``; see ``fault`` afterwards."""
+        """Decode onwards in blocks of about ``n_frames``: float32 ``(n, channels)``; see ``fault`` afterwards.
+
+        Raises:
+            OSError: the file cannot be read.
+        """
         held: list[npt.NDArray[np.float32]] = []
         n_held = 0
-        frame, self._first = self._first, None
-        while frame is not None:
-            if (frame.sample_rate, frame.layout.nb_channels) != (self.sample_rate, self.n_channels):
-                self.fault = f"the sound changes to {frame.sample_rate} Hz, {frame.layout.nb_channels} channel(s)"
-                break
-            held.append(samples(frame))
-            n_held += frame.samples
+        for part in self._parts():
+            held.append(part)
+            n_held += len(part)
             if n_held >= n_frames:
                 yield np.concatenate(held)
                 held, n_held = [], 0
-            frame = next(self._frames, None)
         if n_held:
             yield np.concatenate(held)
+
+    def _parts(self) -> Iterator[npt.NDArray[np.float32]]:
+        """Sound and silence in order, in small pieces."""
+        changed = None
+        for decoded, following in pairwise(chain([self._first], self._decoded, [None])):
+            if decoded is None:  # there is nothing at all
+                break
+            frame = decoded.frame
+            if (frame.sample_rate, frame.layout.nb_channels) != (self.sample_rate, self.n_channels):
+                changed = f"the sound changes to {frame.sample_rate} Hz, {frame.layout.nb_channels} channel(s)"
+                break
+            yield from self._silence(self._gap(decoded, following))
+            yield samples(frame)
+            if self._timeline:
+                self._timeline.n_placed += frame.samples
+        self.fault = changed or self._frames.fault or (self._timeline.fault if self._timeline else None) or self.fault
+
+    def _gap(self, decoded: Decoded, following: Decoded | None) -> int:
+        """Return how many samples of silence go before a frame."""
+        at_s = _time_s(decoded.frame)
+        if self._timeline is None or at_s is None:
+            return round(decoded.refused_s * self.sample_rate)
+        next_s = _time_s(following.frame) if following else None
+        return self._timeline.gap(at_s, next_s, exact=decoded.refused_s > 0)
+
+    def _silence(self, n_samples: int) -> Iterator[npt.NDArray[np.float32]]:
+        if self._timeline:
+            self._timeline.n_placed += n_samples
+        for first in range(0, n_samples, _PIECE):
+            yield np.zeros((min(_PIECE, n_samples - first), self.n_channels), np.float32)
 
     def seek(self, frame: int) -> bool:
         """FFmpeg's seeking is not exact to the sample: always False."""
@@ -135,52 +192,5 @@ class FFmpegDecoder:
         self._container.close()
 
 
-def looks_like_mpeg(file: BinaryIO) -> bool:
-    """Whether a file begins as MP3 and raw AAC do: with a tag, or the eleven set bits of a frame; goes back to 0."""
-    head = file.read(3)
-    file.seek(0)
-    return head == b"ID3" or (head[:1] == b"\xff" and head[1:2] >= b"\xe0")
-
-
-def holds_several_ogg_streams(file: BinaryIO) -> bool:
-    """Whether an Ogg file's last page belongs to another stream than its first; goes back to 0.
-
-    Recordings joined into one, or a video: of these libsndfile reads the first alone, and does not say so.
-    """
-    first = file.read(18)
-    file.seek(max(0, file.seek(0, os.SEEK_END) - 2 * 65536))  # a page has at most 65 307 bytes
-    tail = file.read()
-    file.seek(0)
-    last = tail[tail.rfind(b"OggS") :][:18]
-    return first.startswith(b"OggS") and len(last) == 18 and last[14:] != first[14:]
-
-
-def _mp3_states_length(file: BinaryIO) -> bool:
-    """Whether an MP3's first frame states its length; else FFmpeg guesses it from the bit rate. Goes back to 0."""
-    head = file.read(10)
-    # a tag's size is four times 7 bits
-    size = sum(byte << shift for byte, shift in zip(head[6:], (21, 14, 7, 0), strict=False))
-    file.seek(10 + size if head.startswith(b"ID3") else 0)
-    frame = file.read(4096)
-    file.seek(0)
-    return any(tag in frame for tag in (b"Xing", b"Info", b"VBRI"))
-
-
-def samples(frame: Any) -> npt.NDArray[np.float32]:
-    """An FFmpeg audio frame, in any of its sample formats, as float32 ``(n, channels)`` within -1 to 1."""
-    values: npt.NDArray[Any] = frame.to_ndarray()  # planar: (channels, n); packed: (1, n * channels)
-    values = values.T if frame.format.is_planar else values.reshape(-1, frame.layout.nb_channels)
-    wave: npt.NDArray[np.float32] = np.ascontiguousarray(values, dtype=np.float32)
-    if values.dtype.kind == "f":
-        return wave
-    if values.dtype == np.uint8:
-        wave -= np.float32(128)
-    wave *= np.float32(2.0 ** (1 - 8 * values.dtype.itemsize))
-    return wave
-
-
-_HINT = "Check that it plays elsewhere; copy or export it again if it does not."
-
-
-def _reason(error: Exception) -> str:
-    return str(getattr(error, "strerror", None) or error)
+def _time_s(frame: Any) -> float | None:
+    return None if frame.pts is None or frame.time_base is None else float(frame.pts * frame.time_base)

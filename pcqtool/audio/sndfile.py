@@ -5,13 +5,17 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator
+from io import FileIO
 from typing import BinaryIO
 
 import numpy as np
 import numpy.typing as npt
 import soundfile
 
+from pcqtool.audio.quiet import QuietFile
+
 _UNCOMPRESSED = {"PCM_S8", "PCM_U8", "PCM_16", "PCM_24", "PCM_32", "FLOAT", "DOUBLE", "ULAW", "ALAW"}
+_SYSTEM_ERROR = 2  # SF_ERR_SYSTEM: what libsndfile calls a file that the system does not let it read
 UNKNOWN_FRAMES = 1 << 62  # libsndfile gives the largest count it knows when a header does not say
 
 # What libsndfile notes about a chunk that claims more bytes than the file holds, before it clips the frame count.
@@ -40,10 +44,14 @@ class SndfileDecoder:
 
     Raises:
         soundfile.LibsndfileError: if libsndfile does not know the format.
+        OSError: the file cannot be read.
     """
 
     def __init__(self, file: BinaryIO) -> None:
-        self._sound = _Forward(file.fileno() if os.name == "posix" else file, closefd=False)
+        self._file = file
+        # by a descriptor it costs less: a file's callbacks take as long as the decoding of an utterance
+        self._quiet = None if os.name == "posix" and isinstance(file, FileIO) else QuietFile(file)
+        self._sound = _Forward(self._quiet or file.fileno(), closefd=False)
         log = self._sound.extra_info
         self.format: str = self._sound.format
         self.sample_rate: int = self._sound.samplerate
@@ -56,15 +64,24 @@ class SndfileDecoder:
         self.fault: str | None = "its last Ogg page is cut" if _HALF_A_PAGE.search(log) else None
 
     def blocks(self, n_frames: int) -> Iterator[npt.NDArray[np.float32]]:
-        """Decode onwards, ``n_frames`` at a time: float32 ``(n, channels)``; a decoder error ends it, see ``fault``."""
+        """Decode onwards, ``n_frames`` at a time: float32 ``(n, channels)``; a decoder error ends it, see ``fault``.
+
+        Raises:
+            OSError: the file cannot be read.
+        """
         n_read = 0
         while True:
             block = np.empty((n_frames, self.n_channels), dtype=np.float32)
             try:
                 n_got = len(self._sound.read(n_frames, out=block))
             except soundfile.SoundFileError as error:
+                if getattr(error, "code", 0) == _SYSTEM_ERROR:
+                    self._file.read(1 << 12)  # says why, unless it passes again
+                    raise OSError("a read failed") from error
                 self.fault = f"the decoder stopped: {str(error).removeprefix('Error : ').rstrip('.')}"
                 n_got = max(0, self._sound.tell() - n_read)
+            if self._quiet is not None and self._quiet.error is not None:
+                raise self._quiet.error
             if n_got:
                 n_read += n_got
                 yield block[:n_got]

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import soundfile
 
+from pcqtool.audio.container import CONTAINERS, samples
 from pcqtool.audio.decode import Recording, open_recording
-from pcqtool.audio.ffmpeg import CONTAINERS, samples
 from pcqtool.errors import AudioError
 
 av = pytest.importorskip("av")
@@ -206,7 +206,7 @@ def test_a_damaged_packet_is_left_out_and_told(tmp_path: Path) -> None:
     encode(path, "amr", "libopencore_amrnb", 8000)
     n_whole = len(drain(open_recording(path)))
     content = bytearray(path.read_bytes())
-    content[len(content) // 2 : len(content) // 2 + 64] = b"\x7c" * 64  # frames of a type that does not exist
+    content[len(content) // 2 : len(content) // 2 + 64] = b"\x6c" * 64  # frames of a type that does not exist
     path.write_bytes(content)
     recording = open_recording(path)
     n_kept = len(drain(recording))
