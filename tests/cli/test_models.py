@@ -79,7 +79,9 @@ def test_info_needs_no_metrics_but_readable_ones(pcqtool, model):
     assert pcqtool("models", "info", "mine/first").returncode == 0
 
 
-@pytest.mark.parametrize(("remove", "said"), [(directory.CONFIG, "no model"), (directory.WEIGHTS, "model.safetensors")])
+@pytest.mark.parametrize(
+    ("remove", "said"), [(directory.CONFIG, "lacks its config.json"), (directory.WEIGHTS, "model.safetensors")]
+)
 def test_incomplete_model_is_an_error_that_names_it(pcqtool, model, remove, said):
     (model / remove).unlink()
     done = pcqtool("models", "info", "mine/first")

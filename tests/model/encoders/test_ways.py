@@ -20,7 +20,7 @@ FIRST, POSITIONS, LAYERS = (
     f"{part} in bfloat16" for part in ("the first convolutions", "the convolution for positions", "the layers")
 )
 PARTS: dict[str, tuple[str, Callable[[Any], nn.Module]]] = {
-    "first": (FIRST, lambda model: model.feature_extractor.conv_layers[0].conv),
+    "first": (FIRST, lambda model: model.feature_extractor),
     "positions": (POSITIONS, lambda model: model.encoder.pos_conv_embed),
     "projection": (LAYERS, lambda model: model.feature_projection.projection),
     "layer": (LAYERS, lambda model: model.encoder.layers[1].feed_forward),
