@@ -50,9 +50,7 @@ class Predictor:
     def _prepare(self, encoder: Encoder, precision: str) -> None:
         if left := encoder.prepare(getattr(torch, precision)):
             _log.warning(
-                "model %s: on this machine %s would change what the encoder says; it does without",
-                self.config.name,
-                " and ".join(left),
+                "model %s does without %s, which this machine computes wrongly", self.config.name, " and ".join(left)
             )
 
     @torch.inference_mode()

@@ -11,6 +11,8 @@ import os
 import sys
 import warnings
 from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +29,7 @@ _ENCODERS: dict[str, dict[str, Any]] = {
     "hubert": _SPEECHLIKE,
     "whisper": {"d_model": 96, "encoder_layers": 2, "encoder_attention_heads": 4, "encoder_ffn_dim": 192},
 }
-"""Small ones of each make; as in those of base size, the convolution for positions has 48 channels in a group."""
+"""Small ones; as in those of base size, the convolution for positions has 48 channels in a group."""
 
 
 def torch_facts() -> dict[str, Any]:
@@ -66,19 +68,28 @@ def torchaudio_facts() -> dict[str, Any]:
 
 
 def way_facts() -> dict[str, Any]:
-    """The quicker ways that small encoders cannot take here, since this processor would compute something else."""
+    """The quicker ways that encoders cannot take here, small ones and the usual model's, since they would be wrong."""
     import torch
 
     sys.path.append(str(Path(__file__).parents[3]))  # where it is run from its source
-    from pcqtool.model.encoders import EncoderConfig, build
+    from pcqtool.errors import PcqtoolError
+    from pcqtool.model.directory import find, load
+    from pcqtool.model.encoders import Encoder, EncoderConfig, build
 
+    def usual() -> Encoder | None:
+        with suppress(PcqtoolError):  # other checks look for models and their encoders
+            return load(find(os.environ.get("PCQTOOL_MODEL")))[0].encoder
+        return None
+
+    makes: dict[str, Callable[[], Encoder | None]] = {
+        kind: partial(build, EncoderConfig(kind, sizes)) for kind, sizes in _ENCODERS.items()
+    }
     left = []
-    for kind, sizes in _ENCODERS.items():
+    for name, make in (makes | {"the usual model": usual}).items():
         for precision in ("float32", "bfloat16"):
             torch.manual_seed(0)
-            encoder = build(EncoderConfig(kind, sizes))
-            if encoder is not None:
-                left += [f"{way} of {kind}" for way in encoder.eval().prepare(getattr(torch, precision))]
+            if (encoder := make()) is not None:
+                left += [f"{way} of {name}" for way in encoder.eval().prepare(getattr(torch, precision))]
     return {"left": list(dict.fromkeys(left))}
 
 

@@ -125,7 +125,7 @@ def _ways(facts: dict[str, Any]) -> Finding:
     if left := facts["left"]:
         return warning(
             check,
-            f"on this processor torch computes something else with {', '.join(left)}",
+            f"this machine computes wrongly: {', '.join(left)}",
             "Nothing needs to be done: an encoder is compared with its plain self when it is loaded, and does without.",
         )
-    return ok(check, "small encoders say the same in them as in plain float32")
+    return ok(check, "encoders say the same in them as in plain float32")
