@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import statistics
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from pcqtool.bench.sample import Waves
 from pcqtool.model.predictor import Predictor
@@ -61,7 +62,7 @@ def measure_parts(segments: Waves, predictor: Predictor, batch_size: int) -> dic
     if model.mlcnn is not None:
         works["MLCNN"] = model.mlcnn, level, "float32"
     if model.encoder is not None:
-        precision = str(next(model.encoder.parameters()).dtype).removeprefix("torch.")
+        precision = _precision(model.encoder)
         works["encoder"] = (lambda x: model.frames(model.hear(x))), waves, precision
     works["whole"] = model, waves, precision
     ceilings = {name: matrix_ceiling(device, name) for name in {"float32", precision}}
@@ -116,6 +117,14 @@ def matrix_ceiling(device: torch.device, precision: str, sizes: tuple[int, ...] 
         matrix = torch.randn(size, size, device=device, dtype=getattr(torch, precision))
         rates.append(2.0 * float(size) ** 3 / min(_times_s(lambda m=matrix: m @ m, device)))  # type: ignore[misc]
     return max(rates)
+
+
+def _precision(encoder: nn.Module) -> str:
+    """Name the precision of most of an encoder's weights, which is what it computes in."""
+    n_weights: Counter[torch.dtype] = Counter()
+    for each in encoder.parameters():
+        n_weights[each.dtype] += each.numel()
+    return str(n_weights.most_common(1)[0][0]).removeprefix("torch.")
 
 
 def _batch_s(work: Callable[[Tensor], object], x: Tensor, device: torch.device) -> float:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -81,7 +80,7 @@ def info(
         "encoder": _found(place, config, values.places(encoder_dir, download=False)),
         "network": config.network,
         "provenance": config.provenance,
-        "metrics": _metrics(place / directory.METRICS),
+        "metrics": directory.read_metrics(place),
         "card": place / directory.CARD if (place / directory.CARD).is_file() else None,
     }
     if as_json:
@@ -119,16 +118,6 @@ def _local(places: list[Path]) -> Iterator[Path]:
     """Directories with a configuration in or below some places, each once."""
     found = {path.parent for place in places for pattern in LOCAL for path in place.glob(pattern)}
     yield from sorted(found)
-
-
-def _metrics(file: Path) -> Any:
-    """The scores; a model works without them."""
-    try:
-        return json.loads(file.read_text("utf-8"))
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError) as error:
-        raise ModelError(f"cannot read {file}: {error}", "Is it a complete model directory?") from error
 
 
 def _flat(entries: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:

@@ -154,8 +154,8 @@ def origin(settings: FeatureSettings, model: str | None, encoder: str | None, pl
         places: where to look for an encoder that the model does not hold.
 
     Raises:
-        ModelError: if there is no such model.
-        SettingsError: if the features are none of an encoder.
+        ModelError: if the model is damaged.
+        SettingsError: if there is no such model, or the features are none of an encoder.
     """
     if encoder is not None:
         if settings.feature != "frames":

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 from collections.abc import Mapping
@@ -13,7 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from pcqtool.errors import ModelError, SettingsError
 from pcqtool.model.config import CONFIG, EncoderSource, ModelConfig, read_config
+from pcqtool.model.files import read_json, sha256_of
 from pcqtool.model.places import WEIGHTS, Places
+from pcqtool.model.rules import check_network
 from pcqtool.tables.atomic import replacing, write_whole
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ __all__ = [
     "locate_encoder",
     "network",
     "read_config",
+    "read_metrics",
     "save",
     "sha256",
 ]
@@ -53,7 +55,8 @@ def find(name: str | os.PathLike[str] | None = None) -> Path:
     """Find a model by directory or by the name of a bundled one; without a name, the default.
 
     Raises:
-        ModelError: if there is none.
+        SettingsError: if there is none of that name.
+        ModelError: if the directory is no whole model, or the package has none.
     """
     wanted = os.fspath(name or DEFAULT)
     bundled = {path.name: path for path in available()}
@@ -62,7 +65,10 @@ def find(name: str | os.PathLike[str] | None = None) -> Path:
     with suppress(OSError):  # a name too long, or a folder that may not be looked into
         if (Path(wanted) / CONFIG).is_file():
             return Path(wanted)
-    raise ModelError(
+        if name and (Path(wanted) / WEIGHTS).exists():
+            raise ModelError(f"the model in {wanted} lacks its {CONFIG}", "Copy its directory again.")
+    fault = SettingsError if name else ModelError
+    raise fault(
         f"no model {wanted!r}: neither a bundled model nor a directory with {CONFIG}",
         f"Bundled: {', '.join(bundled) or 'none'}. Name a model directory with --model, or leave --model out.",
     )
@@ -76,13 +82,24 @@ def sha256(directory: Path) -> str:
     Raises:
         ModelError: if a file is missing.
     """
-    digest = hashlib.sha256()
-    for name in (CONFIG, WEIGHTS):
-        try:
-            digest.update((directory / name).read_bytes())
-        except OSError as error:
-            raise ModelError(f"cannot read {directory / name}: {error.strerror}") from error
-    return digest.hexdigest()
+    try:
+        return sha256_of(directory / CONFIG, directory / WEIGHTS)
+    except OSError as error:
+        raise ModelError(f"cannot read {error.filename}: {error.strerror}") from error
+
+
+def read_metrics(directory: Path) -> Any:
+    """Read the scores of a model, or ``None``: it works without them.
+
+    Raises:
+        ModelError: if the file is damaged.
+    """
+    try:
+        return read_json(directory / METRICS)
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as error:
+        raise ModelError(f"cannot read {directory / METRICS}: {error}", "Is it a complete model directory?") from error
 
 
 def save(directory: Path, config: ModelConfig, model: PCQ, metrics: Mapping[str, Any], card: str) -> None:
@@ -123,14 +140,16 @@ def load(directory: Path, encoders: Places | None = None) -> tuple[PCQ, ModelCon
     from pcqtool.model.weights import check_weights, read_weights
 
     config = read_config(directory)
-    weights = read_weights(directory / WEIGHTS)
-    model = _build(directory / CONFIG, config)
-    check_weights(directory / WEIGHTS, weights, _held(model, config))
+    shape = _shape(directory, config)  # whatever the files want, no memory is taken before they agree
+    check_weights(directory / WEIGHTS, _held(shape, config))
+    weights: dict[str, Tensor] = {}
     if config.encoder_source is not None:
         from pcqtool.model.foreign import PREFIX, find_encoder
 
-        _, tensors = find_encoder(config, model, encoders or Places())
+        _, tensors = find_encoder(config, shape, encoders or Places())
         weights |= {PREFIX + name: tensor for name, tensor in tensors.items()}
+    weights |= read_weights(directory / WEIGHTS)
+    model = _build(directory / CONFIG, config)
     model.load_state_dict({name: tensor.float() for name, tensor in weights.items()}, strict=False)
     return model.eval(), config
 
@@ -146,7 +165,7 @@ def locate_encoder(directory: Path, encoders: Places) -> Path | None:
         return None
     from pcqtool.model.foreign import find_encoder
 
-    place, _ = find_encoder(config, _build(directory / CONFIG, config), encoders)
+    place, _ = find_encoder(config, _shape(directory, config), encoders)
     return place
 
 
@@ -160,6 +179,14 @@ def _held(model: PCQ, config: ModelConfig) -> dict[str, Tensor]:
     from pcqtool.model.foreign import PREFIX
 
     return {name: tensor for name, tensor in weights.items() if not name.startswith(PREFIX)}
+
+
+def _shape(directory: Path, config: ModelConfig) -> PCQ:
+    """Build a network whose weights have shapes and no values."""
+    import torch
+
+    with torch.device("meta"):
+        return _build(directory / CONFIG, config)
 
 
 def _build(path: Path, config: ModelConfig) -> PCQ:
@@ -189,6 +216,7 @@ def network(config: ModelConfig) -> PCQConfig:
     from pcqtool.model.pcq import PCQConfig
 
     try:
+        check_network(config.network)
         entries = _tuples(config.network)
         encoder = EncoderConfig(**_tuples(entries.pop("encoder", {})))
         spectrogram = SpectrogramSettings(**entries.pop("spectrogram", {}))

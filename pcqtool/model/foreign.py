@@ -5,16 +5,18 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from safetensors import safe_open
 from torch import Tensor
 
 from pcqtool.errors import ModelError
-from pcqtool.model.config import EncoderSource, ModelConfig
+from pcqtool.model.config import EncoderSource, ModelConfig, check_encoder_name
 from pcqtool.model.encoders import EncoderConfig, PretrainedEncoder
+from pcqtool.model.files import brief
 from pcqtool.model.pcq import PCQ
 from pcqtool.model.places import WEIGHTS, Places, remedy
-from pcqtool.model.weights import learned, reading, to_half
+from pcqtool.model.weights import FLOATS, learned, reading, to_half
 
 PREFIX = "encoder.model."
 """Of the names of an encoder's tensors in ``PCQ``; the mix of its layers, which is ours, has another name."""
@@ -29,8 +31,12 @@ def name_encoder(model: PCQ, name: str) -> EncoderSource:
     """Name a network's encoder, so that it can be left out of a model directory.
 
     Raises:
-        ModelError: if it has no pre-trained encoder, or one that was trained further.
+        ModelError: if it has no pre-trained encoder, or one that was trained further, or the name can be none.
     """
+    try:
+        check_encoder_name(name)
+    except ValueError as error:
+        raise ModelError(str(error)) from error
     return EncoderSource(name, digest(used(foreign_encoder(model))))
 
 
@@ -68,7 +74,11 @@ def used(encoder: PretrainedEncoder) -> dict[str, Tensor]:
     Raises:
         ModelError: if one does not fit into half precision.
     """
-    return to_half({name: tensor for name, tensor in learned(encoder.model).items() if name != _NEVER_USED})
+    return to_half(_needed(encoder))
+
+
+def _needed(encoder: PretrainedEncoder) -> dict[str, Tensor]:
+    return {name: tensor for name, tensor in learned(encoder.model).items() if name != _NEVER_USED}
 
 
 def digest(tensors: Mapping[str, Tensor]) -> str:
@@ -90,17 +100,23 @@ def read_used(directory: Path, wanted: Mapping[str, Tensor]) -> dict[str, Tensor
     path = directory / WEIGHTS
     with reading(path), safe_open(path, framework="pt") as file:
         keys = _keys(path, set(file.keys()), wanted)
+        for name, key in keys.items():
+            _check_slice(path, name, file.get_slice(key), wanted[name])
         tensors = {
             name: file.get_slice(key)[: len(wanted[name])] if name == _POSITIONS else file.get_tensor(key)
             for name, key in keys.items()
         }
-    for name, tensor in tensors.items():
-        if tensor.shape != wanted[name].shape or not tensor.is_floating_point():
-            raise ModelError(f"{path}: {name} is {tensor.dtype} of shape {tuple(tensor.shape)}")
     try:
         return to_half(tensors)
     except ModelError as error:
         raise ModelError(f"{path}: {error.what}") from error
+
+
+def _check_slice(path: Path, name: str, found: Any, wanted: Tensor) -> None:
+    shape, kind = tuple(found.get_shape()), found.get_dtype()
+    fits = shape[1:] == wanted.shape[1:] and len(wanted) <= shape[0] if name == _POSITIONS else shape == wanted.shape
+    if not fits or kind not in FLOATS:
+        raise ModelError(f"{path}: {name} is {kind} of shape {brief(shape)}")
 
 
 def find_encoder(config: ModelConfig, model: PCQ, places: Places) -> tuple[Path, dict[str, Tensor]]:
@@ -108,7 +124,7 @@ def find_encoder(config: ModelConfig, model: PCQ, places: Places) -> tuple[Path,
 
     Args:
         config: of the model, which must name one.
-        model: the network, for what its encoder needs.
+        model: the network, for what its encoder needs; its weights are not looked at.
         places: where to look.
 
     Raises:
@@ -116,7 +132,7 @@ def find_encoder(config: ModelConfig, model: PCQ, places: Places) -> tuple[Path,
     """
     if (source := config.encoder_source) is None:
         raise ModelError(f"model {config.name} names no encoder")
-    wanted = used(foreign_encoder(model))
+    wanted = _needed(foreign_encoder(model))
     others = []
     for place in places.candidates(config):
         try:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import os
+import shlex
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -12,6 +12,7 @@ from typing import Any
 
 from pcqtool.errors import ModelError
 from pcqtool.model.config import CONFIG, EncoderSource, ModelConfig
+from pcqtool.model.files import read_json
 from pcqtool.tables.paths import at_home
 
 VARIABLE = "PCQTOOL_ENCODERS"
@@ -90,7 +91,7 @@ class Places:
 def remedy(source: EncoderSource) -> str:
     """Say how to get an encoder, or where to name it."""
     return (
-        f"Run 'hf download {source.name} {CONFIG} {WEIGHTS}' while online, "
+        f"Run 'hf download {shlex.quote(source.name)} {CONFIG} {WEIGHTS}' while online, "
         f"or name its directory with --encoder-dir or {VARIABLE}."
     )
 
@@ -98,14 +99,14 @@ def remedy(source: EncoderSource) -> str:
 def _alike(place: Path, network: Mapping[str, Any]) -> bool:
     """Say whether there is an encoder of the kind and, where both sides tell it, the width that a network has."""
     try:
-        found = json.loads((place / CONFIG).read_text(encoding="utf-8"))
+        found = read_json(place / CONFIG)
         encoder, architecture = network["encoder"], network["encoder"]["architecture"]
         return (
             (place / WEIGHTS).is_file()
             and bool(found["model_type"] == encoder["kind"])
             and all(found.get(name) == architecture[name] for name in _WIDTHS if name in found and name in architecture)
         )
-    except (OSError, KeyError, TypeError, AttributeError, ValueError, RecursionError):
+    except (OSError, KeyError, TypeError, AttributeError, ValueError):
         return False
 
 

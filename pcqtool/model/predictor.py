@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,10 @@ from numpy.typing import NDArray
 from pcqtool.errors import ModelError
 from pcqtool.model.device import choose_device
 from pcqtool.model.directory import Places, load, sha256
+from pcqtool.model.encoders import Encoder
 from pcqtool.model.memory import memory_told
+
+_log = logging.getLogger(__name__)
 
 
 class Predictor:
@@ -41,7 +45,13 @@ class Predictor:
         self.sha256 = sha256(directory)
         self.model.to(self.device)
         if self.model.encoder is not None:
-            self.model.encoder.prepare(getattr(torch, precision))
+            self._prepare(self.model.encoder, precision)
+
+    def _prepare(self, encoder: Encoder, precision: str) -> None:
+        if left := encoder.prepare(getattr(torch, precision)):
+            _log.warning(
+                "model %s does without %s, which this machine computes wrongly", self.config.name, " and ".join(left)
+            )
 
     @torch.inference_mode()
     def log_probs(self, waves: NDArray[np.float32], n_samples: NDArray[np.int64] | None = None) -> NDArray[np.float64]:

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from pcqtool.errors import ModelError
+from pcqtool.model.files import brief, open_regular
+
+FLOATS = ("F16", "BF16", "F32", "F64")
+_HEADER_LIMIT = 8 * 2**20
+"""Bytes; a hundred for each tensor."""
 
 
 def learned(module: nn.Module) -> dict[str, Tensor]:
@@ -38,34 +43,47 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     """Read all weights of a file.
 
     Raises:
-        ModelError: if it is missing or damaged.
+        ModelError: if it is missing or damaged, or holds numbers that are not finite.
     """
     with reading(path):
         weights: dict[str, Tensor] = load_file(path)
+    for name, tensor in weights.items():
+        if not tensor.isfinite().all():
+            raise ModelError(f"{path} is damaged: {name} holds numbers that are not finite")
     return weights
 
 
-def check_weights(path: Path, weights: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> None:
-    """Check that the weights of a model directory are those of its network.
+def check_weights(path: Path, wanted: Mapping[str, Tensor]) -> None:
+    """Check, by its header alone, that the weights of a model directory are those of its network.
 
     Raises:
-        ModelError: if some are missing, superfluous, misshapen or not finite.
+        ModelError: if the file is missing or damaged, or some are missing, superfluous, misshapen or no numbers.
     """
-    if missing := sorted(wanted.keys() - weights.keys()):
-        raise ModelError(f"{path} does not fit its config.json: missing {', '.join(missing[:3])}")
-    if superfluous := sorted(weights.keys() - wanted.keys()):
-        raise ModelError(f"{path} does not fit its config.json: superfluous {', '.join(superfluous[:3])}")
-    for name, tensor in weights.items():
-        if tensor.shape != wanted[name].shape:
-            raise ModelError(f"{path} does not fit its config.json: {name} has shape {tuple(tensor.shape)}")
-        if not tensor.isfinite().all():
-            raise ModelError(f"{path} is damaged: {name} holds numbers that are not finite")
+    with reading(path), safe_open(path, framework="pt") as file:
+        names = set(file.keys())
+        if missing := sorted(wanted.keys() - names):
+            raise ModelError(f"{path} does not fit its config.json: missing {', '.join(missing[:3])}")
+        if superfluous := sorted(names - wanted.keys()):
+            raise ModelError(f"{path} does not fit its config.json: superfluous {_shown(superfluous)}")
+        for name in names:
+            found = file.get_slice(name)
+            if (shape := tuple(found.get_shape())) != wanted[name].shape:
+                raise ModelError(f"{path} does not fit its config.json: {name} has shape {brief(shape)}")
+            if found.get_dtype() not in FLOATS:
+                raise ModelError(f"{path} is damaged: {name} holds {found.get_dtype()}, no floating-point numbers")
+
+
+def _shown(names: Sequence[str]) -> str:
+    return ", ".join(name if name.isprintable() and len(name) <= 200 else brief(name) for name in names[:3])
 
 
 @contextmanager
 def reading(path: Path) -> Iterator[None]:
     """Turn what can go wrong in reading a file of weights into a ``ModelError``."""
     try:
+        with open_regular(path) as file:
+            if int.from_bytes(file.read(8), "little") > _HEADER_LIMIT:
+                raise ModelError(f"{path} is damaged: its header is too long", "Copy its directory again.")
         yield
     except OSError as error:
         reason = error.strerror or "it is not there"

@@ -51,8 +51,8 @@ def embed(
 
     Raises:
         CorpusError: if there are fewer than five utterances, or a recording cannot be read.
-        ModelError: if there is no such model.
-        SettingsError: if this machine has no such device.
+        ModelError: if the model is damaged.
+        SettingsError: if there is no such model, or this machine has no such device.
     """
     from pcqtool.model.device import choose_device
     from pcqtool.model.directory import find, load

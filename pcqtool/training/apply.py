@@ -46,8 +46,8 @@ def apply_model(
 
     Raises:
         CorpusError: if the model shares fewer than two labels with the corpus, or a recording cannot be read.
-        ModelError: if there is no such model, or it is damaged.
-        SettingsError: if this machine has no such device.
+        ModelError: if the model is damaged.
+        SettingsError: if there is no such model, or this machine has no such device.
     """
     directory = find(name)
     model, config = load(directory, encoders)

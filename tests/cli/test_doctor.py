@@ -5,7 +5,7 @@ from importlib.metadata import requires
 
 import pytest
 
-from pcqtool.cli.checks import contents, pytorch, surroundings, versions
+from pcqtool.cli.checks import contents, probe, pytorch, surroundings, versions
 from pcqtool.cli.checks.finding import Status, fault, ok
 from pcqtool.cli.doctor import _guarded, show
 
@@ -36,6 +36,7 @@ def test_healthy_parts_are_ok_and_every_dependency_is_named(pcqtool):
     for line in requires("pcqtool"):
         if "extra" not in line:
             assert found[versions.Requirement(line).name]["status"] == "ok"
+    assert found["quicker ways"]["status"] in ("ok", "warning")  # as the processor has it
     for name in ("Python", "torch import", "torchaudio import", "CPU", "libsndfile", "FFmpeg", "voice activity model"):
         assert found[name]["status"] == "ok", found[name]
         assert found[name]["remedy"] == ""
@@ -74,6 +75,40 @@ def test_torch_that_cannot_be_imported_ends_nothing(pcqtool, shadow, code, said)
     assert "torchaudio import" not in found
     for name in ("libsndfile", "FFmpeg", "corpus emodb", "disk"):
         assert found[name]["status"] == "ok"
+
+
+def test_ways_that_are_wrong_on_this_processor_are_named():
+    found = pytorch._ways({"left": ["the layers in bfloat16 of wavlm", "the quicker attention of wavlm"]})
+    assert found.status is Status.WARNING
+    assert "the layers in bfloat16 of wavlm, the quicker attention of wavlm" in found.found
+    assert pytorch._ways({"left": []}).status is Status.OK
+    assert pytorch._ways({"error": "ImportError: no"}).status is Status.FAULT
+
+
+@pytest.fixture
+def small_hubert(tmp_path):
+    """The directory of a model around a very small HuBERT with random weights."""
+    from pcqtool.model.directory import ModelConfig, describe, save
+    from pcqtool.model.encoders import EncoderConfig
+    from pcqtool.model.pcq import PCQ, PCQConfig
+
+    sizes = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 32}
+    encoder = EncoderConfig("hubert", sizes | {"conv_dim": [8] * 7, "num_conv_pos_embedding_groups": 2})
+    network = PCQConfig(("anger", "neutral"), channels=(4, 8), strides=(2, 2), hidden=(8,), encoder=encoder)
+    save(tmp_path / "m", ModelConfig("small", network.labels, describe(network)), PCQ(network), {}, "")
+    return tmp_path / "m"
+
+
+def test_the_probe_compares_small_encoders_and_the_usual_models_with_themselves(monkeypatch, small_hubert):
+    from pcqtool.model.encoders import quick
+
+    right = quick._Front.__call__
+    monkeypatch.setattr(quick._Front, "__call__", lambda front, x: right(front, x).flip(1))
+    monkeypatch.setenv("PCQTOOL_MODEL", str(small_hubert))
+    left = probe.way_facts()["left"]
+    assert "the quicker convolutions of the waves of wavlm" in left
+    assert "the quicker convolutions of the waves of hubert" in left
+    assert "the quicker convolutions of the waves of the usual model" in left
 
 
 def test_broken_audio_library_is_a_fault_among_the_others(pcqtool, shadow):

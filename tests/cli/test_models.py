@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 
 import numpy as np
@@ -79,7 +80,9 @@ def test_info_needs_no_metrics_but_readable_ones(pcqtool, model):
     assert pcqtool("models", "info", "mine/first").returncode == 0
 
 
-@pytest.mark.parametrize(("remove", "said"), [(directory.CONFIG, "no model"), (directory.WEIGHTS, "model.safetensors")])
+@pytest.mark.parametrize(
+    ("remove", "said"), [(directory.CONFIG, "lacks its config.json"), (directory.WEIGHTS, "model.safetensors")]
+)
 def test_incomplete_model_is_an_error_that_names_it(pcqtool, model, remove, said):
     (model / remove).unlink()
     done = pcqtool("models", "info", "mine/first")
@@ -115,3 +118,54 @@ def test_info_compares_the_encoders_tensors(pcqtool, borrowing_model, tiny_whisp
     assert wrong["where"] is None
     assert wrong["sha256"] == right["sha256"]
     assert f"the tensors in {other} hash to" in wrong["problem"]
+
+
+@pytest.mark.parametrize("where", ["nowhere", "./nowhere", "empty", "x" * 5000])
+def test_a_model_that_does_not_exist_is_wrong_usage(pcqtool, tmp_path, where):
+    (tmp_path / "empty").mkdir()
+    done = pcqtool("models", "info", where)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert f"no model '{where}'" in done.stderr.replace("\n", "")
+    assert "Traceback" not in done.stderr
+
+
+def pipe(file):
+    file.unlink()
+    os.mkfifo(file)
+
+
+SPOILT = {
+    "a pipe for weights": (lambda place: pipe(place / directory.WEIGHTS), "it is not a file"),
+    "a pipe for scores": (lambda place: os.mkfifo(place / directory.METRICS), "it is not a file"),
+    "deep scores": (lambda place: (place / directory.METRICS).write_text("[" * 10**5), "nested too deeply"),
+    "half a character": (lambda place: (place / directory.METRICS).write_text('["\\ud800"]'), "no Unicode text"),
+    "endless temperature": (lambda place: edit(place, temperature=10**400), "temperature must be"),
+    "half a character in what it learnt": (lambda place: edit(place, trained_on="\ud800"), "no Unicode text"),
+    "many labels": (lambda place: edit(place, labels=[str(n) for n in range(10**5)]), "labels must be 1000 at most"),
+    "a label that colours": (lambda place: edit(place, labels=["\x1b[31m", "b"]), "a label must be text of one line"),
+}
+
+
+def edit(place, **entries):
+    file = place / directory.CONFIG
+    file.write_text(json.dumps(json.loads(file.read_text()) | entries))
+
+
+@pytest.mark.parametrize("spoil", SPOILT)
+def test_what_a_stranger_wrote_is_an_error_of_a_line_or_two(pcqtool, model, spoil):
+    change, said = SPOILT[spoil]
+    (model / directory.METRICS).unlink()
+    change(model)
+    done = pcqtool("models", "info", "mine/first")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert said in done.stderr
+    assert "unexpected" not in done.stderr
+    assert "\x1b" not in done.stderr
+    assert len(done.stderr.splitlines()) <= 2
+
+
+def test_a_pipe_in_a_configurations_place_is_passed_over(pcqtool, model, tmp_path):
+    pipe(model / directory.CONFIG)
+    done = pcqtool("models", "list", str(tmp_path), "--json")
+    assert done.returncode == 0
+    assert str(model) not in {row["where"] for row in json.loads(done.stdout)}

@@ -71,7 +71,7 @@ def test_an_encoder_alone_has_only_frames(tiny_whisper, what):
 
 
 def test_what_is_not_there_is_told(tmp_path):
-    with pytest.raises(ModelError, match="no model"):
+    with pytest.raises(SettingsError, match="no model"):
         origin_of("fusion", tmp_path)
     with pytest.raises(ModelError, match="no such directory"):
         origin_of("frames", encoder=f"{tmp_path}/nowhere").identify()

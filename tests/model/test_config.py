@@ -29,7 +29,7 @@ def test_defaults_fill_what_is_left_out(tmp_path: Path) -> None:
     ("changes", "word"),
     [
         ({"format": 2}, "format 2 is not known"),
-        ({"format": "new"}, "format new is not known"),
+        ({"format": "new"}, "format 'new' is not known"),
         ({"licence": "MIT", "colour": "red"}, "unknown entries colour, licence"),
         ({"name": 5}, "name must be text"),
         ({"name": None}, "name must be text"),

@@ -12,7 +12,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from pcqtool.errors import ModelError, TableError
+from pcqtool.errors import ModelError, SettingsError, TableError
 from pcqtool.model import directory
 from pcqtool.model.directory import ModelConfig, describe, find, load, save, sha256
 from pcqtool.model.encoders.pretrained import load_pretrained
@@ -271,7 +271,7 @@ def test_name_of_a_bundled_model_means_that_one(bundled: Path, original: Path, t
 
 @pytest.mark.parametrize("name", ["nix", "./nix", "no-model", "bundled", "x" * 5000, "a\0b"])
 def test_what_is_no_model_is_refused(bundled: Path, name: str) -> None:
-    with pytest.raises(ModelError, match="neither a bundled model nor a directory") as caught:
+    with pytest.raises(SettingsError, match="neither a bundled model nor a directory") as caught:
         find(name)
     assert "Bundled: another, pcq-mini." in caught.value.hint
 

@@ -169,10 +169,10 @@ OTHERS: dict[str, tuple[Callable[[Path], object], str]] = {
         without("encoder.layers.0.fc2.weight"),
         "lacks 1 of the encoder's tensors, as layers.0.fc2.weight",
     ),
-    "misshapen": (with_value("encoder.conv1.bias", torch.zeros(4)), r"conv1.bias is torch.float32 of shape \(4,\)"),
+    "misshapen": (with_value("encoder.conv1.bias", torch.zeros(4)), r"conv1.bias is F32 of shape \(4,\)"),
     "whole numbers": (
         with_value("encoder.conv1.bias", torch.zeros(16, dtype=torch.int64)),
-        "conv1.bias is torch.int64",
+        "conv1.bias is I64 of shape",
     ),
     "NaN": (with_value("encoder.conv1.bias", torch.full((16,), torch.nan)), "half precision cannot"),
     "beyond half": (with_value("encoder.conv1.bias", torch.full((16,), 1e6)), "half precision cannot"),

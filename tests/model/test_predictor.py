@@ -11,6 +11,7 @@ from torch import Tensor
 
 from pcqtool.errors import ModelError
 from pcqtool.model.directory import ModelConfig, describe, load, save, sha256
+from pcqtool.model.encoders import quick
 from pcqtool.model.pcq import PCQ
 from pcqtool.model.predictor import Predictor
 
@@ -70,3 +71,27 @@ def test_temperature_keeps_the_order(place: Path, waves: Tensor) -> None:
     sharp = predictor.log_probs(waves.numpy())
     assert (sharp.argmax(axis=1) == mild.argmax(axis=1)).all()
     assert (sharp.max(axis=1) > mild.max(axis=1)).all()
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_ways_that_are_wrong_on_this_machine_are_told_in_one_line(
+    network: Callable[..., PCQ],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    waves: Tensor,
+    precision: str,
+) -> None:
+    model = network("wavlm", channels=(8, 12))
+    save(tmp_path, ModelConfig("small", model.config.labels, describe(model.config)), model, {}, "")
+    right = quick._Front.__call__
+    monkeypatch.setattr(quick._Front, "__call__", lambda front, x: right(front, x).flip(1))
+    predictor = Predictor(tmp_path, "cpu", precision=precision)
+    [record] = [record for record in caplog.records if record.name.startswith("pcqtool")]
+    assert record.levelname == "WARNING"
+    assert "small" in record.getMessage()
+    assert "the quicker convolutions of the waves" in record.getMessage()
+    loaded, _ = load(tmp_path)
+    with torch.inference_mode():
+        expected = loaded(waves).logits.double().log_softmax(dim=1)
+    np.testing.assert_allclose(predictor.log_probs(waves.numpy()), expected, atol=0.02)

@@ -8,7 +8,7 @@ import pytest
 from pcqtool.corpora.emodb import EmoDB
 from pcqtool.corpora.iemocap import IEMOCAP
 from pcqtool.corpora.pool import Pool
-from pcqtool.errors import CorpusError, ModelError, SettingsError
+from pcqtool.errors import CorpusError, SettingsError
 from pcqtool.training.apply import apply_model
 from pcqtool.training.metrics import score
 from pcqtool.training.produce import produce
@@ -111,7 +111,7 @@ def test_too_few_shared_labels_are_an_error(model, pool_of, utterances, labels, 
 
 
 def test_faults_are_named(model, pool_of, utterances):
-    with pytest.raises(ModelError, match="no-model"):
+    with pytest.raises(SettingsError, match="no-model"):
         apply_model("no-model", pool_of("other", utterances), "cpu", 1)
     with pytest.raises(SettingsError, match="device"):
         apply_model(model, pool_of("other", utterances[:9]), "abacus", 1)

@@ -1,16 +1,35 @@
-"""Import torch, then torchaudio, and tell what is found: a line of JSON for each step.
+"""Import torch, then torchaudio, compute a little, and tell what is found: a line of JSON for each step.
 
-It is run as a script in a process of its own, because a mismatched binary can end the process. It needs nothing but
-the standard library and what it probes.
+It is run as a script in a process of its own, because a mismatched binary can end the process. The steps that import
+need nothing but the standard library and what they probe.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import sys
 import warnings
 from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
 from typing import Any
+
+_SPEECHLIKE = {
+    "hidden_size": 96,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "intermediate_size": 192,
+    "conv_dim": [64] * 7,
+    "num_conv_pos_embedding_groups": 2,
+}
+_ENCODERS: dict[str, dict[str, Any]] = {
+    "wavlm": _SPEECHLIKE,
+    "hubert": _SPEECHLIKE,
+    "whisper": {"d_model": 96, "encoder_layers": 2, "encoder_attention_heads": 4, "encoder_ffn_dim": 192},
+}
+"""Small ones; as in those of base size, the convolution for positions has 48 channels in a group."""
 
 
 def torch_facts() -> dict[str, Any]:
@@ -48,6 +67,32 @@ def torchaudio_facts() -> dict[str, Any]:
     return {"version": torchaudio.__version__}
 
 
+def way_facts() -> dict[str, Any]:
+    """The quicker ways that encoders cannot take here, small ones and the usual model's, since they would be wrong."""
+    import torch
+
+    sys.path.append(str(Path(__file__).parents[3]))  # where it is run from its source
+    from pcqtool.errors import PcqtoolError
+    from pcqtool.model.directory import find, load
+    from pcqtool.model.encoders import Encoder, EncoderConfig, build
+
+    def usual() -> Encoder | None:
+        with suppress(PcqtoolError):  # other checks look for models and their encoders
+            return load(find(os.environ.get("PCQTOOL_MODEL")))[0].encoder
+        return None
+
+    makes: dict[str, Callable[[], Encoder | None]] = {
+        kind: partial(build, EncoderConfig(kind, sizes)) for kind, sizes in _ENCODERS.items()
+    }
+    left = []
+    for name, make in (makes | {"the usual model": usual}).items():
+        for precision in ("float32", "bfloat16"):
+            torch.manual_seed(0)
+            if (encoder := make()) is not None:
+                left += [f"{way} of {name}" for way in encoder.eval().prepare(getattr(torch, precision))]
+    return {"left": list(dict.fromkeys(left))}
+
+
 def reasons(error: BaseException | None) -> str:
     """An error and what caused it, in a line."""
     said = []
@@ -63,6 +108,7 @@ def main() -> None:
         "torch": torch_facts,
         "devices": device_facts,
         "torchaudio": torchaudio_facts,
+        "ways": way_facts,
     }
     for name, step in steps.items():
         try:

@@ -1,4 +1,4 @@
-"""Whether torch and torchaudio import, fit each other, and what they can compute on."""
+"""Whether torch and torchaudio import, fit each other, what they can compute on, and whether they do so rightly."""
 
 from __future__ import annotations
 
@@ -24,6 +24,8 @@ def pytorch() -> list[Finding]:
     if "version" in torch:
         findings.append(_torchaudio(torchaudio, torch))
         findings += _devices(devices, torch)
+        if "error" not in torchaudio:
+            findings.append(_ways(facts["ways"]))
     return findings
 
 
@@ -45,7 +47,7 @@ def probed() -> dict[str, dict[str, Any]]:
         if line.startswith('{"step"'):
             step = json.loads(line)
             facts[step["step"]] = step
-    for missing in ("torch", "devices", "torchaudio"):
+    for missing in ("torch", "devices", "torchaudio", "ways"):
         facts.setdefault(missing, {"error": f"the import ended the process with code {run.returncode}"})
     return facts
 
@@ -114,3 +116,16 @@ def _cpu(facts: dict[str, Any]) -> Finding:
         "CPU",
         f"{facts['cores']} cores, {facts['threads']} torch threads, {facts['capability']}, bfloat16 units: {bf16}",
     )
+
+
+def _ways(facts: dict[str, Any]) -> Finding:
+    check = "quicker ways"
+    if "error" in facts:
+        return fault(check, facts["error"], "Mend the faults above first; then run pcqtool doctor again.")
+    if left := facts["left"]:
+        return warning(
+            check,
+            f"this machine computes wrongly: {', '.join(left)}",
+            "Nothing needs to be done: an encoder is compared with its plain self when it is loaded, and does without.",
+        )
+    return ok(check, "encoders say the same in them as in plain float32")

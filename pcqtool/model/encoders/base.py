@@ -72,8 +72,13 @@ class Encoder(nn.Module, ABC):
         """Train, unless the encoder is frozen: that stays in evaluation mode."""
         return super().train(mode and not self.config.frozen)
 
-    def prepare(self, dtype: torch.dtype) -> None:
-        """Make ready for inference, where the device and the kind of encoder allow, in another precision."""
+    def prepare(self, dtype: torch.dtype) -> tuple[str, ...]:
+        """Make ready for inference, where the device and the kind of encoder allow, in another precision.
+
+        Returns:
+            The quicker ways that this processor computes wrongly and that were therefore not taken.
+        """
+        return ()
 
     def layer_indices(self) -> tuple[int, ...]:
         """Give the hidden states to be used, counted from 0.

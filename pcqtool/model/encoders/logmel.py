@@ -25,9 +25,10 @@ class LogMel(nn.Module):
 
     def __init__(self, n_mels: int) -> None:
         super().__init__()
-        self.transform = torchaudio.transforms.MelSpectrogram(
-            sample_rate=16000, n_fft=400, hop_length=HOP, n_mels=n_mels, norm="slaney", mel_scale="slaney"
-        )
+        with torch.device("cpu"):  # its filters are values, also where a network is built of shapes alone
+            self.transform = torchaudio.transforms.MelSpectrogram(
+                sample_rate=16000, n_fft=400, hop_length=HOP, n_mels=n_mels, norm="slaney", mel_scale="slaney"
+            )
         self.transform.spectrogram.power = None
 
     @torch.no_grad()

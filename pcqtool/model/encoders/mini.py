@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from torch import Tensor, nn
 from torch.nn import functional
 
+from pcqtool.errors import ModelError
 from pcqtool.model.encoders.base import Encoder, EncoderConfig
 from pcqtool.model.encoders.logmel import HOP, LogMel
 from pcqtool.model.padding import spare
+from pcqtool.model.rules import MINI, check
 
 _STEP = 4 * HOP  # samples from one frame to the next
 
@@ -85,6 +87,10 @@ class MiniEncoder(Encoder):
     def __init__(self, config: EncoderConfig) -> None:
         super().__init__(config)
         sizes = MiniArchitecture(**config.architecture)
+        try:
+            check(asdict(sizes), MINI)
+        except ValueError as error:
+            raise ModelError(f"impossible settings of a mini encoder: {error}") from error
         self.dim = sizes.dim
         self.n_layers = sizes.n_blocks
         self.n_ahead = sizes.n_blocks * (sizes.kernel // 2) + 1  # frames; the stem looks less than one ahead

@@ -9,10 +9,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from pcqtool.audio.segment import SEGMENT_SAMPLES
 from pcqtool.model.encoders.base import Encoder, EncoderConfig
 from pcqtool.model.encoders.logmel import LogMel
-from pcqtool.model.encoders.quick import quicken
+from pcqtool.model.encoders.probe import SHORT_PROBE, probe_waves
+from pcqtool.model.encoders.quick import quick_ways
+from pcqtool.model.encoders.rounding import keep_exact, roundings
 from pcqtool.model.encoders.stock import build_stock, read_stock
+from pcqtool.model.encoders.ways import settle
 from pcqtool.model.encoders.whisper import WHISPER_FRAMES, cut_positions
 
 __all__ = ["WHISPER_FRAMES", "PretrainedEncoder", "load_pretrained"]
@@ -42,6 +46,7 @@ class PretrainedEncoder(Encoder):
             # Masking is part of pre-training and of transformers' own fine-tuning, not of this model's.
             settings.apply_spec_augment = False
             settings.layerdrop = 0.0
+        keep_exact(self.model)
         _cut_layers(self.model if is_whisper else self.model.encoder, max(self.layer_indices()), self.n_layers)
 
     def front_end(self, waves: Tensor) -> Tensor:
@@ -53,13 +58,18 @@ class PretrainedEncoder(Encoder):
 
     def hidden_states(self, heard: Tensor) -> list[Tensor]:
         """Run the encoder once and pick its hidden states."""
-        output = self.model(heard.to(self.model.dtype), output_hidden_states=True)
+        output = self.model(heard, output_hidden_states=True)
         return [output.hidden_states[index].to(heard.dtype) for index in self.layer_indices()]
 
-    def prepare(self, dtype: torch.dtype) -> None:
-        """Take the quicker ways, and compute in another precision; its frames stay in that of what it hears."""
-        quicken(self.model)
-        self.model.to(dtype)
+    def prepare(self, dtype: torch.dtype) -> tuple[str, ...]:
+        """Take the quicker ways, and compute in another precision; its frames stay in that of what it hears.
+
+        What is made of a short sound is compared with what it was before; a way that changes it is not taken.
+        """
+        exact = dtype == torch.float32 and self.config.kind != "whisper"
+        n_samples = SHORT_PROBE if exact else SEGMENT_SAMPLES
+        ways = [*quick_ways(self.model), *roundings(self.model, dtype)]
+        return settle(ways, lambda: self.states(probe_waves(n_samples).to(self.model.device)))
 
 
 def load_pretrained(

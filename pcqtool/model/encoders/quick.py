@@ -2,7 +2,7 @@
 
 WavLM's attention goes through a general function that also averages the attention's weights, and which takes several
 times as long in bfloat16; and the convolutions in front, half of a base encoder's time, run best on a CPU as
-two-dimensional ones with the channels last, the first of them as a matrix product.
+two-dimensional ones with the channels last, the first of them as a matrix product. The weights stay where they are.
 """
 
 from __future__ import annotations
@@ -13,23 +13,47 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from pcqtool.model.encoders.ways import Way
+
 _AT_ONCE = 2
 """Segments: their largest frames, 20 MB in bfloat16, are under what glibc always takes anew from the system."""
 
 
-def quicken(model: Any) -> None:
-    """Replace the slow parts of an encoder that has them; its weights stay where they are."""
+def quick_ways(model: Any) -> list[Way]:
+    """List the quicker ways that an encoder's parts can take in its own precision."""
+    ways = []
     if model.config.model_type == "wavlm":
-        from transformers.models.wavlm.modeling_wavlm import WavLMAttention
-
-        for layer in model.encoder.layers:
-            if type(layer.attention) is WavLMAttention:
-                vars(layer.attention)["torch_multi_head_self_attention"] = _Attention(layer.attention)
+        ways.append(_attention(model.encoder.layers))
     front = getattr(model, "feature_extractor", None)
     if front is not None and model.device.type == "cpu":
         layers = list(front.conv_layers)
         if all(not hasattr(layer, "layer_norm") for layer in layers[1:]):
-            front.forward = _Front(layers)
+            ways.append(
+                Way(
+                    "the quicker convolutions of the waves",
+                    [front],
+                    lambda: vars(front).update(forward=_Front(layers)),
+                    lambda: vars(front).pop("forward"),
+                )
+            )
+    return ways
+
+
+def _attention(layers: Any) -> Way:
+    from transformers.models.wavlm.modeling_wavlm import WavLMAttention
+
+    attentions = [layer.attention for layer in layers if type(layer.attention) is WavLMAttention]
+    name = "torch_multi_head_self_attention"
+
+    def take() -> None:
+        for each in attentions:
+            vars(each)[name] = _Attention(each)
+
+    def leave() -> None:
+        for each in attentions:
+            del vars(each)[name]
+
+    return Way("the quicker attention", attentions, take, leave)
 
 
 class _Attention:

@@ -8,13 +8,16 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import safe_open
 
 from pcqtool.errors import ModelError
 from pcqtool.model.config import CONFIG
+from pcqtool.model.encoders.architecture import check_architecture, known
+from pcqtool.model.files import brief, read_json
 from pcqtool.model.places import nearby
+from pcqtool.model.weights import reading
 
 STOCK_KINDS = ("wavlm", "wav2vec2", "hubert", "whisper")
-_NOT_OURS_TO_PASS_ON = ("model_type", "dtype", "standardised_input")
 _NEVER_USED = {"masked_spec_embed"}  # what pre-training puts in place of masked frames
 _HINT = (
     "Name a directory with config.json and model.safetensors, or one in a folder of encoders that PCQTOOL_ENCODERS "
@@ -26,17 +29,17 @@ def build_stock(kind: str, architecture: Mapping[str, Any]) -> Any:
     """Build an encoder with random weights; nothing is read.
 
     Raises:
-        ModelError: if transformers cannot make an encoder of these settings.
+        ModelError: if a setting is not known, or transformers cannot make an encoder of these.
     """
     from transformers import AutoModel
     from transformers.models.auto.configuration_auto import CONFIG_MAPPING
     from transformers.models.whisper.modeling_whisper import WhisperEncoder
 
-    known = {key: value for key, value in architecture.items() if key not in _NOT_OURS_TO_PASS_ON}
+    told = check_architecture(kind, architecture)
     stock: Any = AutoModel  # untyped
     try:
         with _quiet():
-            settings: Any = CONFIG_MAPPING[kind](**known)
+            settings: Any = CONFIG_MAPPING[kind](**told)
             return WhisperEncoder(settings) if kind == "whisper" else stock.from_config(settings)
     except Exception as error:  # its checks raise errors of many unrelated kinds
         raise ModelError(f"impossible settings of a {kind} encoder: {_brief(error)}") from error
@@ -45,12 +48,14 @@ def build_stock(kind: str, architecture: Mapping[str, Any]) -> Any:
 def read_stock(source: str | Path) -> tuple[Any, dict[str, Any]]:
     """Read an encoder, in float32, with its settings; of Whisper's checkpoints, whole or not, the encoder half.
 
-    A name, or a Hub id, is looked for in the folders of ``PCQTOOL_ENCODERS`` first.
+    Of its configuration, transformers is told what the encoder computes with, and nothing else. A name, or a Hub id,
+    is looked for in the folders of ``PCQTOOL_ENCODERS`` first.
 
     Raises:
         ModelError: if it cannot be found, reached or used, or if weights are missing.
     """
-    from transformers import AutoConfig, AutoModel
+    from transformers import AutoModel
+    from transformers.models.auto.configuration_auto import CONFIG_MAPPING
     from transformers.models.whisper.modeling_whisper import WhisperEncoder
 
     source = nearby(source)
@@ -58,25 +63,59 @@ def read_stock(source: str | Path) -> tuple[Any, dict[str, Any]]:
     try:
         with _quiet():
             _check_network(source)
-            settings = AutoConfig.from_pretrained(source)
-            if settings.model_type not in STOCK_KINDS:
-                raise ValueError(f"type {settings.model_type!r} is none of {', '.join(STOCK_KINDS)}")
-            is_whisper = settings.model_type == "whisper"
+            entries = _read_configuration(source)
+            kind = entries["model_type"]
+            told = known(kind, entries)
+            settings: Any = CONFIG_MAPPING[kind](**told)
+            _check_size(source, kind, told)
+            is_whisper = kind == "whisper"
             stock: Any = WhisperEncoder if is_whisper else AutoModel
             model, report = stock.from_pretrained(
                 source,
+                config=settings,
                 dtype=torch.float32,
                 use_safetensors=True,
                 key_mapping={r"^(model\.)?encoder\.": ""} if is_whisper else None,
                 output_loading_info=True,
             )
             standardised = not is_whisper and _standardised_input(source, settings)
+    except ModelError as error:
+        raise ModelError(f"cannot load the encoder {source}: {error.what}", _HINT) from error
     except Exception as error:  # of many unrelated kinds, as above
         raise ModelError(f"cannot load the encoder {source}: {_brief(error)}", _HINT) from error
     missing = sorted(set(report["missing_keys"]) - _NEVER_USED)
     if missing:
         raise ModelError(f"the encoder {source} is incomplete: {len(missing)} weights missing, as {missing[0]}", _HINT)
-    return model, model.config.to_diff_dict() | {"standardised_input": standardised}
+    return model, told | {"model_type": kind, "standardised_input": standardised}
+
+
+def _read_configuration(source: str | Path) -> dict[str, Any]:
+    from transformers.utils.hub import cached_file
+
+    folder = Path(source)
+    for file in (*folder.glob("*.json"), *folder.glob("*.safetensors")):
+        if not file.is_file():
+            raise ValueError(f"{file.name} is not a file")
+    if folder.is_dir() and not (folder / CONFIG).exists():
+        raise ValueError(f"it has no {CONFIG}")
+    entries = read_json(folder / CONFIG if folder.is_dir() else Path(str(cached_file(source, CONFIG))))
+    if not isinstance(entries, dict) or "model_type" not in entries:
+        raise ValueError(f"{CONFIG} names no model_type")
+    if entries["model_type"] not in STOCK_KINDS:
+        raise ValueError(f"type {brief(entries['model_type'])} is none of {', '.join(STOCK_KINDS)}")
+    return entries
+
+
+def _check_size(source: str | Path, kind: str, settings: Mapping[str, Any]) -> None:
+    """Check, before memory is taken, that a directory can hold the weights, of a byte or more each."""
+    n_bytes = 0
+    for file in Path(source).glob("*.safetensors"):
+        with reading(file), safe_open(file, framework="pt"):
+            n_bytes += file.stat().st_size
+    with torch.device("meta"):
+        n_weights = sum(each.numel() for each in build_stock(kind, settings).parameters())
+    if n_bytes and n_weights > n_bytes:
+        raise ValueError(f"its settings want {n_weights} weights, and its files have {n_bytes} bytes")
 
 
 @contextmanager

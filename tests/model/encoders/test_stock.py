@@ -60,6 +60,17 @@ def test_weights_under_a_head_are_found(tmp_path: Path, stock: Stock) -> None:
     assert torch.equal(weight, whole.wavlm.encoder.layers[2].feed_forward.output_dense.weight)
 
 
+def test_transformers_is_told_what_an_encoder_computes_with_and_nothing_else(encoder: Path) -> None:
+    before, architecture = read_stock(encoder)
+    change(encoder, attn_implementation="some/kernel", _attn_implementation="some/kernel", auto_map={"AutoModel": "x"})
+    change(encoder, quantization_config={"quant_method": "bitsandbytes"}, torchscript=True, id2label={"0": "\u0000"})
+    model, found = read_stock(encoder)
+    assert found == architecture
+    assert model.config._attn_implementation == before.config._attn_implementation
+    assert not hasattr(model.config, "auto_map")
+    assert not hasattr(model.config, "quantization_config")
+
+
 def drop_weight(directory: Path) -> None:
     file = directory / "model.safetensors"
     weights = load_file(file)
@@ -70,7 +81,7 @@ def drop_weight(directory: Path) -> None:
 DAMAGES: dict[str, tuple[Callable[[Path], object], str]] = {
     "not JSON": (lambda d: (d / "config.json").write_text("{"), "JSON"),
     "a list": (lambda d: (d / "config.json").write_text("[1]"), "model_type"),
-    "no configuration": (lambda d: (d / "config.json").unlink(), "model_type"),
+    "no configuration": (lambda d: (d / "config.json").unlink(), "it has no config.json"),
     "another kind of model": (lambda d: change(d, model_type="bert"), "'bert' is none of wavlm"),
     "wrong type": (lambda d: change(d, hidden_size="x"), "hidden_size"),
     "impossible size": (lambda d: change(d, num_attention_heads=5), "divisible"),
@@ -80,6 +91,10 @@ DAMAGES: dict[str, tuple[Callable[[Path], object], str]] = {
     "a weight missing": (drop_weight, "1 weights missing, as encoder.layers.1.layer_norm.weight"),
     "no weights": (lambda d: (d / "model.safetensors").unlink(), "model.safetensors"),
     "truncated": (lambda d: os.truncate(d / "model.safetensors", 3000), "header"),
+    "a pipe": (lambda d: ((d / "config.json").unlink(), os.mkfifo(d / "config.json")), "config.json is not a file"),
+    "a pipe of another name": (lambda d: os.mkfifo(d / "preprocessor_config.json"), "preprocessor_config.json is not"),
+    "sizes of another world": (lambda d: change(d, hidden_size=8192, num_hidden_layers=128), "weights, and its files"),
+    "sizes out of bounds": (lambda d: change(d, hidden_size=10**9), "hidden_size must be"),
     "a pickle": (lambda d: torch.save({}, d / "model.safetensors"), "header"),
 }
 

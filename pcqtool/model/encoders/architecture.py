@@ -1,0 +1,136 @@
+"""The settings of transformers' encoders that a model directory may hold: these, and no others, reach transformers.
+
+Its configurations take whatever they are given, and some of that makes it fetch and run code.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from math import prod
+from typing import Any
+
+from pcqtool.audio.segment import SEGMENT_SAMPLES
+from pcqtool.errors import ModelError
+from pcqtool.model.files import brief
+from pcqtool.model.rules import FLAG, Rule, check, choice, number, optional, several, whole
+
+_WIDTH, _HIDDEN, _LAYERS, _HEADS = whole(1, 8192), whole(1, 65536), whole(1, 128), whole(1, 256)
+_SHARE = number(0, 1)
+_ACTIVATION = choice(
+    "gelu", "gelu_fast", "gelu_new", "gelu_python", "gelu_pytorch_tanh", "quick_gelu", "relu", "relu6", "silu", "swish",
+    "tanh",
+)  # fmt: skip
+
+_SPEECH: dict[str, Rule] = {
+    "hidden_size": _WIDTH,
+    "num_hidden_layers": _LAYERS,
+    "num_attention_heads": _HEADS,
+    "intermediate_size": _HIDDEN,
+    "hidden_act": _ACTIVATION,
+    "hidden_dropout": _SHARE,
+    "activation_dropout": _SHARE,
+    "attention_dropout": _SHARE,
+    "feat_proj_dropout": _SHARE,
+    "layer_norm_eps": number(1e-12, 1),
+    "feat_extract_norm": choice("group", "layer"),
+    "feat_extract_activation": _ACTIVATION,
+    "conv_dim": several(_WIDTH, 16),
+    "conv_stride": several(whole(1, 1000), 16),
+    "conv_kernel": several(whole(1, 1000), 16),
+    "conv_bias": FLAG,
+    "num_conv_pos_embeddings": whole(1, 1024),
+    "num_conv_pos_embedding_groups": whole(1, 8192),
+    "do_stable_layer_norm": FLAG,
+    "mask_time_prob": _SHARE,  # whether there is a vector for what is masked
+    "mask_feature_prob": _SHARE,
+}
+_ADAPTED: dict[str, Rule] = {
+    "add_adapter": FLAG,
+    "adapter_kernel_size": whole(1, 64),
+    "adapter_stride": whole(1, 64),
+    "num_adapter_layers": whole(1, 16),
+    "output_hidden_size": optional(_WIDTH),
+}
+RULES: dict[str, dict[str, Rule]] = {
+    "wavlm": _SPEECH | _ADAPTED | {"num_buckets": whole(8, 4096), "max_bucket_distance": whole(8, 65536)},
+    "wav2vec2": _SPEECH | _ADAPTED | {"adapter_attn_dim": optional(_WIDTH)},
+    "hubert": _SPEECH | {"feat_proj_layer_norm": FLAG, "conv_pos_batch_norm": FLAG},
+    "whisper": {
+        "d_model": _WIDTH,
+        "encoder_layers": _LAYERS,
+        "encoder_attention_heads": _HEADS,
+        "encoder_ffn_dim": _HIDDEN,
+        "activation_function": _ACTIVATION,
+        "dropout": _SHARE,
+        "attention_dropout": _SHARE,
+        "activation_dropout": _SHARE,
+        "num_mel_bins": whole(1, 512),
+        "max_source_positions": whole(150, 15000),
+        "scale_embedding": FLAG,
+    },
+}
+"""What an encoder computes with, by its kind."""
+
+OURS: dict[str, Rule] = {"standardised_input": FLAG}
+
+_PASSED_OVER = """
+activation_dropout adapter_attn_dim adapter_kernel_size adapter_stride add_adapter apply_spec_augment architectures
+begin_suppress_tokens bos_token_id chunk_size_feed_forward classifier_proj_size codevector_dim
+contrastive_logits_temperature conv_pos_batch_norm ctc_loss_reduction ctc_zero_infinity decoder_attention_heads
+decoder_ffn_dim decoder_layerdrop decoder_layers decoder_start_token_id diversity_loss_weight dtype
+encoder_layerdrop eos_token_id feat_extract_dropout feat_proj_layer_norm feat_quantizer_dropout final_dropout
+forced_decoder_ids freeze_feat_extract_train gradient_checkpointing hidden_dropout_prob id2label init_std
+initializer_range is_decoder is_encoder_decoder label2id layerdrop mask_channel_length mask_channel_min_space
+mask_channel_other mask_channel_prob mask_channel_selection mask_feature_length mask_feature_min_masks
+mask_feature_prob mask_time_length mask_time_min_masks mask_time_min_space mask_time_other mask_time_prob
+mask_time_selection max_bucket_distance max_length max_target_positions median_filter_width model_type
+no_mask_channel_overlap no_mask_time_overlap num_adapter_layers num_buckets num_codevector_groups
+num_codevectors_per_group num_ctc_classes num_feat_extract_layers num_hidden_layers num_negatives output_attentions
+output_hidden_size output_hidden_states pad_token_id problem_type proj_codevector_dim replace_prob return_dict
+suppress_tokens tdnn_dilation tdnn_dim tdnn_kernel tie_word_embeddings tokenizer_class torch_dtype
+transformers_version use_cache use_weighted_layer_sum vocab_size xvector_output_dim
+"""
+"""Settings of training, decoders and heads, which configurations of encoders hold as well; their values go nowhere."""
+
+
+def known(kind: str, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Pick the settings that an encoder computes with, of whatever there is in a configuration.
+
+    Raises:
+        ModelError: if one has a value that it may not have.
+    """
+    found = {name: value for name, value in settings.items() if name in RULES[kind]}
+    try:
+        check(found, RULES[kind])
+        if kind != "whisper":
+            _check_front(found)
+    except ValueError as error:
+        raise ModelError(f"impossible settings of a {kind} encoder: {error}") from error
+    return found
+
+
+def check_architecture(kind: str, architecture: Mapping[str, Any]) -> dict[str, Any]:
+    """Check the architecture that a model directory gives, and pick what transformers is told.
+
+    Raises:
+        ModelError: if there is a setting that is not known, or one has a value that it may not have.
+    """
+    for name in architecture:
+        if name not in RULES[kind] and name not in OURS and name not in _PASSED_OVER.split():
+            raise ModelError(f"impossible settings of a {kind} encoder: unknown setting {brief(name)}")
+    try:
+        check(architecture, OURS | {"model_type": choice(kind)})
+    except ValueError as error:
+        raise ModelError(f"impossible settings of a {kind} encoder: {error}") from error
+    return known(kind, architecture)
+
+
+def _check_front(settings: Mapping[str, Any]) -> None:
+    """Check that a segment makes a number of frames that attention can bear."""
+    kernels = settings.get("conv_kernel", (10, 3, 3, 3, 3, 2, 2))
+    strides = settings.get("conv_stride", (5, 2, 2, 2, 2, 2, 2))
+    reach = 1 + sum((kernel - 1) * prod(strides[:number]) for number, kernel in enumerate(kernels))
+    if not 80 <= prod(strides) <= 1600 or reach > SEGMENT_SAMPLES // 10:
+        raise ValueError("conv_kernel and conv_stride must make 10 to 200 frames a second, each of up to 0.3 s")
+    if settings.get("max_bucket_distance", 800) < settings.get("num_buckets", 320):
+        raise ValueError("max_bucket_distance must be no less than num_buckets")
