@@ -12,14 +12,13 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-
 from pcqtool.corpora.base import Corpus
 from pcqtool.corpora.release import Download, downloads
 from pcqtool.corpora.roots import VARIABLE
 from pcqtool.corpora.transfer import Tell, download
 from pcqtool.corpora.unpack import is_archive, unpack
-from pcqtool.errors import CorpusError, LockedError
+from pcqtool.errors import CorpusError, TableError
+from pcqtool.tables.lock import LOCK, locked
 
 WORK = ".fetch"
 RECORD = "fetched.json"
@@ -77,7 +76,7 @@ def fetch(
         raise CorpusError(f"corpus {corpus.name!r} cannot be downloaded by a program", apply(corpus, root))
     work = root.parent / WORK / root.name
     unpacked = work / "unpacked"
-    with _disk(work), _alone(work):
+    with _disk(work), locked(work / LOCK, f"{work}: another process is fetching it", "Wait for it."):
         if root.exists() and any(root.iterdir()):
             return []
         record = _Record(work / RECORD)
@@ -173,25 +172,12 @@ def _unpack_one(file: Path, folder: Path, watch: Watch) -> None:
 
 
 @contextmanager
-def _alone(work: Path) -> Iterator[None]:
-    work.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(work / ".lock")
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        raise LockedError(f"{work}: another process is fetching it", "Wait for it.") from None
-    try:
-        yield
-    finally:
-        lock.release()
-
-
-@contextmanager
 def _disk(work: Path) -> Iterator[None]:
+    remedy = "Free some space, or choose another folder."
     try:
         yield
     except OSError as error:
         place = error.filename or work
-        raise CorpusError(
-            f"{place}: cannot be written ({error.strerror or error})", "Free some space, or choose another folder."
-        ) from error
+        raise CorpusError(f"{place}: cannot be written ({error.strerror or error})", remedy) from error
+    except TableError as error:  # of the lock
+        raise CorpusError(error.what, remedy) from error

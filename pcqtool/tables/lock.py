@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -14,12 +14,21 @@ from pcqtool.tables.atomic import reported
 LOCK = ".lock"
 
 
+def writing_into(folder: Path) -> AbstractContextManager[None]:
+    """Keep other runs away from an ``--out`` folder.
+
+    Raises:
+        LockedError, TableError: as ``locked`` does.
+    """
+    return locked(folder / LOCK, f"{folder}: another run is writing to it", "Wait for it, or name another --out.")
+
+
 @contextmanager
 def locked(path: Path, what: str, hint: str) -> Iterator[None]:
     """Hold a lock file while the block runs; the lock of a process that was killed does not hold.
 
     Args:
-        path: the lock file; its folder is made if it is missing.
+        path: the lock file; its folder is made if it is missing, and then removed if nothing is written into it.
         what: the error's text if another process holds it.
         hint: what to do then.
 
@@ -27,6 +36,7 @@ def locked(path: Path, what: str, hint: str) -> Iterator[None]:
         LockedError: if another process holds it.
         TableError: if the file system refuses.
     """
+    made = not path.parent.exists()
     with reported(path.parent):
         path.parent.mkdir(parents=True, exist_ok=True)
         lock = FileLock(path)
@@ -42,3 +52,6 @@ def locked(path: Path, what: str, hint: str) -> Iterator[None]:
         with suppress(OSError):
             path.unlink()
         lock.release()
+        if made:  # by a run that came to nothing
+            with suppress(OSError):
+                path.parent.rmdir()

@@ -1,6 +1,7 @@
 """Checkpoints: the whole state of a training run in one safetensors file, tensors and, as JSON, all else.
 
-The file holds a hash of all of it. One that is damaged is as good as none: training begins anew."""
+The file holds a hash of all of it. One that is damaged is as good as none: training begins anew.
+"""
 
 from __future__ import annotations
 

@@ -109,6 +109,35 @@ def test_a_run_that_was_killed_ends_with_the_same_weights(tmp_path, train, start
     assert [line["loss"] for line in one] == [line["loss"] for line in two]
 
 
+def test_two_runs_at_once_do_not_mix(tmp_path, train, start):
+    first, second = start("both"), start("both")
+    codes = sorted([first.wait(120), second.wait(120)])
+    assert codes == [0, 75]
+    said = first.stderr.read() + second.stderr.read()
+    assert "both: another run is writing to it" in said
+    assert "Wait for it, or name another --out." in said
+    assert start("alone").wait(120) == 0
+    both, alone = ((tmp_path / name / "model.safetensors").read_bytes() for name in ("both", "alone"))
+    assert both == alone
+    names = {path.name for path in (tmp_path / "both").iterdir()}
+    assert names == {"README.md", "config.json", "metrics.json", "model.safetensors"}
+
+
+def test_a_checkpoint_that_is_damaged_is_named_and_the_weights_are_the_same(tmp_path, train):
+    assert train("--out", "whole", "--epochs", "2")[0] == 0
+    (tmp_path / "again").mkdir()
+    (tmp_path / "again" / "checkpoint.safetensors").write_bytes(bytes(5000))
+    (tmp_path / "again" / ".lock").touch()  # of a run that was killed
+    code, _, said = train("--out", "again", "--epochs", "2")
+    assert code == 0
+    assert "going on" not in said
+    assert "checkpoint.safetensors is damaged" in said
+    assert "training begins anew" in said
+    whole, again = ((tmp_path / name / "model.safetensors").read_bytes() for name in ("whole", "again"))
+    assert whole == again
+    assert not (tmp_path / "again" / ".lock").exists()
+
+
 def test_tensorboard_gets_a_curve_of_every_figure(train, tmp_path):
     events = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
     assert train("--out", "m", "--epochs", "2", "--tensorboard", "curves")[0] == 0
@@ -325,7 +354,7 @@ def test_a_tuned_encoder_is_not_left_out(train, tiny_whisper, tmp_path):
     assert (code, out) == (2, "")
     assert "only a frozen pre-trained encoder" in err
     assert "frozen = true" in err
-    assert not list((tmp_path / "m").iterdir())
+    assert not (tmp_path / "m").exists()
     assert train("--out", "m", "--epochs", "1", "--encoder-name", "some/whisper")[0] == 2
 
 

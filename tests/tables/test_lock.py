@@ -37,7 +37,8 @@ def test_a_second_one_is_told_and_nothing_stays(tmp_path):
             raise AssertionError("two at once")
         assert (caught.value.what, caught.value.hint) == ("it is taken", "Wait.")
         assert path.exists()
-    assert list(path.parent.iterdir()) == []
+    assert list(tmp_path.iterdir()) == []
+    path.parent.mkdir()
     with pytest.raises(ZeroDivisionError), locked(path, "", ""):
         1 / 0  # noqa: B018
     assert list(path.parent.iterdir()) == []

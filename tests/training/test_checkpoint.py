@@ -61,7 +61,7 @@ STATE = {
 
 
 def test_every_bit_counts(tmp_path, caplog):
-    """Be it of the key, a name, a type, a shape or a number: nothing is taken for another run's, and no error ends it."""
+    """Be it of the key, a name, a type, a shape or a number: it is damage, and not another run's settings."""
     checkpoint = Checkpoint(tmp_path / "c", "mine")
     checkpoint.write(STATE)
     whole = checkpoint.path.read_bytes()

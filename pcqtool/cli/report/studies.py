@@ -123,12 +123,16 @@ def _study(
     kind: str, variants: Sequence[Variant], setting: Setting, out: Path, draw: Callable[..., None], as_json: bool
 ) -> None:
     from pcqtool.report.study import COLUMNS, run_study, table
+    from pcqtool.tables.lock import writing_into
 
     console.info(f"{setting.corpus}: {len(setting.utterances)} utterances, {len(variants)} variants")
-    with console.progress(setting.n_folds * len(variants), "folds") as progress:
-        study: dict[str, Any] = run_study(kind, variants, setting, out, lambda n, name: progress.advance(n, note=name))
-    figure = out / f"{kind}.svg"
-    draw(study, f"{setting.corpus}, {setting.protocol.name}, recipe {study['recipe']['name']}", figure)
+    with writing_into(out):
+        with console.progress(setting.n_folds * len(variants), "folds") as progress:
+            study: dict[str, Any] = run_study(
+                kind, variants, setting, out, lambda n, name: progress.advance(n, note=name)
+            )
+        figure = out / f"{kind}.svg"
+        draw(study, f"{setting.corpus}, {setting.protocol.name}, recipe {study['recipe']['name']}", figure)
     if as_json:
         console.print_json({**study, "figure": figure})
         return
