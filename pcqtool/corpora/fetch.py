@@ -6,7 +6,7 @@ import hashlib
 import json
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -15,7 +15,7 @@ from pathlib import Path
 from pcqtool.corpora.base import Corpus
 from pcqtool.corpora.release import Download, downloads
 from pcqtool.corpora.roots import VARIABLE
-from pcqtool.corpora.transfer import Tell, download
+from pcqtool.corpora.transfer import Address, Tell, download
 from pcqtool.corpora.unpack import is_archive, unpack
 from pcqtool.errors import CorpusError, TableError
 from pcqtool.tables.lock import LOCK, locked
@@ -51,6 +51,7 @@ def fetch(
     watch: Watch,
     say: Callable[[str], None],
     wait: Callable[[float], None] = time.sleep,
+    hosts: Sequence[str] = (),
 ) -> list[Fetched]:
     """Download a corpus; what an earlier call began is gone on with.
 
@@ -63,6 +64,7 @@ def fetch(
         watch: shows the progress of work that is called so.
         say: takes a line on what is going on.
         wait: pauses for so many seconds, between attempts.
+        hosts: to which addresses may lead, besides their own and those that the class names.
 
     Returns:
         The files, in the order of the class's ``downloads``; none if there is something at ``root`` already.
@@ -80,7 +82,11 @@ def fetch(
         if root.exists() and any(root.iterdir()):
             return []
         record = _Record(work / RECORD)
-        done = [_fetch_one(each, work, record, watch, say, wait) for each in files]
+        addresses = [Address(each.url, each.size_bytes, (*each.hosts, *hosts)) for each in files]
+        done = [
+            _fetch_one(file, address, work, record, watch, say, wait)
+            for file, address in zip(files, addresses, strict=True)
+        ]
         try:
             shutil.rmtree(unpacked, ignore_errors=True)
             for each in files:
@@ -123,12 +129,18 @@ class _Record:
 
 
 def _fetch_one(
-    file: Download, work: Path, record: _Record, watch: Watch, say: Callable[[str], None], wait: Callable[[float], None]
+    file: Download,
+    address: Address,
+    work: Path,
+    record: _Record,
+    watch: Watch,
+    say: Callable[[str], None],
+    wait: Callable[[float], None],
 ) -> Fetched:
     target = work / file.name
     if not target.exists():
         with watch(f"downloading {file.url}") as tell:
-            download(file.url, target, lambda done, total: tell(done, total or file.size_bytes), say, wait)
+            download(address, target, lambda done, total: tell(done, total or file.size_bytes), say, wait)
     algorithm, _, wanted = (file.checksum or "sha256:").partition(":")
     hashes = _hashes(target, {algorithm, "sha256"})
     first = record.first(file.url)
