@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from pcqtool.errors import SettingsError
 from pcqtool.labels import canonical, plain
+from pcqtool.toml import read_toml
 
 OTHERS = "*"
 """Stands for every label that is not named."""
@@ -51,7 +51,7 @@ def read_map(path: Path | None) -> LabelMap:
     if path is None:
         return LabelMap()
     try:
-        entries = tomllib.loads(path.read_text(encoding="utf-8"))
+        entries = read_toml(path)
     except OSError as error:
         raise SettingsError(f"cannot read the label map {path}: {error.strerror}", "Check --map.") from error
     except ValueError as error:  # no TOML, or no text at all

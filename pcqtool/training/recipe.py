@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import tomllib
 from collections.abc import Mapping
 from dataclasses import MISSING, asdict, dataclass, field, fields, replace
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any, TypeVar
 from pcqtool.audio.segment import SEGMENT_S
 from pcqtool.errors import SettingsError
 from pcqtool.tables.aggregate import AGGREGATIONS
+from pcqtool.toml import read_toml
 from pcqtool.training.splits.quota import Quota
 from pcqtool.training.views import ViewSettings
 
@@ -249,7 +249,7 @@ def load_recipe(name: str, **changes: Any) -> Recipe:
     """
     path = _SHIPPED / f"{name}.toml" if name in shipped() else Path(name)
     try:
-        entries: dict[str, Any] = {"name": path.stem} | tomllib.loads(path.read_text(encoding="utf-8"))
+        entries: dict[str, Any] = {"name": path.stem} | read_toml(path)
     except OSError as error:
         raise SettingsError(f"no recipe {name!r}", f"Shipped: {', '.join(shipped())}; or name a TOML file.") from error
     except ValueError as error:  # no TOML, or no text at all

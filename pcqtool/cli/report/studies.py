@@ -105,12 +105,13 @@ def _set_up(
 ) -> Setting:
     """Read the corpus and make the folds."""
     from pcqtool.corpora import registry
+    from pcqtool.corpora.listed import list_utterances
     from pcqtool.report.figure import require_matplotlib
     from pcqtool.training.splits import find_protocol
 
     require_matplotlib()
     chosen = find_protocol(protocol)
-    utterances = registry.get(corpus, root).utterances()
+    utterances = list_utterances(registry.get(corpus, root))
     folds = {seed: chosen.folds(utterances, seed, validating) for seed in seeds}
 
     from pcqtool.model.device import choose_device
