@@ -5,7 +5,8 @@ from __future__ import annotations
 import unicodedata
 
 from pcqtool.corpora.base import Corpus, Utterance
-from pcqtool.errors import CorpusError, PcqtoolError
+from pcqtool.corpora.probe import brief
+from pcqtool.errors import CorpusError, PcqtoolError, TerminatedError
 
 NAMES = ("label", "speaker", "session", "text_id")
 LONGEST = 500  # characters of a name
@@ -21,12 +22,10 @@ def list_utterances(corpus: Corpus) -> list[Utterance]:
     kind = type(corpus).__name__
     try:
         found = list(corpus.utterances())
-    except PcqtoolError:
+    except (PcqtoolError, KeyboardInterrupt, TerminatedError):
         raise
-    except (Exception, SystemExit) as error:  # a plugin's fault must not look like the tool's
-        raise CorpusError(
-            f"corpus {corpus.name!r} cannot be listed: {type(error).__name__}: {error}", _REMEDY
-        ) from error
+    except BaseException as error:  # a plugin's fault must not look like the tool's
+        raise CorpusError(f"corpus {corpus.name!r} cannot be listed: {brief(error)}", _REMEDY) from error
     for each in found:
         if not isinstance(each, Utterance):
             raise CorpusError(

@@ -34,6 +34,7 @@ def test_a_sound_list_is_given_as_it_is():
     [
         (KeyError("x"), "cannot be listed: KeyError"),
         (SystemExit(3), "cannot be listed: SystemExit: 3"),
+        (GeneratorExit("x"), "cannot be listed: GeneratorExit: x"),
         (RecursionError(), "cannot be listed: RecursionError"),
         (None, "cannot be listed: TypeError"),
         ([GOOD, "a.wav"], "'a.wav', which is no Utterance"),
