@@ -14,7 +14,7 @@ from pcqtool.corpora.contents import Contents, read_all
 from pcqtool.corpora.faults import Fault, FaultsError, Kind
 from pcqtool.corpora.files import files
 from pcqtool.corpora.groups import leaking, notes
-from pcqtool.corpora.probe import brief
+from pcqtool.corpora.probe import brief, printing_aside
 from pcqtool.corpora.release import Expected, expected
 from pcqtool.corpora.repeats import repeated
 from pcqtool.errors import CorpusError, TerminatedError
@@ -84,7 +84,8 @@ def _place(fault: Fault) -> tuple[int, str, str]:
 def _list(corpus: Corpus) -> tuple[list[Utterance], list[Fault]]:
     """List what can be listed; whatever a plugin raises is a fault of the corpus."""
     try:
-        found, faults = list(corpus.utterances()), []
+        with printing_aside():
+            found, faults = list(corpus.utterances()), []
     except FaultsError as error:
         found, faults = list(error.found), list(error.faults)
     except CorpusError as error:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import unicodedata
 
 from pcqtool.corpora.base import Corpus, Utterance
-from pcqtool.corpora.probe import brief
+from pcqtool.corpora.probe import brief, printing_aside
 from pcqtool.errors import CorpusError, PcqtoolError, TerminatedError
 
 NAMES = ("label", "speaker", "session", "text_id")
@@ -21,7 +21,8 @@ def list_utterances(corpus: Corpus) -> list[Utterance]:
     """
     kind = type(corpus).__name__
     try:
-        found = list(corpus.utterances())
+        with printing_aside():
+            found = list(corpus.utterances())
     except (PcqtoolError, KeyboardInterrupt, TerminatedError):
         raise
     except BaseException as error:  # a plugin's fault must not look like the tool's

@@ -12,7 +12,8 @@ import queue
 import subprocess
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, redirect_stdout, suppress
 from importlib.metadata import EntryPoint
 from typing import IO, cast
 
@@ -91,6 +92,23 @@ def _answer() -> None:
                 verdict = brief(raised)
             print(json.dumps(verdict), file=answers, flush=True)
         os._exit(0)  # whatever threads there are by now
+
+
+@contextmanager
+def printing_aside() -> Iterator[None]:
+    """Send what the block prints, by whatever means, to stderr: stdout holds nothing but what the tool prints."""
+    saved = None
+    with suppress(OSError, AttributeError):  # one of them may be closed
+        sys.stdout.flush()
+        saved = os.dup(1)
+        os.dup2(2, 1)
+    try:
+        with redirect_stdout(sys.stderr):
+            yield
+    finally:
+        if saved is not None:
+            os.dup2(saved, 1)
+            os.close(saved)
 
 
 def brief(error: BaseException) -> str:

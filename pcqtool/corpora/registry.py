@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable
-from contextlib import redirect_stdout, suppress
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from importlib.metadata import EntryPoint, distributions, entry_points
@@ -12,7 +11,7 @@ from pathlib import Path
 
 from pcqtool.corpora.base import Corpus
 from pcqtool.corpora.conformance import fault
-from pcqtool.corpora.probe import brief, probe
+from pcqtool.corpora.probe import brief, printing_aside, probe
 from pcqtool.corpora.roots import resolve
 from pcqtool.errors import CorpusError, PcqtoolError, TerminatedError
 
@@ -70,7 +69,8 @@ def get(name: str, root: str | Path | None = None) -> Corpus:
     corpus = find(name)
     path = resolve(corpus, root)
     try:
-        return corpus(path)
+        with printing_aside():
+            return corpus(path)
     except (PcqtoolError, KeyboardInterrupt, TerminatedError):
         raise
     except BaseException as error:  # a plugin's fault must not look like the tool's
@@ -110,7 +110,7 @@ def _loaded(entry: Entry, point: EntryPoint, error: str | None) -> Entry:
     corpus = None
     if error is None:
         try:
-            with redirect_stdout(sys.stderr):  # which must hold nothing but what the tool prints
+            with printing_aside():
                 corpus = point.load()
             error = fault(corpus, point.name)
         except (KeyboardInterrupt, TerminatedError):
