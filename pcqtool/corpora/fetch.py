@@ -18,6 +18,7 @@ from pcqtool.corpora.roots import VARIABLE
 from pcqtool.corpora.transfer import Address, Tell, download
 from pcqtool.corpora.unpack import is_archive, unpack
 from pcqtool.errors import CorpusError, TableError
+from pcqtool.tables.atomic import write_whole
 from pcqtool.tables.lock import LOCK, locked
 
 WORK = ".fetch"
@@ -116,7 +117,7 @@ class _Record:
             self._entries = {each["url"]: Fetched(**each) for each in json.loads(path.read_text("utf-8"))}
         except FileNotFoundError:
             self._entries = {}
-        except (ValueError, TypeError, KeyError) as error:
+        except (ValueError, TypeError, KeyError, RecursionError) as error:
             raise CorpusError(f"{path}: cannot be read: {error}", "Remove it: it only holds old checksums.") from error
 
     def first(self, url: str) -> Fetched | None:
@@ -125,7 +126,8 @@ class _Record:
     def add(self, fetched: list[Fetched]) -> None:
         """Write down what is new; of the others, the day of the first time stays."""
         self._entries = {each.url: each for each in fetched} | self._entries
-        self.path.write_text(json.dumps([asdict(each) for each in self._entries.values()], indent=2) + "\n", "utf-8")
+        text = json.dumps([asdict(each) for each in self._entries.values()], indent=2)
+        write_whole(self.path, f"{text}\n".encode())
 
 
 def _fetch_one(

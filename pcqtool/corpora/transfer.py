@@ -22,7 +22,8 @@ TIMEOUT_S = 30.0  # without a single byte
 STALL_S, STALL_BYTES = 300.0, 300_000  # as long, with no more than that: 1 kB/s
 ATTEMPTS = 5  # in a row that bring nothing
 PIECE_BYTES = 1 << 18
-MOST_BYTES = 200_000_000_000  # of a file whose size nobody has published
+MOST_BYTES = 20_000_000_000  # of a file whose size nobody has published
+MOST_OF_DISK = 0.5  # of what is free, for a file whose size the server does not say either
 MARGIN = 1.1  # by which a file may have grown since its size was published
 SPARE_BYTES = 1_000_000
 PASSING = {408, 425, 429, 500, 502, 503, 504}  # states of a server that may be over soon
@@ -214,17 +215,20 @@ def _check_size(address: Address, total: int | None, part: _Partial) -> None:
 
 
 def _too_large(address: Address, what: str) -> CorpusError:
-    known = "a corpus has" if address.size_bytes is None else f"the {address.size_bytes:,} that were published"
-    return CorpusError(
-        f"{address.url}: the server {what}, more than {known}",
-        "This is not the corpus: it is removed. Look for a newer pcqtool.",
-    )
+    if address.size_bytes is not None:
+        known, hint = f"the {address.size_bytes:,} that were published", "Look for a newer pcqtool."
+    else:
+        known, hint = "is taken of a file of unknown size", "If it is as large as that, its class can say so."
+    return CorpusError(f"{address.url}: the server {what}, more than {known}", f"It is removed. {hint}")
 
 
 def _take(response: HTTPResponse, address: Address, part: _Partial, total: int | None, pace: _Pace, tell: Tell) -> None:
+    most_bytes = address.most_bytes
+    if total is None:
+        most_bytes = min(most_bytes, part.size + int(MOST_OF_DISK * shutil.disk_usage(part.bytes.parent).free))
     with part.bytes.open("ab") as file:
         size = file.tell()
-        while size <= address.most_bytes and (total is None or size <= total):
+        while size <= most_bytes and (total is None or size <= total):
             try:
                 piece = response.read1(PIECE_BYTES)
             except (HTTPException, OSError, ValueError) as error:
@@ -235,9 +239,9 @@ def _take(response: HTTPResponse, address: Address, part: _Partial, total: int |
             size += len(piece)
             pace.reach(size)
             tell(size, total)
-    if size > address.most_bytes:
+    if size > most_bytes:
         part.discard()
-        raise _too_large(address, f"sends more than {address.most_bytes:,} bytes")
+        raise _too_large(address, f"sends more than {most_bytes:,} bytes")
     if total is not None and size != total:
         if size > total:
             part.discard()

@@ -123,6 +123,15 @@ def test_two_runs_at_once_do_not_mix(tmp_path, train, start):
     assert names == {"README.md", "config.json", "metrics.json", "model.safetensors"}
 
 
+def test_two_runs_may_share_a_cache_that_is_still_empty(tmp_path, start, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    runs = [start(name) for name in ("one", "two")]
+    assert [run.wait(120) for run in runs] == [0, 0]
+    one, two = ((tmp_path / name / "model.safetensors").read_bytes() for name in ("one", "two"))
+    assert one == two
+    assert [path.suffix for path in (tmp_path / "cache").rglob("*.*")] == [".npy"]
+
+
 def test_a_checkpoint_that_is_damaged_is_named_and_the_weights_are_the_same(tmp_path, train):
     assert train("--out", "whole", "--epochs", "2")[0] == 0
     (tmp_path / "again").mkdir()

@@ -106,8 +106,16 @@ def test_more_than_the_file_can_have_is_refused_and_not_kept(serve, tmp_path, an
 
 def test_what_nobody_has_measured_has_a_limit_too(serve, tmp_path, monkeypatch):
     monkeypatch.setattr(transfer, "MOST_BYTES", 1_000_000)
-    with pytest.raises(CorpusError, match="more than a corpus has"):
+    with pytest.raises(CorpusError, match="more than is taken of a file of unknown size"):
         fetch(serve(lambda asked: itertools.chain([OK, b"\r\n"], itertools.repeat(FLOOD))), tmp_path, None)
+
+
+def test_a_file_without_a_length_never_fills_the_disk(serve, tmp_path, monkeypatch):
+    monkeypatch.setattr("shutil.disk_usage", lambda folder: type("Usage", (), {"free": 4_000_000}))
+    server = serve(lambda asked: itertools.chain([OK, b"\r\n"], itertools.repeat(FLOOD)))
+    with pytest.raises(CorpusError, match="sends more than 2,000,000 bytes"):
+        fetch(server, tmp_path, None)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_more_than_the_disk_has_room_for_is_told_at_once(serve, tmp_path, monkeypatch):
