@@ -66,7 +66,7 @@ def train(
     fold = holdout(utterances, settings.seed, settings.validating(), pool.origins)
 
     from pcqtool.model.device import choose_device
-    from pcqtool.tables.lock import writing_into
+    from pcqtool.tables.folder import writing_into
     from pcqtool.training.checkpoint import CHECKPOINT, Checkpoint, fingerprint
     from pcqtool.training.experiment import Experiment
     from pcqtool.training.produce import check_left_out, prepare, produce

@@ -19,7 +19,8 @@ from pcqtool.corpora.transfer import Address, Tell, download
 from pcqtool.corpora.unpack import is_archive, unpack
 from pcqtool.errors import CorpusError, TableError
 from pcqtool.tables.atomic import write_whole
-from pcqtool.tables.lock import LOCK, locked
+from pcqtool.tables.folder import LOCK
+from pcqtool.tables.lock import locked
 
 WORK = ".fetch"
 RECORD = "fetched.json"

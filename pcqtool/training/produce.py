@@ -16,7 +16,7 @@ from pcqtool.errors import ModelError, SettingsError
 from pcqtool.model.directory import CARD, CONFIG, METRICS, WEIGHTS, ModelConfig, describe, save
 from pcqtool.model.foreign import check_foreign, name_encoder
 from pcqtool.tables.atomic import TEMPORARY_SUFFIX, reported, sweep
-from pcqtool.tables.lock import LOCK
+from pcqtool.tables.folder import LOCK
 from pcqtool.training.card import write_card
 from pcqtool.training.checkpoint import CHECKPOINT
 from pcqtool.training.experiment import Experiment, Trained

@@ -124,7 +124,7 @@ def _study(
     kind: str, variants: Sequence[Variant], setting: Setting, out: Path, draw: Callable[..., None], as_json: bool
 ) -> None:
     from pcqtool.report.study import COLUMNS, run_study, table
-    from pcqtool.tables.lock import writing_into
+    from pcqtool.tables.folder import writing_into
 
     console.info(f"{setting.corpus}: {len(setting.utterances)} utterances, {len(variants)} variants")
     with writing_into(out):
