@@ -82,5 +82,9 @@ class TrainingError(PcqtoolError):
     """A training run cannot go on."""
 
 
+class CacheError(TrainingError):
+    """The feature cache cannot be written to; a run can go on without it where memory suffices."""
+
+
 class ReportError(PcqtoolError):
     """A figure or page cannot be made of what a run holds, or is not what the runs say."""

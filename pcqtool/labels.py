@@ -54,7 +54,7 @@ def canonical(name: str) -> str:
     key = plain(name)
     if key not in VOCABULARY:
         raise SettingsError(
-            f"unknown emotion {name!r}",
+            f"unknown emotion {name[:80]!r}{'…' if len(name) > 80 else ''}",
             f"Known: {', '.join(VOCABULARY)}; and as aliases {', '.join(ALIASES)}.",
         )
     return key

@@ -92,6 +92,7 @@ def evaluate(
     from pcqtool.corpora.label_map import read_map
     from pcqtool.corpora.pool import open_pool
     from pcqtool.corpora.sources import sources
+    from pcqtool.tables.folder import writing_into
     from pcqtool.training.splits import find_protocol
 
     way = None if protocol is None else find_protocol(protocol)
@@ -101,9 +102,11 @@ def evaluate(
     if model is not None:
         from pcqtool.training.apply import apply_model
 
-        tell_labels(pool)
-        encoders = values.places(encoder_dir, download=True)
-        evaluation = apply_model(model, pool, device, n_jobs, encoders).of_corpora(corpora=pool.describe())
+        with writing_into(out):
+            tell_labels(pool)
+            encoders = values.places(encoder_dir, download=True)
+            evaluation = apply_model(model, pool, device, n_jobs, encoders).of_corpora(corpora=pool.describe())
+            evaluation.save(out)
     else:
         from pcqtool.training.recipe import load_recipe
 
@@ -111,11 +114,12 @@ def evaluate(
         repeats = range(settings.seed, settings.seed + seeds)
         origins = settings.origins(encoder, teacher)
         trainings = Trainings(settings, repeats, validation, out, device, *origins, n_jobs, adapt)
-        if way is not None:
-            evaluation = trainings.within(pool, way)
-        else:
-            evaluation = trainings.across(pool, open_pool(chosen[len(corpus) :], renaming))
-    evaluation.save(out)
+        with writing_into(out):
+            if way is not None:
+                evaluation = trainings.within(pool, way)
+            else:
+                evaluation = trainings.across(pool, open_pool(chosen[len(corpus) :], renaming))
+            evaluation.save(out)
     if evaluation.metrics["leaks"]:
         console.warn(evaluation.metrics.get("warning", evaluation.metrics["stamp"]))
     if json:

@@ -66,39 +66,41 @@ def train(
     fold = holdout(utterances, settings.seed, settings.validating(), pool.origins)
 
     from pcqtool.model.device import choose_device
+    from pcqtool.tables.folder import writing_into
     from pcqtool.training.checkpoint import CHECKPOINT, Checkpoint, fingerprint
     from pcqtool.training.experiment import Experiment
     from pcqtool.training.produce import check_left_out, prepare, produce
     from pcqtool.training.tensorboard import board, check_apart
 
     check_apart(tensorboard, out)
-    prepare(out)
-    checkpoint = Checkpoint(out / CHECKPOINT, fingerprint(utterances, settings, fold, encoder, teacher))
-    n_done = checkpoint.n_epochs()
-    tell_labels(pool)
-    console.info(f"{pool.name}: {len(utterances)} utterances, {len(fold.validation)} of them for validation")
-    if n_done:
-        console.info(f"going on after epoch {n_done} of {settings.epochs}")
-    where, n_jobs = choose_device(device), values.n_jobs(jobs)
-    with board(tensorboard) as draw:
-        with console.counting("segments encoded") as count:
-            experiment = Experiment(utterances, settings, where, encoder, teacher, n_jobs, count)
-        if encoder_name is not None:
-            check_left_out(experiment)
-        n_imitation = settings.imitation.epochs if settings.imitation is not None else 0
-        with console.progress(n_imitation + settings.epochs - n_done, "epochs") as progress:
+    with writing_into(out):
+        prepare(out)
+        checkpoint = Checkpoint(out / CHECKPOINT, fingerprint(utterances, settings, fold, encoder, teacher))
+        n_done = checkpoint.n_epochs()
+        tell_labels(pool)
+        console.info(f"{pool.name}: {len(utterances)} utterances, {len(fold.validation)} of them for validation")
+        if n_done:
+            console.info(f"going on after epoch {n_done} of {settings.epochs}")
+        where, n_jobs = choose_device(device), values.n_jobs(jobs)
+        with board(tensorboard) as draw:
+            with console.counting("segments encoded") as count:
+                experiment = Experiment(utterances, settings, where, encoder, teacher, n_jobs, count)
+            if encoder_name is not None:
+                check_left_out(experiment)
+            n_imitation = settings.imitation.epochs if settings.imitation is not None else 0
+            with console.progress(n_imitation + settings.epochs - n_done, "epochs") as progress:
 
-            def tell(epoch: Epoch) -> None:
-                progress.advance(note=f"loss {epoch.loss:.3f}, validation UA {100 * epoch.validation_ua:.1f} %")
-                console.debug(f"epoch {epoch.number}: {asdict(epoch)}")
-                draw(epoch)
+                def tell(epoch: Epoch) -> None:
+                    progress.advance(note=f"loss {epoch.loss:.3f}, validation UA {100 * epoch.validation_ua:.1f} %")
+                    console.debug(f"epoch {epoch.number}: {asdict(epoch)}")
+                    draw(epoch)
 
-            def tell_imitation(number: int, loss: float) -> None:
-                progress.advance(note=f"imitation, loss {loss:.3f}")
-                console.debug(f"epoch {number} of imitation: loss {loss}")
+                def tell_imitation(number: int, loss: float) -> None:
+                    progress.advance(note=f"imitation, loss {loss:.3f}")
+                    console.debug(f"epoch {number} of imitation: loss {loss}")
 
-            trained = experiment.train(fold, settings.seed, tell, checkpoint, tell_imitation)
-    metrics = produce(out, name or out.resolve().name, pool, experiment, fold, trained, encoder_name)
+                trained = experiment.train(fold, settings.seed, tell, checkpoint, tell_imitation)
+        metrics = produce(out, name or out.resolve().name, pool, experiment, fold, trained, encoder_name)
     if json:
         console.print_json({"model": out, **metrics})
     else:

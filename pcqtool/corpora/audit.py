@@ -15,9 +15,10 @@ from pcqtool.corpora.contents import Contents, read_all
 from pcqtool.corpora.faults import Fault, FaultsError, Kind
 from pcqtool.corpora.files import files
 from pcqtool.corpora.groups import leaking, notes
+from pcqtool.corpora.probe import brief, printing_aside
 from pcqtool.corpora.release import Expected, expected
 from pcqtool.corpora.repeats import repeated
-from pcqtool.errors import CorpusError
+from pcqtool.errors import CorpusError, TerminatedError
 
 SLACK_S = 0.05  # by which tables may round a time beyond the end of its file
 
@@ -85,13 +86,16 @@ def _place(fault: Fault) -> tuple[int, str, str]:
 def _list(corpus: Corpus) -> tuple[list[Utterance], list[Fault]]:
     """List what can be listed; whatever a plugin raises is a fault of the corpus."""
     try:
-        found, faults = list(corpus.utterances()), []
+        with printing_aside():
+            found, faults = list(corpus.utterances()), []
     except FaultsError as error:
         found, faults = list(error.found), list(error.faults)
     except CorpusError as error:
         return [], [Fault(Kind.LISTING, error.what)]
-    except Exception as error:
-        return [], [Fault(Kind.LISTING, f"{type(corpus).__name__} fails: {type(error).__name__}: {error}")]
+    except (KeyboardInterrupt, TerminatedError):
+        raise
+    except BaseException as error:
+        return [], [Fault(Kind.LISTING, f"{type(corpus).__name__} fails: {brief(error)}")]
     if not all(isinstance(each, Utterance) for each in found):
         return [], [Fault(Kind.LISTING, f"{type(corpus).__name__} lists what is no Utterance")]
     faults = [replace(each, path=_absolute(each.path) if each.path else None) for each in faults]

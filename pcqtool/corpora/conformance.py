@@ -38,6 +38,8 @@ def _wrong_texts(corpus: type, name: str) -> Iterator[str]:
     for attribute in TEXTS:
         if not isinstance(getattr(corpus, attribute), str):
             yield f"{corpus.__name__}.{attribute} must be a str on the class"
+        elif attribute in ("name", "title") and not getattr(corpus, attribute).isprintable():
+            yield f"{corpus.__name__}.{attribute} must be a line of printable text"
     if not isinstance(getattr(corpus, "url", None), str | None):
         yield f"{corpus.__name__}.url must be a str or None on the class"
     own = getattr(corpus, "name", None)

@@ -18,6 +18,7 @@ from typing import Any
 
 from pcqtool.corpora.base import Utterance
 
+LIST_S = 600.0  # for a list to be made
 HEAVY = ("torch", "numpy", "pandas", "polars", "pyarrow", "sklearn", "soundfile", "transformers")
 
 
@@ -39,17 +40,24 @@ class Answer:
 def ask(corpus: type, root: Path) -> Answer:
     """Start such a process for a corpus class and wait for its answer."""
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "PYTHONHASHSEED": "4711"}
-    done = subprocess.run(
-        [sys.executable, "-m", __name__],
-        input=pickle.dumps((corpus.__module__, corpus.__qualname__, root)),
-        capture_output=True,
-        env=environment,
-        check=False,
-    )
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", __name__],
+            input=pickle.dumps((corpus.__module__, corpus.__qualname__, root)),
+            capture_output=True,
+            env=environment,
+            check=False,
+            timeout=LIST_S,
+        )
+    except subprocess.TimeoutExpired:
+        return Answer(error=f"no answer within {LIST_S:.0f} s")
     if done.returncode:
         lines = done.stderr.decode(errors="replace").strip().splitlines()
         return Answer(error=lines[-1] if lines else f"exit code {done.returncode}")
-    answer: Answer = pickle.loads(done.stdout)  # noqa: S301  (of our own process)
+    try:
+        answer: Answer = pickle.loads(done.stdout)  # noqa: S301  (of our own process)
+    except (EOFError, pickle.UnpicklingError):  # a plugin has ended it, or written into it
+        return Answer(error="it ends the process without an answer")
     return answer
 
 

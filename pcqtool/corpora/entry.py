@@ -11,11 +11,13 @@ from functools import lru_cache
 from pathlib import Path, PureWindowsPath
 
 from pcqtool.corpora.base import Utterance
+from pcqtool.corpora.listed import NAMES, fault_of
 from pcqtool.corpora.rows import Row
 from pcqtool.errors import CorpusError, SettingsError
 from pcqtool.labels import canonical, plain
 
 REQUIRED = ("file_name", "label")
+COLUMNS = (*REQUIRED, "speaker", "session", "text_id", "start_s", "end_s", "channel")
 TOLERANCE_S = 0.1  # by which rounding may put an utterance's end behind that of its file
 _UNSURE = ("MP3", "OGG")  # whose headers do not tell their length, or only that of the first of several streams
 
@@ -55,6 +57,8 @@ class Entry:
         if file_name is None or label is None:
             absent = " and ".join(column for column in REQUIRED if _text(self.row, column) is None)
             raise CorpusError(f"no {absent}", f"The columns are: {', '.join(map(str, self.row))}.")
+        if what := next((what for name in NAMES if (what := fault_of(name, _text(self.row, name)))), None):
+            raise CorpusError(what, "Give it another name.")
         channel = _number(self.row, "channel")
         if channel is not None and not channel.is_integer():
             raise CorpusError(f"channel is {channel:g}, not a whole number")

@@ -6,20 +6,21 @@ import hashlib
 import json
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-
 from pcqtool.corpora.base import Corpus
 from pcqtool.corpora.release import Download, downloads
 from pcqtool.corpora.roots import VARIABLE
-from pcqtool.corpora.transfer import Tell, download
+from pcqtool.corpora.transfer import Address, Tell, download
 from pcqtool.corpora.unpack import is_archive, unpack
-from pcqtool.errors import CorpusError, LockedError
+from pcqtool.errors import CorpusError, TableError
+from pcqtool.tables.atomic import write_whole
+from pcqtool.tables.folder import LOCK
+from pcqtool.tables.lock import locked
 
 WORK = ".fetch"
 RECORD = "fetched.json"
@@ -52,6 +53,7 @@ def fetch(
     watch: Watch,
     say: Callable[[str], None],
     wait: Callable[[float], None] = time.sleep,
+    hosts: Sequence[str] = (),
 ) -> list[Fetched]:
     """Download a corpus; what an earlier call began is gone on with.
 
@@ -64,6 +66,7 @@ def fetch(
         watch: shows the progress of work that is called so.
         say: takes a line on what is going on.
         wait: pauses for so many seconds, between attempts.
+        hosts: to which addresses may lead, besides their own and those that the class names.
 
     Returns:
         The files, in the order of the class's ``downloads``; none if there is something at ``root`` already.
@@ -77,11 +80,15 @@ def fetch(
         raise CorpusError(f"corpus {corpus.name!r} cannot be downloaded by a program", apply(corpus, root))
     work = root.parent / WORK / root.name
     unpacked = work / "unpacked"
-    with _disk(work), _alone(work):
+    with _disk(work), locked(work / LOCK, f"{work}: another process is fetching it", "Wait for it."):
         if root.exists() and any(root.iterdir()):
             return []
         record = _Record(work / RECORD)
-        done = [_fetch_one(each, work, record, watch, say, wait) for each in files]
+        addresses = [Address(each.url, each.size_bytes, (*each.hosts, *hosts)) for each in files]
+        done = [
+            _fetch_one(file, address, work, record, watch, say, wait)
+            for file, address in zip(files, addresses, strict=True)
+        ]
         try:
             shutil.rmtree(unpacked, ignore_errors=True)
             for each in files:
@@ -111,7 +118,7 @@ class _Record:
             self._entries = {each["url"]: Fetched(**each) for each in json.loads(path.read_text("utf-8"))}
         except FileNotFoundError:
             self._entries = {}
-        except (ValueError, TypeError, KeyError) as error:
+        except (ValueError, TypeError, KeyError, RecursionError) as error:
             raise CorpusError(f"{path}: cannot be read: {error}", "Remove it: it only holds old checksums.") from error
 
     def first(self, url: str) -> Fetched | None:
@@ -120,16 +127,23 @@ class _Record:
     def add(self, fetched: list[Fetched]) -> None:
         """Write down what is new; of the others, the day of the first time stays."""
         self._entries = {each.url: each for each in fetched} | self._entries
-        self.path.write_text(json.dumps([asdict(each) for each in self._entries.values()], indent=2) + "\n", "utf-8")
+        text = json.dumps([asdict(each) for each in self._entries.values()], indent=2)
+        write_whole(self.path, f"{text}\n".encode())
 
 
 def _fetch_one(
-    file: Download, work: Path, record: _Record, watch: Watch, say: Callable[[str], None], wait: Callable[[float], None]
+    file: Download,
+    address: Address,
+    work: Path,
+    record: _Record,
+    watch: Watch,
+    say: Callable[[str], None],
+    wait: Callable[[float], None],
 ) -> Fetched:
     target = work / file.name
     if not target.exists():
         with watch(f"downloading {file.url}") as tell:
-            download(file.url, target, lambda done, total: tell(done, total or file.size_bytes), say, wait)
+            download(address, target, lambda done, total: tell(done, total or file.size_bytes), say, wait)
     algorithm, _, wanted = (file.checksum or "sha256:").partition(":")
     hashes = _hashes(target, {algorithm, "sha256"})
     first = record.first(file.url)
@@ -173,25 +187,12 @@ def _unpack_one(file: Path, folder: Path, watch: Watch) -> None:
 
 
 @contextmanager
-def _alone(work: Path) -> Iterator[None]:
-    work.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(work / ".lock")
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        raise LockedError(f"{work}: another process is fetching it", "Wait for it.") from None
-    try:
-        yield
-    finally:
-        lock.release()
-
-
-@contextmanager
 def _disk(work: Path) -> Iterator[None]:
+    remedy = "Free some space, or choose another folder."
     try:
         yield
     except OSError as error:
         place = error.filename or work
-        raise CorpusError(
-            f"{place}: cannot be written ({error.strerror or error})", "Free some space, or choose another folder."
-        ) from error
+        raise CorpusError(f"{place}: cannot be written ({error.strerror or error})", remedy) from error
+    except TableError as error:  # of the lock
+        raise CorpusError(error.what, remedy) from error

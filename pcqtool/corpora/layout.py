@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 from pcqtool.audio.discover import EXTENSIONS
-from pcqtool.corpora.entry import Entry
+from pcqtool.corpora.entry import COLUMNS, Entry
 from pcqtool.corpora.files import files
 from pcqtool.corpora.rows import READERS, read
 from pcqtool.errors import CorpusError
 
 SPLITS = frozenset(("train", "training", "validation", "valid", "val", "dev", "test", "testing", "eval", "evaluation"))
 """What Hugging Face's audiofolder takes for the names of splits."""
+
+_SIGNS = re.compile(r"[,;\t|]")
 
 
 def entries(root: Path) -> Iterator[Entry]:
@@ -45,6 +48,11 @@ def _table(folder: Path) -> Path | None:
 def _listed(table: Path) -> Iterator[Entry]:
     line = "row" if table.suffix.lower() == ".parquet" else "line"
     for number, row in read(table):
+        for column in row:
+            if column not in COLUMNS and not {part.strip() for part in _SIGNS.split(str(column))}.isdisjoint(COLUMNS):
+                raise CorpusError(
+                    f"{table}: {str(column)[:80]!r} is one column", "Separate all of them by one and the same sign."
+                )
         yield Entry(f"{table}, {line} {number}", table.parent, row)
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from pcqtool.corpora.base import AcceptsLabels, Corpus, Utterance
 from pcqtool.corpora.label_map import Names, translate
+from pcqtool.corpora.listed import list_utterances
 from pcqtool.corpora.sources import Source
 from pcqtool.errors import CorpusError
 from pcqtool.labels import in_order
@@ -115,7 +116,7 @@ def open_member(source: Source, names: Names) -> Member:
     kept: list[Utterance] = []
     renamed: Counter[tuple[str, str]] = Counter()
     left_out: Counter[str] = Counter()
-    for utterance in corpus.utterances():
+    for utterance in list_utterances(corpus):
         label = translate(utterance.label, names)
         if label is None:
             left_out[utterance.label] += 1

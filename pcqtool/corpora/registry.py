@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable
-from contextlib import redirect_stdout
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import EntryPoint, distributions, entry_points
 from pathlib import Path
 
 from pcqtool.corpora.base import Corpus
 from pcqtool.corpora.conformance import fault
+from pcqtool.corpora.probe import brief, printing_aside, probe
 from pcqtool.corpora.roots import resolve
-from pcqtool.errors import CorpusError, PcqtoolError
+from pcqtool.errors import CorpusError, PcqtoolError, TerminatedError
 
 GROUP = "pcqtool.corpora"
 BUILT_IN = "pcqtool"
@@ -38,7 +38,7 @@ class Entry:
 
 def available() -> list[Entry]:
     """List every registered corpus by name; a broken plugin is an entry with an ``error``, never an exception."""
-    return _load(entry_points(group=GROUP))
+    return _load(_points())
 
 
 def find(name: str) -> type[Corpus]:
@@ -47,7 +47,7 @@ def find(name: str) -> type[Corpus]:
     Raises:
         CorpusError: if no corpus has the name (the message lists those that exist), or its plugin is broken.
     """
-    points = entry_points(group=GROUP)
+    points = _points()
     entries = _load(point for point in points if point.name == name)
     for entry in entries:
         if entry.corpus is not None:
@@ -69,27 +69,54 @@ def get(name: str, root: str | Path | None = None) -> Corpus:
     corpus = find(name)
     path = resolve(corpus, root)
     try:
-        return corpus(path)
-    except PcqtoolError:
+        with printing_aside():
+            return corpus(path)
+    except (PcqtoolError, KeyboardInterrupt, TerminatedError):
         raise
-    except (Exception, SystemExit) as error:  # a plugin's fault must not look like the tool's
-        raise CorpusError(f"corpus {name!r} cannot open {path}: {_brief(error)}") from error
+    except BaseException as error:  # a plugin's fault must not look like the tool's
+        raise CorpusError(f"corpus {name!r} cannot open {path}: {brief(error)}") from error
+
+
+def _points() -> list[EntryPoint]:
+    """List the registrations; a distribution whose own list is damaged is passed over."""
+    try:
+        return list(entry_points(group=GROUP))
+    except Exception:
+        found: dict[str, list[EntryPoint]] = {}
+        for distribution in distributions():
+            with suppress(Exception):
+                found.setdefault(distribution.name, list(distribution.entry_points.select(group=GROUP)))
+        return [point for points in found.values() for point in points]
 
 
 def _load(points: Iterable[EntryPoint]) -> list[Entry]:
-    entries = sorted((_entry(point) for point in points), key=lambda entry: (entry.name, entry.distribution))
-    return [_unless_twice(entry, entries) for entry in entries]
+    entries = [(_describe(point), point) for point in points]
+    foreign = [(entry.name, entry.value) for entry, _ in entries if not entry.built_in]
+    verdicts = iter(probe(foreign))
+    loaded = [_loaded(entry, point, None if entry.built_in else next(verdicts)) for entry, point in entries]
+    loaded.sort(key=lambda entry: (entry.name, entry.distribution))
+    return [_unless_twice(entry, loaded) for entry in loaded]
 
 
-def _entry(point: EntryPoint) -> Entry:
-    name, version = (point.dist.name, point.dist.version) if point.dist else ("", "")
-    entry = Entry(point.name, point.value, name or "an unnamed distribution", version or "")
-    try:
-        with redirect_stdout(sys.stderr):  # which must hold nothing but what the tool prints
-            corpus = point.load()
-        error = fault(corpus, point.name)
-    except (Exception, SystemExit) as raised:  # whatever a plugin does at import
-        error = _brief(raised)
+def _describe(point: EntryPoint) -> Entry:
+    name = version = ""
+    with suppress(Exception):  # its metadata may be damaged
+        name, version = (point.dist.name, point.dist.version) if point.dist else ("", "")
+    return Entry(point.name, point.value, name or "an unnamed distribution", version or "")
+
+
+def _loaded(entry: Entry, point: EntryPoint, error: str | None) -> Entry:
+    """Load a corpus that another process could load."""
+    corpus = None
+    if error is None:
+        try:
+            with printing_aside():
+                corpus = point.load()
+            error = fault(corpus, point.name)
+        except (KeyboardInterrupt, TerminatedError):
+            raise
+        except BaseException as raised:  # whatever a plugin does at import
+            error = brief(raised)
     return replace(entry, error=error) if error else replace(entry, corpus=corpus)
 
 
@@ -100,10 +127,6 @@ def _unless_twice(entry: Entry, entries: list[Entry]) -> Entry:
         return entry
     rivals = ", ".join(sorted({f"{each.value} of {each.distribution}" for each in others}))
     return replace(entry, corpus=None, error=f"the name {entry.name!r} is also taken by {rivals}")
-
-
-def _brief(error: BaseException) -> str:
-    return f"{type(error).__name__}: {error}".strip().rstrip(":")
 
 
 def _unknown(name: str, known: list[str]) -> CorpusError:

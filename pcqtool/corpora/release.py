@@ -24,6 +24,7 @@ class Download:
         checksum: ``sha256:…`` or ``md5:…``, as its publisher gives it; None where none is published.
         size_bytes: None where it is not known.
         folder: where it belongs inside the corpus's folder: ``audio/male``; else right there.
+        hosts: other hosts to which the address may lead, over https; to its own host it may anyway.
 
     Raises:
         SettingsError: if one of them is not of that form.
@@ -33,9 +34,10 @@ class Download:
     checksum: str | None = None
     size_bytes: int | None = None
     folder: str = ""
+    hosts: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        if urlsplit(self.url).scheme not in ("http", "https") or self.name in ("", ".", ".."):
+        if not _is_address(self.url) or self.name in ("", ".", "..") or not self.name.isprintable():
             raise SettingsError(f"{self.url!r} is no http address of a file")
         if self.checksum is not None:
             match = CHECKSUM.fullmatch(self.checksum)
@@ -49,6 +51,13 @@ class Download:
     def name(self) -> str:
         """The file's name at that address."""
         return PurePosixPath(unquote(urlsplit(self.url).path)).name
+
+
+def _is_address(url: str) -> bool:
+    try:
+        return urlsplit(url).scheme in ("http", "https")
+    except ValueError:  # brackets with no address in them
+        return False
 
 
 @dataclass(frozen=True)

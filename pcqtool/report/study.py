@@ -27,6 +27,7 @@ OF_THE_WHOLE = (
     *("command", "data", "machine", "tool_version", "torch_version", "created"),
 )
 OF_A_VARIANT = ("pooled", "over_seeds")
+DONE, KEPT = "done.json", (METRICS, "predictions.parquet")  # the mark of a variant, and what it vouches for
 
 
 @dataclass(frozen=True)
@@ -114,8 +115,8 @@ def _evaluate(variant: Variant, setting: Setting, folder: Path, key: str, on_fol
         experiment, setting.folds, folder / FOLDS, n_jobs, lambda result: on_folds(1, variant.name)
     )
     evaluation = conclude(experiment, setting.corpus, setting.protocol, setting.folds, results)
-    evaluation.metrics["key"] = key
     evaluation.save(folder)
+    write_whole(folder / DONE, f"{json.dumps({'key': key, 'sha256': _digests(folder)}, indent=1)}\n".encode())
 
 
 def _conclude(kind: str, variants: Sequence[Variant], runs: Sequence[Run]) -> dict[str, Any]:
@@ -155,7 +156,16 @@ def _key(variant: Variant, setting: Setting) -> str:
 
 
 def _is_done(folder: Path, key: str) -> bool:
-    return (folder / METRICS).is_file() and read_run(folder).metrics.get("key") == key
+    """Say whether a variant's figures and predictions are there as they were written."""
+    try:
+        mark = json.loads((folder / DONE).read_text(encoding="utf-8"))
+        return bool(mark == {"key": key, "sha256": _digests(folder)})
+    except (OSError, ValueError, RecursionError):
+        return False
+
+
+def _digests(folder: Path) -> dict[str, str]:
+    return {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in KEPT}
 
 
 def _slug(name: str) -> str:

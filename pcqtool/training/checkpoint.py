@@ -1,9 +1,13 @@
-"""Checkpoints: the whole state of a training run in one safetensors file, tensors and, as JSON, all else."""
+"""Checkpoints: the whole state of a training run in one safetensors file, tensors and, as JSON, all else.
+
+The file holds a hash of all of it. One that is damaged is as good as none: training begins anew.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -23,6 +27,12 @@ from pcqtool.training.splits import Fold
 CHECKPOINT = "checkpoint.safetensors"
 _TENSOR = "tensor:"  # in front of a tensor's name, where it stood in the state
 
+_log = logging.getLogger(__name__)
+
+
+class _DamagedError(Exception):
+    """The file is not what was written."""
+
 
 @dataclass(frozen=True)
 class Checkpoint:
@@ -32,13 +42,16 @@ class Checkpoint:
     key: str
 
     def n_epochs(self) -> int:
-        """Give the number of epochs that have been kept; 0 without a checkpoint.
+        """Return the number of epochs that have been kept; 0 without a checkpoint, or with a damaged one.
 
         Raises:
             SettingsError: if it is of a run with other settings.
-            TrainingError: if it is damaged.
+            TrainingError: if it cannot be read.
         """
-        return len(self._header()["history"]) if self.path.is_file() else 0
+        try:
+            return len(self._load()["history"]) if self.path.is_file() else 0
+        except _DamagedError:  # who reads it is told
+            return 0
 
     def write(self, state: Mapping[str, Any]) -> None:
         """Replace the checkpoint by a state: nested dicts and lists of tensors, numbers and strings.
@@ -50,38 +63,54 @@ class Checkpoint:
 
         tensors: dict[str, Tensor] = {}
         header = {"key": self.key, "state": json.dumps(_take_tensors(state, "", tensors))}
-        write_whole(self.path, save(tensors, metadata=header))
+        write_whole(self.path, save(tensors, metadata=header | {"sha256": _digest(header, tensors)}))
 
     def read(self) -> dict[str, Any] | None:
-        """Give the state that was written last, dict keys as strings; None if there is none.
+        """Return the state that was written last, dict keys as strings; None if there is none.
+
+        Nor is there one if the file is damaged, which is logged: the next state takes its place.
 
         Raises:
             SettingsError, TrainingError: as for ``n_epochs``.
         """
-        from safetensors.torch import load_file
-
         if not self.path.is_file():
             return None
-        state: dict[str, Any] = _put_tensors(self._header(), load_file(self.path))
-        return state
+        try:
+            return self._load()
+        except _DamagedError as error:
+            _log.warning("%s is damaged (%s): training begins anew", self.path, error)
+            return None
 
-    def _header(self) -> dict[str, Any]:
+    def _load(self) -> dict[str, Any]:
         from safetensors import SafetensorError, safe_open
 
         remedy = f"Remove {self.path} to begin anew, or name another directory with --out."
         try:
             with safe_open(self.path, framework="pt") as file:
                 header = file.metadata() or {}
-            key, state = header["key"], json.loads(header["state"])
-        except (OSError, SafetensorError, KeyError, ValueError) as error:
-            raise TrainingError(f"{self.path} is damaged: {error}", remedy) from error
-        if key != self.key:
+                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  (no mapping)
+        except OSError as error:
+            raise TrainingError(f"{self.path} cannot be read: {error.strerror or error}", remedy) from error
+        except (SafetensorError, ValueError) as error:
+            raise _DamagedError(error) from error
+        if header.pop("sha256", None) != _digest(header, tensors):
+            raise _DamagedError("its content is not what was written")
+        if header["key"] != self.key:
             raise SettingsError(
                 f"{self.path} is of a training run with other settings",
                 f"Start with the same corpus, recipe, encoder and seed to go on. {remedy}",
             )
-        found: dict[str, Any] = state
-        return found
+        state: dict[str, Any] = _put_tensors(json.loads(header["state"]), tensors)
+        return state
+
+
+def _digest(header: Mapping[str, str], tensors: Mapping[str, Tensor]) -> str:
+    """Hash a checkpoint's header and its tensors, with their names, types and shapes."""
+    digest = hashlib.sha256(json.dumps(header, sort_keys=True).encode())
+    for name, tensor in sorted(tensors.items()):
+        digest.update(json.dumps([name, str(tensor.dtype), list(tensor.shape)]).encode())
+        digest.update(tensor.contiguous().flatten().view(torch.uint8).numpy().data)
+    return digest.hexdigest()
 
 
 def fingerprint(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -21,6 +22,8 @@ from pcqtool.tables.atomic import write_whole
 from pcqtool.training.experiment import Experiment
 from pcqtool.training.parent import end_with_parent
 from pcqtool.training.splits import Fold
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -61,6 +64,8 @@ def cross_validate(
     on_fold: Callable[[FoldResult], None] = lambda result: None,
 ) -> list[FoldResult]:
     """Run all folds of all seeds, several side by side; what ``folder`` holds from an earlier run is not run again.
+
+    A result there that is damaged is logged, and made again.
 
     Args:
         experiment: the corpus and recipe.
@@ -134,15 +139,29 @@ def _path(folder: Path, seed: int, fold: Fold) -> Path:
 def _write(path: Path, result: FoldResult, key: str) -> None:
     entries = {name: value for name, value in vars(result).items() if name != "fold"}
     lists = {name: entries[name].tolist() for name in _ARRAYS}
-    write_whole(path, json.dumps(entries | lists | {"key": key}).encode())
+    content = entries | lists | {"key": key}
+    write_whole(path, json.dumps(content | {"sha256": _digest(content)}).encode())
 
 
 def _read(path: Path, fold: Fold, key: str) -> FoldResult | None:
-    """Read a fold's result, if it is there and was made with the same settings."""
-    entries = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-    if entries.pop("key", None) != key:
+    """Read a fold's result, if it is there, whole, and was made with the same settings."""
+    if not path.is_file():
+        return None
+    try:
+        entries = json.loads(path.read_text(encoding="utf-8"))
+        whole = isinstance(entries, dict) and entries.pop("sha256", None) == _digest(entries)
+    except (OSError, ValueError, RecursionError):
+        whole = False
+    if not whole:
+        _log.warning("%s is damaged, cannot be read, or is of an earlier version: the fold is run again", path)
+        return None
+    if entries.pop("key") != key:
         return None
     return FoldResult(fold, **entries | {name: np.array(entries[name]) for name in _ARRAYS})
+
+
+def _digest(entries: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(entries, sort_keys=True).encode()).hexdigest()
 
 
 _ARRAYS = ("probabilities", "uncalibrated")

@@ -16,8 +16,8 @@ from pcqtool.audio.lane import MIN_SPEECH, Lane
 from pcqtool.audio.segment import SEGMENT_SAMPLES
 from pcqtool.audio.tracks import load
 from pcqtool.corpora.base import Utterance
-from pcqtool.errors import AudioError, CorpusError
-from pcqtool.training.cache import cache_folder, caching
+from pcqtool.errors import AudioError, CacheError, CorpusError
+from pcqtool.training.cache import cache_folder, caching, hold, is_whole
 from pcqtool.training.views import ViewSettings, make_view
 
 T = TypeVar("T", bound=np.generic)
@@ -121,11 +121,11 @@ def build_segments(
         settings: of the views.
         seed: of the views.
         n_jobs: recordings read at the same time.
-        keep: look for the segments in the cache, and leave them there.
+        keep: look for the segments in the cache, and leave them there, if it can be written to.
 
     Raises:
         CorpusError: if a recording cannot be read, or is empty.
-        TrainingError: if the cache cannot be written to.
+        CacheError: if neither the cache nor the machine's memory has room for them.
     """
     from joblib import Parallel, delayed
 
@@ -145,10 +145,14 @@ def build_segments(
     for part in parallel(delayed(hash_of)(number) for number in numbers):
         digest.update(part)
     path = cache_folder() / "segments" / f"{digest.hexdigest()[:32]}.npy"
-    if not path.is_file():
+    if not is_whole(path):
         records = _cut_views(parallel(delayed(views_of)(number) for number in numbers))
-        with caching(path, records.nbytes) as file:
-            np.save(file, records, allow_pickle=False)
+        try:
+            with caching(path, records.nbytes) as file:
+                np.save(file, records, allow_pickle=False)
+        except CacheError as fault:
+            hold(fault, records.nbytes)
+            return _as_set(records)
     return _as_set(np.load(path, mmap_mode="r", allow_pickle=False))
 
 

@@ -7,16 +7,15 @@ import itertools
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch.nn import functional
 
-from pcqtool.errors import TrainingError
+from pcqtool.errors import CacheError, TrainingError
 from pcqtool.model.encoders import Encoder
-from pcqtool.training.cache import cache_folder, caching
+from pcqtool.training.cache import Sealed, cache_folder, caching, hold, is_whole
 from pcqtool.training.data import SegmentSet
 
 _BATCH = 32
@@ -31,10 +30,10 @@ def keep_states(
     on_batch: Callable[[int, int], None] = lambda done, total: None,
     n_frames: int | None = None,
 ) -> NDArray[np.float16]:
-    """Give the hidden states of all segments and views, ``(S, n, T, D)``, from a file that processes share in memory.
+    """Return the hidden states of all segments and views, ``(S, n, T, D)``, from a file that processes share in memory.
 
     They are computed in float32, kept in half precision, and found again by the encoder's weights and layers and the
-    segments' samples.
+    segments' samples. Where the file cannot be written, they are held in memory.
 
     Args:
         encoder: a frozen one.
@@ -44,12 +43,16 @@ def keep_states(
         n_frames: T, neighbouring frames averaged; ``None`` for all that the encoder gives.
 
     Raises:
-        TrainingError: if the folder cannot be written to or has too little room, or a state does not fit into half
-            precision.
+        TrainingError: if a state does not fit into half precision.
+        CacheError: if neither the folder nor the machine's memory has room for them.
     """
     path = cache_folder() / "features" / f"{fingerprint(encoder, data, n_frames)}.npy"
-    if not path.is_file():
-        _write(path, _compute(encoder.eval().to(device), data, device, n_frames), len(data.samples), on_batch)
+    if not is_whole(path):
+        encoder.eval().to(device)
+        try:
+            _write(path, _compute(encoder, data, device, n_frames), len(data.samples), on_batch)
+        except CacheError as fault:
+            return _collect(_compute(encoder, data, device, n_frames), len(data.samples), on_batch, fault)
     states: NDArray[np.float16] = np.load(path, mmap_mode="r", allow_pickle=False)
     return states
 
@@ -81,6 +84,20 @@ def _write(
             on_batch(done, shape[0])
 
 
+def _collect(
+    batches: Iterator[NDArray[np.float16]], n_segments: int, on_batch: Callable[[int, int], None], fault: CacheError
+) -> NDArray[np.float16]:
+    first = next(batches)
+    shape = (n_segments, *first.shape[1:])
+    hold(fault, int(np.prod(shape)) * _HALF)
+    states, done = np.empty(shape, np.float16), 0
+    for batch in itertools.chain([first], batches):
+        states[done : done + len(batch)] = batch
+        done += len(batch)
+        on_batch(done, n_segments)
+    return states
+
+
 def _compute(
     encoder: Encoder, data: SegmentSet, device: torch.device, n_frames: int | None
 ) -> Iterator[NDArray[np.float16]]:
@@ -99,6 +116,6 @@ def _compute(
         yield states.contiguous().numpy()
 
 
-def _write_header(file: BinaryIO, shape: tuple[int, ...]) -> None:
+def _write_header(file: Sealed, shape: tuple[int, ...]) -> None:
     header = {"descr": np.lib.format.dtype_to_descr(np.dtype(np.float16)), "fortran_order": False, "shape": shape}
     np.lib.format.write_array_header_1_0(file, header)

@@ -14,10 +14,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from pcqtool.audio.segment import SEGMENT_S, SEGMENT_SAMPLES
-from pcqtool.errors import TrainingError
+from pcqtool.errors import CacheError, TrainingError
 from pcqtool.model.encoders import EncoderConfig, MiniEncoder
-from pcqtool.tables.atomic import write_whole
-from pcqtool.training.cache import cache_folder
+from pcqtool.training.cache import cache_folder, caching, hold, is_whole, read_content
 from pcqtool.training.data import SegmentSet, count_batches, draw_batches
 from pcqtool.training.muon import Muon
 from pcqtool.training.optimiser import lr_factor
@@ -150,20 +149,24 @@ def keep_imitated(
 
     Raises:
         TrainingError: as ``imitate`` does.
-        TableError: if the folder cannot be written to.
     """
-    from safetensors.torch import load_file, save
+    from safetensors.torch import load, save
 
     settings = asdict(recipe.imitation or Imitation())
     heard = [model.key, data.digest, list(map(int, train)), recipe.own, recipe.seed]
     decisive = [heard, dict(config.architecture), settings, torch.__version__]
     name = hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()[:32]
     path = cache_folder() / "imitated" / f"{name}.safetensors"
-    if not path.is_file():
-        weights = imitate(config, model, data, train, recipe, device, on_epoch)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(path, save(weights))
-    return load_file(path)
+    if is_whole(path):
+        return load(read_content(path))
+    weights = imitate(config, model, data, train, recipe, device, on_epoch)
+    content = save(weights)
+    try:
+        with caching(path, len(content)) as file:
+            file.write(content)
+    except CacheError as fault:
+        hold(fault, len(content))
+    return weights
 
 
 class _Targets(nn.Module):

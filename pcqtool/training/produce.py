@@ -16,6 +16,7 @@ from pcqtool.errors import ModelError, SettingsError
 from pcqtool.model.directory import CARD, CONFIG, METRICS, WEIGHTS, ModelConfig, describe, save
 from pcqtool.model.foreign import check_foreign, name_encoder
 from pcqtool.tables.atomic import TEMPORARY_SUFFIX, reported, sweep
+from pcqtool.tables.folder import LOCK
 from pcqtool.training.card import write_card
 from pcqtool.training.checkpoint import CHECKPOINT
 from pcqtool.training.experiment import Experiment, Trained
@@ -44,8 +45,8 @@ def prepare(out: Path) -> None:
 
 
 def _is_left_over(name: str) -> bool:
-    """Say whether a file is what a process killed while writing left behind."""
-    return name.startswith(".") and name.endswith(TEMPORARY_SUFFIX)
+    """Say whether a file is a lock, ours or of a process that was killed, or what that one was writing."""
+    return name == LOCK or (name.startswith(".") and name.endswith(TEMPORARY_SUFFIX))
 
 
 def check_left_out(experiment: Experiment) -> None:

@@ -29,7 +29,10 @@ class URDU:
     licence = "For research only."
     url = "https://github.com/siddiquelatif/URDU-Dataset"
     downloads = (
-        Download("https://github.com/siddiquelatif/URDU-Dataset/archive/4b546d4e0fa36d1c86c53a281631b2ab7ce2fdec.zip"),
+        Download(
+            "https://github.com/siddiquelatif/URDU-Dataset/archive/4b546d4e0fa36d1c86c53a281631b2ab7ce2fdec.zip",
+            hosts=("codeload.github.com",),
+        ),
     )
     expected = Expected(by_label=dict.fromkeys(labels, 100))
 

@@ -130,6 +130,7 @@ heavy = [name for name in ("torch", "numpy", "polars", "pyarrow", "sklearn", "so
 print(code, time.process_time() - begin, heavy, file=sys.stderr)
 """
 
+PRINTS = "import os; print('hello'); os.write(1, b'hello, too\\n')\n"
 PLUGIN = """
 class Plugin:
     name = "{name}"
@@ -137,7 +138,9 @@ class Plugin:
     url = None
     labels = ("anger",)
     def __init__(self{arguments}): self.root = root
-    def utterances(self): return []
+    def utterances(self):
+        print("listing")
+        return []
 """
 
 
@@ -148,10 +151,12 @@ def plugins(tmp_path):
     for name, corpus, source in (
         ("raising", "raising", "raise RuntimeError('no licence key')"),
         ("leaving", "leaving", "raise SystemExit(3)"),
+        ("deadly", "deadly", "import os; os._exit(0)"),
+        ("killing", "killing", "import os; os.kill(os.getpid(), 9)"),
         ("signature", "signature", PLUGIN.format(name="signature", arguments="")),
         ("first", "twin", PLUGIN.format(name="twin", arguments=", root")),
         ("second", "twin", PLUGIN.format(name="twin", arguments=", root")),
-        ("fine", "fine", "print('hello')\n" + PLUGIN.format(name="fine", arguments=", root")),
+        ("fine", "fine", PRINTS + PLUGIN.format(name="fine", arguments=", root")),
     ):
         info = folder / f"plugin_{name}-1.0.dist-info"
         info.mkdir(parents=True)
@@ -167,12 +172,25 @@ def test_broken_plugins_are_named_and_the_rest_works(pcqtool, plugins):
     errors = {row["from"]: row["error"] for row in json.loads(done.stdout)}
     assert "no licence key" in errors["plugin-raising 1.0"]
     assert "SystemExit: 3" in errors["plugin-leaving 1.0"]
+    assert "it ends the process that imports it, with exit code 0" in errors["plugin-deadly 1.0"]
+    assert "with signal 9" in errors["plugin-killing 1.0"]
     assert "cannot be called as Plugin(root)" in errors["plugin-signature 1.0"]
     assert "plugin_second:Plugin of plugin-second" in errors["plugin-first 1.0"]
     assert "plugin_first:Plugin of plugin-first" in errors["plugin-second 1.0"]
     assert errors["plugin-fine 1.0"] is None
     assert "broken: RuntimeError: no licence key" in pcqtool("corpora", "list", PYTHONPATH=plugins).stdout
     assert pcqtool("corpora", "info", "fine", PYTHONPATH=plugins).returncode == 0
+    for name in ("deadly", "killing", "leaving"):  # and not 0, with nothing done
+        done = pcqtool("train", "--corpus", name, "--root", ".", PYTHONPATH=plugins)
+        assert done.returncode == 1
+        assert f"corpus '{name}' cannot be used" in done.stderr
+
+
+def test_what_a_plugin_prints_is_not_data(pcqtool, plugins, tmp_path):
+    done = pcqtool("corpora", "validate", "fine", "--root", str(tmp_path), "--json", PYTHONPATH=plugins)
+    assert json.loads(done.stdout)["name"] == "fine"
+    for said in ("hello\n", "hello, too", "listing\n"):
+        assert said in done.stderr
 
 
 def test_list_takes_less_than_a_second_and_imports_nothing_heavy(plugins, environment, tmp_path):

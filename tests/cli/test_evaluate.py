@@ -6,6 +6,7 @@ import polars as pl
 import pytest
 
 from pcqtool.cli import app
+from pcqtool.tables.folder import writing_into
 
 pytestmark = pytest.mark.usefixtures("toy_recipe")
 
@@ -45,6 +46,21 @@ def test_a_protocol_is_run_once_and_stamped_on_the_result(evaluate, tmp_path):
     assert code == 0
     assert json.loads(out) == metrics
     assert changed(tmp_path / "e" / "folds") == before
+
+
+def test_two_runs_at_once_do_not_mix(evaluate, tiny_model, tmp_path):
+    with writing_into(tmp_path / "e"):
+        for way in (("--protocol", "loso"), ("--model", str(tiny_model))):
+            code, _, said = evaluate(*way, "--out", "e")
+            assert code == 75
+            assert "e: another run is writing to it" in said
+    assert evaluate("--model", str(tiny_model), "--out", "e")[0] == 0
+    assert {path.name for path in (tmp_path / "e").iterdir()} == {"metrics.json", "predictions.parquet"}
+
+
+def test_a_run_that_comes_to_nothing_leaves_nothing(evaluate, tmp_path):
+    assert evaluate("--protocol", "loso", "--out", "e", recipe="nothing.toml")[0] == 2
+    assert not (tmp_path / "e").exists()
 
 
 def test_predictions_are_a_table_from_which_the_figures_can_be_counted(evaluate, tmp_path):

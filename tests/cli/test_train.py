@@ -109,6 +109,44 @@ def test_a_run_that_was_killed_ends_with_the_same_weights(tmp_path, train, start
     assert [line["loss"] for line in one] == [line["loss"] for line in two]
 
 
+def test_two_runs_at_once_do_not_mix(tmp_path, train, start):
+    first, second = start("both"), start("both")
+    codes = sorted([first.wait(120), second.wait(120)])
+    assert codes == [0, 75]
+    said = first.stderr.read() + second.stderr.read()
+    assert "both: another run is writing to it" in said
+    assert "Wait for it, or name another --out." in said
+    assert start("alone").wait(120) == 0
+    both, alone = ((tmp_path / name / "model.safetensors").read_bytes() for name in ("both", "alone"))
+    assert both == alone
+    names = {path.name for path in (tmp_path / "both").iterdir()}
+    assert names == {"README.md", "config.json", "metrics.json", "model.safetensors"}
+
+
+def test_two_runs_may_share_a_cache_that_is_still_empty(tmp_path, start, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    runs = [start(name) for name in ("one", "two")]
+    assert [run.wait(120) for run in runs] == [0, 0]
+    one, two = ((tmp_path / name / "model.safetensors").read_bytes() for name in ("one", "two"))
+    assert one == two
+    assert [path.suffix for path in (tmp_path / "cache").rglob("*.*")] == [".npy"]
+
+
+def test_a_checkpoint_that_is_damaged_is_named_and_the_weights_are_the_same(tmp_path, train):
+    assert train("--out", "whole", "--epochs", "2")[0] == 0
+    (tmp_path / "again").mkdir()
+    (tmp_path / "again" / "checkpoint.safetensors").write_bytes(bytes(5000))
+    (tmp_path / "again" / ".lock").touch()  # of a run that was killed
+    code, _, said = train("--out", "again", "--epochs", "2")
+    assert code == 0
+    assert "going on" not in said
+    assert "checkpoint.safetensors is damaged" in said
+    assert "training begins anew" in said
+    whole, again = ((tmp_path / name / "model.safetensors").read_bytes() for name in ("whole", "again"))
+    assert whole == again
+    assert not (tmp_path / "again" / ".lock").exists()
+
+
 def test_tensorboard_gets_a_curve_of_every_figure(train, tmp_path):
     events = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
     assert train("--out", "m", "--epochs", "2", "--tensorboard", "curves")[0] == 0

@@ -70,3 +70,25 @@ def test_a_backslash_in_a_name_is_one_where_there_is_such_a_file(tmp_path):
 def test_an_absolute_path_that_is_not_there(tmp_path):
     with pytest.raises(CorpusError, match=r"no such file: .*nowhere\.wav"):
         Entry("", tmp_path, {"file_name": str(Path("/nowhere.wav")), "label": "sad"}).utterance()
+
+
+@pytest.mark.parametrize("name", ["label", "speaker", "session", "text_id"])
+def test_half_a_character_is_no_name(entry, name):
+    with pytest.raises(CorpusError, match=rf"{name} is '.ud800x', which is not UTF-8"):
+        entry(**{name: "\ud800x"}).utterance(also=["\ud800x"])
+
+
+@pytest.mark.parametrize("name", ["label", "speaker", "session"])
+@pytest.mark.parametrize("value", ["a\nb", "a\x00b", "a\x1b[2Jb", "a\x85b"])
+def test_control_characters_are_no_name(entry, name, value):
+    with pytest.raises(CorpusError, match=f"{name} is .*, with control characters") as caught:
+        entry(**{name: value}).utterance(also=[value])
+    assert caught.value.what.isprintable()
+    assert entry(text_id=value).utterance().text_id == value
+
+
+@pytest.mark.parametrize("value", [5, 1.5, True, ["anger"], {"a": 1}, "x" * 100_000])
+def test_what_is_no_label_is_told_in_short(entry, value):
+    with pytest.raises(CorpusError) as caught:
+        entry(label=value).utterance()
+    assert len(caught.value.what) < 200

@@ -14,6 +14,7 @@ from filelock import FileLock
 from pcqtool.corpora.fetch import Fetched, fetch
 from pcqtool.corpora.iemocap import IEMOCAP
 from pcqtool.corpora.release import Download
+from pcqtool.corpora.transfer import Address
 from pcqtool.errors import CorpusError, LockedError
 
 
@@ -74,7 +75,7 @@ def test_all_files_are_where_they_belong_and_nothing_else_stays(corpus, site, tm
     assert [each.checked_by for each in done] == ["publisher", "nothing", "nothing"]
     assert done[1].sha256 == hashlib.sha256(SECOND).hexdigest()
     work = tmp_path / "corpora" / ".fetch" / "public"
-    assert {path.name for path in work.iterdir()} - {".lock"} == {"fetched.json"}
+    assert {path.name for path in work.iterdir()} == {"fetched.json"}
     assert [each["sha256"] for each in json.loads((work / "fetched.json").read_text())] == [
         each.sha256 for each in done
     ]
@@ -140,6 +141,20 @@ def test_a_corpus_that_is_not_public_says_where_to_apply(tmp_path):
         run(IEMOCAP, tmp_path / "iemocap")
     for part in (IEMOCAP.url, "release form", str(tmp_path / "iemocap")):
         assert part in caught.value.hint
+
+
+def test_addresses_lead_where_the_class_or_the_caller_allows(corpus, tmp_path, monkeypatch):
+    asked = []
+
+    def note(address, target, *more):
+        asked.append(address)
+        raise CorpusError("")
+
+    monkeypatch.setattr("pcqtool.corpora.fetch.download", note)
+    corpus.downloads = (Download("https://a.org/a.zip", size_bytes=5, hosts=("b.org",)),)
+    with pytest.raises(CorpusError):
+        fetch(corpus, tmp_path / "public", Watched(), lambda line: None, hosts=["c.org"])
+    assert asked == [Address("https://a.org/a.zip", 5, ("b.org", "c.org"))]
 
 
 def test_one_at_a_time(corpus, tmp_path):

@@ -173,3 +173,22 @@ def test_every_fault_is_told_and_what_is_sound_is_listed(folder):
     assert [fault.what.partition("metadata.csv, ")[2][:6] for fault in caught.value.faults] == ["line 2", "line 4"]
     assert [fault.path for fault in caught.value.faults] == [folder / "a.wav", None]
     assert [each.path.name for each in caught.value.found] == ["b.wav"]
+
+
+@pytest.mark.parametrize(
+    "heading", ["file_name,label,speaker;session", "file_name;label,speaker;x", "file_name,label,x\tsession"]
+)
+def test_a_heading_with_two_kinds_of_separators_is_refused(folder, heading):
+    """Else the speakers would be lost without a word."""
+    sign = heading[len("file_name")]
+    csv(folder, heading, sign.join(["a.wav", "sad", "x"][: heading.count(sign) + 1]))
+    with pytest.raises(CorpusError, match=r"metadata\.csv: '.*' is one column") as caught:
+        Manifest(folder).utterances()
+    assert "same sign" in caught.value.hint
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-8-sig"])
+def test_what_excel_saves_is_read(folder, encoding):
+    text = "sep=;\r\nfile_name;label;speaker\r\na.wav;sad;Zoë\r\n"
+    (folder / "metadata.csv").write_bytes(text.encode(encoding))
+    assert Manifest(folder).utterances() == [Utterance(folder / "a.wav", "sadness", speaker="Zoë")]

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from pcqtool.corpora import probe
 from pcqtool.corpora.base import Corpus
 from pcqtool.corpora.registry import Entry, available, find, get
 from pcqtool.errors import CorpusError
@@ -79,6 +80,68 @@ def test_what_a_plugin_prints_is_not_data(install, good, capsys):
     assert (captured.out, captured.err) == ("", "hello\n")
 
 
+DEADLY = {
+    "import os; os._exit(0)": "ends the process that imports it, with exit code 0",
+    "import os; os._exit(7)": "with exit code 7",
+    "import os, signal; os.kill(os.getpid(), signal.SIGKILL)": "with signal 9",
+    "import os, signal; os.kill(os.getpid(), signal.SIGSEGV)": "with signal 11",
+    "raise KeyboardInterrupt('no')": "KeyboardInterrupt: no",
+    "raise GeneratorExit": "GeneratorExit",
+    "class Own(BaseException): pass\nraise Own('own')": "Own: own",
+    "class Odd(Exception):\n    def __str__(self): raise ValueError\nraise Odd": "Odd",
+    "def deep(): deep()\ndeep()": "RecursionError",
+    "import os; os.write(1, b'null\\n' * 9); raise RuntimeError('said')": "RuntimeError: said",
+    "import os; os.close(1); os.close(2); raise RuntimeError('closed')": "RuntimeError: closed",
+    "import sys; sys.stdout = sys.stderr = None; raise RuntimeError('none')": "RuntimeError: none",
+    "import threading, time; threading.Thread(target=time.sleep, args=(1000,)).start(); raise RuntimeError('t')": "t",
+}
+
+
+@pytest.mark.parametrize("source", DEADLY)
+def test_whatever_a_plugin_does_at_import_it_is_named_and_the_others_are_there(install, good, source):
+    install("aa-plugin", {"aa": "aa_plugin:Good"}, good("aa"))
+    install("bad-plugin", {"bad": "bad_plugin:Good"}, source)
+    install("zz-plugin", {"zz": "zz_plugin:Good"}, good("zz"))
+    found = {entry.name: entry for entry in available()}
+    assert found["bad"].corpus is None
+    assert DEADLY[source] in found["bad"].error
+    assert [found[name].error for name in ("aa", "zz", "emodb")] == [None] * 3
+    assert "bad_plugin" not in sys.modules
+    with pytest.raises(CorpusError, match="cannot be used"):
+        find("bad")
+
+
+def test_a_plugin_that_hangs_is_not_waited_for_without_end(install, good, monkeypatch):
+    monkeypatch.setattr(probe, "LOAD_S", 5.0)
+    install("bad-plugin", {"bad": "bad_plugin:Good"}, "import time; time.sleep(1000)")
+    with pytest.raises(CorpusError, match="'bad' cannot be used: it is not imported within 5 s"):
+        find("bad")
+
+
+def test_several_deadly_plugins_do_not_hide_each_other(install, good):
+    for name in ("one", "two", "six"):
+        install(f"{name}-plugin", {name: f"{name}_plugin:Good"}, f"import os; os._exit({len(name)})")
+    install("fine-plugin", {"fine": "fine_plugin:Good"}, good("fine"))
+    found = {entry.name: entry.error for entry in available() if not entry.built_in}
+    assert {name for name, error in found.items() if error and "exit code 3" in error} == {"one", "two", "six"}
+    assert found["fine"] is None
+
+
+def test_without_plugins_no_process_is_started(install, monkeypatch):
+    monkeypatch.setattr("subprocess.Popen", None)
+    assert find("emodb").__name__ == "EmoDB"
+
+
+def test_a_damaged_list_of_registrations_hides_no_other(install, good, tmp_path):
+    install("good-plugin", {"fine": "good_plugin:Good"}, good("fine"))
+    install("odd-plugin", {}, "")
+    (tmp_path / "site" / "odd_plugin-1.0.dist-info" / "entry_points.txt").write_bytes(
+        b"[pcqtool.corpora]\n\xff = a:b\n"
+    )
+    assert entries("fine")[0].error is None
+    assert [entry.error for entry in entries("emodb")] == [None]
+
+
 def test_two_plugins_with_one_name_are_both_refused_and_named(install, good):
     install("first", {"twin": "first:Good"}, good("twin"))
     install("second", {"twin": "second:Good"}, good("twin"))
@@ -114,7 +177,7 @@ def test_an_unknown_name_lists_the_known_ones_and_the_nearest(install):
     assert "did you mean" not in caught.value.what
 
 
-@pytest.mark.parametrize("raised", ["KeyError('oops')", "SystemExit('oops')"])
+@pytest.mark.parametrize("raised", ["KeyError('oops')", "SystemExit('oops')", "GeneratorExit('oops')"])
 def test_a_constructor_that_raises_is_the_plugins_fault(install, good, tmp_path, raised):
     install("late", {"late": "late:Good"}, good("late").replace("self.root = root", f"raise {raised}"))
     with pytest.raises(CorpusError, match=r"'late' cannot open .*oops"):

@@ -65,6 +65,14 @@ def test_parquet_keeps_its_types(tmp_path):
         ("m.csv", b"a,b\n1,2\n1,\xe9\n", "line 3: not UTF-8"),
         ("m.jsonl", '{"a": 1}\n{oops\n', "line 2: not JSON"),
         ("m.jsonl", "[1]\n", "line 1: not a JSON object"),
+        ("m.jsonl", '{"a": 1}\n' + "[" * 100_000, "line 2: not JSON"),
+        ("m.jsonl", '{"a": ' * 100_000, "line 1: not JSON"),
+        ("m.jsonl", '{"a": %s}' % ("9" * 5000), "line 1: not JSON"),
+        ("m.jsonl", '{"a": 1, "a": 2}', "line 1: not JSON: a name is there twice"),
+        ("m.csv", b"\xff\xfea\x00,", "not UTF-16"),
+        ("m.csv", "a,b\n1,2\n".encode("utf-16-le"), "line 1: holds zeros"),
+        ("m.jsonl", '{"a": 1}\n'.encode("utf-16-be"), "line 1: holds zeros"),
+        ("m.csv", "sep=;\na;b;a\n", "line 2: more than one column is called 'a'"),
         ("m.parquet", "not parquet", "not a readable Parquet file"),
         ("m.xlsx", "", "not a manifest"),
     ],
@@ -107,3 +115,49 @@ def test_a_parquet_file_of_any_name_is_read(tmp_path, monkeypatch, name):
     with path.open("wb") as file:
         polars.DataFrame({"file_name": ["a.wav"], "label": ["sad"]}).write_parquet(file)
     assert list(read(path)) == [(1, {"file_name": "a.wav", "label": "sad"})]
+
+
+HEADING = ["file_name", "label", "speaker"]
+cells = st.text(st.characters(blacklist_categories=("Cs", "Cc")), max_size=5).filter(lambda cell: cell == cell.strip())
+
+
+@given(
+    rows=st.lists(st.lists(cells, min_size=3, max_size=3).filter(any), max_size=4),
+    sign=st.sampled_from(",;\t"),
+    said=st.booleans(),
+    ending=st.sampled_from(("csv", "tsv")),
+    encoding=st.sampled_from(("utf-8", "utf-8-sig", "utf-16", "utf-32")),
+    end=st.sampled_from(("\n", "\r\n", "\r")),
+)
+def test_however_a_spreadsheet_saves_it_the_cells_are_the_same(
+    tmp_path_factory, rows, sign, said, ending, encoding, end
+):
+    def quoted(cell: str) -> str:
+        return '"' + cell.replace('"', '""') + '"'
+
+    lines = [sign.join(HEADING), *(sign.join(map(quoted, row)) for row in rows)]
+    text = "".join(line + end for line in ([f"sep={sign}"] if said else []) + lines)
+    path = tmp_path_factory.mktemp("m") / f"m.{ending}"
+    path.write_bytes(text.encode(encoding))
+    first = 3 if said else 2
+    assert list(read(path)) == [
+        (number, dict(zip(HEADING, row, strict=True)))
+        for number, row in enumerate(rows, start=first)
+        if any(cell.strip() for cell in row)
+    ]
+
+
+def test_a_separator_inside_quotes_separates_nothing(tmp_path):
+    path = write(tmp_path, "m.csv", '"file_name";"label, as heard"\na.wav;sad\n')
+    assert list(read(path)) == [(2, {"file_name": "a.wav", "label, as heard": "sad"})]
+
+
+def test_a_file_that_cannot_be_read_is_an_error(tmp_path, monkeypatch):
+    path = write(tmp_path, "m.csv", "a,b\n")
+
+    def refuse(self):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "read_bytes", refuse)
+    with pytest.raises(CorpusError, match="cannot be read: Permission denied"):
+        list(read(path))

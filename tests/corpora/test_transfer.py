@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from pcqtool.corpora import transfer
-from pcqtool.corpora.transfer import ATTEMPTS, download
+from pcqtool.corpora.transfer import ATTEMPTS, Address, download
 from pcqtool.errors import CorpusError
 
 CONTENT = random.Random(0).randbytes(300_000)
@@ -21,7 +21,7 @@ def target(site, tmp_path: Path) -> Path:
 def fetch(site, target: Path, **more) -> tuple[list[float], list[str]]:
     waits: list[float] = []
     lines: list[str] = []
-    download(f"{site.address}/a.zip", target, say=lines.append, wait=waits.append, **more)
+    download(Address(f"{site.address}/a.zip"), target, say=lines.append, wait=waits.append, **more)
     return waits, lines
 
 
@@ -48,7 +48,7 @@ def test_another_process_goes_on_with_it(site, target):
 
     site.break_after = [100_000]
     with pytest.raises(KeyboardInterrupt):
-        download(f"{site.address}/a.zip", target, wait=stop)
+        download(Address(f"{site.address}/a.zip"), target, wait=stop)
     assert not target.exists()
     fetch(site, target)
     assert target.read_bytes() == CONTENT
@@ -132,7 +132,7 @@ def test_a_file_that_is_not_there(site, target):
 
 def test_nobody_there(site, target, monkeypatch):
     with pytest.raises(CorpusError, match="no connection"):
-        download("http://127.0.0.1:9/a.zip", target, wait=lambda seconds: None)
+        download(Address("http://127.0.0.1:9/a.zip"), target, wait=lambda seconds: None)
 
 
 def test_more_than_there_is_begins_anew(site, target):

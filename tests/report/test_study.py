@@ -59,6 +59,31 @@ def test_what_is_done_is_not_done_again(study, setting, monkeypatch):
     assert told == [4, 4]
 
 
+@pytest.mark.parametrize("name", ["metrics.json", "predictions.parquet", "done.json"])
+@pytest.mark.parametrize("cut", [0, 100, -2])
+def test_a_variant_that_is_damaged_is_made_again_of_its_folds(study, setting, monkeypatch, name, cut):
+    found, out = study
+    path = out / "wo-PDC" / name
+    whole = path.read_bytes()
+    path.write_bytes(whole[:cut])
+    monkeypatch.setattr("pcqtool.training.experiment.Experiment.train", None)  # whoever trains fails
+    again = run_study("ablations", ablations(RECIPE, None), setting, out, lambda n, name: None)
+    assert [row["pooled"] for row in again["variants"]] == [row["pooled"] for row in found["variants"]]
+    assert [row.get("against_first") for row in again["variants"]] == [
+        row.get("against_first") for row in found["variants"]
+    ]
+    if name != "metrics.json":  # which holds the time of day
+        assert path.stat().st_size == len(whole)
+
+
+def test_a_figure_that_was_changed_is_not_taken_over(study, setting):
+    found, out = study
+    path = out / "wo-PDC" / "metrics.json"
+    path.write_text(path.read_text().replace('"wa": 0.', '"wa": 0.9', 1))
+    again = run_study("ablations", ablations(RECIPE, None), setting, out, lambda n, name: None)
+    assert again["variants"][1]["pooled"] == found["variants"][1]["pooled"]
+
+
 def test_another_recipe_is_run_anew(study, setting, tmp_path):
     _, out = study
     before = (out / "wo-PDC" / "metrics.json").stat().st_mtime_ns

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pcqtool.errors import TrainingError
-from pcqtool.training.cache import cache_folder, caching
+from pcqtool.training.cache import cache_folder, caching, is_whole, read_content
 
 
 @pytest.fixture(autouse=True)
@@ -27,7 +27,8 @@ def test_a_file_is_there_once_it_is_whole():
     assert list(path.parent.iterdir()) == []
     with caching(path, 1) as file:
         file.write(b"a")
-    assert path.read_bytes() == b"a"
+    assert is_whole(path)
+    assert read_content(path) == b"a"
 
 
 def test_too_little_room_is_said_before_anything_is_written(monkeypatch):

@@ -47,16 +47,72 @@ def test_a_state_comes_back_as_it_was(tmp_path):
     assert checkpoint.n_epochs() == 1
 
 
-def test_one_of_other_settings_or_a_damaged_one_is_refused(tmp_path):
+def test_one_of_other_settings_is_refused(tmp_path):
     Checkpoint(tmp_path / "c", "mine").write({"history": []})
     with pytest.raises(SettingsError, match="other settings") as caught:
         Checkpoint(tmp_path / "c", "yours").read()
     assert "Remove" in caught.value.hint
-    whole = (tmp_path / "c").read_bytes()
-    for damaged in (b"", whole[:20], b"\x80\x04pickle", whole[:-1] if len(whole) % 2 else whole[:9]):
-        (tmp_path / "c").write_bytes(damaged)
-        with pytest.raises(TrainingError, match="damaged"):
-            Checkpoint(tmp_path / "c", "mine").n_epochs()
+
+
+STATE = {
+    "history": [{"number": 1, "loss": 0.3}],
+    "learner": {"weights": torch.linspace(0, 1, 12).reshape(3, 4), "n": torch.arange(3), "half": torch.ones(2).half()},
+}
+
+
+def test_every_bit_counts(tmp_path, caplog):
+    """Be it of the key, a name, a type, a shape or a number: it is damage, and not another run's settings."""
+    checkpoint = Checkpoint(tmp_path / "c", "mine")
+    checkpoint.write(STATE)
+    whole = checkpoint.path.read_bytes()
+    for place, byte in enumerate(whole):
+        checkpoint.path.write_bytes(whole[:place] + bytes([byte ^ (1 << place % 8)]) + whole[place + 1 :])
+        assert (checkpoint.n_epochs(), checkpoint.read()) == (0, None), place
+    assert len(caplog.records) == len(whole)
+    checkpoint.path.write_bytes(whole)
+    assert checkpoint.n_epochs() == 1
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda whole: b"",
+        lambda whole: whole[:20],
+        lambda whole: whole[: len(whole) // 2],
+        lambda whole: whole[:-1],
+        lambda whole: whole + b"\0",
+        lambda whole: bytes(len(whole)),
+        lambda whole: whole[:-4096] + bytes(4096),
+        lambda whole: b"\x80\x04pickle",
+    ],
+)
+def test_a_damaged_one_is_named_and_training_begins_anew(utterances, toy_recipe, fold, tmp_path, caplog, damage):
+    experiment = Experiment(utterances, toy_recipe(epochs=2), CPU)
+    wanted = experiment.train(fold, 1)
+    checkpoint = Checkpoint(tmp_path / "c", "k")
+    with pytest.raises(Killed):
+        experiment.train(fold, 1, stop_after(1), checkpoint)
+    checkpoint.path.write_bytes(damage(checkpoint.path.read_bytes()))
+    epochs = []
+    found = experiment.train(fold, 1, epochs.append, checkpoint)
+    assert [epoch.number for epoch in epochs] == [1, 2]
+    assert all(torch.equal(value, weights(found)[name]) for name, value in weights(wanted).items())
+    assert caplog.text.count("training begins anew") == 1
+    assert str(checkpoint.path) in caplog.text
+    assert checkpoint.n_epochs() == 2
+
+
+def test_one_that_cannot_be_read_is_no_damaged_one(tmp_path, monkeypatch):
+    checkpoint = Checkpoint(tmp_path / "c", "k")
+    checkpoint.write(STATE)
+
+    def refuse(*arguments, **more):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("safetensors.safe_open", refuse)
+    for look in (checkpoint.read, checkpoint.n_epochs):
+        with pytest.raises(TrainingError, match="cannot be read: Permission denied"):
+            look()
 
 
 @pytest.mark.parametrize(

@@ -237,3 +237,47 @@ def test_a_result_is_written_and_read_to_the_bit(quick, tmp_path):
     assert found.elapsed_s == 0.25
     assert crossval._read(tmp_path / "a.json", fold, "other") is None
     assert crossval._read(tmp_path / "b.json", fold, "key") is None
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda whole: b"",
+        lambda whole: whole[: len(whole) // 2],
+        lambda whole: bytes(len(whole)),
+        lambda whole: whole.replace(b"0.5", b"0.6", 1),
+        lambda whole: whole.replace(b'"temperature": 1.5', b'"temperature": 9.5'),
+        lambda whole: whole.replace(b'"key"', b'"kex"'),
+        lambda whole: b"\xff" + whole,
+        lambda whole: b"[" * 100_000,
+        lambda whole: b"[]",
+        lambda whole: b"null",
+    ],
+)
+def test_a_result_that_is_damaged_is_named_and_made_again(quick, counted, tmp_path, caplog, damage):
+    folds = {0: loso(quick.utterances, 0)}
+    wanted = cross_validate(quick, folds, tmp_path)
+    path = tmp_path / "seed-0" / "s1.json"
+    path.write_bytes(damage(path.read_bytes()))
+    counted.clear()
+    found = cross_validate(quick, folds, tmp_path)
+    assert counted == [("s1", 0)]
+    assert all(same(one, other) for one, other in zip(found, wanted, strict=True))
+    assert caplog.text.count("the fold is run again") == 1
+    assert str(path) in caplog.text
+    counted.clear()
+    cross_validate(quick, folds, tmp_path)
+    assert counted == []
+
+
+def test_every_byte_of_a_result_counts(quick, tmp_path):
+    fold = loso(quick.utterances, 0)[0]
+    said = np.random.default_rng(0).random((2, 2, 3))
+    result = FoldResult(fold, 4, *said, 1 / 3, 1, [{"number": 1, "validation_ua": 2 / 3}], 0.25)
+    path = tmp_path / "a.json"
+    crossval._write(path, result, "key")
+    whole = path.read_bytes()
+    for place, byte in enumerate(whole):
+        path.write_bytes(whole[:place] + bytes([byte ^ (1 << place % 7)]) + whole[place + 1 :])
+        found = crossval._read(path, fold, "key")
+        assert found is None or same(found, result), place  # a space that became a line end changes nothing

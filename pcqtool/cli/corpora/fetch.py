@@ -24,6 +24,14 @@ def fetch(
             "--root", metavar="DIR", help="Where it shall lie. Without it: the folder of its name in PCQTOOL_CORPORA."
         ),
     ] = None,
+    allow_host: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--allow-host",
+            metavar="HOST",
+            help="Let the official address lead to this host too, over https. May be given more than once.",
+        ),
+    ] = None,
     as_json: options.Json = False,
 ) -> None:
     """Download a public corpus from its official address.
@@ -38,7 +46,7 @@ def fetch(
     if not release.downloads(corpus):
         raise CorpusError(f"corpus {name!r} cannot be downloaded by a program", apply(corpus, root))
     place = roots.destination(corpus, root)
-    done = fetch(corpus, place, _watch, console.info)
+    done = fetch(corpus, place, _watch, console.info, hosts=allow_host or ())
     if as_json:
         console.print_json({"name": name, "root": place, "files": done})
         return

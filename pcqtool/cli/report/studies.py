@@ -105,12 +105,13 @@ def _set_up(
 ) -> Setting:
     """Read the corpus and make the folds."""
     from pcqtool.corpora import registry
+    from pcqtool.corpora.listed import list_utterances
     from pcqtool.report.figure import require_matplotlib
     from pcqtool.training.splits import find_protocol
 
     require_matplotlib()
     chosen = find_protocol(protocol)
-    utterances = registry.get(corpus, root).utterances()
+    utterances = list_utterances(registry.get(corpus, root))
     folds = {seed: chosen.folds(utterances, seed, validating) for seed in seeds}
 
     from pcqtool.model.device import choose_device
@@ -123,12 +124,16 @@ def _study(
     kind: str, variants: Sequence[Variant], setting: Setting, out: Path, draw: Callable[..., None], as_json: bool
 ) -> None:
     from pcqtool.report.study import COLUMNS, run_study, table
+    from pcqtool.tables.folder import writing_into
 
     console.info(f"{setting.corpus}: {len(setting.utterances)} utterances, {len(variants)} variants")
-    with console.progress(setting.n_folds * len(variants), "folds") as progress:
-        study: dict[str, Any] = run_study(kind, variants, setting, out, lambda n, name: progress.advance(n, note=name))
-    figure = out / f"{kind}.svg"
-    draw(study, f"{setting.corpus}, {setting.protocol.name}, recipe {study['recipe']['name']}", figure)
+    with writing_into(out):
+        with console.progress(setting.n_folds * len(variants), "folds") as progress:
+            study: dict[str, Any] = run_study(
+                kind, variants, setting, out, lambda n, name: progress.advance(n, note=name)
+            )
+        figure = out / f"{kind}.svg"
+        draw(study, f"{setting.corpus}, {setting.protocol.name}, recipe {study['recipe']['name']}", figure)
     if as_json:
         console.print_json({**study, "figure": figure})
         return
