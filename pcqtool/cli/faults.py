@@ -8,8 +8,6 @@ import re
 import traceback
 from collections.abc import Iterator
 
-from pcqtool.tables.atomic import HINTS
-
 try:
     import resource  # now: without memory it cannot be loaded
 except ImportError:  # Windows
@@ -32,6 +30,8 @@ def describe(error: BaseException) -> tuple[str, str] | None:
             said = str(each).strip().split("\n")[0]
             return f"not enough memory{f': {said}' if said else ''}", _memory_hint()
     if isinstance(error, OSError) and error.errno is not None:
+        from pcqtool.tables.atomic import HINTS
+
         place = f"{os.fsdecode(error.filename)}: " if isinstance(error.filename, str | bytes | os.PathLike) else ""
         reason = error.strerror or errno.errorcode.get(error.errno, str(error))
         return f"{place}{reason}", HINTS[error.errno] if error.errno in _ROOM else "See --debug for where it happened."
