@@ -20,7 +20,7 @@ def open_file(path: Path) -> BinaryIO:
         AudioError: a directory, no regular file, or of 0 bytes.
         AccessError: it is not there, may not be read, or cannot be opened at the moment.
     """
-    with reading(path):
+    with reading(path, "opened"):
         found = os.stat(path)  # noqa: PTH116
         if not stat.S_ISREG(found.st_mode):  # opening a pipe would wait for ever
             what = "a directory" if stat.S_ISDIR(found.st_mode) else "no regular file"
@@ -31,7 +31,7 @@ def open_file(path: Path) -> BinaryIO:
 
 
 @contextmanager
-def reading(path: Path) -> Iterator[None]:
+def reading(path: Path, done: str = "read") -> Iterator[None]:
     """Turn what the system raises while a recording is opened or read into an ``AccessError``."""
     try:
         yield
@@ -43,7 +43,8 @@ def reading(path: Path) -> Iterator[None]:
         ) from error
     except OSError as error:
         raise AccessError(
-            f"{shown(path)}: cannot be read at the moment ({error.strerror or error})", "Check the disk or the share."
+            f"{shown(path)}: cannot be {done} at the moment ({error.strerror or error})",
+            "Check the disk or the share.",
         ) from error
 
 

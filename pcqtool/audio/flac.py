@@ -17,7 +17,7 @@ from pcqtool.audio.view import Stretch, View, part_of, size_of
 _BEGINNINGS = (b"fLaC\x00\x00\x00\x22", b"fLaC\x80\x00\x00\x22")  # with the header of STREAMINFO, alone or not
 _COUNT = Stretch(18, 26)  # where STREAMINFO has the number of samples, in the last 36 bits
 _AHEAD = 1 << 16  # bytes that libFLAC may have read beyond the last sample that it gave
-_CHUNK = 1 << 20
+_CHUNK = 1 << 16
 
 
 def is_flac(file: BinaryIO) -> bool:

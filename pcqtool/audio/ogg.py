@@ -11,8 +11,7 @@ from typing import BinaryIO
 _CAPTURE = b"OggS\0"  # how pages begin: a pattern and the version
 _HEADER = struct.Struct("<5sBqIIIB")  # flags, granule position, serial, number, checksum, segments
 _BEGINS = 2
-_WINDOW = _HEADER.size + 255 + 64  # a page's header, its table of segments, and what is looked at of its content
-_CHUNK = 1 << 20
+_CHUNK = 1 << 16
 _GAP_S = 0.1
 
 
@@ -42,9 +41,10 @@ class Link:
 
 @dataclass(frozen=True)
 class Page:
-    """The header of a page, and the beginning of its content."""
+    """Where a page stands, its header, and the beginning of its content."""
 
     start: int
+    end: int
     begins: bool
     granule: int
     number: int
@@ -52,14 +52,9 @@ class Page:
     head: bytes
 
     @property
-    def end(self) -> int:
-        """Where the next page stands."""
-        return self.start + _HEADER.size + len(self.table) + sum(self.table)
-
-    @property
     def n_packets(self) -> int:
         """How many packets end on it."""
-        return sum(size < 255 for size in self.table)
+        return len(self.table) - self.table.count(255)
 
 
 def is_ogg(file: BinaryIO) -> bool:
@@ -146,21 +141,35 @@ def _opus_samples(packet: bytes) -> int:
 
 
 def _pages(file: BinaryIO) -> Iterator[Page]:
-    held, offset = b"", 0
+    content, offset, at = b"", 0, 0
     while True:
         chunk = file.read(_CHUNK)
-        content = held + chunk
-        whole = len(content) - (_WINDOW if chunk else _HEADER.size)  # of what begins up to here all is there
-        at = content.find(_CAPTURE)
-        while 0 <= at <= whole:
-            _, flags, granule, _, number, _, n_segments = _HEADER.unpack_from(content, at)
-            table = at + _HEADER.size
-            body = table + n_segments
-            if 0 <= flags < 8:  # else it is sound that looks like a page
-                head = content[body : body + 64]
-                yield Page(offset + at, bool(flags & _BEGINS), granule, number, content[table:body], head)
-            at = content.find(_CAPTURE, at + 1)
+        content, offset, at = content[at:] + chunk, offset + at, 0
+        while (at := content.find(_CAPTURE, at)) >= 0:
+            page = _page(content, at, offset)
+            needed = at + _HEADER.size if page is None else page.end - offset + len(_CAPTURE)
+            if chunk and needed > len(content):
+                break  # the rest of it is in the next chunk
+            if page is not None:
+                yield page
+            # the next page is looked for where it should be, which is quick, or else anywhere
+            behind = page.end - offset if page else 0
+            at = behind if content.startswith(_CAPTURE, behind) and behind > at else at + 1
         if not chunk:
             return
-        keep = min(len(content), _WINDOW - 1)
-        held, offset = content[len(content) - keep :], offset + len(content) - keep
+        if at < 0:
+            at = max(0, len(content) - len(_CAPTURE) + 1)
+
+
+def _page(content: bytes, at: int, offset: int) -> Page | None:
+    """The page at a place in a file's content from ``offset`` on; None if it is cut, or sound that looks like one."""
+    table = at + _HEADER.size
+    if table > len(content):
+        return None
+    _, flags, granule, _, number, _, n_segments = _HEADER.unpack_from(content, at)
+    body = table + n_segments
+    if not 0 <= flags < 8:
+        return None
+    sizes = content[table:body]
+    end = offset + body + sum(sizes)
+    return Page(offset + at, end, bool(flags & _BEGINS), granule, number, sizes, content[body : body + 64])

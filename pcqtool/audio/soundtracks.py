@@ -24,7 +24,9 @@ def choose(streams: list[Any], is_silent: Callable[[int], bool] | None = None) -
     """
     known = [number for number, stream in enumerate(streams) if stream.codec_context is not None]
     flagged = [number for number in known if _is_default(streams[number])]
-    first, why = (flagged[0], "default") if flagged else (known[0], "the first")
+    first, why = (flagged[0], "default") if flagged else (known[0], "the first that can be decoded")
+    if first == 0 and not flagged:
+        why = "the first"
     if is_silent is not None and is_silent(first):
         for number in known:
             if number != first and not is_silent(number):

@@ -176,7 +176,7 @@ def test_probe_reads_the_beginning_alone(
     assert probe(tmp_path / "a")[1:] == (1, 48000)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(
     st.lists(
         st.tuples(st.integers(1, 3), st.lists(st.binary(max_size=300), min_size=1, max_size=4)), min_size=1, max_size=5

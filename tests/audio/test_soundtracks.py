@@ -8,7 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from pcqtool.audio.decode import open_recording
 from pcqtool.audio.tracks import Reading, probe, read
+from pcqtool.errors import AudioError
 
 Make = Callable[..., Path]
 Tone = Callable[..., np.ndarray]
@@ -66,6 +68,24 @@ def test_sound_that_comes_late_is_sound(mux: Make, tone: Tone) -> None:
     late = np.concatenate((ZEROS, tone(0.5, 48000)))
     path = mux("a", "mp4", ("aac", 48000, (0, late)), ("aac", 48000, (0, tone(2, 48000))), default=0)
     assert seconds_and_note(path)[1] == "audio track 1 of 2 (default)"
+
+
+def unknown(path: Path) -> Path:
+    """The file, its AAC renamed to something that no decoder knows."""
+    path.write_bytes(path.read_bytes().replace(b"mp4a", b"zzzz").replace(b"esds", b"free"))
+    return path
+
+
+def test_a_track_that_no_decoder_knows_is_passed_over(mux: Make, tone: Tone) -> None:
+    tracks = [(codec, 48000, (0, tone(length, 48000))) for codec, length in (("aac", 3), ("ac3", 2))]
+    seconds, note = seconds_and_note(unknown(mux("a", "mp4", *tracks)))
+    assert seconds == pytest.approx(2, abs=0.1)
+    assert note == "audio track 2 of 2 (the first that can be decoded)"
+
+
+def test_sound_that_no_decoder_knows(mux: Make, tone: Tone) -> None:
+    with pytest.raises(AudioError, match="no decoder knows its sound"):
+        open_recording(unknown(mux("a", "mp4", ("aac", 48000, (0, tone(2, 48000))))))
 
 
 def test_probe_does_not_look_for_sound(mux: Make, tone: Tone, monkeypatch: pytest.MonkeyPatch) -> None:
