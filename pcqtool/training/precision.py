@@ -43,5 +43,10 @@ def is_fast_in_bfloat16(device: torch.device) -> bool:
 
 
 def cpu_is_fast_in_bfloat16() -> bool:
-    """Say whether the processor multiplies matrices in bfloat16: AVX-512 BF16 or AMX."""
+    """Say whether the processor multiplies matrices in bfloat16, by AVX-512 BF16 or AMX, and torch uses what it has.
+
+    Where torch is kept from AVX-512 (``ATEN_CPU_CAPABILITY``), its attention in bfloat16 fails on such a processor.
+    """
+    if torch.backends.cpu.get_cpu_capability() != "AVX512":
+        return False
     return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())

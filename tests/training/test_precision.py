@@ -52,3 +52,11 @@ def test_what_is_asked_for_is_done(fast):
 
 def test_this_processor_answers():
     assert module.cpu_is_fast_in_bfloat16() in (True, False)
+
+
+@pytest.mark.parametrize(("capability", "fast"), [("AVX512", True), ("AVX2", False), ("DEFAULT", False)])
+def test_a_processor_is_as_fast_as_torch_lets_it_be(monkeypatch, capability, fast):
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: True)
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: True)
+    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: capability)
+    assert module.cpu_is_fast_in_bfloat16() is fast

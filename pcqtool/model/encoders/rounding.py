@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from pcqtool.model.encoders.ways import ROUNDED, Way
 
 FEWEST = 32
-"""Channels in a group: on processors with AMX, torch 2.14 convolves groups of 2 to 12 wrongly in bfloat16."""
+"""Channels that a kernel sees: on processors with AMX, torch 2.14 convolves some of 2 to 24 wrongly in bfloat16."""
 
 
 def roundings(model: Any, dtype: torch.dtype) -> list[Way]:
@@ -65,9 +65,9 @@ def _cast(module: nn.Module, given: tuple[Any, ...], named: dict[str, Any]) -> t
 
 
 def keep_exact(model: nn.Module) -> None:
-    """Make convolutions of groups with few channels compute in float32 whatever the precision around them."""
+    """Make convolutions whose kernels see few channels compute in float32 whatever the precision around them."""
     for conv in model.modules():
-        if isinstance(conv, nn.Conv1d) and conv.groups > 1 and conv.in_channels // conv.groups < FEWEST:
+        if isinstance(conv, nn.Conv1d) and 1 < conv.in_channels // conv.groups < FEWEST:
             conv._conv_forward = partial(_in_float32, conv._conv_forward)  # type: ignore[method-assign]
 
 
