@@ -92,34 +92,33 @@ def evaluate(
     from pcqtool.corpora.label_map import read_map
     from pcqtool.corpora.pool import open_pool
     from pcqtool.corpora.sources import sources
-    from pcqtool.tables.folder import writing_into
+    from pcqtool.tables.folder import claiming
     from pcqtool.training.splits import find_protocol
 
     way = None if protocol is None else find_protocol(protocol)
     chosen = sources([*corpus, *filter(None, [test_corpus])], root or ())
     renaming, n_jobs = read_map(label_map), values.n_jobs(jobs)
     pool = open_pool(chosen[: len(corpus)], renaming, all_classes)
-    if model is not None:
-        from pcqtool.training.apply import apply_model
+    with claiming(out) as claim:
+        if model is not None:
+            from pcqtool.training.apply import apply_model
 
-        with writing_into(out):
             tell_labels(pool)
             encoders = values.places(encoder_dir, download=True)
             evaluation = apply_model(model, pool, device, n_jobs, encoders).of_corpora(corpora=pool.describe())
-            evaluation.save(out)
-    else:
-        from pcqtool.training.recipe import load_recipe
+        else:
+            from pcqtool.training.recipe import load_recipe
 
-        settings = load_recipe(recipe, epochs=epochs, seed=seed)
-        repeats = range(settings.seed, settings.seed + seeds)
-        origins = settings.origins(encoder, teacher)
-        trainings = Trainings(settings, repeats, validation, out, device, *origins, n_jobs, adapt)
-        with writing_into(out):
+            settings = load_recipe(recipe, epochs=epochs, seed=seed)
+            repeats = range(settings.seed, settings.seed + seeds)
+            origins = settings.origins(encoder, teacher)
+            trainings = Trainings(settings, repeats, validation, out, device, *origins, n_jobs, adapt, claim)
             if way is not None:
                 evaluation = trainings.within(pool, way)
             else:
                 evaluation = trainings.across(pool, open_pool(chosen[len(corpus) :], renaming))
-            evaluation.save(out)
+        claim()
+        evaluation.save(out)
     if evaluation.metrics["leaks"]:
         console.warn(evaluation.metrics.get("warning", evaluation.metrics["stamp"]))
     if json:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -34,6 +34,7 @@ class Trainings:
         encoder, teacher: directories or Hub ids.
         n_jobs: folds, and recordings, at the same time.
         adapt: to speakers, within a corpus.
+        claim: keeps other runs away from ``out``; called before the first fold.
     """
 
     recipe: Recipe
@@ -45,6 +46,7 @@ class Trainings:
     teacher: str | None
     n_jobs: int
     adapt: bool = False
+    claim: Callable[[], None] = lambda: None
 
     def within(self, pool: Pool, protocol: Protocol) -> Evaluation:
         """Cross-validate: every part of the corpus, or of several, is tested on."""
@@ -102,6 +104,7 @@ class Trainings:
         from pcqtool.training.crossval import cross_validate
         from pcqtool.training.evaluation import FOLDS
 
+        self.claim()
         with console.progress(sum(map(len, folds.values())), "folds") as progress:
 
             def tell(result: FoldResult) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from pcqtool.errors import LockedError, TableError
+from pcqtool.tables.folder import claiming, writing_into
 from pcqtool.tables.lock import locked
 
 COUNT = """
@@ -64,3 +65,19 @@ def test_a_folder_that_cannot_be_is_told(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(TableError, match="cannot be written"), locked(Path(tmp_path, "file", ".lock"), "", ""):
         raise AssertionError
+
+
+def test_a_claim_makes_no_folder_before_it_is_needed(tmp_path):
+    folder = tmp_path / "out"
+    with claiming(folder):
+        assert not folder.exists()
+    with claiming(folder) as claim:
+        claim()
+        claim()
+        with pytest.raises(LockedError, match="another run is writing"), claiming(folder):
+            raise AssertionError
+        (folder / "model").touch()
+    assert [path.name for path in folder.iterdir()] == ["model"]
+    with claiming(folder), pytest.raises(LockedError), writing_into(folder):
+        raise AssertionError
+    assert [path.name for path in folder.iterdir()] == ["model"]
