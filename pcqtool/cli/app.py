@@ -112,7 +112,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with _stoppable(), _warnings_as_details():
             result = program().main(arguments, prog_name="pcqtool", standalone_mode=False)
     except (Exception, KeyboardInterrupt, TerminatedError) as error:
-        return _explain(error)
+        try:
+            return _explain(error)
+        except MemoryError:
+            return streams.give_up()
     if result == ExitCode.INTERRUPTED:  # typer has turned the KeyboardInterrupt into this
         return _explain(KeyboardInterrupt())
     return int(result) if isinstance(result, int) else ExitCode.DONE

@@ -26,7 +26,9 @@ _ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EMFILE, err
 def describe(error: BaseException) -> tuple[str, str] | None:
     """Say what happened and what to do, where the machine is at fault; None for anything else."""
     for each in _chain(error):
-        if isinstance(each, MemoryError) or _NO_MEMORY.search(str(each)):
+        # C code that does not look for a lack of memory returns an error without saying which.
+        unsaid = isinstance(each, SystemError) and _limit_bytes() is not None
+        if unsaid or isinstance(each, MemoryError) or _NO_MEMORY.search(str(each)):
             said = str(each).strip().split("\n")[0]
             return f"not enough memory{f': {said}' if said else ''}", _memory_hint()
     if isinstance(error, OSError) and error.errno is not None:

@@ -6,6 +6,8 @@ import os
 from contextlib import suppress
 from typing import TextIO
 
+from pcqtool.errors import ExitCode
+
 STANDARD = (0, 1, 2)
 
 
@@ -48,6 +50,13 @@ def occupy() -> None:
             os.fstat(descriptor)
         except OSError:
             os.open(os.devnull, os.O_RDWR)  # takes the lowest that is free: this one
+
+
+def give_up() -> ExitCode:
+    """Say, with what needs no memory, that there is none."""
+    with suppress(OSError):
+        os.write(2, b"error: not enough memory\n")
+    return ExitCode.FAILED
 
 
 def _point_at_nothing(stream: TextIO) -> None:

@@ -47,7 +47,7 @@ def test_anything_else_is_a_fault_of_the_program(error):
     assert faults.describe(error) is None
 
 
-MEGABYTES = {"a shared object": 220, "torch": 400}
+TOO_LITTLE = 400  # megabytes, for torch
 SCRIPT = """
 import resource, sys
 limit = int(sys.argv.pop(1)) * 2**20
@@ -58,12 +58,11 @@ sys.exit(main(sys.argv[1:]))
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="needs a limit of the address space that holds")
-@pytest.mark.parametrize("limit", MEGABYTES.values(), ids=MEGABYTES)
 @pytest.mark.parametrize("threads", [1, 64])
-def test_a_limit_of_memory_is_named(tmp_path, write_wave, environment, limit, threads):
+def test_a_limit_of_memory_is_named(tmp_path, write_wave, environment, threads):
     write_wave("in/a.wav")
     done = subprocess.run(
-        [sys.executable, "-c", SCRIPT, str(limit), "label", "in"],
+        [sys.executable, "-c", SCRIPT, str(TOO_LITTLE), "label", "in"],
         cwd=tmp_path,
         env=environment(OPENBLAS_NUM_THREADS=str(threads), OMP_NUM_THREADS="1"),
         capture_output=True,
@@ -75,4 +74,6 @@ def test_a_limit_of_memory_is_named(tmp_path, write_wave, environment, limit, th
     assert "unexpected" not in done.stderr
     if "OpenBLAS error: Memory allocation still failed" not in done.stderr:  # it ends the process itself
         assert "error: not enough memory" in done.stderr
-        assert done.stderr.splitlines()[-1].startswith(f"This process may use {limit * 2**20 / 1e9:.1f} GB")
+        assert "Traceback" not in done.stderr
+        hint = f"This process may use {TOO_LITTLE * 2**20 / 1e9:.1f} GB of address space (ulimit -v): allow more."
+        assert done.stderr.splitlines()[-1] in (hint, "error: not enough memory")  # not even for the hint
