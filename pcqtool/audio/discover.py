@@ -98,7 +98,9 @@ def discover(
     if not roots:
         raise SettingsError(
             f"no recordings in {', '.join(map(shown, inputs)) or 'the list'}",
-            f"Looked for files ending in {' '.join(sorted(EXTENSIONS))}; a file given by name may have any.",
+            f"Looked for files ending in {' '.join(sorted(EXTENSIONS))}; a file given by name may have any."
+            if inputs
+            else "Write a path in each line.",
         )
     once: dict[str, Found] = {}
     for one in (one for _, files in ways for one in files):

@@ -40,7 +40,7 @@ class Shard:
         Raises:
             SettingsError: if it is not a number from 1 to the number of shards.
         """
-        match = re.fullmatch(r"(\d+)/(\d+)", text)
+        match = re.fullmatch(r"(\d{1,6})/(\d{1,6})", text, re.ASCII)
         if match is None:
             raise SettingsError(f"a shard is written 2/16, not {text!r}")
         return cls(number=int(match[1]), count=int(match[2]))

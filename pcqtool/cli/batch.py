@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import codecs
 import os
-import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
     from pcqtool.batch.work import Work
 
 SHOWN_FAILURES = 5
+MAX_LIST_BYTES = 1 << 30  # some ten million paths
 ENGINES = ("local", "ray")
 
 
@@ -256,9 +256,13 @@ def _lines(files_from: str) -> list[str]:
     What begins with a byte-order mark of UTF-16, as lists of some Windows programs do, is read as that.
     """
     try:
-        data = sys.stdin.buffer.read() if files_from == "-" else Path(files_from).read_bytes()
-    except OSError as error:
-        raise SettingsError(f"cannot read the list {files_from}: {error.strerror}") from error
+        with open(0 if files_from == "-" else files_from, "rb", closefd=files_from != "-") as file:
+            data = file.read(MAX_LIST_BYTES + 1)
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise SettingsError(f"cannot read the list {files_from}: {reason}") from error
+    if len(data) > MAX_LIST_BYTES:
+        raise SettingsError(f"the list {files_from} is larger than {MAX_LIST_BYTES >> 30} GiB", "Is it the right file?")
     text = _decoded(data, files_from)
     if "\0" in text and text.count("\0") > len(text) // 3:
         raise SettingsError(f"the list {files_from} is no plain text, or UTF-16 without its mark", "Save it as UTF-8.")

@@ -45,8 +45,8 @@ def locked(path: Path, what: str, hint: str) -> Iterator[None]:
 def _acquire(lock: FileLock, path: Path) -> None:
     """Lock the file that has this name: not one that its holder has removed after it was opened here."""
     while True:
+        path.touch()
         with suppress(FileNotFoundError):
-            path.touch()
             before = path.stat().st_ino
             lock.acquire(timeout=0)
             try:

@@ -33,7 +33,7 @@ def test_load_is_even():
     assert shares.max() < 0.07
 
 
-@pytest.mark.parametrize("text", ["0/4", "5/4", "4", "a/b", "1/0", "-1/4", "1/4/2"])
+@pytest.mark.parametrize("text", ["0/4", "5/4", "4", "a/b", "1/0", "-1/4", "1/4/2", f"{'9' * 5000}/1", "١/٢"])
 def test_what_is_no_shard_is_refused(text):
     with pytest.raises(SettingsError):
         Shard.parse(text)

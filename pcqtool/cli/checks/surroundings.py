@@ -43,7 +43,7 @@ def _no_device(value: str) -> str:
 
 
 def _no_count(value: str) -> str:
-    return "" if value.isdecimal() and int(value) > 0 else "is not a positive whole number"
+    return "" if value.isascii() and value.isdecimal() else "is not a whole number from 0"
 
 
 VARIABLES: dict[str, Callable[[str], str]] = {
