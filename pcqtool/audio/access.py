@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from collections.abc import Iterator
@@ -11,6 +12,8 @@ from typing import BinaryIO
 
 from pcqtool.audio.discover import shown
 from pcqtool.errors import AccessError, AudioError
+
+_OWN = (errno.ELOOP, errno.ENAMETOOLONG)  # of the path: another try changes nothing
 
 
 def open_file(path: Path) -> BinaryIO:
@@ -32,7 +35,7 @@ def open_file(path: Path) -> BinaryIO:
 
 @contextmanager
 def reading(path: Path, done: str = "read") -> Iterator[None]:
-    """Turn what the system raises while a recording is opened or read into an ``AccessError``."""
+    """Turn what the system raises while a recording is opened or read into an ``AccessError``, mostly."""
     try:
         yield
     except FileNotFoundError as error:
@@ -42,8 +45,9 @@ def reading(path: Path, done: str = "read") -> Iterator[None]:
             f"{shown(path)}: may not be read", "Check the permissions of the file and its folders."
         ) from error
     except OSError as error:
-        raise AccessError(
-            f"{shown(path)}: cannot be {done} at the moment ({error.strerror or error})",
+        kind = AudioError if error.errno in _OWN else AccessError
+        raise kind(
+            f"{shown(path)}: cannot be {done} ({error.strerror or error})",
             "Check the disk or the share.",
         ) from error
 

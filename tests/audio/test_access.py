@@ -95,7 +95,7 @@ def test_a_disk_that_fails_half_way_through_what_ffmpeg_reads(
 ) -> None:
     path = mux("a", container, (codec, 48000, (0, sound(20, 48000))))
     bad_disk(path.stat().st_size * 2 // 3)
-    with pytest.raises(AccessError, match=r"a: cannot be read at the moment .Input/output error"):
+    with pytest.raises(AccessError, match=r"a: cannot be read .Input/output error"):
         list(read(path))
 
 
@@ -112,7 +112,7 @@ def test_a_descriptor_that_fails_half_way(
         blocks = recording.blocks(2.0)
         next(blocks)
         os.dup2(unreadable, opened[0].fileno())
-        with pytest.raises(AccessError, match="cannot be read at the moment"):
+        with pytest.raises(AccessError, match="cannot be read"):
             list(blocks)
     os.close(unreadable)
 
@@ -159,7 +159,8 @@ def test_what_is_the_recordings_own_fault(tmp_path: Path) -> None:
     (tmp_path / "empty.wav").touch()
     (tmp_path / "text.wav").write_text("no sound\n" * 100)
     os.mkfifo(tmp_path / "pipe.wav")
-    for name in ("empty.wav", "text.wav", "pipe.wav", "."):
+    (tmp_path / "itself.wav").symlink_to(tmp_path / "itself.wav")
+    for name in ("empty.wav", "text.wav", "pipe.wav", ".", "itself.wav", "n" * 300):
         with pytest.raises(AudioError) as caught:
             open_recording(tmp_path / name)
         assert not isinstance(caught.value, AccessError), name
