@@ -52,15 +52,16 @@ class Spectrogram(nn.Module):
     def __init__(self, settings: SpectrogramSettings) -> None:
         super().__init__()
         self.settings = settings
-        self.transform = torchaudio.transforms.Spectrogram(
-            n_fft=settings.n_fft,
-            win_length=settings.window,
-            hop_length=settings.hop,
-            window_fn=torch.hamming_window,
-            power=None,
-            center=True,
-            pad_mode="constant",
-        )
+        with torch.device("cpu"):  # torch computes no window on the meta device before it has loaded its compiler
+            self.transform = torchaudio.transforms.Spectrogram(
+                n_fft=settings.n_fft,
+                win_length=settings.window,
+                hop_length=settings.hop,
+                window_fn=torch.hamming_window,
+                power=None,
+                center=True,
+                pad_mode="constant",
+            )
 
     @torch.no_grad()
     def forward(self, waves: Tensor) -> Tensor:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -95,3 +97,13 @@ def test_ways_that_are_wrong_on_this_machine_are_told_in_one_line(
     with torch.inference_mode():
         expected = loaded(waves).logits.double().log_softmax(dim=1)
     np.testing.assert_allclose(predictor.log_probs(waves.numpy()), expected, atol=0.02)
+
+
+def test_loading_a_model_loads_no_compiler() -> None:
+    """What torch imports for compiled networks takes more than a second."""
+    code = (
+        "import sys; from pcqtool.model.directory import find; from pcqtool.model.predictor import Predictor;"
+        "Predictor(find(None), 'cpu'); print(sorted({'torch._dynamo', 'sympy', 'pandas'} & sys.modules.keys()))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
