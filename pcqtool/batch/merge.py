@@ -7,9 +7,10 @@ from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
+from pcqtool.batch.collect import collect
 from pcqtool.batch.names import from_text
 from pcqtool.batch.shard import Progress, Shard, read_inputs, read_progress
-from pcqtool.batch.store import Store, collect, lock_output
+from pcqtool.batch.store import Store, lock_output
 from pcqtool.errors import SettingsError, TableError
 from pcqtool.tables.edit import read_columns, read_schema
 from pcqtool.tables.paths import KINDS, is_table_path, list_parts

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from pcqtool.batch.collect import collect
 from pcqtool.batch.earlier import REPLACE, check_continues, check_replaceable, provenance_of, read_stamps
 from pcqtool.batch.names import Stamp, as_text, from_text
 from pcqtool.batch.shard import Progress, Shard, read_progress, write_inputs
@@ -92,7 +93,7 @@ class Store:
         """The absolute folder that names are relative to, as the output notes it; None where nothing was made yet."""
         noted = [progress for progress in ([] if self.is_table else read_progress(self.out)) if progress.root]
         own = [progress.root for progress in noted if progress.shard == self.shard] or [each.root for each in noted]
-        roots = own or [provenance_of(path).root for path in self._tables("files")[-1:]]
+        roots = own or [provenance_of(path).root for path in self.tables("files")[-1:]]
         return from_text(roots[0]) if roots and roots[0] else None
 
     def name_from(self, root: str) -> None:
@@ -109,10 +110,10 @@ class Store:
             TableError: if a table there is not of pcqtool, or was made with other settings, or lacks its sibling.
         """
         for kind in WRITING:
-            for path in self._tables(kind):
+            for path in self.tables(kind):
                 check_continues(path, kind, self.provenance, self.columns[kind])
         stamps: dict[str, Stamp] = {}
-        for path in self._tables("files"):
+        for path in self.tables("files"):
             if not self.segments_of(path).exists():
                 raise TableError(f"{self.segments_of(path)} is missing beside {path}", REPLACE)
             stamps |= read_stamps(path, retry_failed)
@@ -120,7 +121,7 @@ class Store:
 
     def state(self) -> TableState:
         """Count what the finished output holds; of a directory in shards, this shard's share of it."""
-        tables = [read_columns(path, ["file", "status", "label", "error"]) for path in self._tables("files")]
+        tables = [read_columns(path, ["file", "status", "label", "error"]) for path in self.tables("files")]
         return TableState.of(pa.concat_tables(tables, promote_options="permissive") if tables else None)
 
     def check_replaceable(self) -> None:
@@ -130,7 +131,7 @@ class Store:
             TableError: if a table there is not of pcqtool, or not a table of files or segments where one is due.
         """
         for kind in WRITING:
-            for path in self._tables(kind):
+            for path in self.tables(kind):
                 check_replaceable(path, kind)
 
     def restart(self) -> None:
@@ -255,22 +256,7 @@ class Store:
                 drop_files(self.segments_of(path), names, self.provenance)
                 drop_files(path, names, self.provenance)  # the mark last: until then the next run finds them stale
 
-    def pieces(self, seen: set[str]) -> list[Piece]:
-        """Return the file tables as pieces that share no file: what a later one has, an earlier one goes without.
-
-        Args:
-            seen: files that all of them go without; those of the pieces are added to it.
-        """
-        pieces: list[Piece] = []
-        for path in reversed(self._tables("files")):
-            names = set(read_columns(path, ["file"])["file"].to_pylist())
-            # A run that was killed between the two final tables has left more in the segments than the files tell.
-            without = seen if path == self.out else names & seen
-            pieces.append(Piece(path, min(names, default=""), frozenset(without)))
-            seen |= names
-        return pieces
-
-    def _tables(self, kind: Kind) -> list[Path]:
+    def tables(self, kind: Kind) -> list[Path]:
         """List the tables of a kind that are there, oldest first: the final one, then parts."""
         final = [table_path(self.out, kind)] if self.is_table and not self.restarted else []
         return [path for path in final if path.exists()] + self._parts(kind)
@@ -305,23 +291,3 @@ def lock_output(out: Path, shard: Shard) -> AbstractContextManager[None]:
     real = out.resolve()
     path = real.with_name(f".{real.name}.lock") if is_table_path(out) else real / f".{shard.prefix}lock"
     return locked(path, f"{out}: another run is writing to it", "Wait for it, or name another --out.")
-
-
-def collect(stores: Sequence[Store], out: Path) -> None:
-    """Join what the stores of one run hold to one table of each kind.
-
-    Args:
-        stores: where two of them have rows of a file, those of the last one count.
-        out: the file table, which may be a store's own.
-
-    Raises:
-        TableError: if a part is damaged or the file system refuses.
-    """
-    seen: set[str] = set()
-    found = [(store, piece) for store in reversed(stores) for piece in store.pieces(seen)]
-    files = [piece for _, piece in found]
-    segments = [replace(piece, path=store.segments_of(piece.path)) for store, piece in found]
-    for kind, tables in zip(WRITING, (segments, files), strict=True):
-        path = table_path(out, kind).resolve()
-        sweep(path.parent, path.name)
-        join(tables, path, read_schema(tables[0].path), stores[0].provenance)

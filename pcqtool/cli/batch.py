@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import codecs
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from pcqtool.cli import console, moments
+from pcqtool.cli import console, lists, moments
 from pcqtool.errors import ExitCode, PcqtoolError, SettingsError
 
 if TYPE_CHECKING:
@@ -24,7 +23,6 @@ if TYPE_CHECKING:
     from pcqtool.batch.work import Work
 
 SHOWN_FAILURES = 5
-MAX_LIST_BYTES = 1 << 30  # some ten million paths
 ENGINES = ("local", "ray")
 
 
@@ -103,7 +101,7 @@ def find(inputs: list[str] | None, files_from: str | None, since: str | None) ->
         raise SettingsError("no inputs", "Name files or directories, or --files-from FILE.")
     first_s = None if since is None else moments.moment_s(since, "--since")
     left_out: dict[str, str] = {}
-    found = discover(inputs or [], None if files_from is None else _lines(files_from), left_out.__setitem__)
+    found = discover(inputs or [], None if files_from is None else lists.read(files_from), left_out.__setitem__)
     return Inputs(found.root, found.files, left_out, first_s)
 
 
@@ -248,35 +246,6 @@ def _work(plan: Plan, store: Store, inputs: Inputs, load: Callable[[], Work], co
         summary = run(plan, store, work, lambda source: progress.advance(), course.max_failures)
     summary.load_s = load_s
     return summary
-
-
-def _lines(files_from: str) -> list[str]:
-    r"""Read a list of paths, which may hold any bytes; ended by NUL (``find -print0``) if there is one, else by \n.
-
-    What begins with a byte-order mark of UTF-16, as lists of some Windows programs do, is read as that.
-    """
-    try:
-        with open(0 if files_from == "-" else files_from, "rb", closefd=files_from != "-") as file:
-            data = file.read(MAX_LIST_BYTES + 1)
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else error
-        raise SettingsError(f"cannot read the list {files_from}: {reason}") from error
-    if len(data) > MAX_LIST_BYTES:
-        raise SettingsError(f"the list {files_from} is larger than {MAX_LIST_BYTES >> 30} GiB", "Is it the right file?")
-    text = _decoded(data, files_from)
-    if "\0" in text and text.count("\0") > len(text) // 3:
-        raise SettingsError(f"the list {files_from} is no plain text, or UTF-16 without its mark", "Save it as UTF-8.")
-    return text.split("\0" if "\0" in text else "\n")
-
-
-def _decoded(data: bytes, files_from: str) -> str:
-    if not data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        return os.fsdecode(data.removeprefix(codecs.BOM_UTF8))
-    wide = data.startswith((codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE))
-    try:
-        return data.decode("utf-32" if wide else "utf-16")
-    except UnicodeDecodeError as error:
-        raise SettingsError(f"the list {files_from} is damaged: {error.reason}", "Save it as UTF-8.") from error
 
 
 def _show_summary(

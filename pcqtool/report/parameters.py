@@ -36,7 +36,7 @@ def paper_network() -> PCQConfig:
     from pcqtool.model.encoders import EncoderConfig
     from pcqtool.model.pcq import PCQConfig
 
-    return PCQConfig(PAPER_CLASSES, encoder=EncoderConfig("wavlm", WavLMConfig().to_dict()))
+    return PCQConfig(PAPER_CLASSES, encoder=EncoderConfig("wavlm", WavLMConfig().to_diff_dict()))
 
 
 def count_paper() -> list[Part]:

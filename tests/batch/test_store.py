@@ -11,7 +11,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from pcqtool.batch import collect as collect_module
 from pcqtool.batch import store as store_module
+from pcqtool.batch.collect import collect
 from pcqtool.batch.names import Source, stamp
 from pcqtool.batch.store import Store
 from pcqtool.errors import LockedError, TableError
@@ -94,7 +96,7 @@ def test_both_forms_hold_the_same_rows(tmp_path, provenance):
     assert {path.name for path in tmp_path.iterdir()} == {
         "r.parquet", "r.segments.parquet", "parts",
     }  # fmt: skip
-    store_module.collect([opened(tmp_path / "parts", provenance)], tmp_path / "m.parquet")
+    collect([opened(tmp_path / "parts", provenance)], tmp_path / "m.parquet")
     for kind in ("", ".segments"):
         assert pq.read_table(tmp_path / f"m{kind}.parquet").equals(pq.read_table(tmp_path / f"r{kind}.parquet"))
     assert pq.read_table(tmp_path / "r.parquet", columns=["file"])["file"].to_pylist() == list("abcde")
@@ -259,7 +261,7 @@ def test_an_interrupted_join_keeps_the_older_table(tmp_path, provenance, monkeyp
     out = tmp_path / "r.parquet"
     run(out, provenance, PARTS)
     before = content(out)
-    monkeypatch.setattr(store_module, "join", lambda *_: (_ for _ in ()).throw(TableError("no space")))
+    monkeypatch.setattr(collect_module, "join", lambda *_: (_ for _ in ()).throw(TableError("no space")))
     with pytest.raises(TableError):
         run(out, provenance, [["a"], ["z"]], size=2)
     assert content(out) == before

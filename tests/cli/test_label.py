@@ -197,7 +197,7 @@ def test_the_model_can_come_from_the_environment(label, calls, tiny_model, monke
     assert label(calls, model=None)[0] == 0
     monkeypatch.setenv("PCQTOOL_MODEL", str(tmp_path / "nowhere"))
     code, _, err = label(calls, model=None)
-    assert code == 1
+    assert code == 2
     assert "nowhere" in err
     assert len(err.splitlines()) == 2
 
