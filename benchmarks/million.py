@@ -63,7 +63,7 @@ def make_parts(folder: Path, out: Path, shards: int) -> None:
     for number in range(shards):
         shard = Shard(shards, number + 1)
         store = store_of(out, shard)
-        store.note_inputs([source.file for source in sources])
+        store.note_inputs(sources)
         store.prepare()
         for part in make_plan([source for source in sources if shard.has(source.file)], {}).parts:
             stamps = [stamp_of(source) for source in part]

@@ -40,7 +40,8 @@ def open_container(file: BinaryIO, name: str) -> Any:
 
     file.seek(0)
     try:
-        return av.open(_Source(file), format=_HEADERLESS.get(PurePath(name).suffix), options=_OPTIONS)
+        kind = _HEADERLESS.get(PurePath(name).suffix)
+        return av.open(_Source(file), format=kind, options=_OPTIONS, metadata_errors="replace")
     except (av.error.FFmpegError, ValueError) as error:
         raise AudioError(f"{name}: not a recording that can be decoded ({_reason(error)})", HINT) from error
 

@@ -174,13 +174,9 @@ def _ogg(file: BinaryIO, path: Path, link: Link) -> Decoder:
 
 def _sndfile(file: BinaryIO, path: Path, thorough: bool) -> Decoder:
     try:
-        decoder = FlacDecoder(file) if is_flac(file) else SndfileDecoder(file)
+        return FlacDecoder(file) if is_flac(file) else SndfileDecoder(file)
     except soundfile.SoundFileError:
         return _ffmpeg(file, path, thorough)
-    if decoder.sizeless:  # FFmpeg reads a WAV whose writer left its size at zero
-        decoder.close()
-        return _ffmpeg(file, path, thorough)
-    return decoder
 
 
 def _ffmpeg(file: BinaryIO, path: Path, thorough: bool) -> Decoder:

@@ -86,14 +86,14 @@ def discover(
 
     Args:
         inputs: files, folders, patterns.
-        listed: lines, each a path; one that is not there is found without size and mtime, and is not an error.
+        listed: paths; one that is not there is found without size and mtime, and is not an error.
         on_left_out: told of each folder inside an input that cannot be read.
 
     Raises:
         SettingsError: an input does not exist or cannot be read, or there is no recording at all.
     """
     ways = [_from_input(os.fspath(given), on_left_out) for given in inputs]
-    ways += [_from_list(line.rstrip("\r\n") for line in listed or ())]
+    ways += [_from_list(listed or ())]
     roots = [root for root, files in ways if files]
     if not roots:
         raise SettingsError(

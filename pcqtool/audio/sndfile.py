@@ -22,7 +22,6 @@ UNKNOWN_FRAMES = 1 << 62  # libsndfile gives the largest count it knows when a h
 _SIZE = re.compile(r"^\s*(?:data|SSND|Data Size|riff)\s*: (\d+) \(should be (\d+)\)", re.MULTILINE)
 _DS64 = re.compile(r"does not match value from 'ds64' chunk of (\d+)")
 _HALF_A_PAGE = re.compile(r"^Ogg ?: Junk after the last page", re.MULTILINE)
-_SIZELESS = re.compile(r"^data : 0\n(?:\*\*\* Unknown chunk marker|Have 0 marker)", re.MULTILINE)
 
 
 class _Forward(soundfile.SoundFile):  # type: ignore[misc]
@@ -60,7 +59,6 @@ class SndfileDecoder:
         self.claimed_s = None if claimed is None else claimed / self.sample_rate
         self.claim_holds = True
         self.note: str | None = None
-        self.sizeless = self._sound.frames == 0 and _SIZELESS.search(log) is not None
         self.fault: str | None = "its last Ogg page is cut" if _HALF_A_PAGE.search(log) else None
 
     def blocks(self, n_frames: int) -> Iterator[npt.NDArray[np.float32]]:
@@ -121,4 +119,4 @@ def claimed_frames(frames: int, log: str) -> int | None:
 
 def is_placeholder(size: int) -> bool:
     """Whether a 32-bit chunk size is what streaming writers leave: zero, or near the largest signed or unsigned one."""
-    return size == 0 or 0x7FFFF000 <= size <= 0x80000000 or size >= 0xFFFFF000
+    return size == 0 or 0x7F000000 <= size <= 0x80000000 or size >= 0xFFFFF000

@@ -37,7 +37,7 @@ class Whole:
     """
 
     file: BinaryIO
-    note: str
+    note: str | None
     fault: str | None = None
 
 
@@ -88,7 +88,7 @@ def _next_recording(file: BinaryIO, at: int, size: int) -> int | None:
 
 def _find_in_au(file: BinaryIO, head: bytes, size: int) -> Whole | None:
     start, n_counted = struct.unpack(_AU[head[:4]] + "II", head[4:12])
-    if n_counted in (0, _LARGEST) or chunks.is_no_sound(file, chunks.AIFF, start + n_counted, size):
+    if n_counted == _LARGEST or chunks.is_no_sound(file, chunks.AIFF, start + n_counted, size):
         return None
     header = head[:8] + b"\xff" * 4  # no length is stated then
     return Whole(_view(file, header, [Stretch(12, size)]), _note(n_counted, size - start))
@@ -118,7 +118,7 @@ def _lay_out(file: BinaryIO, grammar: Grammar, size: int) -> Layout | None:
     tail = list(chunks.walk(file, grammar, behind, size))
     sounding = [first, *(chunk for chunk in tail if chunk.name == grammar.sound)]
     stretches = [Stretch(chunk.start + grammar.before_sound, chunk.end) for chunk in sounding]
-    if end < size and first.end > first.start:  # a size of 0 is one that was never filled in, and left to FFmpeg
+    if end < size:
         if tail and tail[-1] is not sounding[-1]:
             stretches.append(Stretch(end, size))
         else:
@@ -199,5 +199,6 @@ def _view(file: BinaryIO, header: bytes, stretches: list[Stretch]) -> BinaryIO:
     return cast(BinaryIO, View(file, [header, *stretches]))
 
 
-def _note(n_counted: int, n_held: int) -> str:
-    return f"the header counts {n_counted} of {n_held} bytes of sound"
+def _note(n_counted: int, n_held: int) -> str | None:
+    """Describe what a header counts; one of 0 was never filled in: the recorder was stopped, or wrote to a pipe."""
+    return f"the header counts {n_counted} of {n_held} bytes of sound" if n_counted else None

@@ -41,13 +41,19 @@ def _pieces(store: Store, seen: set[str]) -> list[Piece]:
 
     Args:
         store: the output.
-        seen: files that all of them go without; those of the pieces are added to it.
+        seen: files that all of them go without, under their names and those of what they link to; those of the pieces
+            are added to it.
     """
     pieces: list[Piece] = []
     for path in reversed(store.tables("files")):
-        names = set(read_columns(path, ["file"])["file"].to_pylist())
+        table = read_columns(path, ["file", "target"])
+        names = set(table["file"].to_pylist())
+        linked = table.filter(table["target"].is_valid())
+        targets = dict(zip(linked["file"].to_pylist(), linked["target"].to_pylist(), strict=True))
         # A run that was killed between the two final tables has left more in the segments than the files tell.
-        without = seen if path == store.out else names & seen
+        without = set(seen) if path == store.out else names & seen
+        without |= {file for file, target in targets.items() if target in seen}
         pieces.append(Piece(path, min(names, default=""), frozenset(without)))
         seen |= names
+        seen |= set(targets.values())
     return pieces

@@ -62,6 +62,7 @@ def _merge(directories: Sequence[Path], out: Path) -> int:
         target.name_from(root)
     _check_target(target, root)
     collect([target, *stores], out)
+    target.remove_parts()  # those of a run that was killed have been taken along
     return len(parts)
 
 
@@ -120,18 +121,25 @@ def check_whole(directories: Sequence[Path]) -> None:
 
 def _check_inputs(shards: dict[Shard, Path]) -> None:
     """Refuse shards that were given recordings which none of them has done: given later, or under other names."""
-    given: set[str] = set()
+    roots = {from_text(each.root) for folder in set(shards.values()) for each in read_progress(folder) if each.root}
+    given: dict[str, tuple[str, str]] = {}
     for shard, directory in shards.items():
-        given |= read_inputs(directory, shard)
+        own = read_inputs(directory, shard)
+        other = next((name for name in sorted(own) if given.get(name, own[name]) != own[name]), None)
+        if other is not None and len(roots) > 1:
+            raise TableError(
+                f"{other} is one recording below {min(roots)} and another below {max(roots)}",
+                "Give all shards the same recordings, or one --out directory.",
+            )
+        given |= own
     done: set[str] = set()
     for directory in dict.fromkeys(shards.values()):
         for part in list_parts(directory, "files"):
             done.update(read_columns(part, ["file"])["file"].to_pylist())
-    lacking = sorted(given - done - {""})
+    lacking = sorted(given.keys() - done)
     if not lacking:
         return
     late = sorted({shard for shard in shards if any(shard.has(name) for name in lacking)})
-    roots = {from_text(each.root) for folder in set(shards.values()) for each in read_progress(folder) if each.root}
     raise TableError(
         f"missing: {len(lacking)} of {len(given)} recordings, as {_some(lacking)}",
         f"The shards were given other inputs{_from(roots)}. Run again with the same ones: "

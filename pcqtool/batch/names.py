@@ -128,9 +128,6 @@ def name_recordings(found: Sequence[Found], root: str, before: Mapping[str, Stam
     """
     linked = {stamp.target: file for file, stamp in before.items() if stamp.target is not None}
     sources = sorted((_source(one, root, before, linked) for one in found), key=_file)
-    shared = {source.file for source, following in pairwise(sources) if source.file == following.file}
-    if shared:  # a link of old whose place a recording has taken: what it led to goes by its own name
-        sources = sorted((_by_target(source) if source.file in shared else source for source in sources), key=_file)
     for source, following in pairwise(sources):
         if source.file == following.file:
             raise SettingsError(
@@ -148,12 +145,8 @@ def _source(one: Found, root: str, before: Mapping[str, Stamp], linked: Mapping[
         file = linked[real]
     elif one.link is not None and (link := name_of(one.link, root)) not in before:
         file = link
+    elif known is not None:  # its place was a link's, whose row stays
+        return Source(f"./{real}", one.path, one.size_bytes, one.mtime)
     else:
         file = real
     return Source(file, one.path, one.size_bytes, one.mtime, None if file == real else real)
-
-
-def _by_target(source: Source) -> Source:
-    if source.target is None:
-        return source
-    return Source(source.target, source.place, source.size_bytes, source.mtime)

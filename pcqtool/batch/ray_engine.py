@@ -53,6 +53,7 @@ def run_on_ray(
     began_s = time.monotonic()
     resources, count = _share(ray.nodes(), workers)
     parts = plan.parts_for(count)
+    store.stale = plan.stale  # the actors' copies of it are to know, too
     actor = ray.remote(max_restarts=-1, max_task_retries=RETRIES, **resources)(_Worker)
     n_cores = max(1, int(resources["num_cpus"]))
     idle = [actor.remote(load, store, n_cores) for _ in range(min(count, len(parts)))]

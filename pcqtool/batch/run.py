@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Collection, Generator, Iterator, Sequence
 from contextlib import closing
 
 import pyarrow as pa
@@ -64,7 +64,7 @@ def do_part(
     sources: Sequence[Source], store: Store, work: Work, on_file: Callable[[Source], None] = lambda source: None
 ) -> list[Row]:
     """Do the store's next part; give its rows of the file table."""
-    part = _Part(sources, work, store.provenance.model, on_file)
+    part = _Part(sources, store.stale, work, store.provenance.model, on_file)
     with closing(part.segments()) as tables:
         store.add_segments(work.schema("segments"), tables)
     store.add_files(pa.Table.from_pylist(part.files, work.schema("files")), part.void)
@@ -79,8 +79,16 @@ class _Part:
         void: names of the recordings whose segments, already given, do not hold.
     """
 
-    def __init__(self, sources: Sequence[Source], work: Work, model: str, on_file: Callable[[Source], None]) -> None:
+    def __init__(
+        self,
+        sources: Sequence[Source],
+        stale: Collection[str],
+        work: Work,
+        model: str,
+        on_file: Callable[[Source], None],
+    ) -> None:
         self.sources = sources
+        self.stale = stale
         self.work = work
         self.model = model
         self.on_file = on_file
@@ -119,6 +127,11 @@ class _Part:
             batches.finish()
         yield self._advance(line)
 
+    def _has_vanished(self, entry: Entry) -> bool:
+        """Whether a recording that has rows already was taken away before it was read again: these rows stay."""
+        stream = entry.stream
+        return stream.error is not None and stream.source.file in self.stale and not stream.source.path.exists()
+
     def _advance(self, line: deque[Entry]) -> list[Row]:
         """Take what can be said of the recordings at the head of the line."""
         rows: list[Row] = []
@@ -127,7 +140,8 @@ class _Part:
             if not line[0].settled:
                 break
             entry = line.popleft()
-            self.files += entry.files()
+            if not self._has_vanished(entry):
+                self.files += entry.files()
             if entry.void:
                 self.void.add(entry.stream.source.file)
         return rows

@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Self
 
+from pcqtool.batch.names import Source, stamp
 from pcqtool.errors import SettingsError, TableError
 from pcqtool.tables.atomic import sweep, write_whole
 from pcqtool.tables.paths import SHARDS
@@ -103,25 +104,27 @@ def _read(path: Path) -> Progress:
         raise TableError(f"{path}: cannot be read ({fault})", "Run the shard again.") from fault
 
 
-def write_inputs(directory: Path, shard: Shard, names: Iterable[str]) -> None:
-    """Note the names of all recordings that a shard's run was given, also those that are in other shards.
+def write_inputs(directory: Path, shard: Shard, sources: Iterable[Source]) -> None:
+    """Note all recordings that a shard's run was given, also those that are in other shards.
 
     Raises:
         TableError: if the file system refuses.
     """
-    content = gzip.compress("\0".join(names).encode(), compresslevel=1, mtime=0)
+    stamps = ((source.file, *stamp(source)[:2]) for source in sources)
+    content = gzip.compress("\0".join(f"{field}" for each in stamps for field in each).encode(), 1, mtime=0)
     _write(directory, f"{shard.prefix}inputs.gz", content)
 
 
-def read_inputs(directory: Path, shard: Shard) -> frozenset[str]:
-    """Read what ``write_inputs`` has written.
+def read_inputs(directory: Path, shard: Shard) -> dict[str, tuple[str, str]]:
+    """Read what ``write_inputs`` has written: names, with size and time as text.
 
     Raises:
         TableError: if it is missing or damaged.
     """
     path = directory / SHARDS / f"{shard.prefix}inputs.gz"
     try:
-        return frozenset(gzip.decompress(path.read_bytes()).decode().split("\0"))
+        fields = gzip.decompress(path.read_bytes()).decode().split("\0")
+        return dict(zip(fields[::3], zip(fields[1::3], fields[2::3], strict=True), strict=False))
     except (OSError, EOFError, zlib.error, ValueError) as fault:
         raise TableError(f"{path}: cannot be read ({fault})", "Run the shard again.") from fault
 

@@ -13,8 +13,8 @@ import pyarrow as pa
 
 from pcqtool.batch.collect import collect
 from pcqtool.batch.earlier import REPLACE, check_continues, check_replaceable, provenance_of, read_stamps
-from pcqtool.batch.names import Stamp, as_text, from_text
-from pcqtool.batch.shard import Progress, Shard, read_progress, write_inputs
+from pcqtool.batch.names import Source, Stamp, as_text, from_text
+from pcqtool.batch.shard import Progress, Shard, read_inputs, read_progress, write_inputs
 from pcqtool.batch.summary import TableState
 from pcqtool.errors import SettingsError, TableError
 from pcqtool.tables.atomic import reported, sweep, write_whole
@@ -29,6 +29,7 @@ from pcqtool.tables.paths import (
     part_number,
     part_path,
     parts_before,
+    resolved,
     restart_number,
     restart_path,
     table_path,
@@ -51,6 +52,7 @@ class Store:
 
     Attributes:
         next_part: number of the part to be written next.
+        stale: files that have rows which are to be replaced.
 
     A path that ends in ``.parquet`` becomes a table, with the segment table beside it; the parts lie in a hidden
     folder beside them until then. Any other path becomes a directory that holds the parts.
@@ -62,6 +64,7 @@ class Store:
     def __init__(
         self, out: Path, provenance: Provenance, columns: Mapping[Kind, Sequence[str]], shard: Shard | None = None
     ) -> None:
+        out = resolved(out)
         self.out = out
         self.provenance = provenance
         self.columns = columns
@@ -69,6 +72,7 @@ class Store:
         self.folder = out.with_name(f".{out.name}.parts") if self.is_table else out
         self.shard = shard or Shard()
         self.next_part = 0
+        self.stale: frozenset[str] = frozenset()
         if self.is_table and self.shard.count > 1:
             raise SettingsError(
                 f"{out}: a shard's output is a directory", "Name one with --out; `pcqtool merge` joins them."
@@ -121,7 +125,7 @@ class Store:
 
     def state(self) -> TableState:
         """Count what the finished output holds; of a directory in shards, this shard's share of it."""
-        tables = [read_columns(path, ["file", "status", "label", "error"]) for path in self.tables("files")]
+        tables = [read_columns(path, ["file", "status", "label", "error", "target"]) for path in self.tables("files")]
         return TableState.of(pa.concat_tables(tables, promote_options="permissive") if tables else None)
 
     def check_replaceable(self) -> None:
@@ -149,8 +153,7 @@ class Store:
         """Make ready to take parts: see that they can be written, and clear away what a killed run left half-done.
 
         Args:
-            stale: files whose rows are to be replaced. A directory of parts loses them now; a table keeps them until
-                the new ones are there.
+            stale: files whose rows are to be replaced, once the new ones are there.
 
         Raises:
             TableError: if the file system refuses.
@@ -165,21 +168,41 @@ class Store:
         for path in set(self._parts("segments")) - {self.segments_of(mark) for mark in marks}:
             path.unlink()
         self.next_part = self._first_free()
-        if not self.is_table:
-            self._drop(stale)
+        self.stale = stale
+        self._drop_replaced()
 
-    def note_inputs(self, names: Sequence[str]) -> None:
-        """Note in a directory of parts that a run has begun, and what it was given: `merge` asks for all of it.
+    def note_inputs(self, sources: Sequence[Source]) -> None:
+        """Note that a run has begun, and what it was given: `merge` asks for all of it.
 
         Args:
-            names: of all recordings, also of those that other shards do.
+            sources: all recordings, also those that other shards do.
 
         Raises:
             TableError: if the file system refuses.
         """
         if not self.is_table:
             Progress(self.shard, root=self.provenance.root).write(self.out)
-            write_inputs(self.out, self.shard, names)
+        write_inputs(self.folder, self.shard, sources)
+
+    def check_restart(self, files: Collection[str]) -> None:
+        """Refuse to go on with a restart that is not finished, without what it was given: old rows would be lost.
+
+        Args:
+            files: names that this run does, or that are done.
+
+        Raises:
+            TableError: if one that the restart was given is not among them.
+        """
+        given = read_inputs(self.folder, self.shard) if self.restarted else {}
+        lacking = sorted(name for name in given.keys() - set(files) if self.shard.has(name))
+        if lacking:
+            raise TableError(
+                f"{self.out}: a run with --restart is not finished; it lacks {len(lacking)} recordings: {lacking[0]}…",
+                f"Run it again with the same inputs, with or without --restart; or remove the folder {self.folder} to "
+                "keep the old rows."
+                if self.is_table
+                else "Run it again with the same inputs, with or without --restart.",
+            )
 
     def add_segments(self, schema: pa.Schema, tables: Iterable[pa.Table]) -> None:
         """Write the segments of a part, a table after the other, in their order.
@@ -205,6 +228,8 @@ class Store:
             path = self._part("segments")
             join([Piece(path, without=frozenset(void))], path, read_schema(path), self.provenance)
         write(self._part("files"), files, self.provenance)
+        if not self.stale.isdisjoint(files["file"].to_pylist()):
+            self._drop_replaced()
         self.next_part += 1
 
     def finish(self, whole: bool = True) -> None:
@@ -217,6 +242,7 @@ class Store:
             TableError: if a part is damaged or the file system refuses.
         """
         if not self.is_table:
+            self._drop_replaced()
             if whole:
                 self._remove_replaced()
             Progress(self.shard, len(self._parts("files")), whole, self.provenance.root).write(self.out)
@@ -226,6 +252,10 @@ class Store:
             return
         if self._parts("files") or (self.out.exists() and provenance_of(self.out).root != self.provenance.root):
             collect([self], self.out)
+        self.remove_parts()
+
+    def remove_parts(self) -> None:
+        """Remove the parts of a table, which hold nothing that it has not."""
         restart_path(self.folder).unlink(missing_ok=True)  # before the parts: they alone are what was restarted
         for kind in REMOVING:
             shutil.rmtree(self.folder / kind, ignore_errors=True)
@@ -250,11 +280,15 @@ class Store:
         numbers = [part_number(path, self.shard.prefix) for path in all_parts(self.folder, "files", self.shard.prefix)]
         return max((number + 1 for number in numbers if number is not None), default=0)
 
-    def _drop(self, names: frozenset[str]) -> None:
-        for path in self._parts("files") if names else ():
-            if not names.isdisjoint(read_columns(path, ["file"])["file"].to_pylist()):
-                drop_files(self.segments_of(path), names, self.provenance)
-                drop_files(path, names, self.provenance)  # the mark last: until then the next run finds them stale
+    def _drop_replaced(self) -> None:
+        """Drop rows of recordings that later parts have from a directory's parts; a table's are joined in the end."""
+        seen: set[str] = set()
+        for path in reversed(self._parts("files")) if not self.is_table else ():
+            names = set(read_columns(path, ["file"])["file"].to_pylist())
+            if old := names & seen:
+                drop_files(self.segments_of(path), old, self.provenance)
+                drop_files(path, old, self.provenance)  # the mark last: until then the next run finds them
+            seen |= names
 
     def tables(self, kind: Kind) -> list[Path]:
         """List the tables of a kind that are there, oldest first: the final one, then parts."""

@@ -76,12 +76,14 @@ class TableState:
         statuses: rows by status.
         labels: rows by label.
         failed: recordings that could not be read, with the reason.
+        targets: what those of them that are links lead to.
     """
 
     files: int
     statuses: Mapping[str, int]
     labels: Mapping[str, int]
     failed: Mapping[str, str]
+    targets: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def of(cls, table: pa.Table | None) -> Self:
@@ -96,6 +98,7 @@ class TableState:
             _counts(table, "status"),
             _counts(table, "label") if "label" in table.schema.names else {},
             dict(zip(failed["file"].to_pylist(), failed["error"].to_pylist(), strict=True)),
+            {row["file"]: row["target"] for row in failed.select(["file", "target"]).to_pylist() if row["target"]},
         )
 
 

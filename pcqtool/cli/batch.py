@@ -116,6 +116,8 @@ def plan(store: Store, inputs: Inputs, course: Course) -> Plan:
     named = name_recordings(inputs.found, root, before)
     inputs.sources = [source for source in named if inputs.wants(source, before.get(source.file))]
     own = [source for source in inputs.sources if store.shard.has(source.file)]
+    if not course.restart:
+        store.check_restart({*before, *(source.file for source in own)})
     plan = make_plan(own, before)
     if before and not plan.n_done and not os.path.isdir(root):  # noqa: PTH112
         console.warn(
@@ -166,7 +168,7 @@ def run(
         summary = _work(plan(store, inputs, course), store, inputs, load, course)
         state = store.state()
     summary.failures |= inputs.left_out
-    standing = _standing(state.failed, store, inputs) if not summary.stopped else {}
+    standing = _standing(state, store, inputs)
     _show_summary(summary, state, standing, store, verb, json)
     if summary.stopped:
         raise PcqtoolError(
@@ -178,13 +180,17 @@ def run(
         raise typer.Exit(ExitCode.SOME_FAILED)
 
 
-def _standing(failed: Mapping[str, str], store: Store, inputs: Inputs) -> dict[str, str]:
+def _standing(state: TableState, store: Store, inputs: Inputs) -> dict[str, str]:
     """Return the failed rows of an output that stand for something: an input of this run, or a file that is there."""
     from pcqtool.batch.names import path_of
 
     given = {source.file for source in inputs.sources}
     root = store.root or os.sep
-    return {file: reason for file, reason in failed.items() if file in given or os.path.lexists(path_of(file, root))}
+    return {
+        file: reason
+        for file, reason in state.failed.items()
+        if file in given or os.path.lexists(path_of(state.targets.get(file, file), root))
+    }
 
 
 def show_plan(plan: Plan, json: bool) -> None:
@@ -219,7 +225,7 @@ def _work(plan: Plan, store: Store, inputs: Inputs, load: Callable[[], Work], co
     def begin() -> None:  # not before the model has turned out to be usable
         if course.restart:
             store.restart()
-        store.note_inputs([source.file for source in inputs.sources])
+        store.note_inputs(inputs.sources)
 
     if not plan.n_todo:
         from pcqtool.batch.summary import Summary

@@ -24,9 +24,9 @@ def read(source: str) -> list[str]:
         SettingsError: if it cannot be read, or is no list.
     """
     text = _decoded(_bytes(source), source)
-    if "\0" in text and text.count("\0") > len(text) // 3:
+    if "\0" in text and text.count("\0") > len(text) // 3 and len(text) >= 8:
         raise SettingsError(f"the list {source} is no plain text, or UTF-16 without its mark", "Save it as UTF-8.")
-    return text.split("\0" if "\0" in text else "\n")
+    return text.split("\0") if "\0" in text else [line.rstrip("\r") for line in text.split("\n")]
 
 
 def _bytes(source: str) -> bytes:

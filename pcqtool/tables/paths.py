@@ -49,6 +49,20 @@ def is_table_path(out: Path) -> bool:
     return suffix == SUFFIX
 
 
+def resolved(out: Path) -> Path:
+    """Return what an ``--out`` leads to if it is a symbolic link: the other table and the parts lie beside that.
+
+    Raises:
+        SettingsError: if a link named as a table leads to what is not.
+    """
+    if not out.is_symlink():
+        return out
+    real = Path(os.path.realpath(out))
+    if is_table_path(out) and not is_table_path(real):
+        raise SettingsError(f"{out} leads to {real}, which does not end in {SUFFIX}", "Name another --out.")
+    return real
+
+
 def table_path(files: Path, kind: Kind) -> Path:
     """Name the table of a kind, given the file table: ``results.parquet`` → ``results.segments.parquet``."""
     return files if kind == "files" else files.with_name(f"{files.stem}{SEGMENTS}{files.suffix}")

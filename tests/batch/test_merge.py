@@ -5,6 +5,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from pcqtool.batch.merge import merge
+from pcqtool.batch.names import Source
 from pcqtool.batch.shard import Progress, Shard
 from pcqtool.batch.store import Store
 from pcqtool.errors import LockedError, TableError
@@ -33,24 +34,25 @@ def store_of(provenance):
 def run(store_of, provenance):
     """Do what a run of a shard does: take its share of the names it is given, in parts of three."""
 
-    def label(out, names, shard=None, root="/data", size=1):
+    def label(out, names, shard=None, root="/data", size=1, targets=None):
         store = store_of(out, shard, root)
         with store.locked():
             done = store.done()
-            store.note_inputs(names)
+            store.note_inputs([Source(name, name, size, 1.0) for name in names])
             todo = [name for name in names if store.shard.has(name) and name not in done]
             store.prepare()
             for first in range(0, len(todo), 3):
                 part = todo[first : first + 3]
                 store.add_segments(segments_schema(provenance.labels), [_segments(part, provenance.labels)])
-                store.add_files(_files(part, provenance.labels, size))
+                store.add_files(_files(part, provenance.labels, size, targets or {}))
             store.finish()
 
     return label
 
 
-def _files(names, labels, size):
-    rows = [{"file": n, "channel": "0", "n_segments": 1, "status": "ok", "size_bytes": size} for n in names]
+def _files(names, labels, size, targets):
+    common = {"channel": "0", "n_segments": 1, "status": "ok", "size_bytes": size}
+    rows = [common | {"file": n, "target": targets.get(n)} for n in names]
     return pa.Table.from_pylist(rows, files_schema(labels))
 
 
@@ -125,6 +127,36 @@ def test_shards_of_machines_that_mount_the_recordings_elsewhere_fit(run, tmp_pat
     run(tmp_path / "b", NAMES, Shard(2, 2), root="/mnt/b")
     merge([tmp_path / "a", tmp_path / "b"], tmp_path / "r.parquet")
     assert files_in(tmp_path / "r.parquet") == NAMES
+
+
+def test_shards_of_two_trees_that_look_alike_are_refused(run, tmp_path):
+    run(tmp_path / "a", NAMES, Shard(2, 1), root="/mnt/a")
+    run(tmp_path / "b", NAMES, Shard(2, 2), root="/mnt/b", size=2)
+    with pytest.raises(TableError, match=r"00\.wav is one recording below /mnt/a and another below /mnt/b"):
+        merge([tmp_path / "a", tmp_path / "b"], tmp_path / "r.parquet")
+
+
+@pytest.mark.parametrize("names", [("l.wav", "../x.wav"), ("../x.wav", "l.wav")])
+def test_a_recording_that_one_of_them_knows_by_a_link_has_one_row(run, tmp_path, names):
+    targets = {"l.wav": "../x.wav"}
+    run(tmp_path / "r.parquet", [names[0]], targets=targets)
+    run(tmp_path / "d", [names[1]], targets=targets)
+    merge([tmp_path / "d"], tmp_path / "r.parquet")
+    assert files_in(tmp_path / "r.parquet") == files_in(tmp_path / "r.segments.parquet") == [names[1]]
+
+
+def test_parts_of_a_killed_run_do_not_outlive_a_merge(run, store_of, tmp_path, provenance):
+    out = tmp_path / "r.parquet"
+    store = store_of(out)
+    with store.locked():  # and killed after its first part
+        store.prepare()
+        store.add_segments(segments_schema(provenance.labels), [_segments(["01.wav"], provenance.labels)])
+        store.add_files(_files(["01.wav"], provenance.labels, 1, {}))
+    run(tmp_path / "d", NAMES, size=2)
+    merge([tmp_path / "d"], out)
+    run(out, ["new.wav"])
+    rows = pq.read_table(out, columns=["file", "size_bytes"]).to_pylist()
+    assert {row["file"]: row["size_bytes"] for row in rows} == dict.fromkeys(NAMES, 2) | {"new.wav": 1}
 
 
 def test_a_table_that_is_there_keeps_its_rows(run, tmp_path):

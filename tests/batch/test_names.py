@@ -131,7 +131,7 @@ def test_a_link_that_leads_elsewhere_now_is_another_recording(tmp_path: Path) ->
     assert sorted(rows) == ["../store/tue.wav", "latest.wav"]
 
 
-def test_a_recording_in_the_place_of_a_link_takes_its_name(tmp_path: Path) -> None:
+def test_a_recording_in_the_place_of_a_link_leaves_the_links_row(tmp_path: Path) -> None:
     make(tmp_path / "store/1.wav")
     link = tmp_path / "in/1.wav"
     link.parent.mkdir()
@@ -140,8 +140,13 @@ def test_a_recording_in_the_place_of_a_link_takes_its_name(tmp_path: Path) -> No
     label(rows, [link.parent])
     link.unlink()
     make(link)
-    assert label(rows, [tmp_path], str(link.parent)) == ["../store/1.wav", "1.wav"]
-    assert rows["1.wav"].target is None
+    for inputs in ([link.parent], [tmp_path], [link]):
+        files = label(rows, inputs, str(link.parent))
+        assert "./1.wav" in files
+        assert set(files) <= {"./1.wav", "1.wav"}
+    assert rows["1.wav"].target == "../store/1.wav"
+    assert rows["./1.wav"].target is None
+    assert path_of("./1.wav", str(link.parent)) == str(link)
 
 
 def test_a_link_without_its_target_keeps_its_name(tmp_path: Path) -> None:

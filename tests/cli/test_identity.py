@@ -182,6 +182,97 @@ def test_a_restart_that_cannot_be_written_keeps_the_old_table(run, record, monke
     assert sorted(rows()) == ["a.wav", "b.wav"]
 
 
+def test_a_restart_is_not_ended_by_a_run_over_less(run, record, monkeypatch):
+    from pcqtool.batch import plan
+
+    monkeypatch.setattr(plan, "PART_FILES", 1)
+    for name in ("a", "b"):
+        record(f"in/{name}.wav", 1)
+    run("label", "in", "--out", "r.parquet")
+    Path("in/0.wav").write_text("dear diary")
+    assert run("label", "in", "--out", "r.parquet", "--restart", "--max-failures", "0")[0] == 1
+    assert sorted(rows()) == ["a.wav", "b.wav"]
+    code, _, err = run("label", "in/a.wav", "--out", "r.parquet")
+    assert (code, "--restart is not finished" in err) == (1, True)
+    assert sorted(rows()) == ["a.wav", "b.wav"]
+    assert run("label", "in", "--out", "r.parquet")[0] == 3
+    assert sorted(rows()) == ["0.wav", "a.wav", "b.wav"]
+
+
+@pytest.mark.parametrize("out", ["r.parquet", "d"])
+def test_changed_recordings_keep_their_rows_until_there_are_new_ones(run, record, monkeypatch, out):
+    from pcqtool.batch import plan
+
+    monkeypatch.setattr(plan, "PART_FILES", 1)
+    for name in ("0", "a", "b"):
+        record(f"in/{name}.wav", 1)
+    run("label", "in", "--out", out)
+    before = rows(out)
+    for name in ("a", "b"):
+        record(f"in/{name}.wav", 2, 1.5)
+    Path("in/0.wav").write_text("dear diary")
+    assert run("label", "in", "--out", out, "--max-failures", "0")[0] == 1
+    assert rows(out) == before | {"0.wav": None}
+    assert run("label", "in", "--out", out)[0] == 3
+    after = rows(out)
+    assert sorted(after) == sorted(before)
+    assert after["a.wav"] != before["a.wav"]
+    assert sorted(set(read_segments(Path(out))["file"])) == ["a.wav", "b.wav"]
+
+
+def test_a_recording_that_is_taken_away_during_a_run_keeps_its_row(run, record, monkeypatch):
+    from pcqtool.batch.store import Store
+
+    record("in/a.wav", 1)
+    run("label", "in", "--out", "r.parquet")
+    before = rows()
+    record("in/a.wav", 2, 1.5)
+    prepare = Store.prepare
+
+    def taken_away(self, stale):
+        Path("in/a.wav").unlink()
+        prepare(self, stale)
+
+    monkeypatch.setattr(Store, "prepare", taken_away)
+    assert run("label", "in", "--out", "r.parquet")[0] == 0
+    assert rows() == before
+
+
+def test_an_output_that_is_a_link_is_what_it_leads_to(run, record, tmp_path):
+    record("in/a.wav", 1)
+    record("more/b.wav", 2)
+    (tmp_path / "v").mkdir()
+    run("label", "in", "--out", "v/r.parquet")
+    (tmp_path / "k.parquet").symlink_to("v/r.parquet")
+    run("label", "more", "--out", "k.parquet")
+    assert sorted(rows("v/r.parquet")) == sorted(set(read_segments(Path("v/r.parquet"))["file"])) == [
+        "../more/b.wav", "a.wav",
+    ]  # fmt: skip
+    assert run("label", "more", "--out", "k.parquet", "--restart")[0] == 0
+    assert set(read_segments(Path("v/r.parquet"))["file"]) == set(rows("v/r.parquet")) == {"b.wav"}
+    assert sorted(path.name for path in tmp_path.glob("k*")) == ["k.parquet"]
+
+
+def test_a_link_that_is_mended_ends_the_failure(run, record, tmp_path):
+    record("other/y.wav", 1)
+    (tmp_path / "in").mkdir()
+    link = tmp_path / "in" / "l.wav"
+    link.symlink_to("../other/nope.wav")
+    assert run("label", "in", "--out", "r.parquet")[0] == 3
+    link.unlink()
+    link.symlink_to("../other/y.wav")
+    assert run("label", "in", "--out", "r.parquet")[0] == 0
+    assert rows()["../other/y.wav"] is not None
+
+
+def test_a_list_ended_by_nul_may_hold_any_name(run, record, tmp_path):
+    for number, name in enumerate(("a.wav\r", "b.wav\n")):
+        record("plain.wav", number).rename(tmp_path / name)
+    (tmp_path / "list").write_bytes(b"a.wav\r\0b.wav\n\0")
+    assert run("label", "--files-from", "list", "--out", "r.parquet")[0] == 0
+    assert sorted(rows()) == ["a.wav\r", "b.wav\n"]
+
+
 def test_shards_with_files_added_in_between_are_refused(run, record):
     for number in range(12):
         record(f"in/{number:02}.wav", number, 0.3)
