@@ -201,4 +201,4 @@ def _view(file: BinaryIO, header: bytes, stretches: list[Stretch]) -> BinaryIO:
 
 def _note(n_counted: int, n_held: int) -> str | None:
     """Describe what a header counts; one of 0 was never filled in: the recorder was stopped, or wrote to a pipe."""
-    return f"the header counts {n_counted} of {n_held} bytes of sound" if n_counted else None
+    return f"the header counts {n_counted} of {n_held} bytes of sound" if n_counted > 0 else None

@@ -228,3 +228,24 @@ def test_sample_formats(format_: str) -> None:
     layout = values.T if format_.endswith("p") else values.reshape(1, -1)
     frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(layout), format=format_, layout="stereo")
     np.testing.assert_allclose(samples(frame), wanted, atol=1e-7)
+
+
+@pytest.mark.parametrize("tagged", ["mp3", "m4a"])
+def test_tags_that_are_not_utf8_are_no_fault(tmp_path, tagged):
+    rate, wave = 16000, np.random.default_rng(0).normal(0, 0.1, 32000).astype(np.float32)
+    path = tmp_path / f"a.{tagged}"
+    if tagged == "mp3":
+        soundfile.write(path, wave, rate, format="MP3", subtype="MPEG_LAYER_III")
+        path.write_bytes(path.read_bytes() + b"TAG" + "Müller".encode("latin-1").ljust(125, b"\0"))
+    else:
+        with av.open(str(path), "w", format="ipod") as container:
+            container.metadata["title"] = "M@ller"
+            stream = container.add_stream("aac", rate=rate, layout="mono")
+            frame = av.AudioFrame.from_ndarray(wave[None], format="fltp", layout="mono")
+            frame.sample_rate = rate
+            for packet in [*stream.encode(frame), *stream.encode(None)]:
+                container.mux(packet)
+        path.write_bytes(path.read_bytes().replace(b"M@ller", b"M\xfcller"))
+    with open_recording(path) as recording:
+        assert sum(map(len, recording.blocks())) == pytest.approx(32000, abs=3000)
+        assert recording.shortfall is None

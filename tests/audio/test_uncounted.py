@@ -254,3 +254,38 @@ def test_any_count_gives_all(tmp_path_factory: pytest.TempPathFactory, counted: 
         assert note is None
         assert len(found) == min(n, counted // 2)
         assert (shortfall is not None) == (-left > 0.1 * 16000)
+
+
+BEFORE = [(header, b"") for header in HEADERS] + [
+    (header, before)
+    for header in HEADERS
+    if header[0].startswith("WAV") and header[2] == "FILE"
+    for before in (chunk(b"LIST", b"INFOISFT" + bytes(18)), chunk(b"bext", bytes(603)))
+]
+
+
+@pytest.mark.parametrize(("header", "before"), BEFORE)
+def test_a_size_that_was_never_filled_in(
+    sound: Sound, tmp_path: Path, header: tuple[str, str, str, bytes, str], before: bytes
+) -> None:
+    format_, subtype, endian, name, size = header
+    path = tmp_path / "a"
+    soundfile.write(path, sound(2.0), 16000, format=format_, subtype=subtype, endian=endian)
+    whole, *_ = heard(path)
+    content = bytearray(path.read_bytes())
+    struct.pack_into(size, content, size_field(content, name), 0)
+    if before:
+        at = content.index(b"data")
+        content[at:at] = before
+    path.write_bytes(content)
+    wave, shortfall, note = heard(path)
+    assert (shortfall, note) == (None, None)
+    np.testing.assert_array_equal(wave[: len(whole)], whole)
+    assert len(wave) - len(whole) < 600, "what fills up the last block of a codec"
+
+
+def test_a_recording_without_sound_stays_empty(write: Make) -> None:
+    path = write("a.wav", np.zeros(0, np.float32))
+    path.write_bytes(path.read_bytes() + chunk(b"LIST", b"INFOISFT" + bytes(18)))
+    wave, shortfall, note = heard(path)
+    assert (len(wave), shortfall, note) == (0, None, None)
