@@ -88,12 +88,14 @@ class Survey:
 
         A call's channels are heard each by itself; anything else is heard :meth:`together`: more than two channels; the
         same sound on both (a copy, also scaled, shifted by up to a millisecond or changed by a codec; one speaker
-        recorded in stereo); one channel that is dead, which is usual and needs no note.
+        recorded in stereo); one channel that is dead, which needs no note where it is silent.
         """
         if self.n_channels > 2 or self.silent:
             return self.together()
         if self.dead:
-            return Hearing(self.together().tracks)
+            (other,) = self.dead
+            faint = f"channel {other} is 40 dB fainter or more, and taken for dead"
+            return Hearing(self.together().tracks, faint if self.loudness[other] > SILENT else None)
         return self.together() if abs(self.likeness) >= SAME else Hearing((single(0), single(1)))
 
     def together(self) -> Hearing:
