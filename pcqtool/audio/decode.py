@@ -167,8 +167,9 @@ def _counted(file: BinaryIO, path: Path, thorough: bool) -> Decoder:
 
 
 def _ogg(file: BinaryIO, path: Path, link: Link) -> Decoder:
-    """A link of an Ogg file; libsndfile knows neither pictures nor gaps."""
-    decoder = _ffmpeg(file, path, True) if link.n_streams > 1 or link.gap else _sndfile(file, path, True)
+    """A link of an Ogg file; libsndfile knows neither pictures nor gaps, nor sound that is not counted."""
+    beyond = link.n_streams > 1 or link.gap or link.excess
+    decoder = _ffmpeg(file, path, True) if beyond else _sndfile(file, path, True)
     decoder.fault = link.fault or decoder.fault
     return decoder
 
