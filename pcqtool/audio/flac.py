@@ -58,16 +58,15 @@ class FlacDecoder(SndfileDecoder):
             n_read += len(block)
             yield block
         at, size = self._file.tell(), size_of(self._file)
-        if self.n_counted in (n_read, UNKNOWN_FRAMES):
-            if not self._goes_on(n_read, at, size):
+        n_before = first_sample(self._file, size)
+        if n_before and n_read + n_before == self.n_counted:  # cut out of a longer file, whose count it kept
+            self.fault, self.claimed_s = None, n_read / self.sample_rate
+        elif self.n_counted in (n_read, UNKNOWN_FRAMES):
+            n_passed = n_before + n_read
+            if not any(frame.end > n_passed for frame in frames(self._file, max(0, at - _AHEAD), size)):
                 self.fault = None  # what the decoder stumbled over is no sound
             elif self.n_counted == n_read:
                 yield from self._uncounted(n_frames, n_read, size)
-
-    def _goes_on(self, n_read: int, at: int, size: int) -> bool:
-        """Whether frames hold more samples than were read, when the decoder has come to ``at``."""
-        n_read += first_sample(self._file, size)
-        return any(frame.end > n_read for frame in frames(self._file, max(0, at - _AHEAD), size))
 
     def _uncounted(self, n_frames: int, n_read: int, size: int) -> Iterator[npt.NDArray[np.float32]]:
         """The sound behind the last sample that is counted."""

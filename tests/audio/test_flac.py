@@ -168,9 +168,15 @@ def test_frames_follow_one_another_to_the_end(sound: Sound, write: Make, rate: i
     assert found[-1].end == len(wave)
 
 
-def test_frames_that_were_cut_out_of_another_file(sound: Sound, write: Make) -> None:
-    path = write("a", sound(6), 16000, "FLAC")
+@pytest.mark.parametrize("behind", [b"", b"TAG" + b"0" * 125])
+def test_sound_that_was_cut_out_of_another_file(sound: Sound, write: Make, behind: bytes) -> None:
+    path = write("a", sound(6.1), 16000, "FLAC")
+    wanted = load(path)
     content = path.read_bytes()
-    first, _, third, *_ = frames(io.BytesIO(content), 42, len(content))
+    first, _, third, *_, last = frames(io.BytesIO(content), 42, len(content))
     part = content[: first.at] + content[third.at :]
     assert first_sample(io.BytesIO(part), len(part)) == third.start
+    path.write_bytes(part + behind)
+    check(path, wanted[third.start :])
+    path.write_bytes(content[: first.at] + content[third.at : last.at])
+    assert heard(path)[1] is not None, "its end is missing"
