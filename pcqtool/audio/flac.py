@@ -8,7 +8,7 @@ from typing import BinaryIO, cast
 import numpy as np
 import numpy.typing as npt
 
-from pcqtool.audio.flac_frames import first_sample, frames
+from pcqtool.audio.flac_frames import Frame, first_frame, frames
 from pcqtool.audio.sndfile import UNKNOWN_FRAMES, SndfileDecoder
 from pcqtool.audio.view import Stretch, View, size_of
 
@@ -58,15 +58,22 @@ class FlacDecoder(SndfileDecoder):
             n_read += len(block)
             yield block
         at, size = self._file.tell(), size_of(self._file)
-        n_before = first_sample(self._file, size)
+        first = first_frame(self._file, size)
+        n_before = first.start if first else 0
         if n_before and n_read + n_before == self.n_counted:  # cut out of a longer file, whose count it kept
             self.fault, self.claimed_s = None, n_read / self.sample_rate
         elif self.n_counted in (n_read, UNKNOWN_FRAMES):
-            n_passed = n_before + n_read
-            if not any(frame.end > n_passed for frame in frames(self._file, max(0, at - _AHEAD), size)):
+            if not self._goes_on(first, n_read, at, size):
                 self.fault = None  # what the decoder stumbled over is no sound
             elif self.n_counted == n_read:
                 yield from self._uncounted(n_frames, n_read, size)
+
+    def _goes_on(self, first: Frame | None, n_read: int, at: int, size: int) -> bool:
+        """Whether frames hold more samples than were read, when the decoder has come to ``at``."""
+        following = frames(self._file, max(0, at - _AHEAD), size)
+        return first is not None and any(
+            frame.kind == first.kind and frame.end > first.start + n_read for frame in following
+        )
 
     def _uncounted(self, n_frames: int, n_read: int, size: int) -> Iterator[npt.NDArray[np.float32]]:
         """The sound behind the last sample that is counted."""

@@ -16,11 +16,15 @@ _BLOCK = 10  # where STREAMINFO has the longest block, from the file's beginning
 
 
 class Frame(NamedTuple):
-    """Where a frame stands in bytes, and its samples of one channel: from ``start`` up to ``end``."""
+    """Where a frame stands in bytes, and its samples of one channel: from ``start`` up to ``end``.
+
+    All frames of a file are of one ``kind``: how they are numbered, their rate and their bits.
+    """
 
     at: int
     start: int
     end: int
+    kind: tuple[int, int, int]
 
 
 def frames(file: BinaryIO, at: int, end: int) -> Iterator[Frame]:
@@ -31,22 +35,22 @@ def frames(file: BinaryIO, at: int, end: int) -> Iterator[Frame]:
         file.seek(at)
         content = file.read(min(_CHUNK + _LONGEST, end - at))
         for found in _SYNC.finditer(content):
-            if found.start() < _CHUNK and (samples := _samples(content[found.start() :][:_LONGEST], block)):
-                yield Frame(at + found.start(), *samples)
+            head = content[found.start() : found.start() + _LONGEST]
+            if found.start() < _CHUNK and (samples := _samples(head, block)):
+                yield Frame(at + found.start(), *samples, (head[1], head[2] & 15, head[3] & 15))
         at += _CHUNK
 
 
-def first_sample(file: BinaryIO, end: int) -> int:
-    """Return the number of a file's first sample: not 0 where it was cut out of another."""
+def first_frame(file: BinaryIO, end: int) -> Frame | None:
+    """Return a file's first frame; its ``start`` is not 0 where it was cut out of another. None if it has none."""
     at, last = len(b"fLaC"), False
     while not last:
         file.seek(at)
         head = file.read(4)
         if len(head) < 4:
-            return 0
+            return None
         last, at = bool(head[0] & 0x80), at + 4 + int.from_bytes(head[1:], "big")
-    found = next(frames(file, at, end), None)
-    return found.start if found else 0
+    return next(frames(file, at, end), None)
 
 
 def _samples(head: bytes, block: int) -> tuple[int, int] | None:

@@ -9,7 +9,7 @@ import pytest
 
 from pcqtool.audio import flac
 from pcqtool.audio.decode import open_recording
-from pcqtool.audio.flac_frames import first_sample, frames
+from pcqtool.audio.flac_frames import first_frame, frames
 from pcqtool.audio.tracks import Reading, load, read
 
 Make = Callable[..., Path]
@@ -162,7 +162,8 @@ def test_frames_follow_one_another_to_the_end(sound: Sound, write: Make, rate: i
     with path.open("rb") as file:
         size = path.stat().st_size
         found = list(frames(file, 42, size))
-        assert first_sample(file, size) == 0
+        assert first_frame(file, size) == found[0]
+    assert len({frame.kind for frame in found}) == 1
     assert len(found) > 128, "their numbers take more than one byte"
     assert [frame.start for frame in found] == [0, *(frame.end for frame in found[:-1])]
     assert found[-1].end == len(wave)
@@ -175,8 +176,20 @@ def test_sound_that_was_cut_out_of_another_file(sound: Sound, write: Make, behin
     content = path.read_bytes()
     first, _, third, *_, last = frames(io.BytesIO(content), 42, len(content))
     part = content[: first.at] + content[third.at :]
-    assert first_sample(io.BytesIO(part), len(part)) == third.start
+    found = first_frame(io.BytesIO(part), len(part))
+    assert found is not None
+    assert found.start == third.start
     path.write_bytes(part + behind)
     check(path, wanted[third.start :])
     path.write_bytes(content[: first.at] + content[third.at : last.at])
     assert heard(path)[1] is not None, "its end is missing"
+
+
+def test_what_looks_like_a_frame_behind_the_sound_is_none(sound: Sound, write: Make) -> None:
+    path, other = write("a", sound(3.002), 16000, "FLAC"), write("b", sound(9, 8000), 8000, "FLAC")
+    wanted = load(path)
+    content = other.read_bytes()
+    *_, last = frames(io.BytesIO(content), 42, len(content))
+    assert last.end > len(wanted)
+    path.write_bytes(path.read_bytes() + b"APETAGEX" + content[last.at : last.at + 100])
+    check(path, wanted)
