@@ -16,7 +16,7 @@ from pcqtool.audio.access import check_length, open_file, reading
 from pcqtool.audio.decoder import Decoder, find_shortfall
 from pcqtool.audio.discover import shown
 from pcqtool.audio.ffmpeg import FFmpegDecoder
-from pcqtool.audio.flac import FlacDecoder, is_flac
+from pcqtool.audio.flac import FlacDecoder, flac_ends, is_flac
 from pcqtool.audio.joined import JoinedDecoder
 from pcqtool.audio.mpeg import looks_like_mpeg, tagged_start
 from pcqtool.audio.ogg import Link, is_ogg, links
@@ -149,7 +149,8 @@ def _decoder(file: BinaryIO, path: Path, thorough: bool) -> Decoder:
         if len(found) == 1:
             return _ogg(file, path, found[0])
         return JoinedDecoder([partial(_ogg, part_of(file, link.start, link.end), path, link) for link in found])
-    if ends := joined_ends(file):
+    ends = flac_ends(file) if thorough and is_flac(file) else joined_ends(file)
+    if ends:
         starts = [0, *ends[:-1]]
         parts = [part_of(file, start, end) for start, end in zip(starts, ends, strict=True)]
         return JoinedDecoder([partial(_counted, part, path, thorough) for part in parts])
@@ -166,8 +167,9 @@ def _counted(file: BinaryIO, path: Path, thorough: bool) -> Decoder:
 
 
 def _ogg(file: BinaryIO, path: Path, link: Link) -> Decoder:
-    """A link of an Ogg file; libsndfile knows neither pictures nor gaps."""
-    decoder = _ffmpeg(file, path, True) if link.n_streams > 1 or link.gap else _sndfile(file, path, True)
+    """A link of an Ogg file; libsndfile knows neither pictures nor gaps, nor sound that is not counted."""
+    beyond = link.n_streams > 1 or link.gap or link.excess
+    decoder = _ffmpeg(file, path, True) if beyond else _sndfile(file, path, True)
     decoder.fault = link.fault or decoder.fault
     return decoder
 

@@ -1,4 +1,4 @@
-"""FLAC files that hold more than their first header counts: several joined into one, or a count that is too small."""
+"""FLAC files that hold more than their headers count: several joined into one, a count too small, or a tag behind."""
 
 from __future__ import annotations
 
@@ -7,12 +7,10 @@ from typing import BinaryIO, cast
 
 import numpy as np
 import numpy.typing as npt
-import soundfile
 
-from pcqtool.audio.chunks import STRAY
-from pcqtool.audio.decoder import find_shortfall
-from pcqtool.audio.sndfile import SndfileDecoder
-from pcqtool.audio.view import Stretch, View, part_of, size_of
+from pcqtool.audio.flac_frames import Frame, first_frame, frames
+from pcqtool.audio.sndfile import UNKNOWN_FRAMES, SndfileDecoder
+from pcqtool.audio.view import Stretch, View, size_of
 
 _BEGINNINGS = (b"fLaC\x00\x00\x00\x22", b"fLaC\x80\x00\x00\x22")  # with the header of STREAMINFO, alone or not
 _COUNT = Stretch(18, 26)  # where STREAMINFO has the number of samples, in the last 36 bits
@@ -41,6 +39,15 @@ def next_beginning(file: BinaryIO, start: int) -> int | None:
     return None
 
 
+def flac_ends(file: BinaryIO) -> list[int]:
+    """Return where each of several FLAC files that were joined into one ends; none if there is one; goes back to 0."""
+    found = [0]
+    while (start := next_beginning(file, found[-1] + len(_BEGINNINGS[0]))) is not None:
+        found.append(start)
+    size = size_of(file)
+    return [*found[1:], size] if len(found) > 1 else []
+
+
 class FlacDecoder(SndfileDecoder):
     """A FLAC file, read to the end of its sound and not to that of its count."""
 
@@ -50,44 +57,33 @@ class FlacDecoder(SndfileDecoder):
         for block in super().blocks(n_frames):
             n_read += len(block)
             yield block
-        if self.fault is not None:
-            return
         at, size = self._file.tell(), size_of(self._file)
-        start = next_beginning(self._file, max(len(_BEGINNINGS[0]), at - _AHEAD))
-        end = size if start is None else start
-        if end - at > STRAY:
-            yield from self._uncounted(n_frames, n_read, end)
-        if start is not None:
-            yield from self._joined(n_frames, part_of(self._file, start, size))
+        first = first_frame(self._file, size)
+        n_before = first.start if first else 0
+        if n_before and n_read + n_before == self.n_counted:  # cut out of a longer file, whose count it kept
+            self.fault, self.claimed_s = None, n_read / self.sample_rate
+        elif self.n_counted in (n_read, UNKNOWN_FRAMES):
+            if not self._goes_on(first, n_read, at, size):
+                self.fault = None  # what the decoder stumbled over is no sound
+            elif self.n_counted == n_read:
+                yield from self._uncounted(n_frames, n_read, size)
 
-    def _uncounted(self, n_frames: int, n_read: int, end: int) -> Iterator[npt.NDArray[np.float32]]:
-        """What stands up to ``end`` behind the last sample that is counted: sound, or a tag, which gives none."""
+    def _goes_on(self, first: Frame | None, n_read: int, at: int, size: int) -> bool:
+        """Whether frames hold more samples than were read, when the decoder has come to ``at``."""
+        following = frames(self._file, max(0, at - _AHEAD), size)
+        return first is not None and any(
+            frame.kind == first.kind and frame.end > first.start + n_read for frame in following
+        )
+
+    def _uncounted(self, n_frames: int, n_read: int, size: int) -> Iterator[npt.NDArray[np.float32]]:
+        """The sound behind the last sample that is counted."""
         self._file.seek(_COUNT.start)
         count = int.from_bytes(self._file.read(8), "big") >> 36 << 36  # none is stated then
-        parts = (Stretch(0, _COUNT.start), count.to_bytes(8, "big"), Stretch(_COUNT.end, end))
-        try:
-            whole = SndfileDecoder(cast(BinaryIO, View(self._file, parts)))
-        except soundfile.SoundFileError:
-            return
+        parts = (Stretch(0, _COUNT.start), count.to_bytes(8, "big"), Stretch(_COUNT.end, size))
+        whole = FlacDecoder(cast(BinaryIO, View(self._file, parts)))
         for block in whole.blocks(n_frames):
             if len(block) > n_read:
                 yield block[n_read:]
             n_read = max(0, n_read - len(block))
+        self.fault = whole.fault
         whole.close()
-
-    def _joined(self, n_frames: int, file: BinaryIO) -> Iterator[npt.NDArray[np.float32]]:
-        """The sound of a file that was joined to this one, and of those that were joined to it."""
-        try:
-            part = FlacDecoder(file)
-        except soundfile.SoundFileError as error:
-            self.fault = f"a FLAC file that was joined to it cannot be decoded: {error}"
-            return
-        if (part.sample_rate, part.n_channels) == (self.sample_rate, self.n_channels):
-            n_read = 0
-            for block in part.blocks(n_frames):
-                n_read += len(block)
-                yield block
-            self.fault = part.fault or find_shortfall(part, n_read)
-        else:
-            self.fault = f"the sound changes to {part.sample_rate} Hz, {part.n_channels} channel(s)"
-        part.close()

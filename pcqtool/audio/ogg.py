@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import BinaryIO
 
+from pcqtool.audio.ogg_packets import packet_heads, sound_of
+
 _CAPTURE = b"OggS\0"  # how pages begin: a pattern and the version
 _HEADER = struct.Struct("<5sBqIIIB")  # flags, granule position, serial, number, checksum, segments
-_BEGINS = 2
+_BEGINS, _ENDS = 2, 4
 _CHUNK = 1 << 16
 _GAP_S = 0.1
 
@@ -25,6 +27,7 @@ class Link:
         n_streams: how many streams it holds at once: several where there is a picture.
         n_lost: pages that are missing in it.
         gap: whether positions of the sound go further than the sound of the packets between them.
+        excess: whether packets hold more sound than positions count, which only the last page may leave off.
     """
 
     start: int
@@ -32,6 +35,7 @@ class Link:
     n_streams: int = 1
     n_lost: int = 0
     gap: bool = False
+    excess: bool = False
 
     @property
     def fault(self) -> str | None:
@@ -41,15 +45,16 @@ class Link:
 
 @dataclass(frozen=True)
 class Page:
-    """Where a page stands, its header, and the beginning of its content."""
+    """Where a page stands, its header, and its content."""
 
     start: int
     end: int
     begins: bool
+    ends: bool
     granule: int
     number: int
     table: bytes
-    head: bytes
+    body: bytes
 
     @property
     def n_packets(self) -> int:
@@ -101,43 +106,39 @@ class Stream:
     """
 
     def __init__(self, first: Page | None = None) -> None:
-        head = first.head if first else b""
         self._number = first.number if first else -1
         self._granule: int | None = None
-        self._rate = 0
-        self._longest = 0  # samples of a Vorbis packet
-        if head.startswith(b"OpusHead"):
-            self._rate = 48_000
-        elif head.startswith(b"\x01vorbis") and len(head) >= 29:
-            self._rate = int.from_bytes(head[12:16], "little")
-            self._longest = (1 << (head[28] >> 4)) // 2
+        self._sound = sound_of(first.body) if first else None
+        self._pending = b""  # the beginning of a packet that goes on
 
     def follow(self, page: Page, link: Link) -> None:
         """Take note of a page that follows."""
         if self._granule is not None:  # a broadcast's first pages are those of its beginning, long ago
             link.n_lost += max(0, page.number - self._number - 1)
         self._number = page.number
+        n_samples = self._count(page)
         if page.granule <= 0 or not page.n_packets:
             return
-        if self._granule is not None and self._rate:
-            longest = self._longest or _opus_samples(page.head)
-            n_missing = page.granule - self._granule - (page.n_packets + 1) * longest
-            link.gap = link.gap or n_missing > _GAP_S * self._rate
+        if self._sound:
+            n_passed = page.granule - (self._granule or 0)
+            longest = self._sound.longest(page.body)
+            n_missing = n_passed - (page.n_packets + 1) * longest if self._granule is not None else 0
+            link.gap = link.gap or n_missing > _GAP_S * self._sound.rate
+            link.excess = link.excess or (n_samples > n_passed and not page.ends)
         self._granule = page.granule
 
-
-def _opus_samples(packet: bytes) -> int:
-    """How many samples at 48 kHz the packets of a page hold, if all are as the first: RFC 6716, section 3.1."""
-    if len(packet) < 2:
-        return 960
-    kind, code = packet[0] >> 3, packet[0] & 3
-    if kind < 12:
-        each = (480, 960, 1920, 2880)[kind & 3]
-    elif kind < 16:
-        each = (480, 960)[kind & 1]
-    else:
-        each = (120, 240, 480, 960)[kind & 3]
-    return each * (1, 2, 2, packet[1] & 63)[code]
+    def _count(self, page: Page) -> int:
+        """How much sound the packets hold that end on a page."""
+        pending, self._pending = self._pending, b""
+        if not self._sound:
+            return 0
+        n_samples = 0
+        for head, ends in packet_heads(page.table, page.body, pending):
+            if ends:
+                n_samples += self._sound.count(head)
+            else:
+                self._pending = head
+        return n_samples
 
 
 def _pages(file: BinaryIO) -> Iterator[Page]:
@@ -172,4 +173,13 @@ def _page(content: bytes, at: int, offset: int) -> Page | None:
         return None
     sizes = content[table:body]
     end = offset + body + sum(sizes)
-    return Page(offset + at, end, bool(flags & _BEGINS), granule, number, sizes, content[body : body + 64])
+    return Page(
+        offset + at,
+        end,
+        bool(flags & _BEGINS),
+        bool(flags & _ENDS),
+        granule,
+        number,
+        sizes,
+        content[body : end - offset],
+    )

@@ -58,6 +58,8 @@ class SndfileDecoder:
         claimed = claimed_frames(self._sound.frames, log)
         self.claimed_s = None if claimed is None else claimed / self.sample_rate
         self.claim_holds = True
+        # at the end of FLAC's sound libsndfile takes what stands behind it for damage, if it is asked for more
+        self.n_counted = min(self._sound.frames, UNKNOWN_FRAMES) if self.format == "FLAC" else UNKNOWN_FRAMES
         self.note: str | None = None
         self.fault: str | None = "its last Ogg page is cut" if _HALF_A_PAGE.search(log) else None
 
@@ -69,9 +71,10 @@ class SndfileDecoder:
         """
         n_read = 0
         while True:
-            block = np.empty((n_frames, self.n_channels), dtype=np.float32)
+            n_wanted = min(n_frames, self.n_counted - n_read)
+            block = np.empty((n_wanted, self.n_channels), dtype=np.float32)
             try:
-                n_got = len(self._sound.read(n_frames, out=block))
+                n_got = len(self._sound.read(n_wanted, out=block))
             except soundfile.SoundFileError as error:
                 if getattr(error, "code", 0) == _SYSTEM_ERROR:
                     self._file.read(1 << 12)  # says why, unless it passes again
@@ -83,7 +86,7 @@ class SndfileDecoder:
             if n_got:
                 n_read += n_got
                 yield block[:n_got]
-            if n_got < n_frames:
+            if n_got < n_frames:  # it is at its end, or at that of its count
                 return
 
     def seek(self, frame: int) -> bool:

@@ -18,6 +18,7 @@ from pcqtool.audio.tracks import probe
 
 Make = Callable[..., Path]
 Tone = Callable[..., np.ndarray]
+Sound = Callable[..., np.ndarray]
 
 
 def checksum(page: bytes) -> int:
@@ -198,3 +199,81 @@ def test_links_are_found_wherever_chunks_end(groups: list[tuple[int, list[bytes]
         ogg._CHUNK = before
     assert [(link.start, link.n_streams) for link in found] == wanted
     assert [link.end for link in found] == [*(start for start, _ in wanted[1:]), len(content)]
+
+
+def renewed(page: bytes, granule: int, number: int, ends: bool) -> bytes:
+    """A page with another position and number."""
+    flags = bytes([page[5] & ~4 | ends * 4])
+    serial = bytes(4)
+    blank = page[:5] + flags + granule.to_bytes(8, "little") + serial + number.to_bytes(4, "little") + bytes(4)
+    blank += page[26:]
+    return blank[:22] + checksum(blank).to_bytes(4, "little") + blank[26:]
+
+
+def renumbered(kept: list[tuple[bytes, int]]) -> bytes:
+    """A file of pages at these positions."""
+    last = len(kept) - 1
+    return b"".join(renewed(page, granule, number, number == last) for number, (page, granule) in enumerate(kept))
+
+
+def granule(page: bytes) -> int:
+    return int.from_bytes(page[6:14], "little")
+
+
+def joined(one: bytes, other: bytes) -> bytes:
+    """What a muxer makes of two files: one stream, which goes on where the first one's count ends."""
+    first, second = pages(one), pages(other)
+    before = granule(first[-1])
+    return renumbered(
+        [(page, granule(page)) for page in first] + [(page, before + granule(page)) for page in second[2:]]
+    )
+
+
+@pytest.mark.parametrize("seconds", [1.01, 6.02, 12.3])
+def test_opus_that_a_muxer_joined(write: Make, tone: Tone, seconds: float) -> None:
+    paths = [write(f"{hertz}", tone(seconds, 48000, hertz), 48000, "OGG", "OPUS") for hertz in (440, 880)]
+    one, other = (heard(path)[0] for path in paths)
+    paths[0].write_bytes(joined(*(path.read_bytes() for path in paths)))
+    wave, shortfall, note = heard(paths[0])
+    assert (shortfall, note) == (None, None)
+    assert len(wave) / 48000 == pytest.approx(2 * seconds, abs=0.05)
+    np.testing.assert_allclose(wave[: len(one)], one, atol=1e-3)
+    # the second begins behind the first one's padding and its own delay, which no decoder leaves off
+    crossings = np.flatnonzero(np.diff(np.signbit(wave[len(one) + 4800 : 2 * len(one) - 4800])))
+    assert np.mean(np.diff(crossings)) == pytest.approx(48000 / 880 / 2, rel=0.01)
+    assert np.abs(wave[2 * len(one) - 4800 : 2 * len(one)]).max() > 0.4
+    assert len(other) == len(one)
+
+
+@pytest.mark.parametrize("share", [0.02, 0.3, 0.9])
+def test_vorbis_whose_first_page_counts_too_little(write: Make, sound: Sound, share: float) -> None:
+    path = write("a", sound(9, 44100), 44100, "OGG", "VORBIS")
+    whole, _, _ = heard(path)
+    found = pages(path.read_bytes())
+    heads = [page for page in found if granule(page) == 0]
+    kept = [page for page in found if granule(page) > 2 * 44100]
+    before = granule(found[found.index(kept[0]) - 1])
+    n_first = granule(kept[0]) - before
+    assert len(kept) > 2
+    late = before + round(n_first * (1 - share))
+    path.write_bytes(renumbered([(page, 0) for page in heads] + [(page, granule(page) - late) for page in kept]))
+    wave, shortfall, _ = heard(path)
+    assert shortfall is None
+    n_held = granule(found[-1]) - before
+    assert n_held - 4096 <= len(wave) <= n_held + 4096, "but for the first block, of which there is half"
+    n_same = n_held - 4096
+    np.testing.assert_allclose(wave[-n_same:], whole[-n_same:], atol=1e-4)
+
+
+@pytest.mark.parametrize("codec", ["OPUS", "VORBIS"])
+@pytest.mark.parametrize("rate", [8000, 16000, 48000])
+@pytest.mark.parametrize("clicks", [False, True])
+@pytest.mark.parametrize("seconds", [0.3, 7.7])
+def test_what_encoders_write_counts_all(
+    write: Make, sound: Sound, codec: str, rate: int, clicks: bool, seconds: float
+) -> None:
+    wave = sound(seconds, rate, 2)
+    if clicks:  # Vorbis has short blocks for them
+        wave *= np.random.default_rng(1).random((len(wave), 1)) < 0.001
+    (link,) = ogg.links(io.BytesIO(write("a", wave, rate, "OGG", codec).read_bytes()))
+    assert (link.excess, link.gap, link.n_lost) == (False, False, 0)
