@@ -10,6 +10,7 @@ from typing import Any, BinaryIO, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from pcqtool.audio.padding import n_padding
 from pcqtool.errors import AudioError
 
 # A playlist would make FFmpeg open other files and addresses, and wait for them: only containers of sound itself are
@@ -92,6 +93,7 @@ class Frames:
         self._container = container
         self._stream = stream
         self._context = _context(stream)
+        self._is_mp3 = container.format.name == "mp3"
         self._reserved = _RESERVED.get(stream.codec_context.name, ())
         self._n_refused = 0
         self.fault: str | None = None
@@ -112,6 +114,10 @@ class Frames:
             if self._reserved and packet.size and bytes(packet)[0] >> 3 & 15 in self._reserved:
                 self._refuse(packet, "frame types that do not exist")
                 continue
+            if self._is_mp3 and packet.size:
+                packet = _without_padding(packet)
+                if packet is None:
+                    continue
             try:
                 for frame in self._context.decode(packet):
                     refused_s, self.refused_s = self.refused_s, 0.0
@@ -125,6 +131,21 @@ class Frames:
         self._n_refused += 1
         self.refused_s += float((packet.duration or 0) * packet.time_base)
         self.fault = f"{self._n_refused} packet(s) cannot be decoded: {reason}"
+
+
+def _without_padding(packet: Any) -> Any:
+    """Return an MP3's packet without the zeros or the tag before its frame; None if it is nothing else."""
+    import av
+
+    content = bytes(packet)
+    first = n_padding(content)
+    if first == len(content):
+        return None
+    if not first or not content.startswith(b"\xff", first):
+        return packet
+    frame = av.Packet(content[first:])
+    frame.time_base, frame.duration = packet.time_base, packet.duration
+    return frame
 
 
 def _context(stream: Any) -> Any:

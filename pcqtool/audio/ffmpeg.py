@@ -15,7 +15,8 @@ import numpy as np
 import numpy.typing as npt
 
 from pcqtool.audio.container import HINT, Decoded, Frames, open_container, samples
-from pcqtool.audio.mpeg import states_length
+from pcqtool.audio.mpeg import stated_s
+from pcqtool.audio.padding import without_tags
 from pcqtool.audio.soundtracks import choose, is_silence
 from pcqtool.audio.timeline import LONGEST_S, Timeline
 from pcqtool.errors import AudioError
@@ -48,15 +49,23 @@ class FFmpegDecoder:
     def __init__(self, file: BinaryIO, name: str, thorough: bool = True) -> None:
         self._file = file
         self._name = name
-        self._states_length = states_length(file)
+        self._stated_s = stated_s(file)
         self._fragmented = b"mvex" in file.read(_HEAD)
         self.note: str | None = None
         self._container = open_container(file, name)
         try:
+            if thorough and self._container.format.name == "mp3":
+                self._leave_out_tags()
             self._open_stream(self._choose(thorough))
         except BaseException:
             self.close()
             raise
+
+    def _leave_out_tags(self) -> None:
+        sound = without_tags(self._file)
+        self._container.close()
+        self._file = sound
+        self._container = open_container(self._file, self._name)
 
     def _choose(self, thorough: bool) -> int:
         """Choose the audio track; return its number, counted from 0."""
@@ -87,13 +96,14 @@ class FFmpegDecoder:
         self._frames = Frames(self._container, self._stream)
         self._decoded = iter(self._frames)
         self._first = next(self._decoded, None)
-        if self._first is None and self._frames.fault:
-            raise AudioError(f"{self._name}: nothing in it can be decoded ({self._frames.fault})", HINT)
+        fault = self._frames.fault or ("it holds no frame" if self._container.format.name == "mp3" else None)
+        if self._first is None and fault:
+            raise AudioError(f"{self._name}: nothing in it can be decoded ({fault})", HINT)
         context, frame = self._stream.codec_context, self._first and self._first.frame
         self.sample_rate: int = frame.sample_rate if frame else context.sample_rate or 0
         self.n_channels: int = frame.layout.nb_channels if frame else context.channels or 0
         self.format: str = self._container.format.name
-        self.claim_holds = self._states_length if self.format == "mp3" else self.format.startswith(_LENGTH_IN_HEADER)
+        self.claim_holds = self.format.startswith(_LENGTH_IN_HEADER)
         self._zero_s = 0.0  # the timestamp that a player calls 0
         self._timeline = self._make_timeline()
         self.claimed_s = self._claimed_s()
@@ -126,6 +136,9 @@ class FFmpegDecoder:
     def _claimed_s(self) -> float | None:
         """Return the time at which the sound ends by the header, or what FFmpeg guesses."""
         stream = self._stream
+        if self.format == "mp3" and self._stated_s is not None:
+            self.claim_holds = True
+            return self._stated_s
         if self.format.startswith("matroska"):  # without a tag the length of a picture would count
             if found := _CLOCK.fullmatch(stream.metadata.get("DURATION", "")):  # 00:00:05.008000000
                 hours, minutes, seconds = found.groups()
