@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pcqtool.audio.container import HINT, Decoded, Frames, open_container, samples
+from pcqtool.audio.fragments import first_time
 from pcqtool.audio.mpeg import stated_s
 from pcqtool.audio.padding import without_tags
 from pcqtool.audio.soundtracks import choose, is_silence
@@ -145,9 +146,20 @@ class FFmpegDecoder:
                 return int(hours) * 3600 + int(minutes) * 60 + float(seconds) - self._zero_s
         elif stream.duration is not None and stream.time_base is not None:
             late_s = float((stream.start_time or 0) * stream.time_base) - self._zero_s if self._timeline else 0.0
-            return max(0.0, late_s) + float(stream.duration * stream.time_base)
+            return max(0.0, late_s) + float((stream.duration - self._n_before()) * stream.time_base)
         self.claim_holds = False  # the container's length may be that of a video
         return float(self._container.duration / 1e6) if self._container.duration else None
+
+    def _n_before(self) -> int:
+        """Return how much of an MP4's duration is before its first sound, in units of the stream.
+
+        A fragmented one's counts from when the broadcast began, of which it may be a later piece.
+        """
+        if not self._fragmented or not self.format.startswith("mov"):
+            return 0
+        stream, first = self._stream, self._frames.first_dts
+        n_skipped = 0 if first is None or stream.start_time is None else max(0, stream.start_time - first)
+        return min(int(stream.duration), first_time(self._file, stream.id) + n_skipped)
 
     def blocks(self, n_frames: int) -> Iterator[npt.NDArray[np.float32]]:
         """Decode onwards in blocks of about ``n_frames``: float32 ``(n, channels)``; see ``fault`` afterwards.
