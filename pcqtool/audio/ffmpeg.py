@@ -26,6 +26,9 @@ from pcqtool.errors import AudioError
 _LENGTH_IN_HEADER = ("mov", "matroska")
 # Containers whose packets say when they are to be heard; elsewhere FFmpeg counts what it finds.
 _TIMED = ("mov", "matroska", "mpeg", "flv", "asf", "ogg")
+# Codecs whose frames stand where their timestamps say, from the first on: the decoder leaves out two frames of its own
+# accord, and counts them.
+_EXACT = ("wmav1", "wmav2")
 _CLOCK = re.compile(r"(\d+):(\d+):(\d+(?:\.\d+)?)")
 _LONGEST_DELAY_S = 0.5
 _PIECE = 4096  # samples of silence at a time: about what a frame of sound has
@@ -106,6 +109,7 @@ class FFmpegDecoder:
         self.format: str = self._container.format.name
         self.claim_holds = self.format.startswith(_LENGTH_IN_HEADER)
         self._zero_s = 0.0  # the timestamp that a player calls 0
+        self._exact = context.name in _EXACT
         self._timeline = self._make_timeline()
         self.claimed_s = self._claimed_s()
         self.fault: str | None = None
@@ -129,7 +133,7 @@ class FFmpegDecoder:
 
     def _delay_s(self) -> float:
         """Return how much later than its first packet a decoder gives sound: it needs some before it can begin."""
-        if self._first is None or self._first.refused_s or self._stream.start_time is None:
+        if self._first is None or self._first.refused_s or self._stream.start_time is None or self._exact:
             return 0.0
         delay_s = (_time_s(self._first.frame) or 0.0) - float(self._stream.start_time * self._stream.time_base)
         return delay_s if 0 < delay_s < _LONGEST_DELAY_S else 0.0
@@ -200,7 +204,8 @@ class FFmpegDecoder:
         if self._timeline is None or at_s is None:
             return round(decoded.refused_s * self.sample_rate)
         next_s = _time_s(following.frame) if following else None
-        return self._timeline.gap(at_s, next_s, exact=decoded.refused_s > 0)
+        first = self._exact and not self._timeline.n_placed
+        return self._timeline.gap(at_s, next_s, exact=first or decoded.refused_s > 0)
 
     def _silence(self, n_samples: int) -> Iterator[npt.NDArray[np.float32]]:
         if self._timeline:
