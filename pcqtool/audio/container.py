@@ -10,6 +10,7 @@ from typing import Any, BinaryIO, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from pcqtool.audio.padding import n_padding
 from pcqtool.errors import AudioError
 
 # A playlist would make FFmpeg open other files and addresses, and wait for them: only containers of sound itself are
@@ -26,6 +27,8 @@ _HEADERLESS = {
 # Decoders that know the pauses of discontinuous transmission, which FFmpeg's own refuse.
 _BETTER = {"amrnb": ("libopencore_amrnb", 8000), "amrwb": ("libopencore_amrwb", 16000)}
 _RESERVED = {"amrnb": range(9, 15), "amrwb": range(10, 14)}  # types of AMR frames that do not exist
+# A broadcast of which the next 64 KiB hold no packet may go on behind them: so much is looked through, 1 GiB.
+_MOST_TRIES = 1 << 14
 HINT = "Check that it plays elsewhere; copy or export it again if it does not."
 
 
@@ -81,6 +84,7 @@ class Frames:
     Attributes:
         fault: what went wrong up to now; None if nothing.
         refused_s: what was refused since the last frame, in seconds.
+        first_dts: the first packet's decode time, in units of the stream; None before it or if it has none.
 
     Raises:
         OSError: on iteration, if the file cannot be read.
@@ -93,26 +97,22 @@ class Frames:
         self._container = container
         self._stream = stream
         self._context = _context(stream)
+        self._is_mp3 = container.format.name == "mp3"
         self._reserved = _RESERVED.get(stream.codec_context.name, ())
         self._n_refused = 0
         self.fault: str | None = None
         self.refused_s = 0.0
+        self.first_dts: int | None = None
 
     def __iter__(self) -> Iterator[Decoded]:
-        packets = self._container.demux(self._stream)
-        while True:
-            try:
-                packet = next(packets, None)
-            except self._error as error:
-                self.fault = f"the file cannot be read on: {_reason(error)}"
-                return
-            except IndexError:  # PyAV stumbles over streams that begin late when it comes to the end
-                packet = None
-            if packet is None:
-                return
+        for packet in self._packets():
             if self._reserved and packet.size and bytes(packet)[0] >> 3 & 15 in self._reserved:
                 self._refuse(packet, "frame types that do not exist")
                 continue
+            if self._is_mp3 and packet.size:
+                packet = _without_padding(packet)
+                if packet is None:
+                    continue
             try:
                 for frame in self._context.decode(packet):
                     refused_s, self.refused_s = self.refused_s, 0.0
@@ -122,10 +122,50 @@ class Frames:
                     return
                 self._refuse(packet, _reason(error))
 
+    def _packets(self) -> Iterator[Any]:
+        """Packets up to the end of the file, and an empty one to end with; see ``fault``."""
+        packets = self._container.demux(self._stream)
+        n_tries = 0
+        while True:
+            try:
+                packet = next(packets, None)
+            except self._error as error:
+                n_tries += 1
+                if isinstance(error, BlockingIOError) and n_tries < _MOST_TRIES:
+                    packets = self._container.demux(self._stream)
+                    continue
+                self.fault = f"the file cannot be read on: {_reason(error)}"
+                return
+            except IndexError:  # PyAV stumbles over streams that begin late when it comes to the end
+                packet = None
+            if packet is None:
+                return
+            if n_tries and packet.size:  # what is unreadable at the very end is padding
+                self.fault = self.fault or "a stretch in the middle of the file cannot be read"
+                n_tries = 0
+            if self.first_dts is None:
+                self.first_dts = packet.dts
+            yield packet
+
     def _refuse(self, packet: Any, reason: str) -> None:
         self._n_refused += 1
         self.refused_s += float((packet.duration or 0) * packet.time_base)
         self.fault = f"{self._n_refused} packet(s) cannot be decoded: {reason}"
+
+
+def _without_padding(packet: Any) -> Any:
+    """Return an MP3's packet without the zeros or the tag before its frame; None if it is nothing else."""
+    import av
+
+    content = bytes(packet)
+    first = n_padding(content)
+    if first == len(content):
+        return None
+    if not first or not content.startswith(b"\xff", first):
+        return packet
+    frame = av.Packet(content[first:])
+    frame.time_base, frame.duration = packet.time_base, packet.duration
+    return frame
 
 
 def _context(stream: Any) -> Any:

@@ -15,7 +15,9 @@ import numpy as np
 import numpy.typing as npt
 
 from pcqtool.audio.container import HINT, Decoded, Frames, open_container, samples
-from pcqtool.audio.mpeg import states_length
+from pcqtool.audio.fragments import first_time
+from pcqtool.audio.mpeg import stated_s
+from pcqtool.audio.padding import without_tags
 from pcqtool.audio.soundtracks import choose, is_silence
 from pcqtool.audio.timeline import LONGEST_S, Timeline
 from pcqtool.errors import AudioError
@@ -24,6 +26,9 @@ from pcqtool.errors import AudioError
 _LENGTH_IN_HEADER = ("mov", "matroska")
 # Containers whose packets say when they are to be heard; elsewhere FFmpeg counts what it finds.
 _TIMED = ("mov", "matroska", "mpeg", "flv", "asf", "ogg")
+# Codecs whose frames stand where their timestamps say, from the first on: the decoder leaves out two frames of its own
+# accord, and counts them.
+_EXACT = ("wmav1", "wmav2")
 _CLOCK = re.compile(r"(\d+):(\d+):(\d+(?:\.\d+)?)")
 _LONGEST_DELAY_S = 0.5
 _PIECE = 4096  # samples of silence at a time: about what a frame of sound has
@@ -48,15 +53,23 @@ class FFmpegDecoder:
     def __init__(self, file: BinaryIO, name: str, thorough: bool = True) -> None:
         self._file = file
         self._name = name
-        self._states_length = states_length(file)
+        self._stated_s = stated_s(file)
         self._fragmented = b"mvex" in file.read(_HEAD)
         self.note: str | None = None
         self._container = open_container(file, name)
         try:
+            if thorough and self._container.format.name == "mp3":
+                self._leave_out_tags()
             self._open_stream(self._choose(thorough))
         except BaseException:
             self.close()
             raise
+
+    def _leave_out_tags(self) -> None:
+        sound = without_tags(self._file)
+        self._container.close()
+        self._file = sound
+        self._container = open_container(self._file, self._name)
 
     def _choose(self, thorough: bool) -> int:
         """Choose the audio track; return its number, counted from 0."""
@@ -87,14 +100,16 @@ class FFmpegDecoder:
         self._frames = Frames(self._container, self._stream)
         self._decoded = iter(self._frames)
         self._first = next(self._decoded, None)
-        if self._first is None and self._frames.fault:
-            raise AudioError(f"{self._name}: nothing in it can be decoded ({self._frames.fault})", HINT)
+        fault = self._frames.fault or ("it holds no frame" if self._container.format.name == "mp3" else None)
+        if self._first is None and fault:
+            raise AudioError(f"{self._name}: nothing in it can be decoded ({fault})", HINT)
         context, frame = self._stream.codec_context, self._first and self._first.frame
         self.sample_rate: int = frame.sample_rate if frame else context.sample_rate or 0
         self.n_channels: int = frame.layout.nb_channels if frame else context.channels or 0
         self.format: str = self._container.format.name
-        self.claim_holds = self._states_length if self.format == "mp3" else self.format.startswith(_LENGTH_IN_HEADER)
+        self.claim_holds = self.format.startswith(_LENGTH_IN_HEADER)
         self._zero_s = 0.0  # the timestamp that a player calls 0
+        self._exact = context.name in _EXACT
         self._timeline = self._make_timeline()
         self.claimed_s = self._claimed_s()
         self.fault: str | None = None
@@ -118,7 +133,7 @@ class FFmpegDecoder:
 
     def _delay_s(self) -> float:
         """Return how much later than its first packet a decoder gives sound: it needs some before it can begin."""
-        if self._first is None or self._first.refused_s or self._stream.start_time is None:
+        if self._first is None or self._first.refused_s or self._stream.start_time is None or self._exact:
             return 0.0
         delay_s = (_time_s(self._first.frame) or 0.0) - float(self._stream.start_time * self._stream.time_base)
         return delay_s if 0 < delay_s < _LONGEST_DELAY_S else 0.0
@@ -126,15 +141,29 @@ class FFmpegDecoder:
     def _claimed_s(self) -> float | None:
         """Return the time at which the sound ends by the header, or what FFmpeg guesses."""
         stream = self._stream
+        if self.format == "mp3" and self._stated_s is not None:
+            self.claim_holds = True
+            return self._stated_s
         if self.format.startswith("matroska"):  # without a tag the length of a picture would count
             if found := _CLOCK.fullmatch(stream.metadata.get("DURATION", "")):  # 00:00:05.008000000
                 hours, minutes, seconds = found.groups()
                 return int(hours) * 3600 + int(minutes) * 60 + float(seconds) - self._zero_s
         elif stream.duration is not None and stream.time_base is not None:
             late_s = float((stream.start_time or 0) * stream.time_base) - self._zero_s if self._timeline else 0.0
-            return max(0.0, late_s) + float(stream.duration * stream.time_base)
+            return max(0.0, late_s) + float((stream.duration - self._n_before()) * stream.time_base)
         self.claim_holds = False  # the container's length may be that of a video
         return float(self._container.duration / 1e6) if self._container.duration else None
+
+    def _n_before(self) -> int:
+        """Return how much of an MP4's duration is before its first sound, in units of the stream.
+
+        A fragmented one's counts from when the broadcast began, of which it may be a later piece.
+        """
+        if not self._fragmented or not self.format.startswith("mov"):
+            return 0
+        stream, first = self._stream, self._frames.first_dts
+        n_skipped = 0 if first is None or stream.start_time is None else max(0, stream.start_time - first)
+        return min(int(stream.duration), first_time(self._file, stream.id) + n_skipped)
 
     def blocks(self, n_frames: int) -> Iterator[npt.NDArray[np.float32]]:
         """Decode onwards in blocks of about ``n_frames``: float32 ``(n, channels)``; see ``fault`` afterwards.
@@ -175,7 +204,8 @@ class FFmpegDecoder:
         if self._timeline is None or at_s is None:
             return round(decoded.refused_s * self.sample_rate)
         next_s = _time_s(following.frame) if following else None
-        return self._timeline.gap(at_s, next_s, exact=decoded.refused_s > 0)
+        first = self._exact and not self._timeline.n_placed
+        return self._timeline.gap(at_s, next_s, exact=first or decoded.refused_s > 0)
 
     def _silence(self, n_samples: int) -> Iterator[npt.NDArray[np.float32]]:
         if self._timeline:

@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from typing import BinaryIO
 
 _MAGIC = (b"RIFF", b"RIFX", b"RF64", b"BW64", b"FORM", b"fLaC", b"OggS", b".snd", b"riff", b"caff", b"\x1aE\xdf\xa3")
+_ID3 = re.compile(rb"ID3[\x02-\x04][\x00-\x0f][\x00-\xff][\x00-\x7f]{4}", re.DOTALL)
+# a frame of layer III, of a bit rate and a sample rate that there are
+_FRAME = re.compile(rb"\xff[\xe2\xe3\xf2\xf3\xfa\xfb][\x00-\xef]", re.DOTALL)
+_N_HEAD = 4096  # bytes in which the first frame begins
+_MPEG_1, _MPEG_2 = 3, 2
+_RATES = (44_100, 48_000, 32_000, 0)  # Hz, of MPEG-1; MPEG-2 has half of them, MPEG-2.5 a quarter
+_VBRI_AT = 36
 
 
 def looks_like_mpeg(file: BinaryIO) -> bool:
@@ -26,21 +34,66 @@ def tagged_start(file: BinaryIO) -> int:
     return start if start and (head.startswith(_MAGIC) or head[4:8] == b"ftyp") else 0
 
 
-def states_length(file: BinaryIO) -> bool:
-    """Whether an MP3's first frame states its length; else FFmpeg guesses it from the bit rate. Goes back to 0."""
+def stated_s(file: BinaryIO) -> float | None:
+    """Return the length in seconds that an MP3's first frame states (Xing, Info, VBRI); None if it states none.
+
+    What FFmpeg returns may be a guess from the file's size: it believes no count of frames that does not go with that.
+    Goes back to 0.
+    """
     file.seek(_behind_tags(file))
-    frame = file.read(4096)
+    head = file.read(_N_HEAD)
     file.seek(0)
-    return any(tag in frame for tag in (b"Xing", b"Info", b"VBRI"))
+    for found in _FRAME.finditer(head):
+        frame = head[found.start() :]
+        if length := _stated(frame):
+            n_samples, rate = length
+            return n_samples / rate
+    return None
+
+
+def n_id3(head: bytes) -> int:
+    """Return the size of the ID3v2 tag that begins with these ten bytes; 0 if none does."""
+    if not _ID3.match(head):
+        return 0
+    # a tag's size is four times 7 bits; a footer repeats the header
+    size = sum(byte << shift for byte, shift in zip(head[6:10], (21, 14, 7, 0), strict=True))
+    return 10 + size + (10 if head[5] & 0x10 else 0)
+
+
+def _stated(frame: bytes) -> tuple[int, int] | None:
+    """Return the samples and the rate that a frame states, if it is one that states them."""
+    if len(frame) < 4 or not _RATES[frame[2] >> 2 & 3]:
+        return None
+    version, mono = frame[1] >> 3 & 3, frame[3] >> 6 == 3
+    rate = _RATES[frame[2] >> 2 & 3] >> (0 if version == _MPEG_1 else 1 if version == _MPEG_2 else 2)
+    n_frame = 1152 if version == _MPEG_1 else 576
+    if frame[_VBRI_AT : _VBRI_AT + 4] == b"VBRI":
+        count = frame[_VBRI_AT + 14 : _VBRI_AT + 18]
+        return (int.from_bytes(count) * n_frame, rate) if any(count) else None
+    side = (17 if mono else 32) if version == _MPEG_1 else (9 if mono else 17)
+    for at in (4 + side, 6 + side):  # a checksum stands before it, or not
+        if frame[at : at + 4] in (b"Xing", b"Info"):
+            flags, n_frames = int.from_bytes(frame[at + 4 : at + 8]), int.from_bytes(frame[at + 8 : at + 12])
+            if not flags & 1 or not n_frames:
+                return None
+            return max(0, n_frames * n_frame - _n_cut(frame, at, flags)), rate
+    return None
+
+
+def _n_cut(frame: bytes, at: int, flags: int) -> int:
+    """Return the encoder's delay and padding, samples that a decoder leaves out, from a LAME tag behind a Xing one."""
+    at += 8 + 4 * (flags & 1) + 4 * (flags >> 1 & 1) + 100 * (flags >> 2 & 1) + 4 * (flags >> 3 & 1)
+    if frame[at : at + 4] not in (b"LAME", b"Lavf", b"Lavc"):
+        return 0
+    both = int.from_bytes(frame[at + 21 : at + 24])  # twice 12 bits
+    return (both >> 12) + (both & 0xFFF)
 
 
 def _behind_tags(file: BinaryIO) -> int:
     start = 0
     while True:
         file.seek(start)
-        head = file.read(10)
-        if len(head) < 10 or not head.startswith(b"ID3"):
+        n_tag = n_id3(file.read(10))
+        if not n_tag:
             return start
-        # a tag's size is four times 7 bits; a footer repeats the header
-        size = sum((byte & 0x7F) << shift for byte, shift in zip(head[6:], (21, 14, 7, 0), strict=True))
-        start += 10 + size + (10 if head[5] & 0x10 else 0)
+        start += n_tag

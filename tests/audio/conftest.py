@@ -115,6 +115,8 @@ def mux(tmp_path: Path) -> Make:
                 video.pix_fmt = "yuv420p"
             streams = [out.add_stream(codec, rate=rate, layout="mono") for codec, rate, *_ in tracks]
             for number, stream in enumerate(streams):
+                if stream.codec_context.name.startswith("wma"):  # has no bit rate of its own choice
+                    stream.bit_rate = 128_000
                 stream.disposition = av.stream.Disposition(int(number == default))
             if video_s:
                 packets += encode_picture(video, video_s)

@@ -15,6 +15,7 @@ from pcqtool.audio.decode import open_recording
 from pcqtool.audio.timeline import JITTER_S, Timeline
 from pcqtool.audio.tracks import Reading, probe, read
 
+av = pytest.importorskip("av")
 Make = Callable[..., Path]
 QUICK = Reading(vad=False)
 
@@ -120,6 +121,26 @@ def test_a_sound_that_is_complete_is_left_as_it_is(mux: Make, tone: Callable[...
         assert len(loud_s(wave, rate)) == 1
         # every zero would be one that was put in: a tone has few of them, and codecs a few at the edges
         assert np.count_nonzero(wave == 0) < 0.05 * rate, container
+
+
+@pytest.mark.parametrize("codec", ["wmav1", "wmav2"])
+@pytest.mark.parametrize("rate", [8000, 16000, 22050, 24000, 44100, 48000])
+def test_wma_is_heard_when_its_timestamps_say(
+    mux: Make, tone: Callable[..., np.ndarray], codec: str, rate: int
+) -> None:
+    wave = np.concatenate([np.zeros(rate, np.float32), tone(2, rate)])
+    path = mux("a.wma", "asf", (codec, rate, (0, wave)))
+    with av.open(str(path)) as container:
+        frame, loud = next(
+            (frame, loud)
+            for frame in container.decode(audio=0)
+            if len(loud := np.nonzero(np.abs(frame.to_ndarray()[0]) > 0.1)[0])
+        )
+        wanted_s = float(frame.pts * frame.time_base) + loud[0] / rate
+    found, found_rate, shortfall = heard(path)
+    assert (found_rate, shortfall) == (rate, None)
+    assert loud_s(found, rate)[0][0] == pytest.approx(wanted_s, abs=0.005)
+    assert len(found) / rate == pytest.approx(3, abs=0.18)
 
 
 def test_joined_broadcasts_are_read_one_after_the_other(mux: Make, tone: Callable[..., np.ndarray]) -> None:
