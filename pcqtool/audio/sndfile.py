@@ -121,5 +121,9 @@ def claimed_frames(frames: int, log: str) -> int | None:
 
 
 def is_placeholder(size: int) -> bool:
-    """Whether a 32-bit chunk size is what streaming writers leave: zero, or near the largest signed or unsigned one."""
-    return size == 0 or 0x7F000000 <= size <= 0x80000000 or size >= 0xFFFFF000
+    """Whether a 32-bit chunk size is what streaming writers leave.
+
+    Zero; near the largest signed or unsigned one; or, for AIFF by SoX, 0x7F000000 and its header.
+    """
+    large = 0x7F000000 <= size < 0x7F001000 or 0x7FFFF000 <= size <= 0x80000000 or size >= 0xFFFFF000
+    return size == 0 or large

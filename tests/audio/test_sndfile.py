@@ -11,7 +11,9 @@ from pcqtool.audio.sndfile import SndfileDecoder, claimed_frames, is_placeholder
 Make = Callable[..., Path]
 
 
-@pytest.mark.parametrize("size", [0, 0x7FFFF000, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF, 0xFFFFFFFF - 36])
+@pytest.mark.parametrize(
+    "size", [0, 0x7F000000, 0x7F000036, 0x7FFFF000, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF, 0xFFFFFFFF - 36]
+)
 def test_sizes_that_streaming_writers_leave(size: int) -> None:
     assert is_placeholder(size)
 
