@@ -41,7 +41,7 @@ def test_metadata_is_plain_json_for_any_reader(tmp_path: Path, files_table: pa.T
     stored = json.loads(pq.read_metadata(tmp_path / "r.parquet").metadata[b"pcqtool"])
     assert set(stored) == {
         *("schema_version", "tool_version", "model", "model_sha256", "labels"),
-        *("fingerprint", "aggregation", "settings", "created"),
+        *("fingerprint", "aggregation", "settings", "root", "created"),
     }
     assert stored["labels"] == list(provenance.labels)
 
