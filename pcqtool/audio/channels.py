@@ -42,7 +42,7 @@ class Hearing:
 
 
 def check_mode(mode: str) -> str:
-    """Give the mode back if it is one.
+    """Return the mode if it is one.
 
     Raises:
         SettingsError: it is neither ``auto``, ``mix``, ``split`` nor a number from 0.

@@ -193,7 +193,7 @@ def _real(path: str) -> str:
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:
-    """Say whether it is a folder, or links to one; a link that leads to itself does not."""
+    """Whether it is a folder, or links to one; a link that leads to itself does not."""
     try:
         return entry.is_dir()
     except OSError:
@@ -256,7 +256,7 @@ def _entries(folder: str, on_left_out: LeftOut | None) -> list[os.DirEntry[str]]
 
 
 def _stamp(entry: os.DirEntry[str] | str) -> tuple[int | None, float | None]:
-    """Give size and time; nothing for a file that is not there, or a pipe or device, which has neither."""
+    """Return size and time; nothing for a file that is not there, or a pipe or device, which has neither."""
     try:
         state = os.stat(entry) if isinstance(entry, str) else entry.stat()
     except OSError:

@@ -148,7 +148,7 @@ def probe(path: str | Path) -> tuple[float | None, int, int]:
 
 
 def describe(path: str | Path, channel: int | None = None) -> tuple[int, str | None]:
-    """Give a recording's rate in Hz, and the note on how :func:`load` hears it.
+    """Return a recording's rate in Hz, and the note on how :func:`load` hears it.
 
     Raises:
         AudioError: the file cannot be read, or has no such channel.
