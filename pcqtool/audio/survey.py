@@ -84,7 +84,7 @@ class Survey:
         return tuple(np.flatnonzero(self.loudness <= max(SILENT, DEAD * self.loudness.max())).tolist())
 
     def apart(self) -> Hearing:
-        """Tell a two-channel call from one recording on two channels.
+        """Distinguish a two-channel call from one recording on two channels.
 
         A call's channels are heard each by itself; anything else is heard :meth:`together`: more than two channels; the
         same sound on both (a copy, also scaled, shifted by up to a millisecond or changed by a codec; one speaker

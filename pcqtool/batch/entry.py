@@ -52,7 +52,7 @@ class Entry:
         return self.stream.error is not None and self._n_given > 0
 
     def segments(self) -> list[Row]:
-        """Give the rows of segments that are known and were not given yet, ordered by start, then channel.
+        """Return the rows of segments that are known and were not given yet, ordered by start, then channel.
 
         Segments lie end to end; the last one, which ends where the recording does to the digit, waits for its end.
         """
@@ -64,7 +64,7 @@ class Entry:
         return [self._segment(track, n) for n in numbers for track in tracks if n < len(track.n_samples)]
 
     def files(self) -> list[Row]:
-        """Give the rows of a recording that is settled: one a channel, or a single one where nothing was heard."""
+        """Return the rows of a recording that is settled: one a channel, or a single one where nothing was heard."""
         if self.stream.error is not None:
             status = Status.EMPTY if self.stream.source.size_bytes == 0 else Status.FAILED
             return [self._about() | {"status": status, "error": self.stream.error}]
@@ -75,7 +75,7 @@ class Entry:
         return [self._about() | self._outcome(track, shortfall) for track in self._tracks.values()]
 
     def _n_known(self, tracks: list[Track]) -> int:
-        """Give the number of segments whose rows can be made, of all tracks alike."""
+        """Count the segments whose rows can be made, of all tracks alike."""
         if self.ended:
             return max((track.n_settled for track in tracks), default=0) if self.settled else self._n_given
         if len(tracks) < len(self.stream.tracks.channel_names):
