@@ -24,9 +24,9 @@ from pcqtool.audio.discover import discover
 from pcqtool.batch.merge import merge
 from pcqtool.batch.names import Source, Stamp, name_recordings
 from pcqtool.batch.names import stamp as stamp_of
+from pcqtool.batch.output import Store
 from pcqtool.batch.plan import make_plan
 from pcqtool.batch.shard import Shard
-from pcqtool.batch.store import Store
 from pcqtool.tables.provenance import Provenance
 from pcqtool.tables.schema import files_schema, segments_schema
 

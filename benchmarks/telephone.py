@@ -19,14 +19,14 @@ from numpy.typing import NDArray
 
 from pcqtool.audio.codecs import CODECS, transmit
 from pcqtool.corpora import registry
+from pcqtool.metrics.scores import score
 from pcqtool.model.encoders.pretrained import load_pretrained
+from pcqtool.splits import PROTOCOLS
 from pcqtool.training.data import SegmentSet
 from pcqtool.training.experiment import Experiment
-from pcqtool.training.features import keep_states
-from pcqtool.training.fit import file_probabilities, judge
-from pcqtool.training.metrics import score
+from pcqtool.training.feature_cache import keep_states
 from pcqtool.training.recipe import load_recipe
-from pcqtool.training.splits import PROTOCOLS
+from pcqtool.training.trainer import file_probabilities, judge
 
 Wave = NDArray[np.float32]
 CONDITIONS: dict[str, Callable[[Wave], Wave]] = {

@@ -118,7 +118,7 @@ def borrowing_model(tmp_path_factory: pytest.TempPathFactory, tiny_whisper: Path
 
     from pcqtool.model.directory import ModelConfig, describe, save
     from pcqtool.model.encoders.pretrained import load_pretrained
-    from pcqtool.model.foreign import name_encoder
+    from pcqtool.model.external_encoder import name_encoder
     from pcqtool.model.pcq import PCQ, PCQConfig
 
     directory = tmp_path_factory.mktemp("models") / "borrowing"

@@ -68,7 +68,7 @@ def tracks_of(mode: str, n_channels: int) -> tuple[Track, ...]:
     """Decide which tracks a recording has, from its number of channels alone.
 
     ``auto`` and ``mix`` are all channels mixed: right for one, while what several hold is to be looked at first, see
-    :func:`pcqtool.audio.hearing.hear`.
+    :func:`pcqtool.audio.channel_choice.hear`.
 
     Raises:
         AudioError: the recording has no channel of that number.

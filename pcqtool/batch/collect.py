@@ -7,12 +7,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pcqtool.tables.atomic import sweep
+from pcqtool.files.atomic import sweep
 from pcqtool.tables.edit import Piece, join, read_columns, read_schema
 from pcqtool.tables.paths import table_path
 
 if TYPE_CHECKING:
-    from pcqtool.batch.store import Store
+    from pcqtool.batch.output import Store
 
 
 def collect(stores: Sequence[Store], out: Path) -> None:

@@ -18,10 +18,10 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from pcqtool.audio.channel_segmenter import Chunk
 from pcqtool.audio.discover import shown
-from pcqtool.audio.lane import Chunk
 from pcqtool.audio.limits import Limits
-from pcqtool.audio.tracks import Reading, Tracks, read
+from pcqtool.audio.reader import Reading, Tracks, read
 from pcqtool.errors import AccessError, AudioError, PcqtoolError
 
 PIECE = 4  # chunks of up to 30 s, 2 MB each

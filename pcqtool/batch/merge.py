@@ -9,8 +9,8 @@ from pathlib import Path
 
 from pcqtool.batch.collect import collect
 from pcqtool.batch.names import from_text
+from pcqtool.batch.output import Store, lock_output
 from pcqtool.batch.shard import Progress, Shard, read_inputs, read_progress
-from pcqtool.batch.store import Store, lock_output
 from pcqtool.errors import SettingsError, TableError
 from pcqtool.tables.edit import read_columns, read_schema
 from pcqtool.tables.paths import KINDS, is_table_path, list_parts

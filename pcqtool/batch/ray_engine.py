@@ -13,10 +13,10 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from pcqtool.batch.output import Store
 from pcqtool.batch.plan import Plan
-from pcqtool.batch.store import Store
 from pcqtool.batch.summary import Summary
-from pcqtool.batch.work import Work
+from pcqtool.batch.task import Work
 from pcqtool.errors import SettingsError
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ class _Worker:
 
     def get_ready(self) -> None:
         """Load the work, and start what decodes."""
-        from pcqtool.batch.decode import get_ready
+        from pcqtool.batch.prefetch import get_ready
 
         get_ready(self.work.settings)
 

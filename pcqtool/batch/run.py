@@ -9,14 +9,14 @@ from contextlib import closing
 
 import pyarrow as pa
 
-from pcqtool.batch.batches import Batches
-from pcqtool.batch.decode import decode_all
-from pcqtool.batch.entry import Entry
+from pcqtool.batch.batcher import Batches
 from pcqtool.batch.names import Source
+from pcqtool.batch.output import Store
 from pcqtool.batch.plan import Plan
-from pcqtool.batch.store import Store
+from pcqtool.batch.prefetch import decode_all
+from pcqtool.batch.rows import Entry
 from pcqtool.batch.summary import Summary
-from pcqtool.batch.work import Row, Work
+from pcqtool.batch.task import Row, Work
 from pcqtool.tables.encoding import row_bytes
 
 BLOCK_BYTES = 8 * 2**20

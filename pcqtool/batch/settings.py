@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from pcqtool.audio.lane import MIN_SPEECH
+from pcqtool.audio.channel_segmenter import MIN_SPEECH
 from pcqtool.audio.limits import Limits
-from pcqtool.audio.tracks import Reading
+from pcqtool.audio.reader import Reading
 from pcqtool.errors import SettingsError
 from pcqtool.tables.schema import SCHEMA_VERSION
 

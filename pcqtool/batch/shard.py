@@ -14,7 +14,7 @@ from typing import Self
 
 from pcqtool.batch.names import Source, stamp
 from pcqtool.errors import SettingsError, TableError
-from pcqtool.tables.atomic import sweep, write_whole
+from pcqtool.files.atomic import sweep, write_whole
 from pcqtool.tables.paths import SHARDS
 
 

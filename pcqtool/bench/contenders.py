@@ -11,15 +11,15 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from pcqtool.batch.output import Store
 from pcqtool.batch.plan import make_plan
 from pcqtool.batch.run import run
-from pcqtool.batch.store import Store
 from pcqtool.bench.marks import mark
 from pcqtool.bench.rounds import Contender
 from pcqtool.bench.sample import Sample, Waves
 from pcqtool.bench.swap import swapped
 from pcqtool.labelling.settings import LabelSettings
-from pcqtool.labelling.work import SCHEMAS, Labelling
+from pcqtool.labelling.task import SCHEMAS, Labelling
 from pcqtool.model.predictor import Predictor
 
 PLAIN_LOOP = "plain loop, float32"

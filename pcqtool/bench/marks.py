@@ -11,8 +11,8 @@ from typing import Any
 import torch
 
 from pcqtool.batch import run
-from pcqtool.batch.decode import decode_all
-from pcqtool.batch.replicas import Promise, Replicas
+from pcqtool.batch.device_pool import Promise, Replicas
+from pcqtool.batch.prefetch import decode_all
 from pcqtool.bench.swap import swapped
 from pcqtool.model.predictor import Predictor
 

@@ -9,8 +9,8 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
+from pcqtool.audio.reader import Reading, read
 from pcqtool.audio.segment import SAMPLE_RATE
-from pcqtool.audio.tracks import Reading, read
 from pcqtool.batch.names import Source
 from pcqtool.errors import SettingsError
 

@@ -21,22 +21,19 @@ from typer.core import TyperGroup
 
 from pcqtool.cli import (
     bench,
-    common,
     compare,
-    console,
     corpora,
     doctor,
     evaluate,
     extract,
-    faults,
     label,
     merge,
     models,
     report,
-    streams,
     train,
 )
-from pcqtool.cli.program import Program
+from pcqtool.cli.common import console, failures, flags, streams
+from pcqtool.cli.common.program import Program
 from pcqtool.errors import ExitCode, PcqtoolError, TerminatedError
 
 RECORDINGS = "Recordings"
@@ -68,12 +65,12 @@ app = Program(
 
 @app.callback()
 def root(
-    version: common.Version = False,
-    verbose: common.Verbose = False,
-    quiet: common.Quiet = False,
-    debug: common.Debug = False,
-    log: common.Log = "text",
-    config: common.Config = None,
+    version: flags.Version = False,
+    verbose: flags.Verbose = False,
+    quiet: flags.Quiet = False,
+    debug: flags.Debug = False,
+    log: flags.Log = "text",
+    config: flags.Config = None,
 ) -> None:
     """Take the flags that come before a command's name; their callbacks do the work."""
 
@@ -93,7 +90,7 @@ app.command(rich_help_panel=INSTALLATION)(bench.bench)
 
 def program() -> TyperGroup:
     """The whole command tree, as typer runs it."""
-    return common.share(cast(TyperGroup, typer.main.get_command(app)))
+    return flags.share(cast(TyperGroup, typer.main.get_command(app)))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -136,7 +133,7 @@ def _explain(error: BaseException) -> int:
         return ExitCode.FAILED
     if isinstance(error, typer.TyperException):
         return _explain_usage(error)
-    if found := faults.describe(error):
+    if found := failures.describe(error):
         console.error(*found)
         return ExitCode.FAILED
     console.error(
@@ -156,7 +153,7 @@ def _explain_usage(error: typer.TyperException) -> int:
     param = getattr(error, "param", None)
     what = " ".join(error.format_message().split())
     if context and param and (source := context.get_parameter_source(param.name)) and source.name == "DEFAULT_MAP":
-        what += f" (from {common.config_file(context)})"
+        what += f" (from {flags.config_file(context)})"
     console.error(what, f"See '{context.command_path} --help'." if context else "")
     return error.exit_code
 

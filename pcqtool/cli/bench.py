@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from pcqtool.cli import console, moments, options, values
+from pcqtool.cli.common import console, durations, options, values
 from pcqtool.errors import SettingsError
 
 RANDOM_KINDS = ("wavlm", "wav2vec2", "hubert")
@@ -51,7 +51,7 @@ def bench(
     if random is not None and random not in RANDOM_KINDS:
         raise SettingsError(f"--random is {', '.join(RANDOM_KINDS)}, not {random!r}")
     size = values.batch_size(batch_size, device)
-    timeout_s = moments.duration_s(timeout, "--timeout")
+    timeout_s = durations.duration_s(timeout, "--timeout")
     settings = LabelSettings(batch_size=size, jobs=jobs, precision=precision, timeout_s=timeout_s)
     if not inputs:
         raise SettingsError("no inputs", "Name files or directories.")
@@ -72,7 +72,7 @@ def bench(
         result = measure(sample, directory, device, settings, Scope(rounds, hours, peers=random is not None))
     section = write_section(result)
     if page is not None:
-        from pcqtool.tables.atomic import write_whole
+        from pcqtool.files.atomic import write_whole
 
         before = page.read_text(encoding="utf-8") if page.exists() else HEAD
         write_whole(page, put(section, before).encode())

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pcqtool.cli import console, options
+from pcqtool.cli.common import console, options
 
 if TYPE_CHECKING:
     from pcqtool.tables.provenance import Provenance
@@ -24,8 +24,8 @@ def compare(
     Both must have judged the same utterances. Differences are RUN_A less RUN_B, with 95 % intervals by bootstrap over
     speakers; McNemar's test takes utterances as independent and is shown beside them.
     """
-    from pcqtool.training.compare import compare as compare_predictions
-    from pcqtool.training.evaluation import load_predictions
+    from pcqtool.evaluation.compare import compare as compare_predictions
+    from pcqtool.evaluation.output import load_predictions
 
     (first, from_a), (second, from_b) = load_predictions(run_a), load_predictions(run_b)
     figures = compare_predictions(first, second)

@@ -10,8 +10,8 @@ from typing import Annotated
 import typer
 
 from pcqtool import __version__
-from pcqtool.cli import common, console, options
 from pcqtool.cli.checks.finding import Finding, Status, fault
+from pcqtool.cli.common import console, flags, options
 from pcqtool.errors import ExitCode
 
 COLOURS = {Status.OK: "green", Status.WARNING: "yellow", Status.FAULT: "bold red"}
@@ -22,7 +22,7 @@ def doctor(
     as_json: options.Json = False,
     config: Annotated[
         Path | None,
-        typer.Option("--config", metavar="FILE.toml", help="A settings file to check.", rich_help_panel=common.PANEL),
+        typer.Option("--config", metavar="FILE.toml", help="A settings file to check.", rich_help_panel=flags.PANEL),
     ] = None,
 ) -> int:
     """Check the installation and name the remedy for each fault.
@@ -31,7 +31,7 @@ def doctor(
     the bundled models and their encoders, corpus plugins, PCQTOOL_ variables and free space. Ends with 1 if there is
     a fault.
     """
-    findings = examine(config or common.config_file(ctx), ctx.find_root().command)
+    findings = examine(config or flags.config_file(ctx), ctx.find_root().command)
     faults = sum(finding.status is Status.FAULT for finding in findings)
     if as_json:
         console.print_json({"pcqtool": __version__, "faults": faults, "checks": findings})

@@ -8,8 +8,8 @@ from typing import Annotated, Any
 
 import typer
 
-from pcqtool.cli import console, options, values
-from pcqtool.cli.trainings import Trainings, tell_labels
+from pcqtool.cli.common import console, options, values
+from pcqtool.cli.common.evaluation_runs import Trainings, tell_labels
 from pcqtool.errors import SettingsError
 
 _OF_TRAINING = ("recipe", "encoder", "teacher", "epochs", "seed", "seeds", "validation")
@@ -92,8 +92,8 @@ def evaluate(
     from pcqtool.corpora.label_map import read_map
     from pcqtool.corpora.pool import open_pool
     from pcqtool.corpora.sources import sources
-    from pcqtool.tables.folder import claiming
-    from pcqtool.training.splits import find_protocol
+    from pcqtool.files.folder import claiming
+    from pcqtool.splits import find_protocol
 
     way = None if protocol is None else find_protocol(protocol)
     chosen = sources([*corpus, *filter(None, [test_corpus])], root or ())
@@ -101,7 +101,7 @@ def evaluate(
     pool = open_pool(chosen[: len(corpus)], renaming, all_classes)
     with claiming(out) as claim:
         if model is not None:
-            from pcqtool.training.apply import apply_model
+            from pcqtool.evaluation.model_on_corpus import apply_model
 
             tell_labels(pool)
             encoders = values.places(encoder_dir, download=True)

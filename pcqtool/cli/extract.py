@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pcqtool.cli import batch, console, options, values
+from pcqtool.cli.common import batch_run, console, options, values
 
 if TYPE_CHECKING:
-    from pcqtool.features.work import Extraction
+    from pcqtool.features.task import Extraction
 
 
 def extract(
@@ -71,10 +71,10 @@ def extract(
     A second run over the same inputs does only what is new or changed. A file that cannot be read becomes a row with
     the reason. With --what statistics, segments have no arrays.
     """
+    from pcqtool.batch.output import Store
     from pcqtool.batch.shard import Shard
-    from pcqtool.batch.store import Store
-    from pcqtool.features.origins import origin
     from pcqtool.features.settings import FeatureSettings
+    from pcqtool.features.sources import origin
 
     settings = FeatureSettings(
         **values.hearing(channels, vad, jobs, max_duration, max_channels, timeout),
@@ -83,19 +83,19 @@ def extract(
         layer=layer,
     )
     share = Shard.parse(shard)
-    found = batch.find(inputs, files_from, since)
+    found = batch_run.find(inputs, files_from, since)
     source = origin(settings, model, encoder, values.places(encoder_dir, download=model is not None))
     identity = source.identify()
     provenance = settings.provenance(identity.name, identity.sha256, identity.settings)
     store = Store(out, provenance, settings.columns(), share)
-    course = batch.Course(restart, retry_failed, max_failures, root=root, moved=moved)
+    course = batch_run.Course(restart, retry_failed, max_failures, root=root, moved=moved)
     if dry_run:
-        batch.show_plan(batch.plan(store, found, course), json)
+        batch_run.show_plan(batch_run.plan(store, found, course), json)
         return
     console.info(f"{settings.feature} by {identity.name}" + (f", {identity.about}" if identity.about else ""))
 
     def load() -> Extraction:
-        from pcqtool.features.work import Extraction
+        from pcqtool.features.task import Extraction
         from pcqtool.model.device import choose_devices
 
         first, *others = (source.network(each) for each in choose_devices(device))
@@ -104,4 +104,4 @@ def extract(
         suited = replace(settings, batch_size=values.batch_size(batch_size, device))
         return Extraction(first, suited, others)
 
-    batch.run(store, found, load, verb="extracted", course=course, json=json)
+    batch_run.run(store, found, load, verb="extracted", course=course, json=json)

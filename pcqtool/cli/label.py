@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pcqtool.cli import batch, console, options, values
+from pcqtool.cli.common import batch_run, console, options, values
 
 if TYPE_CHECKING:
-    from pcqtool.labelling.work import Labelling
+    from pcqtool.labelling.task import Labelling
 
 
 def label(
@@ -54,10 +54,10 @@ def label(
     Without --model the small model inside the package is used, and no network is needed. A second run over the same
     inputs does only what is new or changed. A file that cannot be read becomes a row with the reason.
     """
+    from pcqtool.batch.output import Store
     from pcqtool.batch.shard import Shard
-    from pcqtool.batch.store import Store
     from pcqtool.labelling.settings import LabelSettings
-    from pcqtool.labelling.work import SCHEMAS
+    from pcqtool.labelling.task import SCHEMAS
     from pcqtool.model.directory import find, read_config, sha256
 
     settings = LabelSettings(
@@ -66,20 +66,20 @@ def label(
         precision=precision,
     )
     share = Shard.parse(shard)
-    found = batch.find(inputs, files_from, since)
+    found = batch_run.find(inputs, files_from, since)
     directory = find(model)
     config = read_config(directory)
     provenance = settings.provenance(config, sha256(directory))
     store = Store(out, provenance, {kind: schema(config.labels).names for kind, schema in SCHEMAS.items()}, share)
-    course = batch.Course(restart, retry_failed, max_failures, engine, workers, root, moved)
+    course = batch_run.Course(restart, retry_failed, max_failures, engine, workers, root, moved)
     if dry_run:
-        batch.show_plan(batch.plan(store, found, course), json)
+        batch_run.show_plan(batch_run.plan(store, found, course), json)
         return
     if model is None:
         console.info(f"model: {config.name} (bundled), {config.trained_on}")
 
     def load() -> Labelling:
-        from pcqtool.labelling.work import Labelling
+        from pcqtool.labelling.task import Labelling
         from pcqtool.model.device import choose_devices
         from pcqtool.model.predictor import Predictor
 
@@ -89,4 +89,4 @@ def label(
         suited = replace(settings, batch_size=values.batch_size(batch_size, device))
         return Labelling(first, suited, provenance, others)
 
-    batch.run(store, found, load, verb="labelled", course=course, json=json)
+    batch_run.run(store, found, load, verb="labelled", course=course, json=json)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from pcqtool.cli import console
+from pcqtool.cli.common import console
 
 
 def merge(

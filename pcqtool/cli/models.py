@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pcqtool.cli import console, options, values
-from pcqtool.cli.program import Program
+from pcqtool.cli.common import console, options, values
+from pcqtool.cli.common.program import Program
 from pcqtool.errors import ModelError
 
 if TYPE_CHECKING:

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pcqtool.cli import console, options, values
-from pcqtool.cli.trainings import tell_labels
+from pcqtool.cli.common import console, options, values
+from pcqtool.cli.common.evaluation_runs import tell_labels
 
 if TYPE_CHECKING:
-    from pcqtool.training.fit import Epoch
+    from pcqtool.training.trainer import Epoch
 
 
 def train(
@@ -55,8 +55,8 @@ def train(
     from pcqtool.corpora.label_map import read_map
     from pcqtool.corpora.pool import open_pool
     from pcqtool.corpora.sources import sources
+    from pcqtool.splits import holdout
     from pcqtool.training.recipe import load_recipe
-    from pcqtool.training.splits import holdout
 
     chosen, renaming = sources(corpus, root or ()), read_map(label_map)
     settings = load_recipe(recipe, epochs=epochs, seed=seed)
@@ -65,11 +65,11 @@ def train(
     utterances = pool.utterances
     fold = holdout(utterances, settings.seed, settings.validating(), pool.origins)
 
+    from pcqtool.files.folder import writing_into
     from pcqtool.model.device import choose_device
-    from pcqtool.tables.folder import writing_into
     from pcqtool.training.checkpoint import CHECKPOINT, Checkpoint, fingerprint
     from pcqtool.training.experiment import Experiment
-    from pcqtool.training.produce import check_left_out, prepare, produce
+    from pcqtool.training.export import check_left_out, prepare, produce
     from pcqtool.training.tensorboard import board, check_apart
 
     check_apart(tensorboard, out)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import unicodedata
 
 from pcqtool.corpora.base import Corpus, Utterance
-from pcqtool.corpora.probe import brief, printing_aside
+from pcqtool.corpora.testing.plugin_probe import brief, printing_aside
 from pcqtool.errors import CorpusError, PcqtoolError, TerminatedError
 
 NAMES = ("label", "speaker", "session", "text_id")

@@ -11,8 +11,8 @@ from pathlib import Path
 
 from pcqtool.corpora.base import Corpus
 from pcqtool.corpora.conformance import fault
-from pcqtool.corpora.probe import brief, printing_aside, probe
 from pcqtool.corpora.roots import resolve
+from pcqtool.corpora.testing.plugin_probe import brief, printing_aside, probe
 from pcqtool.errors import CorpusError, PcqtoolError, TerminatedError
 
 GROUP = "pcqtool.corpora"

@@ -11,15 +11,15 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, TransformerMixin
 
+from pcqtool.audio.channel_segmenter import Chunk, Lane
 from pcqtool.audio.discover import shown
-from pcqtool.audio.lane import Chunk, Lane
-from pcqtool.audio.tracks import Reading
-from pcqtool.audio.tracks import read as read_tracks
-from pcqtool.batch.batches import Batches, Track
+from pcqtool.audio.reader import Reading
+from pcqtool.audio.reader import read as read_tracks
+from pcqtool.batch.batcher import Batches, Track
 from pcqtool.errors import AudioError, SettingsError
-from pcqtool.features.origins import origin
 from pcqtool.features.settings import STATISTICS_ALONE, FeatureSettings
-from pcqtool.features.work import Extraction
+from pcqtool.features.sources import origin
+from pcqtool.features.task import Extraction
 from pcqtool.model.directory import Places
 from pcqtool.tables.feature_schema import STATISTICS
 

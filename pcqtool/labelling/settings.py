@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from pcqtool.aggregation import AGGREGATIONS
 from pcqtool.batch.settings import BatchSettings, fingerprint
 from pcqtool.errors import SettingsError
 from pcqtool.model.directory import ModelConfig
-from pcqtool.tables.aggregate import AGGREGATIONS
 from pcqtool.tables.provenance import Provenance
 
 PRECISIONS = ("float32", "bfloat16")

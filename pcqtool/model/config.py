@@ -9,9 +9,9 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from pcqtool.aggregation import AGGREGATIONS
 from pcqtool.errors import ModelError
-from pcqtool.model.files import brief, read_json
-from pcqtool.tables.aggregate import AGGREGATIONS
+from pcqtool.model.safe_files import brief, read_json
 
 FORMAT = 1
 CONFIG = "config.json"

@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pcqtool.errors import ModelError, SettingsError
+from pcqtool.files.atomic import replacing, write_whole
 from pcqtool.model.config import CONFIG, EncoderSource, ModelConfig, read_config
-from pcqtool.model.files import read_json, sha256_of
-from pcqtool.model.places import WEIGHTS, Places
-from pcqtool.model.rules import check_network
-from pcqtool.tables.atomic import replacing, write_whole
+from pcqtool.model.config_rules import check_network
+from pcqtool.model.encoder_search import WEIGHTS, Places
+from pcqtool.model.safe_files import read_json, sha256_of
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -144,7 +144,7 @@ def load(directory: Path, encoders: Places | None = None) -> tuple[PCQ, ModelCon
     check_weights(directory / WEIGHTS, _held(shape, config))
     weights: dict[str, Tensor] = {}
     if config.encoder_source is not None:
-        from pcqtool.model.foreign import PREFIX, find_encoder
+        from pcqtool.model.external_encoder import PREFIX, find_encoder
 
         _, tensors = find_encoder(config, shape, encoders or Places())
         weights |= {PREFIX + name: tensor for name, tensor in tensors.items()}
@@ -163,7 +163,7 @@ def locate_encoder(directory: Path, encoders: Places) -> Path | None:
     config = read_config(directory)
     if config.encoder_source is None:
         return None
-    from pcqtool.model.foreign import find_encoder
+    from pcqtool.model.external_encoder import find_encoder
 
     place, _ = find_encoder(config, _shape(directory, config), encoders)
     return place
@@ -176,7 +176,7 @@ def _held(model: PCQ, config: ModelConfig) -> dict[str, Tensor]:
     weights = learned(model)
     if config.encoder_source is None:
         return weights
-    from pcqtool.model.foreign import PREFIX
+    from pcqtool.model.external_encoder import PREFIX
 
     return {name: tensor for name, tensor in weights.items() if not name.startswith(PREFIX)}
 
@@ -195,7 +195,7 @@ def _build(path: Path, config: ModelConfig) -> PCQ:
     try:
         model = PCQ(network(config))
         if config.encoder_source is not None:
-            from pcqtool.model.foreign import foreign_encoder
+            from pcqtool.model.external_encoder import foreign_encoder
 
             foreign_encoder(model)
         return model

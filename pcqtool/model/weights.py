@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from pcqtool.errors import ModelError
-from pcqtool.model.files import brief, open_regular
+from pcqtool.model.safe_files import brief, open_regular
 
 FLOATS = ("F16", "BF16", "F32", "F64")
 _HEADER_LIMIT = 8 * 2**20

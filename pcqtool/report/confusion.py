@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pcqtool.evaluation.run import Run
 from pcqtool.report.figure import INK, drawing, headline
-from pcqtool.report.run import Run
 
 if TYPE_CHECKING:
     import numpy as np

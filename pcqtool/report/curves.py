@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pcqtool.evaluation.run import Curve, Run
 from pcqtool.report.figure import COLOURS, INK, drawing, headline, percent_axis
-from pcqtool.report.run import Curve, Run
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pcqtool.errors import ReportError, SettingsError
-from pcqtool.tables.atomic import write_whole
+from pcqtool.files.atomic import write_whole
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -7,15 +7,15 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pcqtool.metrics.scores import N_BINS, calibration_error
 from pcqtool.report.figure import COLOURS, FAINT, drawing, headline, percent_axis
-from pcqtool.training.metrics import N_BINS, calibration_error
 
 if TYPE_CHECKING:
     import numpy as np
     from matplotlib.axes import Axes
     from numpy.typing import NDArray
 
-    from pcqtool.training.predictions import Predictions
+    from pcqtool.evaluation.predictions import Predictions
 
 
 @dataclass(frozen=True)

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from pcqtool.errors import ReportError
+from pcqtool.evaluation.run import UNKNOWN, Run, read_run
+from pcqtool.evaluation.study import COLUMNS, table
+from pcqtool.files.atomic import write_whole
 from pcqtool.report.published import ADAPTED, CHOSEN_ON_TEST, SHARED_SPEAKERS, Published, published
-from pcqtool.report.run import UNKNOWN, Run, read_run
-from pcqtool.report.study import COLUMNS, table
-from pcqtool.tables.atomic import write_whole
 
 INTRODUCTION = """\
 # Results

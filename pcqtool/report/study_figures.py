@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from pcqtool.evaluation.run import Run
 from pcqtool.report.figure import COLOURS, FAINT, MARKERS, drawing, headline
-from pcqtool.report.run import Run
 
 NAMES = {"wa": "WA", "ua": "UA"}
 

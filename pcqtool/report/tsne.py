@@ -81,8 +81,8 @@ def fusion_vectors(model: PCQ, utterances: Sequence[Utterance], n_jobs: int) -> 
     import numpy as np
     import torch
 
+    from pcqtool.training.augmentation import ViewSettings
     from pcqtool.training.data import build_segments
-    from pcqtool.training.views import ViewSettings
 
     data = build_segments(utterances, 0, ViewSettings(), 0, n_jobs)
     device = next(model.parameters()).device

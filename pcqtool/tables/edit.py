@@ -13,9 +13,9 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pcqtool.errors import TableError
+from pcqtool.files.open import open_source
 from pcqtool.tables.order import in_order
 from pcqtool.tables.provenance import Provenance
-from pcqtool.tables.source import open_source
 from pcqtool.tables.writer import appending, write
 
 NOTHING: frozenset[str] = frozenset()

@@ -11,8 +11,8 @@ from typing import Any
 
 from pcqtool import __version__
 from pcqtool.errors import TableError
+from pcqtool.files.open import open_source
 from pcqtool.tables.schema import SCHEMA_VERSION
-from pcqtool.tables.source import open_source
 
 METADATA_KEY = b"pcqtool"
 """Key of the file metadata under which the JSON is stored."""
@@ -33,7 +33,7 @@ class Provenance:
         model_sha256: hash of the model's weights.
         labels: the model's classes, in its order.
         fingerprint: hash of everything that changes results; equal fingerprints, equal results.
-        aggregation: rule from segments to file, one of ``pcqtool.tables.aggregate.AGGREGATIONS``.
+        aggregation: rule from segments to file, one of ``pcqtool.aggregation.AGGREGATIONS``.
         settings: the settings in full, as JSON values.
         root: the folder that names of files are relative to, with POSIX slashes; None where there is none.
         created: when the table was written (UTC).

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pcqtool.errors import TableError
-from pcqtool.tables.atomic import replacing, reported
+from pcqtool.files.atomic import replacing, reported
 from pcqtool.tables.encoding import compact, parquet_options, row_bytes
 from pcqtool.tables.order import check_order, in_order, keys_of
 from pcqtool.tables.pandas_types import pandas_hints

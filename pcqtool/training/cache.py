@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from pcqtool.errors import CacheError, TableError
-from pcqtool.tables.atomic import replacing
+from pcqtool.files.atomic import replacing
 from pcqtool.tables.paths import at_home
 
 VARIABLE = "PCQTOOL_CACHE"

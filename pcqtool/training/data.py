@@ -12,13 +12,13 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from pcqtool.audio.lane import MIN_SPEECH, Lane
+from pcqtool.audio.channel_segmenter import MIN_SPEECH, Lane
+from pcqtool.audio.reader import load
 from pcqtool.audio.segment import SEGMENT_SAMPLES
-from pcqtool.audio.tracks import load
 from pcqtool.corpora.base import Utterance
 from pcqtool.errors import AudioError, CacheError, CorpusError
+from pcqtool.training.augmentation import ViewSettings, make_view
 from pcqtool.training.cache import cache_folder, caching, hold, is_whole
-from pcqtool.training.views import ViewSettings, make_view
 
 T = TypeVar("T", bound=np.generic)
 

@@ -15,22 +15,22 @@ from numpy.typing import NDArray
 from pcqtool.corpora.base import Utterance
 from pcqtool.errors import CorpusError, SettingsError
 from pcqtool.labels import in_order
+from pcqtool.metrics.calibration import fit_temperature
 from pcqtool.model.encoders import Encoder, MiniEncoder
 from pcqtool.model.encoders.pretrained import load_pretrained
 from pcqtool.model.pcq import PCQ
-from pcqtool.training.adapt import speaker_offsets
-from pcqtool.training.calibration import fit_temperature
+from pcqtool.splits import Fold
+from pcqtool.training.augmentation import ViewSettings
 from pcqtool.training.checkpoint import Checkpoint
-from pcqtool.training.configure import configure
 from pcqtool.training.data import SegmentSet, build_segments
-from pcqtool.training.features import fingerprint, keep_states
-from pcqtool.training.fit import Epoch, best_epoch, file_probabilities, fit, judge, refit
+from pcqtool.training.distillation.imitation import imitate, keep_imitated
+from pcqtool.training.distillation.teacher import Teacher, hear_teacher, mean_frames, teach
+from pcqtool.training.feature_cache import fingerprint, keep_states
 from pcqtool.training.front_ends import keep_spectra
-from pcqtool.training.imitation import imitate, keep_imitated
+from pcqtool.training.network_config import configure
 from pcqtool.training.recipe import Recipe
-from pcqtool.training.splits import Fold
-from pcqtool.training.teacher import Teacher, hear_teacher, mean_frames, teach
-from pcqtool.training.views import ViewSettings
+from pcqtool.training.speaker_adaptation import speaker_offsets
+from pcqtool.training.trainer import Epoch, best_epoch, file_probabilities, fit, judge, refit
 
 
 @dataclass(frozen=True)

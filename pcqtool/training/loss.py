@@ -12,9 +12,9 @@ from torch.nn import functional
 
 from pcqtool.audio.segment import SEGMENT_SAMPLES
 from pcqtool.model.pcq import PCQ, Inputs, Prediction
-from pcqtool.training.augment import hide
 from pcqtool.training.data import SegmentSet
 from pcqtool.training.recipe import Recipe
+from pcqtool.training.specaugment import hide
 
 
 class Loss(nn.Module):

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from pcqtool import toml
+from pcqtool.aggregation import AGGREGATIONS
 from pcqtool.audio.segment import SEGMENT_S
 from pcqtool.errors import SettingsError
-from pcqtool.tables.aggregate import AGGREGATIONS
-from pcqtool.training.splits.quota import Quota
-from pcqtool.training.views import ViewSettings
+from pcqtool.splits.validation_size import Quota
+from pcqtool.training.augmentation import ViewSettings
 
 PRECISIONS = ("auto", "float32", "bfloat16", "float16")
 _SHIPPED = Path(__file__).parent / "recipes"

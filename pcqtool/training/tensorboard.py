@@ -7,8 +7,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from pcqtool.errors import SettingsError
-from pcqtool.tables.atomic import reported
-from pcqtool.training.fit import Epoch
+from pcqtool.files.atomic import reported
+from pcqtool.training.trainer import Epoch
 
 
 def check_apart(folder: Path | None, out: Path) -> None:

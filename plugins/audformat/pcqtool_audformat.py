@@ -14,8 +14,8 @@ from typing import Any
 
 from pcqtool.corpora.base import Utterance
 from pcqtool.corpora.files import files, present
+from pcqtool.corpora.manifest.table import read
 from pcqtool.corpora.release import Expected
-from pcqtool.corpora.rows import read
 from pcqtool.errors import CorpusError, SettingsError
 from pcqtool.labels import canonical, in_order
 

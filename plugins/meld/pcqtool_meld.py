@@ -9,8 +9,8 @@ from pathlib import Path
 from pcqtool.corpora.base import Utterance
 from pcqtool.corpora.faults import Fault, FaultsError, Kind
 from pcqtool.corpora.files import files
+from pcqtool.corpora.manifest.table import Row, read
 from pcqtool.corpora.release import Expected
-from pcqtool.corpora.rows import Row, read
 from pcqtool.errors import CorpusError, SettingsError
 from pcqtool.labels import canonical
 

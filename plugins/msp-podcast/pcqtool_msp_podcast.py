@@ -7,8 +7,8 @@ from pathlib import Path
 
 from pcqtool.corpora.base import Utterance
 from pcqtool.corpora.files import present
+from pcqtool.corpora.manifest.table import read
 from pcqtool.corpora.release import Expected
-from pcqtool.corpora.rows import read
 from pcqtool.errors import CorpusError
 
 EMOTIONS = {

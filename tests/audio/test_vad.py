@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pcqtool.audio import vad
-from pcqtool.audio.tracks import Reading, load, read
+from pcqtool.audio.reader import Reading, load, read
 from pcqtool.audio.vad import WINDOW, Hysteresis, VoiceActivity
 from pcqtool.errors import ModelError
 

@@ -12,16 +12,16 @@ from pathlib import Path
 import pytest
 from polars.testing import assert_frame_equal
 
-from pcqtool.audio.tracks import Reading
+from pcqtool.audio.reader import Reading
 from pcqtool.batch import plan as plan_module
 from pcqtool.batch.names import find_sources
+from pcqtool.batch.output import Store
 from pcqtool.batch.plan import make_plan
 from pcqtool.batch.run import run
-from pcqtool.batch.store import Store
 from pcqtool.errors import TableError
+from pcqtool.files import atomic
 from pcqtool.labelling.settings import LabelSettings
-from pcqtool.labelling.work import Labelling
-from pcqtool.tables import atomic
+from pcqtool.labelling.task import Labelling
 from pcqtool.tables.paths import KINDS
 from pcqtool.tables.reader import read_files, read_segments
 

@@ -15,13 +15,13 @@ import numpy as np
 import polars as pl
 import soundfile
 
-from pcqtool.audio.tracks import Reading, read
+from pcqtool.audio.reader import Reading, read
 from pcqtool.batch.names import find_sources
+from pcqtool.batch.output import Store
 from pcqtool.batch.plan import make_plan
 from pcqtool.batch.run import run
-from pcqtool.batch.store import Store
 from pcqtool.labelling.settings import LabelSettings
-from pcqtool.labelling.work import Labelling
+from pcqtool.labelling.task import Labelling
 from pcqtool.tables.paths import KINDS
 from pcqtool.tables.reader import read_files
 

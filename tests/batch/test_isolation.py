@@ -10,11 +10,11 @@ from types import SimpleNamespace
 import pytest
 
 from pcqtool.audio.limits import Limits
-from pcqtool.audio.tracks import Reading
+from pcqtool.audio.reader import Reading
 from pcqtool.batch import isolation
-from pcqtool.batch.decode import decode_all, get_ready
 from pcqtool.batch.isolation import IsolatedTracks
 from pcqtool.batch.names import find_sources
+from pcqtool.batch.prefetch import decode_all, get_ready
 from pcqtool.batch.settings import BatchSettings
 from pcqtool.errors import AccessError, AudioError
 

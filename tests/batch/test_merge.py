@@ -6,10 +6,10 @@ import pytest
 
 from pcqtool.batch.merge import merge
 from pcqtool.batch.names import Source
+from pcqtool.batch.output import Store
 from pcqtool.batch.shard import Progress, Shard
-from pcqtool.batch.store import Store
 from pcqtool.errors import LockedError, TableError
-from pcqtool.labelling.work import SCHEMAS
+from pcqtool.labelling.task import SCHEMAS
 from pcqtool.tables.paths import part_path
 from pcqtool.tables.provenance import read_provenance
 from pcqtool.tables.schema import files_schema, segments_schema

@@ -53,11 +53,11 @@ def cluster():
 @pytest.fixture
 def setting(tmp_path, write_wave, tiny_model, monkeypatch):
     """A plan of several parts, what loads the work, and what opens an output."""
-    from pcqtool.audio.tracks import Reading
+    from pcqtool.audio.reader import Reading
     from pcqtool.batch.names import find_sources
-    from pcqtool.batch.store import Store
+    from pcqtool.batch.output import Store
     from pcqtool.labelling.settings import LabelSettings
-    from pcqtool.labelling.work import SCHEMAS, Labelling
+    from pcqtool.labelling.task import SCHEMAS, Labelling
     from pcqtool.model.directory import read_config, sha256
 
     monkeypatch.setattr(plan, "PART_FILES", 2)

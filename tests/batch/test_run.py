@@ -12,16 +12,16 @@ import pytest
 import soundfile
 from polars.testing import assert_frame_equal
 
-from pcqtool.audio.tracks import Reading
+from pcqtool.audio.reader import Reading
 from pcqtool.batch import plan as plan_module
 from pcqtool.batch import run as run_module
 from pcqtool.batch.names import find_sources
+from pcqtool.batch.output import Store
 from pcqtool.batch.plan import make_plan
 from pcqtool.batch.run import run as run_plan
-from pcqtool.batch.store import Store
 from pcqtool.errors import ModelError, TableError
 from pcqtool.labelling.settings import LabelSettings
-from pcqtool.labelling.work import Labelling
+from pcqtool.labelling.task import Labelling
 from pcqtool.model.directory import read_config, sha256
 from pcqtool.tables.paths import KINDS
 from pcqtool.tables.reader import read_files, read_segments
@@ -244,7 +244,7 @@ def test_a_disk_that_fills_up_ends_the_run_and_keeps_the_parts(
 
 def test_planning_loads_no_torch():
     code = (
-        "import sys; import pcqtool.batch.run, pcqtool.batch.store, pcqtool.model.directory;"
+        "import sys; import pcqtool.batch.run, pcqtool.batch.output, pcqtool.model.directory;"
         "assert not {'torch', 'transformers', 'sklearn', 'polars', 'pandas'} & sys.modules.keys()"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)

@@ -4,12 +4,12 @@ import time
 
 import pytest
 
-from pcqtool.batch import decode, run
-from pcqtool.batch.replicas import Replicas
+from pcqtool.batch import prefetch, run
+from pcqtool.batch.device_pool import Replicas
 from pcqtool.bench.contenders import VAD_OFF, pcqtool_end_to_end
 from pcqtool.bench.marks import Marks
 from pcqtool.labelling.settings import LabelSettings
-from pcqtool.labelling.work import Labelling
+from pcqtool.labelling.task import Labelling
 
 NAP_S = 0.5
 
@@ -22,13 +22,13 @@ def labelled(sample, predictor):
 
 
 def nap_at_decoding(monkeypatch):
-    plain = decode.Stream.decode
+    plain = prefetch.Stream.decode
 
     def nap(stream):
         time.sleep(NAP_S)
         return plain(stream)
 
-    monkeypatch.setattr(decode.Stream, "decode", nap)
+    monkeypatch.setattr(prefetch.Stream, "decode", nap)
 
 
 def test_shares_are_of_the_run_and_the_rest_is_rows_and_tables():
@@ -78,7 +78,7 @@ def test_time_between_batches_is_not_the_device_s(sample, tiny, monkeypatch):
 
 def test_nothing_stays_behind(sample, tiny):
     labelled(sample, tiny)
-    assert run.decode_all is decode.decode_all
-    assert Replicas.submit.__module__ == "pcqtool.batch.replicas"
+    assert run.decode_all is prefetch.decode_all
+    assert Replicas.submit.__module__ == "pcqtool.batch.device_pool"
     assert not tiny.model._forward_hooks
     assert not tiny.model._forward_pre_hooks

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from pcqtool.cli import console
+from pcqtool.cli.common import console
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
@@ -20,7 +20,7 @@ ENDS = """
 import os, signal, sys, time
 from typing import Annotated
 import typer
-from pcqtool.cli import console
+from pcqtool.cli.common import console
 from pcqtool.cli.app import app, main
 from pcqtool.errors import ExitCode, LockedError
 

@@ -255,7 +255,7 @@ def test_validate_holds_emodb_against_what_was_published(pcqtool, tmp_path, writ
 
 
 PUBLIC = """
-from pcqtool.corpora.emodb import EmoDB
+from pcqtool.corpora.datasets.emodb import EmoDB
 from pcqtool.corpora.release import Download
 
 class Public(EmoDB):

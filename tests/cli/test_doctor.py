@@ -100,10 +100,10 @@ def small_hubert(tmp_path):
 
 
 def test_the_probe_compares_small_encoders_and_the_usual_models_with_themselves(monkeypatch, small_hubert):
-    from pcqtool.model.encoders import quick
+    from pcqtool.model.encoders import fast_inference
 
-    right = quick._Front.__call__
-    monkeypatch.setattr(quick._Front, "__call__", lambda front, x: right(front, x).flip(1))
+    right = fast_inference._Front.__call__
+    monkeypatch.setattr(fast_inference._Front, "__call__", lambda front, x: right(front, x).flip(1))
     monkeypatch.setenv("PCQTOOL_MODEL", str(small_hubert))
     left = probe.way_facts()["left"]
     assert "the quicker convolutions of the waves of wavlm" in left

@@ -6,7 +6,7 @@ import polars as pl
 import pytest
 
 from pcqtool.cli import app
-from pcqtool.tables.folder import writing_into
+from pcqtool.files.folder import writing_into
 
 pytestmark = pytest.mark.usefixtures("toy_recipe")
 

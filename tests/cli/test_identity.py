@@ -163,7 +163,7 @@ def test_an_output_in_another_format_is_refused(run, record, name):
 
 
 def test_a_restart_that_cannot_be_written_keeps_the_old_table(run, record, monkeypatch):
-    from pcqtool.batch.store import Store
+    from pcqtool.batch.output import Store
     from pcqtool.errors import TableError
 
     record("A/a.wav", 1)
@@ -221,7 +221,7 @@ def test_changed_recordings_keep_their_rows_until_there_are_new_ones(run, record
 
 
 def test_a_recording_that_is_taken_away_during_a_run_keeps_its_row(run, record, monkeypatch):
-    from pcqtool.batch.store import Store
+    from pcqtool.batch.output import Store
 
     record("in/a.wav", 1)
     run("label", "in", "--out", "r.parquet")

@@ -37,7 +37,7 @@ PROGRAM = """
 import sys, time
 from datetime import datetime
 from pcqtool.batch import plan
-from pcqtool.batch.store import Store
+from pcqtool.batch.output import Store
 from pcqtool.cli.app import main
 from pcqtool.tables import provenance
 class Held(datetime):

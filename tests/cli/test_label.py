@@ -14,7 +14,7 @@ import pytest
 import torch
 from polars.testing import assert_frame_equal
 
-from pcqtool.batch.store import Store
+from pcqtool.batch.output import Store
 from pcqtool.cli import app
 from pcqtool.model import directory as model_directory
 from pcqtool.tables.provenance import read_provenance

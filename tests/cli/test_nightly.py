@@ -20,7 +20,7 @@ import soundfile
 from polars.testing import assert_frame_equal
 
 from pcqtool.batch import plan as plan_module
-from pcqtool.batch.store import Store
+from pcqtool.batch.output import Store
 from pcqtool.cli import app
 from pcqtool.model.predictor import Predictor
 from pcqtool.tables.reader import read_files, read_segments
@@ -190,7 +190,7 @@ def test_what_failed_is_taken_up_again_where_that_is_asked_for(label, write_wave
 def test_log_lines_are_json_where_that_is_asked_for(label, tmp_path, write_wave, monkeypatch):
     write_wave("calls/a.wav")
     (tmp_path / "calls" / "b.wav").write_text("dear diary")
-    monkeypatch.setattr("pcqtool.cli.console.LINE_EVERY_S", 0.0)
+    monkeypatch.setattr("pcqtool.cli.common.console.LINE_EVERY_S", 0.0)
     _, _, err = label("--log", "json", "--verbose")
     lines = [json.loads(line) for line in err.splitlines()]
     assert all({"time", "level", "message"} <= line.keys() for line in lines)

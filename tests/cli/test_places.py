@@ -9,7 +9,7 @@ from typing import Annotated
 import pytest
 import typer
 
-from pcqtool.cli.program import Program
+from pcqtool.cli.common.program import Program
 from pcqtool.errors import SettingsError
 
 

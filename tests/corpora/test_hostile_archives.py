@@ -17,8 +17,8 @@ from pathlib import Path
 
 import pytest
 
-from pcqtool.corpora import unpack as module
-from pcqtool.corpora.unpack import unpack
+from pcqtool.corpora.download import unpack as module
+from pcqtool.corpora.download.unpack import unpack
 from pcqtool.errors import CorpusError
 
 MB = 1_000_000
@@ -27,7 +27,7 @@ END = bytes(1024)
 UNPACK = """
 import resource, sys
 from pathlib import Path
-from pcqtool.corpora.unpack import unpack
+from pcqtool.corpora.download.unpack import unpack
 from pcqtool.errors import CorpusError
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 try:

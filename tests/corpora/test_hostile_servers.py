@@ -13,8 +13,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from pcqtool.corpora import transfer, web
-from pcqtool.corpora.transfer import Address, download
+from pcqtool.corpora.download import transfer, web
+from pcqtool.corpora.download.transfer import Address, download
 from pcqtool.errors import CorpusError
 
 OK = b"HTTP/1.1 200 OK\r\n"

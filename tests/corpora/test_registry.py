@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from pcqtool.corpora import probe
 from pcqtool.corpora.base import Corpus
 from pcqtool.corpora.registry import Entry, available, find, get
+from pcqtool.corpora.testing import plugin_probe
 from pcqtool.errors import CorpusError
 
 
@@ -112,7 +112,7 @@ def test_whatever_a_plugin_does_at_import_it_is_named_and_the_others_are_there(i
 
 
 def test_a_plugin_that_hangs_is_not_waited_for_without_end(install, good, monkeypatch):
-    monkeypatch.setattr(probe, "LOAD_S", 5.0)
+    monkeypatch.setattr(plugin_probe, "LOAD_S", 5.0)
     install("bad-plugin", {"bad": "bad_plugin:Good"}, "import time; time.sleep(1000)")
     with pytest.raises(CorpusError, match="'bad' cannot be used: it is not imported within 5 s"):
         find("bad")

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from pcqtool.corpora.emodb import EmoDB
-from pcqtool.corpora.manifest import Manifest
+from pcqtool.corpora.datasets.emodb import EmoDB
+from pcqtool.corpora.manifest.corpus import Manifest
 from pcqtool.corpora.release import Download, Expected, downloads, expected
 from pcqtool.errors import CorpusError, SettingsError
 

@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from pcqtool.corpora.emodb import EmoDB
-from pcqtool.corpora.iemocap import IEMOCAP
-from pcqtool.corpora.manifest import Manifest
+from pcqtool.corpora.datasets.emodb import EmoDB
+from pcqtool.corpora.datasets.iemocap import IEMOCAP
+from pcqtool.corpora.manifest.corpus import Manifest
 from pcqtool.corpora.roots import destination, is_here, resolve
 from pcqtool.errors import CorpusError
 

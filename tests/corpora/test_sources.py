@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from pcqtool.corpora.manifest import Manifest
+from pcqtool.corpora.manifest.corpus import Manifest
 from pcqtool.corpora.sources import Source, sources
 from pcqtool.errors import CorpusError, SettingsError
 

@@ -4,7 +4,7 @@ import inspect
 
 import pytest
 
-from pcqtool.audio.tracks import Reading
+from pcqtool.audio.reader import Reading
 from pcqtool.errors import SettingsError
 from pcqtool.features.settings import FEATURES, WHAT, FeatureSettings
 from pcqtool.tables.feature_schema import feature_files_schema, feature_segments_schema

@@ -13,7 +13,7 @@ from sklearn.model_selection import LeaveOneGroupOut, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from pcqtool.audio.tracks import load
+from pcqtool.audio.reader import load
 from pcqtool.cli import app
 from pcqtool.errors import AudioError, SettingsError
 from pcqtool.features import Extractor, read

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from pcqtool.audio.tracks import Reading
+from pcqtool.audio.reader import Reading
 from pcqtool.errors import SettingsError
 from pcqtool.labelling.settings import LabelSettings
 

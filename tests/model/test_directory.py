@@ -15,9 +15,9 @@ from torch import Tensor
 from pcqtool.errors import ModelError, SettingsError, TableError
 from pcqtool.model import directory
 from pcqtool.model.directory import ModelConfig, describe, find, load, save, sha256
+from pcqtool.model.encoder_search import Places
 from pcqtool.model.encoders.pretrained import load_pretrained
 from pcqtool.model.pcq import PCQ
-from pcqtool.model.places import Places
 
 Network = Callable[..., PCQ]
 

@@ -15,8 +15,8 @@ from safetensors.torch import save_file
 from pcqtool.errors import ModelError
 from pcqtool.model import directory
 from pcqtool.model.directory import load, read_config, read_metrics, sha256
-from pcqtool.model.files import JSON_LIMIT
-from pcqtool.model.places import Places
+from pcqtool.model.encoder_search import Places
+from pcqtool.model.safe_files import JSON_LIMIT
 
 SOURCE = {"name": "some/whisper", "sha256": "0" * 64}
 

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from pcqtool.errors import ModelError
 from pcqtool.model.directory import ModelConfig, describe, load, save, sha256
-from pcqtool.model.encoders import quick
+from pcqtool.model.encoders import fast_inference
 from pcqtool.model.pcq import PCQ
 from pcqtool.model.predictor import Predictor
 
@@ -86,8 +86,8 @@ def test_ways_that_are_wrong_on_this_machine_are_told_in_one_line(
 ) -> None:
     model = network("wavlm", channels=(8, 12))
     save(tmp_path, ModelConfig("small", model.config.labels, describe(model.config)), model, {}, "")
-    right = quick._Front.__call__
-    monkeypatch.setattr(quick._Front, "__call__", lambda front, x: right(front, x).flip(1))
+    right = fast_inference._Front.__call__
+    monkeypatch.setattr(fast_inference._Front, "__call__", lambda front, x: right(front, x).flip(1))
     predictor = Predictor(tmp_path, "cpu", precision=precision)
     [record] = [record for record in caplog.records if record.name.startswith("pcqtool")]
     assert record.levelname == "WARNING"

@@ -16,7 +16,7 @@ import json, resource, sys
 from pathlib import Path
 from pcqtool.errors import PcqtoolError
 from pcqtool.model.directory import load
-from pcqtool.model.places import Places
+from pcqtool.model.encoder_search import Places
 
 def peak_mb():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

@@ -76,7 +76,7 @@ def words() -> Callable[[Path], list[str]]:
 @pytest.fixture
 def predictions() -> Any:
     """Forty predictions of two seeds: eight of ten at confidence 0.8 are right, and as many at 0.95 without scaling."""
-    from pcqtool.training.predictions import Predictions
+    from pcqtool.evaluation.predictions import Predictions
 
     n = 40
     truth = np.arange(n) % 3

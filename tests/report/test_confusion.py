@@ -3,8 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from pcqtool.evaluation.run import read_run
 from pcqtool.report.confusion import Confusion, confusion, draw_confusion
-from pcqtool.report.run import read_run
 
 
 def test_shares_are_of_the_true_class(write_run):

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
+from pcqtool.evaluation.run import read_run
 from pcqtool.report.curves import draw_curves, summarise_curves
-from pcqtool.report.run import read_run
 
 KEYS = ("number", "loss", "validation_loss", "validation_wa", "validation_ua")
 

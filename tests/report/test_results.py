@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from pcqtool.errors import ReportError
+from pcqtool.evaluation.run import Run
 from pcqtool.report.published import published
 from pcqtool.report.results import check_page, leaks, render, write_page
-from pcqtool.report.run import Run
 
 ROOT = Path(__file__).parents[2]
 

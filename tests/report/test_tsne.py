@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pcqtool.corpora.manifest import Manifest
+from pcqtool.corpora.manifest.corpus import Manifest
 from pcqtool.errors import CorpusError
 from pcqtool.model.directory import load
 from pcqtool.report.tsne import Point, draw_tsne, embed, fusion_vectors, lay_out, speakers_heard
@@ -18,8 +18,8 @@ def test_every_utterance_gets_a_point_and_the_same_one_again(tiny_model, toy_roo
 
 
 def test_a_file_of_several_segments_has_their_mean(tiny_model, toy_root):
+    from pcqtool.training.augmentation import ViewSettings
     from pcqtool.training.data import build_segments
-    from pcqtool.training.views import ViewSettings
 
     model, _ = load(tiny_model)
     (long,) = [each for each in Manifest(toy_root).utterances() if each.path.name == "anger-0-2.wav"]  # 4 s

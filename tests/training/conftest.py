@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 
 from pcqtool.corpora.base import Corpus, Utterance
-from pcqtool.corpora.manifest import Manifest
+from pcqtool.corpora.manifest.corpus import Manifest
 from pcqtool.corpora.member import Member
 from pcqtool.corpora.pool import Pool
+from pcqtool.splits import PROTOCOLS, Fold
+from pcqtool.training.augmentation import ViewSettings
 from pcqtool.training.recipe import Recipe
-from pcqtool.training.splits import PROTOCOLS, Fold
-from pcqtool.training.views import ViewSettings
 
 MINI = {"kind": "mini", "architecture": {"dim": 16, "n_blocks": 1, "expansion": 2, "n_mels": 16}}
 NETWORK = {"pool": [8, 4], "hidden": [8], "channels": [4, 8], "strides": [2, 2], "dropout": 0.0}
@@ -131,6 +131,6 @@ def prediction_table():
 @pytest.fixture(scope="session")
 def predictions(prediction_table):
     """The same, taken apart."""
-    from pcqtool.training.predictions import Predictions
+    from pcqtool.evaluation.predictions import Predictions
 
     return lambda rows: Predictions.of(prediction_table(rows), LABELS)

@@ -10,12 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pcqtool.audio.channels import Hearing, tracks_of
+from pcqtool.audio.reader import Reading, load, read
 from pcqtool.audio.spectrogram import Spectrogram, SpectrogramSettings
-from pcqtool.audio.tracks import Reading, load, read
 from pcqtool.corpora.base import Utterance
 from pcqtool.errors import CorpusError
+from pcqtool.training.augmentation import ViewSettings, make_view
 from pcqtool.training.data import build_segments, build_spoken, draw_batches
-from pcqtool.training.views import ViewSettings, make_view
 
 SEGMENT = 48000
 
@@ -212,7 +212,7 @@ def test_segments_kept_of_a_mix_are_not_those_of_what_is_heard_now(tmp_path, mon
     soundfile.write(tmp_path / "a.wav", np.stack((wave, -wave), 1), 16000)
     utterances = [Utterance(tmp_path / "a.wav", "anger")]
     with monkeypatch.context() as before:
-        before.setattr("pcqtool.audio.tracks.hear", lambda recording, mode: Hearing(tracks_of(mode, 2)))
+        before.setattr("pcqtool.audio.reader.hear", lambda recording, mode: Hearing(tracks_of(mode, 2)))
         silence = build_segments(utterances, 0, ViewSettings(), 0, 1, keep=True)
     heard = build_segments(utterances, 0, ViewSettings(), 0, 1, keep=True)
     assert np.abs(silence.samples).max() <= 1

@@ -7,13 +7,13 @@ import pytest
 import torch
 
 from pcqtool.errors import CorpusError, ModelError, SettingsError
+from pcqtool.metrics.calibration import fit_temperature
 from pcqtool.training import experiment as experiment_module
-from pcqtool.training.calibration import fit_temperature
+from pcqtool.training.augmentation import ViewSettings
 from pcqtool.training.data import build_segments
 from pcqtool.training.experiment import Experiment
-from pcqtool.training.fit import file_probabilities, judge, refit
 from pcqtool.training.recipe import Distillation, load_recipe
-from pcqtool.training.views import ViewSettings
+from pcqtool.training.trainer import file_probabilities, judge, refit
 
 CPU = torch.device("cpu")
 

@@ -8,8 +8,8 @@ import torch
 
 from pcqtool.model.encoders.pretrained import load_pretrained
 from pcqtool.model.pcq import PCQ
-from pcqtool.training.configure import network_config
 from pcqtool.training.front_ends import FrontEnds, perceive
+from pcqtool.training.network_config import network_config
 
 
 @pytest.mark.parametrize("kind", [None, "mini"])

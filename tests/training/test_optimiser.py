@@ -5,7 +5,7 @@ import pytest
 
 from pcqtool.model.encoders.pretrained import load_pretrained
 from pcqtool.model.pcq import PCQ
-from pcqtool.training.configure import network_config
+from pcqtool.training.network_config import network_config
 from pcqtool.training.optimiser import lr_factor, make_optimiser
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from pcqtool.errors import SettingsError
+from pcqtool.training.augmentation import ViewSettings
 from pcqtool.training.recipe import Distillation, Imitation, Recipe, SpecAugment, load_recipe, shipped
-from pcqtool.training.views import ViewSettings
 
 
 @pytest.fixture

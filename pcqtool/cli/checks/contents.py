@@ -32,7 +32,7 @@ def encoders() -> list[Finding]:
     Kind and width are compared, not the tensors: that takes torch, which the faults above may have to do with.
     """
     from pcqtool.model import directory
-    from pcqtool.model.places import remedy
+    from pcqtool.model.encoder_search import remedy
 
     findings = []
     for place in directory.available():

@@ -10,8 +10,8 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from pcqtool.cli import config
 from pcqtool.cli.checks.finding import Finding, ok, warning
+from pcqtool.cli.common import config
 from pcqtool.errors import SettingsError
 from pcqtool.tables.paths import at_home
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from pcqtool.cli.common.program import Program
 from pcqtool.cli.corpora.fetch import fetch
 from pcqtool.cli.corpora.info import info
 from pcqtool.cli.corpora.listing import list_corpora
 from pcqtool.cli.corpora.validate import validate
-from pcqtool.cli.program import Program
 
 app = Program(help="Corpora for training and evaluation: list, look into, check, download.")
 

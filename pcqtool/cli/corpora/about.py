@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pcqtool.cli import console
+from pcqtool.cli.common import console
 
 if TYPE_CHECKING:
     from pcqtool.corpora.base import Corpus, Utterance

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from pcqtool.cli import console, options
+from pcqtool.cli.common import console, options
 from pcqtool.cli.corpora.about import Name
 from pcqtool.errors import CorpusError
 
@@ -40,7 +40,7 @@ def fetch(
     where there is none, against that of the first time. For a corpus that is not public, says where to apply.
     """
     from pcqtool.corpora import registry, release, roots
-    from pcqtool.corpora.fetch import apply, fetch
+    from pcqtool.corpora.download.fetch import apply, fetch
 
     corpus = registry.find(name)
     if not release.downloads(corpus):

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pcqtool.cli import console, options, values
+from pcqtool.cli.common import console, options, values
 from pcqtool.cli.corpora.about import Name, count, describe, print_counts
 from pcqtool.errors import CorpusError
 
@@ -62,7 +62,7 @@ def info(
 
 def _hours(utterances: Sequence[Utterance], n_jobs: int) -> float:
     """Add up the utterances' lengths; a recording that cannot be read has none."""
-    from pcqtool.corpora.contents import lengths_s
+    from pcqtool.corpora.validation.contents import lengths_s
 
     paths = {each.path for each in utterances}
     with console.progress(len(paths), "headers") as progress:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pcqtool.cli import console, options
+from pcqtool.cli.common import console, options
 from pcqtool.cli.corpora.about import describe
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pcqtool.cli import console, options, values
+from pcqtool.cli.common import console, options, values
 from pcqtool.cli.corpora.about import Name, count, print_counts
 from pcqtool.errors import ExitCode
 
@@ -28,7 +28,7 @@ def validate(
     published. Ends with 3 if there is a fault.
     """
     from pcqtool.corpora import registry, release, roots
-    from pcqtool.corpora.audit import audit
+    from pcqtool.corpora.validation.audit import audit
 
     corpus = registry.find(name)
     place = roots.resolve(corpus, root)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pcqtool.cli.program import Program
+from pcqtool.cli.common.program import Program
 from pcqtool.cli.report.confusion import confusion
 from pcqtool.cli.report.curves import curves
 from pcqtool.cli.report.parameters import parameters

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from pcqtool.cli import console
+from pcqtool.cli.common import console
 
 RunPlace = Annotated[
     Path, typer.Argument(metavar="RUN", help="Directory that 'pcqtool evaluate' has written, or its metrics.json.")

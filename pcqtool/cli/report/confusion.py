@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pcqtool.cli import console, options
+from pcqtool.cli.common import console, options
 from pcqtool.cli.report.arguments import Figure, RunPlace
 
 
@@ -13,8 +13,8 @@ def confusion(run: RunPlace, out: Figure = Path("confusion.svg"), json: options.
 
     Each row is a true class: the share of its files that was judged to be each class, and their number.
     """
+    from pcqtool.evaluation.run import read_run
     from pcqtool.report import confusion as report
-    from pcqtool.report.run import read_run
 
     found = read_run(run)
     matrix = report.confusion(found)

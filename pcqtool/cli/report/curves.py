@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from pcqtool.cli import options
+from pcqtool.cli.common import options
 from pcqtool.cli.report.arguments import Figure, show
 
 
@@ -22,8 +22,8 @@ def curves(
 
     The validation part chose the epoch, so its accuracy is no test.
     """
+    from pcqtool.evaluation.run import read_run
     from pcqtool.report import curves as report
-    from pcqtool.report.run import read_run
 
     found = read_run(run)
     rows = report.summarise_curves(found)

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from pcqtool.cli import console, options
+from pcqtool.cli.common import console, options
 
 
 def parameters(

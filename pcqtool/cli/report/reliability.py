@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pcqtool.cli import options
+from pcqtool.cli.common import options
 from pcqtool.cli.report.arguments import Figure, RunPlace, show
 
 
@@ -13,8 +13,8 @@ def reliability(run: RunPlace, out: Figure = Path("reliability.svg"), json: opti
 
     The expected calibration error is the mean gap between confidence and accuracy, before and after the temperature.
     """
+    from pcqtool.evaluation.run import read_run
     from pcqtool.report import reliability as report
-    from pcqtool.report.run import read_run
 
     found = read_run(run)
     computed = report.reliability(found.predictions)

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pcqtool.cli import console, options, values
+from pcqtool.cli.common import console, options, values
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from pcqtool.report.study import Setting
-    from pcqtool.report.variants import Variant
-    from pcqtool.training.splits import Quota
+    from pcqtool.evaluation.ablations import Variant
+    from pcqtool.evaluation.study import Setting
+    from pcqtool.splits import Quota
 
 Protocol = Annotated[
     str, typer.Option("--protocol", metavar="NAME", help="How to part the corpus, as for 'pcqtool evaluate'.")
@@ -49,12 +49,12 @@ def ablations(
     Each part is left out of the recipe, or put in where it is missing, and the difference in accuracy is tested on
     the same speakers. A run that was stopped goes on where it was.
     """
-    from pcqtool.report import variants
+    from pcqtool.evaluation import ablations
     from pcqtool.training.recipe import load_recipe
 
     settings = load_recipe(recipe, epochs=epochs, seed=seed)
     encoder, teacher = settings.origins(encoder, teacher)
-    chosen = variants.ablations(settings, encoder, other_encoder or ())
+    chosen = ablations.ablations(settings, encoder, other_encoder or ())
     from pcqtool.report.study_figures import draw_differences
 
     repeats = range(settings.seed, settings.seed + seeds)
@@ -81,13 +81,13 @@ def depth(
 
     A run that was stopped goes on where it was.
     """
-    from pcqtool.report import variants
+    from pcqtool.evaluation import ablations
     from pcqtool.report.study_figures import draw_depth
     from pcqtool.training.recipe import load_recipe
 
     settings = load_recipe(recipe, epochs=epochs, seed=seed)
     encoder, teacher = settings.origins(encoder, teacher)
-    chosen = variants.depths(settings, encoder)
+    chosen = ablations.depths(settings, encoder)
     repeats = range(settings.seed, settings.seed + seeds)
     setting = _set_up(corpus, root, protocol, settings.validating(), repeats, teacher, device, jobs)
     _study("depth", chosen, setting, out, draw_depth, json)
@@ -107,15 +107,15 @@ def _set_up(
     from pcqtool.corpora import registry
     from pcqtool.corpora.listed import list_utterances
     from pcqtool.report.figure import require_matplotlib
-    from pcqtool.training.splits import find_protocol
+    from pcqtool.splits import find_protocol
 
     require_matplotlib()
     chosen = find_protocol(protocol)
     utterances = list_utterances(registry.get(corpus, root))
     folds = {seed: chosen.folds(utterances, seed, validating) for seed in seeds}
 
+    from pcqtool.evaluation.study import Setting
     from pcqtool.model.device import choose_device
-    from pcqtool.report.study import Setting
 
     return Setting(corpus, utterances, chosen, folds, choose_device(device), teacher, values.n_jobs(jobs))
 
@@ -123,8 +123,8 @@ def _set_up(
 def _study(
     kind: str, variants: Sequence[Variant], setting: Setting, out: Path, draw: Callable[..., None], as_json: bool
 ) -> None:
-    from pcqtool.report.study import COLUMNS, run_study, table
-    from pcqtool.tables.folder import writing_into
+    from pcqtool.evaluation.study import COLUMNS, run_study, table
+    from pcqtool.files.folder import writing_into
 
     console.info(f"{setting.corpus}: {len(setting.utterances)} utterances, {len(variants)} variants")
     with writing_into(out):

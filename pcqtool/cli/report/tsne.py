@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pcqtool.cli import console, options, values
+from pcqtool.cli.common import console, options, values
 from pcqtool.cli.report.arguments import Figure
 
 

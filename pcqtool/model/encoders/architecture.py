@@ -11,8 +11,8 @@ from typing import Any
 
 from pcqtool.audio.segment import SEGMENT_SAMPLES
 from pcqtool.errors import ModelError
-from pcqtool.model.files import brief
-from pcqtool.model.rules import FLAG, Rule, check, choice, number, optional, several, whole
+from pcqtool.model.config_rules import FLAG, Rule, check, choice, number, optional, several, whole
+from pcqtool.model.safe_files import brief
 
 _WIDTH, _HIDDEN, _LAYERS, _HEADS = whole(1, 8192), whole(1, 65536), whole(1, 128), whole(1, 256)
 _SHARE = number(0, 1)

@@ -8,10 +8,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from pcqtool.errors import ModelError
+from pcqtool.model.config_rules import MINI, check
 from pcqtool.model.encoders.base import Encoder, EncoderConfig
 from pcqtool.model.encoders.logmel import HOP, LogMel
 from pcqtool.model.padding import spare
-from pcqtool.model.rules import MINI, check
 
 _STEP = 4 * HOP  # samples from one frame to the next
 

@@ -11,12 +11,12 @@ from torch.nn import functional
 
 from pcqtool.audio.segment import SEGMENT_SAMPLES
 from pcqtool.model.encoders.base import Encoder, EncoderConfig
+from pcqtool.model.encoders.comparison import SHORT_PROBE, probe_waves
+from pcqtool.model.encoders.fast_inference import quick_ways
+from pcqtool.model.encoders.fast_paths import settle
 from pcqtool.model.encoders.logmel import LogMel
-from pcqtool.model.encoders.probe import SHORT_PROBE, probe_waves
-from pcqtool.model.encoders.quick import quick_ways
-from pcqtool.model.encoders.rounding import keep_exact, roundings
-from pcqtool.model.encoders.stock import build_stock, read_stock
-from pcqtool.model.encoders.ways import settle
+from pcqtool.model.encoders.mixed_precision import keep_exact, roundings
+from pcqtool.model.encoders.transformers_encoders import build_stock, read_stock
 from pcqtool.model.encoders.whisper import WHISPER_FRAMES, cut_positions
 
 __all__ = ["WHISPER_FRAMES", "PretrainedEncoder", "load_pretrained"]

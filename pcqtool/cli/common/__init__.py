@@ -1,0 +1,1 @@
+"""What the commands share: options, console, progress, settings file."""

@@ -1,0 +1,144 @@
+"""The flags that every command takes, before or after its name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from pcqtool import __version__
+from pcqtool.cli.common import config, console
+from pcqtool.errors import SettingsError
+from pcqtool.tables.paths import at_home
+
+PANEL = "Common options"
+
+_LEVEL_FROM_FLAG = "pcqtool.level_from_flag"
+_CONFIG = "pcqtool.config"
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        console.print_text(f"pcqtool {__version__}")
+        raise typer.Exit
+
+
+def _set_level(ctx: typer.Context, param: typer.CallbackParam, wanted: bool) -> None:
+    """Take the level from a flag, the last one typed; from the settings file only where no flag was typed."""
+    if not wanted:
+        return
+    typed = _source(ctx, param) == "COMMANDLINE"
+    if typed or not ctx.meta.get(_LEVEL_FROM_FLAG):
+        console.set_level(console.Level[str(param.name).upper()])
+        ctx.meta[_LEVEL_FROM_FLAG] = typed
+
+
+def _set_log(ctx: typer.Context, param: typer.CallbackParam, form: str) -> None:
+    """Take the form of the log, the last one typed."""
+    if form not in ("text", "json"):
+        raise SettingsError(f"--log is text or json, not {form!r}")
+    if _source(ctx, param) != "DEFAULT":
+        console.log_as(form)
+
+
+def _use_config(ctx: typer.Context, param: typer.CallbackParam, file: Path | None) -> None:
+    """Remember the settings file; the command itself reads it, so that its ``--help`` works with a broken one."""
+    if _source(ctx, param) == "COMMANDLINE" or _CONFIG not in ctx.meta:
+        ctx.meta[_CONFIG] = None if file is None else at_home(file)
+    file = ctx.meta[_CONFIG]
+    if file is None or isinstance(ctx.command, TyperGroup) or ctx.resilient_parsing:
+        return
+    ctx.default_map = config.defaults_for(_path(ctx), file, ctx.find_root().command)
+
+
+def config_file(ctx: typer.Context) -> Path | None:
+    """The settings file in force."""
+    file: Path | None = ctx.meta.get(_CONFIG)
+    return file
+
+
+def _source(ctx: typer.Context, param: typer.CallbackParam) -> str:
+    source = ctx.get_parameter_source(str(param.name))
+    return source.name if source else ""
+
+
+def _path(ctx: Any) -> tuple[str, ...]:
+    return (*_path(ctx.parent), ctx.info_name) if ctx.parent is not None else ()
+
+
+Version = Annotated[
+    bool,
+    typer.Option("--version", help="Show the version and exit.", callback=_print_version, is_eager=True),
+]
+Verbose = Annotated[
+    bool,
+    typer.Option(
+        "--verbose", "-v", help="Say more on stderr.", callback=_set_level, expose_value=False, rich_help_panel=PANEL
+    ),
+]
+Quiet = Annotated[
+    bool,
+    typer.Option(
+        "--quiet",
+        "-q",
+        help="Say only warnings and errors; no progress.",
+        callback=_set_level,
+        expose_value=False,
+        rich_help_panel=PANEL,
+    ),
+]
+Debug = Annotated[
+    bool,
+    typer.Option(
+        "--debug",
+        help="Say everything, and show the traceback of an error.",
+        callback=_set_level,
+        expose_value=False,
+        rich_help_panel=PANEL,
+    ),
+]
+Log = Annotated[
+    str,
+    typer.Option(
+        "--log",
+        metavar="text|json",
+        help="How things are said on stderr: for people, or a JSON object a line.",
+        envvar="PCQTOOL_LOG",
+        callback=_set_log,
+        expose_value=False,
+        rich_help_panel=PANEL,
+    ),
+]
+Config = Annotated[
+    Path | None,
+    typer.Option(
+        "--config",
+        metavar="FILE.toml",
+        help="Read options from a file: a table for each command. Flags and environment variables win.",
+        envvar="PCQTOOL_CONFIG",
+        callback=_use_config,
+        is_eager=True,
+        expose_value=False,
+        rich_help_panel=PANEL,
+    ),
+]
+
+
+def share(root: TyperGroup) -> TyperGroup:
+    """Give the root's common flags to every command below it."""
+    common = [param for param in root.params if getattr(param, "rich_help_panel", None) == PANEL]
+    for command in _below(root):
+        own = {param.name for param in command.params}
+        command.params += [param for param in common if param.name not in own]
+    return root
+
+
+def _below(group: TyperGroup) -> list[Any]:
+    """Every command and group inside a group."""
+    return [
+        found
+        for command in group.commands.values()
+        for found in (command, *(_below(command) if isinstance(command, TyperGroup) else ()))
+    ]

@@ -1,0 +1,1 @@
+"""Checks of a copy of a corpus: complete, readable, without duplicates."""

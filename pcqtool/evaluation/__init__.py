@@ -1,0 +1,1 @@
+"""Evaluation: cross-validation, other corpora, finished models, comparisons and studies."""

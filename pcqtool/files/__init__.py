@@ -1,0 +1,1 @@
+"""Files: atomic writing, locks, and opening by path."""

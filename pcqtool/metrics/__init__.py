@@ -1,0 +1,1 @@
+"""Metrics: accuracies, confidence intervals and calibration."""

@@ -1,0 +1,1 @@
+"""Distillation: a teacher's labels, and a small encoder that imitates a large one."""

@@ -1,0 +1,109 @@
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from pcqtool.corpora.pool import share
+from pcqtool.evaluation.cross_corpus import CrossExperiment, conclude_across
+from pcqtool.evaluation.cross_validation import cross_validate
+from pcqtool.splits import across
+from pcqtool.training.experiment import Experiment
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture(scope="module")
+def pools(pool_of, utterances):
+    """Speakers 0 to 2 of the toy corpus to learn from, 2 and 3 as another corpus without neutral files."""
+    heard = [each for each in utterances if each.speaker in ("s0", "s1") or each.path.stem.endswith("2-0")]
+    other = [each for each in utterances if each not in heard and each.label != "neutral"]
+    return share(pool_of("one", heard), pool_of("two", other))
+
+
+@pytest.fixture(scope="module")
+def run(pools, toy_recipe, tmp_path_factory):
+    train, test = pools
+    folder = tmp_path_factory.mktemp("across")
+    protocol = across(train, test)
+    experiment = CrossExperiment(train, test, toy_recipe(), CPU)
+    folds = {seed: protocol.folds(experiment.utterances, seed) for seed in (0, 1)}
+    torch.set_num_threads(1)
+    results = cross_validate(experiment, folds, folder)
+    return experiment, protocol, folds, results, folder
+
+
+def test_what_is_tested_is_neither_learnt_from_nor_varied(run, pools):
+    experiment = run[0]
+    train, test = pools
+    assert experiment.labels == ("anger", "sadness")
+    assert len(experiment.data.rows(0, 1))
+    assert int(experiment.data.utterance.max()) + 1 == len(train.utterances) == experiment.n_heard
+    assert (experiment.test_data.n_views, int(experiment.test_data.utterance.max()) + 1) == (0, len(test.utterances))
+
+
+def test_it_is_judged_as_by_a_model_that_was_trained_without_it(run, pools, toy_recipe):
+    _, _, folds, results, _ = run
+    train, test = pools
+    alone = Experiment(train.qualified, toy_recipe(), CPU)
+    torch.set_num_threads(1)
+    trained = alone.train(folds[0][0], 0)
+    other = Experiment(test.utterances, toy_recipe(), CPU)
+    calibrated, uncalibrated = other.judge(trained, range(len(test.utterances)))
+    np.testing.assert_allclose(results[0].probabilities, calibrated, atol=1e-6)
+    np.testing.assert_allclose(results[0].uncalibrated, uncalibrated, atol=1e-6)
+
+
+def test_figures_are_those_of_the_test_corpus_under_its_own_names(run, pools):
+    experiment, protocol, folds, results, _ = run
+    train, test = pools
+    evaluation = conclude_across(experiment, protocol, folds, results)
+    evaluation = evaluation.of_corpora(corpora=train.describe(), test_corpora=test.describe())
+    metrics = json.loads(json.dumps(evaluation.metrics, allow_nan=False))
+    assert (metrics["corpus"], metrics["protocol"]) == ("two", "cross-corpus")
+    assert metrics["protocol_title"] == "train one, test two, 2 shared labels"
+    assert (metrics["n_utterances"], metrics["n_speakers"], metrics["seeds"]) == (10, 2, [0, 1])
+    assert (metrics["leaks"], metrics["speaker_independent"]) == (False, True)
+    assert metrics["data"]["corpus"] == "two"
+    low, high = metrics["pooled"]["wa_interval"]
+    assert low <= metrics["pooled"]["wa"] <= high
+    assert [each["name"] for each in metrics["corpora"] + metrics["test_corpora"]] == ["one", "two"]
+    assert metrics["corpora"][0]["left_out"] == {"neutral": 7}
+    (first, second) = metrics["runs"]
+    assert (first["fold"], first["n_test"], first["n_train"] + first["n_validation"]) == ("two", 10, 14)
+    assert all(name.startswith("one:") for each in (first, second) for name in each["validation_speakers"])
+    table = evaluation.table
+    assert set(table["speaker"].to_pylist()) == {"s2", "s3"}
+    assert sorted(each.path.name for each in test.utterances) == table["file"].to_pylist()[::2]
+    assert set(table["fold"].to_pylist()) == {"two"}
+
+
+def test_what_is_finished_is_not_trained_again_but_for_another_test_corpus(
+    run, pools, toy_recipe, pool_of, monkeypatch
+):
+    experiment, _, folds, results, folder = run
+    trained = []
+    monkeypatch.setattr(Experiment, "train", lambda self, fold, seed: trained.append(fold.name) or 1 / 0)
+    again = cross_validate(experiment, folds, folder)
+    assert [each.best_epoch for each in again] == [each.best_epoch for each in results]
+    train, test = pools
+    less = pool_of("two", test.utterances[:-1])
+    other = CrossExperiment(train, less, toy_recipe(), CPU)
+    with pytest.raises(ZeroDivisionError):
+        cross_validate(other, {0: across(train, less).folds(other.utterances, 0)}, folder)
+    assert trained == ["two"]
+
+
+def test_a_frozen_encoders_states_are_kept_of_both(pools, toy_recipe, tiny_whisper, tmp_path, monkeypatch):
+    monkeypatch.setenv("PCQTOOL_CACHE", str(tmp_path))
+    train, test = pools
+    recipe = toy_recipe({"frozen": True, "layers": [0, 1]}, epochs=1)
+    experiment = CrossExperiment(train, test, recipe, CPU, str(tiny_whisper))
+    assert len(list((tmp_path / "features").iterdir())) == 2
+    assert experiment.test_data.states is not None
+    fold = across(train, test).folds(experiment.utterances, 0)[0]
+    calibrated, _ = experiment.judge(experiment.train(fold, 0), fold.test)
+    np.testing.assert_allclose(calibrated.sum(axis=1), 1.0)
+    assert calibrated.shape == (10, 2)

@@ -1,0 +1,131 @@
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import pytest
+import torch
+
+from pcqtool.corpora.manifest.corpus import Manifest
+from pcqtool.errors import SettingsError
+from pcqtool.evaluation.ablations import Variant, ablations, depths
+from pcqtool.evaluation.study import Setting, run_study, table
+from pcqtool.report.study_figures import draw_depth, draw_differences
+from pcqtool.splits import find_protocol
+from pcqtool.training.network_config import configure
+from pcqtool.training.recipe import Imitation, Recipe
+
+NETWORK = {"pool": [8, 4], "hidden": [8], "channels": [4, 8], "strides": [2, 2]}
+RECIPE = Recipe("toy", NETWORK, epochs=1, batch_size=8, n_views=0, warmup=0)
+
+
+@pytest.fixture(scope="module")
+def setting(toy_root):
+    utterances, protocol = Manifest(toy_root).utterances(), find_protocol("loso")
+    return Setting("manifest", utterances, protocol, {0: protocol.folds(utterances, 0)}, torch.device("cpu"))
+
+
+@pytest.fixture(scope="module")
+def study(setting, tmp_path_factory):
+    """A study that has run, and its folder."""
+    out = tmp_path_factory.mktemp("study")
+    return run_study("ablations", ablations(RECIPE, None), setting, out, lambda n, name: None), out
+
+
+def test_variants_are_compared_with_the_first(study):
+    found, out = study
+    assert json.loads((out / "ablations.json").read_text()) == found
+    assert (found["study"], found["corpus"], found["protocol"], found["leaks"]) == (
+        "ablations",
+        "manifest",
+        "loso",
+        False,
+    )
+    whole, pdc = found["variants"]
+    assert "against_first" not in whole
+    against = pdc["against_first"]["ua"]
+    assert against["difference"] == pytest.approx(pdc["pooled"]["ua"] - whole["pooled"]["ua"])
+    low, high = against["interval"]
+    assert low <= against["difference"] <= high
+    assert {path.name for path in out.iterdir()} == {"ablations.json", "the-recipe-as-it-is", "wo-PDC"}
+
+
+def test_what_is_done_is_not_done_again(study, setting, monkeypatch):
+    found, out = study
+    monkeypatch.setattr("pcqtool.training.experiment.Experiment.__init__", None)  # whoever trains fails
+    told = []
+    again = run_study("ablations", ablations(RECIPE, None), setting, out, lambda n, name: told.append(n))
+    assert again == found
+    assert told == [4, 4]
+
+
+@pytest.mark.parametrize("name", ["metrics.json", "predictions.parquet", "done.json"])
+@pytest.mark.parametrize("cut", [0, 100, -2])
+def test_a_variant_that_is_damaged_is_made_again_of_its_folds(study, setting, monkeypatch, name, cut):
+    found, out = study
+    path = out / "wo-PDC" / name
+    whole = path.read_bytes()
+    path.write_bytes(whole[:cut])
+    monkeypatch.setattr("pcqtool.training.experiment.Experiment.train", None)  # whoever trains fails
+    again = run_study("ablations", ablations(RECIPE, None), setting, out, lambda n, name: None)
+    assert [row["pooled"] for row in again["variants"]] == [row["pooled"] for row in found["variants"]]
+    assert [row.get("against_first") for row in again["variants"]] == [
+        row.get("against_first") for row in found["variants"]
+    ]
+    if name != "metrics.json":  # which holds the time of day
+        assert path.stat().st_size == len(whole)
+
+
+def test_a_figure_that_was_changed_is_not_taken_over(study, setting):
+    found, out = study
+    path = out / "wo-PDC" / "metrics.json"
+    path.write_text(path.read_text().replace('"wa": 0.', '"wa": 0.9', 1))
+    again = run_study("ablations", ablations(RECIPE, None), setting, out, lambda n, name: None)
+    assert again["variants"][1]["pooled"] == found["variants"][1]["pooled"]
+
+
+def test_another_recipe_is_run_anew(study, setting, tmp_path):
+    _, out = study
+    before = (out / "wo-PDC" / "metrics.json").stat().st_mtime_ns
+    run_study("ablations", ablations(replace(RECIPE, lr=2e-3), None), setting, out, lambda n, name: None)
+    assert (out / "wo-PDC" / "metrics.json").stat().st_mtime_ns > before
+
+
+def test_a_variant_that_cannot_be_trained_is_told_before_the_first_is(setting, tmp_path):
+    blind = Variant("blind", replace(RECIPE, network={"encoder": {"kind": "whisper"}}), None)
+    with pytest.raises(SettingsError, match="builds on a pre-trained encoder"):
+        run_study("ablations", [Variant("whole", RECIPE, None), blind], setting, tmp_path, lambda n, name: None)
+    assert not list(tmp_path.iterdir())
+
+
+def test_every_variant_of_a_recipe_that_imitates_can_be_trained(tiny_whisper):
+    small = {"kind": "mini", "frozen": True, "architecture": {"dim": 16, "n_blocks": 1, "n_mels": 16}}
+    recipe = replace(RECIPE, network=NETWORK | {"encoder": small}, imitation=Imitation())
+    for variant in ablations(recipe, None, [str(tiny_whisper)]):
+        configure(("anger", "fear"), variant.recipe, variant.encoder, str(tiny_whisper))
+
+
+def test_the_table_has_a_row_for_each_variant(study):
+    whole, pdc = table(study[0])
+    assert whole[0] == "the recipe as it is"
+    assert whole[3:] == ("", "")
+    assert pdc[3][0] in "+-"
+
+
+def test_differences_are_drawn(study, tmp_path, words):
+    draw_differences(study[0], "A title", tmp_path / "d.svg")
+    said = words(tmp_path / "d.svg")
+    assert {"A title", "w/o PDC", "WA", "UA"} <= set(said)
+    assert any("paired" in each for each in said)
+
+
+def test_depth_is_drawn_from_shallow_to_deep(tmp_path, words):
+    scores = {2: 0.5, 3: 0.6, 4: 0.7}
+    rows = [
+        {"name": variant.name, "pooled": {"wa": (wa := scores[int(variant.name[0])]), "ua": wa - 0.011}}
+        for variant in depths(Recipe("r", {}), None)
+    ]
+    draw_depth({"variants": rows}, "A title", tmp_path / "d.svg")
+    said = words(tmp_path / "d.svg")
+    assert {"layers of MLCNN", "50.0", "58.9", "68.9"} <= set(said)
+    assert said.index("2") < said.index("3") < said.index("4")

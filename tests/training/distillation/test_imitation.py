@@ -1,0 +1,152 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from pcqtool.errors import SettingsError, TrainingError
+from pcqtool.model.encoders import EncoderConfig, MiniEncoder
+from pcqtool.training.data import SegmentSet
+from pcqtool.training.distillation import imitation as module
+from pcqtool.training.distillation.imitation import Model, imitate, keep_imitated
+from pcqtool.training.experiment import Experiment
+from pcqtool.training.recipe import Distillation, Imitation
+
+CPU = torch.device("cpu")
+CONFIG = EncoderConfig("mini", {"dim": 16, "n_blocks": 2, "expansion": 2, "n_mels": 16}, (2,), frozen=True)
+TRAIN = range(6)
+
+
+@pytest.fixture(autouse=True)
+def _cache(monkeypatch, tmp_path):
+    monkeypatch.setenv("PCQTOOL_CACHE", str(tmp_path / "cache"))
+
+
+@pytest.fixture(scope="module")
+def data() -> SegmentSet:
+    """Eight utterances with a view each: noise whose level goes up and down, of 3 and of 1 s."""
+    rng = np.random.default_rng(0)
+    number = np.repeat(np.arange(8), 2)
+    n_samples = np.where(number % 2, 16000, 48000)
+    slow = np.abs(np.sin(np.arange(48000) / 16000 * rng.uniform(2, 6, (16, 1))))
+    samples = 3000 * rng.standard_normal((16, 48000)) * slow * (np.arange(48000) < n_samples[:, None])
+    return SegmentSet(samples.astype(np.int16), n_samples, number, np.tile([0, 1], 8))
+
+
+@pytest.fixture(scope="module")
+def teacher(data) -> Model:
+    """A teacher that says how loud it is, in four ways, at two depths."""
+    frames = np.log10(data.waves(np.arange(16)).reshape(16, 75, 640).std(axis=2) + 1e-4)
+    states = np.stack([frames, frames**2], axis=1)[..., None] * np.array([1.0, -2.0, 30.0, 0.01]) + 5.0
+    return Model(states.astype(np.float16), 2, "loudness")
+
+
+def recipe(toy_recipe, **settings):
+    return toy_recipe(imitation=Imitation(**{"epochs": 30, "batch_size": 4, "crop_s": 1.0} | settings))
+
+
+def run(toy_recipe, data, teacher, train=TRAIN, **settings):
+    losses = []
+    weights = imitate(
+        CONFIG, teacher, data, train, recipe(toy_recipe, **settings), CPU, lambda number, loss: losses.append(loss)
+    )
+    return weights, losses
+
+
+def test_it_learns_what_the_teacher_says_of_others_too(toy_recipe, data, teacher):
+    weights, losses = run(toy_recipe, data, teacher, means=0.0, epochs=100, batch_size=2)
+    assert len(losses) == 100
+    assert losses[-1] < 0.3 * losses[0]
+    encoder = MiniEncoder(CONFIG)
+    encoder.load_state_dict(weights)
+    others = np.arange(12, 16, 2)  # 3 s of utterances 6 and 7, which were not learnt from
+    with torch.no_grad():
+        frames = encoder.hidden_states(encoder.front_end(torch.from_numpy(data.waves(others[:1]))))[0][0]
+    design = np.c_[frames.numpy(), np.ones(75)]
+    said = teacher.states[others[0], 0, :, 0].astype(float)
+    fitted = design @ np.linalg.lstsq(design, said, rcond=None)[0]
+    assert np.corrcoef(fitted, said)[0, 1] > 0.9
+
+
+def test_nothing_is_learnt_from_other_parts(toy_recipe, data, teacher):
+    first, _ = run(toy_recipe, data, teacher, epochs=2)
+    held_out = ~np.isin(data.utterance, TRAIN)
+    states, samples = teacher.states.copy(), data.samples.copy()
+    states[held_out] *= -3
+    samples[held_out] //= 2
+    second, _ = run(toy_recipe, replace(data, samples=samples), replace(teacher, states=states), epochs=2)
+    assert all(torch.equal(value, second[name]) for name, value in first.items())
+    third, _ = run(toy_recipe, data, teacher, train=range(5), epochs=2)
+    assert not all(torch.equal(value, third[name]) for name, value in first.items())
+
+
+def test_the_unit_of_what_the_teacher_says_does_not_matter(toy_recipe, data, teacher):
+    _, losses = run(toy_recipe, data, teacher, epochs=2)
+    louder = replace(teacher, states=(teacher.states.astype(np.float32) * 2 - 7).astype(np.float16))
+    _, others = run(toy_recipe, data, louder, epochs=2)
+    assert losses == pytest.approx(others, rel=0.05)
+
+
+def test_padding_is_not_imitated(toy_recipe, data, teacher):
+    first, _ = run(toy_recipe, data, teacher, epochs=2)
+    states = teacher.states.copy()
+    states[data.n_samples == 16000, :, 25:] = 1000.0
+    second, _ = run(toy_recipe, data, replace(teacher, states=states), epochs=2)
+    assert all(torch.equal(value, second[name]) for name, value in first.items())
+
+
+def test_it_is_done_once(toy_recipe, data, teacher, monkeypatch):
+    settings = recipe(toy_recipe, epochs=1)
+    first = keep_imitated(CONFIG, teacher, data, TRAIN, settings, CPU)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "imitate", None)
+        again = keep_imitated(CONFIG, teacher, data, TRAIN, settings, CPU)
+    assert first.keys() == again.keys() == MiniEncoder(CONFIG).state_dict().keys()
+    assert all(torch.equal(value, again[name]) for name, value in first.items())
+    done = []
+    monkeypatch.setattr(module, "imitate", lambda *arguments: done.append(arguments) or first)
+    for other in (
+        (CONFIG, replace(teacher, key="other"), data, TRAIN, settings),
+        (CONFIG, teacher, replace(data, samples=data.samples // 2), TRAIN, settings),  # other views, same teacher
+        (CONFIG, teacher, data, range(5), settings),
+        (CONFIG, teacher, data, TRAIN, replace(settings, seed=7)),
+        (CONFIG, teacher, data, TRAIN, replace(settings, own=0.5)),
+        (CONFIG, teacher, data, TRAIN, recipe(toy_recipe, epochs=2)),
+    ):
+        keep_imitated(*other, CPU)
+    assert len(done) == 6
+
+
+def test_a_loss_that_is_no_number_is_an_error(toy_recipe, data, teacher):
+    with pytest.raises(TrainingError, match=r"not a number in epoch 1"):
+        run(toy_recipe, data, replace(teacher, states=np.full_like(teacher.states, np.nan)), epochs=1)
+
+
+def test_a_recipe_imitates_and_then_learns_labels(utterances, toy_recipe, fold, tiny_whisper):
+    encoder = {"kind": "mini", "architecture": dict(CONFIG.architecture), "layers": [1, 2], "frozen": True}
+    wanted = toy_recipe(
+        encoder,
+        epochs=2,
+        imitation=Imitation(layers=(0, 1, 2), epochs=1, batch_size=4),
+        distil=Distillation(layers=(2,)),
+    )
+    experiment = Experiment(utterances, wanted, CPU, teacher=str(tiny_whisper))
+    losses = []
+    trained = experiment.train(fold, 1, on_imitation=lambda number, loss: losses.append(loss))
+    assert len(losses) == 1
+    kept = keep_imitated(
+        experiment.config.encoder, experiment._teacher.model, experiment.data, fold.train, replace(wanted, seed=1), CPU
+    )
+    found = trained.model.encoder.state_dict()
+    assert all(torch.equal(value, found[name]) for name, value in kept.items())
+    assert experiment.probabilities(trained, fold.test).shape == (9, 3)
+
+
+@pytest.mark.parametrize("frozen", [True, False])
+def test_imitation_and_a_frozen_small_encoder_need_each_other(utterances, toy_recipe, tiny_whisper, frozen):
+    encoder = {"kind": "mini", "architecture": dict(CONFIG.architecture), "frozen": frozen}
+    wanted = toy_recipe(encoder, imitation=None if frozen else Imitation())
+    with pytest.raises(SettingsError, match="of no use without it"):
+        Experiment(utterances, wanted, CPU, teacher=str(tiny_whisper))

@@ -1,0 +1,153 @@
+from __future__ import annotations
+
+import json
+import re
+
+import numpy as np
+import pytest
+
+from pcqtool.corpora.datasets.emodb import EmoDB
+from pcqtool.corpora.manifest.corpus import Manifest
+from pcqtool.corpora.member import Member
+from pcqtool.corpora.pool import Pool
+from pcqtool.errors import SettingsError, TableError
+from pcqtool.model.directory import load
+from pcqtool.training.export import prepare, produce
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory, pool, experiment, fold, trained):
+    out = tmp_path_factory.mktemp("produced") / "toy"
+    return out, produce(out, "toy", pool, experiment, fold, trained)
+
+
+def test_the_directory_is_a_whole_model(made, experiment, trained, fold):
+    out, metrics = made
+    assert sorted(path.name for path in out.iterdir()) == [
+        "README.md",
+        "config.json",
+        "metrics.json",
+        "model.safetensors",
+    ]
+    model, config = load(out)
+    assert (config.name, config.labels, config.aggregation) == ("toy", experiment.labels, "mean-log")
+    assert config.temperature == trained.temperature
+    assert model.config.mean_db == trained.model.config.mean_db != experiment.config.mean_db
+    assert json.loads((out / "metrics.json").read_text()) == json.loads(json.dumps(metrics))
+    for name, value in model.named_parameters():
+        np.testing.assert_allclose(value.detach(), trained.model.get_parameter(name).detach(), rtol=1e-3, atol=1e-6)
+
+
+def test_it_says_where_it_comes_from(made, experiment, fold):
+    _, config = load(made[0])
+    assert config.trained_on.endswith("(18 utterances, 2 speakers; anger, neutral, sadness)")
+    provenance = config.provenance
+    speakers = sorted({experiment.utterances[index].speaker for index in fold.train})
+    assert provenance["corpora"] == ["manifest"]
+    assert provenance["train_speakers"] == speakers
+    assert provenance["recipe"]["seed"] == 1
+    assert (provenance["encoder"], provenance["teacher"]) == (None, None)
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00", provenance["created"])
+
+
+def test_metrics_are_stamped_as_no_test(made, trained):
+    _, metrics = made
+    assert "no test" in metrics["protocol"]
+    assert metrics["validation"]["n"] == 9
+    assert len(metrics["validation_speakers"]) == 1
+    assert metrics["overlap"]["validation"]["speakers"] == 0
+    assert len(metrics["history"]) == len(trained.history)
+    best = min(metrics["history"], key=lambda epoch: epoch["validation_loss"])
+    assert metrics["best_epoch"] == best["number"]
+    assert metrics["validation"]["wa"] == pytest.approx(best["validation_wa"])
+
+
+def test_the_card_tells_of_data_scores_limits_and_licences(made):
+    card = (made[0] / "README.md").read_text()
+    for part in ("# toy", "Classes: anger, neutral, sadness", "## Scores", "no test", "## Limits", "## Licences"):
+        assert part in card
+    assert Manifest.title in card
+
+
+def test_labelling_gives_what_the_experiment_gives(made, toy_root, experiment, trained, tmp_path):
+    from pcqtool.cli.app import main
+    from pcqtool.tables.reader import read_files
+
+    out = tmp_path / "r.parquet"
+    code = main(["label", str(toy_root), "--model", str(made[0]), "--vad", "off", "--out", str(out), "--device", "cpu"])
+    table = {row["file"]: row for row in read_files(out).to_dicts()}
+    wavs = [utterance.path.name for utterance in experiment.utterances]
+    probabilities = experiment.probabilities(trained, range(36))
+    assert code in (0, 3)  # metadata.csv may be taken for a recording, and is none
+    for name, own in zip(wavs, probabilities, strict=True):
+        assert table[name]["label"] == experiment.labels[own.argmax()]
+        given = [table[name][f"prob_{label}"] for label in experiment.labels]
+        np.testing.assert_allclose(given, own, atol=0.02)  # weights are stored in half precision
+
+
+def test_nothing_is_replaced(made, pool, experiment, fold, trained, tmp_path):
+    before = (made[0] / "model.safetensors").read_bytes()
+    with pytest.raises(SettingsError, match="is not empty") as caught:
+        produce(made[0], "toy", pool, experiment, fold, trained)
+    assert "--out" in caught.value.hint
+    assert (made[0] / "model.safetensors").read_bytes() == before
+
+
+def test_an_empty_or_new_directory_is_prepared(tmp_path):
+    prepare(tmp_path / "a" / "b")
+    prepare(tmp_path / "a" / "b")
+    assert (tmp_path / "a" / "b").is_dir()
+    (tmp_path / "a" / "b" / ".hidden").touch()
+    with pytest.raises(SettingsError):
+        prepare(tmp_path / "a" / "b")
+    (tmp_path / "file").touch()
+    with pytest.raises(TableError, match="file"):
+        prepare(tmp_path / "file")
+
+
+def test_what_a_killed_run_has_left_is_gone_on_with(tmp_path):
+    for name in ("checkpoint.safetensors", ".checkpoint.safetensors.0a1b2c3d.tmp", "model.safetensors", "README.md"):
+        (tmp_path / name).touch()
+    prepare(tmp_path)
+    (tmp_path / "config.json").touch()  # a model: it was killed just before its checkpoint was removed
+    with pytest.raises(SettingsError, match="not empty"):
+        prepare(tmp_path)
+
+
+def test_half_a_model_without_a_checkpoint_stays(tmp_path):
+    (tmp_path / "model.safetensors").touch()
+    with pytest.raises(SettingsError, match=r"not empty: model\.safetensors is in it"):
+        prepare(tmp_path)
+
+
+def test_the_checkpoint_goes_when_the_model_is_there(tmp_path, pool, experiment, fold, trained):
+    for name in ("checkpoint.safetensors", ".checkpoint.safetensors.0a1b2c3d.tmp"):
+        (tmp_path / name).touch()
+    produce(tmp_path, "x", pool, experiment, fold, trained)
+    assert not list(tmp_path.glob("*checkpoint*"))
+    assert not list(tmp_path.glob(".*"))
+
+
+def test_licences_of_a_known_corpus_are_passed_on(tmp_path, experiment, fold, trained, pool_of, utterances):
+    produce(tmp_path, "x", pool_of("emodb", utterances, EmoDB(tmp_path)), experiment, fold, trained)
+    card = (tmp_path / "README.md").read_text()
+    assert EmoDB.licence in card
+    assert EmoDB.citation in card
+
+
+def test_of_several_corpora_each_is_named_with_what_was_used_of_it(tmp_path, experiment, fold, trained, utterances):
+    members = (
+        Member("emodb", EmoDB(tmp_path), tuple(utterances[:18]), {}, {"boredom": 3}),
+        Member("mine", Manifest(tmp_path), tuple(utterances[18:]), {("calm", "neutral"): 2}),
+    )
+    metrics = produce(tmp_path, "x", Pool(members), experiment, fold, trained)
+    _, config = load(tmp_path)
+    assert config.provenance["corpora"] == ["emodb", "mine"]
+    assert [each["licence"] for each in config.provenance["data"]] == [EmoDB.licence, ""]
+    assert [each["n_utterances"] for each in metrics["corpora"]] == [18, 18]
+    assert metrics["corpora"][1]["renamed"] == {"calm": {"neutral": 2}}
+    assert f"trained on {EmoDB.title} and {Manifest.title} (mine)" in config.trained_on
+    card = (tmp_path / "README.md").read_text()
+    assert f"- Corpus: {EmoDB.title}, 18 utterances (3 of boredom are left out)\n" in card
+    assert f"- Corpus: {Manifest.title} (mine), 18 utterances (2 of calm count as neutral)\n" in card
+    assert f"- {EmoDB.title}: {EmoDB.licence} {EmoDB.citation}\n- {Manifest.title} (mine)\n" in card
