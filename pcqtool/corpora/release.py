@@ -70,7 +70,7 @@ class Expected:
         by_speaker: utterances of each speaker; empty where it is not known.
         exhaustive: whether every recording below the root is listed, so that another one does not belong there.
         digests: a text file with a line ``DIGEST NAME`` for each recording, the digest as
-            ``pcqtool.corpora.validation.contents.read`` gives it. Names must be unique in the corpus, and the recordings in
+            ``validation.contents.read`` gives it. Names must be unique in the corpus, and the recordings in
             a lossless format: another decoder gives other samples of an MP3.
     """
 
