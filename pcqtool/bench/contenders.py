@@ -28,7 +28,7 @@ VAD_OFF = "pcqtool, VAD off"
 
 def pcqtool_end_to_end(sample: Sample, predictor: Predictor, settings: LabelSettings) -> dict[str, Contender]:
     """Label recordings, from decode to both Parquet tables, without and with voice activity detection."""
-    without = replace(settings, reading=replace(settings.reading, vad=False))
+    without = replace(settings, reader_options=replace(settings.reader_options, vad=False))
     return {VAD_OFF: _labelling(sample, predictor, without), "pcqtool, VAD on": _labelling(sample, predictor, settings)}
 
 

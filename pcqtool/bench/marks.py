@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Generator, Iterator
+from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,7 +12,7 @@ from typing import Any
 import torch
 
 from pcqtool.batch import run
-from pcqtool.batch.device_pool import DevicePool, Promise
+from pcqtool.batch.device_pool import DevicePool
 from pcqtool.batch.prefetch import prefetch
 from pcqtool.bench.swap import swapped
 from pcqtool.model.predictor import Predictor
@@ -93,18 +94,20 @@ def mark(predictor: Predictor, work: Callable[[], object]) -> Marks:
         finally:
             pieces.close()
 
-    def submit(*arguments: Any) -> Promise:
+    def submit(*arguments: Any) -> Future[list[Any]]:
         with _added(calls):  # a processor computes at once
-            promise = plain_submit(*arguments)
+            future = plain_submit(*arguments)
+        result = future.result
 
-        def wait() -> list[Any]:
+        def wait(timeout: float | None = None) -> list[Any]:
             with _added(calls):  # a GPU may still be computing
-                return promise()
+                return result(timeout)
 
-        return wait
+        vars(future)["result"] = wait
+        return future
 
     try:
-        with swapped(run, "decode_all", decode), swapped(DevicePool, "submit", submit):
+        with swapped(run, "prefetch", decode), swapped(DevicePool, "submit", submit):
             started_s = time.perf_counter()
             work()
             whole = time.perf_counter() - started_s

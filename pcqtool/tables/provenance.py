@@ -11,7 +11,7 @@ from typing import Any
 
 from pcqtool import __version__
 from pcqtool.errors import TableError
-from pcqtool.files.open import open_source
+from pcqtool.tables.open import open_source
 from pcqtool.tables.schema import SCHEMA_VERSION
 
 METADATA_KEY = b"pcqtool"

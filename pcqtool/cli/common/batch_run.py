@@ -48,7 +48,7 @@ class Inputs:
         """Whether a recording has changed since then, or is to be done again whatever it is like."""
         if self.since_s is None or source.mtime is None or source.mtime >= self.since_s:
             return True
-        return before is not None and before.again
+        return before is not None and before.retry
 
 
 @dataclass(frozen=True)
@@ -239,12 +239,12 @@ def _work(plan: Plan, store: RunOutput, inputs: Inputs, load: Callable[[], Batch
 
         with console.progress(plan.n_todo, "files") as progress:
             return run_on_ray(plan, store, load, course.workers, lambda source: progress.advance(), begin)
-    from pcqtool.batch.prefetch import get_ready
+    from pcqtool.batch.prefetch import start_decoders
     from pcqtool.batch.run import run
 
     began_s = time.monotonic()
     work = load()
-    get_ready(work.settings)
+    start_decoders(work.settings)
     load_s = time.monotonic() - began_s
     console.debug(f"{work.settings.n_jobs} decoding threads, batches of {work.settings.batch_size}")
     begin()

@@ -36,7 +36,7 @@ def hearing(channels: str, vad: str, jobs: int, max_duration: str, max_channels:
     from pcqtool.audio.limits import Limits
 
     return {
-        "reading": reading(channels, vad),
+        "reader_options": reading(channels, vad),
         "jobs": jobs,
         "limits": Limits(durations.duration_s(max_duration, "--max-duration"), max_channels),
         "timeout_s": durations.duration_s(timeout, "--timeout"),
