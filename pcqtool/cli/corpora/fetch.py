@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from pcqtool.cli.common import console, options
+from pcqtool.progress import Progress
 from pcqtool.cli.corpora.about import Name
 from pcqtool.errors import CorpusError
 
@@ -73,5 +74,5 @@ def fetch(
 @contextmanager
 def _watch(title: str) -> Iterator[Callable[[int, int | None], None]]:
     console.info(title)
-    with console.counting("MB") as count:
-        yield lambda done, total: count(done / MB, None if total is None else total / MB)
+    with console.reporting() as report:
+        yield lambda done, total: report(Progress(done / MB, None if total is None else total / MB, "MB"))
