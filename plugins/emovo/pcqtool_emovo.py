@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from pcqtool.corpora.base import Utterance
-from pcqtool.corpora.files import recordings
+from pcqtool.corpora.files import utterances_from_names
 from pcqtool.corpora.release import Expected
 
 # The letters stand for the Italian names: disgusto, gioia, neutro, paura, rabbia, sorpresa, tristezza.
@@ -43,7 +43,7 @@ class EMOVO:
 
     def utterances(self) -> list[Utterance]:
         """Give all recordings; ``text_id`` is one of 14 sentences."""
-        return recordings(self.title, self.root, NAME, "dis-f1-b1.wav: emotion, speaker, text", _utterance)
+        return utterances_from_names(self.title, self.root, NAME, "dis-f1-b1.wav: emotion, speaker, text", _utterance)
 
 
 def _utterance(path: Path, part: re.Match[str]) -> Utterance:

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from pcqtool.corpora.base import Utterance
-from pcqtool.corpora.files import recordings
+from pcqtool.corpora.files import utterances_from_names
 from pcqtool.corpora.release import Expected
 from pcqtool.errors import CorpusError
 
@@ -49,7 +49,7 @@ class ESD:
 
     def utterances(self) -> list[Utterance]:
         """Give all recordings; ``text_id`` is language and sentence (``zh-001``)."""
-        return recordings(self.title, self.root, NAME, "0001_000351.wav: speaker, number", self._utterance)
+        return utterances_from_names(self.title, self.root, NAME, "0001_000351.wav: speaker, number", self._utterance)
 
     def _utterance(self, path: Path, part: re.Match[str]) -> Utterance:
         place, text = divmod(int(part["number"]) - 1, N_TEXTS)

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from pcqtool.corpora.base import Utterance
-from pcqtool.corpora.files import recordings
+from pcqtool.corpora.files import utterances_from_names
 from pcqtool.corpora.release import Expected
 
 EMOTIONS = {
@@ -47,7 +47,7 @@ class SAVEE:
     def utterances(self) -> list[Utterance]:
         """Give all recordings; ``text_id`` is the same wherever the same sentence is spoken."""
         example = "DC/a01.wav or DC_a01.wav: speaker, emotion, number"
-        return recordings(self.title, self.root, NAME, example, _utterance)
+        return utterances_from_names(self.title, self.root, NAME, example, _utterance)
 
 
 def _utterance(path: Path, part: re.Match[str]) -> Utterance:

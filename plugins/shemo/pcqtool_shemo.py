@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 from pcqtool.corpora.base import Utterance
-from pcqtool.corpora.files import files, recordings
+from pcqtool.corpora.files import find_files, utterances_from_names
 from pcqtool.corpora.release import Expected
 from pcqtool.errors import CorpusError, SettingsError
 from pcqtool.labels import canonical
@@ -48,11 +48,11 @@ class ShEMO:
             return Utterance(path, label, speaker=part["speaker"].upper())
 
         example = "F01A01.wav: woman or man, speaker, emotion, number"
-        return recordings(self.title, self.root, NAME, example, utterance)
+        return utterances_from_names(self.title, self.root, NAME, example, utterance)
 
     def _corrected(self) -> dict[str, str]:
         """Read the corrected emotion of each recording, none without the file."""
-        for path in files(self.root, ".json"):
+        for path in find_files(self.root, ".json"):
             if path.name.lower() == CORRECTED:
                 try:
                     entries = json.loads(path.read_text("utf-8"))

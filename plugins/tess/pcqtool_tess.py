@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from pcqtool.corpora.base import Utterance
-from pcqtool.corpora.files import recordings
+from pcqtool.corpora.files import utterances_from_names
 from pcqtool.corpora.release import Expected
 
 EMOTIONS = {
@@ -42,7 +42,9 @@ class TESS:
 
     def utterances(self) -> list[Utterance]:
         """Give all recordings; ``text_id`` is the word."""
-        return recordings(self.title, self.root, NAME, "OAF_back_angry.wav: speaker, word, emotion", _utterance)
+        return utterances_from_names(
+            self.title, self.root, NAME, "OAF_back_angry.wav: speaker, word, emotion", _utterance
+        )
 
 
 def _utterance(path: Path, part: re.Match[str]) -> Utterance:

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from pcqtool.corpora.base import Utterance
-from pcqtool.corpora.files import recordings
+from pcqtool.corpora.files import utterances_from_names
 from pcqtool.corpora.release import Download, Expected
 
 EMOTIONS = {"A": "anger", "H": "happiness", "N": "neutral", "S": "sadness"}
@@ -41,7 +41,9 @@ class URDU:
 
     def utterances(self) -> list[Utterance]:
         """Give all recordings; what is said is not known."""
-        return recordings(self.title, self.root, NAME, "SM1_F1_A01.wav: speaker, number, emotion", _utterance)
+        return utterances_from_names(
+            self.title, self.root, NAME, "SM1_F1_A01.wav: speaker, number, emotion", _utterance
+        )
 
 
 def _utterance(path: Path, part: re.Match[str]) -> Utterance:

@@ -13,7 +13,7 @@ import pytest
 
 from pcqtool.corpora.conformance import fault
 from pcqtool.corpora.registry import available, find
-from pcqtool.corpora.release import expected
+from pcqtool.corpora.release import expected_of
 from pcqtool.errors import CorpusError
 
 PLUGINS = Path(__file__).parents[2] / "plugins"
@@ -44,7 +44,7 @@ def test_a_plugin_is_a_corpus_of_its_name(name):
 def test_the_page_says_how_many_utterances_a_whole_copy_has(name):
     line = re.search(rf"^\| `{name}` \|.*", (PLUGINS / "README.md").read_text("utf-8"), re.MULTILINE)
     number = line[0].split("|")[5].replace(" ", "")
-    assert number in ("", "byrelease") or int(number) == expected(find(name)).total
+    assert number in ("", "byrelease") or int(number) == expected_of(find(name)).total
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from pcqtool.corpora.base import Utterance
-from pcqtool.corpora.faults import Fault, FaultsError, Kind
+from pcqtool.corpora.faults import Fault, FaultKind, FaultsError
 from pcqtool.corpora.release import Download, Expected
 from pcqtool.errors import CorpusError
 
@@ -96,6 +96,6 @@ def _misnamed(paths: list[Path], found: list[Utterance]) -> FaultsError:
     return FaultsError(
         f"EMO-DB: {paths[0]} is not named as its recordings are (03a01Fa.wav: speaker, text, emotion, version)",
         "Move it elsewhere, or use the corpus 'manifest' for recordings of your own.",
-        [Fault(Kind.EXTRA, "not named as its recordings are", path) for path in paths],
+        [Fault(FaultKind.EXTRA, "not named as its recordings are", path) for path in paths],
         found,
     )
