@@ -3,9 +3,9 @@ from __future__ import annotations
 import pytest
 
 from pcqtool.corpora.base import Utterance
+from pcqtool.corpora.datasets.ravdess import EMOTIONS, RAVDESS
 from pcqtool.corpora.testing import check
 from pcqtool.errors import CorpusError
-from pcqtool_ravdess import EMOTIONS, RAVDESS
 
 
 def place(root, *names):

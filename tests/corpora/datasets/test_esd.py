@@ -3,9 +3,9 @@ from __future__ import annotations
 import pytest
 
 from pcqtool.corpora.base import Utterance
+from pcqtool.corpora.datasets.esd import ESD
 from pcqtool.corpora.testing import check
 from pcqtool.errors import CorpusError
-from pcqtool_esd import ESD
 
 FOLDERS = ("Neutral", "Angry", "Happy", "Sad", "Surprise")
 

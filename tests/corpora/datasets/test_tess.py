@@ -3,9 +3,9 @@ from __future__ import annotations
 import pytest
 
 from pcqtool.corpora.base import Utterance
+from pcqtool.corpora.datasets.tess import EMOTIONS, TESS
 from pcqtool.corpora.testing import check
 from pcqtool.errors import CorpusError
-from pcqtool_tess import EMOTIONS, TESS
 
 FOLDERS = {"ps": ("OAF_Pleasant_surprise", "YAF_pleasant_surprised"), "sad": ("OAF_Sad", "YAF_sad")}
 

@@ -3,9 +3,9 @@ from __future__ import annotations
 import pytest
 
 from pcqtool.corpora.base import Utterance
+from pcqtool.corpora.datasets.msp_podcast import MSPPodcast
 from pcqtool.corpora.testing import check
 from pcqtool.errors import CorpusError
-from pcqtool_msp_podcast import MSPPodcast
 
 LINES = """\
 FileName,EmoClass,EmoAct,EmoVal,EmoDom,SpkrID,Gender,Split_Set

@@ -3,9 +3,9 @@ from __future__ import annotations
 import pytest
 
 from pcqtool.corpora.base import Utterance
+from pcqtool.corpora.datasets.crema_d import CREMAD, EMOTIONS
 from pcqtool.corpora.testing import check
 from pcqtool.errors import CorpusError
-from pcqtool_crema_d import CREMAD, EMOTIONS
 
 
 @pytest.fixture

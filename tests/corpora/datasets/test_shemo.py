@@ -5,9 +5,9 @@ import json
 import pytest
 
 from pcqtool.corpora.base import Utterance
+from pcqtool.corpora.datasets.shemo import EMOTIONS, ShEMO
 from pcqtool.corpora.testing import check
 from pcqtool.errors import CorpusError
-from pcqtool_shemo import EMOTIONS, ShEMO
 
 
 @pytest.fixture

@@ -5,9 +5,9 @@ from collections import Counter
 import pytest
 
 from pcqtool.corpora.base import Utterance
+from pcqtool.corpora.datasets.emovo import EMOTIONS, EMOVO
 from pcqtool.corpora.testing import check
 from pcqtool.errors import CorpusError
-from pcqtool_emovo import EMOTIONS, EMOVO
 
 SPEAKERS = ("f1", "f2", "f3", "m1", "m2", "m3")
 TEXTS = ("b1", "b2", "b3", "d1", "d2", "l1", "l2", "l3", "l4", "n1", "n2", "n3", "n4", "n5")

@@ -7,9 +7,9 @@ import pytest
 import yaml
 
 from pcqtool.corpora.base import Utterance
+from pcqtool.corpora.datasets.audformat import Audformat
 from pcqtool.corpora.testing import check
 from pcqtool.errors import CorpusError
-from pcqtool_audformat import Audformat
 
 HEADER = """\
 name: mydb

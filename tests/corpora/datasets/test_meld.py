@@ -5,9 +5,9 @@ import csv
 import pytest
 
 from pcqtool.corpora.base import Utterance
+from pcqtool.corpora.datasets.meld import MELD
 from pcqtool.corpora.testing import check
 from pcqtool.errors import CorpusError
-from pcqtool_meld import MELD
 
 HEADING = "Sr No.,Utterance,Speaker,Emotion,Sentiment,Dialogue_ID,Utterance_ID,Season,Episode,StartTime,EndTime"
 FOLDERS = {"train": "train/train_splits", "dev": "dev_splits_complete", "test": "output_repeated_splits_test"}

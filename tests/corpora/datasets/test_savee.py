@@ -5,9 +5,9 @@ from collections import Counter
 import pytest
 
 from pcqtool.corpora.base import Utterance
+from pcqtool.corpora.datasets.savee import EMOTIONS, SAVEE
 from pcqtool.corpora.testing import check
 from pcqtool.errors import CorpusError
-from pcqtool_savee import EMOTIONS, SAVEE
 
 NAMES = [f"{code}{number:02}" for code in EMOTIONS for number in range(1, 31 if code == "n" else 16)]
 

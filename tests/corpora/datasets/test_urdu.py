@@ -3,9 +3,9 @@ from __future__ import annotations
 import pytest
 
 from pcqtool.corpora.base import Utterance
+from pcqtool.corpora.datasets.urdu import URDU
 from pcqtool.corpora.testing import check
 from pcqtool.errors import CorpusError
-from pcqtool_urdu import URDU
 
 NAMES = (
     "Angry/SM1_F1_A01.wav",
