@@ -22,9 +22,9 @@ import pyarrow as pa
 
 from pcqtool.audio.discover import discover
 from pcqtool.batch.merge import merge
-from pcqtool.batch.names import Source, Stamp, name_recordings
-from pcqtool.batch.names import stamp as stamp_of
-from pcqtool.batch.output import Store
+from pcqtool.batch.names import FileSignature, Source, name_recordings
+from pcqtool.batch.names import signature_of as stamp_of
+from pcqtool.batch.output import RunOutput
 from pcqtool.batch.plan import make_plan
 from pcqtool.batch.shard import Shard
 from pcqtool.tables.provenance import Provenance
@@ -45,13 +45,13 @@ def make_entries(folder: Path, n: int) -> None:
             (folder / f"d{number:03d}" / f"call-{number:03d}-{file:04d}.wav").touch()
 
 
-def store_of(out: Path, shard: Shard) -> Store:
+def store_of(out: Path, shard: Shard) -> RunOutput:
     """Open the output of a shard."""
     columns = {"files": files_schema(LABELS).names, "segments": segments_schema(LABELS).names}
-    return Store(out, PROVENANCE, columns, shard)  # type: ignore[arg-type]
+    return RunOutput(out, PROVENANCE, columns, shard)  # type: ignore[arg-type]
 
 
-def find(folder: Path, before: Mapping[str, Stamp] | None = None) -> list[Source]:
+def find(folder: Path, before: Mapping[str, FileSignature] | None = None) -> list[Source]:
     """Find and name the files."""
     found = discover([folder])
     return name_recordings(found.files, found.root, before or {})
@@ -111,7 +111,7 @@ def shard_step(folder: Path, out: Path, shards: int) -> None:
 
 def resume_step(folder: Path, out: Path, shards: int) -> None:
     """Find the files and see that all are done."""
-    done: dict[str, Stamp] = {}
+    done: dict[str, FileSignature] = {}
     for number in range(shards):
         done |= store_of(out, Shard(shards, number + 1)).done()
     assert make_plan(find(folder, done), done).n_todo == 0  # noqa: S101

@@ -38,7 +38,7 @@ class Chunk:
     spoken: npt.NDArray[np.int64] | None = None
 
 
-class Lane:
+class ChannelSegmenter:
     """Cuts one track's 16 kHz stream into chunks; where they are cut does not depend on the blocks.
 
     Args:

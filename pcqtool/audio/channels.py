@@ -14,7 +14,7 @@ MODES = ("auto", "mix", "split")
 
 
 @dataclass(frozen=True)
-class Track:
+class ChannelMix:
     """One output track: its name in the result table, and the channels (numbered from 0) whose mean it is."""
 
     name: str
@@ -37,7 +37,7 @@ class Hearing:
         note: what to know of it, where it is not the usual way or not what was asked for; None if nothing.
     """
 
-    tracks: tuple[Track, ...]
+    tracks: tuple[ChannelMix, ...]
     note: str | None = None
 
 
@@ -54,17 +54,17 @@ def check_mode(mode: str) -> str:
     )
 
 
-def single(number: int) -> Track:
+def single(number: int) -> ChannelMix:
     """The track that is one channel."""
-    return Track(str(number), (number,))
+    return ChannelMix(str(number), (number,))
 
 
-def mixture(members: Sequence[int]) -> Track:
+def mixture(members: Sequence[int]) -> ChannelMix:
     """The track that is these channels mixed; of one channel, that channel."""
-    return Track("mix", tuple(members)) if len(members) > 1 else single(members[0])
+    return ChannelMix("mix", tuple(members)) if len(members) > 1 else single(members[0])
 
 
-def tracks_of(mode: str, n_channels: int) -> tuple[Track, ...]:
+def tracks_of(mode: str, n_channels: int) -> tuple[ChannelMix, ...]:
     """Decide which tracks a recording has, from its number of channels alone.
 
     ``auto`` and ``mix`` are all channels mixed: right for one, while what several hold is to be looked at first, see

@@ -11,8 +11,8 @@ import numpy.typing as npt
 
 from pcqtool.audio import channels
 from pcqtool.audio.channel_choice import hear
-from pcqtool.audio.channel_segmenter import Chunk, Lane
-from pcqtool.audio.channels import Hearing, Track
+from pcqtool.audio.channel_segmenter import ChannelSegmenter, Chunk
+from pcqtool.audio.channels import ChannelMix, Hearing
 from pcqtool.audio.decoding.recording import Recording, open_recording
 from pcqtool.audio.discover import shown
 from pcqtool.audio.limits import Limits
@@ -22,7 +22,7 @@ from pcqtool.errors import AudioError, SettingsError
 
 
 @dataclass(frozen=True)
-class Reading:
+class ReaderOptions:
     """How recordings are read.
 
     Attributes:
@@ -50,7 +50,7 @@ class Reading:
         return round(self.segment_s * SAMPLE_RATE)
 
 
-class Tracks:
+class SegmentReader:
     """A recording as a stream of chunks of segments; iterate over it once.
 
     Memory does not grow with the recording. What is known only at the end is there after the last chunk:
@@ -66,7 +66,7 @@ class Tracks:
         AudioError: on iteration, if the file cannot be read; or has not the channel asked for; or exceeds a limit.
     """
 
-    def __init__(self, path: str | Path, reading: Reading, limits: Limits | None = None) -> None:
+    def __init__(self, path: str | Path, reading: ReaderOptions, limits: Limits | None = None) -> None:
         self.path = Path(path)
         self.reading = reading
         self.limits = limits or Limits()
@@ -85,7 +85,7 @@ class Tracks:
                 hearing = hear(recording, self.reading.channels, self.limits.max_duration_s)
                 tracks = hearing.tracks
                 self.channel_names = tuple(track.name for track in tracks)
-                lanes = [Lane(track.name, self.reading.n_samples, self.reading.vad) for track in tracks]
+                lanes = [ChannelSegmenter(track.name, self.reading.n_samples, self.reading.vad) for track in tracks]
                 for block in resample(_mixed(recording.blocks(), tracks), recording.sample_rate, len(tracks)):
                     self.limits.check_duration(recording.n_frames / recording.sample_rate)
                     for number, lane in enumerate(lanes):
@@ -98,9 +98,9 @@ class Tracks:
             self.shortfall = recording.shortfall
 
 
-def read(path: str | Path, reading: Reading | None = None, limits: Limits | None = None) -> Tracks:
+def read(path: str | Path, reading: ReaderOptions | None = None, limits: Limits | None = None) -> SegmentReader:
     """Read a recording segment by segment, see :class:`Tracks`. The file is opened when the iteration begins."""
-    return Tracks(path, reading or Reading(), limits)
+    return SegmentReader(path, reading or ReaderOptions(), limits)
 
 
 def load(
@@ -166,7 +166,9 @@ def _mode(channel: int | None) -> str:
     return "mix" if channel is None else str(channel)
 
 
-def _mixed(blocks: Iterable[npt.NDArray[np.float32]], tracks: tuple[Track, ...]) -> Iterator[npt.NDArray[np.float32]]:
+def _mixed(
+    blocks: Iterable[npt.NDArray[np.float32]], tracks: tuple[ChannelMix, ...]
+) -> Iterator[npt.NDArray[np.float32]]:
     """Blocks ``(n, channels)`` → ``(n, tracks)``."""
     for block in blocks:
         yield np.stack([track.of(block) for track in tracks], axis=1)

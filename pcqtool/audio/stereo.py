@@ -26,7 +26,7 @@ BAND_HZ = (200, 4000)  # of speech, where cancelling is measured: hum that all c
 CANCELLED = 0.25  # energy of a mix over that of a mix of unrelated channels (-6 dB), below which they cancel each other
 
 
-class Survey:
+class StereoStats:
     """What a recording's channels have to do with each other, gathered block by block.
 
     Args:
@@ -151,7 +151,7 @@ def survey(path: Path, apart: bool = True, most_s: float = math.inf) -> Hearing:
         AudioError: the file cannot be read.
     """
     with open_recording(path) as recording:
-        seen = Survey(recording.sample_rate, recording.n_channels)
+        seen = StereoStats(recording.sample_rate, recording.n_channels)
         n_compared = 0
         blocks = recording.blocks()
         for block in blocks:

@@ -10,12 +10,12 @@ import numpy as np
 
 from pcqtool.audio.channel_segmenter import Chunk
 from pcqtool.audio.segment import SAMPLE_RATE
-from pcqtool.batch.device_pool import Promise, Replicas
-from pcqtool.batch.task import Row, Tally, Work
+from pcqtool.batch.device_pool import DevicePool, Promise
+from pcqtool.batch.task import Accumulator, BatchTask, Row
 
 
 @dataclass
-class Track:
+class ChannelState:
     """What is known of the segments of one channel of one recording, in their order.
 
     Attributes:
@@ -30,7 +30,7 @@ class Track:
     """
 
     channel: str
-    tally: Tally
+    tally: Accumulator
     n_samples: list[int] = field(default_factory=list)
     n_heard: list[int] = field(default_factory=list)
     speech: list[float | None] = field(default_factory=list)
@@ -58,22 +58,22 @@ class Track:
         return self.tally.add(self.values.pop(number), self.n_heard[number])
 
 
-class Batches:
+class Batcher:
     """Fills batches with segments from any track; the batch size changes no value beyond rounding.
 
     Values come back in the order of the batches, whatever device was faster. Close it to stop early.
     """
 
-    def __init__(self, work: Work) -> None:
+    def __init__(self, work: BatchTask) -> None:
         self.batch_size = work.settings.batch_size
         self.min_speech = work.settings.min_speech
         self._cuts = work.cuts
-        self._replicas = Replicas(work.computes, work.aside)
+        self._replicas = DevicePool(work.computes, work.aside)
         self._waves = np.empty((0, 0), np.float32)  # (batch_size, N); its first rows belong to those who wait
-        self._waiting: list[tuple[Track, int]] = []
-        self._under_way: deque[tuple[list[tuple[Track, int]], Promise]] = deque()
+        self._waiting: list[tuple[ChannelState, int]] = []
+        self._under_way: deque[tuple[list[tuple[ChannelState, int]], Promise]] = deque()
 
-    def add(self, track: Track, chunk: Chunk) -> None:
+    def add(self, track: ChannelState, chunk: Chunk) -> None:
         """Take a chunk's segments, without those with too little speech."""
         if self._waves.shape[1] != chunk.waves.shape[1]:
             self._waves = np.empty((self.batch_size, chunk.waves.shape[1]), np.float32)

@@ -12,10 +12,10 @@ from pcqtool.tables.edit import Piece, join, read_columns, read_schema
 from pcqtool.tables.paths import table_path
 
 if TYPE_CHECKING:
-    from pcqtool.batch.output import Store
+    from pcqtool.batch.output import RunOutput
 
 
-def collect(stores: Sequence[Store], out: Path) -> None:
+def collect(stores: Sequence[RunOutput], out: Path) -> None:
     """Join what the stores of one run hold into one table of each kind.
 
     Args:
@@ -36,7 +36,7 @@ def collect(stores: Sequence[Store], out: Path) -> None:
         join(tables, real, read_schema(tables[0].path), stores[0].provenance)
 
 
-def _pieces(store: Store, seen: set[str]) -> list[Piece]:
+def _pieces(store: RunOutput, seen: set[str]) -> list[Piece]:
     """Make pieces of a store's file tables that share no file: what a later one has, an earlier one goes without.
 
     Args:

@@ -20,7 +20,7 @@ Promise = Callable[[], list[Any]]
 _log = logging.getLogger(__name__)
 
 
-class Replicas:
+class DevicePool:
     """Computes batches: a processor in the caller's thread, a GPU or several devices in a thread each.
 
     Args:
@@ -33,9 +33,9 @@ class Replicas:
     """
 
     def __init__(self, computes: Sequence[Compute], aside: bool = False) -> None:
-        self._free: SimpleQueue[Fitting] = SimpleQueue()
+        self._free: SimpleQueue[AdaptiveBatch] = SimpleQueue()
         for compute in computes:
-            self._free.put(Fitting(compute))
+            self._free.put(AdaptiveBatch(compute))
         self.n_ahead = 2 * len(computes) - 1 if aside or len(computes) > 1 else 0
         self._pool = ThreadPoolExecutor(len(computes), "compute") if self.n_ahead else None
 
@@ -47,7 +47,7 @@ class Replicas:
             n_samples: ``(B,)``.
 
         Raises:
-            ModelError: as ``Fitting.compute``; where batches may be under way, by the promise.
+            ModelError: as ``AdaptiveBatch.compute``; where batches may be under way, by the promise.
         """
         if self._pool is not None:
             return self._pool.submit(self._compute, waves, n_samples).result
@@ -67,7 +67,7 @@ class Replicas:
             self._free.put(fitting)
 
 
-class Fitting:
+class AdaptiveBatch:
     """Computes batches in pieces that fit into a device's memory; what size fits is remembered."""
 
     def __init__(self, compute: Compute) -> None:

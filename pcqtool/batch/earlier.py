@@ -8,7 +8,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pcqtool.batch.names import Stamp
+from pcqtool.batch.names import FileSignature
 from pcqtool.batch.summary import has_failed
 from pcqtool.errors import TableError
 from pcqtool.tables.edit import read_columns, read_schema
@@ -45,7 +45,7 @@ def check_replaceable(path: Path, kind: Kind) -> None:
         raise TableError(f"{path}: not a table of {kind}", LEFT)
 
 
-def read_stamps(path: Path, retry_failed: bool) -> dict[str, Stamp]:
+def read_stamps(path: Path, retry_failed: bool) -> dict[str, FileSignature]:
     """Read which recordings a file table holds.
 
     Args:
@@ -58,7 +58,7 @@ def read_stamps(path: Path, retry_failed: bool) -> dict[str, Stamp]:
     table = read_columns(path, ["file", "size_bytes", "mtime", "status", "target", "retry"])
     times = pc.cast(table["mtime"], pa.int64())
     columns = [column.to_pylist() for column in (table["size_bytes"], times, table["target"])]
-    stamps = dict(zip(table["file"].to_pylist(), map(Stamp, *columns), strict=True))
+    stamps = dict(zip(table["file"].to_pylist(), map(FileSignature, *columns), strict=True))
     again = table["retry"]  # null is no
     if retry_failed:
         again = pc.or_kleene(again, has_failed(table))

@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 from pcqtool.audio.channel_segmenter import Chunk
 from pcqtool.audio.discover import shown
 from pcqtool.audio.limits import Limits
-from pcqtool.audio.reader import Reading, Tracks, read
+from pcqtool.audio.reader import ReaderOptions, SegmentReader, read
 from pcqtool.errors import AccessError, AudioError, PcqtoolError
 
 PIECE = 4  # chunks of up to 30 s, 2 MB each
@@ -34,7 +34,7 @@ _lock = threading.RLock()  # a generator that is collected gives its worker back
 _idle: list[Worker] = []
 
 
-class Answer(NamedTuple):
+class WorkerReply(NamedTuple):
     """A piece of a recording, and what is known of it by now.
 
     Attributes:
@@ -48,8 +48,8 @@ class Answer(NamedTuple):
     error: tuple[type[PcqtoolError], str, str] | None
 
 
-class IsolatedTracks:
-    """As ``Tracks``, decoded in another process.
+class SubprocessReader:
+    """As ``SegmentReader``, decoded in another process.
 
     Args:
         path: any recording.
@@ -58,10 +58,10 @@ class IsolatedTracks:
         timeout_s: longest time for the next piece.
 
     Raises:
-        AudioError: on iteration: as ``Tracks``; or the decoder crashes, runs out of memory, or gives nothing in time.
+        AudioError: on iteration: as ``SegmentReader``; or the decoder crashes, runs out of memory or times out.
     """
 
-    def __init__(self, path: Path, reading: Reading, limits: Limits, timeout_s: float) -> None:
+    def __init__(self, path: Path, reading: ReaderOptions, limits: Limits, timeout_s: float) -> None:
         self.path = path
         self.reading = reading
         self.limits = limits
@@ -114,7 +114,7 @@ class Worker:
         """Whether it is still there to be asked: the system may have killed it meanwhile."""
         return self.alive and self._process.is_alive()
 
-    def ask(self, question: object, timeout_s: float) -> Answer:
+    def ask(self, question: object, timeout_s: float) -> WorkerReply:
         """Ask for the next piece; a new recording is named by path, reading and limits.
 
         Raises:
@@ -125,7 +125,7 @@ class Worker:
             self._connection.send((question, timeout_s))
             if not self._connection.poll(timeout_s + GRACE_S):
                 raise self._late(timeout_s)
-            answer: Answer = self._connection.recv()
+            answer: WorkerReply = self._connection.recv()
         except (EOFError, OSError):
             raise self._reason(timeout_s) from None
         self.alive = True
@@ -163,7 +163,7 @@ def serve(connection: Connection[Any, Any]) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):  # meant for the run, which closes the connection when it ends
         signal.signal(number, signal.SIG_IGN)
     _be_modest()
-    tracks: Tracks | None = None
+    tracks: SegmentReader | None = None
     chunks: Iterator[Chunk] = iter(())
     with suppress(EOFError, OSError):
         while True:
@@ -177,7 +177,7 @@ def serve(connection: Connection[Any, Any]) -> None:
             connection.send(answer)
 
 
-def _answer(tracks: Tracks | None, chunks: Iterator[Chunk]) -> Answer:
+def _answer(tracks: SegmentReader | None, chunks: Iterator[Chunk]) -> WorkerReply:
     found: list[Chunk] = []
     error: tuple[type[PcqtoolError], str, str] | None = None
     try:
@@ -191,7 +191,7 @@ def _answer(tracks: Tracks | None, chunks: Iterator[Chunk]) -> Answer:
     except Exception as fault:  # whatever a decoder may raise is this file's fault
         error = AudioError, f"{type(fault).__name__}: {fault}", ""
     names = ("duration_s", "sample_rate", "channel_names", "shortfall", "note")
-    return Answer(found, {name: getattr(tracks, name) for name in names}, error)
+    return WorkerReply(found, {name: getattr(tracks, name) for name in names}, error)
 
 
 def _scarce() -> type[AudioError]:

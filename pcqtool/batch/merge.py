@@ -9,8 +9,8 @@ from pathlib import Path
 
 from pcqtool.batch.collect import collect
 from pcqtool.batch.names import from_text
-from pcqtool.batch.output import Store, lock_output
-from pcqtool.batch.shard import Progress, Shard, read_inputs, read_progress
+from pcqtool.batch.output import RunOutput, lock_output
+from pcqtool.batch.shard import Shard, ShardProgress, read_inputs, read_progress
 from pcqtool.errors import SettingsError, TableError
 from pcqtool.tables.edit import read_columns, read_schema
 from pcqtool.tables.paths import KINDS, is_table_path, list_parts
@@ -55,8 +55,8 @@ def _merge(directories: Sequence[Path], out: Path) -> int:
     provenance = common_provenance(parts)
     columns = {kind: read_schema(parts[0].parents[1] / kind / parts[0].name).names for kind in KINDS}
     check_whole(directories)
-    stores = [Store(directory, provenance, columns) for directory in directories]
-    target = Store(out, provenance, columns)
+    stores = [RunOutput(directory, provenance, columns) for directory in directories]
+    target = RunOutput(out, provenance, columns)
     root = stores[0].root
     if root is not None:
         target.name_from(root)
@@ -66,14 +66,14 @@ def _merge(directories: Sequence[Path], out: Path) -> int:
     return len(parts)
 
 
-def _begun(directory: Path) -> list[Progress]:
+def _begun(directory: Path) -> list[ShardProgress]:
     progress = read_progress(directory)
     if not progress:
         raise TableError(f"{directory}: no run has been finished there", "Run the same command again, then merge.")
     return progress
 
 
-def _check_target(target: Store, root: str | None) -> None:
+def _check_target(target: RunOutput, root: str | None) -> None:
     """Refuse a table that cannot take the parts' rows beside its own."""
     away = "Name another --out, or move it away."
     if target.restarted:
@@ -158,7 +158,7 @@ def _some(names: Sequence[str]) -> str:
     return ", ".join(names[:SHOWN]) + (", …" if len(names) > SHOWN else "")
 
 
-def _check_finished(directory: Path, progress: Progress) -> None:
+def _check_finished(directory: Path, progress: ShardProgress) -> None:
     prefix = progress.shard.prefix
     which = f"{directory}: shard {progress.shard}" if prefix else f"{directory}: the run"
     if not progress.finished:

@@ -48,7 +48,7 @@ class Source:
         return Path(self.place)
 
 
-class Stamp(NamedTuple):
+class FileSignature(NamedTuple):
     """What a recording is known by besides its name: with equal stamps, it has not changed.
 
     Attributes:
@@ -64,9 +64,9 @@ class Stamp(NamedTuple):
     again: bool = False
 
 
-def stamp(source: Source) -> Stamp:
+def signature_of(source: Source) -> FileSignature:
     """Return an input's stamp as the file table holds it."""
-    return Stamp(source.size_bytes, None if source.mtime is None else round(source.mtime * 1e6), source.target)
+    return FileSignature(source.size_bytes, None if source.mtime is None else round(source.mtime * 1e6), source.target)
 
 
 def name_of(path: str, root: str) -> str:
@@ -115,7 +115,7 @@ def find_sources(inputs: Sequence[str | Path], listed: Iterable[str] | None = No
     return name_recordings(found.files, found.root, {})
 
 
-def name_recordings(found: Sequence[Found], root: str, before: Mapping[str, Stamp]) -> list[Source]:
+def name_recordings(found: Sequence[Found], root: str, before: Mapping[str, FileSignature]) -> list[Source]:
     """Name recordings for a table, sorted by name.
 
     Args:
@@ -126,7 +126,7 @@ def name_recordings(found: Sequence[Found], root: str, before: Mapping[str, Stam
     Raises:
         SettingsError: if two recordings have one name, which only a file system that changes meanwhile can do.
     """
-    linked = {stamp.target: file for file, stamp in before.items() if stamp.target is not None}
+    linked = {signature_of.target: file for file, signature_of in before.items() if signature_of.target is not None}
     sources = sorted((_source(one, root, before, linked) for one in found), key=_file)
     for source, following in pairwise(sources):
         if source.file == following.file:
@@ -137,7 +137,7 @@ def name_recordings(found: Sequence[Found], root: str, before: Mapping[str, Stam
     return sources
 
 
-def _source(one: Found, root: str, before: Mapping[str, Stamp], linked: Mapping[str, str]) -> Source:
+def _source(one: Found, root: str, before: Mapping[str, FileSignature], linked: Mapping[str, str]) -> Source:
     real = name_of(one.real, root)
     if (known := before.get(real)) is not None and known.target is None:
         file = real

@@ -13,8 +13,8 @@ import pyarrow as pa
 
 from pcqtool.batch.collect import collect
 from pcqtool.batch.earlier import REPLACE, check_continues, check_replaceable, provenance_of, read_stamps
-from pcqtool.batch.names import Source, Stamp, as_text, from_text
-from pcqtool.batch.shard import Progress, Shard, read_inputs, read_progress, write_inputs
+from pcqtool.batch.names import FileSignature, Source, as_text, from_text
+from pcqtool.batch.shard import Shard, ShardProgress, read_inputs, read_progress, write_inputs
 from pcqtool.batch.summary import TableState
 from pcqtool.errors import SettingsError, TableError
 from pcqtool.files.atomic import reported, sweep, write_whole
@@ -41,7 +41,7 @@ WRITING: tuple[Kind, Kind] = ("segments", "files")  # the file table is the mark
 REMOVING: tuple[Kind, Kind] = ("files", "segments")  # and removed first
 
 
-class Store:
+class RunOutput:
     """The output of a run.
 
     Args:
@@ -104,7 +104,7 @@ class Store:
         """Let names be relative to an absolute folder from now on."""
         self.provenance = replace(self.provenance, root=as_text(root))
 
-    def done(self, retry_failed: bool = False) -> dict[str, Stamp]:
+    def done(self, retry_failed: bool = False) -> dict[str, FileSignature]:
         """Return the inputs that the output holds, with their stamps.
 
         Args:
@@ -116,7 +116,7 @@ class Store:
         for kind in WRITING:
             for path in self.tables(kind):
                 check_continues(path, kind, self.provenance, self.columns[kind])
-        stamps: dict[str, Stamp] = {}
+        stamps: dict[str, FileSignature] = {}
         for path in self.tables("files"):
             if not self.segments_of(path).exists():
                 raise TableError(f"{self.segments_of(path)} is missing beside {path}", REPLACE)
@@ -181,7 +181,7 @@ class Store:
             TableError: if the file system refuses.
         """
         if not self.is_table:
-            Progress(self.shard, root=self.provenance.root).write(self.out)
+            ShardProgress(self.shard, root=self.provenance.root).write(self.out)
         write_inputs(self.folder, self.shard, sources)
 
     def check_restart(self, files: Collection[str]) -> None:
@@ -245,7 +245,7 @@ class Store:
             self._drop_replaced()
             if whole:
                 self._remove_replaced()
-            Progress(self.shard, len(self._parts("files")), whole, self.provenance.root).write(self.out)
+            ShardProgress(self.shard, len(self._parts("files")), whole, self.provenance.root).write(self.out)
             return
         restarting = self.restarted
         if restarting and not whole:

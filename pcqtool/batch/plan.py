@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from pcqtool.batch.names import Source, Stamp, stamp
+from pcqtool.batch.names import FileSignature, Source, signature_of
 
 PART_FILES = 256
 PART_BYTES = 64 * 2**20  # of files, about 35 minutes of 16 kHz WAV
@@ -41,7 +41,7 @@ class Plan:
         return tuple(_parts(sources, 2 * workers)) if workers > 1 else self.parts
 
 
-def make_plan(sources: Sequence[Source], done: Mapping[str, Stamp]) -> Plan:
+def make_plan(sources: Sequence[Source], done: Mapping[str, FileSignature]) -> Plan:
     """Sort out what is done; ``done`` maps the names in the output to the stamps that they had.
 
     A recording that is not there any more is done if it was: a link that has lost its target keeps its rows.
@@ -53,8 +53,8 @@ def make_plan(sources: Sequence[Source], done: Mapping[str, Stamp]) -> Plan:
     return Plan(tuple(_parts(todo)), len(sources) - len(todo), stale)
 
 
-def _is_done(source: Source, before: Stamp | None) -> bool:
-    return before is not None and not before.again and (source.size_bytes is None or before == stamp(source))
+def _is_done(source: Source, before: FileSignature | None) -> bool:
+    return before is not None and not before.again and (source.size_bytes is None or before == signature_of(source))
 
 
 def _parts(sources: Sequence[Source], share: int = 1) -> Iterator[tuple[Source, ...]]:

@@ -9,8 +9,8 @@ from itertools import islice
 
 from pcqtool.audio.channel_segmenter import Chunk
 from pcqtool.audio.discover import shown
-from pcqtool.audio.reader import Tracks, read
-from pcqtool.batch.isolation import PIECE, POSSIBLE, IsolatedTracks, start
+from pcqtool.audio.reader import SegmentReader, read
+from pcqtool.batch.isolation import PIECE, POSSIBLE, SubprocessReader, start
 from pcqtool.batch.names import Source
 from pcqtool.batch.settings import BatchSettings
 from pcqtool.errors import AccessError, AudioError, PcqtoolError
@@ -30,7 +30,7 @@ class Stream:
     def __init__(self, source: Source, settings: BatchSettings) -> None:
         self.source = source
         if _isolated(settings):
-            self.tracks: IsolatedTracks | Tracks = IsolatedTracks(
+            self.tracks: SubprocessReader | SegmentReader = SubprocessReader(
                 source.path, settings.reading, settings.limits, settings.timeout_s
             )
         else:
@@ -74,7 +74,7 @@ def _isolated(settings: BatchSettings) -> bool:
     return settings.timeout_s > 0 and POSSIBLE
 
 
-def decode_all(
+def prefetch(
     sources: Sequence[Source], settings: BatchSettings, in_turn: bool = False
 ) -> Generator[tuple[Stream, list[Chunk], bool]]:
     """Decode recordings side by side, a piece of each in rotation; close the generator to stop early.

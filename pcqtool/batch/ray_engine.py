@@ -13,10 +13,10 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from pcqtool.batch.output import Store
+from pcqtool.batch.output import RunOutput
 from pcqtool.batch.plan import Plan
 from pcqtool.batch.summary import Summary
-from pcqtool.batch.task import Work
+from pcqtool.batch.task import BatchTask
 from pcqtool.errors import SettingsError
 
 if TYPE_CHECKING:
@@ -27,8 +27,8 @@ RETRIES = 3  # of a part whose actor died: a recording that kills its reader mus
 
 def run_on_ray(
     plan: Plan,
-    store: Store,
-    load: Callable[[], Work],
+    store: RunOutput,
+    load: Callable[[], BatchTask],
     workers: int = 0,
     on_file: Callable[[Source], None] = lambda source: None,
     on_ready: Callable[[], None] = lambda: None,
@@ -84,13 +84,13 @@ def run_on_ray(
 class _Worker:
     """An actor: the work, loaded once, and once more by an actor in a dead one's place."""
 
-    def __init__(self, load: Callable[[], Work], store: Store, n_cores: int) -> None:
+    def __init__(self, load: Callable[[], BatchTask], store: RunOutput, n_cores: int) -> None:
         self.load = load
         self.store = store
         self.n_cores = n_cores
 
     @cached_property
-    def work(self) -> Work:
+    def work(self) -> BatchTask:
         """The work, which keeps to the actor's share of the cores."""
         os.environ["LOKY_MAX_CPU_COUNT"] = str(self.n_cores)  # what joblib takes for the number of cores
         import torch

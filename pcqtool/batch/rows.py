@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from pcqtool.audio.channel_segmenter import Chunk
 from pcqtool.audio.segment import SAMPLE_RATE
-from pcqtool.batch.batcher import Batches, Track
-from pcqtool.batch.names import stamp
+from pcqtool.batch.batcher import Batcher, ChannelState
+from pcqtool.batch.names import signature_of
 from pcqtool.batch.prefetch import Stream
-from pcqtool.batch.task import Row, Work
+from pcqtool.batch.task import BatchTask, Row
 from pcqtool.tables.schema import Status
 
 
-class Entry:
+class RecordingRows:
     """A recording and its tracks.
 
     Args:
@@ -23,18 +23,18 @@ class Entry:
         ended: whether all of its chunks were added.
     """
 
-    def __init__(self, stream: Stream, work: Work, model: str) -> None:
+    def __init__(self, stream: Stream, work: BatchTask, model: str) -> None:
         self.stream = stream
         self.work = work
         self.model = model
         self.ended = False
         self.n_samples = work.settings.reading.n_samples
-        self._tracks: dict[str, Track] = {}
+        self._tracks: dict[str, ChannelState] = {}
         self._n_given = 0  # segments of each track whose rows were given
 
-    def add(self, chunk: Chunk, batches: Batches) -> None:
+    def add(self, chunk: Chunk, batches: Batcher) -> None:
         """Take a chunk."""
-        track = self._tracks.setdefault(chunk.channel, Track(chunk.channel, self.work.tally()))
+        track = self._tracks.setdefault(chunk.channel, ChannelState(chunk.channel, self.work.tally()))
         batches.add(track, chunk)
 
     @property
@@ -74,7 +74,7 @@ class Entry:
             return [self._about() | {"status": status, "error": shortfall or "no audio in the file"}]
         return [self._about() | self._outcome(track, shortfall) for track in self._tracks.values()]
 
-    def _n_known(self, tracks: list[Track]) -> int:
+    def _n_known(self, tracks: list[ChannelState]) -> int:
         """Count the segments whose rows can be made, of all tracks alike."""
         if self.ended:
             return max((track.n_settled for track in tracks), default=0) if self.settled else self._n_given
@@ -82,7 +82,7 @@ class Entry:
             return 0
         return min((min(track.n_settled, len(track.n_samples) - 1) for track in tracks), default=0)
 
-    def _segment(self, track: Track, number: int) -> Row:
+    def _segment(self, track: ChannelState, number: int) -> Row:
         start, n = number * self.n_samples, track.n_samples[number]
         last = self.ended and number == len(track.n_samples) - 1
         return {
@@ -96,7 +96,7 @@ class Entry:
             **track.take(number),
         }
 
-    def _outcome(self, track: Track, shortfall: str | None) -> Row:
+    def _outcome(self, track: ChannelState, shortfall: str | None) -> Row:
         row: Row = {"channel": track.channel, "n_segments": len(track.n_samples), "speech_s": track.speech_s}
         if not track.n_taken:
             return row | {"status": Status.NO_SPEECH, "error": shortfall or "no speech found"}
@@ -105,7 +105,7 @@ class Entry:
 
     def _about(self) -> Row:
         """Give what is known of a recording whatever became of it."""
-        size_bytes, mtime_us, target, _ = stamp(self.stream.source)
+        size_bytes, mtime_us, target, _ = signature_of(self.stream.source)
         opened = self.stream.tracks.sample_rate > 0
         return {
             "file": self.stream.source.file,

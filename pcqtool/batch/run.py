@@ -9,14 +9,14 @@ from contextlib import closing
 
 import pyarrow as pa
 
-from pcqtool.batch.batcher import Batches
+from pcqtool.batch.batcher import Batcher
 from pcqtool.batch.names import Source
-from pcqtool.batch.output import Store
+from pcqtool.batch.output import RunOutput
 from pcqtool.batch.plan import Plan
-from pcqtool.batch.prefetch import decode_all
-from pcqtool.batch.rows import Entry
+from pcqtool.batch.prefetch import prefetch
+from pcqtool.batch.rows import RecordingRows
 from pcqtool.batch.summary import Summary
-from pcqtool.batch.task import Row, Work
+from pcqtool.batch.task import BatchTask, Row
 from pcqtool.tables.encoding import row_bytes
 
 BLOCK_BYTES = 8 * 2**20
@@ -25,8 +25,8 @@ BLOCK_BYTES = 8 * 2**20
 
 def run(
     plan: Plan,
-    store: Store,
-    work: Work,
+    store: RunOutput,
+    work: BatchTask,
     on_file: Callable[[Source], None] = lambda source: None,
     max_failures: int | None = None,
 ) -> Summary:
@@ -61,7 +61,10 @@ def run(
 
 
 def do_part(
-    sources: Sequence[Source], store: Store, work: Work, on_file: Callable[[Source], None] = lambda source: None
+    sources: Sequence[Source],
+    store: RunOutput,
+    work: BatchTask,
+    on_file: Callable[[Source], None] = lambda source: None,
 ) -> list[Row]:
     """Do the store's next part; give its rows of the file table."""
     part = _Part(sources, store.stale, work, store.provenance.model, on_file)
@@ -83,7 +86,7 @@ class _Part:
         self,
         sources: Sequence[Source],
         stale: Collection[str],
-        work: Work,
+        work: BatchTask,
         model: str,
         on_file: Callable[[Source], None],
     ) -> None:
@@ -108,15 +111,15 @@ class _Part:
         yield pa.Table.from_pylist(block, schema)
 
     def _rows(self) -> Iterator[list[Row]]:
-        entries: dict[object, Entry] = {}
-        line: deque[Entry] = deque()  # those whose rows are still to come, as the table will have them
+        entries: dict[object, RecordingRows] = {}
+        line: deque[RecordingRows] = deque()  # those whose rows are still to come, as the table will have them
         with (
-            closing(Batches(self.work)) as batches,
-            closing(decode_all(self.sources, self.work.settings, self.work.in_turn)) as pieces,
+            closing(Batcher(self.work)) as batches,
+            closing(prefetch(self.sources, self.work.settings, self.work.in_turn)) as pieces,
         ):
             for stream, chunks, last in pieces:
                 if stream not in entries:
-                    entries[stream] = Entry(stream, self.work, self.model)
+                    entries[stream] = RecordingRows(stream, self.work, self.model)
                     line.append(entries[stream])
                 for chunk in chunks:
                     entries[stream].add(chunk, batches)
@@ -127,12 +130,12 @@ class _Part:
             batches.finish()
         yield self._advance(line)
 
-    def _has_vanished(self, entry: Entry) -> bool:
+    def _has_vanished(self, entry: RecordingRows) -> bool:
         """Whether a recording that has rows already was taken away before it was read again: these rows stay."""
         stream = entry.stream
         return stream.error is not None and stream.source.file in self.stale and not stream.source.path.exists()
 
-    def _advance(self, line: deque[Entry]) -> list[Row]:
+    def _advance(self, line: deque[RecordingRows]) -> list[Row]:
         """Take what can be said of the recordings at the head of the line."""
         rows: list[Row] = []
         while line:

@@ -11,7 +11,7 @@ from typing import Any
 
 from pcqtool.audio.channel_segmenter import MIN_SPEECH
 from pcqtool.audio.limits import Limits
-from pcqtool.audio.reader import Reading
+from pcqtool.audio.reader import ReaderOptions
 from pcqtool.errors import SettingsError
 from pcqtool.tables.schema import SCHEMA_VERSION
 
@@ -31,7 +31,7 @@ class BatchSettings:
             main part with ``if __name__ == "__main__":``.
     """
 
-    reading: Reading = field(default_factory=Reading)
+    reading: ReaderOptions = field(default_factory=ReaderOptions)
     min_speech: float = MIN_SPEECH
     batch_size: int = 32
     jobs: int = 0

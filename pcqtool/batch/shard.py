@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Self
 
-from pcqtool.batch.names import Source, stamp
+from pcqtool.batch.names import Source, signature_of
 from pcqtool.errors import SettingsError, TableError
 from pcqtool.files.atomic import sweep, write_whole
 from pcqtool.tables.paths import SHARDS
@@ -61,7 +61,7 @@ class Shard:
 
 
 @dataclass(frozen=True)
-class Progress:
+class ShardProgress:
     """How far the run of a shard has come, as its output directory tells.
 
     Attributes:
@@ -85,7 +85,7 @@ class Progress:
         _write(directory, f"{self.shard.prefix}progress.json", json.dumps(asdict(self)).encode())
 
 
-def read_progress(directory: Path) -> list[Progress]:
+def read_progress(directory: Path) -> list[ShardProgress]:
     """Read how far the shards in an output directory have come, in their order.
 
     Raises:
@@ -96,10 +96,10 @@ def read_progress(directory: Path) -> list[Progress]:
     )
 
 
-def _read(path: Path) -> Progress:
+def _read(path: Path) -> ShardProgress:
     try:
         values = json.loads(path.read_bytes())
-        return Progress(**values | {"shard": Shard(**values["shard"])})
+        return ShardProgress(**values | {"shard": Shard(**values["shard"])})
     except (OSError, ValueError, KeyError, TypeError) as fault:
         raise TableError(f"{path}: cannot be read ({fault})", "Run the shard again.") from fault
 
@@ -110,7 +110,7 @@ def write_inputs(directory: Path, shard: Shard, sources: Iterable[Source]) -> No
     Raises:
         TableError: if the file system refuses.
     """
-    stamps = ((source.file, *stamp(source)[:2]) for source in sources)
+    stamps = ((source.file, *signature_of(source)[:2]) for source in sources)
     content = gzip.compress("\0".join(f"{field}" for each in stamps for field in each).encode(), 1, mtime=0)
     _write(directory, f"{shard.prefix}inputs.gz", content)
 

@@ -33,7 +33,7 @@ class Compute(Protocol):
         """
 
 
-class Tally(Protocol):
+class Accumulator(Protocol):
     """What is made of one track, of its segments in their order."""
 
     def add(self, value: Any, n_samples: int) -> Row:
@@ -51,7 +51,7 @@ class Tally(Protocol):
         """Give the track's own columns in the file table; asked for when one segment or more was taken."""
 
 
-class Work(Protocol):
+class BatchTask(Protocol):
     """What is made of recordings."""
 
     @property
@@ -77,5 +77,5 @@ class Work(Protocol):
     def aside(self) -> bool:
         """Whether the devices leave the processor's cores free."""
 
-    def tally(self) -> Tally:
+    def tally(self) -> Accumulator:
         """Begin a track."""

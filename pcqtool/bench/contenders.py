@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from pcqtool.batch.output import Store
+from pcqtool.batch.output import RunOutput
 from pcqtool.batch.plan import make_plan
 from pcqtool.batch.run import run
 from pcqtool.bench.marks import mark
@@ -74,7 +74,7 @@ def _labelling(sample: Sample, predictor: Predictor, settings: LabelSettings) ->
 
     def label() -> None:
         with tempfile.TemporaryDirectory() as folder:
-            store = Store(Path(folder) / "results.parquet", provenance, columns)
+            store = RunOutput(Path(folder) / "results.parquet", provenance, columns)
             run(make_plan(sample.sources, {}), store, Labelling(predictor, settings, provenance))
 
     return Contender(lambda: mark(predictor, label), sample.audio_s)

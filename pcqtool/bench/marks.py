@@ -11,8 +11,8 @@ from typing import Any
 import torch
 
 from pcqtool.batch import run
-from pcqtool.batch.device_pool import Promise, Replicas
-from pcqtool.batch.prefetch import decode_all
+from pcqtool.batch.device_pool import DevicePool, Promise
+from pcqtool.batch.prefetch import prefetch
 from pcqtool.bench.swap import swapped
 from pcqtool.model.predictor import Predictor
 
@@ -79,10 +79,10 @@ def mark(predictor: Predictor, work: Callable[[], object]) -> Marks:
     busy = _Busy(predictor.device)
     before = predictor.model.register_forward_pre_hook(busy.begin)
     after = predictor.model.register_forward_hook(busy.end)
-    plain_submit = Replicas.submit
+    plain_submit = DevicePool.submit
 
     def decode(*arguments: Any) -> Generator[Any]:
-        pieces = decode_all(*arguments)
+        pieces = prefetch(*arguments)
         try:
             while True:
                 with _added(waits):
@@ -104,7 +104,7 @@ def mark(predictor: Predictor, work: Callable[[], object]) -> Marks:
         return wait
 
     try:
-        with swapped(run, "decode_all", decode), swapped(Replicas, "submit", submit):
+        with swapped(run, "decode_all", decode), swapped(DevicePool, "submit", submit):
             started_s = time.perf_counter()
             work()
             whole = time.perf_counter() - started_s

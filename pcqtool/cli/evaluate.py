@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from pcqtool.cli.common import console, options, values
-from pcqtool.cli.common.evaluation_runs import Trainings, tell_labels
+from pcqtool.cli.common.evaluation_runs import EvaluationRuns, tell_labels
 from pcqtool.errors import SettingsError
 
 _OF_TRAINING = ("recipe", "encoder", "teacher", "epochs", "seed", "seeds", "validation")
@@ -101,22 +101,22 @@ def evaluate(
     pool = open_pool(chosen[: len(corpus)], renaming, all_classes)
     with claiming(out) as claim:
         if model is not None:
-            from pcqtool.evaluation.model_on_corpus import apply_model
+            from pcqtool.evaluation.model_on_corpus import evaluate_model
 
             tell_labels(pool)
             encoders = values.places(encoder_dir, download=True)
-            evaluation = apply_model(model, pool, device, n_jobs, encoders).of_corpora(corpora=pool.describe())
+            evaluation = evaluate_model(model, pool, device, n_jobs, encoders).of_corpora(corpora=pool.describe())
         else:
             from pcqtool.training.recipe import load_recipe
 
             settings = load_recipe(recipe, epochs=epochs, seed=seed)
             repeats = range(settings.seed, settings.seed + seeds)
             origins = settings.origins(encoder, teacher)
-            trainings = Trainings(settings, repeats, validation, out, device, *origins, n_jobs, adapt, claim)
+            trainings = EvaluationRuns(settings, repeats, validation, out, device, *origins, n_jobs, adapt, claim)
             if way is not None:
                 evaluation = trainings.within(pool, way)
             else:
-                evaluation = trainings.across(pool, open_pool(chosen[len(corpus) :], renaming))
+                evaluation = trainings.across_corpora(pool, open_pool(chosen[len(corpus) :], renaming))
         claim()
         evaluation.save(out)
     if evaluation.metrics["leaks"]:

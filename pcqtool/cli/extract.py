@@ -71,7 +71,7 @@ def extract(
     A second run over the same inputs does only what is new or changed. A file that cannot be read becomes a row with
     the reason. With --what statistics, segments have no arrays.
     """
-    from pcqtool.batch.output import Store
+    from pcqtool.batch.output import RunOutput
     from pcqtool.batch.shard import Shard
     from pcqtool.features.settings import FeatureSettings
     from pcqtool.features.sources import origin
@@ -87,8 +87,8 @@ def extract(
     source = origin(settings, model, encoder, values.places(encoder_dir, download=model is not None))
     identity = source.identify()
     provenance = settings.provenance(identity.name, identity.sha256, identity.settings)
-    store = Store(out, provenance, settings.columns(), share)
-    course = batch_run.Course(restart, retry_failed, max_failures, root=root, moved=moved)
+    store = RunOutput(out, provenance, settings.columns(), share)
+    course = batch_run.RunOptions(restart, retry_failed, max_failures, root=root, moved=moved)
     if dry_run:
         batch_run.show_plan(batch_run.plan(store, found, course), json)
         return

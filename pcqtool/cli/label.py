@@ -54,7 +54,7 @@ def label(
     Without --model the small model inside the package is used, and no network is needed. A second run over the same
     inputs does only what is new or changed. A file that cannot be read becomes a row with the reason.
     """
-    from pcqtool.batch.output import Store
+    from pcqtool.batch.output import RunOutput
     from pcqtool.batch.shard import Shard
     from pcqtool.labelling.settings import LabelSettings
     from pcqtool.labelling.task import SCHEMAS
@@ -70,8 +70,8 @@ def label(
     directory = find(model)
     config = read_config(directory)
     provenance = settings.provenance(config, sha256(directory))
-    store = Store(out, provenance, {kind: schema(config.labels).names for kind, schema in SCHEMAS.items()}, share)
-    course = batch_run.Course(restart, retry_failed, max_failures, engine, workers, root, moved)
+    store = RunOutput(out, provenance, {kind: schema(config.labels).names for kind, schema in SCHEMAS.items()}, share)
+    course = batch_run.RunOptions(restart, retry_failed, max_failures, engine, workers, root, moved)
     if dry_run:
         batch_run.show_plan(batch_run.plan(store, found, course), json)
         return

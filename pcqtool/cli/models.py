@@ -13,7 +13,7 @@ from pcqtool.cli.common.program import Program
 from pcqtool.errors import ModelError
 
 if TYPE_CHECKING:
-    from pcqtool.model.directory import ModelConfig, Places
+    from pcqtool.model.directory import EncoderSearchPath, ModelConfig
 
 LOCAL = ("config.json", "*/config.json", "*/*/config.json")
 
@@ -89,7 +89,7 @@ def info(
         console.print_fields(dict(_flat(about)))
 
 
-def _encoder(config: ModelConfig, places: Places) -> str | None:
+def _encoder(config: ModelConfig, places: EncoderSearchPath) -> str | None:
     """Say whether there is an encoder that may be the one that a model names; ``None`` if it names none."""
     if config.encoder_source is None:
         return None
@@ -99,7 +99,7 @@ def _encoder(config: ModelConfig, places: Places) -> str | None:
         return f"{config.encoder_source.name}, missing"
 
 
-def _found(place: Path, config: ModelConfig, places: Places) -> dict[str, Any] | None:
+def _found(place: Path, config: ModelConfig, places: EncoderSearchPath) -> dict[str, Any] | None:
     """Look for the encoder that a model names, and compare its tensors with the hash."""
     from pcqtool.model import directory
 

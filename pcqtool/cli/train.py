@@ -69,7 +69,7 @@ def train(
     from pcqtool.model.device import choose_device
     from pcqtool.training.checkpoint import CHECKPOINT, Checkpoint, fingerprint
     from pcqtool.training.experiment import Experiment
-    from pcqtool.training.export import check_left_out, prepare, produce
+    from pcqtool.training.export import check_left_out, export_model, prepare
     from pcqtool.training.tensorboard import board, check_apart
 
     check_apart(tensorboard, out)
@@ -100,7 +100,7 @@ def train(
                     console.debug(f"epoch {number} of imitation: loss {loss}")
 
                 trained = experiment.train(fold, settings.seed, tell, checkpoint, tell_imitation)
-        metrics = produce(out, name or out.resolve().name, pool, experiment, fold, trained, encoder_name)
+        metrics = export_model(out, name or out.resolve().name, pool, experiment, fold, trained, encoder_name)
     if json:
         console.print_json({"model": out, **metrics})
     else:

@@ -10,7 +10,7 @@ from typing import Any
 from pcqtool.corpora.base import AcceptsLabels, Corpus, Utterance
 from pcqtool.corpora.label_map import Names, translate
 from pcqtool.corpora.listed import list_utterances
-from pcqtool.corpora.sources import Source
+from pcqtool.corpora.sources import CorpusSpec
 from pcqtool.errors import CorpusError
 from pcqtool.labels import in_order
 
@@ -18,7 +18,7 @@ _MARK = ":"  # between a corpus's name and that of a speaker
 
 
 @dataclass(frozen=True)
-class Member:
+class PooledCorpus:
     """A corpus of a pool.
 
     Attributes:
@@ -75,7 +75,7 @@ class Member:
         moved = [f"{n} of {label} count as {other}" for (label, other), n in sorted(self.renamed.items())]
         return moved + [f"{n} of {label} are left out" for label, n in sorted(self.left_out.items())]
 
-    def restricted(self, labels: Collection[str]) -> Member:
+    def restricted(self, labels: Collection[str]) -> PooledCorpus:
         """Leave out what has other labels."""
         kept = tuple(each for each in self.utterances if each.label in labels)
         left_out = Counter(each.label for each in self.utterances if each.label not in labels)
@@ -100,7 +100,7 @@ class Member:
         }
 
 
-def open_member(source: Source, names: Names) -> Member:
+def open_member(source: CorpusSpec, names: Names) -> PooledCorpus:
     """Read a corpus.
 
     Args:
@@ -126,7 +126,7 @@ def open_member(source: Source, names: Names) -> Member:
         kept.append(replace(utterance, label=label))
     if not kept:
         raise CorpusError(f"nothing of corpus {source.name!r} is used", "The label map leaves all of its labels out.")
-    return Member(source.name, corpus, tuple(kept), dict(renamed), dict(left_out))
+    return PooledCorpus(source.name, corpus, tuple(kept), dict(renamed), dict(left_out))
 
 
 def learnt_from(provenance: Mapping[str, Any]) -> set[str]:
@@ -134,7 +134,7 @@ def learnt_from(provenance: Mapping[str, Any]) -> set[str]:
     return {*provenance.get("corpora", ()), *(each["origin"] for each in provenance.get("data", ()))}
 
 
-def own_names(corpus: str, names: Iterable[str]) -> set[str]:
+def speakers_of(corpus: str, names: Iterable[str]) -> set[str]:
     """Give those of a pool's speakers that are a corpus's, by the names that they have in it."""
     mark = f"{corpus}{_MARK}"
     return {name.removeprefix(mark) for name in names if name.startswith(mark)}

@@ -10,21 +10,21 @@ from typing import Any
 
 from pcqtool.corpora.base import Utterance
 from pcqtool.corpora.label_map import LabelMap
-from pcqtool.corpora.member import Member, open_member
-from pcqtool.corpora.sources import Source
+from pcqtool.corpora.member import PooledCorpus, open_member
+from pcqtool.corpora.sources import CorpusSpec
 from pcqtool.errors import CorpusError
 from pcqtool.labels import in_order
 
 
 @dataclass(frozen=True)
-class Pool:
+class CorpusPool:
     """The corpora of a run.
 
     Raises:
         CorpusError: if two of them list the same file.
     """
 
-    members: tuple[Member, ...]
+    members: tuple[PooledCorpus, ...]
 
     def __post_init__(self) -> None:
         check_apart(self.members)
@@ -69,16 +69,16 @@ class Pool:
         """What became of labels, a line for each corpus in which something did."""
         return [f"{member.name}: {', '.join(member.notes)}" for member in self.members if member.notes]
 
-    def restricted(self, labels: Collection[str]) -> Pool:
+    def restricted(self, labels: Collection[str]) -> CorpusPool:
         """Leave out what has other labels."""
-        return Pool(tuple(member.restricted(labels) for member in self.members))
+        return CorpusPool(tuple(member.restricted(labels) for member in self.members))
 
     def describe(self) -> list[dict[str, Any]]:
         """Say what is in it, for whoever reads a result: JSON values."""
         return [member.describe() for member in self.members]
 
 
-def open_pool(chosen: Sequence[Source], label_map: LabelMap | None = None, all_classes: bool = False) -> Pool:
+def open_pool(chosen: Sequence[CorpusSpec], label_map: LabelMap | None = None, all_classes: bool = False) -> CorpusPool:
     """Read corpora.
 
     Args:
@@ -90,13 +90,13 @@ def open_pool(chosen: Sequence[Source], label_map: LabelMap | None = None, all_c
         CorpusError: if one cannot be read, they share fewer than two labels, or list the same file.
     """
     members = tuple(open_member(source, (label_map or LabelMap()).of(source.name)) for source in chosen)
-    pool = Pool(members)
+    pool = CorpusPool(members)
     if all_classes or len(members) == 1:
         return pool
     return pool.restricted(_common({member.name: member.labels for member in members}))
 
 
-def share(train: Pool, test: Pool) -> tuple[Pool, Pool]:
+def share(train: CorpusPool, test: CorpusPool) -> tuple[CorpusPool, CorpusPool]:
     """Leave out what has a label that only one side has.
 
     Raises:
@@ -107,7 +107,7 @@ def share(train: Pool, test: Pool) -> tuple[Pool, Pool]:
     return train.restricted(labels), test.restricted(labels)
 
 
-def check_apart(members: Sequence[Member]) -> None:
+def check_apart(members: Sequence[PooledCorpus]) -> None:
     """Refuse two corpora that list the same file: it could be learnt from under one name and tested under the other.
 
     Raises:

@@ -20,7 +20,7 @@ BUILT_IN = "pcqtool"
 
 
 @dataclass(frozen=True)
-class Entry:
+class CorpusRegistration:
     """One registration: a usable ``corpus`` class, or an ``error`` that says why there is none."""
 
     name: str
@@ -36,7 +36,7 @@ class Entry:
         return self.distribution == BUILT_IN
 
 
-def available() -> list[Entry]:
+def available() -> list[CorpusRegistration]:
     """List every registered corpus by name; a broken plugin is an entry with an ``error``, never an exception."""
     return _load(_points())
 
@@ -89,7 +89,7 @@ def _points() -> list[EntryPoint]:
         return [point for points in found.values() for point in points]
 
 
-def _load(points: Iterable[EntryPoint]) -> list[Entry]:
+def _load(points: Iterable[EntryPoint]) -> list[CorpusRegistration]:
     entries = [(_describe(point), point) for point in points]
     foreign = [(entry.name, entry.value) for entry, _ in entries if not entry.built_in]
     verdicts = iter(probe(foreign))
@@ -98,14 +98,14 @@ def _load(points: Iterable[EntryPoint]) -> list[Entry]:
     return [_unless_twice(entry, loaded) for entry in loaded]
 
 
-def _describe(point: EntryPoint) -> Entry:
+def _describe(point: EntryPoint) -> CorpusRegistration:
     name = version = ""
     with suppress(Exception):  # its metadata may be damaged
         name, version = (point.dist.name, point.dist.version) if point.dist else ("", "")
-    return Entry(point.name, point.value, name or "an unnamed distribution", version or "")
+    return CorpusRegistration(point.name, point.value, name or "an unnamed distribution", version or "")
 
 
-def _loaded(entry: Entry, point: EntryPoint, error: str | None) -> Entry:
+def _loaded(entry: CorpusRegistration, point: EntryPoint, error: str | None) -> CorpusRegistration:
     """Load a corpus that another process could load."""
     corpus = None
     if error is None:
@@ -120,7 +120,7 @@ def _loaded(entry: Entry, point: EntryPoint, error: str | None) -> Entry:
     return replace(entry, error=error) if error else replace(entry, corpus=corpus)
 
 
-def _unless_twice(entry: Entry, entries: list[Entry]) -> Entry:
+def _unless_twice(entry: CorpusRegistration, entries: list[CorpusRegistration]) -> CorpusRegistration:
     """Refuse a name that two distributions claim; a built-in corpus keeps its own."""
     others = [each for each in entries if each.name == entry.name and each is not entry]
     if not others or entry.built_in:

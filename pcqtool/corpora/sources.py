@@ -16,7 +16,7 @@ from pcqtool.tables.paths import at_home
 
 
 @dataclass(frozen=True)
-class Source:
+class CorpusSpec:
     """A corpus of a run.
 
     Attributes:
@@ -46,7 +46,7 @@ class Source:
         )
 
 
-def sources(corpora: Sequence[str], roots: Iterable[str] = ()) -> list[Source]:
+def sources(corpora: Sequence[str], roots: Iterable[str] = ()) -> list[CorpusSpec]:
     """Read what a user says.
 
     Args:
@@ -69,7 +69,7 @@ def sources(corpora: Sequence[str], roots: Iterable[str] = ()) -> list[Source]:
             )
         names[name] = corpus
     places = _places(list(names), roots)
-    return [Source(name, corpus, places.get(name)) for name, corpus in names.items()]
+    return [CorpusSpec(name, corpus, places.get(name)) for name, corpus in names.items()]
 
 
 def _places(names: Sequence[str], roots: Iterable[str]) -> dict[str, Path]:

@@ -11,10 +11,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from pcqtool.corpora.pool import Pool
+from pcqtool.corpora.pool import CorpusPool
 from pcqtool.evaluation.cross_validation import FoldResult
 from pcqtool.evaluation.output import Evaluation
-from pcqtool.evaluation.prediction_table import Judged, tabulate
+from pcqtool.evaluation.prediction_table import Predicted, tabulate
 from pcqtool.evaluation.predictions import Predictions
 from pcqtool.evaluation.summary import describe_machine, describe_protocol, describe_runs, summarise
 from pcqtool.model.encoders.pretrained import load_pretrained
@@ -41,8 +41,8 @@ class CrossExperiment(Experiment):
 
     def __init__(
         self,
-        train: Pool,
-        test: Pool,
+        train: CorpusPool,
+        test: CorpusPool,
         recipe: Recipe,
         device: torch.device,
         encoder: str | None = None,
@@ -95,7 +95,7 @@ def conclude_across(
     """
     recipe, name, data = experiment.recipe, experiment.test_name, experiment.test_data
     judged = [
-        Judged(
+        Predicted(
             experiment.places(each.fold.test),
             each.probabilities,
             each.uncalibrated,

@@ -10,27 +10,27 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pcqtool.corpora.base import Utterance
-from pcqtool.corpora.member import Member, learnt_from
-from pcqtool.corpora.pool import Pool
+from pcqtool.corpora.member import PooledCorpus, learnt_from
+from pcqtool.corpora.pool import CorpusPool
 from pcqtool.errors import CorpusError
 from pcqtool.evaluation.output import Evaluation
-from pcqtool.evaluation.prediction_table import Judged, tabulate
+from pcqtool.evaluation.prediction_table import Predicted, tabulate
 from pcqtool.evaluation.predictions import Predictions
 from pcqtool.evaluation.summary import describe_machine, summarise
 from pcqtool.labels import in_order
 from pcqtool.model.device import choose_device
-from pcqtool.model.directory import ModelConfig, Places, find, load, sha256
+from pcqtool.model.directory import EncoderSearchPath, ModelConfig, find, load, sha256
 from pcqtool.training.data import build_spoken
 from pcqtool.training.provenance import describe_origin
 from pcqtool.training.trainer import file_probabilities, judge
 
 
-def apply_model(
+def evaluate_model(
     name: str,
-    pool: Pool,
+    pool: CorpusPool,
     device: str,
     n_jobs: int,
-    encoders: Places | None = None,
+    encoders: EncoderSearchPath | None = None,
 ) -> Evaluation:
     """Score a model on the utterances whose label it knows, by the labels that both of them have.
 
@@ -63,7 +63,7 @@ def apply_model(
         _renormalised(file_probabilities(logits, data, every, config.aggregation, temperature), columns)
         for temperature in (config.temperature, 1.0)
     )
-    judged = Judged(every, calibrated, uncalibrated, config.temperature)
+    judged = Predicted(every, calibrated, uncalibrated, config.temperature)
     table = tabulate([judged], known, data, labels, config.aggregation, config.name)
     metrics = {
         "corpus": corpus,
@@ -105,7 +105,7 @@ def _labels(config: ModelConfig, labels: Sequence[str], utterances: Sequence[Utt
     return {"left_out": dict(sorted(left_out.items())), "labels_not_in_corpus": absent, "renormalised": bool(absent)}
 
 
-def _stamp(config: ModelConfig, members: Sequence[Member]) -> dict[str, Any]:
+def _stamp(config: ModelConfig, members: Sequence[PooledCorpus]) -> dict[str, Any]:
     """Say whether the model may have heard what it was tested on; ``warning`` if it seems so."""
     learnt = learnt_from(config.provenance)
     heard = [member for member in members if {member.name, member.origin} & learnt]

@@ -23,7 +23,7 @@ from pcqtool.training.data import SegmentSet
 
 
 @dataclass(frozen=True)
-class Judged:
+class Predicted:
     """What one model said of utterances that it had not learnt from.
 
     Attributes:
@@ -44,7 +44,7 @@ class Judged:
 
 
 def tabulate(
-    judged: Sequence[Judged],
+    judged: Sequence[Predicted],
     utterances: Sequence[Utterance],
     data: SegmentSet,
     labels: Sequence[str],
@@ -75,7 +75,7 @@ def tabulate(
     return in_order(pa.Table.from_pylist(rows, schema))
 
 
-def _said(judged: Judged, labels: Sequence[str]) -> Iterator[dict[str, Any]]:
+def _said(judged: Predicted, labels: Sequence[str]) -> Iterator[dict[str, Any]]:
     columns, raw = probability_columns(labels), [UNCALIBRATED_PREFIX + label for label in labels]
     run = {"fold": judged.fold, "seed": judged.seed, "temperature": judged.temperature}
     for calibrated, uncalibrated in zip(judged.probabilities, judged.uncalibrated, strict=True):

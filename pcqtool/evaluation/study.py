@@ -31,7 +31,7 @@ DONE, KEPT = "done.json", (METRICS, "predictions.parquet")  # the mark of a vari
 
 
 @dataclass(frozen=True)
-class Setting:
+class StudySetting:
     """What all variants of a study share.
 
     Attributes:
@@ -59,7 +59,7 @@ class Setting:
 
 
 def run_study(
-    kind: str, variants: Sequence[Variant], setting: Setting, out: Path, on_folds: Callable[[int, str], None]
+    kind: str, variants: Sequence[Variant], setting: StudySetting, out: Path, on_folds: Callable[[int, str], None]
 ) -> dict[str, Any]:
     """Evaluate all variants; those, and the folds, that ``out`` holds from an earlier run are not run again.
 
@@ -91,7 +91,7 @@ def run_study(
     return study
 
 
-def _check(variants: Sequence[Variant], setting: Setting) -> None:
+def _check(variants: Sequence[Variant], setting: StudySetting) -> None:
     """See that every variant can be trained, before hours are spent on the first."""
     from pcqtool.labels import in_order
     from pcqtool.training.network_config import configure
@@ -101,7 +101,9 @@ def _check(variants: Sequence[Variant], setting: Setting) -> None:
         configure(labels, variant.recipe, variant.encoder, setting.teacher)
 
 
-def _evaluate(variant: Variant, setting: Setting, folder: Path, key: str, on_folds: Callable[[int, str], None]) -> None:
+def _evaluate(
+    variant: Variant, setting: StudySetting, folder: Path, key: str, on_folds: Callable[[int, str], None]
+) -> None:
     from pcqtool.evaluation.cross_validation import cross_validate
     from pcqtool.evaluation.output import FOLDS
     from pcqtool.evaluation.summary import conclude
@@ -147,7 +149,7 @@ def _points(difference: Mapping[str, Any]) -> str:
     return f"{100 * difference['difference']:+.1f}{within}"
 
 
-def _key(variant: Variant, setting: Setting) -> str:
+def _key(variant: Variant, setting: StudySetting) -> str:
     """Hash what decides a variant's figures; where the corpus lies does not."""
     utterances = list_decisive(setting.utterances)
     folds = {seed: [asdict(fold) for fold in folds] for seed, folds in setting.folds.items()}

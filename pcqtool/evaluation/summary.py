@@ -16,10 +16,10 @@ from pcqtool import __version__
 from pcqtool.corpora.base import Utterance
 from pcqtool.evaluation.cross_validation import FoldResult
 from pcqtool.evaluation.output import Evaluation
-from pcqtool.evaluation.prediction_table import Judged, tabulate
+from pcqtool.evaluation.prediction_table import Predicted, tabulate
 from pcqtool.evaluation.predictions import Predictions
 from pcqtool.metrics.scores import fold_spread
-from pcqtool.splits import Fold, Protocol, overlap, stamp
+from pcqtool.splits import Fold, Protocol, leakage_report, overlap
 from pcqtool.training.experiment import Experiment
 from pcqtool.training.provenance import describe_origin
 
@@ -72,7 +72,7 @@ def conclude(
     """
     recipe = experiment.recipe
     judged = [
-        Judged(each.fold.test, each.probabilities, each.uncalibrated, each.temperature, each.fold.name, each.seed)
+        Predicted(each.fold.test, each.probabilities, each.uncalibrated, each.temperature, each.fold.name, each.seed)
         for each in results
     ]
     table = tabulate(judged, experiment.utterances, experiment.data, experiment.labels, recipe.aggregation, recipe.name)
@@ -95,7 +95,7 @@ def describe_protocol(
     return {
         "protocol": protocol.name,
         "protocol_title": protocol.title,
-        **stamp(protocol, every, utterances, adapted).to_dict(),
+        **leakage_report(protocol, every, utterances, adapted).to_dict(),
     }
 
 

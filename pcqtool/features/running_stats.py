@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 Array = NDArray[np.float64]
 
 
-class Moments:
+class RunningStats:
     """Weighted mean and variance, updated by pieces without holding them (Chan, Golub and LeVeque, 1983).
 
     Args:

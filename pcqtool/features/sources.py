@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from pcqtool.errors import SettingsError
 from pcqtool.features.settings import FeatureSettings
-from pcqtool.model.directory import Places, find, load, read_config, sha256
+from pcqtool.model.directory import EncoderSearchPath, find, load, read_config, sha256
 
 if TYPE_CHECKING:
     import torch
@@ -24,7 +24,7 @@ LAST = -1
 
 
 @dataclass(frozen=True)
-class Identity:
+class SourceInfo:
     """What an origin is.
 
     Attributes:
@@ -40,22 +40,22 @@ class Identity:
     about: str = ""
 
 
-class Origin(Protocol):
+class FeatureSource(Protocol):
     """Where features come from."""
 
-    def identify(self) -> Identity:
+    def identify(self) -> SourceInfo:
         """Say what it is."""
 
     def network(self, device: str | torch.device) -> Network:
         """Make one ready to compute; each call makes another."""
 
 
-class Paper:
+class SpectrogramSource:
     """The paper's spectrogram, for which no model is needed."""
 
-    def identify(self) -> Identity:
+    def identify(self) -> SourceInfo:
         """Give a name; there are no weights."""
-        return Identity("paper-front-end")
+        return SourceInfo("paper-front-end")
 
     def network(self, device: str | torch.device) -> Network:
         """Make it ready to compute."""
@@ -66,7 +66,7 @@ class Paper:
         return Network(spectrogram, lambda waves, n_samples: spectrogram(waves), device)
 
 
-class OfModel:
+class ModelSource:
     """A model's spectrogram, its encoder's frames, or its fusion vector.
 
     Args:
@@ -75,15 +75,15 @@ class OfModel:
         places: where to look for an encoder that the model does not hold.
     """
 
-    def __init__(self, directory: Path, settings: FeatureSettings, places: Places) -> None:
+    def __init__(self, directory: Path, settings: FeatureSettings, places: EncoderSearchPath) -> None:
         self.directory = directory
         self.settings = settings
         self.places = places
 
-    def identify(self) -> Identity:
+    def identify(self) -> SourceInfo:
         """Give name and hash of the model, and what it has learnt from."""
         config = read_config(self.directory)
-        return Identity(config.name, sha256(self.directory), about=config.trained_on)
+        return SourceInfo(config.name, sha256(self.directory), about=config.trained_on)
 
     def network(self, device: str | torch.device) -> Network:
         """Make it ready to compute.
@@ -104,7 +104,7 @@ class OfModel:
         return Network(model, frames_of(model.encoder, self.settings.layer), device)
 
 
-class OfEncoder:
+class EncoderSource:
     """The frames of a pre-trained encoder.
 
     Args:
@@ -126,14 +126,14 @@ class OfEncoder:
 
         return load_pretrained(self.source, (self.layer,), frozen=True)
 
-    def identify(self) -> Identity:
+    def identify(self) -> SourceInfo:
         """Give its name, the hash of the tensors in use (as a model that names it has it), and that of its settings."""
         from pcqtool.model.external_encoder import digest, used
 
         name = Path(self.source).resolve().name if Path(self.source).is_dir() else self.source
         architecture = json.dumps(asdict(self.encoder.config), sort_keys=True, default=str)
         settings = {"architecture": hashlib.sha256(architecture.encode()).hexdigest()[:16]}
-        return Identity(name, digest(used(self.encoder)), settings)
+        return SourceInfo(name, digest(used(self.encoder)), settings)
 
     def network(self, device: str | torch.device) -> Network:
         """Make it ready to compute."""
@@ -144,7 +144,9 @@ class OfEncoder:
         return Network(encoder, frames_of(encoder, None), device)
 
 
-def origin(settings: FeatureSettings, model: str | None, encoder: str | None, places: Places) -> Origin:
+def origin(
+    settings: FeatureSettings, model: str | None, encoder: str | None, places: EncoderSearchPath
+) -> FeatureSource:
     """Say where features come from.
 
     Args:
@@ -162,7 +164,7 @@ def origin(settings: FeatureSettings, model: str | None, encoder: str | None, pl
             raise SettingsError(
                 f"an encoder alone gives no {settings.feature}", "Extract frames, or leave --encoder out."
             )
-        return OfEncoder(encoder, settings.layer)
+        return EncoderSource(encoder, settings.layer)
     if settings.feature == "spectrogram" and model is None:
-        return Paper()
-    return OfModel(find(model), settings, places)
+        return SpectrogramSource()
+    return ModelSource(find(model), settings, places)

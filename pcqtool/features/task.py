@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pcqtool.batch.task import Compute, Row
-from pcqtool.features.running_stats import Moments
+from pcqtool.features.running_stats import RunningStats
 from pcqtool.features.settings import FeatureSettings
 from pcqtool.tables.feature_schema import feature_files_schema, feature_segments_schema, statistic_columns
 from pcqtool.tables.paths import Kind
@@ -73,7 +73,7 @@ class Statistics:
     def __init__(self, settings: FeatureSettings, width: int) -> None:
         self.settings = settings
         self.width = width
-        self._moments = Moments(width)
+        self._moments = RunningStats(width)
 
     def add(self, value: NDArray[np.float32], n_samples: int) -> Row:
         """Take a segment's features ``(T, D)`` or ``(D,)``."""

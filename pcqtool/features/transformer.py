@@ -11,16 +11,16 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, TransformerMixin
 
-from pcqtool.audio.channel_segmenter import Chunk, Lane
+from pcqtool.audio.channel_segmenter import ChannelSegmenter, Chunk
 from pcqtool.audio.discover import shown
-from pcqtool.audio.reader import Reading
+from pcqtool.audio.reader import ReaderOptions
 from pcqtool.audio.reader import read as read_tracks
-from pcqtool.batch.batcher import Batches, Track
+from pcqtool.batch.batcher import Batcher, ChannelState
 from pcqtool.errors import AudioError, SettingsError
 from pcqtool.features.settings import STATISTICS_ALONE, FeatureSettings
 from pcqtool.features.sources import origin
 from pcqtool.features.task import Extraction
-from pcqtool.model.directory import Places
+from pcqtool.model.directory import EncoderSearchPath
 from pcqtool.tables.feature_schema import STATISTICS
 
 Recording = str | os.PathLike[str] | NDArray[Any]
@@ -99,9 +99,9 @@ class Extractor(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             SettingsError: if a setting cannot be used, or a wave has another shape.
         """
         work = self._work()
-        batches, tracks = Batches(work), []
+        batches, tracks = Batcher(work), []
         for item in X:
-            tracks.append(Track("", work.tally()))
+            tracks.append(ChannelState("", work.tally()))
             for chunk in _chunks(item, work.settings.reading):
                 batches.add(tracks[-1], chunk)
                 _take(tracks[-1])
@@ -130,7 +130,7 @@ class Extractor(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             raise SettingsError(
                 f"channels cannot be {self.channels!r} here", "Use mix, or a number: one row a recording."
             )
-        reading = Reading(self.channels, self.vad)
+        reading = ReaderOptions(self.channels, self.vad)
         n = suited_batch(choose_device(self.device)) if self.batch_size is None else self.batch_size
         return FeatureSettings(reading, batch_size=n, what=STATISTICS_ALONE, of=self.of, layer=self.layer)
 
@@ -139,7 +139,7 @@ class Extractor(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         settings, wanted = self._settings(), repr(sorted(self.get_params().items()))
         if getattr(self, "_loaded", ("",))[0] != wanted:
             folders = None if self.encoder_dir is None else tuple(map(Path, self.encoder_dir))
-            places = Places(folders, download=self.model is not None)
+            places = EncoderSearchPath(folders, download=self.model is not None)
             source = origin(settings, self.model, self.encoder, places)
             self._loaded = wanted, Extraction(source.network(self.device), settings)
         return self._loaded[1]
@@ -154,7 +154,7 @@ class Extractor(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         return tags
 
 
-def _chunks(item: Recording, reading: Reading) -> Iterator[Chunk]:
+def _chunks(item: Recording, reading: ReaderOptions) -> Iterator[Chunk]:
     if isinstance(item, str | os.PathLike):
         yield from read_tracks(Path(item), reading)
         return
@@ -163,12 +163,12 @@ def _chunks(item: Recording, reading: Reading) -> Iterator[Chunk]:
         raise SettingsError(
             f"a recording is a path or a wave (n,) of finite floats at 16 kHz, not {wave.dtype} of shape {wave.shape}"
         )
-    lane = Lane("0", reading.n_samples, reading.vad)
+    lane = ChannelSegmenter("0", reading.n_samples, reading.vad)
     yield from lane.push(wave.astype(np.float32))
     yield from lane.flush()
 
 
-def _take(track: Track) -> None:
+def _take(track: ChannelState) -> None:
     for number in sorted(track.values):
         track.take(number)
 

@@ -61,12 +61,12 @@ class Labelling:
         """Tell whether the model is on a GPU."""
         return self.predictors[0].device.type != "cpu"
 
-    def tally(self) -> Judgement:
+    def tally(self) -> LabelAggregator:
         """Begin a track."""
-        return Judgement(self.provenance.labels, self.provenance.aggregation)
+        return LabelAggregator(self.provenance.labels, self.provenance.aggregation)
 
 
-class Judgement:
+class LabelAggregator:
     """A track's judgement, made of those of its segments.
 
     Args:

@@ -25,7 +25,7 @@ _JSON_NAMES = {str: "text", list: "a list", dict: "an object"}
 
 
 @dataclass(frozen=True)
-class EncoderSource:
+class EncoderRef:
     """A frozen encoder that a model names instead of holding its weights.
 
     Attributes:
@@ -59,7 +59,7 @@ class ModelConfig:
     aggregation: str = "mean-log"
     trained_on: str = ""
     provenance: Mapping[str, Any] = field(default_factory=dict)
-    encoder_source: EncoderSource | None = None
+    encoder_source: EncoderRef | None = None
     format: int = FORMAT
 
 
@@ -82,7 +82,7 @@ def read_config(directory: Path) -> ModelConfig:
     except (TypeError, ValueError) as error:
         raise ModelError(f"{path} is not a valid model configuration: {error}") from error
     source = entries.get("encoder_source")
-    made = {"labels": tuple(entries["labels"]), "encoder_source": source and EncoderSource(**source)}
+    made = {"labels": tuple(entries["labels"]), "encoder_source": source and EncoderRef(**source)}
     return ModelConfig(**entries | made)
 
 

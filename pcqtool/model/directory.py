@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from pcqtool.errors import ModelError, SettingsError
 from pcqtool.files.atomic import replacing, write_whole
-from pcqtool.model.config import CONFIG, EncoderSource, ModelConfig, read_config
+from pcqtool.model.config import CONFIG, EncoderRef, ModelConfig, read_config
 from pcqtool.model.config_rules import check_network
-from pcqtool.model.encoder_search import WEIGHTS, Places
+from pcqtool.model.encoder_search import WEIGHTS, EncoderSearchPath
 from pcqtool.model.safe_files import read_json, sha256_of
 
 if TYPE_CHECKING:
@@ -26,9 +26,9 @@ __all__ = [
     "CONFIG",
     "DEFAULT",
     "WEIGHTS",
-    "EncoderSource",
+    "EncoderRef",
+    "EncoderSearchPath",
     "ModelConfig",
-    "Places",
     "available",
     "describe",
     "find",
@@ -125,7 +125,7 @@ def save(directory: Path, config: ModelConfig, model: PCQ, metrics: Mapping[str,
         write_whole(directory / name, f"{text.rstrip()}\n".encode())
 
 
-def load(directory: Path, encoders: Places | None = None) -> tuple[PCQ, ModelConfig]:
+def load(directory: Path, encoders: EncoderSearchPath | None = None) -> tuple[PCQ, ModelConfig]:
     """Load a model, in evaluation mode on the CPU in float32.
 
     Args:
@@ -146,7 +146,7 @@ def load(directory: Path, encoders: Places | None = None) -> tuple[PCQ, ModelCon
     if config.encoder_source is not None:
         from pcqtool.model.external_encoder import PREFIX, find_encoder
 
-        _, tensors = find_encoder(config, shape, encoders or Places())
+        _, tensors = find_encoder(config, shape, encoders or EncoderSearchPath())
         weights |= {PREFIX + name: tensor for name, tensor in tensors.items()}
     weights |= read_weights(directory / WEIGHTS)
     model = _build(directory / CONFIG, config)
@@ -154,7 +154,7 @@ def load(directory: Path, encoders: Places | None = None) -> tuple[PCQ, ModelCon
     return model.eval(), config
 
 
-def locate_encoder(directory: Path, encoders: Places) -> Path | None:
+def locate_encoder(directory: Path, encoders: EncoderSearchPath) -> Path | None:
     """Find the encoder that a model names, its tensors checked; ``None`` for a model that holds all its weights.
 
     Raises:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from pcqtool.errors import ModelError
-from pcqtool.model.config import CONFIG, EncoderSource, ModelConfig
+from pcqtool.model.config import CONFIG, EncoderRef, ModelConfig
 from pcqtool.model.safe_files import read_json
 from pcqtool.tables.paths import at_home
 
@@ -36,7 +36,7 @@ def nearby(source: str | Path) -> str | Path:
 
 
 @dataclass(frozen=True)
-class Places:
+class EncoderSearchPath:
     """Where to look: folders, then the Hub's cache on this machine, then the Hub itself if that is allowed.
 
     Attributes:
@@ -64,7 +64,7 @@ class Places:
         if not here:
             yield self._fetch(config.name, source)
 
-    def _directories(self, source: EncoderSource) -> Iterator[Path]:
+    def _directories(self, source: EncoderRef) -> Iterator[Path]:
         for folder in self._folders():
             yield from (folder, *sorted(path.parent for path in folder.glob(f"*/{CONFIG}")))
         if (cached := _cached(source.name)) is not None:
@@ -74,7 +74,7 @@ class Places:
         named = os.environ.get(VARIABLE, "").split(os.pathsep) if self.folders is None else self.folders
         return [at_home(folder) for folder in named if folder]
 
-    def _fetch(self, model: str, source: EncoderSource) -> Path:
+    def _fetch(self, model: str, source: EncoderRef) -> Path:
         looked = [f"{folder}{'' if folder.is_dir() else ' (no such directory)'}" for folder in self._folders()]
         looked.append("the Hub's cache")
         if self.download and "/" in source.name:
@@ -88,7 +88,7 @@ class Places:
         )
 
 
-def remedy(source: EncoderSource) -> str:
+def remedy(source: EncoderRef) -> str:
     """Say how to get an encoder, or where to name it."""
     return (
         f"Run 'hf download {shlex.quote(source.name)} {CONFIG} {WEIGHTS}' while online, "

@@ -11,8 +11,8 @@ from safetensors import safe_open
 from torch import Tensor
 
 from pcqtool.errors import ModelError
-from pcqtool.model.config import EncoderSource, ModelConfig, check_encoder_name
-from pcqtool.model.encoder_search import WEIGHTS, Places, remedy
+from pcqtool.model.config import EncoderRef, ModelConfig, check_encoder_name
+from pcqtool.model.encoder_search import WEIGHTS, EncoderSearchPath, remedy
 from pcqtool.model.encoders import EncoderConfig, PretrainedEncoder
 from pcqtool.model.pcq import PCQ
 from pcqtool.model.safe_files import brief
@@ -27,7 +27,7 @@ _ABOVE = ("", "encoder.", "model.encoder.", "wavlm.", "wav2vec2.", "hubert.")  #
 _OLDER = {"parametrizations.weight.original0": "weight_g", "parametrizations.weight.original1": "weight_v"}
 
 
-def name_encoder(model: PCQ, name: str) -> EncoderSource:
+def name_encoder(model: PCQ, name: str) -> EncoderRef:
     """Name a network's encoder, so that it can be left out of a model directory.
 
     Raises:
@@ -37,7 +37,7 @@ def name_encoder(model: PCQ, name: str) -> EncoderSource:
         check_encoder_name(name)
     except ValueError as error:
         raise ModelError(str(error)) from error
-    return EncoderSource(name, digest(used(foreign_encoder(model))))
+    return EncoderRef(name, digest(used(foreign_encoder(model))))
 
 
 def foreign_encoder(model: PCQ) -> PretrainedEncoder:
@@ -119,7 +119,7 @@ def _check_slice(path: Path, name: str, found: Any, wanted: Tensor) -> None:
         raise ModelError(f"{path}: {name} is {kind} of shape {brief(shape)}")
 
 
-def find_encoder(config: ModelConfig, model: PCQ, places: Places) -> tuple[Path, dict[str, Tensor]]:
+def find_encoder(config: ModelConfig, model: PCQ, places: EncoderSearchPath) -> tuple[Path, dict[str, Tensor]]:
     """Find the encoder that a model names: its directory, and its tensors in half precision.
 
     Args:

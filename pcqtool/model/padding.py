@@ -11,7 +11,7 @@ _AT_ONCE = 8
 """Segments of like length that are cut to one; products of fewer would be too small for a processor's cores."""
 
 
-def spare(
+def compute_unpadded(
     compute: Callable[[Tensor], Tensor],
     waves: Tensor,
     n_samples: Tensor,

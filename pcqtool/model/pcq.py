@@ -17,7 +17,7 @@ from pcqtool.model.attention import TimeAttention, within
 from pcqtool.model.csq import CSQ
 from pcqtool.model.encoders import EncoderConfig, build
 from pcqtool.model.mlcnn import MLCNN
-from pcqtool.model.padding import spare
+from pcqtool.model.padding import compute_unpadded
 
 
 @dataclass(frozen=True)
@@ -171,7 +171,7 @@ class PCQ(nn.Module):
         settings = self.config.spectrogram
         step = settings.hop * self.config.pool[0]
         n_steps, reach = waves.shape[1] // step, settings.n_fft // 2
-        return spare(self.spectrum, waves, n_samples, step, n_steps, reach, settings.floor_db)
+        return compute_unpadded(self.spectrum, waves, n_samples, step, n_steps, reach, settings.floor_db)
 
     def normalise(self, spectrum: Tensor) -> Tensor:
         """Bring a spectrogram in dB to the training data's zero mean and unit variance."""

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from pcqtool.errors import ModelError
 from pcqtool.model.device import choose_device
-from pcqtool.model.directory import Places, load, sha256
+from pcqtool.model.directory import EncoderSearchPath, load, sha256
 from pcqtool.model.encoders import Encoder
 from pcqtool.model.memory import memory_told
 
@@ -37,7 +37,7 @@ class Predictor:
         self,
         directory: Path,
         device: str | torch.device = "auto",
-        encoders: Places | None = None,
+        encoders: EncoderSearchPath | None = None,
         precision: str = "float32",
     ) -> None:
         self.device = choose_device(device)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pcqtool.corpora.member import learnt_from, own_names
+from pcqtool.corpora.member import learnt_from, speakers_of
 from pcqtool.errors import CorpusError
 from pcqtool.labels import in_order
 from pcqtool.report.figure import COLOURS, MARKERS, drawing, headline
@@ -73,7 +73,7 @@ def speakers_heard(provenance: Mapping[str, Any], corpus: str) -> set[str]:
     speakers = provenance.get("train_speakers", ())
     if corpus not in learnt_from(provenance):
         return set()
-    return own_names(corpus, speakers) if len(provenance["corpora"]) > 1 else set(speakers)
+    return speakers_of(corpus, speakers) if len(provenance["corpora"]) > 1 else set(speakers)
 
 
 def fusion_vectors(model: PCQ, utterances: Sequence[Utterance], n_jobs: int) -> NDArray[np.float64]:

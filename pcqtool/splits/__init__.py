@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-from pcqtool.splits.cross_corpus import across
-from pcqtool.splits.fold import Fold, Overlap, Promise, Shared, check, overlap
-from pcqtool.splits.leakage import Stamp, stamp
+from pcqtool.splits.cross_corpus import cross_corpus_protocol
+from pcqtool.splits.fold import Disjointness, Fold, Overlap, Shared, check, overlap
+from pcqtool.splits.leakage import LeakageReport, leakage_report
 from pcqtool.splits.protocols import PROTOCOLS, Protocol, find_protocol
 from pcqtool.splits.speakers import holdout
-from pcqtool.splits.validation_size import Quota
+from pcqtool.splits.validation_size import ValidationSize
 
 __all__ = [
     "PROTOCOLS",
+    "Disjointness",
     "Fold",
+    "LeakageReport",
     "Overlap",
-    "Promise",
     "Protocol",
-    "Quota",
     "Shared",
-    "Stamp",
-    "across",
+    "ValidationSize",
     "check",
+    "cross_corpus_protocol",
     "find_protocol",
     "holdout",
+    "leakage_report",
     "overlap",
-    "stamp",
 ]

@@ -6,25 +6,25 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from pcqtool.corpora.base import Utterance
-from pcqtool.corpora.pool import Pool
+from pcqtool.corpora.pool import CorpusPool
 from pcqtool.splits.fold import Fold
 from pcqtool.splits.protocols import Protocol
 from pcqtool.splits.speakers import holdout
-from pcqtool.splits.validation_size import Quota
+from pcqtool.splits.validation_size import ValidationSize
 
 
-def across(train: Pool, test: Pool) -> Protocol:
+def cross_corpus_protocol(train: CorpusPool, test: CorpusPool) -> Protocol:
     """Make the protocol of one fold: everything of ``test`` tests, and speakers of ``train`` alone validate.
 
     Its folds index into the utterances of ``train`` followed by those of ``test``, which must bear their corpora's
-    names (``Pool.qualified``), since 03 of one is not 03 of the other.
+    names (``CorpusPool.qualified``), since 03 of one is not 03 of the other.
 
     Args:
         train: the corpora to learn from.
         test: the one to test on, with the same labels.
     """
 
-    def split(utterances: Sequence[Utterance], seed: int, validating: Quota) -> list[Fold]:
+    def split(utterances: Sequence[Utterance], seed: int, validating: ValidationSize) -> list[Fold]:
         n_heard = len(train.origins)
         fold = holdout(utterances[:n_heard], seed, validating, train.origins)
         return [replace(fold, name=test.name, test=tuple(range(n_heard, len(utterances))))]

@@ -50,14 +50,14 @@ class Overlap:
 
 
 @dataclass(frozen=True)
-class Promise:
+class Disjointness:
     """Which of ``GROUPS`` parts never have in common: ``test`` with the two others, ``validation`` with train."""
 
     test: tuple[str, ...] = ("files", "speakers")
     validation: tuple[str, ...] = ("files", "speakers")
 
 
-NEW_SPEAKERS: Promise = Promise()
+NEW_SPEAKERS: Disjointness = Disjointness()
 
 
 def make_fold(
@@ -93,7 +93,7 @@ def overlap(fold: Fold, utterances: Sequence[Utterance]) -> Overlap:
     return Overlap(test=_shared(train + validation, test), validation=_shared(train, validation))
 
 
-def check(fold: Fold, utterances: Sequence[Utterance], promise: Promise = NEW_SPEAKERS) -> None:
+def check(fold: Fold, utterances: Sequence[Utterance], promise: Disjointness = NEW_SPEAKERS) -> None:
     """Refuse a fold that cannot be trained on, or would leak.
 
     Raises:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pcqtool.corpora.base import Utterance
 from pcqtool.errors import CorpusError
 from pcqtool.splits.fold import GROUPS, Fold, make_fold
-from pcqtool.splits.validation_size import Quota
+from pcqtool.splits.validation_size import ValidationSize
 
 _COLUMNS = {"speakers": "speaker", "sessions": "session", "texts": "text_id"}
 
@@ -45,7 +45,7 @@ def known(
 
 
 def take_turns(
-    utterances: Sequence[Utterance], parts: Sequence[str], order: Sequence[str], validating: Quota
+    utterances: Sequence[Utterance], parts: Sequence[str], order: Sequence[str], validating: ValidationSize
 ) -> list[Fold]:
     """Make a fold for each part, which tests; the next ones of the order, which goes round, validate.
 

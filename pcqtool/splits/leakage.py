@@ -12,7 +12,7 @@ from pcqtool.splits.protocols import Protocol
 
 
 @dataclass(frozen=True)
-class Stamp:
+class LeakageReport:
     """What has to be known of a figure before it is believed.
 
     Attributes:
@@ -43,7 +43,9 @@ _ADAPTED = (
 )
 
 
-def stamp(protocol: Protocol, folds: Iterable[Fold], utterances: Sequence[Utterance], adapted: bool = False) -> Stamp:
+def leakage_report(
+    protocol: Protocol, folds: Iterable[Fold], utterances: Sequence[Utterance], adapted: bool = False
+) -> LeakageReport:
     """Make the stamp of a protocol's folds, which must all keep its promise.
 
     Args:
@@ -65,7 +67,7 @@ def stamp(protocol: Protocol, folds: Iterable[Fold], utterances: Sequence[Uttera
     if adapted:
         text = f"{_ADAPTED} {text}"
     independent = None if shared.test.speakers is None else shared.test.speakers == 0
-    return Stamp(text, bool(protocol.leak), independent, shared)
+    return LeakageReport(text, bool(protocol.leak), independent, shared)
 
 
 def _most(counts: Sequence[Shared]) -> Shared:

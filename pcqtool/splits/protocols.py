@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 from pcqtool.corpora.base import Utterance
 from pcqtool.errors import SettingsError
-from pcqtool.splits.fold import NEW_SPEAKERS, Fold, Promise, check
+from pcqtool.splits.fold import NEW_SPEAKERS, Disjointness, Fold, check
 from pcqtool.splits.speakers import loso, paper, session
 from pcqtool.splits.stratified import random10, sentence
-from pcqtool.splits.validation_size import ONE, Quota
+from pcqtool.splits.validation_size import ONE, ValidationSize
 
-Split = Callable[[Sequence[Utterance], int, Quota], list[Fold]]
+Split = Callable[[Sequence[Utterance], int, ValidationSize], list[Fold]]
 
 
 @dataclass(frozen=True)
@@ -33,11 +33,11 @@ class Protocol:
     title: str
     split: Split
     unit: str = "speakers"
-    promise: Promise = NEW_SPEAKERS
+    promise: Disjointness = NEW_SPEAKERS
     leak: str = ""
     note: str = ""
 
-    def folds(self, utterances: Sequence[Utterance], seed: int, validating: Quota = ONE) -> list[Fold]:
+    def folds(self, utterances: Sequence[Utterance], seed: int, validating: ValidationSize = ONE) -> list[Fold]:
         """Divide a corpus.
 
         Args:
@@ -59,10 +59,10 @@ class Protocol:
         return folds
 
 
-_FILES = Promise(test=("files",), validation=("files",))
-_TEXTS = Promise(test=("files", "texts"), validation=("files", "texts"))
-_SESSIONS = Promise(test=("files", "speakers", "sessions"))
-_TRAINING_ONLY = Promise(test=())
+_FILES = Disjointness(test=("files",), validation=("files",))
+_TEXTS = Disjointness(test=("files", "texts"), validation=("files", "texts"))
+_SESSIONS = Disjointness(test=("files", "speakers", "sessions"))
+_TRAINING_ONLY = Disjointness(test=())
 
 PROTOCOLS: dict[str, Protocol] = {
     protocol.name: protocol

@@ -9,10 +9,10 @@ from pcqtool.corpora.base import Utterance
 from pcqtool.errors import CorpusError
 from pcqtool.splits.fold import Fold, check, make_fold
 from pcqtool.splits.groups import known, take_turns
-from pcqtool.splits.validation_size import ONE, Quota
+from pcqtool.splits.validation_size import ONE, ValidationSize
 
 
-def loso(utterances: Sequence[Utterance], seed: int, validating: Quota = ONE) -> list[Fold]:
+def loso(utterances: Sequence[Utterance], seed: int, validating: ValidationSize = ONE) -> list[Fold]:
     """Leave one speaker out: one fold for each speaker, tested on that speaker and validated on others.
 
     The seed sets the order in which speakers validate; each does so equally often.
@@ -25,7 +25,7 @@ def loso(utterances: Sequence[Utterance], seed: int, validating: Quota = ONE) ->
     return take_turns(utterances, speakers, _shuffled(speakers, seed), validating)
 
 
-def session(utterances: Sequence[Utterance], seed: int, validating: Quota = ONE) -> list[Fold]:
+def session(utterances: Sequence[Utterance], seed: int, validating: ValidationSize = ONE) -> list[Fold]:
     """Leave one session out: tested on all speakers of that session, validated on speakers of other sessions.
 
     Raises:
@@ -51,7 +51,7 @@ def session(utterances: Sequence[Utterance], seed: int, validating: Quota = ONE)
     return folds
 
 
-def paper(utterances: Sequence[Utterance], seed: int, validating: Quota = ONE) -> list[Fold]:
+def paper(utterances: Sequence[Utterance], seed: int, validating: ValidationSize = ONE) -> list[Fold]:
     """Leave one speaker out and validate on that very speaker, as CA-MSER's code does; the seed changes nothing.
 
     Raises:
@@ -62,7 +62,7 @@ def paper(utterances: Sequence[Utterance], seed: int, validating: Quota = ONE) -
 
 
 def holdout(
-    utterances: Sequence[Utterance], seed: int, validating: Quota = ONE, corpora: Sequence[str] | None = None
+    utterances: Sequence[Utterance], seed: int, validating: ValidationSize = ONE, corpora: Sequence[str] | None = None
 ) -> Fold:
     """Keep the utterances of some speakers for validation and train on all others; nothing is left for a test.
 

@@ -10,12 +10,12 @@ from pcqtool.corpora.base import Utterance
 from pcqtool.errors import CorpusError
 from pcqtool.splits.fold import Fold
 from pcqtool.splits.groups import known, take_turns
-from pcqtool.splits.validation_size import ONE, Quota
+from pcqtool.splits.validation_size import ONE, ValidationSize
 
 N_FOLDS = 10
 
 
-def random10(utterances: Sequence[Utterance], seed: int, validating: Quota = ONE) -> list[Fold]:
+def random10(utterances: Sequence[Utterance], seed: int, validating: ValidationSize = ONE) -> list[Fold]:
     """Deal the files into ten parts with equal shares of the classes; each tests once, the next ones validate.
 
     Raises:
@@ -34,7 +34,7 @@ def random10(utterances: Sequence[Utterance], seed: int, validating: Quota = ONE
     return take_turns(utterances, parts, sorted(set(parts)), validating)
 
 
-def sentence(utterances: Sequence[Utterance], seed: int, validating: Quota = ONE) -> list[Fold]:
+def sentence(utterances: Sequence[Utterance], seed: int, validating: ValidationSize = ONE) -> list[Fold]:
     """Leave texts out: one fold for each text, or ten of several texts with like shares of the classes.
 
     The next texts in an order that the seed decides validate.

@@ -8,7 +8,7 @@ from pcqtool.errors import SettingsError
 
 
 @dataclass(frozen=True)
-class Quota:
+class ValidationSize:
     """A number of validating units, or a share of those that do not test, whichever is more.
 
     Attributes:
@@ -45,5 +45,5 @@ class Quota:
         return n_validation
 
 
-ONE = Quota()
+ONE = ValidationSize()
 """One validates."""

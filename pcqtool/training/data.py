@@ -12,7 +12,7 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from pcqtool.audio.channel_segmenter import MIN_SPEECH, Lane
+from pcqtool.audio.channel_segmenter import MIN_SPEECH, ChannelSegmenter
 from pcqtool.audio.reader import load
 from pcqtool.audio.segment import SEGMENT_SAMPLES
 from pcqtool.corpora.base import Utterance
@@ -183,7 +183,7 @@ def build_spoken(utterances: Sequence[Utterance], n_jobs: int) -> SegmentSet:
 
 def _spoken(wave: NDArray[np.float32]) -> list[NDArray[np.float32]]:
     """Cut a recording into segments, and silence off their edges."""
-    lane = Lane("0", SEGMENT_SAMPLES, vad=True)
+    lane = ChannelSegmenter("0", SEGMENT_SAMPLES, vad=True)
     pieces = []
     for chunk in (*lane.push(wave), *lane.flush()):
         if chunk.speech is not None and chunk.spoken is not None:

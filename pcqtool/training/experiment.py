@@ -24,7 +24,7 @@ from pcqtool.training.augmentation import ViewSettings
 from pcqtool.training.checkpoint import Checkpoint
 from pcqtool.training.data import SegmentSet, build_segments
 from pcqtool.training.distillation.imitation import imitate, keep_imitated
-from pcqtool.training.distillation.teacher import Teacher, hear_teacher, mean_frames, teach
+from pcqtool.training.distillation.teacher import Teacher, encode_with_teacher, fit_teacher_classifier, mean_frames
 from pcqtool.training.feature_cache import fingerprint, keep_states
 from pcqtool.training.front_ends import keep_spectra
 from pcqtool.training.network_config import configure
@@ -115,7 +115,7 @@ class Experiment:
             heard = self.data
             if recipe.spoken:
                 heard = self._segments(recipe.views.as_spoken(), n_jobs)
-            self._teacher = hear_teacher(self.teacher, heard, recipe, self.config.encoder, device, on_states)
+            self._teacher = encode_with_teacher(self.teacher, heard, recipe, self.config.encoder, device, on_states)
         if adapt:
             self._adapt()
 
@@ -217,7 +217,7 @@ class Experiment:
         """Give what training begins with: the teacher's judgement of all segments, and an encoder that has learnt."""
         lesson = None
         if self._teacher is not None and self._teacher.means is not None:
-            lesson = teach(self._teacher.means, self.data, self.targets, train)
+            lesson = fit_teacher_classifier(self._teacher.means, self.data, self.targets, train)
         return lesson, self._encoder(train, recipe, on_imitation)
 
     def _encoder(self, train: Sequence[int], recipe: Recipe, on_epoch: Callable[[int, float], None]) -> Encoder | None:

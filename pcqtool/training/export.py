@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from pcqtool import __version__
-from pcqtool.corpora.pool import Pool
+from pcqtool.corpora.pool import CorpusPool
 from pcqtool.errors import ModelError, SettingsError
 from pcqtool.files.atomic import TEMPORARY_SUFFIX, reported, sweep
 from pcqtool.files.folder import LOCK
@@ -61,10 +61,10 @@ def check_left_out(experiment: Experiment) -> None:
         raise SettingsError(error.what, error.hint) from error
 
 
-def produce(
+def export_model(
     out: Path,
     name: str,
-    pool: Pool,
+    pool: CorpusPool,
     experiment: Experiment,
     fold: Fold,
     trained: Trained,

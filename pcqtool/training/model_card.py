@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from pcqtool.corpora.member import Member
-from pcqtool.corpora.pool import Pool
+from pcqtool.corpora.member import PooledCorpus
+from pcqtool.corpora.pool import CorpusPool
 from pcqtool.model.directory import ModelConfig
 
 _LIMITS = """## Limits
@@ -17,7 +17,7 @@ you rely on it. It judges how speech sounds, not what somebody feels, and must n
 """
 
 
-def write_card(config: ModelConfig, pool: Pool, scores: Mapping[str, Any]) -> str:
+def write_card(config: ModelConfig, pool: CorpusPool, scores: Mapping[str, Any]) -> str:
     """Write the card: data, protocol, scores, limits, licences.
 
     Args:
@@ -34,13 +34,13 @@ def write_card(config: ModelConfig, pool: Pool, scores: Mapping[str, Any]) -> st
     return "\n".join(lines)
 
 
-def _corpus(member: Member) -> str:
+def _corpus(member: PooledCorpus) -> str:
     """Say how much of a corpus was used, and what became of its labels."""
     notes = f" ({', '.join(member.notes)})" if member.notes else ""
     return f"{member.title}, {len(member.utterances)} utterances{notes}"
 
 
-def _licence(member: Member) -> str:
+def _licence(member: PooledCorpus) -> str:
     return f"{member.title}: {member.corpus.licence} {member.corpus.citation}".rstrip(": ")
 
 

@@ -12,7 +12,7 @@ from pcqtool import toml
 from pcqtool.aggregation import AGGREGATIONS
 from pcqtool.audio.segment import SEGMENT_S
 from pcqtool.errors import SettingsError
-from pcqtool.splits.validation_size import Quota
+from pcqtool.splits.validation_size import ValidationSize
 from pcqtool.training.augmentation import ViewSettings
 
 PRECISIONS = ("auto", "float32", "bfloat16", "float16")
@@ -44,7 +44,7 @@ class Distillation:
 
 
 @dataclass(frozen=True)
-class Imitation:
+class FeatureDistillation:
     """How the small encoder learns, before all else, to say frame by frame what a pre-trained one says.
 
     Attributes:
@@ -179,7 +179,7 @@ class Recipe:
     views: ViewSettings = field(default_factory=ViewSettings)
     spoken: bool = False
     distil: Distillation | None = None
-    imitation: Imitation | None = None
+    imitation: FeatureDistillation | None = None
     cache: bool = True
     refit: bool = False
     validation: float = 0.0
@@ -222,9 +222,9 @@ class Recipe:
         encoder = encoder or self.encoder or None
         return encoder, teacher or self.teacher or encoder
 
-    def validating(self, number: int | None = None) -> Quota:
+    def validating(self, number: int | None = None) -> ValidationSize:
         """Give how many speakers (texts, tenths of the files) validate: a number if there is one, else as set here."""
-        return Quota(share=self.validation) if number is None else Quota(number)
+        return ValidationSize(share=self.validation) if number is None else ValidationSize(number)
 
     @property
     def is_taught(self) -> bool:
@@ -271,7 +271,7 @@ _TABLES: dict[str, type] = {
     "views": ViewSettings,
     "specaugment": SpecAugment,
     "distil": Distillation,
-    "imitation": Imitation,
+    "imitation": FeatureDistillation,
 }
 
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pcqtool.audio.channels import Track, check_mode, tracks_of
+from pcqtool.audio.channels import ChannelMix, check_mode, tracks_of
 from pcqtool.errors import AudioError, SettingsError
 
 
@@ -45,7 +45,7 @@ def test_a_channel_that_is_not_there() -> None:
 def test_mixing_is_the_mean_and_leaves_the_block_alone() -> None:
     block = np.arange(12, dtype=np.float32).reshape(4, 3)
     before = block.copy()
-    np.testing.assert_allclose(Track("mix", (0, 1, 2)).of(block), block.mean(axis=1))
-    np.testing.assert_array_equal(Track("1", (1,)).of(block), before[:, 1])
+    np.testing.assert_allclose(ChannelMix("mix", (0, 1, 2)).of(block), block.mean(axis=1))
+    np.testing.assert_array_equal(ChannelMix("1", (1,)).of(block), before[:, 1])
     np.testing.assert_array_equal(block, before)
-    np.testing.assert_array_equal(Track("mix", (0, 1)).of(block[:, [0, 0]]), block[:, 0])
+    np.testing.assert_array_equal(ChannelMix("mix", (0, 1)).of(block[:, [0, 0]]), block[:, 0])

@@ -12,14 +12,14 @@ import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pcqtool.audio.channel_segmenter import Chunk, Lane
+from pcqtool.audio.channel_segmenter import ChannelSegmenter, Chunk
 from pcqtool.audio.decoding import recording
-from pcqtool.audio.reader import Reading, Tracks, load, probe, read
+from pcqtool.audio.reader import ReaderOptions, SegmentReader, load, probe, read
 from pcqtool.errors import AudioError, SettingsError
 
 Make = Callable[..., Path]
 Sound = Callable[..., np.ndarray]
-QUICK = Reading(vad=False)
+QUICK = ReaderOptions(vad=False)
 
 
 def joined(chunks: list[Chunk]) -> np.ndarray:
@@ -28,7 +28,7 @@ def joined(chunks: list[Chunk]) -> np.ndarray:
     return np.concatenate([np.zeros(0, np.float32), *rows])
 
 
-def by_channel(tracks: Tracks) -> dict[str, np.ndarray]:
+def by_channel(tracks: SegmentReader) -> dict[str, np.ndarray]:
     chunks = list(tracks)
     return {name: joined([chunk for chunk in chunks if chunk.channel == name]) for name in tracks.channel_names}
 
@@ -36,7 +36,7 @@ def by_channel(tracks: Tracks) -> dict[str, np.ndarray]:
 @pytest.mark.parametrize("field", [{"channels": "both"}, {"segment_s": 0.0}, {"segment_s": 1e4}])
 def test_impossible_settings(field: dict[str, object]) -> None:
     with pytest.raises(SettingsError):
-        Reading(**field)
+        ReaderOptions(**field)
 
 
 def test_what_is_known_at_the_end(sound: Sound, write: Make) -> None:
@@ -59,10 +59,10 @@ def test_what_is_known_at_the_end(sound: Sound, write: Make) -> None:
 @pytest.mark.parametrize("n", [1, 700, 48000])
 def test_load_gives_the_stream_bit_for_bit(sound: Sound, write: Make, rate: int, n: int) -> None:
     path = write("a.flac", sound(3.1, rate, 2)[:n], rate, "FLAC", "PCM_16")
-    streamed = by_channel(read(path, Reading("mix", vad=False)))
+    streamed = by_channel(read(path, ReaderOptions("mix", vad=False)))
     np.testing.assert_array_equal(load(path), streamed["mix"])
     assert len(load(path)) >= 1
-    for number, one in by_channel(read(path, Reading("split", vad=False))).items():
+    for number, one in by_channel(read(path, ReaderOptions("split", vad=False))).items():
         np.testing.assert_array_equal(load(path, channel=int(number)), one)
 
 
@@ -92,7 +92,7 @@ def test_lanes_lose_nothing_and_do_not_depend_on_blocks(sizes: list[int], length
     values = np.arange(1, sum(sizes) + 1, dtype=np.float32)
 
     def run(cuts: list[int]) -> list[Chunk]:
-        lane = Lane("0", length, vad=False)
+        lane = ChannelSegmenter("0", length, vad=False)
         return [*(chunk for block in np.split(values, cuts) for chunk in lane.push(block)), *lane.flush()]
 
     whole, cut = run([]), run(list(np.cumsum(sizes)))
@@ -112,20 +112,20 @@ def test_channels(sound: Sound, write: Make) -> None:
         "mix": {"mix": (call[:, 0] + call[:, 1]) / 2},
         "1": {"1": call[:, 1]},
     }.items():
-        found = by_channel(read(path, Reading(mode, vad=False)))
+        found = by_channel(read(path, ReaderOptions(mode, vad=False)))
         assert list(found) == list(wanted)
         for name, wave in wanted.items():
             np.testing.assert_array_equal(found[name], wave)
     twice = write("twice.wav", call[:, [0, 0]], 16000, "WAV", "FLOAT")
     np.testing.assert_array_equal(by_channel(read(twice, QUICK))["mix"], call[:, 0])
     with pytest.raises(AudioError, match=r"call\.wav: has no channel 5"):
-        list(read(path, Reading("5")))
+        list(read(path, ReaderOptions("5")))
 
 
 def test_nine_channels(sound: Sound, write: Make) -> None:
     path = write("9.wav", sound(4, 8000, 9), 8000)
     assert list(by_channel(read(path, QUICK))) == ["mix"]
-    assert len(by_channel(read(path, Reading("split", vad=False)))) == 9
+    assert len(by_channel(read(path, ReaderOptions("split", vad=False)))) == 9
 
 
 def test_speech_shares(emodb: Path, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from pcqtool.audio import stereo as survey_module
 from pcqtool.audio.channels import Hearing
-from pcqtool.audio.stereo import SAME, Survey, survey
+from pcqtool.audio.stereo import SAME, StereoStats, survey
 
 Sound = Callable[..., np.ndarray]
 
@@ -26,7 +26,7 @@ def through_codec(wave: np.ndarray, format_: str, subtype: str, folder: Path) ->
 
 
 def names(pair: np.ndarray, rate: int = 8000) -> list[str]:
-    judge = Survey(rate)
+    judge = StereoStats(rate)
     for block in np.array_split(pair, 3):
         judge.listen(block)
         judge.compare(block)
@@ -113,8 +113,8 @@ def test_silence_before_the_call_decides_nothing(
     assert [track.name for track in survey(tmp_path / "call.wav").tracks] == ["0", "1"]
 
 
-def seen(block: np.ndarray, rate: int = 8000) -> Survey:
-    judge = Survey(rate, block.shape[1])
+def seen(block: np.ndarray, rate: int = 8000) -> StereoStats:
+    judge = StereoStats(rate, block.shape[1])
     judge.listen(block)
     judge.compare(block)
     return judge

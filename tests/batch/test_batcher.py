@@ -9,19 +9,19 @@ import numpy as np
 import pytest
 
 from pcqtool.audio.channel_segmenter import Chunk
-from pcqtool.batch.batcher import Batches, Track
+from pcqtool.batch.batcher import Batcher, ChannelState
 from pcqtool.errors import ModelError
 from pcqtool.labelling.settings import LabelSettings
 from pcqtool.labelling.task import Labelling
 
 
 def batches_of(predictor, batch_size, replicas=()):
-    return Batches(Labelling(predictor, LabelSettings(batch_size=batch_size), None, replicas))
+    return Batcher(Labelling(predictor, LabelSettings(batch_size=batch_size), None, replicas))
 
 
 def judged(predictor, batch_size, n, replicas=()):
     """What comes of some segments."""
-    batches, track = batches_of(predictor, batch_size, replicas), Track("0", tally=None)
+    batches, track = batches_of(predictor, batch_size, replicas), ChannelState("0", tally=None)
     batches.add(track, chunk(n))
     batches.finish()
     batches.close()
@@ -37,7 +37,7 @@ def chunk(n, seed=0, speech=None, channel="0"):
 @pytest.mark.parametrize("batch_size", [1, 2, 7, 64])
 def test_every_segment_is_batchesd_by_itself_in_whatever_batch(predictor, batch_size):
     batches = batches_of(predictor, batch_size)
-    tracks, chunks = [Track("0", tally=None) for _ in range(5)], [chunk(n, seed=n) for n in (3, 1, 8, 0, 5)]
+    tracks, chunks = [ChannelState("0", tally=None) for _ in range(5)], [chunk(n, seed=n) for n in (3, 1, 8, 0, 5)]
     for track, one in zip(tracks, chunks, strict=True):
         batches.add(track, one)
     batches.finish()
@@ -52,7 +52,7 @@ def test_every_segment_is_batchesd_by_itself_in_whatever_batch(predictor, batch_
 
 
 def test_segments_without_speech_are_not_batchesd(predictor):
-    batches, track = batches_of(predictor, 4), Track("0", tally=None)
+    batches, track = batches_of(predictor, 4), ChannelState("0", tally=None)
     batches.add(track, chunk(4, speech=[0.0, 0.5, 0.05, 1.0]))
     batches.add(track, chunk(2, speech=[0.25, 0.0]))
     batches.finish()
@@ -67,7 +67,7 @@ def test_silence_at_edges_is_cut_off_for_a_judgement_and_not_for_frames(predicto
     for cuts in (True, False):
         work = Labelling(predictor, LabelSettings(batch_size=2), None)
         work.cuts = cuts
-        batches, track = Batches(work), Track("0", tally=None)
+        batches, track = Batcher(work), ChannelState("0", tally=None)
         batches.add(track, one)
         batches.finish()
         assert track.n_samples == [48, 48, 48]
@@ -79,7 +79,7 @@ def test_silence_at_edges_is_cut_off_for_a_judgement_and_not_for_frames(predicto
 
 
 def test_without_voice_activity_detection_all_are_batchesd_and_speech_is_unknown(predictor):
-    batches, track = batches_of(predictor, 4), Track("0", tally=None)
+    batches, track = batches_of(predictor, 4), ChannelState("0", tally=None)
     batches.add(track, chunk(3))
     batches.finish()
     assert list(track.values) == [0, 1, 2]
@@ -90,14 +90,14 @@ def test_waiting_segments_do_not_keep_their_chunks_in_memory(predictor):
     batches = batches_of(predictor, 64)
     one = chunk(10)
     waves = weakref.ref(one.waves)
-    batches.add(Track("0", tally=None), one)
+    batches.add(ChannelState("0", tally=None), one)
     del one
     gc.collect()
     assert waves() is None
 
 
 def test_the_model_is_told_how_long_each_segment_is(predictor):
-    batches, track = batches_of(predictor, 3), Track("0", tally=None)
+    batches, track = batches_of(predictor, 3), ChannelState("0", tally=None)
     one = chunk(5, speech=[1.0, 0.0, 1.0, 1.0, 1.0])
     one.n_samples[-1] = 7
     batches.add(track, one)
@@ -150,7 +150,7 @@ def test_batches_under_way_are_bounded_and_settle_in_order(predictor):
     go, held, other = threading.Event(), predictor, type(predictor)()
     log_probs = held.log_probs
     held.log_probs = lambda *given: go.wait(60) and log_probs(*given)
-    batches, track = batches_of(held, 2, [other]), Track("0", tally=None)
+    batches, track = batches_of(held, 2, [other]), ChannelState("0", tally=None)
     adding = threading.Thread(target=batches.add, args=(track, chunk(40)))
     adding.start()
     adding.join(0.5)

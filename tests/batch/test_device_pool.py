@@ -6,7 +6,7 @@ from concurrent.futures import CancelledError
 import numpy as np
 import pytest
 
-from pcqtool.batch.device_pool import Replicas
+from pcqtool.batch.device_pool import DevicePool
 from pcqtool.errors import ModelError
 
 WAVES, N_SAMPLES = np.arange(12, dtype=np.float32).reshape(6, 2), np.full(6, 2)
@@ -32,7 +32,7 @@ class Device:
 
 def test_one_device_computes_in_the_callers_thread():
     device = Device()
-    replicas = Replicas([device])
+    replicas = DevicePool([device])
     assert replicas.n_ahead == 0
     promise = replicas.submit(WAVES, N_SAMPLES)
     assert device.threads == [threading.current_thread()]
@@ -42,7 +42,7 @@ def test_one_device_computes_in_the_callers_thread():
 def test_one_device_that_leaves_the_cores_free_computes_while_the_next_batch_is_filled():
     go = threading.Event()
     device = Device(go=go)
-    replicas = Replicas([device], aside=True)
+    replicas = DevicePool([device], aside=True)
     assert replicas.n_ahead == 1
     promise = replicas.submit(WAVES, N_SAMPLES)  # comes back at once: the device waits
     go.set()
@@ -54,7 +54,7 @@ def test_one_device_that_leaves_the_cores_free_computes_while_the_next_batch_is_
 def test_a_batch_goes_to_the_device_that_is_free():
     go = threading.Event()
     slow, quick = Device(go=go), Device()
-    replicas = Replicas([slow, quick])
+    replicas = DevicePool([slow, quick])
     promises = [replicas.submit(WAVES + number, N_SAMPLES) for number in range(replicas.n_ahead)]
     for number in range(1, replicas.n_ahead):  # all but the first, which the slow one has
         np.testing.assert_array_equal(promises[number](), 2 * (WAVES + number))
@@ -67,7 +67,7 @@ def test_a_batch_goes_to_the_device_that_is_free():
 
 def test_each_device_knows_how_much_fits():
     small, large = Device(n_fitting=2), Device()
-    replicas = Replicas([small, large])
+    replicas = DevicePool([small, large])
     for _ in range(8):  # each is free in turn
         np.testing.assert_array_equal(replicas.submit(WAVES, N_SAMPLES)(), 2 * WAVES)
     assert set(small.sizes) == {1}  # of six three do not fit, either
@@ -78,7 +78,7 @@ def test_each_device_knows_how_much_fits():
 
 @pytest.mark.parametrize("n", [1, 2])
 def test_no_memory_for_one_segment_is_told(n):
-    replicas = Replicas([Device(n_fitting=0)] * n)
+    replicas = DevicePool([Device(n_fitting=0)] * n)
     with pytest.raises(ModelError, match="not enough memory for one segment"):
         replicas.submit(WAVES, N_SAMPLES)()
     replicas.close()
@@ -87,7 +87,7 @@ def test_no_memory_for_one_segment_is_told(n):
 def test_what_waits_is_dropped_when_closed():
     go = threading.Event()
     devices = [Device(go=go), Device(go=go)]
-    replicas = Replicas(devices)
+    replicas = DevicePool(devices)
     promises = [replicas.submit(WAVES, N_SAMPLES) for _ in range(4)]
     while not all(device.threads for device in devices):
         pass

@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 from polars.testing import assert_frame_equal
 
-from pcqtool.audio.reader import Reading
+from pcqtool.audio.reader import ReaderOptions
 from pcqtool.batch import plan as plan_module
 from pcqtool.batch.names import find_sources
-from pcqtool.batch.output import Store
+from pcqtool.batch.output import RunOutput
 from pcqtool.batch.plan import make_plan
 from pcqtool.batch.run import run
 from pcqtool.errors import TableError
@@ -25,7 +25,7 @@ from pcqtool.labelling.task import Labelling
 from pcqtool.tables.paths import KINDS
 from pcqtool.tables.reader import read_files, read_segments
 
-SETTINGS = LabelSettings(Reading(vad=False), jobs=1, timeout_s=0)
+SETTINGS = LabelSettings(ReaderOptions(vad=False), jobs=1, timeout_s=0)
 
 
 class Disk:
@@ -69,7 +69,7 @@ def _wrap(file, mode, kind):
 def label(out, sources, predictor, config):
     provenance = SETTINGS.provenance(config, "ab" * 32)
     work = Labelling(predictor, SETTINGS, provenance)
-    store = Store(out, provenance, {kind: work.schema(kind).names for kind in KINDS})
+    store = RunOutput(out, provenance, {kind: work.schema(kind).names for kind in KINDS})
     with store.locked():
         return run(make_plan(sources, store.done()), store, work)
 

@@ -15,9 +15,9 @@ import numpy as np
 import polars as pl
 import soundfile
 
-from pcqtool.audio.reader import Reading, read
+from pcqtool.audio.reader import ReaderOptions, read
 from pcqtool.batch.names import find_sources
-from pcqtool.batch.output import Store
+from pcqtool.batch.output import RunOutput
 from pcqtool.batch.plan import make_plan
 from pcqtool.batch.run import run
 from pcqtool.labelling.settings import LabelSettings
@@ -92,10 +92,10 @@ def test_damaged_headers_are_rows(tmp_path, predictor, config):
     for number in range(N_FILES):
         name = chance.choice(sorted(whole))
         (tmp_path / "calls" / f"{number:05}-{name}").write_bytes(damaged(whole[name], chance))
-    settings = LabelSettings(Reading(vad=False), jobs=2, timeout_s=TIMEOUT_S)
+    settings = LabelSettings(ReaderOptions(vad=False), jobs=2, timeout_s=TIMEOUT_S)
     provenance = settings.provenance(config, "ab" * 32)
     work = Labelling(predictor, settings, provenance)
-    store = Store(tmp_path / "r.parquet", provenance, {kind: work.schema(kind).names for kind in KINDS})
+    store = RunOutput(tmp_path / "r.parquet", provenance, {kind: work.schema(kind).names for kind in KINDS})
     sources = find_sources([tmp_path / "calls"])
     times_s = [time.monotonic()]
     with store.locked():
@@ -114,7 +114,7 @@ def test_a_small_file_that_claims_a_day_is_heard_as_far_as_it_goes(tmp_path):
     content = bytearray((tmp_path / "a.wav").read_bytes())
     content[40:44] = (0x70000000).to_bytes(4, "little")
     (tmp_path / "a.wav").write_bytes(content)
-    tracks = read(tmp_path / "a.wav", Reading(vad=False))
+    tracks = read(tmp_path / "a.wav", ReaderOptions(vad=False))
     assert len(list(tracks)) == 1
     assert tracks.duration_s == 1.0
     assert "claims" in tracks.shortfall

@@ -10,19 +10,19 @@ from types import SimpleNamespace
 import pytest
 
 from pcqtool.audio.limits import Limits
-from pcqtool.audio.reader import Reading
+from pcqtool.audio.reader import ReaderOptions
 from pcqtool.batch import isolation
-from pcqtool.batch.isolation import IsolatedTracks
+from pcqtool.batch.isolation import SubprocessReader
 from pcqtool.batch.names import find_sources
-from pcqtool.batch.prefetch import decode_all, get_ready
+from pcqtool.batch.prefetch import get_ready, prefetch
 from pcqtool.batch.settings import BatchSettings
 from pcqtool.errors import AccessError, AudioError
 
-NO_VAD = Reading(vad=False)
+NO_VAD = ReaderOptions(vad=False)
 
 
 def seconds_of(path, limits=None, timeout_s=300.0):
-    tracks = IsolatedTracks(path, NO_VAD, limits or Limits(), timeout_s)
+    tracks = SubprocessReader(path, NO_VAD, limits or Limits(), timeout_s)
     list(tracks)
     return tracks.duration_s
 
@@ -93,9 +93,9 @@ def test_limits_are_kept(write_wave):
 
 def test_processes_are_used_again(write_wave):
     sources = find_sources([write_wave(f"calls/{n}.wav", seed=n).parent for n in range(1)]) * 30
-    list(decode_all(sources, BatchSettings(NO_VAD, jobs=2)))
+    list(prefetch(sources, BatchSettings(NO_VAD, jobs=2)))
     before = {worker._process.pid for worker in isolation._idle}
-    list(decode_all(sources, BatchSettings(NO_VAD, jobs=2)))
+    list(prefetch(sources, BatchSettings(NO_VAD, jobs=2)))
     assert {worker._process.pid for worker in isolation._idle} == before
 
 

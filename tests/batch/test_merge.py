@@ -6,8 +6,8 @@ import pytest
 
 from pcqtool.batch.merge import merge
 from pcqtool.batch.names import Source
-from pcqtool.batch.output import Store
-from pcqtool.batch.shard import Progress, Shard
+from pcqtool.batch.output import RunOutput
+from pcqtool.batch.shard import Shard, ShardProgress
 from pcqtool.errors import LockedError, TableError
 from pcqtool.labelling.task import SCHEMAS
 from pcqtool.tables.paths import part_path
@@ -23,7 +23,7 @@ def store_of(provenance):
 
     def open_store(out, shard=None, root="/data"):
         columns = {kind: schema(provenance.labels).names for kind, schema in SCHEMAS.items()}
-        store = Store(out, provenance, columns, shard)
+        store = RunOutput(out, provenance, columns, shard)
         store.name_from(root)
         return store
 
@@ -82,7 +82,7 @@ def test_holes_are_named(run, tmp_path):
         run(tmp_path / "d", NAMES, Shard(3, number))
     with pytest.raises(TableError, match="missing: shard 2/3"):
         merge([tmp_path / "d"], out)
-    Progress(Shard(3, 2)).write(tmp_path / "d")
+    ShardProgress(Shard(3, 2)).write(tmp_path / "d")
     with pytest.raises(TableError, match="shard 2/3 is not finished"):
         merge([tmp_path / "d"], out)
     run(tmp_path / "d", NAMES, Shard(3, 2))

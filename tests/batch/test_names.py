@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pcqtool.audio.discover import Found, discover
-from pcqtool.batch.names import as_text, find_sources, from_text, name_of, name_recordings, path_of, stamp
+from pcqtool.batch.names import as_text, find_sources, from_text, name_of, name_recordings, path_of, signature_of
 from pcqtool.errors import SettingsError
 
 PART = st.text(st.characters(exclude_characters="/\0", exclude_categories=["Cs"]), min_size=1, max_size=5)
@@ -25,7 +25,7 @@ def label(rows, inputs, root=None, listed=None):
     """What runs that write to one table do with names: ``rows`` are the table's, as file → stamp."""
     found = discover(inputs, listed)
     sources = name_recordings(found.files, root or found.root, rows)
-    rows |= {source.file: stamp(source) for source in sources}
+    rows |= {source.file: signature_of(source) for source in sources}
     return [source.file for source in sources]
 
 

@@ -14,8 +14,8 @@ import pytest
 from pcqtool.batch import collect as collect_module
 from pcqtool.batch import output as store_module
 from pcqtool.batch.collect import collect
-from pcqtool.batch.names import Source, stamp
-from pcqtool.batch.output import Store
+from pcqtool.batch.names import Source, signature_of
+from pcqtool.batch.output import RunOutput
 from pcqtool.errors import LockedError, TableError
 from pcqtool.files import atomic
 from pcqtool.labelling.task import SCHEMAS
@@ -26,7 +26,7 @@ from pcqtool.tables.schema import files_schema, segments_schema
 
 def opened(out, provenance):
     columns = {kind: schema(provenance.labels).names for kind, schema in SCHEMAS.items()}
-    return Store(out, provenance, columns)
+    return RunOutput(out, provenance, columns)
 
 
 def add(store, files, segments):
@@ -120,7 +120,7 @@ def test_done_gives_back_the_stamps(out, provenance):
         Source("missing", Path("x"), None, None)
     ]
     rows = [
-        {"file": s.file, "n_segments": 0, "status": "ok", "size_bytes": stamp(s)[0], "mtime": stamp(s)[1]}
+        {"file": s.file, "n_segments": 0, "status": "ok", "size_bytes": signature_of(s)[0], "mtime": signature_of(s)[1]}
         for s in sources
     ]
     store = opened(out, provenance)
@@ -129,7 +129,7 @@ def test_done_gives_back_the_stamps(out, provenance):
         store.prepare()
         add(store, pa.Table.from_pylist(rows, files_schema(provenance.labels)), tables_of([], provenance.labels)[1])
         store.finish()
-    assert opened(out, provenance).done() == {source.file: stamp(source) for source in sources}
+    assert opened(out, provenance).done() == {source.file: signature_of(source) for source in sources}
 
 
 def killed_at(monkeypatch, number):

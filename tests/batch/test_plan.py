@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pcqtool.batch.names import Source, Stamp, stamp
+from pcqtool.batch.names import FileSignature, Source, signature_of
 from pcqtool.batch.plan import GRAIN, PART_BYTES, PART_FILES, make_plan
 
 SIZES = st.lists(st.one_of(st.none(), st.integers(0, 2 * PART_BYTES)), max_size=40)
@@ -37,7 +37,7 @@ def test_parts_are_bounded_in_files():
 def test_a_stopped_run_goes_on_with_the_same_parts(sizes, n_finished):
     sources = sources_of(sizes)
     parts = make_plan(sources, {}).parts
-    done = {source.file: stamp(source) for part in parts[:n_finished] for source in part}
+    done = {source.file: signature_of(source) for part in parts[:n_finished] for source in part}
     assert make_plan(sources, done).parts == parts[n_finished:]
 
 
@@ -71,8 +71,12 @@ def test_one_worker_does_the_parts_of_the_plan():
 
 def test_what_is_done_changed_and_new():
     sources = sources_of([1, 2, 3, None])
-    done = {"00000.wav": Stamp(1, 1_000_000), "00001.wav": Stamp(9, 1_000_000), "00003.wav": Stamp(None, None)}
-    done["gone.wav"] = Stamp(1, 1)
+    done = {
+        "00000.wav": FileSignature(1, 1_000_000),
+        "00001.wav": FileSignature(9, 1_000_000),
+        "00003.wav": FileSignature(None, None),
+    }
+    done["gone.wav"] = FileSignature(1, 1)
     plan = make_plan(sources, done)
     assert [source.file for part in plan.parts for source in part] == ["00001.wav", "00002.wav"]
     assert (plan.n_done, plan.n_todo, plan.stale) == (2, 2, {"00001.wav"})
@@ -80,8 +84,8 @@ def test_what_is_done_changed_and_new():
 
 def test_rows_of_a_recording_that_is_gone_stay_unless_it_is_to_be_tried_again():
     gone = sources_of([None])
-    assert make_plan(gone, {"00000.wav": Stamp(1, 1_000_000)}).n_done == 1
-    assert make_plan(gone, {"00000.wav": Stamp(None, None, again=True)}).stale == {"00000.wav"}
+    assert make_plan(gone, {"00000.wav": FileSignature(1, 1_000_000)}).n_done == 1
+    assert make_plan(gone, {"00000.wav": FileSignature(None, None, again=True)}).stale == {"00000.wav"}
     assert make_plan(gone, {}).n_todo == 1
 
 
@@ -89,7 +93,7 @@ def test_rows_of_a_recording_that_is_gone_stay_unless_it_is_to_be_tried_again():
 @given(st.integers(1_600_000_000 * 10**9, 1_900_000_000 * 10**9))
 def test_a_time_is_the_same_after_a_trip_through_a_table(time_ns):
     """File systems keep nanoseconds, which the float of ``st_mtime`` and the table's microseconds round."""
-    _, time_us, *_ = stamp(Source("a", Path("a"), 0, time_ns * 1e-9))
+    _, time_us, *_ = signature_of(Source("a", Path("a"), 0, time_ns * 1e-9))
     column = pa.Table.from_pylist([{"mtime": time_us}], pa.schema([("mtime", pa.timestamp("us", "UTC"))]))["mtime"]
     assert column.cast(pa.int64()).to_pylist() == [time_us]
     off = column.to_pylist()[0] - datetime.fromtimestamp(time_ns * 1e-9, UTC)

@@ -10,14 +10,14 @@ import pytest
 import soundfile
 
 from pcqtool.audio.limits import Limits
-from pcqtool.audio.reader import Reading, read
-from pcqtool.batch import prefetch
+from pcqtool.audio.reader import ReaderOptions, read
+from pcqtool.batch import prefetch as prefetch_module
 from pcqtool.batch.names import Source, find_sources
-from pcqtool.batch.prefetch import PIECE, Stream, decode_all
+from pcqtool.batch.prefetch import PIECE, Stream, prefetch
 from pcqtool.batch.settings import BatchSettings
 from pcqtool.errors import ModelError
 
-NO_VAD = Reading(vad=False)
+NO_VAD = ReaderOptions(vad=False)
 
 
 def here(n_jobs=1):
@@ -50,7 +50,7 @@ def run_to_end(stream):
 
 def all_of(sources, settings):
     waves = {}
-    for stream, chunks, _ in decode_all(sources, settings):
+    for stream, chunks, _ in prefetch(sources, settings):
         waves.setdefault(stream.source.file, []).extend(chunk.waves for chunk in chunks)
     return {file: np.concatenate(pieces) for file, pieces in waves.items()}
 
@@ -73,11 +73,10 @@ def test_order_does_not_depend_on_which_thread_is_faster(monkeypatch):
                 time.sleep(np.random.default_rng().uniform(0, 0.002))
                 yield number
 
-    monkeypatch.setattr(prefetch, "read", Slow)
+    monkeypatch.setattr(prefetch_module, "read", Slow)
     sources = [Source(str(i), Path(str(n)), n, 0.0) for i, n in enumerate([3, 9, 0, 4, 1, 17, 2, 8])]
     orders = {
-        tuple((stream.source.file, tuple(chunks)) for stream, chunks, _ in decode_all(sources, here(3)))
-        for _ in range(5)
+        tuple((stream.source.file, tuple(chunks)) for stream, chunks, _ in prefetch(sources, here(3))) for _ in range(5)
     }
     assert len(orders) == 1
     for source in sources:
@@ -87,11 +86,11 @@ def test_order_does_not_depend_on_which_thread_is_faster(monkeypatch):
 
 @pytest.mark.parametrize("n_jobs", [1, 3])
 def test_in_turn_a_recording_comes_to_its_end_before_the_next(monkeypatch, n_jobs):
-    monkeypatch.setattr(prefetch, "read", FakeTracks)
+    monkeypatch.setattr(prefetch_module, "read", FakeTracks)
     sources = [Source(str(i), Path(str(n)), n, 0.0) for i, n in enumerate([3, 90, 0, 4, 1, 17, 2, 8])]
     given = [
         (stream.source.file, number)
-        for stream, chunks, _ in decode_all(sources, here(n_jobs), in_turn=True)
+        for stream, chunks, _ in prefetch(sources, here(n_jobs), in_turn=True)
         for number in chunks
     ]
     assert given == [(source.file, number) for source in sources for number in range(source.size_bytes)]
@@ -100,10 +99,10 @@ def test_in_turn_a_recording_comes_to_its_end_before_the_next(monkeypatch, n_job
 @pytest.mark.parametrize("in_turn", [False, True])
 @pytest.mark.parametrize(("n_jobs", "lengths"), [(1, [100]), (2, [100] * 10), (2, [1] * 200)])
 def test_decoding_never_runs_far_ahead_of_the_model(monkeypatch, n_jobs, lengths, in_turn):
-    monkeypatch.setattr(prefetch, "read", FakeTracks)
+    monkeypatch.setattr(prefetch_module, "read", FakeTracks)
     FakeTracks.n_decoded = n_taken = 0
     sources = [Source("x", Path(str(n)), n, 0.0) for n in lengths]
-    for _, chunks, _ in decode_all(sources, here(n_jobs), in_turn):
+    for _, chunks, _ in prefetch(sources, here(n_jobs), in_turn):
         time.sleep(0.001)
         n_taken += len(chunks)
         assert FakeTracks.n_decoded - n_taken <= 2 * n_jobs * PIECE
@@ -112,9 +111,9 @@ def test_decoding_never_runs_far_ahead_of_the_model(monkeypatch, n_jobs, lengths
 
 @pytest.mark.parametrize("n_taken", [0, 1, 7])
 def test_stopping_early_leaves_no_thread_behind(monkeypatch, n_taken):
-    monkeypatch.setattr(prefetch, "read", FakeTracks)
+    monkeypatch.setattr(prefetch_module, "read", FakeTracks)
     before = threading.active_count()
-    pieces = decode_all([Source("x", Path("1000"), 1, 0.0)] * 50, here(2))
+    pieces = prefetch([Source("x", Path("1000"), 1, 0.0)] * 50, here(2))
     for _ in range(n_taken):
         next(pieces)
     pieces.close()
@@ -130,7 +129,7 @@ def test_whatever_a_decoder_raises_is_the_files_fault(monkeypatch):
             yield from range(5)
             raise ZeroDivisionError("in\nthe codec \udcff")
 
-    monkeypatch.setattr(prefetch, "read", Broken)
+    monkeypatch.setattr(prefetch_module, "read", Broken)
     stream = Stream(Source("x", Path("x"), 1, 0.0), here())
     run_to_end(stream)
     assert stream.error == "ZeroDivisionError: in the codec \\udcff"
@@ -142,9 +141,9 @@ def test_what_is_not_the_files_fault_ends_the_run(monkeypatch):
             raise ModelError("no voice activity detection")
             yield
 
-    monkeypatch.setattr(prefetch, "read", Uninstalled)
+    monkeypatch.setattr(prefetch_module, "read", Uninstalled)
     with pytest.raises(ModelError):
-        list(decode_all([Source("x", Path("x"), 1, 0.0)] * 9, here(2)))
+        list(prefetch([Source("x", Path("x"), 1, 0.0)] * 9, here(2)))
 
 
 def test_reasons_do_not_name_the_folder(tmp_path):
@@ -168,10 +167,10 @@ def test_a_fault_half_way_is_told_and_not_raised(tmp_path):
 
 
 def test_the_last_piece_of_each_recording_is_told_once(monkeypatch):
-    monkeypatch.setattr(prefetch, "read", FakeTracks)
+    monkeypatch.setattr(prefetch_module, "read", FakeTracks)
     sources = [Source(str(i), Path(str(n)), n, 0.0) for i, n in enumerate([0, 1, PIECE, PIECE + 1, 50])]
     lasts, seen = [], []
-    for stream, _, last in decode_all(sources, here(2)):
+    for stream, _, last in prefetch(sources, here(2)):
         time.sleep(0.01)  # the threads come to the ends meanwhile
         assert stream.source.file not in lasts
         seen.append(stream.source.file)

@@ -53,9 +53,9 @@ def cluster():
 @pytest.fixture
 def setting(tmp_path, write_wave, tiny_model, monkeypatch):
     """A plan of several parts, what loads the work, and what opens an output."""
-    from pcqtool.audio.reader import Reading
+    from pcqtool.audio.reader import ReaderOptions
     from pcqtool.batch.names import find_sources
-    from pcqtool.batch.output import Store
+    from pcqtool.batch.output import RunOutput
     from pcqtool.labelling.settings import LabelSettings
     from pcqtool.labelling.task import SCHEMAS, Labelling
     from pcqtool.model.directory import read_config, sha256
@@ -63,7 +63,7 @@ def setting(tmp_path, write_wave, tiny_model, monkeypatch):
     monkeypatch.setattr(plan, "PART_FILES", 2)
     for number in range(12):
         write_wave(f"calls/{number:02d}.wav", seconds=2.0, seed=number)
-    settings = LabelSettings(Reading(vad=False))
+    settings = LabelSettings(ReaderOptions(vad=False))
     config = read_config(tiny_model)
     provenance = settings.provenance(config, sha256(tiny_model))
     pids = tmp_path / "pids"
@@ -82,7 +82,7 @@ def setting(tmp_path, write_wave, tiny_model, monkeypatch):
 
     def opened(name):
         columns = {kind: schema(config.labels).names for kind, schema in SCHEMAS.items()}
-        return Store(tmp_path / name, provenance, columns)
+        return RunOutput(tmp_path / name, provenance, columns)
 
     return plan.make_plan(find_sources([tmp_path / "calls"]), {}), load, opened, pids
 

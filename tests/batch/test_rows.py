@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from pcqtool.audio.channel_segmenter import Chunk
-from pcqtool.batch.batcher import Batches
+from pcqtool.batch.batcher import Batcher
 from pcqtool.batch.names import Source
-from pcqtool.batch.rows import Entry
+from pcqtool.batch.rows import RecordingRows
 from pcqtool.labelling.settings import LabelSettings
 from pcqtool.labelling.task import Labelling
 
@@ -32,7 +32,7 @@ def work(predictor, provenance):
 
 @pytest.fixture
 def batches(work):
-    return Batches(work)
+    return Batcher(work)
 
 
 @pytest.fixture
@@ -40,7 +40,7 @@ def rows_of(work, batches):
     """Give all rows of a recording."""
 
     def run(given, *chunks):
-        entry = Entry(given, work, "fake")
+        entry = RecordingRows(given, work, "fake")
         for one in chunks:
             entry.add(one, batches)
         batches.finish()
@@ -105,7 +105,7 @@ def test_a_truncated_recording_is_judged_by_what_is_there(rows_of):
 
 
 def test_rows_are_given_as_soon_as_nothing_can_change_them(work, batches):
-    entry = Entry(stream(channels=("0", "1")), work, "fake")
+    entry = RecordingRows(stream(channels=("0", "1")), work, "fake")
     entry.add(chunk(48000, 48000, 48000), batches)
     assert entry.segments() == []  # the other channel may still begin earlier
     entry.add(chunk(48000, 48000, channel="1"), batches)  # a batch of two leaves its last segment waiting
@@ -119,7 +119,7 @@ def test_rows_are_given_as_soon_as_nothing_can_change_them(work, batches):
 
 
 def test_a_fault_after_rows_were_given_makes_them_void(work, batches):
-    entry = Entry(given := stream(), work, "fake")
+    entry = RecordingRows(given := stream(), work, "fake")
     entry.add(chunk(48000, 48000, 48000, 48000), batches)
     assert len(entry.segments()) == 3
     given.error, entry.ended = "crashed half-way", True

@@ -12,11 +12,11 @@ import pytest
 import soundfile
 from polars.testing import assert_frame_equal
 
-from pcqtool.audio.reader import Reading
+from pcqtool.audio.reader import ReaderOptions
 from pcqtool.batch import plan as plan_module
 from pcqtool.batch import run as run_module
 from pcqtool.batch.names import find_sources
-from pcqtool.batch.output import Store
+from pcqtool.batch.output import RunOutput
 from pcqtool.batch.plan import make_plan
 from pcqtool.batch.run import run as run_plan
 from pcqtool.errors import ModelError, TableError
@@ -26,7 +26,7 @@ from pcqtool.model.directory import read_config, sha256
 from pcqtool.tables.paths import KINDS
 from pcqtool.tables.reader import read_files, read_segments
 
-NO_VAD = Reading(vad=False)
+NO_VAD = ReaderOptions(vad=False)
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +40,7 @@ def run(out, sources, predictor, model_directory, settings=None, replicas=(), **
     settings = settings or LabelSettings(NO_VAD)
     provenance = settings.provenance(read_config(model_directory), sha256(model_directory))
     work = Labelling(predictor, settings, provenance, replicas)
-    store = Store(out, provenance, {kind: work.schema(kind).names for kind in KINDS})
+    store = RunOutput(out, provenance, {kind: work.schema(kind).names for kind in KINDS})
     with store.locked():
         return run_plan(make_plan(sources, store.done()), store, work, **options)
 
@@ -193,7 +193,7 @@ def test_whatever_is_wrong_with_a_recording_is_a_row(tmp_path, write_wave, predi
     (folder / "vanished.wav").unlink()
     (folder / "unreadable.wav").unlink()
     (folder / "unreadable.wav").mkdir()  # permissions do not stop root, who may run this
-    summary = run(tmp_path / "r.parquet", sources, predictor, tiny_model, LabelSettings(Reading()))
+    summary = run(tmp_path / "r.parquet", sources, predictor, tiny_model, LabelSettings(ReaderOptions()))
     rows = read_files(tmp_path / "r.parquet")
     assert sorted(rows["file"]) == sorted(source.file for source in sources)
     found = {Path(file).stem: (status, error) for file, status, error in rows.select("file", "status", "error").rows()}
@@ -229,14 +229,14 @@ def test_a_disk_that_fills_up_ends_the_run_and_keeps_the_parts(
     monkeypatch.setattr(plan_module, "PART_FILES", 2)
     sources = find_sources([call_folder])
     with monkeypatch.context() as patch:
-        add_files = Store.add_files
+        add_files = RunOutput.add_files
 
         def full(self, *arguments):
             if self.next_part == 2:
                 raise TableError("no space left")
             add_files(self, *arguments)
 
-        patch.setattr(Store, "add_files", full)
+        patch.setattr(RunOutput, "add_files", full)
         with pytest.raises(TableError):
             run(tmp_path / "r.parquet", sources, predictor, tiny_model)
     assert run(tmp_path / "r.parquet", sources, predictor, tiny_model).n_done_before == 4

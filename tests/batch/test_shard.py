@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pcqtool.batch.names import Source
-from pcqtool.batch.shard import Progress, Shard, read_inputs, read_progress, write_inputs
+from pcqtool.batch.shard import Shard, ShardProgress, read_inputs, read_progress, write_inputs
 from pcqtool.errors import SettingsError, TableError
 
 
@@ -43,7 +43,7 @@ def test_what_is_no_shard_is_refused(text):
 def test_progress_and_inputs_come_back(tmp_path):
     names = ["a.wav", "b/größe.wav", "../line\nbreak.wav"]
     for number in (2, 1):
-        Progress(Shard(3, number), 4, finished=True, root="/data").write(tmp_path)
+        ShardProgress(Shard(3, number), 4, finished=True, root="/data").write(tmp_path)
         write_inputs(tmp_path, Shard(3, number), [Source(name, name, 3, 1.5) for name in names])
     assert [(each.shard.number, each.n_parts, each.root) for each in read_progress(tmp_path)] == [
         (1, 4, "/data"),
@@ -53,7 +53,7 @@ def test_progress_and_inputs_come_back(tmp_path):
 
 
 def test_damage_is_told(tmp_path):
-    Progress(Shard(3, 1)).write(tmp_path)
+    ShardProgress(Shard(3, 1)).write(tmp_path)
     write_inputs(tmp_path, Shard(3, 1), [Source("a", "a", 3, None)])
     for name, damage in (("1of3-progress.json", b"{"), ("1of3-inputs.gz", b"\x1f\x8b\x08")):
         (tmp_path / "shards" / name).write_bytes(damage)

@@ -5,7 +5,7 @@ import time
 import pytest
 
 from pcqtool.batch import prefetch, run
-from pcqtool.batch.device_pool import Replicas
+from pcqtool.batch.device_pool import DevicePool
 from pcqtool.bench.contenders import VAD_OFF, pcqtool_end_to_end
 from pcqtool.bench.marks import Marks
 from pcqtool.labelling.settings import LabelSettings
@@ -78,7 +78,7 @@ def test_time_between_batches_is_not_the_device_s(sample, tiny, monkeypatch):
 
 def test_nothing_stays_behind(sample, tiny):
     labelled(sample, tiny)
-    assert run.decode_all is prefetch.decode_all
-    assert Replicas.submit.__module__ == "pcqtool.batch.device_pool"
+    assert run.decode_all is prefetch.prefetch
+    assert DevicePool.submit.__module__ == "pcqtool.batch.device_pool"
     assert not tiny.model._forward_hooks
     assert not tiny.model._forward_pre_hooks

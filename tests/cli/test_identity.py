@@ -163,7 +163,7 @@ def test_an_output_in_another_format_is_refused(run, record, name):
 
 
 def test_a_restart_that_cannot_be_written_keeps_the_old_table(run, record, monkeypatch):
-    from pcqtool.batch.output import Store
+    from pcqtool.batch.output import RunOutput
     from pcqtool.errors import TableError
 
     record("A/a.wav", 1)
@@ -174,7 +174,7 @@ def test_a_restart_that_cannot_be_written_keeps_the_old_table(run, record, monke
         raise TableError("no space")
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Store, "add_segments", refuse)
+        patch.setattr(RunOutput, "add_segments", refuse)
         assert run("label", "A", "--out", "r.parquet", "--restart")[0] == 1
     assert rows() == before
     record("A/b.wav", 2)
@@ -221,19 +221,19 @@ def test_changed_recordings_keep_their_rows_until_there_are_new_ones(run, record
 
 
 def test_a_recording_that_is_taken_away_during_a_run_keeps_its_row(run, record, monkeypatch):
-    from pcqtool.batch.output import Store
+    from pcqtool.batch.output import RunOutput
 
     record("in/a.wav", 1)
     run("label", "in", "--out", "r.parquet")
     before = rows()
     record("in/a.wav", 2, 1.5)
-    prepare = Store.prepare
+    prepare = RunOutput.prepare
 
     def taken_away(self, stale):
         Path("in/a.wav").unlink()
         prepare(self, stale)
 
-    monkeypatch.setattr(Store, "prepare", taken_away)
+    monkeypatch.setattr(RunOutput, "prepare", taken_away)
     assert run("label", "in", "--out", "r.parquet")[0] == 0
     assert rows() == before
 

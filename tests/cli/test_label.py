@@ -14,7 +14,7 @@ import pytest
 import torch
 from polars.testing import assert_frame_equal
 
-from pcqtool.batch.output import Store
+from pcqtool.batch.output import RunOutput
 from pcqtool.cli import app
 from pcqtool.model import directory as model_directory
 from pcqtool.tables.provenance import read_provenance
@@ -319,7 +319,7 @@ def test_a_folder_that_cannot_be_written_to_is_told_at_once(label, calls, tmp_pa
 
 def test_another_run_holds_the_lock(label, calls, tmp_path):
     label(calls)
-    with Store(tmp_path / "results.parquet", read_provenance(tmp_path / "results.parquet"), {}).locked():
+    with RunOutput(tmp_path / "results.parquet", read_provenance(tmp_path / "results.parquet"), {}).locked():
         code, _, err = label(calls)
     assert code == 75
     assert "another run" in err

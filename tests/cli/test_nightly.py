@@ -20,7 +20,7 @@ import soundfile
 from polars.testing import assert_frame_equal
 
 from pcqtool.batch import plan as plan_module
-from pcqtool.batch.output import Store
+from pcqtool.batch.output import RunOutput
 from pcqtool.cli import app
 from pcqtool.model.predictor import Predictor
 from pcqtool.tables.reader import read_files, read_segments
@@ -206,7 +206,7 @@ def test_an_output_folder_that_goes_away_is_told_and_done_again(label, write_wav
     for number in range(6):
         write_wave(f"calls/{number}.wav", seed=number)
     monkeypatch.setattr(plan_module, "PART_FILES", 2)
-    add_files = Store.add_files
+    add_files = RunOutput.add_files
 
     def removing(self, *arguments):
         add_files(self, *arguments)
@@ -214,7 +214,7 @@ def test_an_output_folder_that_goes_away_is_told_and_done_again(label, write_wav
             shutil.rmtree("out")
 
     with monkeypatch.context() as patch:
-        patch.setattr(Store, "add_files", removing)
+        patch.setattr(RunOutput, "add_files", removing)
         code, _, err = label("--out", out)
     assert (code, "unexpected" in err) in ((0, False), (1, False))
     assert label("--out", out)[0] == 0

@@ -5,9 +5,9 @@ import json
 import pytest
 
 from pcqtool.corpora.label_map import LabelMap
-from pcqtool.corpora.member import own_names
+from pcqtool.corpora.member import speakers_of
 from pcqtool.corpora.pool import open_pool, share
-from pcqtool.corpora.sources import Source
+from pcqtool.corpora.sources import CorpusSpec
 from pcqtool.errors import CorpusError
 
 
@@ -23,7 +23,7 @@ def plant(tmp_path):
             (folder / f"{number}.wav").touch()
             lines.append(f"{number}.wav,{label},{speaker},1,t")
         (folder / "metadata.csv").write_text("\n".join(lines))
-        return Source(name, "manifest", folder)
+        return CorpusSpec(name, "manifest", folder)
 
     return make
 
@@ -107,7 +107,7 @@ def test_a_map_that_leaves_nothing_is_an_error(one):
 
 def test_a_file_of_two_corpora_is_an_error_be_it_under_another_name(one, tmp_path):
     (tmp_path / "link").symlink_to(tmp_path / "one")
-    again = Source("again", "manifest", tmp_path / "link")
+    again = CorpusSpec("again", "manifest", tmp_path / "link")
     with pytest.raises(CorpusError, match=r"corpora one and again both list .*one.0\.wav"):
         open_pool([one, again])
     with pytest.raises(CorpusError, match="both list"):
@@ -127,11 +127,11 @@ def test_a_corpus_is_itself_under_another_name_but_a_manifest_is_not(tmp_path, o
         for speaker in ("03", "08"):
             (tmp_path / name / f"{speaker}a01Wa.wav").touch()
             (tmp_path / name / f"{speaker}a01Na.wav").touch()
-    pool = open_pool([Source("emodb", "emodb", tmp_path / "a"), Source("phone", "emodb", tmp_path / "b"), one])
+    pool = open_pool([CorpusSpec("emodb", "emodb", tmp_path / "a"), CorpusSpec("phone", "emodb", tmp_path / "b"), one])
     assert pool.names == ("emodb", "phone", "one")
     assert {each.speaker for each in pool.utterances} == {"emodb:03", "emodb:08", "one:a", "one:b"}
     assert [each["origin"] for each in pool.describe()] == ["emodb", "emodb", "one"]
 
 
 def test_own_names_are_found_again():
-    assert own_names("one", ["one:a", "two:a", "one:b:c", "one"]) == {"a", "b:c"}
+    assert speakers_of("one", ["one:a", "two:a", "one:b:c", "one"]) == {"a", "b:c"}

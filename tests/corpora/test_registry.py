@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 
 from pcqtool.corpora.base import Corpus
-from pcqtool.corpora.registry import Entry, available, find, get
+from pcqtool.corpora.registry import CorpusRegistration, available, find, get
 from pcqtool.corpora.testing import plugin_probe
 from pcqtool.errors import CorpusError
 
 
-def entries(name: str) -> list[Entry]:
+def entries(name: str) -> list[CorpusRegistration]:
     return [entry for entry in available() if entry.name == name]
 
 

@@ -5,22 +5,22 @@ from pathlib import Path
 import pytest
 
 from pcqtool.corpora.manifest.corpus import Manifest
-from pcqtool.corpora.sources import Source, sources
+from pcqtool.corpora.sources import CorpusSpec, sources
 from pcqtool.errors import CorpusError, SettingsError
 
 
 def test_one_corpus_has_one_folder():
-    assert sources(["emodb"]) == [Source("emodb", "emodb", None)]
-    assert sources(["emodb"], ["here/a=b"]) == [Source("emodb", "emodb", Path("here/a=b"))]
-    assert sources(["emodb"], ["emodb=here"]) == [Source("emodb", "emodb", Path("here"))]
+    assert sources(["emodb"]) == [CorpusSpec("emodb", "emodb", None)]
+    assert sources(["emodb"], ["here/a=b"]) == [CorpusSpec("emodb", "emodb", Path("here/a=b"))]
+    assert sources(["emodb"], ["emodb=here"]) == [CorpusSpec("emodb", "emodb", Path("here"))]
 
 
 def test_several_have_theirs_by_name():
     found = sources(["emodb", "calls=manifest", "manifest"], ["calls=a/b=c", "emodb=x"])
     assert found == [
-        Source("emodb", "emodb", Path("x")),
-        Source("calls", "manifest", Path("a/b=c")),
-        Source("manifest", "manifest", None),
+        CorpusSpec("emodb", "emodb", Path("x")),
+        CorpusSpec("calls", "manifest", Path("a/b=c")),
+        CorpusSpec("manifest", "manifest", None),
     ]
 
 
@@ -48,11 +48,11 @@ def test_a_corpus_with_a_name_of_its_own_lies_in_the_folder_of_that_name(tmp_pat
     (tmp_path / "calls").mkdir()
     monkeypatch.delenv("PCQTOOL_CORPORA", raising=False)
     with pytest.raises(CorpusError, match="corpus 'calls': no folder given") as caught:
-        Source("calls", "manifest").open()
+        CorpusSpec("calls", "manifest").open()
     assert "--root calls=PATH" in caught.value.hint
     monkeypatch.setenv("PCQTOOL_CORPORA", str(tmp_path))
-    opened = Source("calls", "manifest").open()
+    opened = CorpusSpec("calls", "manifest").open()
     assert isinstance(opened, Manifest)
     assert opened.root == tmp_path / "calls"
     with pytest.raises(CorpusError, match="others does not exist"):
-        Source("others", "manifest").open()
+        CorpusSpec("others", "manifest").open()

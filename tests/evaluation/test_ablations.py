@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from pcqtool.evaluation.ablations import WHOLE, ablations, depths
-from pcqtool.training.recipe import Imitation, Recipe
+from pcqtool.training.recipe import FeatureDistillation, Recipe
 
 
 def names(variants):
@@ -31,7 +31,7 @@ def test_a_part_that_the_recipe_leaves_out_is_put_in():
 
 
 def test_imitation_is_for_variants_with_the_small_encoder():
-    recipe = Recipe("r", {"encoder": {"kind": "mini", "frozen": True}}, imitation=Imitation())
+    recipe = Recipe("r", {"encoder": {"kind": "mini", "frozen": True}}, imitation=FeatureDistillation())
     *small, deaf, other = ablations(recipe, None, ["dir/wavlm"])
     assert all(variant.recipe.imitation is recipe.imitation for variant in small)
     assert (deaf.recipe.imitation, other.recipe.imitation) == (None, None)

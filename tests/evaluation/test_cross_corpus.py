@@ -9,7 +9,7 @@ import torch
 from pcqtool.corpora.pool import share
 from pcqtool.evaluation.cross_corpus import CrossExperiment, conclude_across
 from pcqtool.evaluation.cross_validation import cross_validate
-from pcqtool.splits import across
+from pcqtool.splits import cross_corpus_protocol
 from pcqtool.training.experiment import Experiment
 
 CPU = torch.device("cpu")
@@ -27,7 +27,7 @@ def pools(pool_of, utterances):
 def run(pools, toy_recipe, tmp_path_factory):
     train, test = pools
     folder = tmp_path_factory.mktemp("across")
-    protocol = across(train, test)
+    protocol = cross_corpus_protocol(train, test)
     experiment = CrossExperiment(train, test, toy_recipe(), CPU)
     folds = {seed: protocol.folds(experiment.utterances, seed) for seed in (0, 1)}
     torch.set_num_threads(1)
@@ -92,7 +92,7 @@ def test_what_is_finished_is_not_trained_again_but_for_another_test_corpus(
     less = pool_of("two", test.utterances[:-1])
     other = CrossExperiment(train, less, toy_recipe(), CPU)
     with pytest.raises(ZeroDivisionError):
-        cross_validate(other, {0: across(train, less).folds(other.utterances, 0)}, folder)
+        cross_validate(other, {0: cross_corpus_protocol(train, less).folds(other.utterances, 0)}, folder)
     assert trained == ["two"]
 
 
@@ -103,7 +103,7 @@ def test_a_frozen_encoders_states_are_kept_of_both(pools, toy_recipe, tiny_whisp
     experiment = CrossExperiment(train, test, recipe, CPU, str(tiny_whisper))
     assert len(list((tmp_path / "features").iterdir())) == 2
     assert experiment.test_data.states is not None
-    fold = across(train, test).folds(experiment.utterances, 0)[0]
+    fold = cross_corpus_protocol(train, test).folds(experiment.utterances, 0)[0]
     calibrated, _ = experiment.judge(experiment.train(fold, 0), fold.test)
     np.testing.assert_allclose(calibrated.sum(axis=1), 1.0)
     assert calibrated.shape == (10, 2)

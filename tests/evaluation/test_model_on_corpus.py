@@ -7,23 +7,23 @@ import pytest
 
 from pcqtool.corpora.datasets.emodb import EmoDB
 from pcqtool.corpora.datasets.iemocap import IEMOCAP
-from pcqtool.corpora.pool import Pool
+from pcqtool.corpora.pool import CorpusPool
 from pcqtool.errors import CorpusError, SettingsError
-from pcqtool.evaluation.model_on_corpus import apply_model
+from pcqtool.evaluation.model_on_corpus import evaluate_model
 from pcqtool.metrics.scores import score
-from pcqtool.training.export import produce
+from pcqtool.training.export import export_model
 
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory, pool, experiment, fold, trained):
     out = tmp_path_factory.mktemp("applied") / "toy"
-    produce(out, "toy", pool, experiment, fold, trained)
+    export_model(out, "toy", pool, experiment, fold, trained)
     return str(out)
 
 
 def test_a_model_is_scored_as_the_experiment_scores_it(model, pool_of, experiment, trained, utterances, fold):
     chosen = [utterances[index] for index in fold.test]
-    evaluation = apply_model(model, pool_of("other", chosen), "cpu", 1)
+    evaluation = evaluate_model(model, pool_of("other", chosen), "cpu", 1)
     metrics = evaluation.metrics
     calibrated, uncalibrated = experiment.judge(trained, fold.test)
     truth = experiment.targets[list(fold.test)]
@@ -42,11 +42,11 @@ def test_a_model_is_scored_as_the_experiment_scores_it(model, pool_of, experimen
 
 
 def test_it_warns_of_a_corpus_that_the_model_knows(model, pool_of, utterances):
-    known = apply_model(model, pool_of("manifest", utterances), "cpu", 1).metrics
+    known = evaluate_model(model, pool_of("manifest", utterances), "cpu", 1).metrics
     assert "manifest" in known["warning"]
     assert known["leaks"]
     assert known["stamp"].startswith("LEAKS")
-    foreign = apply_model(model, pool_of("emodb", utterances), "cpu", 1).metrics
+    foreign = evaluate_model(model, pool_of("emodb", utterances), "cpu", 1).metrics
     assert "warning" not in foreign
     assert not foreign["leaks"]
     assert foreign["stamp"] == (
@@ -57,7 +57,7 @@ def test_it_warns_of_a_corpus_that_the_model_knows(model, pool_of, utterances):
 
 def test_of_several_corpora_the_known_one_is_warned_of(model, pool_of, utterances):
     parts = [pool_of(name, some).members[0] for name, some in (("manifest", utterances[:18]), ("b", utterances[18:]))]
-    metrics = apply_model(model, Pool(tuple(parts)), "cpu", 1).metrics
+    metrics = evaluate_model(model, CorpusPool(tuple(parts)), "cpu", 1).metrics
     assert (metrics["corpus"], metrics["n_speakers"]) == ("manifest+b", 4)
     assert metrics["warning"] == (
         "the model has learnt from what was called manifest; if that was this, these figures are no test"
@@ -66,26 +66,26 @@ def test_of_several_corpora_the_known_one_is_warned_of(model, pool_of, utterance
 
 def test_a_corpus_is_known_under_any_name(pool_of, utterances, experiment, fold, trained, tmp_path):
     emodb = EmoDB(tmp_path)
-    produce(tmp_path / "m", "m", pool_of("berlin", utterances, emodb), experiment, fold, trained)
+    export_model(tmp_path / "m", "m", pool_of("berlin", utterances, emodb), experiment, fold, trained)
     for name, corpus, leaks in (("emodb", emodb, True), ("phone", emodb, True), ("mine", None, False)):
-        metrics = apply_model(str(tmp_path / "m"), pool_of(name, utterances, corpus), "cpu", 1).metrics
+        metrics = evaluate_model(str(tmp_path / "m"), pool_of(name, utterances, corpus), "cpu", 1).metrics
         assert metrics["leaks"] == leaks, name
     assert "whether recordings of mine were among them cannot be told" in metrics["stamp"]
-    apart = apply_model(str(tmp_path / "m"), pool_of("iemocap", utterances, IEMOCAP(tmp_path)), "cpu", 1).metrics
+    apart = evaluate_model(str(tmp_path / "m"), pool_of("iemocap", utterances, IEMOCAP(tmp_path)), "cpu", 1).metrics
     assert apart["stamp"] == "Nothing was trained. The model has learnt from berlin, not from iemocap."
 
 
 def test_labels_that_the_model_has_not_are_left_out_and_counted(model, pool_of, utterances):
     foreign = [replace(each, label="fear") if each.speaker == "s0" else each for each in utterances]
-    metrics = apply_model(model, pool_of("other", foreign), "cpu", 1).metrics
+    metrics = evaluate_model(model, pool_of("other", foreign), "cpu", 1).metrics
     assert (metrics["pooled"]["n"], metrics["left_out"]) == (27, {"fear": 9})
     assert not metrics["renormalised"]
 
 
 def test_labels_that_the_corpus_has_not_are_no_possible_answers(model, pool_of, utterances):
-    whole = apply_model(model, pool_of("other", utterances), "cpu", 1)
+    whole = evaluate_model(model, pool_of("other", utterances), "cpu", 1)
     less = [each for each in utterances if each.label != "neutral"]
-    part = apply_model(model, pool_of("other", less), "cpu", 1)
+    part = evaluate_model(model, pool_of("other", less), "cpu", 1)
     metrics = part.metrics
     assert (metrics["labels"], metrics["labels_not_in_corpus"]) == (["anger", "sadness"], ["neutral"])
     assert metrics["renormalised"]
@@ -106,12 +106,12 @@ def test_labels_that_the_corpus_has_not_are_no_possible_answers(model, pool_of, 
 def test_too_few_shared_labels_are_an_error(model, pool_of, utterances, labels, text):
     foreign = [replace(each, label=label) for each, label in zip(utterances, labels, strict=False)]
     with pytest.raises(CorpusError, match=f"{text} the labels of other") as caught:
-        apply_model(model, pool_of("other", foreign), "cpu", 1)
+        evaluate_model(model, pool_of("other", foreign), "cpu", 1)
     assert "anger, neutral, sadness" in caught.value.hint
 
 
 def test_faults_are_named(model, pool_of, utterances):
     with pytest.raises(SettingsError, match="no-model"):
-        apply_model("no-model", pool_of("other", utterances), "cpu", 1)
+        evaluate_model("no-model", pool_of("other", utterances), "cpu", 1)
     with pytest.raises(SettingsError, match="device"):
-        apply_model(model, pool_of("other", utterances[:9]), "abacus", 1)
+        evaluate_model(model, pool_of("other", utterances[:9]), "abacus", 1)

@@ -8,7 +8,7 @@ import pytest
 import soundfile
 
 from pcqtool.corpora.base import Utterance
-from pcqtool.evaluation.prediction_table import Judged, tabulate
+from pcqtool.evaluation.prediction_table import Predicted, tabulate
 from pcqtool.tables.schema import files_schema, predictions_schema
 from pcqtool.training.augmentation import ViewSettings
 from pcqtool.training.data import build_segments
@@ -18,7 +18,7 @@ LABELS = ("anger", "neutral", "sadness")
 
 def judged(utterances, seed=0, fold="s0"):
     said = np.tile([0.2, 0.7, 0.1], (len(utterances), 1))
-    return Judged(utterances, said, np.tile([0.1, 0.85, 0.05], (len(utterances), 1)), 1.5, fold, seed)
+    return Predicted(utterances, said, np.tile([0.1, 0.85, 0.05], (len(utterances), 1)), 1.5, fold, seed)
 
 
 def test_rows_say_what_labelling_says_and_more(experiment):

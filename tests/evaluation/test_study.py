@@ -9,11 +9,11 @@ import torch
 from pcqtool.corpora.manifest.corpus import Manifest
 from pcqtool.errors import SettingsError
 from pcqtool.evaluation.ablations import Variant, ablations, depths
-from pcqtool.evaluation.study import Setting, run_study, table
+from pcqtool.evaluation.study import StudySetting, run_study, table
 from pcqtool.report.study_figures import draw_depth, draw_differences
 from pcqtool.splits import find_protocol
 from pcqtool.training.network_config import configure
-from pcqtool.training.recipe import Imitation, Recipe
+from pcqtool.training.recipe import FeatureDistillation, Recipe
 
 NETWORK = {"pool": [8, 4], "hidden": [8], "channels": [4, 8], "strides": [2, 2]}
 RECIPE = Recipe("toy", NETWORK, epochs=1, batch_size=8, n_views=0, warmup=0)
@@ -22,7 +22,7 @@ RECIPE = Recipe("toy", NETWORK, epochs=1, batch_size=8, n_views=0, warmup=0)
 @pytest.fixture(scope="module")
 def setting(toy_root):
     utterances, protocol = Manifest(toy_root).utterances(), find_protocol("loso")
-    return Setting("manifest", utterances, protocol, {0: protocol.folds(utterances, 0)}, torch.device("cpu"))
+    return StudySetting("manifest", utterances, protocol, {0: protocol.folds(utterances, 0)}, torch.device("cpu"))
 
 
 @pytest.fixture(scope="module")
@@ -100,7 +100,7 @@ def test_a_variant_that_cannot_be_trained_is_told_before_the_first_is(setting, t
 
 def test_every_variant_of_a_recipe_that_imitates_can_be_trained(tiny_whisper):
     small = {"kind": "mini", "frozen": True, "architecture": {"dim": 16, "n_blocks": 1, "n_mels": 16}}
-    recipe = replace(RECIPE, network=NETWORK | {"encoder": small}, imitation=Imitation())
+    recipe = replace(RECIPE, network=NETWORK | {"encoder": small}, imitation=FeatureDistillation())
     for variant in ablations(recipe, None, [str(tiny_whisper)]):
         configure(("anger", "fear"), variant.recipe, variant.encoder, str(tiny_whisper))
 

@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pcqtool.features.running_stats import Moments
+from pcqtool.features.running_stats import RunningStats
 
 
 @settings(deadline=None)
@@ -16,7 +16,7 @@ from pcqtool.features.running_stats import Moments
 def test_pieces_give_what_all_values_at_once_give(sizes, seed, level):
     rng = np.random.default_rng(seed)
     pieces = [(rng.normal(level, 10, (n, 3)).astype(np.float32), weight) for n, weight in sizes]
-    moments = Moments(3)
+    moments = RunningStats(3)
     for values, weight in pieces:
         moments.add(values, weight)
     everything = np.concatenate([values for values, _ in pieces]).astype(np.float64)
@@ -28,11 +28,11 @@ def test_pieces_give_what_all_values_at_once_give(sizes, seed, level):
 
 
 def test_nothing_has_no_spread():
-    assert Moments(2).sd.tolist() == [0.0, 0.0]
+    assert RunningStats(2).sd.tolist() == [0.0, 0.0]
 
 
 def test_small_differences_far_from_zero_are_not_lost():
-    moments = Moments(1)
+    moments = RunningStats(1)
     for value in (1e8 - 1, 1e8, 1e8 + 1):
         moments.add(np.array([[value]]), 1.0)
     assert moments.sd[0] == np.sqrt(2 / 3)

@@ -4,7 +4,7 @@ import inspect
 
 import pytest
 
-from pcqtool.audio.reader import Reading
+from pcqtool.audio.reader import ReaderOptions
 from pcqtool.errors import SettingsError
 from pcqtool.features.settings import FEATURES, WHAT, FeatureSettings
 from pcqtool.tables.feature_schema import feature_files_schema, feature_segments_schema
@@ -21,7 +21,7 @@ def fingerprint(settings, sha256="ab", more=None):
         FeatureSettings(what="statistics", of="fusion"),
         FeatureSettings(what="frames"),
         FeatureSettings(what="frames", layer=1),
-        FeatureSettings(Reading(vad=False)),
+        FeatureSettings(ReaderOptions(vad=False)),
         FeatureSettings(min_speech=0.2),
     ],
 )

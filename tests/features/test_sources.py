@@ -10,7 +10,7 @@ import torch
 from pcqtool.errors import ModelError, SettingsError
 from pcqtool.features.settings import FeatureSettings
 from pcqtool.features.sources import origin
-from pcqtool.model.directory import Places, load, read_config, sha256
+from pcqtool.model.directory import EncoderSearchPath, load, read_config, sha256
 
 WAVES = np.random.default_rng(0).normal(0, 0.1, (2, 48000)).astype(np.float32)
 N_SAMPLES = np.array([48000, 20000])
@@ -18,7 +18,7 @@ N_SAMPLES = np.array([48000, 20000])
 
 def origin_of(what, model=None, encoder=None, layer=None, places=None):
     settings = FeatureSettings(what=what, layer=layer)
-    return origin(settings, model and str(model), encoder and str(encoder), places or Places(()))
+    return origin(settings, model and str(model), encoder and str(encoder), places or EncoderSearchPath(()))
 
 
 def test_the_papers_spectrogram_needs_no_model():
@@ -41,7 +41,7 @@ def test_a_models_fusion_vector_is_what_its_classifier_sees(tiny_model):
 
 
 def test_a_models_spectrogram_and_frames(borrowing_model, tiny_whisper):
-    places = Places((tiny_whisper,))
+    places = EncoderSearchPath((tiny_whisper,))
     model, _ = load(borrowing_model, places)
     with torch.no_grad():
         frames = model(torch.from_numpy(WAVES)).frames.numpy()
@@ -81,8 +81,8 @@ def test_knowing_a_model_loads_no_torch(tiny_model):
     code = (
         "import sys; from pcqtool.features.sources import origin;"
         "from pcqtool.features.settings import FeatureSettings;"
-        "from pcqtool.model.directory import Places;"
-        f"origin(FeatureSettings(), {str(tiny_model)!r}, None, Places(())).identify();"
+        "from pcqtool.model.directory import EncoderSearchPath;"
+        f"origin(FeatureSettings(), {str(tiny_model)!r}, None, EncoderSearchPath(())).identify();"
         "assert not {'torch', 'transformers', 'sklearn', 'polars', 'pandas'} & sys.modules.keys()"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
@@ -94,7 +94,7 @@ def test_each_device_gets_a_network_of_its_own(borrowing_model, tiny_whisper, or
     monkeypatch.setattr("pcqtool.features.network.Network", lambda module, features, device: module)
     found = {
         "encoder": lambda: origin_of("frames", encoder=tiny_whisper),
-        "model": lambda: origin_of("fusion", borrowing_model, places=Places((tiny_whisper,))),
+        "model": lambda: origin_of("fusion", borrowing_model, places=EncoderSearchPath((tiny_whisper,))),
         "paper": lambda: origin_of("spectrogram"),
     }[origin]()
     assert found.network("cpu") is not found.network("cpu")

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from pcqtool.audio.reader import Reading
+from pcqtool.audio.reader import ReaderOptions
 from pcqtool.errors import SettingsError
 from pcqtool.labelling.settings import LabelSettings
 
@@ -13,9 +13,9 @@ from pcqtool.labelling.settings import LabelSettings
 @pytest.mark.parametrize(
     "changed",
     [
-        LabelSettings(Reading(vad=False)),
-        LabelSettings(Reading("mix")),
-        LabelSettings(Reading(segment_s=2.0)),
+        LabelSettings(ReaderOptions(vad=False)),
+        LabelSettings(ReaderOptions("mix")),
+        LabelSettings(ReaderOptions(segment_s=2.0)),
         LabelSettings(aggregation="vote"),
         LabelSettings(min_speech=0.2),
     ],

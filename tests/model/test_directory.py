@@ -15,7 +15,7 @@ from torch import Tensor
 from pcqtool.errors import ModelError, SettingsError, TableError
 from pcqtool.model import directory
 from pcqtool.model.directory import ModelConfig, describe, find, load, save, sha256
-from pcqtool.model.encoder_search import Places
+from pcqtool.model.encoder_search import EncoderSearchPath
 from pcqtool.model.encoders.pretrained import load_pretrained
 from pcqtool.model.pcq import PCQ
 
@@ -287,7 +287,7 @@ def test_package_without_models_says_so(tmp_path: Path, monkeypatch: pytest.Monk
 def test_every_bundled_model_loads(name: str, request: pytest.FixtureRequest) -> None:
     place = find(name)
     borrows = directory.read_config(place).encoder_source is not None
-    encoders = Places((request.getfixturevalue("shared_encoders"),)) if borrows else None
+    encoders = EncoderSearchPath((request.getfixturevalue("shared_encoders"),)) if borrows else None
     model, config = load(place, encoders)
     assert model.config.labels == config.labels
     assert config.name == name

@@ -12,11 +12,11 @@ import pytest
 
 from pcqtool.errors import ModelError
 from pcqtool.model import encoder_search as places_module
-from pcqtool.model.config import EncoderSource, ModelConfig
-from pcqtool.model.encoder_search import Places, nearby
+from pcqtool.model.config import EncoderRef, ModelConfig
+from pcqtool.model.encoder_search import EncoderSearchPath, nearby
 
 NETWORK = {"encoder": {"kind": "whisper", "architecture": {"d_model": 16}}}
-CONFIG = ModelConfig("head", ("a", "b"), NETWORK, encoder_source=EncoderSource("some/whisper", "0" * 64))
+CONFIG = ModelConfig("head", ("a", "b"), NETWORK, encoder_source=EncoderRef("some/whisper", "0" * 64))
 
 
 @pytest.fixture(autouse=True)
@@ -35,7 +35,7 @@ def encoder(place: Path, model_type: str = "whisper", width: int = 16, weights: 
 
 
 def found(*folders: Path) -> list[Path]:
-    return list(Places(folders).candidates(CONFIG))
+    return list(EncoderSearchPath(folders).candidates(CONFIG))
 
 
 def test_a_folder_is_an_encoder_or_holds_some(tmp_path: Path) -> None:
@@ -60,14 +60,14 @@ def test_a_network_that_makes_no_sense_has_no_candidates(tmp_path: Path, network
     encoder(tmp_path / "one")
     config = ModelConfig("head", ("a", "b"), network, encoder_source=CONFIG.encoder_source)
     with pytest.raises(ModelError, match="needs the encoder"):
-        list(Places((tmp_path,)).candidates(config))
+        list(EncoderSearchPath((tmp_path,)).candidates(config))
 
 
 def test_the_environment_names_folders_unless_some_are_given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     one, two = encoder(tmp_path / "one"), encoder(tmp_path / "b" / "two")
     monkeypatch.setenv("PCQTOOL_ENCODERS", f"{one}:{tmp_path / 'b'}")
-    assert list(Places().candidates(CONFIG)) == [one, two]
-    assert list(Places((two,)).candidates(CONFIG)) == [two]
+    assert list(EncoderSearchPath().candidates(CONFIG)) == [one, two]
+    assert list(EncoderSearchPath((two,)).candidates(CONFIG)) == [two]
 
 
 def test_the_hubs_cache_comes_last_and_needs_no_network(tmp_path: Path) -> None:
@@ -97,14 +97,14 @@ def test_a_download_comes_only_if_asked_for_and_nothing_is_here(
 ) -> None:
     fetched, said = [], []
     monkeypatch.setattr(places_module, "_download", lambda name: fetched.append(name) or tmp_path / "fetched")
-    asked = Places((tmp_path,), download=True, tell=said.append)
+    asked = EncoderSearchPath((tmp_path,), download=True, tell=said.append)
     assert list(asked.candidates(CONFIG)) == [tmp_path / "fetched"]
     assert fetched == ["some/whisper"]
     assert said == ["fetching the encoder some/whisper from the Hugging Face Hub, this once"]
     one = encoder(tmp_path / "one")
     assert list(asked.candidates(CONFIG)) == [one]
     assert len(fetched) == 1
-    private = ModelConfig("head", ("a", "b"), NETWORK, encoder_source=EncoderSource("of-our-own", "0" * 64))
+    private = ModelConfig("head", ("a", "b"), NETWORK, encoder_source=EncoderRef("of-our-own", "0" * 64))
     shutil.rmtree(one)
     with pytest.raises(ModelError):
         list(asked.candidates(private))
@@ -117,20 +117,20 @@ def test_a_failed_download_is_told_in_a_line(tmp_path: Path, monkeypatch: pytest
 
     monkeypatch.setattr(places_module, "_download", fail)
     with pytest.raises(ModelError, match=r"the Hub \(no network\)\n") as caught:
-        list(Places((tmp_path,), download=True).candidates(CONFIG))
+        list(EncoderSearchPath((tmp_path,), download=True).candidates(CONFIG))
     assert len(str(caught.value).splitlines()) == 2
 
 
 @pytest.mark.parametrize("name", ["../../etc", "a/b/c", "-x/y", "a\0b/c", "x" * 500 + "/y", "some/whisper\n"])
 def test_names_that_are_no_ids_do_no_harm(name: str) -> None:
-    config = ModelConfig("head", ("a", "b"), NETWORK, encoder_source=EncoderSource(name, "0" * 64))
+    config = ModelConfig("head", ("a", "b"), NETWORK, encoder_source=EncoderRef(name, "0" * 64))
     with pytest.raises(ModelError):
-        list(Places(()).candidates(config))
+        list(EncoderSearchPath(()).candidates(config))
 
 
 def test_a_model_that_holds_its_weights_has_no_candidates(tmp_path: Path) -> None:
     encoder(tmp_path / "one")
-    assert list(Places((tmp_path,)).candidates(ModelConfig("whole", ("a", "b"), NETWORK))) == []
+    assert list(EncoderSearchPath((tmp_path,)).candidates(ModelConfig("whole", ("a", "b"), NETWORK))) == []
 
 
 def test_looking_needs_no_torch() -> None:

@@ -16,7 +16,16 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from pcqtool.errors import ModelError
-from pcqtool.model.directory import EncoderSource, ModelConfig, Places, describe, load, locate_encoder, save, sha256
+from pcqtool.model.directory import (
+    EncoderSearchPath,
+    EncoderRef,
+    ModelConfig,
+    describe,
+    load,
+    locate_encoder,
+    save,
+    sha256,
+)
 from pcqtool.model.encoders.pretrained import load_pretrained
 from pcqtool.model.external_encoder import digest, name_encoder, read_used, used
 from pcqtool.model.pcq import PCQ, PCQConfig
@@ -51,8 +60,8 @@ def half_of_it(weights: dict[str, Tensor]) -> dict[str, Tensor]:
     return {n.removeprefix("encoder."): t.contiguous() for n, t in weights.items() if n.startswith("encoder.")}
 
 
-def at(directory: Path) -> Places:
-    return Places((directory,))
+def at(directory: Path) -> EncoderSearchPath:
+    return EncoderSearchPath((directory,))
 
 
 COPIES: dict[str, Callable[[dict[str, Tensor]], dict[str, Tensor]]] = {
@@ -123,7 +132,7 @@ def test_a_model_that_holds_all_and_one_that_names_its_encoder_judge_alike(
 ) -> None:
     model, config = load(borrowing_model, at(tiny_whisper))
     save(tmp_path / "whole", replace(config, encoder_source=None), model, {}, "")
-    whole, _ = load(tmp_path / "whole", Places(()))
+    whole, _ = load(tmp_path / "whole", EncoderSearchPath(()))
     assert torch.equal(whole(waves).logits, model(waves).logits)
     assert sha256(tmp_path / "whole") != sha256(borrowing_model)
 
@@ -230,17 +239,17 @@ def test_only_a_frozen_pretrained_encoder_can_be_named(
     model = network(name, channels=(8, 12), frozen=frozen)
     with pytest.raises(ModelError, match="only a frozen pre-trained encoder"):
         name_encoder(model, "x")
-    source = EncoderSource("x", "0" * 64)
+    source = EncoderRef("x", "0" * 64)
     config = ModelConfig("m", model.config.labels, describe(model.config), encoder_source=source)
     save(tmp_path, config, model, {}, "")
     with pytest.raises(ModelError, match=r"config\.json: only a frozen pre-trained encoder"):
-        load(tmp_path, Places(()))
+        load(tmp_path, EncoderSearchPath(()))
 
 
 def test_a_model_with_all_its_weights_looks_for_nothing(tiny_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Places, "candidates", lambda *_: pytest.fail("looked for an encoder"))
+    monkeypatch.setattr(EncoderSearchPath, "candidates", lambda *_: pytest.fail("looked for an encoder"))
     load(tiny_model)
-    assert locate_encoder(tiny_model, Places()) is None
+    assert locate_encoder(tiny_model, EncoderSearchPath()) is None
 
 
 def test_a_hash_knows_names_shapes_and_values_but_not_the_order() -> None:
@@ -257,7 +266,7 @@ def test_a_hash_knows_names_shapes_and_values_but_not_the_order() -> None:
 
 def test_configuration_keeps_the_source(borrowing_model: Path, tiny_whisper: Path) -> None:
     _, config = load(borrowing_model, at(tiny_whisper))
-    assert isinstance(config.encoder_source, EncoderSource)
+    assert isinstance(config.encoder_source, EncoderRef)
     assert json.loads((borrowing_model / "config.json").read_text()) == json.loads(json.dumps(asdict(config)))
 
 

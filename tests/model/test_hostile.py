@@ -15,7 +15,7 @@ from safetensors.torch import save_file
 from pcqtool.errors import ModelError
 from pcqtool.model import directory
 from pcqtool.model.directory import load, read_config, read_metrics, sha256
-from pcqtool.model.encoder_search import Places
+from pcqtool.model.encoder_search import EncoderSearchPath
 from pcqtool.model.safe_files import JSON_LIMIT
 
 SOURCE = {"name": "some/whisper", "sha256": "0" * 64}
@@ -247,7 +247,7 @@ def test_an_encoder_that_is_named_is_looked_for_before_memory_is_taken(
     entries["network"]["encoder"]["architecture"]["encoder_ffn_dim"] = 65536
     (place / "config.json").write_text(json.dumps(entries))
     with pytest.raises(ModelError, match=r"fc1.* is F32 of shape"):
-        load(place, Places((tiny_whisper,)))
+        load(place, EncoderSearchPath((tiny_whisper,)))
 
 
 def test_every_bundled_model_keeps_the_rules() -> None:

@@ -3,7 +3,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from pcqtool.model.padding import spare
+from pcqtool.model.padding import compute_unpadded
 
 STEP, N_STEPS = 10, 12
 
@@ -23,7 +23,7 @@ def test_only_padding_out_of_reach_is_left_out() -> None:
     waves = torch.rand(40, 125, generator=generator) * (torch.arange(125) < ends[:, None])
     whole = compute(waves)
     n_computed.clear()
-    spared = spare(compute, waves, ends, STEP, N_STEPS, STEP // 2, fill=1.0)
+    spared = compute_unpadded(compute, waves, ends, STEP, N_STEPS, STEP // 2, fill=1.0)
     assert spared.shape == (40, 2, N_STEPS, 3)
     assert torch.equal(spared, whole)
     assert ends.sum() < sum(n_computed) < 0.75 * waves.numel()

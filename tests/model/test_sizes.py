@@ -16,7 +16,7 @@ import json, resource, sys
 from pathlib import Path
 from pcqtool.errors import PcqtoolError
 from pcqtool.model.directory import load
-from pcqtool.model.encoder_search import Places
+from pcqtool.model.encoder_search import EncoderSearchPath
 
 def peak_mb():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
@@ -27,7 +27,7 @@ load(good)
 for place in bad:
     before = peak_mb()
     try:
-        load(place, Places(()))
+        load(place, EncoderSearchPath(()))
         said = "loaded"
     except PcqtoolError as error:
         said = str(error)

@@ -7,10 +7,10 @@ import pytest
 
 from pcqtool.corpora.datasets.emodb import EmoDB
 from pcqtool.corpora.manifest.corpus import Manifest
-from pcqtool.corpora.member import Member
-from pcqtool.corpora.pool import Pool
+from pcqtool.corpora.member import PooledCorpus
+from pcqtool.corpora.pool import CorpusPool
 from pcqtool.errors import CorpusError
-from pcqtool.splits import Quota, across, stamp
+from pcqtool.splits import ValidationSize, cross_corpus_protocol, leakage_report
 
 
 @pytest.fixture
@@ -21,15 +21,15 @@ def pool_of(corpus):
         members = []
         for name, n in n_speakers.items():
             some = tuple(replace(each, path=Path(name) / each.path) for each in corpus(n, labels, takes=2))
-            members.append(Member(name, Manifest(Path(name)), some))
-        return Pool(tuple(members))
+            members.append(PooledCorpus(name, Manifest(Path(name)), some))
+        return CorpusPool(tuple(members))
 
     return make
 
 
 def test_all_of_one_tests_and_speakers_of_the_other_validate(pool_of):
     train, test = pool_of(one=4), pool_of(two=3)
-    protocol = across(train, test)
+    protocol = cross_corpus_protocol(train, test)
     utterances = [*train.qualified, *test.qualified]
     (fold,) = protocol.folds(utterances, 0)
     assert (fold.name, fold.test) == ("two", tuple(range(16, 28)))
@@ -43,7 +43,7 @@ def test_all_of_one_tests_and_speakers_of_the_other_validate(pool_of):
 def test_each_of_several_corpora_validates(pool_of):
     train, test = pool_of(one=4, two=3), pool_of(three=2)
     utterances = [*train.qualified, *test.qualified]
-    (fold,) = across(train, test).folds(utterances, 0, Quota(2))
+    (fold,) = cross_corpus_protocol(train, test).folds(utterances, 0, ValidationSize(2))
     names = sorted({str(utterances[index].speaker).split(":")[0] for index in fold.validation})
     assert names == ["one", "two"]
     assert len({utterances[index].speaker for index in fold.validation}) == 4
@@ -51,9 +51,9 @@ def test_each_of_several_corpora_validates(pool_of):
 
 def test_the_stamp_says_what_is_known_and_what_is_taken_for_granted(pool_of):
     train, test = pool_of(one=4), pool_of(two=3)
-    protocol, utterances = across(train, test), [*train.qualified, *test.qualified]
+    protocol, utterances = cross_corpus_protocol(train, test), [*train.qualified, *test.qualified]
     assert (protocol.name, protocol.title) == ("cross-corpus", "train one, test two, 2 shared labels")
-    found = stamp(protocol, protocol.folds(utterances, 0), utterances)
+    found = leakage_report(protocol, protocol.folds(utterances, 0), utterances)
     assert found.text == (
         "Test and the other parts share no file, no speaker, no session and no text. "
         "Speakers, sessions and texts of two corpora are taken for different ones."
@@ -65,13 +65,13 @@ def test_another_copy_of_what_was_trained_on_is_refused(corpus):
     copies = []
     for name in ("emodb", "phone"):
         some = tuple(replace(each, path=Path(name) / each.path) for each in corpus(4))
-        copies.append(Pool((Member(name, EmoDB(Path()), some),)))
+        copies.append(CorpusPool((PooledCorpus(name, EmoDB(Path()), some),)))
     train, test = copies
     with pytest.raises(CorpusError, match=r"share 4 speaker\(s\)"):
-        across(train, test).folds([*train.qualified, *test.qualified], 0)
+        cross_corpus_protocol(train, test).folds([*train.qualified, *test.qualified], 0)
 
 
 def test_a_corpus_of_one_speaker_cannot_be_trained_on(pool_of, corpus):
     train, test = pool_of(one=1), pool_of(two=2)
     with pytest.raises(CorpusError, match="needs at least 2 speakers"):
-        across(train, test).folds([*train.qualified, *test.qualified], 0)
+        cross_corpus_protocol(train, test).folds([*train.qualified, *test.qualified], 0)

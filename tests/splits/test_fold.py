@@ -6,9 +6,9 @@ import pytest
 
 from pcqtool.corpora.base import Utterance
 from pcqtool.errors import CorpusError
-from pcqtool.splits import Fold, Overlap, Promise, Shared, check, overlap
+from pcqtool.splits import Disjointness, Fold, Overlap, Shared, check, overlap
 
-FILES = Promise(("files",), ("files",))
+FILES = Disjointness(("files",), ("files",))
 
 
 def test_overlap_counts_what_parts_have_in_common(corpus):
@@ -47,7 +47,7 @@ def test_check_refuses_whatever_else_was_promised(corpus, group):
     fold = Fold("x", train=(0, 1), validation=(4, 5), test=(2, 3))  # s0 and s1 are one session
     check(fold, utterances)
     with pytest.raises(CorpusError, match=f"the test part and the others share 1 {group[:-1]}"):
-        check(fold, utterances, Promise(test=(group,)))
+        check(fold, utterances, Disjointness(test=(group,)))
 
 
 def test_check_refuses_shared_files_in_any_protocol(corpus):

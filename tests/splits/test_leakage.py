@@ -3,12 +3,12 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 
-from pcqtool.splits import PROTOCOLS, stamp
+from pcqtool.splits import PROTOCOLS, leakage_report
 
 
 def stamped(name, utterances):
     protocol = PROTOCOLS[name]
-    return stamp(protocol, protocol.folds(utterances, 0), utterances)
+    return leakage_report(protocol, protocol.folds(utterances, 0), utterances)
 
 
 def test_speakers_that_are_apart(corpus):
@@ -56,7 +56,7 @@ def test_the_worst_fold_counts(corpus):
 
 def test_adaptation_comes_first(corpus):
     protocol, utterances = PROTOCOLS["loso"], corpus(4)
-    found = stamp(protocol, protocol.folds(utterances, 0), utterances, adapted=True)
+    found = leakage_report(protocol, protocol.folds(utterances, 0), utterances, adapted=True)
     assert found.text.startswith("ADAPTED: the mean of each test speaker's own recordings was used")
     assert found.text.endswith(stamped("loso", utterances).text)
     assert not found.leaks

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from pcqtool.corpora.base import Utterance
 from pcqtool.corpora.datasets.emodb import EmoDB
 from pcqtool.errors import CorpusError, SettingsError
-from pcqtool.splits import PROTOCOLS, Fold, Protocol, Quota, Shared, find_protocol, holdout, overlap
+from pcqtool.splits import PROTOCOLS, Fold, Protocol, Shared, ValidationSize, find_protocol, holdout, overlap
 
 REAL = Path(os.environ.get("PCQTOOL_CORPORA", Path(__file__).parents[3].parent / "shared" / "corpora")) / "emodb"
 
@@ -28,7 +28,7 @@ def test_every_utterance_is_tested_once_and_every_promise_is_kept(corpus, name, 
     protocol = PROTOCOLS[name]
     n_validation = data.draw(st.integers(1, 2)) if protocol.unit else 1
     utterances = corpus(n_speakers, takes=takes)
-    folds = protocol.folds(utterances, seed, Quota(n_validation))
+    folds = protocol.folds(utterances, seed, ValidationSize(n_validation))
     assert Counter(index for fold in folds for index in fold.test) == Counter(range(len(utterances)))
     assert len({fold.name for fold in folds}) == len(folds)
     for fold in folds:
@@ -52,7 +52,7 @@ def test_the_seed_decides_and_tests_of_speakers_texts_and_sessions_stay(corpus, 
 @given(n_speakers=st.integers(4, 12), seed=st.integers(0, 2**32), n_validation=st.integers(1, 2))
 def test_loso_lets_every_speaker_test_once_and_validate_equally_often(corpus, n_speakers, seed, n_validation):
     utterances = corpus(n_speakers)
-    folds = PROTOCOLS["loso"].folds(utterances, seed, Quota(n_validation))
+    folds = PROTOCOLS["loso"].folds(utterances, seed, ValidationSize(n_validation))
     assert [fold.name for fold in folds] == sorted({u.speaker for u in utterances})
     validated = Counter()
     for fold in folds:
@@ -133,7 +133,7 @@ def test_a_protocol_that_leaks_by_mistake_is_refused(corpus):
 def test_holdout_keeps_whole_speakers_for_validation(corpus, n_speakers, data):
     kept, seed = data.draw(st.integers(1, n_speakers - 1)), data.draw(st.integers(0, 99))
     utterances = corpus(n_speakers, takes=2)
-    fold = holdout(utterances, seed, Quota(kept))
+    fold = holdout(utterances, seed, ValidationSize(kept))
     assert fold.test == ()
     assert sorted(fold.train + fold.validation) == list(range(len(utterances)))
     assert len(values(utterances, fold.validation)) == kept
@@ -149,7 +149,7 @@ def test_holdout_keeps_speakers_of_each_corpus(corpus):
     ]
     corpora = [*["one"] * len(one), *["two"] * len(two), *["alone"] * len(alone)]
     for seed in range(5):
-        chosen = sorted(values(utterances, holdout(utterances, seed, Quota(2), corpora).validation))
+        chosen = sorted(values(utterances, holdout(utterances, seed, ValidationSize(2), corpora).validation))
         assert [name.split(":")[0] for name in chosen] == ["one", "one", "two", "two"]
 
 
@@ -179,11 +179,11 @@ def test_a_corpus_that_is_too_small_is_an_error(corpus, name, n_speakers, text):
 @pytest.mark.parametrize(
     ("name", "validating", "text"),
     [
-        ("loso", Quota(9), "9 of 9 that do not test"),
-        ("loso", Quota(share=0.95), "9 of 9 that do not test"),
-        ("session", Quota(8), "8 of 8 that do not test"),
-        ("random10", Quota(9), "9 of 9 that do not test"),
-        ("sentence", Quota(12), "12 of 9 that do not test"),
+        ("loso", ValidationSize(9), "9 of 9 that do not test"),
+        ("loso", ValidationSize(share=0.95), "9 of 9 that do not test"),
+        ("session", ValidationSize(8), "8 of 8 that do not test"),
+        ("random10", ValidationSize(9), "9 of 9 that do not test"),
+        ("sentence", ValidationSize(12), "12 of 9 that do not test"),
     ],
 )
 def test_so_many_that_none_is_left_to_train_are_refused(corpus, name, validating, text):
@@ -192,7 +192,7 @@ def test_so_many_that_none_is_left_to_train_are_refused(corpus, name, validating
     assert caught.value.hint == "Lower --validation, or 'validation' in the recipe."
 
 
-@pytest.mark.parametrize("validating", [Quota(4), Quota(share=0.9)], ids=str)
+@pytest.mark.parametrize("validating", [ValidationSize(4), ValidationSize(share=0.9)], ids=str)
 def test_holdout_leaves_somebody_to_train(corpus, validating):
     with pytest.raises(SettingsError, match="4 of 4 that do not test"):
         holdout(corpus(4), 0, validating)
@@ -245,7 +245,7 @@ def test_a_file_with_two_speakers_is_refused(corpus):
 
 def test_a_number_where_there_is_no_choice_is_refused(corpus):
     with pytest.raises(SettingsError, match="cannot validate on 2 parts") as caught:
-        PROTOCOLS["paper"].folds(corpus(6), 0, Quota(2))
+        PROTOCOLS["paper"].folds(corpus(6), 0, ValidationSize(2))
     assert "its test part" in caught.value.hint
 
 
@@ -253,7 +253,7 @@ def test_a_number_where_there_is_no_choice_is_refused(corpus):
 def test_a_share_of_those_that_do_not_test_validates(corpus, name):
     protocol, utterances = PROTOCOLS[name], corpus(10, takes=10)
     whose = {"texts": "text_id", "speakers": "speaker"}.get(protocol.unit)
-    for fold in protocol.folds(utterances, 0, Quota(share=0.3)):
+    for fold in protocol.folds(utterances, 0, ValidationSize(share=0.3)):
         if whose is None:
             share = len(fold.validation) / (len(utterances) - len(fold.test))
             assert share == pytest.approx(1 / 3 if name == "random10" else 1 / 9, abs=0.05)

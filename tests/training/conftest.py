@@ -10,8 +10,8 @@ import pytest
 
 from pcqtool.corpora.base import Corpus, Utterance
 from pcqtool.corpora.manifest.corpus import Manifest
-from pcqtool.corpora.member import Member
-from pcqtool.corpora.pool import Pool
+from pcqtool.corpora.member import PooledCorpus
+from pcqtool.corpora.pool import CorpusPool
 from pcqtool.splits import PROTOCOLS, Fold
 from pcqtool.training.augmentation import ViewSettings
 from pcqtool.training.recipe import Recipe
@@ -37,17 +37,17 @@ def utterances(toy_root: Path) -> list[Utterance]:
 
 
 @pytest.fixture(scope="session")
-def pool_of() -> Callable[..., Pool]:
+def pool_of() -> Callable[..., CorpusPool]:
     """Make a pool of one corpus's utterances."""
 
-    def make(name: str, utterances: list[Utterance], corpus: Corpus | None = None) -> Pool:
-        return Pool((Member(name, corpus or Manifest(Path()), tuple(utterances)),))
+    def make(name: str, utterances: list[Utterance], corpus: Corpus | None = None) -> CorpusPool:
+        return CorpusPool((PooledCorpus(name, corpus or Manifest(Path()), tuple(utterances)),))
 
     return make
 
 
 @pytest.fixture(scope="session")
-def pool(pool_of, utterances) -> Pool:
+def pool(pool_of, utterances) -> CorpusPool:
     return pool_of("manifest", utterances)
 
 

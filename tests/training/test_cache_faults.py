@@ -17,7 +17,7 @@ from pcqtool.errors import CacheError
 from pcqtool.training import cache
 from pcqtool.training.cache import cache_folder, caching, is_whole, read_content
 from pcqtool.training.experiment import Experiment
-from pcqtool.training.recipe import Distillation, Imitation
+from pcqtool.training.recipe import Distillation, FeatureDistillation
 
 CPU = torch.device("cpu")
 KINDS = ("features", "imitated", "segments")
@@ -54,7 +54,7 @@ def run(utterances, toy_recipe, fold, tiny_whisper, monkeypatch, tmp_path):
     recipe = toy_recipe(
         ENCODER,
         epochs=2,
-        imitation=Imitation(layers=(0, 1), epochs=1, batch_size=4),
+        imitation=FeatureDistillation(layers=(0, 1), epochs=1, batch_size=4),
         distil=Distillation(layers=(2,)),
     )
 

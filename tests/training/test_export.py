@@ -8,17 +8,17 @@ import pytest
 
 from pcqtool.corpora.datasets.emodb import EmoDB
 from pcqtool.corpora.manifest.corpus import Manifest
-from pcqtool.corpora.member import Member
-from pcqtool.corpora.pool import Pool
+from pcqtool.corpora.member import PooledCorpus
+from pcqtool.corpora.pool import CorpusPool
 from pcqtool.errors import SettingsError, TableError
 from pcqtool.model.directory import load
-from pcqtool.training.export import prepare, produce
+from pcqtool.training.export import export_model, prepare
 
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory, pool, experiment, fold, trained):
     out = tmp_path_factory.mktemp("produced") / "toy"
-    return out, produce(out, "toy", pool, experiment, fold, trained)
+    return out, export_model(out, "toy", pool, experiment, fold, trained)
 
 
 def test_the_directory_is_a_whole_model(made, experiment, trained, fold):
@@ -88,7 +88,7 @@ def test_labelling_gives_what_the_experiment_gives(made, toy_root, experiment, t
 def test_nothing_is_replaced(made, pool, experiment, fold, trained, tmp_path):
     before = (made[0] / "model.safetensors").read_bytes()
     with pytest.raises(SettingsError, match="is not empty") as caught:
-        produce(made[0], "toy", pool, experiment, fold, trained)
+        export_model(made[0], "toy", pool, experiment, fold, trained)
     assert "--out" in caught.value.hint
     assert (made[0] / "model.safetensors").read_bytes() == before
 
@@ -123,13 +123,13 @@ def test_half_a_model_without_a_checkpoint_stays(tmp_path):
 def test_the_checkpoint_goes_when_the_model_is_there(tmp_path, pool, experiment, fold, trained):
     for name in ("checkpoint.safetensors", ".checkpoint.safetensors.0a1b2c3d.tmp"):
         (tmp_path / name).touch()
-    produce(tmp_path, "x", pool, experiment, fold, trained)
+    export_model(tmp_path, "x", pool, experiment, fold, trained)
     assert not list(tmp_path.glob("*checkpoint*"))
     assert not list(tmp_path.glob(".*"))
 
 
 def test_licences_of_a_known_corpus_are_passed_on(tmp_path, experiment, fold, trained, pool_of, utterances):
-    produce(tmp_path, "x", pool_of("emodb", utterances, EmoDB(tmp_path)), experiment, fold, trained)
+    export_model(tmp_path, "x", pool_of("emodb", utterances, EmoDB(tmp_path)), experiment, fold, trained)
     card = (tmp_path / "README.md").read_text()
     assert EmoDB.licence in card
     assert EmoDB.citation in card
@@ -137,10 +137,10 @@ def test_licences_of_a_known_corpus_are_passed_on(tmp_path, experiment, fold, tr
 
 def test_of_several_corpora_each_is_named_with_what_was_used_of_it(tmp_path, experiment, fold, trained, utterances):
     members = (
-        Member("emodb", EmoDB(tmp_path), tuple(utterances[:18]), {}, {"boredom": 3}),
-        Member("mine", Manifest(tmp_path), tuple(utterances[18:]), {("calm", "neutral"): 2}),
+        PooledCorpus("emodb", EmoDB(tmp_path), tuple(utterances[:18]), {}, {"boredom": 3}),
+        PooledCorpus("mine", Manifest(tmp_path), tuple(utterances[18:]), {("calm", "neutral"): 2}),
     )
-    metrics = produce(tmp_path, "x", Pool(members), experiment, fold, trained)
+    metrics = export_model(tmp_path, "x", CorpusPool(members), experiment, fold, trained)
     _, config = load(tmp_path)
     assert config.provenance["corpora"] == ["emodb", "mine"]
     assert [each["licence"] for each in config.provenance["data"]] == [EmoDB.licence, ""]

@@ -9,7 +9,7 @@ import pytest
 
 from pcqtool.errors import SettingsError
 from pcqtool.training.augmentation import ViewSettings
-from pcqtool.training.recipe import Distillation, Imitation, Recipe, SpecAugment, load_recipe, shipped
+from pcqtool.training.recipe import Distillation, FeatureDistillation, Recipe, SpecAugment, load_recipe, shipped
 
 
 @pytest.fixture
@@ -121,7 +121,7 @@ def test_what_is_no_recipe_is_refused(tmp_path):
         load_recipe(str(tmp_path / "bytes"))
 
 
-@pytest.mark.parametrize("kind", [Recipe, ViewSettings, SpecAugment, Distillation, Imitation])
+@pytest.mark.parametrize("kind", [Recipe, ViewSettings, SpecAugment, Distillation, FeatureDistillation])
 def test_every_setting_is_explained_with_its_default(kind):
     text = (Path(__file__).parents[2] / "docs" / "training.md").read_text(encoding="utf-8")
     explained = dict(re.findall(r"^\| `(\w+)` \| (.*?) \|", text, re.MULTILINE))

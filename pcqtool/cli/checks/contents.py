@@ -41,7 +41,7 @@ def encoders() -> list[Finding]:
             continue
         check = f"encoder of {config.name}"
         try:
-            found = next(directory.Places().candidates(config))
+            found = next(directory.EncoderSearchPath().candidates(config))
         except PcqtoolError:
             findings.append(warning(check, f"{source.name} is not on this machine", remedy(source)))
         else:

@@ -16,11 +16,11 @@ from pcqtool.errors import ExitCode, PcqtoolError, SettingsError
 
 if TYPE_CHECKING:
     from pcqtool.audio.discover import Found
-    from pcqtool.batch.names import Source, Stamp
-    from pcqtool.batch.output import Store
+    from pcqtool.batch.names import FileSignature, Source
+    from pcqtool.batch.output import RunOutput
     from pcqtool.batch.plan import Plan
     from pcqtool.batch.summary import Summary, TableState
-    from pcqtool.batch.task import Work
+    from pcqtool.batch.task import BatchTask
 
 SHOWN_FAILURES = 5
 ENGINES = ("local", "ray")
@@ -44,7 +44,7 @@ class Inputs:
     since_s: float | None = None
     sources: Sequence[Source] = ()
 
-    def wants(self, source: Source, before: Stamp | None) -> bool:
+    def wants(self, source: Source, before: FileSignature | None) -> bool:
         """Whether a recording has changed since then, or is to be done again whatever it is like."""
         if self.since_s is None or source.mtime is None or source.mtime >= self.since_s:
             return True
@@ -52,7 +52,7 @@ class Inputs:
 
 
 @dataclass(frozen=True)
-class Course:
+class RunOptions:
     """How a run treats what earlier runs made, where it is done, and when it gives up.
 
     Attributes:
@@ -99,13 +99,13 @@ def find(inputs: list[str] | None, files_from: str | None, since: str | None) ->
 
     if not inputs and files_from is None:
         raise SettingsError("no inputs", "Name files or directories, or --files-from FILE.")
-    first_s = None if since is None else durations.moment_s(since, "--since")
+    first_s = None if since is None else durations.timestamp_s(since, "--since")
     left_out: dict[str, str] = {}
     found = discover(inputs or [], None if files_from is None else path_lists.read(files_from), left_out.__setitem__)
     return Inputs(found.root, found.files, left_out, first_s)
 
 
-def plan(store: Store, inputs: Inputs, course: Course) -> Plan:
+def plan(store: RunOutput, inputs: Inputs, course: RunOptions) -> Plan:
     """Name the inputs, and say what is to be done."""
     from pcqtool.batch.names import name_recordings
     from pcqtool.batch.plan import make_plan
@@ -127,7 +127,7 @@ def plan(store: Store, inputs: Inputs, course: Course) -> Plan:
     return plan
 
 
-def _root(store: Store, found: str, course: Course) -> str:
+def _root(store: RunOutput, found: str, course: RunOptions) -> str:
     """Decide which folder names are relative to: the one that the output notes already, unless all have moved."""
     noted = None if course.restart else store.root
     wanted = None if course.root is None else os.path.realpath(course.root)
@@ -142,12 +142,12 @@ def _root(store: Store, found: str, course: Course) -> str:
 
 
 def run(
-    store: Store,
+    store: RunOutput,
     inputs: Inputs,
-    load: Callable[[], Work],
+    load: Callable[[], BatchTask],
     *,
     verb: str,
-    course: Course,
+    course: RunOptions,
     json: bool,
 ) -> None:
     """Do what is to be done and show the summary.
@@ -180,7 +180,7 @@ def run(
         raise typer.Exit(ExitCode.SOME_FAILED)
 
 
-def _standing(state: TableState, store: Store, inputs: Inputs) -> dict[str, str]:
+def _standing(state: TableState, store: RunOutput, inputs: Inputs) -> dict[str, str]:
     """Return the failed rows of an output that stand for something: an input of this run, or a file that is there."""
     from pcqtool.batch.names import path_of
 
@@ -218,7 +218,7 @@ def show_plan(plan: Plan, json: bool) -> None:
         console.print_fields(facts)
 
 
-def _work(plan: Plan, store: Store, inputs: Inputs, load: Callable[[], Work], course: Course) -> Summary:
+def _work(plan: Plan, store: RunOutput, inputs: Inputs, load: Callable[[], BatchTask], course: RunOptions) -> Summary:
     if course.restart:
         store.check_replaceable()
 
@@ -255,7 +255,7 @@ def _work(plan: Plan, store: Store, inputs: Inputs, load: Callable[[], Work], co
 
 
 def _show_summary(
-    summary: Summary, state: TableState, standing: Mapping[str, str], store: Store, verb: str, json: bool
+    summary: Summary, state: TableState, standing: Mapping[str, str], store: RunOutput, verb: str, json: bool
 ) -> None:
     from pcqtool.tables.paths import table_path
 

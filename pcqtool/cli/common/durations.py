@@ -29,7 +29,7 @@ def duration_s(text: str, option: str) -> float:
     return seconds
 
 
-def moment_s(text: str, option: str) -> float:
+def timestamp_s(text: str, option: str) -> float:
     """Compute a moment in seconds since 1970: a length of time ago, or a date in local time or with a zone.
 
     Raises:

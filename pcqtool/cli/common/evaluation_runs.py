@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pcqtool.cli.common import console
-from pcqtool.splits import across
+from pcqtool.splits import cross_corpus_protocol
 
 if TYPE_CHECKING:
     from pcqtool.corpora.base import Utterance
-    from pcqtool.corpora.pool import Pool
+    from pcqtool.corpora.pool import CorpusPool
     from pcqtool.evaluation.cross_validation import FoldResult
     from pcqtool.evaluation.output import Evaluation
     from pcqtool.splits import Fold, Protocol
@@ -23,7 +23,7 @@ Folds = Mapping[int, "Sequence[Fold]"]
 
 
 @dataclass(frozen=True)
-class Trainings:
+class EvaluationRuns:
     """How models are trained and where their results are kept.
 
     Attributes:
@@ -49,7 +49,7 @@ class Trainings:
     adapt: bool = False
     claim: Callable[[], None] = lambda: None
 
-    def within(self, pool: Pool, protocol: Protocol) -> Evaluation:
+    def within(self, pool: CorpusPool, protocol: Protocol) -> Evaluation:
         """Cross-validate: every part of the corpus, or of several, is tested on."""
         folds = self._folds(protocol, pool.utterances)
 
@@ -68,12 +68,12 @@ class Trainings:
         results = self._run(experiment, folds)
         return conclude(experiment, pool.name, protocol, folds, results).of_corpora(corpora=pool.describe())
 
-    def across(self, train: Pool, test: Pool) -> Evaluation:
+    def across_corpora(self, train: CorpusPool, test: CorpusPool) -> Evaluation:
         """Train on some corpora and test on another, with the labels that they share."""
         from pcqtool.corpora.pool import share
 
         train, test = share(train, test)
-        protocol = across(train, test)
+        protocol = cross_corpus_protocol(train, test)
         folds = self._folds(protocol, [*train.qualified, *test.qualified])
 
         from pcqtool.evaluation.cross_corpus import CrossExperiment, conclude_across
@@ -114,7 +114,7 @@ class Trainings:
             return cross_validate(experiment, folds, self.out / FOLDS, n_jobs, tell)
 
 
-def tell_labels(*pools: Pool) -> None:
+def tell_labels(*pools: CorpusPool) -> None:
     """Say what became of labels: which count as others, and which are left out."""
     for note in (note for pool in pools for note in pool.notes):
         console.info(note)

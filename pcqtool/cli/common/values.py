@@ -10,21 +10,21 @@ from pcqtool.cli.common import console, durations
 from pcqtool.errors import SettingsError
 
 if TYPE_CHECKING:
-    from pcqtool.audio.reader import Reading
-    from pcqtool.model.directory import Places
+    from pcqtool.audio.reader import ReaderOptions
+    from pcqtool.model.directory import EncoderSearchPath
 
 
-def reading(channels: str, vad: str) -> Reading:
+def reading(channels: str, vad: str) -> ReaderOptions:
     """Say how recordings are read.
 
     Raises:
         SettingsError: if a value cannot be used.
     """
-    from pcqtool.audio.reader import Reading
+    from pcqtool.audio.reader import ReaderOptions
 
     if vad not in ("on", "off"):
         raise SettingsError(f"--vad is on or off, not {vad!r}")
-    return Reading(channels, vad == "on")
+    return ReaderOptions(channels, vad == "on")
 
 
 def hearing(channels: str, vad: str, jobs: int, max_duration: str, max_channels: int, timeout: str) -> dict[str, Any]:
@@ -59,8 +59,8 @@ def n_jobs(jobs: int) -> int:
     return jobs or os.cpu_count() or 1
 
 
-def places(encoder_dir: list[Path] | None, download: bool) -> Places:
+def places(encoder_dir: list[Path] | None, download: bool) -> EncoderSearchPath:
     """Say where to look for an encoder; on the Hub only where the user has asked for the model by its name."""
-    from pcqtool.model.directory import Places
+    from pcqtool.model.directory import EncoderSearchPath
 
-    return Places(tuple(encoder_dir) if encoder_dir else None, download, console.info)
+    return EncoderSearchPath(tuple(encoder_dir) if encoder_dir else None, download, console.info)

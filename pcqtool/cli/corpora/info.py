@@ -30,7 +30,7 @@ def info(
     from pcqtool.corpora import registry, release, roots
     from pcqtool.corpora.label_map import read_map
     from pcqtool.corpora.member import open_member
-    from pcqtool.corpora.sources import Source
+    from pcqtool.corpora.sources import CorpusSpec
 
     corpus, renaming = registry.find(name), read_map(label_map).of(name)
     try:
@@ -41,7 +41,7 @@ def info(
         console.explain(error.what, error.hint)
         place = None
     published = release.expected(corpus)
-    member = open_member(Source(name, name, place), renaming) if place is not None else None
+    member = open_member(CorpusSpec(name, name, place), renaming) if place is not None else None
     about = {
         **describe(corpus, member.corpus if member is not None else None),
         "downloads": [each.url for each in release.downloads(corpus)],

@@ -8,7 +8,7 @@ from pcqtool.cli.common import console, options
 from pcqtool.cli.corpora.about import describe
 
 if TYPE_CHECKING:
-    from pcqtool.corpora.registry import Entry
+    from pcqtool.corpora.registry import CorpusRegistration
 
 
 def list_corpora(as_json: options.Json = False) -> None:
@@ -30,7 +30,7 @@ def list_corpora(as_json: options.Json = False) -> None:
     console.print_table(("name", "title", "data", "from", "status"), rows, styles={"ok": "green"})
 
 
-def _data(entry: Entry) -> str | None:
+def _data(entry: CorpusRegistration) -> str | None:
     from pcqtool.corpora import release, roots
 
     if entry.corpus is None:
@@ -42,15 +42,15 @@ def _data(entry: Entry) -> str | None:
     return "apply" if entry.corpus.url else "yours"
 
 
-def _origin(entry: Entry) -> str:
+def _origin(entry: CorpusRegistration) -> str:
     return "built in" if entry.built_in else f"{entry.distribution} {entry.version}"
 
 
-def _status(entry: Entry) -> str:
+def _status(entry: CorpusRegistration) -> str:
     return f"broken: {entry.error}" if entry.error else "ok"
 
 
-def _as_json(entry: Entry) -> dict[str, Any]:
+def _as_json(entry: CorpusRegistration) -> dict[str, Any]:
     about = describe(entry.corpus) if entry.corpus else {"name": entry.name}
     origin = f"{entry.distribution} {entry.version}"
     return {**about, "data": _data(entry), "from": origin, "class": entry.value, "error": entry.error}

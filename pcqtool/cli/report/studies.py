@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from pcqtool.evaluation.ablations import Variant
-    from pcqtool.evaluation.study import Setting
-    from pcqtool.splits import Quota
+    from pcqtool.evaluation.study import StudySetting
+    from pcqtool.splits import ValidationSize
 
 Protocol = Annotated[
     str, typer.Option("--protocol", metavar="NAME", help="How to part the corpus, as for 'pcqtool evaluate'.")
@@ -97,12 +97,12 @@ def _set_up(
     corpus: str,
     root: Path | None,
     protocol: str,
-    validating: Quota,
+    validating: ValidationSize,
     seeds: Sequence[int],
     teacher: str | None,
     device: str,
     jobs: int,
-) -> Setting:
+) -> StudySetting:
     """Read the corpus and make the folds."""
     from pcqtool.corpora import registry
     from pcqtool.corpora.listed import list_utterances
@@ -114,14 +114,14 @@ def _set_up(
     utterances = list_utterances(registry.get(corpus, root))
     folds = {seed: chosen.folds(utterances, seed, validating) for seed in seeds}
 
-    from pcqtool.evaluation.study import Setting
+    from pcqtool.evaluation.study import StudySetting
     from pcqtool.model.device import choose_device
 
-    return Setting(corpus, utterances, chosen, folds, choose_device(device), teacher, values.n_jobs(jobs))
+    return StudySetting(corpus, utterances, chosen, folds, choose_device(device), teacher, values.n_jobs(jobs))
 
 
 def _study(
-    kind: str, variants: Sequence[Variant], setting: Setting, out: Path, draw: Callable[..., None], as_json: bool
+    kind: str, variants: Sequence[Variant], setting: StudySetting, out: Path, draw: Callable[..., None], as_json: bool
 ) -> None:
     from pcqtool.evaluation.study import COLUMNS, run_study, table
     from pcqtool.files.folder import writing_into

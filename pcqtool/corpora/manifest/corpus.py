@@ -10,7 +10,7 @@ from typing import ClassVar
 from pcqtool.corpora.base import Utterance
 from pcqtool.corpora.faults import Fault, FaultsError, Kind
 from pcqtool.corpora.manifest.layout import entries
-from pcqtool.corpora.manifest.row import REQUIRED, Entry, stretch
+from pcqtool.corpora.manifest.row import REQUIRED, ManifestRow, stretch
 from pcqtool.errors import CorpusError, PcqtoolError
 from pcqtool.labels import in_order
 
@@ -59,7 +59,7 @@ class Manifest:
     def _utterances(self) -> tuple[Utterance, ...]:
         places: dict[tuple[object, ...], str] = {}
         found: list[Utterance] = []
-        faults: list[tuple[Entry, PcqtoolError]] = []
+        faults: list[tuple[ManifestRow, PcqtoolError]] = []
         for entry in entries(self.root):
             try:
                 utterance = entry.utterance(self.also)

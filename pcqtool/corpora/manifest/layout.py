@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pcqtool.audio.discover import EXTENSIONS
 from pcqtool.corpora.files import files
-from pcqtool.corpora.manifest.row import COLUMNS, Entry
+from pcqtool.corpora.manifest.row import COLUMNS, ManifestRow
 from pcqtool.corpora.manifest.table import READERS, read
 from pcqtool.errors import CorpusError
 
@@ -18,7 +18,7 @@ SPLITS = frozenset(("train", "training", "validation", "valid", "val", "dev", "t
 _SIGNS = re.compile(r"[,;\t|]")
 
 
-def entries(root: Path) -> Iterator[Entry]:
+def entries(root: Path) -> Iterator[ManifestRow]:
     """Find the entries below a folder, or in a table.
 
     A folder has a table called ``metadata``; or folders ``train``, ``test`` and so on, each in either form; or a
@@ -45,7 +45,7 @@ def _table(folder: Path) -> Path | None:
     return tables[0] if tables else None
 
 
-def _listed(table: Path) -> Iterator[Entry]:
+def _listed(table: Path) -> Iterator[ManifestRow]:
     line = "row" if table.suffix.lower() == ".parquet" else "line"
     for number, row in read(table):
         for column in row:
@@ -53,10 +53,10 @@ def _listed(table: Path) -> Iterator[Entry]:
                 raise CorpusError(
                     f"{table}: {str(column)[:80]!r} is one column", "Separate all of them by one and the same sign."
                 )
-        yield Entry(f"{table}, {line} {number}", table.parent, row)
+        yield ManifestRow(f"{table}, {line} {number}", table.parent, row)
 
 
-def _sorted_by_label(root: Path) -> Iterator[Entry]:
+def _sorted_by_label(root: Path) -> Iterator[ManifestRow]:
     """Read folders named after labels; a recording beside them would have none."""
     if loose := [path for path in files(root, *EXTENSIONS) if path.parent == root]:
         raise CorpusError(
@@ -73,7 +73,7 @@ def _sorted_by_label(root: Path) -> Iterator[Entry]:
     for folder, path in found:
         inside = path.relative_to(folder).parts[:-1]
         row = {"file_name": str(path.relative_to(root)), "label": folder.name, "speaker": inside[0] if inside else None}
-        yield Entry(str(path), root, row)
+        yield ManifestRow(str(path), root, row)
 
 
 def _folders(root: Path) -> list[Path]:

@@ -23,7 +23,7 @@ _UNSURE = ("MP3", "OGG")  # whose headers do not tell their length, or only that
 
 
 @dataclass(frozen=True)
-class Entry:
+class ManifestRow:
     """A row, as it was found.
 
     Attributes:

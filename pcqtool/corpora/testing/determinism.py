@@ -1,7 +1,7 @@
 """A corpus's list as another process makes it, whose strings hash otherwise and whose folders are read backwards.
 
 ``python -m pcqtool.corpora.testing.determinism`` takes a pickled (module, class, root) on stdin and writes a pickled
-``Answer``.
+``ListingResult``.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ HEAVY = ("torch", "numpy", "pandas", "polars", "pyarrow", "sklearn", "soundfile"
 
 
 @dataclass(frozen=True)
-class Answer:
+class ListingResult:
     """What came of it.
 
     Attributes:
@@ -38,7 +38,7 @@ class Answer:
     error: str = ""
 
 
-def ask(corpus: type, root: Path) -> Answer:
+def ask(corpus: type, root: Path) -> ListingResult:
     """Start such a process for a corpus class and wait for its answer."""
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "PYTHONHASHSEED": "4711"}
     try:
@@ -51,25 +51,25 @@ def ask(corpus: type, root: Path) -> Answer:
             timeout=LIST_S,
         )
     except subprocess.TimeoutExpired:
-        return Answer(error=f"no answer within {LIST_S:.0f} s")
+        return ListingResult(error=f"no answer within {LIST_S:.0f} s")
     if done.returncode:
         lines = done.stderr.decode(errors="replace").strip().splitlines()
-        return Answer(error=lines[-1] if lines else f"exit code {done.returncode}")
+        return ListingResult(error=lines[-1] if lines else f"exit code {done.returncode}")
     try:
-        answer: Answer = pickle.loads(done.stdout)  # noqa: S301  (of our own process)
+        answer: ListingResult = pickle.loads(done.stdout)  # noqa: S301  (of our own process)
     except (EOFError, pickle.UnpicklingError):  # a plugin has ended it, or written into it
-        return Answer(error="it ends the process without an answer")
+        return ListingResult(error="it ends the process without an answer")
     return answer
 
 
-def answer(module: str, name: str, root: Path) -> Answer:
+def answer(module: str, name: str, root: Path) -> ListingResult:
     """Import a corpus class and list what is at ``root``."""
     corpus: Any = importlib.import_module(module)
     heavy = tuple(each for each in HEAVY if each in sys.modules)
     for part in name.split("."):
         corpus = getattr(corpus, part)
     with _backwards():
-        return Answer(corpus(root).utterances(), heavy)
+        return ListingResult(corpus(root).utterances(), heavy)
 
 
 @contextmanager
@@ -111,4 +111,4 @@ if __name__ == "__main__":
     made = answer(*question)
     from pcqtool.corpora.testing import determinism  # pickle would find no class of "__main__" on the other side
 
-    stdout.buffer.write(pickle.dumps(determinism.Answer(made.utterances, made.heavy)))
+    stdout.buffer.write(pickle.dumps(determinism.ListingResult(made.utterances, made.heavy)))

@@ -16,7 +16,7 @@ from pcqtool.corpora.files import files
 from pcqtool.corpora.groups import leaking, notes
 from pcqtool.corpora.release import Expected, expected
 from pcqtool.corpora.testing.plugin_probe import brief, printing_aside
-from pcqtool.corpora.validation.contents import Contents, read_all
+from pcqtool.corpora.validation.contents import AudioSummary, read_all
 from pcqtool.corpora.validation.duplicates import repeated
 from pcqtool.errors import CorpusError, TerminatedError
 
@@ -111,7 +111,7 @@ def _below(root: Path) -> set[Path]:
     return set(files(_absolute(root if root.is_dir() else root.parent), *EXTENSIONS))
 
 
-def _outside(utterance: Utterance, contents: Contents | None) -> Iterator[Fault]:
+def _outside(utterance: Utterance, contents: AudioSummary | None) -> Iterator[Fault]:
     """Hold an utterance's times and channel against its file."""
     if contents is None or not contents.n_channels:
         return
@@ -124,7 +124,7 @@ def _outside(utterance: Utterance, contents: Contents | None) -> Iterator[Fault]
         yield Fault(Kind.OUTSIDE, f"{_stretch(utterance)} of a file of {contents.duration_s:.2f} s", utterance.path)
 
 
-def _silent(utterance: Utterance, contents: Contents | None) -> Iterator[Fault]:
+def _silent(utterance: Utterance, contents: AudioSummary | None) -> Iterator[Fault]:
     """Name an utterance without sound in a file that has some."""
     if contents is None or not contents.n_channels or contents.is_silent():
         return
@@ -140,7 +140,7 @@ def _stretch(utterance: Utterance) -> str:
     return f"{utterance.start_s or 0.0:g} to {'its end' if end_s is None else f'{end_s:g}'} s"
 
 
-def _unusual(contents: Mapping[Path, Contents]) -> Iterator[str]:
+def _unusual(contents: Mapping[Path, AudioSummary]) -> Iterator[str]:
     """Say what recordings are heard otherwise than one would expect."""
     paths: dict[str, list[Path]] = defaultdict(list)
     for path, one in contents.items():
@@ -161,7 +161,7 @@ def _foreign_labels(corpus: Corpus, utterances: list[Utterance]) -> list[Fault]:
 
 
 def _unlike_published(
-    published: Mapping[str, str], contents: Mapping[Path, Contents], listed: set[Path]
+    published: Mapping[str, str], contents: Mapping[Path, AudioSummary], listed: set[Path]
 ) -> Iterator[Fault]:
     """Hold names and sounds against those that were published."""
     if not published:
@@ -193,6 +193,6 @@ def _miscounted(wanted: Expected, utterances: list[Utterance]) -> Iterator[Fault
                 yield Fault(Kind.COUNT, f"{what}{name}: {found.get(name, 0)}, published are {number}")
 
 
-def _length_s(utterance: Utterance, contents: Contents | None) -> float:
+def _length_s(utterance: Utterance, contents: AudioSummary | None) -> float:
     end_s = contents.duration_s if contents else 0.0
     return max(0.0, min(end_s, utterance.end_s or end_s) - (utterance.start_s or 0.0))

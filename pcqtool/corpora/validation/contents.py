@@ -18,7 +18,7 @@ DIGEST_BYTES = 8  # among a million recordings, two share one with a chance of 1
 
 
 @dataclass(frozen=True)
-class Contents:
+class AudioSummary:
     """One recording.
 
     Attributes:
@@ -45,7 +45,7 @@ class Contents:
         return bool(seconds) and all((number, second) in self.silent for number in numbers for second in seconds)
 
 
-def read(path: Path) -> Contents:
+def read(path: Path) -> AudioSummary:
     """Decode a recording to its end."""
     from pcqtool.audio.channel_choice import hear
     from pcqtool.audio.decoding.recording import open_recording
@@ -63,8 +63,8 @@ def read(path: Path) -> Contents:
                 silence.listen(block)
             note = join_notes(recording.note, hear(recording, "mix").note)
     except PcqtoolError as error:
-        return Contents(fault=error.what.removeprefix(f"{shown(path)}: "))
-    found = Contents(
+        return AudioSummary(fault=error.what.removeprefix(f"{shown(path)}: "))
+    found = AudioSummary(
         seen.hexdigest() if recording.n_frames else "",
         recording.n_frames / recording.sample_rate,
         recording.n_channels,
@@ -79,7 +79,7 @@ def read(path: Path) -> Contents:
     return found
 
 
-def read_all(paths: Iterable[Path], n_jobs: int, tell: Callable[[], None] = lambda: None) -> dict[Path, Contents]:
+def read_all(paths: Iterable[Path], n_jobs: int, tell: Callable[[], None] = lambda: None) -> dict[Path, AudioSummary]:
     """Decode recordings in threads.
 
     Args:

@@ -8,12 +8,12 @@ from pathlib import Path
 
 from pcqtool.corpora.base import Utterance
 from pcqtool.corpora.faults import Fault, Kind
-from pcqtool.corpora.validation.contents import Contents
+from pcqtool.corpora.validation.contents import AudioSummary
 
 GROUPS = ("speaker", "session")
 
 
-def repeated(utterances: Sequence[Utterance], contents: Mapping[Path, Contents]) -> Iterator[Fault]:
+def repeated(utterances: Sequence[Utterance], contents: Mapping[Path, AudioSummary]) -> Iterator[Fault]:
     """Name each recording that another one repeats, and each stretch that is listed twice."""
     by_path: dict[Path, list[Utterance]] = defaultdict(list)
     stretches: dict[object, Utterance] = {}

@@ -11,7 +11,7 @@ from pcqtool.errors import ModelError
 from pcqtool.model.config_rules import MINI, check
 from pcqtool.model.encoders.base import Encoder, EncoderConfig
 from pcqtool.model.encoders.logmel import HOP, LogMel
-from pcqtool.model.padding import spare
+from pcqtool.model.padding import compute_unpadded
 
 _STEP = 4 * HOP  # samples from one frame to the next
 
@@ -112,7 +112,7 @@ class MiniEncoder(Encoder):
         if n_samples is None:
             return super().states(waves)
         n_frames, reach = self.count_frames(waves.shape[1]), self.n_ahead * _STEP
-        return spare(super().states, waves, n_samples, _STEP, n_frames, reach, 0.0)
+        return compute_unpadded(super().states, waves, n_samples, _STEP, n_frames, reach, 0.0)
 
     def hidden_states(self, heard: Tensor) -> list[Tensor]:
         """Run the blocks up to the last one that is asked for, on as many log-mel frames as are a multiple of 4."""

@@ -21,7 +21,7 @@ from pcqtool.training.data import SegmentSet, count_batches, draw_batches
 from pcqtool.training.distillation.muon import Muon
 from pcqtool.training.optimiser import lr_factor
 from pcqtool.training.precision import is_fast_in_bfloat16
-from pcqtool.training.recipe import Imitation, Recipe
+from pcqtool.training.recipe import FeatureDistillation, Recipe
 
 _BATCH = 64
 _WARMUP = 50  # steps
@@ -31,7 +31,7 @@ _SHORTEST = 0.4 * SEGMENT_SAMPLES / SEGMENT_S  # samples of a segment that is le
 
 
 @dataclass(frozen=True)
-class Model:
+class TeacherStates:
     """What is imitated, and the hash by which it is known.
 
     Attributes:
@@ -63,7 +63,7 @@ class _Lesson(NamedTuple):
 class _Student(nn.Module):
     """The small encoder, and a linear layer on its state for each of the teacher's."""
 
-    def __init__(self, config: EncoderConfig, model: Model) -> None:
+    def __init__(self, config: EncoderConfig, model: TeacherStates) -> None:
         super().__init__()
         n_layers = MiniEncoder(config).n_layers
         places = np.linspace(n_layers, 0, model.n).round().astype(int)[::-1]
@@ -79,7 +79,7 @@ class _Student(nn.Module):
 
 def imitate(
     config: EncoderConfig,
-    model: Model,
+    model: TeacherStates,
     data: SegmentSet,
     train: Sequence[int],
     recipe: Recipe,
@@ -103,7 +103,7 @@ def imitate(
     Raises:
         TrainingError: if the loss is no longer a number.
     """
-    settings = recipe.imitation or Imitation()
+    settings = recipe.imitation or FeatureDistillation()
     torch.manual_seed(recipe.seed)
     rng = np.random.default_rng(recipe.seed)
     student = _Student(config, model).to(device).train()
@@ -138,7 +138,7 @@ def imitate(
 
 def keep_imitated(
     config: EncoderConfig,
-    model: Model,
+    model: TeacherStates,
     data: SegmentSet,
     train: Sequence[int],
     recipe: Recipe,
@@ -152,7 +152,7 @@ def keep_imitated(
     """
     from safetensors.torch import load, save
 
-    settings = asdict(recipe.imitation or Imitation())
+    settings = asdict(recipe.imitation or FeatureDistillation())
     heard = [model.key, data.digest, list(map(int, train)), recipe.own, recipe.seed]
     decisive = [heard, dict(config.architecture), settings, torch.__version__]
     name = hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()[:32]
@@ -178,7 +178,7 @@ class _Targets(nn.Module):
         self.spread = nn.Buffer(spread)  # (n, D): standard deviation of segments' mean frames, in units of sd
 
     @classmethod
-    def of(cls, model: Model, data: SegmentSet, train: Sequence[int]) -> _Targets:
+    def of(cls, model: TeacherStates, data: SegmentSet, train: Sequence[int]) -> _Targets:
         """Measure the training recordings' own frames, segment by segment."""
         rows = np.concatenate([data.rows(utterance) for utterance in train])
         n_frames = _n_frames(data, rows, model.states.shape[2])
@@ -207,7 +207,7 @@ class _Lessons:
     def __init__(
         self,
         encoder: MiniEncoder,
-        model: Model,
+        model: TeacherStates,
         data: SegmentSet,
         train: Sequence[int],
         crop_s: float,
@@ -245,7 +245,7 @@ def _n_frames(data: SegmentSet, rows: NDArray[np.int64], n_states: int) -> NDArr
     return np.asarray(np.ceil(share * n_states), np.int64)
 
 
-def _optimisers(student: _Student, settings: Imitation) -> list[torch.optim.Optimizer]:
+def _optimisers(student: _Student, settings: FeatureDistillation) -> list[torch.optim.Optimizer]:
     """Muon (Jordan, 2024) for the encoder's matrices, AdamW for its other weights and for what is thrown away."""
     matrices = [value for value in student.encoder.parameters() if value.ndim == 2]
     others = [*(value for value in student.encoder.parameters() if value.ndim != 2), *student.heads.parameters()]

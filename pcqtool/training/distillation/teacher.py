@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from pcqtool.model.encoders import EncoderConfig, MiniEncoder
 from pcqtool.model.encoders.pretrained import load_pretrained
 from pcqtool.training.data import SegmentSet
-from pcqtool.training.distillation.imitation import Model
+from pcqtool.training.distillation.imitation import TeacherStates
 from pcqtool.training.feature_cache import fingerprint, keep_states
 from pcqtool.training.recipe import Recipe
 
@@ -33,7 +33,7 @@ class Teacher:
     """
 
     means: NDArray[np.float32] | None
-    model: Model | None
+    model: TeacherStates | None
 
     @property
     def digest(self) -> str:
@@ -42,7 +42,7 @@ class Teacher:
         return hashlib.sha256(means).hexdigest() + ("" if self.model is None else self.model.key)
 
 
-def hear_teacher(
+def encode_with_teacher(
     encoder: str | Path,
     data: SegmentSet,
     recipe: Recipe,
@@ -71,7 +71,7 @@ def hear_teacher(
     n_frames = MiniEncoder(student).count_frames(data.samples.shape[1]) if imitated else None
     states = keep_states(teacher, data, device, on_batch, n_frames)
     means = mean_frames(states, data, [layers.index(layer) for layer in judged]) if judged else None
-    model = Model(states, len(imitated), fingerprint(teacher, data, n_frames)) if imitated else None
+    model = TeacherStates(states, len(imitated), fingerprint(teacher, data, n_frames)) if imitated else None
     return Teacher(means, model)
 
 
@@ -96,7 +96,7 @@ def mean_frames(states: NDArray[np.float16], data: SegmentSet, columns: Sequence
     return means
 
 
-def teach(
+def fit_teacher_classifier(
     means: NDArray[np.float32], data: SegmentSet, targets: NDArray[np.int64], train: Sequence[int]
 ) -> NDArray[np.float32]:
     """Fit the teacher's classifier on the training utterances themselves and let it judge all views.

@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 from pcqtool.audio.decoding import recording
 from pcqtool.audio.decoding.recording import open_recording
 from pcqtool.audio.decoding.timeline import JITTER_S, Timeline
-from pcqtool.audio.reader import Reading, probe, read
+from pcqtool.audio.reader import ReaderOptions, probe, read
 
 av = pytest.importorskip("av")
 Make = Callable[..., Path]
-QUICK = Reading(vad=False)
+QUICK = ReaderOptions(vad=False)
 
 
 def heard(path: Path) -> tuple[np.ndarray, int, str | None]:

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from pcqtool.cli.common.durations import duration_s, moment_s
+from pcqtool.cli.common.durations import duration_s, timestamp_s
 from pcqtool.errors import SettingsError
 
 
@@ -21,11 +21,11 @@ def test_what_nobody_can_wait_for_is_a_usage_error(text):
     with pytest.raises(SettingsError, match="--timeout"):
         duration_s(text, "--timeout")
     with pytest.raises(SettingsError, match="--since"):
-        moment_s(text, "--since")
+        timestamp_s(text, "--since")
 
 
 def test_moments():
-    assert moment_s("1h", "--since") == pytest.approx(time.time() - 3600, abs=5)
-    assert moment_s("1970-01-02T00:00:00+00:00", "--since") == 86400
+    assert timestamp_s("1h", "--since") == pytest.approx(time.time() - 3600, abs=5)
+    assert timestamp_s("1970-01-02T00:00:00+00:00", "--since") == 86400
     with pytest.raises(SettingsError, match="no moment"):
-        moment_s("2026-02-30", "--since")
+        timestamp_s("2026-02-30", "--since")

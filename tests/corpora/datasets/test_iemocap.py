@@ -8,7 +8,7 @@ import pytest
 from pcqtool.corpora.base import Corpus, Utterance
 from pcqtool.corpora.datasets.iemocap import IEMOCAP
 from pcqtool.errors import CorpusError
-from pcqtool.splits import stamp
+from pcqtool.splits import leakage_report
 
 HEADING = "% [START_TIME - END_TIME] TURN_NAME EMOTION [V, A, D]\n\n"
 OPINIONS = "C-E2:\tNeutral;\t()\nC-F1:\tHappiness; Excited;\t(glad)\nA-E3:\tval 3; act 2; dom  2;\t()\n\n"
@@ -136,7 +136,7 @@ def test_a_session_can_be_left_out(five):
         assert len({utterances[index].speaker for index in fold.test}) == 2
         counts = overlap(fold, utterances).test
         assert (counts.files, counts.speakers, counts.sessions, counts.texts) == (0, 0, 0, 1)
-    text = stamp(protocol, folds, utterances).text
+    text = leakage_report(protocol, folds, utterances).text
     assert text.startswith("Test and the other parts share no file, no speaker and no session.")
 
 
@@ -144,4 +144,4 @@ def test_one_speaker_left_out_shares_the_session_and_says_so(five):
     from pcqtool.splits import PROTOCOLS
 
     utterances, protocol = IEMOCAP(five).utterances(), PROTOCOLS["loso"]
-    assert "up to 1 session" in stamp(protocol, protocol.folds(utterances, 0), utterances).text
+    assert "up to 1 session" in leakage_report(protocol, protocol.folds(utterances, 0), utterances).text

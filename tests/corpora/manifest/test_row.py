@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from pcqtool.corpora.manifest.row import Entry
+from pcqtool.corpora.manifest.row import ManifestRow
 from pcqtool.errors import CorpusError
 
 
@@ -12,7 +12,7 @@ from pcqtool.errors import CorpusError
 def entry(tmp_path, write_wave):
     """An entry for a recording of two seconds on two channels."""
     write_wave("a.wav", 2.0, 8000, 2)
-    return lambda **row: Entry("m.csv, line 2", tmp_path, {"file_name": "a.wav", "label": "sad", **row})
+    return lambda **row: ManifestRow("m.csv, line 2", tmp_path, {"file_name": "a.wav", "label": "sad", **row})
 
 
 @pytest.mark.parametrize(
@@ -45,7 +45,7 @@ def test_a_header_that_says_nothing_is_no_fault(tmp_path):
     for name in ("empty.wav", "headless.raw"):
         (tmp_path / name).touch()
         row = {"file_name": name, "label": "sad", "start_s": 5, "channel": 3}
-        assert Entry("m.csv, line 2", tmp_path, row).utterance().start_s == 5
+        assert ManifestRow("m.csv, line 2", tmp_path, row).utterance().start_s == 5
 
 
 def test_a_header_is_read_only_where_it_is_needed(entry, tmp_path):
@@ -57,19 +57,19 @@ def test_a_header_is_read_only_where_it_is_needed(entry, tmp_path):
 def test_a_path_may_be_written_as_on_windows(tmp_path, name):
     (tmp_path / "sub").mkdir()
     (tmp_path / "sub" / "b.wav").touch()
-    found = Entry("m.csv, line 2", tmp_path, {"file_name": name, "label": "sad"}).utterance()
+    found = ManifestRow("m.csv, line 2", tmp_path, {"file_name": name, "label": "sad"}).utterance()
     assert found.path.resolve() == (tmp_path / "sub" / "b.wav").resolve()
 
 
 def test_a_backslash_in_a_name_is_one_where_there_is_such_a_file(tmp_path):
     odd = tmp_path / "a\\b.wav"
     odd.touch()
-    assert Entry("m.csv, line 2", tmp_path, {"file_name": "a\\b.wav", "label": "sad"}).utterance().path == odd
+    assert ManifestRow("m.csv, line 2", tmp_path, {"file_name": "a\\b.wav", "label": "sad"}).utterance().path == odd
 
 
 def test_an_absolute_path_that_is_not_there(tmp_path):
     with pytest.raises(CorpusError, match=r"no such file: .*nowhere\.wav"):
-        Entry("", tmp_path, {"file_name": str(Path("/nowhere.wav")), "label": "sad"}).utterance()
+        ManifestRow("", tmp_path, {"file_name": str(Path("/nowhere.wav")), "label": "sad"}).utterance()
 
 
 @pytest.mark.parametrize("name", ["label", "speaker", "session", "text_id"])

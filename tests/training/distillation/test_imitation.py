@@ -10,9 +10,9 @@ from pcqtool.errors import SettingsError, TrainingError
 from pcqtool.model.encoders import EncoderConfig, MiniEncoder
 from pcqtool.training.data import SegmentSet
 from pcqtool.training.distillation import imitation as module
-from pcqtool.training.distillation.imitation import Model, imitate, keep_imitated
+from pcqtool.training.distillation.imitation import TeacherStates, imitate, keep_imitated
 from pcqtool.training.experiment import Experiment
-from pcqtool.training.recipe import Distillation, Imitation
+from pcqtool.training.recipe import Distillation, FeatureDistillation
 
 CPU = torch.device("cpu")
 CONFIG = EncoderConfig("mini", {"dim": 16, "n_blocks": 2, "expansion": 2, "n_mels": 16}, (2,), frozen=True)
@@ -36,15 +36,15 @@ def data() -> SegmentSet:
 
 
 @pytest.fixture(scope="module")
-def teacher(data) -> Model:
+def teacher(data) -> TeacherStates:
     """A teacher that says how loud it is, in four ways, at two depths."""
     frames = np.log10(data.waves(np.arange(16)).reshape(16, 75, 640).std(axis=2) + 1e-4)
     states = np.stack([frames, frames**2], axis=1)[..., None] * np.array([1.0, -2.0, 30.0, 0.01]) + 5.0
-    return Model(states.astype(np.float16), 2, "loudness")
+    return TeacherStates(states.astype(np.float16), 2, "loudness")
 
 
 def recipe(toy_recipe, **settings):
-    return toy_recipe(imitation=Imitation(**{"epochs": 30, "batch_size": 4, "crop_s": 1.0} | settings))
+    return toy_recipe(imitation=FeatureDistillation(**{"epochs": 30, "batch_size": 4, "crop_s": 1.0} | settings))
 
 
 def run(toy_recipe, data, teacher, train=TRAIN, **settings):
@@ -129,7 +129,7 @@ def test_a_recipe_imitates_and_then_learns_labels(utterances, toy_recipe, fold, 
     wanted = toy_recipe(
         encoder,
         epochs=2,
-        imitation=Imitation(layers=(0, 1, 2), epochs=1, batch_size=4),
+        imitation=FeatureDistillation(layers=(0, 1, 2), epochs=1, batch_size=4),
         distil=Distillation(layers=(2,)),
     )
     experiment = Experiment(utterances, wanted, CPU, teacher=str(tiny_whisper))
@@ -147,6 +147,6 @@ def test_a_recipe_imitates_and_then_learns_labels(utterances, toy_recipe, fold, 
 @pytest.mark.parametrize("frozen", [True, False])
 def test_imitation_and_a_frozen_small_encoder_need_each_other(utterances, toy_recipe, tiny_whisper, frozen):
     encoder = {"kind": "mini", "architecture": dict(CONFIG.architecture), "frozen": frozen}
-    wanted = toy_recipe(encoder, imitation=None if frozen else Imitation())
+    wanted = toy_recipe(encoder, imitation=None if frozen else FeatureDistillation())
     with pytest.raises(SettingsError, match="of no use without it"):
         Experiment(utterances, wanted, CPU, teacher=str(tiny_whisper))

@@ -8,8 +8,8 @@ from pcqtool.errors import ModelError
 from pcqtool.model.encoders import EncoderConfig
 from pcqtool.model.encoders.pretrained import load_pretrained
 from pcqtool.training.data import SegmentSet
-from pcqtool.training.distillation.teacher import hear_teacher, teach
-from pcqtool.training.recipe import Distillation, Imitation, Recipe
+from pcqtool.training.distillation.teacher import encode_with_teacher, fit_teacher_classifier
+from pcqtool.training.recipe import Distillation, FeatureDistillation, Recipe
 
 CPU = torch.device("cpu")
 
@@ -31,7 +31,7 @@ def made(n_utterances=12, n_views=2, n_segments=2, dim=6, seed=0):
 
 
 def hear(source, data, **recipe):
-    return hear_teacher(str(source), data, Recipe("r", **recipe), EncoderConfig("mini"), CPU)
+    return encode_with_teacher(str(source), data, Recipe("r", **recipe), EncoderConfig("mini"), CPU)
 
 
 def test_frames_are_the_encoders_own_without_the_padding(experiment, tiny_whisper):
@@ -49,7 +49,7 @@ def test_frames_are_the_encoders_own_without_the_padding(experiment, tiny_whispe
 
 def test_one_pass_serves_judgement_and_imitation(experiment, tiny_whisper):
     data = experiment.data
-    both = hear(tiny_whisper, data, distil=Distillation(layers=(1,)), imitation=Imitation(layers=(0, 2)))
+    both = hear(tiny_whisper, data, distil=Distillation(layers=(1,)), imitation=FeatureDistillation(layers=(0, 2)))
     assert both.model.states.shape == (len(data.samples), 3, 75, 16)
     rows = np.arange(4)
     assert both.model.frames(rows).shape == (4, 2, 75, 16)
@@ -70,7 +70,7 @@ def test_a_layer_that_is_not_there_is_refused(experiment, tiny_whisper):
 
 def test_the_teacher_knows_what_it_was_taught():
     means, data, targets = made()
-    lesson = teach(means, data, targets, range(9))
+    lesson = fit_teacher_classifier(means, data, targets, range(9))
     assert lesson.dtype == np.float32
     np.testing.assert_allclose(np.exp(lesson).sum(axis=1), 1.0, atol=1e-5)
     assert (lesson.argmax(axis=1) == targets[data.utterance]).all()
@@ -83,28 +83,28 @@ def test_the_teacher_knows_what_it_was_taught():
 def test_nothing_is_learnt_from_other_parts():
     means, data, targets = made()
     train, held_out = np.arange(9), data.utterance >= 9
-    lesson = teach(means, data, targets, train)
+    lesson = fit_teacher_classifier(means, data, targets, train)
     other_means, other_targets = means.copy(), targets.copy()
     other_means[held_out] *= -5.0
     other_targets[9:] = 0
-    again = teach(other_means, data, other_targets, train)
+    again = fit_teacher_classifier(other_means, data, other_targets, train)
     assert np.array_equal(again[~held_out], lesson[~held_out])
     assert not np.array_equal(again[held_out], lesson[held_out])
 
 
 def test_an_utterances_judgement_weighs_segments_by_their_audio():
     means, data, targets = made(n_views=0)
-    lesson = teach(means, data, targets, range(12))
+    lesson = fit_teacher_classifier(means, data, targets, range(12))
     swapped = means.copy()
     rows = data.rows(0)
     swapped[rows] = (means[rows] * [[3.0], [1.0]]).sum(axis=0) / 4.0  # 48 000 and 16 000 samples
-    again = teach(swapped, data, targets, range(12))
+    again = fit_teacher_classifier(swapped, data, targets, range(12))
     np.testing.assert_allclose(again, lesson, atol=1e-5)
 
 
 def test_even_certainty_is_finite():
     means, data, targets = made()
     means[data.view == 1] *= 1e6
-    lesson = teach(means, data, targets, range(12))
+    lesson = fit_teacher_classifier(means, data, targets, range(12))
     assert np.isfinite(lesson).all()
     assert lesson.min() < -700
