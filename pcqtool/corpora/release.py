@@ -107,6 +107,6 @@ def downloads_of(corpus: type[Corpus]) -> tuple[Download, ...]:
 
 
 def expected_of(corpus: type[Corpus]) -> Expected:
-    """Give what a corpus should hold, its class attribute ``expected``; nothing if it has no such attribute."""
+    """Give what a corpus should hold, its class attribute ``expected_of``; nothing if it has no such attribute."""
     found: Expected = getattr(corpus, "expected", Expected())
     return found

@@ -6,10 +6,7 @@ import re
 from pathlib import Path
 from typing import ClassVar
 
-from pcqtool.corpora.base import Utterance
-from pcqtool.corpora.faults import Fault, FaultKind, FaultsError
-from pcqtool.corpora.release import Download, Expected
-from pcqtool.errors import CorpusError
+from pcqtool.corpora import CorpusError, Download, Expected, Fault, FaultKind, FaultsError, Utterance
 
 # The letters stand for the German names: Wut, Langeweile, Ekel, Angst, Freude, Trauer, neutral.
 EMOTIONS = {

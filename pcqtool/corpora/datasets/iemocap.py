@@ -7,11 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import ClassVar
 
-from pcqtool.corpora.base import Utterance
-from pcqtool.corpora.faults import Fault, FaultKind, FaultsError
-from pcqtool.corpora.files import require_recordings
-from pcqtool.corpora.release import Expected
-from pcqtool.errors import CorpusError
+from pcqtool.corpora import CorpusError, Expected, Fault, FaultKind, FaultsError, Utterance, require_recordings
 
 CODES = {"ang": "anger", "exc": "happiness", "hap": "happiness", "neu": "neutral", "sad": "sadness"}
 LEFT_OUT = frozenset({"dis", "fea", "fru", "oth", "sur", "xxx"})  # xxx: the annotators did not agree
