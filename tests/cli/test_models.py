@@ -60,7 +60,7 @@ def test_info_shows_everything(pcqtool, model):
     assert lines["labels"] == "anger, neutral"
     assert lines["provenance.seed"] == "7"
     assert lines["metrics.WA.mean"] == "0.88"
-    assert lines["network.channels"] == "16, 32"
+    assert lines["network.mlcnn_channels"] == "16, 32"
     assert lines["sha256"] == directory.sha256(model)
 
 

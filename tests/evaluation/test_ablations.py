@@ -16,7 +16,7 @@ def test_every_part_is_left_out_once():
     assert names([mix, join]) == ["last layer for layer mix", "joined layers for layer mix"]
     assert pdc.recipe.network == {**recipe.network, "pdc": False}
     assert csq.recipe.network == {**recipe.network, "csq": False}
-    assert blind.recipe.network == {**recipe.network, "cnn": False}
+    assert blind.recipe.network == {**recipe.network, "mlcnn": False}
     assert join.recipe.network["encoder"] == {"layers": [2, 3], "frozen": True, "join": True}
     assert mix.recipe.network["encoder"] == {"layers": (-1,), "frozen": True}
     assert (deaf.encoder, deaf.recipe.network["encoder"]) == (None, {"kind": "none"})
