@@ -15,7 +15,7 @@ from pcqtool.model import directory
 def model(tmp_path):
     place = tmp_path / "mine" / "first"
     place.mkdir(parents=True)
-    config = {"name": "first", "labels": ["anger", "neutral"], "network": {"channels": [16, 32]}}
+    config = {"name": "first", "labels": ["anger", "neutral"], "network": {"mlcnn_channels": [16, 32]}}
     config |= {"trained_on": "two rooms", "temperature": 1.5, "provenance": {"seed": 7}}
     (place / directory.CONFIG).write_text(json.dumps(config))
     save_file({"a": np.zeros(3, np.float16)}, place / directory.WEIGHTS)

@@ -40,7 +40,7 @@ def test_a_file_says_what_differs(load):
     )
     assert recipe == Recipe(
         "mine",
-        {"pool": [8, 4]},
+        {"spectrogram_pool": [8, 4]},
         epochs=3,
         lr=1,
         views=ViewSettings(speed=0.1, snr_db=(5, 30)),
