@@ -17,8 +17,8 @@ from torch import Tensor
 
 from pcqtool.errors import ModelError
 from pcqtool.model.directory import (
-    EncoderSearchPath,
     EncoderRef,
+    EncoderSearchPath,
     ModelConfig,
     describe,
     load,
