@@ -116,7 +116,7 @@ class Recipe:
         teacher: likewise of the one to learn from; empty for the encoder that the network builds on.
         epochs: passes over the training utterances, each time one view of every utterance.
         patience: epochs without a better validation loss after which training stops.
-        batch_size: segments in a batch; with ``scale_fusion`` 2 or more.
+        batch_size: segments in a batch; with ``fusion_batch_norm`` 2 or more.
         accumulate: batches whose gradients add up to one step.
         precision: ``float32``, ``bfloat16``, ``float16`` (on GPUs), or ``auto``: where a pre-trained encoder is tuned
             and the device is faster so, in half precision, else in float32.
@@ -191,7 +191,8 @@ class Recipe:
             raise SettingsError(f"recipe {self.name}: epochs, patience, batch_size and accumulate must be 1 or more")
         if self.batch_size < self.least_batch:
             raise SettingsError(
-                f"recipe {self.name}: scale_fusion needs a batch_size of 2 or more", "A single segment has no variance."
+                f"recipe {self.name}: fusion_batch_norm needs a batch_size of 2 or more",
+                "A single segment has no variance.",
             )
         if min(self.n_views, self.warmup, self.seed, self.weight_decay, self.mixup) < 0:
             raise SettingsError(f"recipe {self.name}: n_views, warmup, seed, weight_decay and mixup must be 0 or more")
@@ -215,7 +216,7 @@ class Recipe:
     @property
     def least_batch(self) -> int:
         """The smallest ``batch_size`` that the network can be trained with."""
-        return 2 if self.network.get("scale_fusion", False) else 1
+        return 2 if self.network.get("fusion_batch_norm", False) else 1
 
     def origins(self, encoder: str | None = None, teacher: str | None = None) -> tuple[str | None, str | None]:
         """Give the encoder to build on and the teacher: those that are named, else the recipe's own."""

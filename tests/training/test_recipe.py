@@ -40,7 +40,7 @@ def test_a_file_says_what_differs(load):
     )
     assert recipe == Recipe(
         "mine",
-        {"pool": [8, 4]},
+        {"spectrogram_pool": [8, 4]},
         epochs=3,
         lr=1,
         views=ViewSettings(speed=0.1, snr_db=(5, 30)),
@@ -94,7 +94,11 @@ def test_changes_win_and_none_is_no_change(load):
         ('schedule = "step"', "schedule is cosine or constant, not 'step'", ""),
         ('aggregation = "median"', "unknown aggregation 'median'", "mean-log"),
         ("accumulate = 0", "accumulate", ""),
-        ("batch_size = 1\n[network]\nscale_fusion = true", "scale_fusion needs a batch_size of 2 or more", "variance"),
+        (
+            "batch_size = 1\n[network]\nfusion_batch_norm = true",
+            "fusion_batch_norm needs a batch_size of 2 or more",
+            "variance",
+        ),
         ("layer_decay = 0", "layer_decay", ""),
         ('precision = "double"', "unknown precision 'double'", "bfloat16"),
         ("[specaugment]\ntime = 2", "specaugment", ""),
