@@ -18,7 +18,7 @@ from torch import Tensor
 from pcqtool.errors import ModelError
 from pcqtool.model.directory import (
     EncoderSearchPath,
-    EncoderSource,
+    EncoderRef,
     ModelConfig,
     describe,
     load,
@@ -239,7 +239,7 @@ def test_only_a_frozen_pretrained_encoder_can_be_named(
     model = network(name, channels=(8, 12), frozen=frozen)
     with pytest.raises(ModelError, match="only a frozen pre-trained encoder"):
         name_encoder(model, "x")
-    source = EncoderSource("x", "0" * 64)
+    source = EncoderRef("x", "0" * 64)
     config = ModelConfig("m", model.config.labels, describe(model.config), encoder_source=source)
     save(tmp_path, config, model, {}, "")
     with pytest.raises(ModelError, match=r"config\.json: only a frozen pre-trained encoder"):
@@ -266,7 +266,7 @@ def test_a_hash_knows_names_shapes_and_values_but_not_the_order() -> None:
 
 def test_configuration_keeps_the_source(borrowing_model: Path, tiny_whisper: Path) -> None:
     _, config = load(borrowing_model, at(tiny_whisper))
-    assert isinstance(config.encoder_source, EncoderSource)
+    assert isinstance(config.encoder_source, EncoderRef)
     assert json.loads((borrowing_model / "config.json").read_text()) == json.loads(json.dumps(asdict(config)))
 
 
