@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from pcqtool.cli.common import completion, console, options
+from pcqtool.cli.common import console, options
 from pcqtool.errors import SettingsError
 
 _OF_TRAINING = ("recipe", "encoder", "teacher", "epochs", "seed", "seeds", "validation")

@@ -125,10 +125,8 @@ def evaluate(
 
                 settings = load_recipe(str(recipe), epochs=epochs, seed=seed)
                 repeats = range(settings.seed, settings.seed + seeds)
-                origins = settings.origins(as_text(encoder), as_text(teacher))
-                runs = _Runs(
-                    settings, repeats, validation, folder, device, *origins, jobs, adapt, claim, on_progress
-                )
+                origins = settings.encoder_and_teacher(as_text(encoder), as_text(teacher))
+                runs = _Runs(settings, repeats, validation, folder, device, *origins, jobs, adapt, claim, on_progress)
                 if found is not None:
                     evaluation = runs.within(pool, found)
                 else:
@@ -245,7 +243,7 @@ class _Runs:
         return f" with {len(self.seeds)} seeds" if len(self.seeds) > 1 else ""
 
     def _folds(self, protocol: Protocol, utterances: Sequence[Utterance]) -> Folds:
-        validating = self.recipe.validating(self.n_validation)
+        validating = self.recipe.validation_size(self.n_validation)
         return {seed: protocol.folds(utterances, seed, validating) for seed in self.seeds}
 
     def _run(self, experiment: Experiment, folds: Folds) -> list[FoldResult]:

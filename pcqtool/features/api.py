@@ -47,7 +47,7 @@ def extract_job(
     settings, run_options = split_options(options, FeatureSettings)
     share = Shard.parse(shard)
     found = find_recordings(inputs, listed)
-    source = origin(settings, as_text(model), as_text(encoder), search_path(encoder_dir, download=model is not None))
+    source = origin(settings, model, encoder, search_path(encoder_dir, download=model is not None))
     info = source.identify()
     provenance = settings.provenance(info.name, info.sha256, info.settings)
     output = RunOutput(Path(out), provenance, settings.columns(), share)

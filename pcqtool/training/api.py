@@ -96,10 +96,10 @@ def train(
     out = Path(out)
     chosen, renaming = sources(several(corpus), several(root)), read_map(None if label_map is None else Path(label_map))
     settings = load_recipe(str(recipe), epochs=epochs, seed=seed)
-    origins = settings.origins(as_text(encoder), as_text(teacher))
+    origins = settings.encoder_and_teacher(as_text(encoder), as_text(teacher))
     pool = open_pool(chosen, renaming, all_classes)
     utterances = pool.utterances
-    fold = holdout(utterances, settings.seed, settings.validating(), pool.origins)
+    fold = holdout(utterances, settings.seed, settings.validation_size(), pool.origins)
 
     from pcqtool.files.folder import writing_into
     from pcqtool.model.device import choose_device
@@ -119,7 +119,7 @@ def train(
         _log.info("%s: %d utterances, %d of them for validation", pool.name, len(utterances), len(fold.validation))
         if n_done:
             _log.info("resuming after epoch %d of %d", n_done, settings.epochs)
-        n_before = settings.imitation.epochs if settings.imitation is not None else 0
+        n_before = settings.feature_distillation.epochs if settings.feature_distillation is not None else 0
         n_all = n_before + settings.epochs
         n_trained = n_done
         with board(curves) as draw:

@@ -24,9 +24,9 @@ def corpora(incomplete: str) -> list[str]:
 
 def recipes(incomplete: str) -> list[str]:
     """Complete the name of a recipe inside the package."""
-    from pcqtool.training.recipe import shipped
+    from pcqtool.training.recipe import bundled_recipes
 
-    return _matching(incomplete, shipped())
+    return _matching(incomplete, bundled_recipes())
 
 
 def protocols(incomplete: str) -> list[str]:

@@ -10,9 +10,9 @@ from typing import Annotated
 import typer
 
 from pcqtool.cli.common import console, options
-from pcqtool.progress import Progress
 from pcqtool.cli.corpora.about import Name
 from pcqtool.errors import CorpusError
+from pcqtool.progress import Progress
 
 MB = 1_000_000
 
@@ -44,7 +44,7 @@ def fetch(
     from pcqtool.corpora.download.fetch import apply, fetch
 
     corpus = registry.find(name)
-    if not release.downloads(corpus):
+    if not release.downloads_of(corpus):
         raise CorpusError(f"corpus {name!r} cannot be downloaded by a program", apply(corpus, root))
     place = roots.destination(corpus, root)
     done = fetch(corpus, place, _watch, console.info, hosts=allow_host or ())
