@@ -20,7 +20,6 @@ import typer
 from typer.core import TyperGroup
 
 from pcqtool.cli import (
-    bench,
     compare,
     corpora,
     doctor,
@@ -85,7 +84,6 @@ app.add_typer(corpora.app, name="corpora", rich_help_panel=MODELS)
 app.add_typer(models.app, name="models", rich_help_panel=MODELS)
 app.add_typer(report.app, name="report", rich_help_panel=MODELS)
 app.command(rich_help_panel=INSTALLATION)(doctor.doctor)
-app.command(rich_help_panel=INSTALLATION)(bench.bench)
 
 
 def program() -> TyperGroup:
