@@ -20,7 +20,6 @@ import typer
 from typer.core import TyperGroup
 
 from pcqtool.cli import (
-    bench,
     compare,
     corpora,
     doctor,
@@ -124,7 +123,7 @@ app.add_typer(recipes.app, name="recipes", rich_help_panel=MODELS)
 app.add_typer(report.app, name="report", rich_help_panel=MODELS)
 app.command(rich_help_panel=INSTALLATION, examples="pcqtool doctor")(doctor.doctor)
 app.command("help", rich_help_panel=INSTALLATION, examples="pcqtool help corpora list")(show_help)
-app.command(rich_help_panel=INSTALLATION)(bench.bench)
+app.command(rich_help_panel=INSTALLATION)(doctor.doctor)
 
 
 def program() -> TyperGroup:

@@ -142,9 +142,9 @@ class Model:
         if stream.error is not None:
             raise AudioError(f"{path}: {stream.error}")
         segments += rows.segments()
-        tables = {"files": rows.files(), "segments": segments}
-        frames = [pl.from_arrow(pa.Table.from_pylist(tables[kind], self._task.schema(kind))) for kind in tables]
-        return Prediction(pl.DataFrame(frames[0]), pl.DataFrame(frames[1]), self.labels)
+        files = pa.Table.from_pylist(rows.files(), self._task.schema("files"))
+        table = pa.Table.from_pylist(segments, self._task.schema("segments"))
+        return Prediction(pl.DataFrame(pl.from_arrow(files)), pl.DataFrame(pl.from_arrow(table)), self.labels)
 
 
 def load_model(

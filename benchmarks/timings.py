@@ -1,4 +1,4 @@
-"""Where the time of a run from end to end goes: what it waits for, and how long its device is at work."""
+"""Where the time of an end-to-end run goes: what the run waits for, and how long its device computes."""
 
 from __future__ import annotations
 
@@ -7,25 +7,25 @@ from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
+from unittest.mock import patch
 
 import torch
 
 from pcqtool.batch import run
 from pcqtool.batch.device_pool import DevicePool, Promise
 from pcqtool.batch.prefetch import prefetch
-from pcqtool.bench.swap import swapped
 from pcqtool.model.predictor import Predictor
 
 
 @dataclass(frozen=True)
-class Marks:
+class Timings:
     """Seconds of a run.
 
     Attributes:
         whole: from the first decode to both tables.
         decoding: waiting for decoded recordings.
         network: waiting for the network, copies to and from the device included.
-        busy: the device at work on the network.
+        busy: the device computing the network.
     """
 
     whole: float
@@ -35,11 +35,11 @@ class Marks:
 
     @property
     def busy_share(self) -> float:
-        """Share of the run in which the device was at work."""
+        """Share of the run in which the device was computing."""
         return self.busy / self.whole
 
     def shares(self) -> dict[str, float]:
-        """Give what the run's own thread spent its time on; the largest share is what limits it."""
+        """Return the shares of the run's own thread; the largest one names the bottleneck."""
         rest = max(0.0, self.whole - self.decoding - self.network)
         times = {"decoding": self.decoding, "the network": self.network, "rows and tables": rest}
         return {name: seconds / self.whole for name, seconds in times.items()}
@@ -47,10 +47,10 @@ class Marks:
 
 @dataclass
 class _Busy:
-    """Measures a network's calls: on a GPU by events between its kernels, else by the clock."""
+    """Clock of a network's calls: CUDA events between its kernels on a GPU, else the processor's clock."""
 
     device: torch.device
-    marks: list[tuple[Any, Any]] = field(default_factory=list)
+    calls: list[tuple[Any, Any]] = field(default_factory=list)
 
     def now(self) -> Any:
         if self.device.type != "cuda":
@@ -60,32 +60,32 @@ class _Busy:
         return event
 
     def begin(self, *_: object) -> None:
-        self.marks.append((self.now(), None))
+        self.calls.append((self.now(), None))
 
     def end(self, *_: object) -> None:
-        self.marks[-1] = self.marks[-1][0], self.now()
+        self.calls[-1] = self.calls[-1][0], self.now()
 
     def total_s(self) -> float:
         if self.device.type != "cuda":
-            return float(sum(end - start for start, end in self.marks))
+            return float(sum(end - start for start, end in self.calls))
         torch.cuda.synchronize(self.device)
-        return float(sum(start.elapsed_time(end) for start, end in self.marks)) / 1000.0
+        return float(sum(start.elapsed_time(end) for start, end in self.calls)) / 1000.0
 
 
-def mark(predictor: Predictor, work: Callable[[], object]) -> Marks:
-    """Do some work that runs recordings through the predictor, and say where its time went."""
-    waits: list[float] = []
-    calls: list[float] = []
+def time_run(predictor: Predictor, work: Callable[[], object]) -> Timings:
+    """Run some work that sends recordings through the predictor, and return where its time went."""
+    waits_s: list[float] = []
+    calls_s: list[float] = []
     busy = _Busy(predictor.device)
     before = predictor.model.register_forward_pre_hook(busy.begin)
     after = predictor.model.register_forward_hook(busy.end)
     plain_submit = DevicePool.submit
 
-    def decode(*arguments: Any) -> Generator[Any]:
+    def timed_prefetch(*arguments: Any) -> Generator[Any]:
         pieces = prefetch(*arguments)
         try:
             while True:
-                with _added(waits):
+                with _added(waits_s):
                     piece = next(pieces, None)
                 if piece is None:
                     return
@@ -93,22 +93,22 @@ def mark(predictor: Predictor, work: Callable[[], object]) -> Marks:
         finally:
             pieces.close()
 
-    def submit(*arguments: Any) -> Promise:
-        with _added(calls):  # a processor computes at once
+    def timed_submit(*arguments: Any) -> Promise:
+        with _added(calls_s):  # a CPU computes at once
             promise = plain_submit(*arguments)
 
         def wait() -> list[Any]:
-            with _added(calls):  # a GPU may still be computing
+            with _added(calls_s):  # a GPU may still be computing
                 return promise()
 
         return wait
 
     try:
-        with swapped(run, "decode_all", decode), swapped(DevicePool, "submit", submit):
+        with patch.object(run, "prefetch", timed_prefetch), patch.object(DevicePool, "submit", timed_submit):
             started_s = time.perf_counter()
             work()
-            whole = time.perf_counter() - started_s
-        return Marks(whole, sum(waits), sum(calls), busy.total_s())
+            whole_s = time.perf_counter() - started_s
+        return Timings(whole_s, sum(waits_s), sum(calls_s), busy.total_s())
     finally:
         before.remove()
         after.remove()

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
+from benchmarks.sample import Sample
 from pcqtool.batch.names import find_sources
-from pcqtool.bench.sample import Sample
 from pcqtool.errors import SettingsError
 
 

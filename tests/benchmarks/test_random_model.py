@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from pcqtool.bench import random_model as module
-from pcqtool.bench.contenders import judge
-from pcqtool.bench.random_model import LABELS, random_model
+from benchmarks import random_model as module
+from benchmarks.baselines import predict
+from benchmarks.random_model import LABELS, random_model
 from pcqtool.model.encoders import EncoderConfig
 from pcqtool.model.predictor import Predictor
 
@@ -35,7 +35,7 @@ def test_all_labels_occur_and_none_rules(tmp_path, many):
     assert torch.equal(before, torch.random.get_rng_state())
     predictor = Predictor(directory, "cpu")
     assert predictor.config.labels == LABELS
-    counts = np.bincount(judge(many.segments, predictor, 8).argmax(1), minlength=len(LABELS))
+    counts = np.bincount(predict(many.segments, predictor, 8).argmax(1), minlength=len(LABELS))
     assert counts.min() > 0
     assert counts.max() <= 0.6 * len(many.segments)
 
@@ -43,9 +43,9 @@ def test_all_labels_occur_and_none_rules(tmp_path, many):
 def test_without_the_fit_labels_are_one(tmp_path, many, monkeypatch):
     monkeypatch.setattr(module, "spread", lambda model, segments: None)
     predictor = Predictor(random_model(tmp_path / "m", SMALL, many), "cpu")
-    assert len(set(judge(many.segments, predictor, 8).argmax(1))) == 1
+    assert len(set(predict(many.segments, predictor, 8).argmax(1))) == 1
 
 
 def test_few_segments_make_a_model_too(tmp_path, sample):
     predictor = Predictor(random_model(tmp_path / "m", SMALL, sample), "cpu")
-    assert np.isfinite(judge(sample.segments, predictor, 8)).all()
+    assert np.isfinite(predict(sample.segments, predictor, 8)).all()

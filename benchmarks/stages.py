@@ -1,8 +1,9 @@
-"""The network's parts, each by itself on a batch that lies on the device already, and what they leave of its speed."""
+"""Speed of each stage alone: decoding, resampling, VAD, the network's parts on a filled batch, and writing."""
 
 from __future__ import annotations
 
 import statistics
+import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -13,23 +14,29 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from pcqtool.bench.sample import Waves
+from benchmarks.sample import Sample, Waves
+from pcqtool.audio.resample import resample
+from pcqtool.audio.segment import SAMPLE_RATE
+from pcqtool.audio.vad import VoiceActivity
 from pcqtool.model.predictor import Predictor
 
-LEAST_S = 1.0
-"""What is short is measured over and over for so long."""
+MIN_S = 1.0
+"""Shortest time of a measurement; short work is repeated until it takes as long."""
 
 SIZES: Mapping[str, tuple[int, ...]] = {"cpu": (1024, 2048), "cuda": (4096, 8192, 16384)}
+"""Sizes of the square matrices whose product is the ceiling, by device."""
+
+HIGH_RATE = 44100
 
 
 @dataclass(frozen=True)
 class Part:
-    """A part of the network, or all of it.
+    """A part of the network, or the whole network.
 
     Attributes:
         segment_s: seconds for one segment, in batches.
-        flops: floating point operations for one segment, products and convolutions alone.
-        precision: what it computes in.
+        flops: floating point operations for one segment, matrix products and convolutions alone.
+        precision: data type of the computation.
         ceiling: rate of the best matrix product in that precision, in FLOP/s.
     """
 
@@ -40,19 +47,38 @@ class Part:
 
     @property
     def rate(self) -> float:
-        """FLOP/s."""
+        """Rate in FLOP/s."""
         return self.flops / self.segment_s
 
     @property
     def share(self) -> float:
-        """Of the ceiling."""
+        """Share of the ceiling."""
         return self.rate / self.ceiling
 
 
-def measure_parts(segments: Waves, predictor: Predictor, batch_size: int) -> dict[str, Part]:
-    """Measure a network that is warm, the encoder in its precision and the rest in float32, as it computes them.
+def stages_s(sample: Sample, parts: Mapping[str, Part]) -> dict[str, float]:
+    """Return the seconds that each stage takes for the recordings, the network's parts among them.
 
-    What of ``whole`` is in none of the other parts is CSQ, the attention over time and the classifier.
+    Decoding, resampling, VAD and writing are measured in one thread.
+    """
+    segments = sample.segments
+    high = np.zeros((segments.size * HIGH_RATE // SAMPLE_RATE, 1), np.float32)
+    named = {name: part.segment_s * len(segments) for name, part in parts.items() if name != "whole"}
+    _write(1)  # warm-up
+    return {
+        "decode": _time_s(lambda: Sample.of(sample.sources)),
+        "resample (from 44.1 kHz)": _time_s(lambda: list(resample(np.array_split(high, 64), HIGH_RATE, 1))),
+        "VAD": _time_s(lambda: _detect(segments)),
+        **named,
+        "CSQ + head": max(0.0, parts["whole"].segment_s * len(segments) - sum(named.values())),
+        "write": _time_s(lambda: _write(len(segments))),
+    }
+
+
+def measure_parts(segments: Waves, predictor: Predictor, batch_size: int) -> dict[str, Part]:
+    """Measure the parts of a warm network: the encoder in its precision, the rest in float32.
+
+    The part of ``whole`` that the other parts do not cover is CSQ, the attention over time and the classifier.
     """
     model, device, precision = predictor.model, predictor.device, "float32"
     waves = torch.from_numpy(fill(segments, batch_size)).to(device)
@@ -75,7 +101,7 @@ def measure_parts(segments: Waves, predictor: Predictor, batch_size: int) -> dic
 def warm_up(
     directory: Path, device: str, precision: str, segments: Waves, batch_size: int
 ) -> tuple[Predictor, dict[str, float]]:
-    """Make a predictor ready, and say how many seconds that took, and what its first batches take beside later ones."""
+    """Return a predictor that is warm, and the seconds of loading it and of its first batches beside later ones."""
     started_s = time.perf_counter()
     predictor = Predictor(directory, device, precision=precision)
     times_s = {"loading the model": time.perf_counter() - started_s}
@@ -86,14 +112,12 @@ def warm_up(
         ("the first single segment", batch[:1]),
         ("a later single one", batch[:1]),
     ):
-        started_s = time.perf_counter()
-        predictor.log_probs(waves)
-        times_s[name] = time.perf_counter() - started_s
+        times_s[name] = _time_s(lambda waves=waves: predictor.log_probs(waves))  # type: ignore[misc]
     return predictor, times_s
 
 
 def fill(segments: Waves, batch_size: int) -> Waves:
-    """Make a full batch ``(B, N)`` of segments, again and again where they are few."""
+    """Return a full batch ``(B, N)`` of segments, repeated where there are too few."""
     return segments[np.arange(batch_size) % len(segments)]
 
 
@@ -104,8 +128,8 @@ def count_flops(work: Callable[[Tensor], object], x: Tensor) -> int:
     from torch.utils.flop_counter import FlopCounterMode
 
     with torch.inference_mode(), parametrize.cached():
-        work(x)  # weights that are made of others must be there: they are not made under the counter
-        with sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:  # it knows no CPU's attention
+        work(x)  # parametrised weights must exist before: computing them under the counter would add to the count
+        with sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:  # it misses the CPU's attention
             work(x)
     return int(counter.get_total_flops())
 
@@ -120,10 +144,10 @@ def matrix_ceiling(device: torch.device, precision: str, sizes: tuple[int, ...] 
 
 
 def _precision(encoder: nn.Module) -> str:
-    """Name the precision of most of an encoder's weights, which is what it computes in."""
+    """Return the data type of most of an encoder's weights, which is that of its computation."""
     n_weights: Counter[torch.dtype] = Counter()
-    for each in encoder.parameters():
-        n_weights[each.dtype] += each.numel()
+    for weight in encoder.parameters():
+        n_weights[weight.dtype] += weight.numel()
     return str(n_weights.most_common(1)[0][0]).removeprefix("torch.")
 
 
@@ -134,16 +158,46 @@ def _batch_s(work: Callable[[Tensor], object], x: Tensor, device: torch.device) 
 
 def _times_s(work: Callable[[], object], device: torch.device) -> list[float]:
     times_s: list[float] = []
-    _wait(device)
-    while sum(times_s) < LEAST_S:
+    _synchronize(device)
+    while sum(times_s) < MIN_S:
         started_s = time.perf_counter()
         work()
-        _wait(device)
+        _synchronize(device)
         times_s.append(time.perf_counter() - started_s)
     return times_s
 
 
-def _wait(device: torch.device) -> None:
-    """Wait for what a GPU still has to do."""
+def _synchronize(device: torch.device) -> None:
+    """Wait until a GPU has computed what it was given."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
+
+
+def _time_s(work: Callable[[], object]) -> float:
+    started_s = time.perf_counter()
+    work()
+    return time.perf_counter() - started_s
+
+
+def _detect(segments: Waves) -> None:
+    activity = VoiceActivity()
+    for wave in segments:
+        activity.push(wave)
+    activity.flush()
+
+
+def _write(n: int) -> None:
+    import pyarrow as pa
+
+    from pcqtool.tables.provenance import Provenance
+    from pcqtool.tables.schema import segments_schema
+    from pcqtool.tables.writer import write
+
+    labels = ("anger", "neutral")
+    provenance = Provenance(model="benchmark", model_sha256="", labels=labels, fingerprint="", aggregation="mean")
+    rows = [
+        {"file": "a.wav", "channel": "0", "segment": i, "start_s": 3.0 * i, "end_s": 3.0 * i + 3, "padded": False}
+        for i in range(n)
+    ]
+    with tempfile.TemporaryDirectory() as folder:
+        write(Path(folder) / "t.parquet", pa.Table.from_pylist(rows, segments_schema(labels)), provenance)

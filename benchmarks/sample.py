@@ -1,4 +1,4 @@
-"""What is measured: some recordings, and the same over and over where a device is too fast for them."""
+"""The recordings that a benchmark goes over, repeated where a device is too fast for them."""
 
 from __future__ import annotations
 
@@ -15,18 +15,16 @@ from pcqtool.batch.names import Source
 from pcqtool.errors import SettingsError
 
 Waves = NDArray[np.float32]
-GPU_HOURS = 20.0
-"""Of audio that a GPU labels end to end: seven seconds' work at 10,000 times real time."""
 
 
 @dataclass(frozen=True)
 class Sample:
-    """Recordings, decoded.
+    """Decoded recordings.
 
     Attributes:
         sources: the recordings.
-        segments: all of theirs, ``(S, N)``, padded with zeros.
-        audio_s: their length, padding not counted.
+        segments: the segments of all recordings, ``(S, N)``, padded with zeros.
+        audio_s: length of the recordings, without padding.
     """
 
     sources: Sequence[Source]
@@ -38,8 +36,8 @@ class Sample:
         """Decode recordings.
 
         Raises:
-            AudioError: if one cannot be read.
-            SettingsError: if they hold no audio.
+            AudioError: if a recording cannot be read.
+            SettingsError: if the recordings hold no audio.
         """
         chunks = [chunk for source in sources for chunk in SegmentReader(source.path, ReaderOptions("mix", vad=False))]
         if not chunks:
@@ -48,11 +46,11 @@ class Sample:
         return cls(sources, np.concatenate([chunk.waves for chunk in chunks]), n_samples / SAMPLE_RATE)
 
     def some(self, n: int) -> Waves:
-        """Give at most ``n`` segments from all over the recordings."""
+        """Return at most ``n`` segments, spread evenly over the recordings."""
         return self.segments[:: -(-len(self.segments) // n)]
 
     def repeated(self, hours: float) -> Self:
-        """Name the recordings again and again until they are so long, or once where they are."""
+        """Return a sample that names the recordings again and again until they last this long, but at least once."""
         times = max(1, round(hours * 3600.0 / self.audio_s))
         sources = [replace(source, file=f"{n}/{source.file}") for n in range(times) for source in self.sources]
         return replace(self, sources=sources, audio_s=times * self.audio_s)

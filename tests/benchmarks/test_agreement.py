@@ -4,10 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from pcqtool.bench.agreement import agreement
-from pcqtool.bench.contenders import plain_predictor
-from pcqtool.bench.random_model import spread
-from pcqtool.model.encoders.pretrained import PretrainedEncoder
+from benchmarks.agreement import agreement
+from benchmarks.baselines import plain_predictor
+from benchmarks.random_model import spread
 from pcqtool.model.predictor import Predictor
 
 
@@ -46,11 +45,3 @@ def test_a_network_without_encoder_has_no_frames(sample, plain, monkeypatch):
     monkeypatch.setattr(plain.model, "frames", lambda heard: None)
     monkeypatch.setattr(plain, "log_probs", lambda waves: np.log(np.full((len(waves), 2), 0.5)))
     assert "relative error of the encoder's frames" not in agreement(sample.segments, plain, 2, plain)
-
-
-def test_a_plain_predictor_takes_no_quicker_way(small_wavlm):
-    prepare = PretrainedEncoder.prepare
-    front = plain_predictor(small_wavlm, "cpu").model.encoder.model.feature_extractor
-    assert "forward" not in vars(front)
-    assert PretrainedEncoder.prepare is prepare
-    assert "forward" in vars(Predictor(small_wavlm, "cpu").model.encoder.model.feature_extractor)

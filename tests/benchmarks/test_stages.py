@@ -6,8 +6,17 @@ import numpy as np
 import torch
 from torch import nn
 
-from pcqtool.bench.network import Part, count_flops, fill, matrix_ceiling, measure_parts, warm_up
+from benchmarks.stages import Part, count_flops, fill, matrix_ceiling, measure_parts, stages_s, warm_up
 from pcqtool.model.predictor import Predictor
+
+
+def test_every_stage_takes_its_time(sample):
+    parts = {"encoder": Part(0.25, 1, "float32", 1.0), "whole": Part(0.75, 1, "float32", 1.0)}
+    times_s = stages_s(sample, parts)
+    assert list(times_s) == ["decode", "resample (from 44.1 kHz)", "VAD", "encoder", "CSQ + head", "write"]
+    assert min(times_s.values()) > 0
+    assert times_s["encoder"] == 0.75
+    assert times_s["CSQ + head"] == 1.5
 
 
 def test_a_ceiling_is_a_rate():

@@ -2,16 +2,16 @@ from __future__ import annotations
 
 import pytest
 
+from benchmarks import stages
+from benchmarks.sample import Sample
 from pcqtool.batch.names import find_sources
-from pcqtool.bench import network
-from pcqtool.bench.sample import Sample
 from pcqtool.model.predictor import Predictor
 
 
 @pytest.fixture(autouse=True)
 def _short(monkeypatch):
-    monkeypatch.setattr(network, "LEAST_S", 0.01)
-    monkeypatch.setattr(network, "SIZES", {"cpu": (64,)})
+    monkeypatch.setattr(stages, "MIN_S", 0.01)
+    monkeypatch.setattr(stages, "SIZES", {"cpu": (64,)})
 
 
 @pytest.fixture
