@@ -24,7 +24,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+from pcqtool.version import __version__
 
 if TYPE_CHECKING:
     from pcqtool.batch.job import StoppedError
@@ -89,6 +89,7 @@ __all__ = [
     "TableError",
     "TrainedModel",
     "TrainingError",
+    "__version__",
     "compare",
     "evaluate",
     "extract",

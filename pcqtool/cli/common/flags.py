@@ -8,9 +8,9 @@ from typing import Annotated, Any, Literal
 import typer
 from typer.core import TyperGroup
 
-from pcqtool import __version__
 from pcqtool.cli.common import config, console
 from pcqtool.tables.paths import at_home
+from pcqtool.version import __version__
 
 PANEL = "Common options"
 
