@@ -12,6 +12,7 @@ import typer
 from pcqtool.cli.common import console, options
 from pcqtool.cli.corpora.about import Name
 from pcqtool.errors import CorpusError
+from pcqtool.progress import Progress
 
 MB = 1_000_000
 
@@ -43,7 +44,7 @@ def fetch(
     from pcqtool.corpora.download.fetch import apply, fetch
 
     corpus = registry.find(name)
-    if not release.downloads(corpus):
+    if not release.downloads_of(corpus):
         raise CorpusError(f"corpus {name!r} cannot be downloaded by a program", apply(corpus, root))
     place = roots.destination(corpus, root)
     done = fetch(corpus, place, _watch, console.info, hosts=allow_host or ())
@@ -73,5 +74,5 @@ def fetch(
 @contextmanager
 def _watch(title: str) -> Iterator[Callable[[int, int | None], None]]:
     console.info(title)
-    with console.counting("MB") as count:
-        yield lambda done, total: count(done / MB, None if total is None else total / MB)
+    with console.reporting() as report:
+        yield lambda done, total: report(Progress(done / MB, None if total is None else total / MB, "MB"))

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pcqtool.cli.common import console, options, values
+from pcqtool.cli.common import console, options
 from pcqtool.cli.corpora.about import Name, count, describe, print_counts
 from pcqtool.errors import CorpusError
 
@@ -40,16 +40,16 @@ def info(
             raise
         console.explain(error.what, error.hint)
         place = None
-    published = release.expected(corpus)
+    published = release.expected_of(corpus)
     member = open_member(CorpusSpec(name, name, place), renaming) if place is not None else None
     about = {
         **describe(corpus, member.corpus if member is not None else None),
-        "downloads": [each.url for each in release.downloads(corpus)],
+        "downloads": [each.url for each in release.downloads_of(corpus)],
         "n_published": published.total,
         "root": place,
     }
     utterances = member.utterances if member is not None else ()
-    counts = {**count(utterances), "hours": _hours(utterances, values.n_jobs(jobs))} if member is not None else {}
+    counts = {**count(utterances), "hours": _hours(utterances, options.n_jobs(jobs))} if member is not None else {}
     if member is not None and renaming:
         about["labels"] = list(member.labels)
         console.info(f"{label_map}: {', '.join(member.notes) or 'changes nothing'}")
