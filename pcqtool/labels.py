@@ -51,7 +51,7 @@ def canonical(name: str) -> str:
     Raises:
         SettingsError: if the name is neither in the vocabulary nor an alias.
     """
-    key = plain(name)
+    key = normalise_label(name)
     if key not in VOCABULARY:
         raise SettingsError(
             f"unknown emotion {name[:80]!r}{'…' if len(name) > 80 else ''}",
@@ -60,13 +60,13 @@ def canonical(name: str) -> str:
     return key
 
 
-def plain(name: str) -> str:
+def normalise_label(name: str) -> str:
     """Give a name without what makes no difference: in lower case, and for an alias what it stands for."""
     key = name.strip().lower()
     return ALIASES.get(key, key)
 
 
-def in_order(names: Iterable[str]) -> tuple[str, ...]:
+def sort_labels(names: Iterable[str]) -> tuple[str, ...]:
     """Sort labels as the vocabulary lists them, each once: the order of classes in every model and table."""
     return tuple(sorted(set(names), key=_place))
 

@@ -40,7 +40,7 @@ LeftOut = Callable[[str, str], None]
 """Told of a folder that is left out, and why."""
 
 
-class Found(NamedTuple):
+class FoundFile(NamedTuple):
     """A recording that was found.
 
     Attributes:
@@ -69,7 +69,7 @@ class Discovery:
     """
 
     root: str
-    files: tuple[Found, ...]
+    files: tuple[FoundFile, ...]
 
 
 def discover(
@@ -103,7 +103,7 @@ def discover(
             if inputs
             else "Write a path in each line.",
         )
-    once: dict[str, Found] = {}
+    once: dict[str, FoundFile] = {}
     for one in (one for _, files in ways for one in files):
         known = once.get(one.real)
         if known is None or (known.link is not None and (one.link is None or one.link < known.link)):
@@ -119,7 +119,7 @@ def _common(folders: Sequence[str]) -> str:
         return folders[0]
 
 
-def _from_input(given: str, on_left_out: LeftOut) -> tuple[str, list[Found]]:
+def _from_input(given: str, on_left_out: LeftOut) -> tuple[str, list[FoundFile]]:
     """Find what one input means, and the folder from which it counts."""
     if "\0" not in given:
         if os.path.isdir(given):
@@ -131,20 +131,20 @@ def _from_input(given: str, on_left_out: LeftOut) -> tuple[str, list[Found]]:
     raise SettingsError(f"{display_path(given)} does not exist", "Give files, folders or patterns that do.")
 
 
-def _from_list(lines: Iterable[str]) -> tuple[str, list[Found]]:
+def _from_list(lines: Iterable[str]) -> tuple[str, list[FoundFile]]:
     real_folders: dict[str, str] = {}
     found = [_file(line, real_folders) for line in lines if line.strip() and "\0" not in line]
     return _common(list(real_folders.values())) if found else "", found
 
 
-def _from_pattern(pattern: str, on_left_out: LeftOut) -> tuple[str, list[Found]]:
+def _from_pattern(pattern: str, on_left_out: LeftOut) -> tuple[str, list[FoundFile]]:
     """Expand a pattern; behind ``**`` the walk below goes down, which symbolic links cannot lead in circles."""
     parts = PurePath(pattern).parts
     fixed = next(i for i, part in enumerate(parts) if glob.has_magic(part))
     ending = PurePath(pattern).suffix
     spelled_out = ending if ending and not glob.has_magic(ending) else None
     deep = parts.index("**") if "**" in parts else len(parts)
-    found: list[Found] = []
+    found: list[FoundFile] = []
     real_folders: dict[str, str] = {}
     for path in sorted(glob.glob(os.path.join("", *parts[:deep]) or os.curdir)):
         if os.path.isdir(path):
@@ -165,7 +165,7 @@ def _wanted(name: str, spelled_out: str | None) -> bool:
     return ending in EXTENSIONS or (spelled_out is not None and ending == spelled_out.lower())
 
 
-def _file(path: str, real_folders: dict[str, str]) -> Found:
+def _file(path: str, real_folders: dict[str, str]) -> FoundFile:
     """A file that was named: there or not, whatever its extension. ``real_folders`` remembers those seen before."""
     folder, name = os.path.split(os.path.abspath(path))
     if folder not in real_folders:
@@ -174,10 +174,10 @@ def _file(path: str, real_folders: dict[str, str]) -> Found:
     return _found(path, lexical, _real(lexical) if os.path.islink(path) else lexical, path)
 
 
-def _found(path: str, lexical: str, real: str, entry: os.DirEntry[str] | str) -> Found:
+def _found(path: str, lexical: str, real: str, entry: os.DirEntry[str] | str) -> FoundFile:
     size_bytes, mtime = _stamp(entry)
     real = path if path == real else real  # the same object: memory
-    return Found(path, real, None if lexical == real else lexical, size_bytes, mtime)
+    return FoundFile(path, real, None if lexical == real else lexical, size_bytes, mtime)
 
 
 def _real(path: str) -> str:
@@ -196,7 +196,7 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
         return False
 
 
-def _in_folder(folder: str, on_left_out: LeftOut, spelled_out: str | None = None) -> Iterator[Found]:
+def _in_folder(folder: str, on_left_out: LeftOut, spelled_out: str | None = None) -> Iterator[FoundFile]:
     """Walk a folder to the bottom: all that is wanted and no folder, each real folder once, nothing hidden."""
     root = os.path.realpath(folder)
     to_do = deque([(folder, root, root)])

@@ -11,7 +11,7 @@ import numpy as np
 
 from pcqtool.audio.resample import resample
 from pcqtool.audio.segment import SAMPLE_RATE
-from pcqtool.audio.vad import VoiceActivity
+from pcqtool.audio.vad import VoiceActivityDetector
 from pcqtool.bench.sample import Sample, Waves
 
 HIGH_RATE = 44100
@@ -37,7 +37,7 @@ def _time(work: Callable[[], object]) -> float:
 
 
 def _detect(segments: Waves) -> None:
-    activity = VoiceActivity()
+    activity = VoiceActivityDetector()
     for wave in segments:
         activity.push(wave)
     activity.flush()

@@ -11,7 +11,7 @@ import numpy as np
 import soxr
 from numpy.typing import NDArray
 
-from pcqtool.audio.codecs import CODECS, transmit
+from pcqtool.audio.codecs import CODECS, apply_codec
 from pcqtool.audio.segment import SAMPLE_RATE
 from pcqtool.errors import SettingsError
 
@@ -84,7 +84,7 @@ def make_view(wave: Wave, settings: ViewSettings, rng: np.random.Generator) -> W
     view = _filter(view, settings.tilt_db, telephone, rng)
     view = np.asarray((view * 10.0 ** (rng.uniform(*settings.gain_db) / 20.0)).clip(-1.0, 1.0), np.float32)
     if rng.random() < settings.codec:
-        view = transmit(view, CODECS[str(rng.choice(settings.codecs))]).clip(-1.0, 1.0)
+        view = apply_codec(view, CODECS[str(rng.choice(settings.codecs))]).clip(-1.0, 1.0)
     return view
 
 

@@ -17,7 +17,7 @@ from pcqtool.corpora.files import files, present
 from pcqtool.corpora.manifest.table import read
 from pcqtool.corpora.release import Expected
 from pcqtool.errors import CorpusError, SettingsError
-from pcqtool.labels import canonical, in_order
+from pcqtool.labels import canonical, sort_labels
 
 HEADER = "db.yaml"
 EMOTION = ("emotion",)
@@ -56,7 +56,7 @@ class Audformat:
     @property
     def labels(self) -> tuple[str, ...]:
         """The labels that occur, in the order of the vocabulary; reads the database."""
-        return in_order(utterance.label for utterance in self._utterances)
+        return sort_labels(utterance.label for utterance in self._utterances)
 
     def utterances(self) -> list[Utterance]:
         """Give the labelled files or segments, sorted by file and time.

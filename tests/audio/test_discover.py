@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pcqtool.audio.discover import EXTENSIONS, Discovery, Found, discover
+from pcqtool.audio.discover import EXTENSIONS, Discovery, FoundFile, discover
 from pcqtool.errors import SettingsError
 
 
@@ -29,7 +29,7 @@ def test_a_folder(calls: Path) -> None:
     assert names(found) == ["a.WAV", "b.wav", "sub/c.mp3", "sub/deep/d.flac"]
     assert found.root == str(calls)
     b = str(calls / "b.wav")
-    assert found.files[1] == Found(b, b, None, 5, (calls / "b.wav").stat().st_mtime)
+    assert found.files[1] == FoundFile(b, b, None, 5, (calls / "b.wav").stat().st_mtime)
 
 
 def test_a_file_is_taken_whatever_its_extension(calls: Path) -> None:

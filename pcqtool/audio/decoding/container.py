@@ -10,7 +10,7 @@ from typing import Any, BinaryIO, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from pcqtool.audio.decoding.mp3_padding import n_padding
+from pcqtool.audio.decoding.mp3 import n_padding
 from pcqtool.errors import AudioError
 
 # A playlist would make FFmpeg open other files and addresses, and wait for them: only containers of sound itself are

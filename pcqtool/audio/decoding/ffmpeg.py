@@ -15,11 +15,10 @@ import numpy as np
 import numpy.typing as npt
 
 from pcqtool.audio.decoding.container import HINT, Decoded, Frames, open_container, samples
-from pcqtool.audio.decoding.mp3_padding import without_tags
+from pcqtool.audio.decoding.mp3 import stated_s, without_tags
 from pcqtool.audio.decoding.mp4_fragments import first_time
-from pcqtool.audio.decoding.mpeg import stated_s
-from pcqtool.audio.decoding.soundtracks import choose, is_silence
 from pcqtool.audio.decoding.timeline import LONGEST_S, Timeline
+from pcqtool.audio.decoding.track_selection import choose, is_silence
 from pcqtool.errors import AudioError
 
 # Containers whose header states the length of the sound; elsewhere FFmpeg guesses it from the bit rate.

@@ -17,11 +17,11 @@ from pcqtool.audio.decoding.decoder import Decoder, find_shortfall
 from pcqtool.audio.decoding.ffmpeg import FFmpegDecoder
 from pcqtool.audio.decoding.file_view import part_of, size_of
 from pcqtool.audio.decoding.flac import FlacDecoder, flac_ends, is_flac
+from pcqtool.audio.decoding.header_repair import find, joined_ends
 from pcqtool.audio.decoding.joined import JoinedDecoder
-from pcqtool.audio.decoding.mpeg import looks_like_mpeg, tagged_start
+from pcqtool.audio.decoding.mp3 import looks_like_mpeg, tagged_start
 from pcqtool.audio.decoding.ogg import Link, is_ogg, links
 from pcqtool.audio.decoding.sndfile import SndfileDecoder
-from pcqtool.audio.decoding.uncounted import find, joined_ends
 from pcqtool.errors import AudioError
 from pcqtool.files.display import display_path
 

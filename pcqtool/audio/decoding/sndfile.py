@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 from collections.abc import Iterator
@@ -11,8 +12,6 @@ from typing import BinaryIO
 import numpy as np
 import numpy.typing as npt
 import soundfile
-
-from pcqtool.audio.decoding.callback_file import QuietFile
 
 _UNCOMPRESSED = {"PCM_S8", "PCM_U8", "PCM_16", "PCM_24", "PCM_32", "FLOAT", "DOUBLE", "ULAW", "ALAW"}
 _SYSTEM_ERROR = 2  # SF_ERR_SYSTEM: what libsndfile calls a file that the system does not let it read
@@ -127,3 +126,46 @@ def is_placeholder(size: int) -> bool:
     """
     large = 0x7F000000 <= size < 0x7F001000 or 0x7FFFF000 <= size <= 0x80000000 or size >= 0xFFFFF000
     return size == 0 or large
+
+
+class QuietFile:
+    """A file that ends where it cannot be read.
+
+    libsndfile calls it from C, through which no exception passes; what was raised is kept.
+
+    Attributes:
+        error: the first error of reading; None if all could be read.
+    """
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self.error: OSError | None = None
+
+    def tell(self) -> int:
+        """Return the position."""
+        return self._file.tell()
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        """Go to a position and return it, or -1 if there is none."""
+        try:
+            return self._file.seek(offset, whence)
+        except OSError as error:
+            if error.errno != errno.EINVAL:  # a header that is damaged sends it to where no file is
+                self.error = self.error or error
+            return -1
+
+    def readinto(self, buffer: memoryview) -> int:
+        """Read on until the buffer is full or the file ends; return the number of bytes."""
+        n_read = 0
+        try:
+            while n_read < len(buffer) and (content := self._file.read(len(buffer) - n_read)):
+                buffer[n_read : n_read + len(content)] = content
+                n_read += len(content)
+        except OSError as error:
+            self.error = self.error or error
+        return n_read
+
+    def read(self, n_bytes: int) -> bytes:
+        """Read up to ``n_bytes``; soundfile wants it to be there."""
+        content = bytearray(n_bytes)
+        return bytes(content[: self.readinto(memoryview(content))])

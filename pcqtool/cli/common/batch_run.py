@@ -15,7 +15,7 @@ from pcqtool.cli.common import console, durations, path_lists
 from pcqtool.errors import ExitCode, PcqtoolError, SettingsError
 
 if TYPE_CHECKING:
-    from pcqtool.audio.discover import Found
+    from pcqtool.audio.discover import FoundFile
     from pcqtool.batch.names import FileSignature, Source
     from pcqtool.batch.output import RunOutput
     from pcqtool.batch.plan import Plan
@@ -39,7 +39,7 @@ class Inputs:
     """
 
     root: str
-    found: Sequence[Found]
+    found: Sequence[FoundFile]
     left_out: Mapping[str, str]
     since_s: float | None = None
     sources: Sequence[Source] = ()
@@ -195,12 +195,12 @@ def _standing(state: TableState, store: RunOutput, inputs: Inputs) -> dict[str, 
 
 def show_plan(plan: Plan, json: bool) -> None:
     """Show what would be done."""
-    from pcqtool.audio.reader import probe
+    from pcqtool.audio.reader import read_header
 
     hours, unreadable = 0.0, 0
     for source in (source for part in plan.parts for source in part):
         try:
-            duration_s, _, _ = probe(source.path)
+            duration_s, _, _ = read_header(source.path)
             hours += (duration_s or 0.0) / 3600.0
         except PcqtoolError:
             unreadable += 1

@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 
 from pcqtool.audio.decoding import recording as recording_module
-from pcqtool.audio.decoding.callback_file import QuietFile
 from pcqtool.audio.decoding.container import _Source
 from pcqtool.audio.decoding.file_view import part_of
 from pcqtool.audio.decoding.recording import open_recording
+from pcqtool.audio.decoding.sndfile import QuietFile
 from pcqtool.audio.reader import SegmentReader
 from pcqtool.errors import AccessError, AudioError
 

@@ -5,8 +5,8 @@ import io
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pcqtool.audio.decoding.callback_file import QuietFile
 from pcqtool.audio.decoding.file_view import Stretch, View, size_of
+from pcqtool.audio.decoding.sndfile import QuietFile
 
 FILE = bytes(range(256))
 PARTS = st.lists(

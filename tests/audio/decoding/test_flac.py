@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from pcqtool.audio.decoding import flac
-from pcqtool.audio.decoding.flac_frames import first_frame, frames
+from pcqtool.audio.decoding.flac import first_frame, frames
 from pcqtool.audio.decoding.recording import open_recording
-from pcqtool.audio.reader import ReaderOptions, SegmentReader, load
+from pcqtool.audio.reader import ReaderOptions, SegmentReader, load_waveform
 
 Make = Callable[..., Path]
 Sound = Callable[..., np.ndarray]
@@ -89,7 +89,7 @@ def states(path: Path, n_samples: int) -> bytes:
 
 def check(path: Path, wanted: np.ndarray) -> None:
     """All that reads recordings gives these samples, without complaint."""
-    np.testing.assert_array_equal(load(path), wanted)
+    np.testing.assert_array_equal(load_waveform(path), wanted)
     tracks = SegmentReader(path, ReaderOptions(vad=False))
     for _ in tracks:
         pass
@@ -100,7 +100,7 @@ def check(path: Path, wanted: np.ndarray) -> None:
 @pytest.mark.parametrize("behind", [b"\0", b"TAG" + b"0" * 125, b"APETAGEX" + b"cover" * 20_000])
 def test_whatever_stands_behind_sound_of_any_length(sound: Sound, write: Make, seconds: float, behind: bytes) -> None:
     path = write("a", sound(seconds), 16000, "FLAC")
-    wanted = load(path)
+    wanted = load_waveform(path)
     path.write_bytes(path.read_bytes() + behind)
     check(path, wanted)
 
@@ -108,14 +108,14 @@ def test_whatever_stands_behind_sound_of_any_length(sound: Sound, write: Make, s
 @pytest.mark.parametrize("seconds", LENGTHS)
 def test_joined_files_of_any_length(sound: Sound, write: Make, seconds: float) -> None:
     path = write("a", sound(seconds), 16000, "FLAC")
-    wanted = load(path)
+    wanted = load_waveform(path)
     path.write_bytes(path.read_bytes() * 2)
     check(path, np.concatenate([wanted, wanted]))
 
 
 def test_joined_files_that_state_no_count(sound: Sound, write: Make) -> None:
     path = write("a", sound(3.002), 16000, "FLAC")
-    wanted = load(path)
+    wanted = load_waveform(path)
     path.write_bytes(states(path, 0) * 3)
     check(path, np.tile(wanted, 3))
 
@@ -125,7 +125,7 @@ def test_joined_files_that_state_no_count(sound: Sound, write: Make) -> None:
 @pytest.mark.parametrize("behind", [b"", b"TAG" + b"0" * 125])
 def test_any_count_that_is_too_small(sound: Sound, write: Make, seconds: float, counted: float, behind: bytes) -> None:
     path = write("a", sound(seconds), 16000, "FLAC")
-    wanted = load(path)
+    wanted = load_waveform(path)
     n_counted = round(counted * len(wanted)) if counted < 1 else round(counted)
     path.write_bytes(states(path, n_counted) + behind)
     check(path, wanted)
@@ -172,7 +172,7 @@ def test_frames_follow_one_another_to_the_end(sound: Sound, write: Make, rate: i
 @pytest.mark.parametrize("behind", [b"", b"TAG" + b"0" * 125])
 def test_sound_that_was_cut_out_of_another_file(sound: Sound, write: Make, behind: bytes) -> None:
     path = write("a", sound(6.1), 16000, "FLAC")
-    wanted = load(path)
+    wanted = load_waveform(path)
     content = path.read_bytes()
     first, _, third, *_, last = frames(io.BytesIO(content), 42, len(content))
     part = content[: first.at] + content[third.at :]
@@ -187,7 +187,7 @@ def test_sound_that_was_cut_out_of_another_file(sound: Sound, write: Make, behin
 
 def test_what_looks_like_a_frame_behind_the_sound_is_none(sound: Sound, write: Make) -> None:
     path, other = write("a", sound(3.002), 16000, "FLAC"), write("b", sound(9, 8000), 8000, "FLAC")
-    wanted = load(path)
+    wanted = load_waveform(path)
     content = other.read_bytes()
     *_, last = frames(io.BytesIO(content), 42, len(content))
     assert last.end > len(wanted)
