@@ -17,8 +17,8 @@ from torch import Tensor
 
 from pcqtool.errors import ModelError
 from pcqtool.model.directory import (
+    EncoderRef,
     EncoderSearchPath,
-    EncoderSource,
     ModelConfig,
     describe,
     load,
@@ -91,7 +91,9 @@ def test_every_copy_of_the_encoder_is_the_same(place: Path, encoder: Path, waves
 @pytest.mark.parametrize("name", ["wavlm", "wavlm-large", "wav2vec2-large", "hubert"])
 def test_other_kinds_are_named_as_well(stock: Stock, waves: Tensor, tmp_path: Path, name: str) -> None:
     encoder = load_pretrained(stock(name), (1, 2), frozen=True)
-    network = PCQConfig(("a", "b"), channels=(4, 8), pool=(4, 4), hidden=(), encoder=encoder.config)
+    network = PCQConfig(
+        ("a", "b"), mlcnn_channels=(4, 8), spectrogram_pool=(4, 4), classifier_hidden=(), encoder=encoder.config
+    )
     model = PCQ(network)
     model.encoder = encoder
     source = name_encoder(model, "some/encoder")
@@ -236,10 +238,10 @@ def test_damaged_directory_is_refused(place: Path, tiny_whisper: Path, damage: s
 def test_only_a_frozen_pretrained_encoder_can_be_named(
     network: Callable[..., PCQ], tmp_path: Path, name: str, frozen: bool
 ) -> None:
-    model = network(name, channels=(8, 12), frozen=frozen)
+    model = network(name, mlcnn_channels=(8, 12), frozen=frozen)
     with pytest.raises(ModelError, match="only a frozen pre-trained encoder"):
         name_encoder(model, "x")
-    source = EncoderSource("x", "0" * 64)
+    source = EncoderRef("x", "0" * 64)
     config = ModelConfig("m", model.config.labels, describe(model.config), encoder_source=source)
     save(tmp_path, config, model, {}, "")
     with pytest.raises(ModelError, match=r"config\.json: only a frozen pre-trained encoder"):
@@ -266,7 +268,7 @@ def test_a_hash_knows_names_shapes_and_values_but_not_the_order() -> None:
 
 def test_configuration_keeps_the_source(borrowing_model: Path, tiny_whisper: Path) -> None:
     _, config = load(borrowing_model, at(tiny_whisper))
-    assert isinstance(config.encoder_source, EncoderSource)
+    assert isinstance(config.encoder_source, EncoderRef)
     assert json.loads((borrowing_model / "config.json").read_text()) == json.loads(json.dumps(asdict(config)))
 
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from pcqtool.model.directory import EncoderSource, ModelConfig
+from pcqtool.model.directory import EncoderRef, ModelConfig
 from pcqtool.training.model_card import write_card
 
 SCORES = {"validation": {"n": 9, "wa": 0.5, "ua": 0.625}, "validation_speakers": ["s1", "s2"]}
@@ -34,7 +34,7 @@ def test_refitting_is_told(pool_of):
 
 
 def test_an_encoder_that_is_not_there_is_named_with_its_licence(pool_of):
-    source = EncoderSource("some/whisper", "0" * 64)
+    source = EncoderRef("some/whisper", "0" * 64)
     config = ModelConfig("m", ("anger", "neutral"), {}, provenance={"encoder": "whisper"}, encoder_source=source)
     card = write_card(config, pool_of("manifest", []), SCORES)
     assert "is not in it: it is some/whisper, known by a hash of its tensors, and its own licence holds for it" in card
