@@ -211,10 +211,10 @@ def test_a_folder_that_is_left_out_is_told(calls: Path, monkeypatch: pytest.Monk
     monkeypatch.setattr(os, "scandir", refuse)
     told: dict[str, str] = {}
     for folder in (calls, f"{calls}/**"):
-        assert names(discover([folder], on_left_out=told.__setitem__)) == ["a.WAV", "b.wav", "sub/c.mp3"]
+        assert names(discover([folder], on_skipped=told.__setitem__)) == ["a.WAV", "b.wav", "sub/c.mp3"]
         assert told.popitem() == (f"{calls}/sub/deep", "the folder cannot be read (Permission denied)")
     with pytest.raises(SettingsError, match="cannot be read"):
-        discover([calls / "sub/deep"], on_left_out=told.__setitem__)
+        discover([calls / "sub/deep"], on_skipped=told.__setitem__)
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root reads everything")

@@ -1,4 +1,4 @@
-"""Sound that a header does not count: a size too small, one that was too large for 32 bits, a second chunk of sound."""
+"""Headers that do not count all audio: a size that is too small or too large for 32 bits, or a second audio chunk."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import BinaryIO, cast
 
 from pcqtool.audio.decoding import riff
-from pcqtool.audio.decoding.file_view import Stretch, View, size_of
-from pcqtool.audio.decoding.riff import Chunk, Grammar
+from pcqtool.audio.decoding.file_view import ByteRange, FileView, file_size
+from pcqtool.audio.decoding.riff import Chunk, ChunkFormat
 
-_GRAMMARS = {
+_CHUNK_FORMATS = {
     b"RIFF": riff.RIFF,
     b"RF64": riff.RIFF,
     b"BW64": riff.RIFF,
@@ -21,45 +21,39 @@ _GRAMMARS = {
 }
 _FORMS = (b"WAVE", b"AIFF", b"AIFC")
 _AU = {b".snd": ">", b"dns.": "<"}
-_LARGEST = (1 << 32) - 1
-_LONGEST_HEADER = 1 << 20
-_MANY = 1000  # chunks before the sound
+_MAX_UINT32 = (1 << 32) - 1
+_MAX_HEADER = 1 << 20
+_MAX_CHUNKS = 1000  # before the audio
 
 
 @dataclass(frozen=True)
-class Whole:
-    """All of a recording's sound.
-
-    Attributes:
-        file: the recording with a header that counts all that can be read.
-        note: what its own header counts.
-        fault: what cannot be read; None if nothing.
-    """
+class RepairedFile:
+    """A recording with a header that counts all its audio."""
 
     file: BinaryIO
-    note: str | None
-    fault: str | None = None
+    note: str | None  # what the original header counts
+    fault: str | None = None  # the audio that cannot be read; None if there is none
 
 
-def find(file: BinaryIO) -> Whole | None:
-    """Look for sound that an uncompressed recording's header does not count; None if there is none; goes back to 0.
+def repair_header(file: BinaryIO) -> RepairedFile | None:
+    """Return an uncompressed recording with a header that counts all audio; None if its own header does.
 
-    Behind the sound there may be chunks, tags and padding up to the file's end. What is none of these is sound.
+    Bytes behind the counted audio are audio unless they are chunks, tags or padding. Leaves the position at 0.
     """
     head = file.read(12)
-    size = size_of(file)
-    whole = None
+    size = file_size(file)
+    repaired = None
     if len(head) == 12 and head[:4] in _AU:
-        whole = _find_in_au(file, head, size)
-    elif (grammar := _GRAMMARS.get(head[:4])) and (layout := _lay_out(file, grammar, size)):
-        whole = _put_right(file, grammar, layout)
+        repaired = _repair_au(file, head, size)
+    elif (layout := _CHUNK_FORMATS.get(head[:4])) and (found := _find_audio(file, layout, size)):
+        repaired = _repair(file, layout, *found)
     file.seek(0)
-    return whole
+    return repaired
 
 
 def joined_ends(file: BinaryIO) -> list[int]:
-    """Return where recordings end that were joined into one file; none if it is one; goes back to 0."""
-    size = size_of(file)
+    """Return the end of each of several joined recordings; empty if there is only one. Leaves the position at 0."""
+    size = file_size(file)
     starts = [0]
     while (at := _next_recording(file, starts[-1], size)) is not None:
         starts.append(at)
@@ -68,122 +62,114 @@ def joined_ends(file: BinaryIO) -> list[int]:
 
 
 def _next_recording(file: BinaryIO, at: int, size: int) -> int | None:
-    """Where a recording begins that stands behind the chunks of the one at an offset."""
+    """Return the start of the next recording, behind the chunks of the one at a position; None if there is none."""
     file.seek(at)
-    grammar = _GRAMMARS.get(file.read(4))
-    if grammar is None:
+    layout = _CHUNK_FORMATS.get(file.read(4))
+    if layout is None:
         return None
-    sound = _up_to_sound(file, grammar, at)[-1:]
-    if not sound or not sound[0].start <= sound[0].end < size:
+    audio = _up_to_audio(file, layout, at)[-1:]
+    if not audio or not audio[0].start <= audio[0].end < size:
         return None
-    at = grammar.behind(sound[0])
-    for chunk in riff.walk(file, grammar, at, size):
-        if chunk.name in _GRAMMARS:
+    at = layout.next_position(audio[0])
+    for chunk in riff.iter_chunks(file, layout, at, size):
+        if chunk.name in _CHUNK_FORMATS:
             break
-        at = grammar.behind(chunk)
+        at = layout.next_position(chunk)
     file.seek(at)
-    head = file.read(12)  # the last one's size may be wrong
-    return at if head[:4] in _GRAMMARS and head[8:] in _FORMS else None
+    head = file.read(12)  # the size of the last chunk may be wrong
+    return at if head[:4] in _CHUNK_FORMATS and head[8:] in _FORMS else None
 
 
-def _find_in_au(file: BinaryIO, head: bytes, size: int) -> Whole | None:
+def _repair_au(file: BinaryIO, head: bytes, size: int) -> RepairedFile | None:
     start, n_counted = struct.unpack(_AU[head[:4]] + "II", head[4:12])
-    if n_counted == _LARGEST or riff.is_no_sound(file, riff.AIFF, start + n_counted, size):
+    if n_counted == _MAX_UINT32 or riff.is_not_audio(file, riff.AIFF, start + n_counted, size):
         return None
-    header = head[:8] + b"\xff" * 4  # no length is stated then
-    return Whole(_view(file, header, [Stretch(12, size)]), _note(n_counted, size - start))
+    header = head[:8] + b"\xff" * 4  # length unknown
+    return RepairedFile(_view(file, header, [ByteRange(12, size)]), _note(n_counted, size - start))
 
 
-@dataclass(frozen=True)
-class Layout:
-    """Where the chunks stand up to the sound, and where all sound stands."""
-
-    before: list[Chunk]
-    sound: list[Stretch]
-
-
-def _lay_out(file: BinaryIO, grammar: Grammar, size: int) -> Layout | None:
-    """Find all sound; None if the header counts it."""
-    before = _up_to_sound(file, grammar)
-    if not before or before[-1].name != grammar.sound:
+def _find_audio(file: BinaryIO, layout: ChunkFormat, size: int) -> tuple[list[Chunk], list[ByteRange]] | None:
+    """Return the chunks up to the audio, and the ranges of all audio; None if the header counts it."""
+    before = _up_to_audio(file, layout)
+    if not before or before[-1].name != layout.audio_name:
         return None
     first = before[-1]
-    if first.start > _LONGEST_HEADER or not first.start <= first.end < size:
+    if first.start > _MAX_HEADER or not first.start <= first.end < size:
         return None
-    # some writers leave out the byte that fills a chunk up
+    # some writers omit the byte that pads a chunk
     behind, end = max(
-        ((at, riff.end_of_chunks(file, grammar, at, size)) for at in (grammar.behind(first), first.end)),
+        ((at, riff.end_of_chunks(file, layout, at, size)) for at in (layout.next_position(first), first.end)),
         key=lambda found: found[1],
     )
-    tail = list(riff.walk(file, grammar, behind, size))
-    sounding = [first, *(chunk for chunk in tail if chunk.name == grammar.sound)]
-    stretches = [Stretch(chunk.start + grammar.before_sound, chunk.end) for chunk in sounding]
+    tail = list(riff.iter_chunks(file, layout, behind, size))
+    audio = [first, *(chunk for chunk in tail if chunk.name == layout.audio_name)]
+    ranges = [ByteRange(chunk.start + layout.before_audio, chunk.end) for chunk in audio]
     if end < size:
-        if tail and tail[-1] is not sounding[-1]:
-            stretches.append(Stretch(end, size))
+        if tail and tail[-1] is not audio[-1]:
+            ranges.append(ByteRange(end, size))
         else:
-            stretches[-1] = Stretch(stretches[-1].start, _true_end(file, grammar, sounding[-1].end, size))
-    uncounted = len(stretches) > 1 or stretches[0].end != first.end
-    return Layout(before, stretches) if uncounted else None
+            ranges[-1] = ByteRange(ranges[-1].start, _true_end(file, layout, audio[-1].end, size))
+    uncounted = len(ranges) > 1 or ranges[0].end != first.end
+    return (before, ranges) if uncounted else None
 
 
-def _up_to_sound(file: BinaryIO, grammar: Grammar, start: int = 0) -> list[Chunk]:
-    """The chunks up to the one with the sound, whose size RF64 keeps in another."""
+def _up_to_audio(file: BinaryIO, layout: ChunkFormat, start: int = 0) -> list[Chunk]:
+    """Return the chunks up to the audio chunk, whose size RF64 stores in another chunk."""
     found: list[Chunk] = []
-    at, n_sound = start + grammar.first, None
-    while len(found) < _MANY and (chunk := grammar.read(file, at)):
+    at, n_audio = start + layout.first, None
+    while len(found) < _MAX_CHUNKS and (chunk := layout.read_chunk(file, at)):
         if chunk.name == b"ds64":
-            n_sound = int.from_bytes(file.read(16)[8:], "little")
-        if chunk.name == grammar.sound:
-            long = n_sound is not None and chunk.end - chunk.start == _LARGEST
-            return [*found, chunk._replace(end=chunk.start + (n_sound or 0)) if long else chunk]
+            n_audio = int.from_bytes(file.read(16)[8:], "little")
+        if chunk.name == layout.audio_name:
+            long = n_audio is not None and chunk.end - chunk.start == _MAX_UINT32
+            return [*found, chunk._replace(end=chunk.start + (n_audio or 0)) if long else chunk]
         found.append(chunk)
         if chunk.end < chunk.start:
             break
-        at = grammar.behind(chunk)
+        at = layout.next_position(chunk)
     return found
 
 
-def _true_end(file: BinaryIO, grammar: Grammar, end: int, size: int) -> int:
-    """Where sound ends that goes on behind ``end``: some times 4 GiB later, or else where tags or the file end."""
-    if struct.calcsize(grammar.size) == 4:
-        for wrapped in range(end + _LARGEST + 1, size + 1, _LARGEST + 1):
-            if riff.end_of_chunks(file, grammar, grammar.behind(Chunk(b"", 0, wrapped)), size) == size:
+def _true_end(file: BinaryIO, layout: ChunkFormat, end: int, size: int) -> int:
+    """Return the true end of audio: multiples of 4 GiB behind ``end``, or the start of tags, or the file's end."""
+    if struct.calcsize(layout.size) == 4:
+        for wrapped in range(end + _MAX_UINT32 + 1, size + 1, _MAX_UINT32 + 1):
+            if riff.end_of_chunks(file, layout, layout.next_position(Chunk(b"", 0, wrapped)), size) == size:
                 return wrapped
-    return riff.tags_at_the_end(file, grammar, end, size)
+    return riff.trailing_tags(file, layout, end, size)
 
 
-def _put_right(file: BinaryIO, grammar: Grammar, layout: Layout) -> Whole:
-    """Make a header that counts all."""
-    sound = layout.before[-1]
-    n_counted = sound.end - sound.start - grammar.before_sound
-    n_held = sum(end - start for start, end in layout.sound)
-    n_readable = n_held
+def _repair(file: BinaryIO, layout: ChunkFormat, before: list[Chunk], ranges: list[ByteRange]) -> RepairedFile:
+    """Write a header that counts all audio."""
+    audio = before[-1]
+    n_counted = audio.end - audio.start - layout.before_audio
+    n_bytes = sum(end - start for start, end in ranges)
+    n_readable = n_bytes
     file.seek(0)
-    header = bytearray(file.read(sound.start + grammar.before_sound))
-    if struct.calcsize(grammar.size) == 8:
-        _write(header, grammar, sound, n_held)
-    elif header.startswith((b"RF64", b"BW64")) or (grammar is riff.RIFF and n_held > _LARGEST - len(header)):
-        header = bytearray(_rf64(file, layout.before, n_held))
+    header = bytearray(file.read(audio.start + layout.before_audio))
+    if struct.calcsize(layout.size) == 8:
+        _set_size(header, layout, audio, n_bytes)
+    elif header.startswith((b"RF64", b"BW64")) or (layout is riff.RIFF and n_bytes > _MAX_UINT32 - len(header)):
+        header = bytearray(_rf64(file, before, n_bytes))
     else:
-        n_readable = min(n_held, _LARGEST - len(header))
-        _write(header, grammar, sound, n_readable)
-        struct.pack_into(grammar.size, header, 4, len(header) + n_readable - 8)
+        n_readable = min(n_bytes, _MAX_UINT32 - len(header))
+        _set_size(header, layout, audio, n_readable)
+        struct.pack_into(layout.size, header, 4, len(header) + n_readable - 8)
     fault = None
-    if n_readable < n_held:
-        fault = f"{n_held - n_readable} bytes of sound cannot be read, for {sound.name.decode()} chunks end at 4 GiB"
-    return Whole(_view(file, bytes(header), layout.sound), _note(n_counted, n_held), fault)
+    if n_readable < n_bytes:
+        fault = f"{n_bytes - n_readable} bytes of sound cannot be read, for {audio.name.decode()} chunks end at 4 GiB"
+    return RepairedFile(_view(file, bytes(header), ranges), _note(n_counted, n_bytes), fault)
 
 
-def _write(header: bytearray, grammar: Grammar, sound: Chunk, n_held: int) -> None:
-    size = n_held + grammar.before_sound + (grammar.header_bytes if grammar.inclusive else 0)
-    struct.pack_into(grammar.size, header, sound.start - struct.calcsize(grammar.size), size)
-    if grammar is riff.W64:
-        struct.pack_into(grammar.size, header, 16, len(header) + n_held)
+def _set_size(header: bytearray, layout: ChunkFormat, audio: Chunk, n_bytes: int) -> None:
+    size = n_bytes + layout.before_audio + (layout.header_bytes if layout.inclusive else 0)
+    struct.pack_into(layout.size, header, audio.start - struct.calcsize(layout.size), size)
+    if layout is riff.W64:
+        struct.pack_into(layout.size, header, 16, len(header) + n_bytes)
 
 
-def _rf64(file: BinaryIO, before: list[Chunk], n_held: int) -> bytes:
-    """A header of RF64, whose sizes have 64 bits."""
+def _rf64(file: BinaryIO, before: list[Chunk], n_bytes: int) -> bytes:
+    """Return a header of RF64, whose sizes have 64 bits."""
     form = b""
     for chunk in before:
         if chunk.name == b"fmt ":
@@ -191,14 +177,14 @@ def _rf64(file: BinaryIO, before: list[Chunk], n_held: int) -> bytes:
             form = file.read(chunk.end - chunk.start + 8)
     form += bytes(len(form) % 2)
     aligned = max(1, int.from_bytes(form[20:22], "little"))
-    sizes = struct.pack("<QQQI", n_held + len(form) + 72, n_held, n_held // aligned, 0)
+    sizes = struct.pack("<QQQI", n_bytes + len(form) + 72, n_bytes, n_bytes // aligned, 0)
     return b"RF64" + b"\xff" * 4 + b"WAVEds64" + struct.pack("<I", len(sizes)) + sizes + form + b"data" + b"\xff" * 4
 
 
-def _view(file: BinaryIO, header: bytes, stretches: list[Stretch]) -> BinaryIO:
-    return cast(BinaryIO, View(file, [header, *stretches]))
+def _view(file: BinaryIO, header: bytes, ranges: list[ByteRange]) -> BinaryIO:
+    return cast(BinaryIO, FileView(file, [header, *ranges]))
 
 
-def _note(n_counted: int, n_held: int) -> str | None:
-    """Describe what a header counts; one of 0 was never filled in: the recorder was stopped, or wrote to a pipe."""
-    return f"the header counts {n_counted} of {n_held} bytes of sound" if n_counted > 0 else None
+def _note(n_counted: int, n_bytes: int) -> str | None:
+    """Describe a header's count. Zero was never filled in: the recorder was stopped, or wrote to a pipe."""
+    return f"the header counts {n_counted} of {n_bytes} bytes of sound" if n_counted > 0 else None

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from pcqtool.audio.decoding import flac
-from pcqtool.audio.decoding.flac import first_frame, frames
+from pcqtool.audio.decoding.flac import find_frames, first_frame
 from pcqtool.audio.decoding.recording import open_recording
 from pcqtool.audio.reader import ReaderOptions, SegmentReader, load_waveform
 
@@ -72,9 +72,9 @@ def test_beginnings_are_found_wherever_chunks_end(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(flac, "_CHUNK", 100)
     beginning = b"fLaC\x00\x00\x00\x22"
     content = beginning + bytes(at - 8) + beginning + bytes(150)
-    assert flac.next_beginning(io.BytesIO(content), 8) == at
-    assert flac.next_beginning(io.BytesIO(content), at) == at
-    assert flac.next_beginning(io.BytesIO(content), at + 1) is None
+    assert flac.next_signature(io.BytesIO(content), 8) == at
+    assert flac.next_signature(io.BytesIO(content), at) == at
+    assert flac.next_signature(io.BytesIO(content), at + 1) is None
 
 
 LENGTHS = [2, 3, 3.002, 10, 25]  # seconds; blocks are of 10 s
@@ -146,7 +146,7 @@ def test_a_part_that_is_cut_short_is_told_and_the_next_is_heard(sound: Sound, wr
     path = write("a", sound(6), 16000, "FLAC")
     whole, _, _ = heard(path)
     content = path.read_bytes()
-    cut = list(frames(io.BytesIO(content), 42, len(content)))[10]
+    cut = list(find_frames(io.BytesIO(content), 42, len(content)))[10]
     path.write_bytes(content[: cut.at] + content)
     wave, shortfall, note = heard(path)
     np.testing.assert_array_equal(wave, np.concatenate([whole[: cut.start], whole]))
@@ -161,7 +161,7 @@ def test_frames_follow_one_another_to_the_end(sound: Sound, write: Make, rate: i
     path = write("a", wave, rate, "FLAC")
     with path.open("rb") as file:
         size = path.stat().st_size
-        found = list(frames(file, 42, size))
+        found = list(find_frames(file, 42, size))
         assert first_frame(file, size) == found[0]
     assert len({frame.kind for frame in found}) == 1
     assert len(found) > 128, "their numbers take more than one byte"
@@ -174,7 +174,7 @@ def test_sound_that_was_cut_out_of_another_file(sound: Sound, write: Make, behin
     path = write("a", sound(6.1), 16000, "FLAC")
     wanted = load_waveform(path)
     content = path.read_bytes()
-    first, _, third, *_, last = frames(io.BytesIO(content), 42, len(content))
+    first, _, third, *_, last = find_frames(io.BytesIO(content), 42, len(content))
     part = content[: first.at] + content[third.at :]
     found = first_frame(io.BytesIO(part), len(part))
     assert found is not None
@@ -189,7 +189,7 @@ def test_what_looks_like_a_frame_behind_the_sound_is_none(sound: Sound, write: M
     path, other = write("a", sound(3.002), 16000, "FLAC"), write("b", sound(9, 8000), 8000, "FLAC")
     wanted = load_waveform(path)
     content = other.read_bytes()
-    *_, last = frames(io.BytesIO(content), 42, len(content))
+    *_, last = find_frames(io.BytesIO(content), 42, len(content))
     assert last.end > len(wanted)
     path.write_bytes(path.read_bytes() + b"APETAGEX" + content[last.at : last.at + 100])
     check(path, wanted)

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pcqtool.audio.decoding.mp3 import n_padding, stated_s, without_tags
+from pcqtool.audio.decoding.mp3 import padding_size, stated_duration_s, without_tags
 from pcqtool.audio.decoding.recording import open_recording
 from pcqtool.audio.reader import ReaderOptions, SegmentReader, read_header
 from pcqtool.errors import AudioError
@@ -241,8 +241,8 @@ def test_the_length_that_an_mp3_states(mux: Make, tone: Tone, rate: int) -> None
     ],
 )
 def test_a_first_frame(head: bytes, seconds: float | None) -> None:
-    assert stated_s(io.BytesIO(head.ljust(400, b"\0") if len(head) > 4 else head)) == seconds
-    assert stated_s(io.BytesIO(id3(300) + head)) == seconds
+    assert stated_duration_s(io.BytesIO(head.ljust(400, b"\0") if len(head) > 4 else head)) == seconds
+    assert stated_duration_s(io.BytesIO(id3(300) + head)) == seconds
 
 
 def test_sizes_that_lead_nowhere_are_not_believed() -> None:
@@ -264,5 +264,5 @@ def test_tags_are_cut_out_and_nothing_else(pieces: list[tuple[int, bytes]]) -> N
 @given(st.lists(st.sampled_from([ID3V1, LYRICS, bytes(3), bytes(900)])), st.binary(max_size=30))
 def test_padding_before_a_frame(paddings: list[bytes], frame: bytes) -> None:
     padding = b"".join(paddings)
-    assert n_padding(padding + b"\xff\xfb" + frame) == len(padding)
-    assert n_padding(padding) == len(padding)
+    assert padding_size(padding + b"\xff\xfb" + frame) == len(padding)
+    assert padding_size(padding) == len(padding)
