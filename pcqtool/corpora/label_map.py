@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pcqtool import toml
 from pcqtool.errors import SettingsError
-from pcqtool.labels import canonical, plain
+from pcqtool.labels import canonical, normalise_label
 
 OTHERS = "*"
 """Stands for every label that is not named."""
@@ -62,7 +62,7 @@ def read_map(path: Path | None) -> LabelMap:
 def _names(entries: Mapping[str, object], place: str) -> Names:
     names: dict[str, str | None] = {}
     for label, value in entries.items():
-        key = plain(label)
+        key = normalise_label(label)
         if key in names:
             raise SettingsError(f"{place}: {label!r} is named twice, as {key!r} and as another name of it")
         names[key] = _target(value, f"{place}: {label}")

@@ -12,7 +12,7 @@ from pcqtool.corpora.label_map import Names, translate
 from pcqtool.corpora.listed import list_utterances
 from pcqtool.corpora.sources import CorpusSpec
 from pcqtool.errors import CorpusError
-from pcqtool.labels import in_order
+from pcqtool.labels import sort_labels
 
 _MARK = ":"  # between a corpus's name and that of a speaker
 
@@ -54,7 +54,7 @@ class PooledCorpus:
     @property
     def labels(self) -> tuple[str, ...]:
         """The labels that occur."""
-        return in_order(utterance.label for utterance in self.utterances)
+        return sort_labels(utterance.label for utterance in self.utterances)
 
     @property
     def qualified(self) -> list[Utterance]:

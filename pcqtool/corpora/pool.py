@@ -13,7 +13,7 @@ from pcqtool.corpora.label_map import LabelMap
 from pcqtool.corpora.member import PooledCorpus, open_member
 from pcqtool.corpora.sources import CorpusSpec
 from pcqtool.errors import CorpusError
-from pcqtool.labels import in_order
+from pcqtool.labels import sort_labels
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ class CorpusPool:
     @property
     def labels(self) -> tuple[str, ...]:
         """The labels that occur in any of them."""
-        return in_order(label for member in self.members for label in member.labels)
+        return sort_labels(label for member in self.members for label in member.labels)
 
     @property
     def notes(self) -> list[str]:
@@ -124,7 +124,7 @@ def check_apart(members: Sequence[PooledCorpus]) -> None:
 
 
 def _common(labels: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
-    common = in_order(set.intersection(*(set(some) for some in labels.values())))
+    common = sort_labels(set.intersection(*(set(some) for some in labels.values())))
     if len(common) < 2:
         what = f"nothing but {common[0]}" if common else "no label"
         own = "; ".join(f"{name} has {', '.join(some)}" for name, some in labels.items())

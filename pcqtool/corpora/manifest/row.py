@@ -14,7 +14,7 @@ from pcqtool.corpora.base import Utterance
 from pcqtool.corpora.listed import NAMES, fault_of
 from pcqtool.corpora.manifest.table import TableRow
 from pcqtool.errors import CorpusError, SettingsError
-from pcqtool.labels import canonical, plain
+from pcqtool.labels import canonical, normalise_label
 
 REQUIRED = ("file_name", "label")
 COLUMNS = (*REQUIRED, "speaker", "session", "text_id", "start_s", "end_s", "channel")
@@ -64,7 +64,7 @@ class ManifestRow:
             raise CorpusError(f"channel is {channel:g}, not a whole number")
         utterance = Utterance(
             self._path(file_name),
-            plain(label) if plain(label) in also else _known(label),
+            normalise_label(label) if normalise_label(label) in also else _known(label),
             speaker=_text(self.row, "speaker"),
             session=_text(self.row, "session"),
             text_id=_text(self.row, "text_id"),

@@ -47,9 +47,9 @@ class AudioSummary:
 
 def read(path: Path) -> AudioSummary:
     """Decode a recording to its end."""
-    from pcqtool.audio.channel_choice import hear
+    from pcqtool.audio.call_detection import choose_channels
     from pcqtool.audio.decoding.recording import open_recording
-    from pcqtool.audio.loudness import Silence
+    from pcqtool.audio.loudness import SilenceDetector
     from pcqtool.audio.reader import join_notes
     from pcqtool.files.display import display_path
 
@@ -57,11 +57,11 @@ def read(path: Path) -> AudioSummary:
     try:
         with open_recording(path) as recording:
             seen.update(f"{recording.sample_rate} {recording.n_channels} ".encode())
-            silence = Silence(recording.sample_rate)
+            silence = SilenceDetector(recording.sample_rate)
             for block in recording.blocks():
                 seen.update(block.astype("<f4", order="C", copy=False).data)
-                silence.listen(block)
-            note = join_notes(recording.note, hear(recording, "mix").note)
+                silence.add(block)
+            note = join_notes(recording.note, choose_channels(recording, "mix").note)
     except PcqtoolError as error:
         return AudioSummary(fault=error.what.removeprefix(f"{display_path(path)}: "))
     found = AudioSummary(
@@ -75,7 +75,7 @@ def read(path: Path) -> AudioSummary:
     if not recording.n_frames:
         return replace(found, fault="holds no sound")
     if found.is_silent():
-        return replace(found, fault=f"holds {silence.words}")
+        return replace(found, fault=f"holds {silence.description}")
     return found
 
 
