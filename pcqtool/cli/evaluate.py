@@ -89,15 +89,15 @@ def evaluate(
         _refuse(ctx, _OF_TRAINING, "has no effect with --model, which trains nothing")
     else:
         _refuse(ctx, ("encoder_dir",), "is for --model alone")
-    from pcqtool.corpora.label_map import read_map
+    from pcqtool.corpora.label_map import load_label_map
     from pcqtool.corpora.pool import open_pool
-    from pcqtool.corpora.sources import sources
+    from pcqtool.corpora.spec import parse_specs
     from pcqtool.files.folder import claiming
     from pcqtool.splits import find_protocol
 
     way = None if protocol is None else find_protocol(protocol)
-    chosen = sources([*corpus, *filter(None, [test_corpus])], root or ())
-    renaming, n_jobs = read_map(label_map), values.n_jobs(jobs)
+    chosen = parse_specs([*corpus, *filter(None, [test_corpus])], root or ())
+    renaming, n_jobs = load_label_map(label_map), values.n_jobs(jobs)
     pool = open_pool(chosen[: len(corpus)], renaming, all_classes)
     with claiming(out) as claim:
         if model is not None:
@@ -105,7 +105,7 @@ def evaluate(
 
             tell_labels(pool)
             encoders = values.places(encoder_dir, download=True)
-            evaluation = evaluate_model(model, pool, device, n_jobs, encoders).of_corpora(corpora=pool.describe())
+            evaluation = evaluate_model(model, pool, device, n_jobs, encoders).of_corpora(corpora=pool.provenance())
         else:
             from pcqtool.training.recipe import load_recipe
 

@@ -52,18 +52,18 @@ def train(
     was stopped goes on where it was, if it is started again in the same way. For honest figures of a recipe use
     'pcqtool evaluate --protocol loso'.
     """
-    from pcqtool.corpora.label_map import read_map
+    from pcqtool.corpora.label_map import load_label_map
     from pcqtool.corpora.pool import open_pool
-    from pcqtool.corpora.sources import sources
+    from pcqtool.corpora.spec import parse_specs
     from pcqtool.splits import holdout
     from pcqtool.training.recipe import load_recipe
 
-    chosen, renaming = sources(corpus, root or ()), read_map(label_map)
+    chosen, renaming = parse_specs(corpus, root or ()), load_label_map(label_map)
     settings = load_recipe(recipe, epochs=epochs, seed=seed)
     encoder, teacher = settings.origins(encoder, teacher)
     pool = open_pool(chosen, renaming, all_classes)
     utterances = pool.utterances
-    fold = holdout(utterances, settings.seed, settings.validating(), pool.origins)
+    fold = holdout(utterances, settings.seed, settings.validating(), pool.corpus_of_each)
 
     from pcqtool.files.folder import writing_into
     from pcqtool.model.device import choose_device

@@ -290,7 +290,7 @@ def test_fetch_downloads_once_and_says_that_no_checksum_is_known(pcqtool, public
     done = pcqtool("corpora", "fetch", "public", **public)
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "corpora" / "public" / "wav" / "03a01Fa.wav").read_bytes() == b"1" * 200_000
-    assert "broken off after 4,000" in done.stderr
+    assert "interrupted after 4,000" in done.stderr
     assert "has no published checksum" in done.stderr
     assert "pcqtool corpora validate public" in done.stdout
     n_asked = len(site.asked)

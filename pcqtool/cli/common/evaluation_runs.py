@@ -66,15 +66,15 @@ class EvaluationRuns:
                 pool.utterances, self.recipe, device, self.encoder, self.teacher, self.n_jobs, count, self.adapt
             )
         results = self._run(experiment, folds)
-        return conclude(experiment, pool.name, protocol, folds, results).of_corpora(corpora=pool.describe())
+        return conclude(experiment, pool.name, protocol, folds, results).of_corpora(corpora=pool.provenance())
 
     def across_corpora(self, train: CorpusPool, test: CorpusPool) -> Evaluation:
         """Train on some corpora and test on another, with the labels that they share."""
-        from pcqtool.corpora.pool import share
+        from pcqtool.corpora.pool import restrict_to_common_labels
 
-        train, test = share(train, test)
+        train, test = restrict_to_common_labels(train, test)
         protocol = cross_corpus_protocol(train, test)
-        folds = self._folds(protocol, [*train.qualified, *test.qualified])
+        folds = self._folds(protocol, [*train.prefixed_utterances, *test.prefixed_utterances])
 
         from pcqtool.evaluation.cross_corpus import CrossExperiment, conclude_across
         from pcqtool.model.device import choose_device
@@ -90,7 +90,7 @@ class EvaluationRuns:
                 train, test, self.recipe, device, self.encoder, self.teacher, self.n_jobs, count
             )
         evaluation = conclude_across(experiment, protocol, folds, self._run(experiment, folds))
-        return evaluation.of_corpora(corpora=train.describe(), test_corpora=test.describe())
+        return evaluation.of_corpora(corpora=train.provenance(), test_corpora=test.provenance())
 
     @property
     def _often(self) -> str:
@@ -116,5 +116,5 @@ class EvaluationRuns:
 
 def tell_labels(*pools: CorpusPool) -> None:
     """Say what became of labels: which count as others, and which are left out."""
-    for note in (note for pool in pools for note in pool.notes):
+    for note in (note for pool in pools for note in pool.label_changes):
         console.info(note)
