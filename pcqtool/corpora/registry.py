@@ -41,6 +41,11 @@ def registered_corpora() -> list[CorpusRegistration]:
     return _load(_entry_points())
 
 
+def names() -> list[str]:
+    """List the names of all registered corpora without loading their classes."""
+    return sorted({point.name for point in _entry_points()})
+
+
 def corpus_class(name: str) -> type[Corpus]:
     """Load the class of one corpus and no other plugin.
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
+import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from pcqtool.errors import SettingsError
 from pcqtool.features.settings import FeatureSettings
+from pcqtool.fingerprint import fingerprint
 from pcqtool.model.directory import EncoderSearchPath, find, load, read_config, sha256
 
 if TYPE_CHECKING:
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from pcqtool.model.encoders import PretrainedEncoder
 
 LAST = -1
+
+StrPath = str | os.PathLike[str]
 
 
 @dataclass(frozen=True)
@@ -131,8 +133,7 @@ class EncoderSource:
         from pcqtool.model.external_encoder import digest, used
 
         name = Path(self.source).resolve().name if Path(self.source).is_dir() else self.source
-        architecture = json.dumps(asdict(self.encoder.config), sort_keys=True, default=str)
-        settings = {"architecture": hashlib.sha256(architecture.encode()).hexdigest()[:16]}
+        settings = {"architecture": fingerprint(asdict(self.encoder.config))}
         return SourceInfo(name, digest(used(self.encoder)), settings)
 
     def network(self, device: str | torch.device) -> Network:
@@ -145,7 +146,7 @@ class EncoderSource:
 
 
 def origin(
-    settings: FeatureSettings, model: str | None, encoder: str | None, places: EncoderSearchPath
+    settings: FeatureSettings, model: StrPath | None, encoder: StrPath | None, places: EncoderSearchPath
 ) -> FeatureSource:
     """Say where features come from.
 
@@ -164,7 +165,7 @@ def origin(
             raise SettingsError(
                 f"an encoder alone gives no {settings.feature}", "Extract frames, or leave --encoder out."
             )
-        return EncoderSource(encoder, settings.layer)
+        return EncoderSource(os.fspath(encoder), settings.layer)
     if settings.feature == "spectrogram" and model is None:
         return SpectrogramSource()
     return ModelSource(find(model), settings, places)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pcqtool.cli.common import console, options, values
+from pcqtool.cli.common import console, options
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -53,12 +53,12 @@ def ablations(
     from pcqtool.training.recipe import load_recipe
 
     settings = load_recipe(recipe, epochs=epochs, seed=seed)
-    encoder, teacher = settings.origins(encoder, teacher)
+    encoder, teacher = settings.encoder_and_teacher(encoder, teacher)
     chosen = ablations.ablations(settings, encoder, other_encoder or ())
     from pcqtool.report.study_figures import draw_differences
 
     repeats = range(settings.seed, settings.seed + seeds)
-    setting = _set_up(corpus, root, protocol, settings.validating(), repeats, teacher, device, jobs)
+    setting = _set_up(corpus, root, protocol, settings.validation_size(), repeats, teacher, device, jobs)
     _study("ablations", chosen, setting, out, draw_differences, json)
 
 
@@ -86,10 +86,10 @@ def depth(
     from pcqtool.training.recipe import load_recipe
 
     settings = load_recipe(recipe, epochs=epochs, seed=seed)
-    encoder, teacher = settings.origins(encoder, teacher)
+    encoder, teacher = settings.encoder_and_teacher(encoder, teacher)
     chosen = ablations.depths(settings, encoder)
     repeats = range(settings.seed, settings.seed + seeds)
-    setting = _set_up(corpus, root, protocol, settings.validating(), repeats, teacher, device, jobs)
+    setting = _set_up(corpus, root, protocol, settings.validation_size(), repeats, teacher, device, jobs)
     _study("depth", chosen, setting, out, draw_depth, json)
 
 
@@ -117,7 +117,7 @@ def _set_up(
     from pcqtool.evaluation.study import StudySetting
     from pcqtool.model.device import choose_device
 
-    return StudySetting(corpus, utterances, chosen, folds, choose_device(device), teacher, values.n_jobs(jobs))
+    return StudySetting(corpus, utterances, chosen, folds, choose_device(device), teacher, options.n_jobs(jobs))
 
 
 def _study(

@@ -14,10 +14,10 @@ from http.client import HTTPException, HTTPResponse
 from pathlib import Path
 from urllib.error import HTTPError, URLError
 
-from pcqtool import __version__
 from pcqtool.corpora.download import OnProgress
 from pcqtool.corpora.download.http_client import HttpClient
 from pcqtool.errors import CorpusError
+from pcqtool.version import __version__
 
 TIMEOUT_S = 30.0  # without any byte
 STALL_S, STALL_BYTES = 300.0, 300_000  # minimum progress: 1 kB/s

@@ -49,9 +49,9 @@ def summarise(path: Path) -> AudioSummary:
     """Decode a recording to its end."""
     from pcqtool.audio.channel_choice import hear
     from pcqtool.audio.decoding.recording import open_recording
-    from pcqtool.audio.discover import shown
     from pcqtool.audio.loudness import Silence
     from pcqtool.audio.reader import join_notes
+    from pcqtool.files.display import display_path
 
     digest = hashlib.blake2b(digest_size=DIGEST_BYTES)
     try:
@@ -63,7 +63,7 @@ def summarise(path: Path) -> AudioSummary:
                 silence.listen(block)
             note = join_notes(recording.note, hear(recording, "mix").note)
     except PcqtoolError as error:
-        return AudioSummary(problem=error.what.removeprefix(f"{shown(path)}: "))
+        return AudioSummary(problem=error.what.removeprefix(f"{display_path(path)}: "))
     summary = AudioSummary(
         digest.hexdigest() if recording.n_frames else "",
         recording.n_frames / recording.sample_rate,
