@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from pcqtool.audio.codecs import CODECS, transmit
+from pcqtool.audio.codecs import CODECS, apply_codec
 from pcqtool.corpora import registry
 from pcqtool.metrics.scores import score
 from pcqtool.model.encoders.pretrained import load_pretrained
@@ -32,7 +32,7 @@ Wave = NDArray[np.float32]
 CONDITIONS: dict[str, Callable[[Wave], Wave]] = {
     "clean": lambda wave: wave,
     "-20 dB": lambda wave: wave / np.float32(10.0),
-    **{name: partial(transmit, codec=CODECS[name]) for name in ("mulaw", "gsm", "opus-32")},
+    **{name: partial(apply_codec, codec=CODECS[name]) for name in ("mulaw", "gsm", "opus-32")},
 }
 
 

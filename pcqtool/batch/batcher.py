@@ -77,10 +77,10 @@ class Batcher:
         """Take a chunk's segments, without those with too little speech."""
         if self._waves.shape[1] != chunk.waves.shape[1]:
             self._waves = np.empty((self.batch_size, chunk.waves.shape[1]), np.float32)
-        shares = [None] * len(chunk.waves) if chunk.speech is None else chunk.speech.tolist()
+        shares = [None] * len(chunk.waves) if chunk.speech_fraction is None else chunk.speech_fraction.tolist()
         spans = [(0, n) for n in chunk.n_samples.tolist()]
-        if self._cuts and chunk.spoken is not None:
-            spans = chunk.spoken.tolist()
+        if self._cuts and chunk.speech_span is not None:
+            spans = chunk.speech_span.tolist()
         for wave, n_samples, share, (first, end) in zip(
             chunk.waves, chunk.n_samples.tolist(), shares, spans, strict=True
         ):

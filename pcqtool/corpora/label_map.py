@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pcqtool import toml
 from pcqtool.errors import SettingsError
-from pcqtool.labels import canonical, plain
+from pcqtool.labels import canonical, normalise_label
 
 OTHERS = "*"
 """Key for every label that is not a key itself."""
@@ -63,7 +63,7 @@ def load_label_map(path: Path | None) -> LabelMap:
 def _label_names(entries: Mapping[str, object], place: str) -> LabelNames:
     names: dict[str, str | None] = {}
     for label, value in entries.items():
-        key = plain(label)
+        key = normalise_label(label)
         if key in names:
             raise SettingsError(f"{place}: {label!r} occurs twice, as {key!r} and as an alias of it")
         names[key] = _target(value, f"{place}: {label}")

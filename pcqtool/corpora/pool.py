@@ -14,7 +14,7 @@ from pcqtool.corpora.label_map import LabelMap, LabelNames, translate
 from pcqtool.corpora.plugin_isolation import list_utterances
 from pcqtool.corpora.spec import CorpusSpec
 from pcqtool.errors import CorpusError
-from pcqtool.labels import in_order
+from pcqtool.labels import sort_labels
 
 _SEPARATOR = ":"  # between a corpus's name and a speaker's
 
@@ -56,7 +56,7 @@ class PooledCorpus:
     @property
     def labels(self) -> tuple[str, ...]:
         """The labels that occur."""
-        return in_order(utterance.label for utterance in self.utterances)
+        return sort_labels(utterance.label for utterance in self.utterances)
 
     @property
     def prefixed_utterances(self) -> list[Utterance]:
@@ -148,7 +148,7 @@ class CorpusPool:
     @property
     def labels(self) -> tuple[str, ...]:
         """The labels that occur in any of the corpora."""
-        return in_order(label for member in self.members for label in member.labels)
+        return sort_labels(label for member in self.members for label in member.labels)
 
     @property
     def label_changes(self) -> list[str]:
@@ -250,7 +250,7 @@ def _prefixed(corpus: str, name: str | None) -> str | None:
 
 
 def _common_labels(labels: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
-    common = in_order(set.intersection(*(set(each) for each in labels.values())))
+    common = sort_labels(set.intersection(*(set(each) for each in labels.values())))
     if len(common) < 2:
         what = f"only the label {common[0]}" if common else "no label"
         all_labels = "; ".join(f"{name} has {', '.join(each)}" for name, each in labels.items())

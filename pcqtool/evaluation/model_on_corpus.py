@@ -16,7 +16,7 @@ from pcqtool.evaluation.output import Evaluation
 from pcqtool.evaluation.prediction_table import Predicted, tabulate
 from pcqtool.evaluation.predictions import Predictions
 from pcqtool.evaluation.summary import describe_machine, summarise
-from pcqtool.labels import in_order
+from pcqtool.labels import sort_labels
 from pcqtool.model.device import choose_device
 from pcqtool.model.directory import EncoderSearchPath, ModelConfig, find, load, sha256
 from pcqtool.training.data import build_spoken
@@ -80,7 +80,7 @@ def evaluate_model(
 
 def _shared_labels(config: ModelConfig, corpus: str, utterances: Sequence[Utterance]) -> tuple[str, ...]:
     """Give the labels that model and corpus both have, in the model's order."""
-    there = in_order(utterance.label for utterance in utterances)
+    there = sort_labels(utterance.label for utterance in utterances)
     labels = tuple(label for label in config.labels if label in there)
     if len(labels) < 2:
         shared = f"nothing but {labels[0]}" if labels else "none"

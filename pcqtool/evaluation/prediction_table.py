@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from pcqtool.audio.reader import describe
+from pcqtool.audio.reader import rate_and_note
 from pcqtool.audio.segment import SAMPLE_RATE
 from pcqtool.corpora.base import Utterance
 from pcqtool.files.display import display_path
@@ -110,7 +110,7 @@ def _about(utterance: Utterance, n_samples: int, n_segments: int) -> dict[str, A
     }
 
 
-_describe = cache(describe)  # of many utterances' one file
+_describe = cache(rate_and_note)  # of many utterances' one file
 
 
 def _common_folder(utterances: Sequence[Utterance]) -> str:

@@ -93,10 +93,10 @@ def run_study(
 
 def _check(variants: Sequence[Variant], setting: StudySetting) -> None:
     """See that every variant can be trained, before hours are spent on the first."""
-    from pcqtool.labels import in_order
+    from pcqtool.labels import sort_labels
     from pcqtool.training.network_config import configure
 
-    labels = in_order(utterance.label for utterance in setting.utterances)
+    labels = sort_labels(utterance.label for utterance in setting.utterances)
     for variant in variants:
         configure(labels, variant.recipe, variant.encoder, setting.teacher)
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from pcqtool.corpora.pool import speakers_of, training_corpora
 from pcqtool.errors import CorpusError
-from pcqtool.labels import in_order
+from pcqtool.labels import sort_labels
 from pcqtool.report.figure import COLOURS, MARKERS, drawing, headline
 
 if TYPE_CHECKING:
@@ -123,7 +123,7 @@ def draw_tsne(points: Sequence[Point], title: str, path: Path) -> None:
     """
     with drawing(path, 7.6, 6.0) as figure:
         axes = figure.add_subplot()
-        for number, label in enumerate(in_order(point.label for point in points)):
+        for number, label in enumerate(sort_labels(point.label for point in points)):
             mark: dict[str, Any] = {"color": COLOURS[number % len(COLOURS)], "marker": MARKERS[number % len(MARKERS)]}
             _scatter(axes, [point for point in points if point.label == label], mark)
             axes.scatter([], [], s=60, label=label, **mark)

@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from pcqtool.audio.channel_choice import HEARING
+from pcqtool.audio.call_detection import CHANNEL_PLAN_VERSION
 from pcqtool.corpora.base import Utterance, fingerprint_entries
 from pcqtool.errors import SettingsError, TrainingError
 from pcqtool.files.atomic import write_whole
@@ -123,7 +123,7 @@ def fingerprint(
         asdict(fold),
         encoder,
         teacher,
-        HEARING,
+        CHANNEL_PLAN_VERSION,
         __version__,
         torch.__version__,
     ]

@@ -78,10 +78,10 @@ def validate(
 
 
 def _labels(corpus: type, counts: dict[str, Any]) -> list[str]:
-    from pcqtool.labels import in_order
+    from pcqtool.labels import sort_labels
 
     labels = getattr(corpus, "labels", None)
-    return list(labels) if isinstance(labels, tuple) else list(in_order(counts["by_label"]))
+    return list(labels) if isinstance(labels, tuple) else list(sort_labels(counts["by_label"]))
 
 
 def _rows(faults: Iterable[Fault], root: Path) -> Iterator[tuple[str, str | None, str]]:

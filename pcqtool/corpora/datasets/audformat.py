@@ -19,9 +19,9 @@ from pcqtool.corpora import (
     Utterance,
     canonical,
     find_files,
-    in_order,
     read_table,
     require_recordings,
+    sort_labels,
 )
 
 HEADER = "db.yaml"
@@ -61,7 +61,7 @@ class Audformat:
     @property
     def labels(self) -> tuple[str, ...]:
         """The labels that occur, in the order of the vocabulary; reads the database."""
-        return in_order(utterance.label for utterance in self._utterances)
+        return sort_labels(utterance.label for utterance in self._utterances)
 
     def utterances(self) -> list[Utterance]:
         """Give the labelled files or segments, sorted by file and time.

@@ -12,7 +12,7 @@ from pcqtool.corpora.faults import Fault, FaultKind, FaultsError
 from pcqtool.corpora.manifest.layout import find_rows
 from pcqtool.corpora.manifest.row import REQUIRED, ManifestRow
 from pcqtool.errors import CorpusError, PcqtoolError
-from pcqtool.labels import in_order
+from pcqtool.labels import sort_labels
 
 
 class Manifest:
@@ -43,7 +43,7 @@ class Manifest:
         Raises:
             CorpusError: as ``utterances`` does.
         """
-        return in_order(utterance.label for utterance in self._utterances)
+        return sort_labels(utterance.label for utterance in self._utterances)
 
     def utterances(self) -> list[Utterance]:
         """List the utterances in the order of the table, or sorted by file name.

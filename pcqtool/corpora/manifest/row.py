@@ -13,7 +13,7 @@ from pcqtool.corpora.base import Utterance
 from pcqtool.corpora.conformance import utterance_problems
 from pcqtool.corpora.manifest.table import TableRow
 from pcqtool.errors import CorpusError, SettingsError
-from pcqtool.labels import canonical, plain
+from pcqtool.labels import canonical, normalise_label
 
 REQUIRED = ("file_name", "label")
 COLUMNS = (*REQUIRED, "speaker", "session", "text_id", "start_s", "end_s", "channel")
@@ -71,7 +71,7 @@ class ManifestRow:
         )
         for _, problem in utterance_problems(utterance):
             raise CorpusError(problem, "Correct this cell.")
-        known = plain(label) if plain(label) in accepted else _canonical(label)
+        known = normalise_label(label) if normalise_label(label) in accepted else _canonical(label)
         _check_excerpt(utterance)
         return replace(utterance, label=known)
 

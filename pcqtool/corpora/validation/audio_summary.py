@@ -47,9 +47,9 @@ class AudioSummary:
 
 def summarise(path: Path) -> AudioSummary:
     """Decode a recording to its end."""
-    from pcqtool.audio.channel_choice import hear
+    from pcqtool.audio.call_detection import choose_channels
     from pcqtool.audio.decoding.recording import open_recording
-    from pcqtool.audio.loudness import Silence
+    from pcqtool.audio.loudness import SilenceDetector
     from pcqtool.audio.reader import join_notes
     from pcqtool.files.display import display_path
 
@@ -57,11 +57,11 @@ def summarise(path: Path) -> AudioSummary:
     try:
         with open_recording(path) as recording:
             digest.update(f"{recording.sample_rate} {recording.n_channels} ".encode())
-            silence = Silence(recording.sample_rate)
+            silence = SilenceDetector(recording.sample_rate)
             for block in recording.blocks():
                 digest.update(block.astype("<f4", order="C", copy=False).data)
-                silence.listen(block)
-            note = join_notes(recording.note, hear(recording, "mix").note)
+                silence.add(block)
+            note = join_notes(recording.note, choose_channels(recording, "mix").note)
     except PcqtoolError as error:
         return AudioSummary(problem=error.what.removeprefix(f"{display_path(path)}: "))
     summary = AudioSummary(
@@ -75,7 +75,7 @@ def summarise(path: Path) -> AudioSummary:
     if not recording.n_frames:
         return replace(summary, problem="contains no audio")
     if summary.is_silent():
-        return replace(summary, problem=f"contains {silence.words}")
+        return replace(summary, problem=f"contains {silence.description}")
     return summary
 
 

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pcqtool.audio.decoding.recording import open_recording
-from pcqtool.audio.reader import probe
+from pcqtool.audio.reader import read_header
 
 Make = Callable[..., Path]
 Sound = Callable[..., np.ndarray]
@@ -74,7 +74,7 @@ def test_a_header_that_counts_less(
     assert len(found) >= len(whole)
     np.testing.assert_array_equal(found[: len(whole)], whole)
     assert len(found) - len(whole) < 1024, "a block at most"
-    claimed_s, n_channels, rate = probe(path)
+    claimed_s, n_channels, rate = read_header(path)
     assert (n_channels, rate) == (whole.shape[1], 8000)
     if format_ != "AU":
         assert claimed_s == pytest.approx(len(whole) / 8000, abs=0.15)
@@ -177,7 +177,7 @@ def test_a_size_that_was_too_large_for_32_bits(tmp_path: Path, sound: Sound, wri
         file.truncate(44 + n_bytes - len(last))
         file.seek(44 + n_bytes - len(last))
         file.write(last + behind)
-    assert probe(path)[0] == n_bytes / 32_000
+    assert read_header(path)[0] == n_bytes / 32_000
     with open_recording(path) as recording:
         assert recording.note == f"the header counts {n_bytes % 2**32} of {n_bytes} bytes of sound"
         assert recording.seek(n_bytes // 2 - 16_000)
@@ -192,7 +192,7 @@ def test_a_size_that_states_none_does_not_end_at_4_gib(tmp_path: Path, sound: So
     with (tmp_path / "large.wav").open("wb") as file:
         file.write(header)
         file.truncate(44 + 4_400_000_000)
-    assert probe(tmp_path / "large.wav")[0] == 4_400_000_000 / 32_000
+    assert read_header(tmp_path / "large.wav")[0] == 4_400_000_000 / 32_000
 
 
 def test_an_aiff_beyond_4_gib_is_told(tmp_path: Path, sound: Sound, write: Make) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from pcqtool.audio.decoding.recording import open_recording
-from pcqtool.audio.reader import ReaderOptions, SegmentReader, probe
+from pcqtool.audio.reader import ReaderOptions, SegmentReader, read_header
 from pcqtool.errors import AudioError
 
 Make = Callable[..., Path]
@@ -91,5 +91,5 @@ def test_sound_that_no_decoder_knows(mux: Make, tone: Tone) -> None:
 def test_probe_does_not_look_for_sound(mux: Make, tone: Tone, monkeypatch: pytest.MonkeyPatch) -> None:
     path = mux("a", "mp4", ("aac", 48000, (0, ZEROS)), ("aac", 48000, (0, tone(2, 48000))), default=0)
     monkeypatch.setattr("pcqtool.audio.decoding.ffmpeg.is_silence", None)
-    seconds, _, _ = probe(path)
+    seconds, _, _ = read_header(path)
     assert seconds == pytest.approx(3, abs=0.1)

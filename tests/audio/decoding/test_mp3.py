@@ -1,4 +1,4 @@
-"""Tags and zeros in MP3: before the sound, behind it, and between files that were joined."""
+"""Tags before recordings, and recordings that are not what their names say."""
 
 from __future__ import annotations
 
@@ -12,13 +12,110 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pcqtool.audio.decoding.mp3_padding import n_padding, without_tags
-from pcqtool.audio.decoding.mpeg import stated_s
+from pcqtool.audio.decoding.mp3 import padding_size, stated_duration_s, without_tags
 from pcqtool.audio.decoding.recording import open_recording
-from pcqtool.audio.reader import probe
+from pcqtool.audio.reader import ReaderOptions, SegmentReader, read_header
+from pcqtool.errors import AudioError
 
 Make = Callable[..., Path]
+Sound = Callable[..., np.ndarray]
 Tone = Callable[..., np.ndarray]
+
+
+def tag(n_bytes: int, footer: bool = False) -> bytes:
+    """An ID3v2 tag whose content has a picture's size."""
+    size = bytes(n_bytes >> shift & 0x7F for shift in (21, 14, 7, 0))
+    flags = b"\x10" if footer else b"\0"
+    content = np.random.default_rng(0).bytes(n_bytes)
+    return b"ID3\x04\0" + flags + size + content + (b"3DI\x04\0" + flags + size if footer else b"")
+
+
+def decoded(path: Path) -> tuple[np.ndarray, int, str | None]:
+    with open_recording(path) as recording:
+        wave = np.concatenate([np.zeros((0, recording.n_channels), np.float32), *recording.blocks()])
+        return wave, recording.sample_rate, recording.shortfall
+
+
+@pytest.mark.parametrize("tags", [tag(20), tag(100_000), tag(300, footer=True), tag(30) + tag(70)])
+@pytest.mark.parametrize(
+    ("format_", "subtype"),
+    [
+        ("WAV", "PCM_16"),
+        ("WAV", "GSM610"),
+        ("RF64", "PCM_16"),
+        ("W64", "PCM_16"),
+        ("AIFF", "PCM_16"),
+        ("AU", "ULAW"),
+        ("CAF", "PCM_16"),
+        ("FLAC", "PCM_16"),
+        ("OGG", "VORBIS"),
+        ("OGG", "OPUS"),
+        ("MP3", "MPEG_LAYER_III"),
+    ],
+)
+def test_a_tag_before_a_recording(sound: Sound, write: Make, tags: bytes, format_: str, subtype: str) -> None:
+    path = write("a.wav", sound(3, 8000), 8000, format_, subtype)
+    whole = decoded(path)
+    path.write_bytes(tags + path.read_bytes())
+    found = decoded(path)
+    np.testing.assert_array_equal(found[0], whole[0])
+    assert found[1:] == whole[1:]
+
+
+@pytest.mark.parametrize(("container", "codec"), [("mp4", "aac"), ("matroska", "flac"), ("adts", "aac")])
+def test_a_tag_before_what_ffmpeg_reads(mux: Make, tone: Tone, container: str, codec: str) -> None:
+    path = mux("a", container, (codec, 48000, (0, tone(3, 48000))))
+    whole = decoded(path)
+    path.write_bytes(tag(100_000) + path.read_bytes())
+    found = decoded(path)
+    assert len(found[0]) / 48000 == pytest.approx(3, abs=0.05)
+    np.testing.assert_array_equal(found[0], whole[0])
+    assert found[2] is None
+
+
+def test_a_tag_whose_recording_counts_less(sound: Sound, write: Make) -> None:
+    path = write("a.wav", sound(3))
+    content = bytearray(path.read_bytes())
+    struct.pack_into("<I", content, 40, 32_000)
+    path.write_bytes(tag(500) + content)
+    assert len(decoded(path)[0]) == 48_000
+
+
+def test_a_wav_that_holds_mpeg_layer_3(mux: Make, tone: Tone) -> None:
+    path = mux("a.wav", "wav", ("libmp3lame", 16000, (0, tone(4, 16000))))
+    wave, rate, shortfall = decoded(path)
+    assert (rate, shortfall) == (16000, None)
+    assert len(wave) / rate == pytest.approx(4, abs=0.15)
+
+
+@pytest.mark.parametrize(("container", "codec"), [("mp3", "libmp3lame"), ("ipod", "aac"), ("adts", "aac")])
+def test_a_wav_by_name_alone(mux: Make, tone: Tone, container: str, codec: str) -> None:
+    wave, rate, shortfall = decoded(mux("a.wav", container, (codec, 44100, (0, tone(4, 44100)))))
+    assert (rate, shortfall) == (44100, None)
+    assert len(wave) / rate == pytest.approx(4, abs=0.1)
+
+
+@pytest.mark.parametrize("garbage", [b"\0" * 3000, bytes(np.random.default_rng(1).integers(0, 250, 3000, np.uint8))])
+def test_an_mp3_behind_garbage(mux: Make, tone: Tone, garbage: bytes) -> None:
+    path = mux("a.mp3", "mp3", ("libmp3lame", 44100, (0, tone(4, 44100))))
+    path.write_bytes(garbage + path.read_bytes())
+    wave, rate, _ = decoded(path)
+    assert len(wave) / rate == pytest.approx(4, abs=0.15)
+
+
+@pytest.mark.parametrize("name", ["a.mp3", "a.wav", "a.m4a", "a.amr"])
+def test_zeros_are_no_recording(tmp_path: Path, name: str) -> None:
+    with (tmp_path / name).open("wb") as file:
+        file.truncate(20_000_000)
+    with pytest.raises(AudioError, match=r"decoded"):
+        list(SegmentReader(tmp_path / name, ReaderOptions(vad=False)))
+
+
+def test_a_stream_without_samples(mux: Make) -> None:
+    wave, _, shortfall = decoded(mux("a", "matroska", ("flac", 48000), video_s=1))
+    assert (len(wave), shortfall) == (0, None)
+
+
 RATE = 16000
 
 
@@ -70,7 +167,7 @@ def mp3(request: pytest.FixtureRequest, mux: Make, tone: Tone) -> Callable[[floa
     return make
 
 
-def heard(path: Path, content: bytes) -> tuple[np.ndarray, str | None]:
+def decode_content(path: Path, content: bytes) -> tuple[np.ndarray, str | None]:
     path.write_bytes(content)
     with open_recording(path) as recording:
         wave = np.concatenate([np.zeros((0, recording.n_channels), np.float32), *recording.blocks()])
@@ -80,8 +177,8 @@ def heard(path: Path, content: bytes) -> tuple[np.ndarray, str | None]:
 @pytest.mark.parametrize("padding", PADDINGS.values(), ids=PADDINGS)
 def test_what_stands_behind_an_mp3(tmp_path: Path, mp3: Callable[[float, float], bytes], padding: bytes) -> None:
     content = mp3(4, 440)
-    whole, _ = heard(tmp_path / "a.mp3", content)
-    wave, shortfall = heard(tmp_path / "a.mp3", content + padding)
+    whole, _ = decode_content(tmp_path / "a.mp3", content)
+    wave, shortfall = decode_content(tmp_path / "a.mp3", content + padding)
     assert shortfall is None
     assert len(whole) <= len(wave) <= len(whole) + 1105, "what FFmpeg does not cut off, and nothing else"
     np.testing.assert_array_equal(wave[: len(whole)], whole)
@@ -90,10 +187,10 @@ def test_what_stands_behind_an_mp3(tmp_path: Path, mp3: Callable[[float, float],
 @pytest.mark.parametrize("padding", [b"", *PADDINGS.values()], ids=["nothing", *PADDINGS])
 def test_what_stands_between_joined_mp3s(tmp_path: Path, mp3: Callable[[float, float], bytes], padding: bytes) -> None:
     one, other = mp3(4, 440), mp3(3, 880)
-    wave, shortfall = heard(tmp_path / "a.mp3", one + padding + other + padding)
+    wave, shortfall = decode_content(tmp_path / "a.mp3", one + padding + other + padding)
     assert shortfall is None
     assert len(wave) / RATE == pytest.approx(7, abs=0.25)
-    joined, _ = heard(tmp_path / "a.mp3", one + other)
+    joined, _ = decode_content(tmp_path / "a.mp3", one + other)
     assert abs(len(wave) - len(joined)) <= 1105, "no frame is lost, and none is put in"
     loud = np.abs(wave[: len(wave) // 1600 * 1600].reshape(-1, 1600)).max(axis=1) > 0.3
     assert loud[1:69].sum() >= 67, "no more silence than at the seam"
@@ -105,7 +202,7 @@ def test_damage_in_the_middle_of_an_mp3_is_told(
 ) -> None:
     content = bytearray(mp3(6, 440))
     content[len(content) // 2 : len(content) // 2 + len(damage)] = damage
-    wave, shortfall = heard(tmp_path / "a.mp3", bytes(content))
+    wave, shortfall = decode_content(tmp_path / "a.mp3", bytes(content))
     assert shortfall is not None
     assert "cannot be decoded" in shortfall
     assert len(wave) / RATE > 5
@@ -114,7 +211,7 @@ def test_damage_in_the_middle_of_an_mp3_is_told(
 def test_a_cut_mp3_is_told_whatever_stands_behind_it(tmp_path: Path, mux: Make, tone: Tone) -> None:
     content = mux("a.mp3", "mp3", ("libmp3lame", RATE, (0, tone(4, RATE)))).read_bytes()
     for padding in PADDINGS.values():
-        _, shortfall = heard(tmp_path / "a.mp3", content[: len(content) // 2] + padding)
+        _, shortfall = decode_content(tmp_path / "a.mp3", content[: len(content) // 2] + padding)
         assert shortfall is not None
         assert "the header claims 4.00 s" in shortfall
 
@@ -123,7 +220,7 @@ def test_a_cut_mp3_is_told_whatever_stands_behind_it(tmp_path: Path, mux: Make, 
 def test_the_length_that_an_mp3_states(mux: Make, tone: Tone, rate: int) -> None:
     path = mux("a.mp3", "mp3", ("libmp3lame", rate, (0, tone(3.3, rate))))
     path.write_bytes(path.read_bytes() + bytes(30_000))
-    assert probe(path)[0] == pytest.approx(3.3, abs=1e-4)
+    assert read_header(path)[0] == pytest.approx(3.3, abs=1e-4)
 
 
 @pytest.mark.parametrize(
@@ -144,8 +241,8 @@ def test_the_length_that_an_mp3_states(mux: Make, tone: Tone, rate: int) -> None
     ],
 )
 def test_a_first_frame(head: bytes, seconds: float | None) -> None:
-    assert stated_s(io.BytesIO(head.ljust(400, b"\0") if len(head) > 4 else head)) == seconds
-    assert stated_s(io.BytesIO(id3(300) + head)) == seconds
+    assert stated_duration_s(io.BytesIO(head.ljust(400, b"\0") if len(head) > 4 else head)) == seconds
+    assert stated_duration_s(io.BytesIO(id3(300) + head)) == seconds
 
 
 def test_sizes_that_lead_nowhere_are_not_believed() -> None:
@@ -167,5 +264,5 @@ def test_tags_are_cut_out_and_nothing_else(pieces: list[tuple[int, bytes]]) -> N
 @given(st.lists(st.sampled_from([ID3V1, LYRICS, bytes(3), bytes(900)])), st.binary(max_size=30))
 def test_padding_before_a_frame(paddings: list[bytes], frame: bytes) -> None:
     padding = b"".join(paddings)
-    assert n_padding(padding + b"\xff\xfb" + frame) == len(padding)
-    assert n_padding(padding) == len(padding)
+    assert padding_size(padding + b"\xff\xfb" + frame) == len(padding)
+    assert padding_size(padding) == len(padding)
