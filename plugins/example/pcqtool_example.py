@@ -2,10 +2,7 @@
 
 from pathlib import Path
 
-from pcqtool.corpora.base import Utterance
-from pcqtool.corpora.release import Expected
-from pcqtool.errors import CorpusError
-from pcqtool.labels import canonical
+from pcqtool.corpora import CorpusError, Expected, Utterance, canonical
 
 
 class Example:

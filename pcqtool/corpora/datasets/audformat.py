@@ -12,12 +12,17 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from pcqtool.corpora.base import Utterance
-from pcqtool.corpora.files import files, present
-from pcqtool.corpora.manifest.table import read
-from pcqtool.corpora.release import Expected
-from pcqtool.errors import CorpusError, SettingsError
-from pcqtool.labels import canonical, in_order
+from pcqtool.corpora import (
+    CorpusError,
+    Expected,
+    SettingsError,
+    Utterance,
+    canonical,
+    find_files,
+    in_order,
+    read_table,
+    require_recordings,
+)
 
 HEADER = "db.yaml"
 EMOTION = ("emotion",)
@@ -80,7 +85,7 @@ class Audformat:
             speaker, session, text_id = (each.get(segment) or each.get((file, None, None)) for each in groups)
             path, label = header.parent / file, labels[segment]
             found.append(Utterance(path, label, speaker, session, text_id, start_s, end_s))
-        return tuple(present(str(header), found, "The recordings must lie below the folder of the header."))
+        return tuple(require_recordings(str(header), found, "The recordings must lie below the folder of the header."))
 
     def _emotion_tables(self, tables: Tables) -> Tables:
         if self.root.is_file() and self.root.name != HEADER:
@@ -94,7 +99,7 @@ class Audformat:
 def _header(root: Path) -> Path:
     found = [root.parent if root.is_file() else root]
     if not (found[0] / HEADER).is_file():
-        found = [path.parent for path in files(root, ".yaml") if path.name == HEADER]
+        found = [path.parent for path in find_files(root, ".yaml") if path.name == HEADER]
     if len(found) != 1:
         raise CorpusError(f"{root}: {len(found)} headers {HEADER}", f"Give the folder of one database: {HEADER} in it.")
     return found[0] / HEADER
@@ -137,7 +142,7 @@ def _values(folder: Path, tables: Tables, names: Sequence[str]) -> Iterator[tupl
     for table, columns in tables.items():
         if column := _column(columns, names):
             path = _table_file(folder, table)
-            for number, row in read(path):
+            for number, row in read_table(path):
                 if (value := row.get(column)) not in (None, ""):
                     try:
                         yield (row["file"], _seconds(row.get("start")) or None, _seconds(row.get("end"))), str(value)

@@ -5,10 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from pcqtool.corpora.base import Utterance
-from pcqtool.corpora.files import files, recordings
-from pcqtool.corpora.release import Expected
-from pcqtool.errors import CorpusError
+from pcqtool.corpora import CorpusError, Expected, Utterance, find_files, utterances_from_names
 
 EMOTIONS = {
     "ANG": "anger",
@@ -47,14 +44,14 @@ class CREMAD:
 
     def utterances(self) -> list[Utterance]:
         """Give all recordings but the silent one; ``text_id`` is one of twelve sentences."""
-        for path in files(self.root, ".wav")[:1]:
+        for path in find_files(self.root, ".wav")[:1]:
             with path.open("rb") as file:
                 if file.read(len(POINTER)) == POINTER:
                     raise CorpusError(
                         f"{self.title}: {path} is a pointer of Git LFS, not a recording",
                         "Run 'git lfs pull' in the clone; an archive of GitHub does not hold the recordings.",
                     )
-        return recordings(
+        return utterances_from_names(
             self.title, self.root, NAME, "1001_DFA_ANG_XX.wav: actor, text, emotion, intensity", _utterance
         )
 

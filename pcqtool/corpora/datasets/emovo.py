@@ -5,9 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from pcqtool.corpora.base import Utterance
-from pcqtool.corpora.files import recordings
-from pcqtool.corpora.release import Expected
+from pcqtool.corpora import Expected, Utterance, utterances_from_names
 
 # The letters stand for the Italian names: disgusto, gioia, neutro, paura, rabbia, sorpresa, tristezza.
 EMOTIONS = {
@@ -43,7 +41,7 @@ class EMOVO:
 
     def utterances(self) -> list[Utterance]:
         """Give all recordings; ``text_id`` is one of 14 sentences."""
-        return recordings(self.title, self.root, NAME, "dis-f1-b1.wav: emotion, speaker, text", _utterance)
+        return utterances_from_names(self.title, self.root, NAME, "dis-f1-b1.wav: emotion, speaker, text", _utterance)
 
 
 def _utterance(path: Path, part: re.Match[str]) -> Utterance:

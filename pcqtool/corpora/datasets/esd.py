@@ -5,10 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from pcqtool.corpora.base import Utterance
-from pcqtool.corpora.files import recordings
-from pcqtool.corpora.release import Expected
-from pcqtool.errors import CorpusError
+from pcqtool.corpora import CorpusError, Expected, Utterance, utterances_from_names
 
 # In the order of the numbers: 000001 to 000350 are neutral, the next 350 angry, and so on.
 EMOTIONS = {
@@ -49,7 +46,7 @@ class ESD:
 
     def utterances(self) -> list[Utterance]:
         """Give all recordings; ``text_id`` is language and sentence (``zh-001``)."""
-        return recordings(self.title, self.root, NAME, "0001_000351.wav: speaker, number", self._utterance)
+        return utterances_from_names(self.title, self.root, NAME, "0001_000351.wav: speaker, number", self._utterance)
 
     def _utterance(self, path: Path, part: re.Match[str]) -> Utterance:
         place, text = divmod(int(part["number"]) - 1, N_TEXTS)

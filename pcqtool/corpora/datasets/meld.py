@@ -6,13 +6,19 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from pcqtool.corpora.base import Utterance
-from pcqtool.corpora.faults import Fault, FaultsError, Kind
-from pcqtool.corpora.files import files
-from pcqtool.corpora.manifest.table import Row, read
-from pcqtool.corpora.release import Expected
-from pcqtool.errors import CorpusError, SettingsError
-from pcqtool.labels import canonical
+from pcqtool.corpora import (
+    CorpusError,
+    Expected,
+    Fault,
+    FaultKind,
+    FaultsError,
+    SettingsError,
+    TableRow,
+    Utterance,
+    canonical,
+    find_files,
+    read_table,
+)
 
 SPLITS = ("train", "dev", "test")
 SUFFIXES = (".wav", ".flac", ".mp4")  # sound that somebody extracted is read before the clips themselves
@@ -65,7 +71,7 @@ class MELD:
 
     def utterances(self) -> list[Utterance]:
         """Give the utterances by part, dialogue and position; ``text_id`` is what is said, in lower case."""
-        there = files(self.root, ".csv", *SUFFIXES)
+        there = find_files(self.root, ".csv", *SUFFIXES)
         clips = _clips(there)
         rows = {key: row for split in SPLITS for key, row in self._rows(split, there) if key not in LEFT_OUT}
         order = sorted(rows, key=lambda key: (SPLITS.index(key[0]), key))
@@ -74,17 +80,17 @@ class MELD:
             raise FaultsError(
                 f"{self.title}: {len(missing)} of {len(rows)} clips are missing in {self.root}, first {missing[0]}",
                 "Unpack MELD.Raw.tar.gz and the three archives in it, and keep the folders that they make.",
-                [Fault(Kind.MISSING, f"{clip} is labelled, but not there") for clip in missing],
+                [Fault(FaultKind.MISSING, f"{clip} is labelled, but not there") for clip in missing],
                 found,
             )
         return found
 
-    def _rows(self, split: str, there: list[Path]) -> Iterator[tuple[Key, Row]]:
+    def _rows(self, split: str, there: list[Path]) -> Iterator[tuple[Key, TableRow]]:
         name = f"{split}_sent_emo.csv"
         table = next((path for path in there if path.name == name), None)
         if table is None:
             raise CorpusError(f"{self.title}: no {name} in {self.root}", f"It is part of the download, see {self.url}.")
-        for number, row in read(table):
+        for number, row in read_table(table):
             try:
                 yield (
                     (split, int(row["Dialogue_ID"]), int(row["Utterance_ID"])),
@@ -103,7 +109,7 @@ def _clips(there: list[Path]) -> dict[Key, Path]:
     return clips
 
 
-def _utterance(path: Path, row: Row) -> Utterance:
+def _utterance(path: Path, row: TableRow) -> Utterance:
     return Utterance(
         path,
         row["label"],

@@ -5,11 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from pcqtool.corpora.base import Utterance
-from pcqtool.corpora.files import present
-from pcqtool.corpora.manifest.table import read
-from pcqtool.corpora.release import Expected
-from pcqtool.errors import CorpusError
+from pcqtool.corpora import CorpusError, Expected, Utterance, read_table, require_recordings
 
 EMOTIONS = {
     "A": "anger",
@@ -55,7 +51,7 @@ class MSPPodcast:
         table = self._table()
         folder = self._recordings(table.parent)
         found = []
-        for number, row in read(table):
+        for number, row in read_table(table):
             name, code = row.get("FileName") or "", row.get("EmoClass") or ""
             match = NAME.fullmatch(name)
             if not match or code not in {*EMOTIONS, *LEFT_OUT}:
@@ -65,7 +61,7 @@ class MSPPodcast:
                 known = None if speaker == "Unknown" else speaker
                 found.append(Utterance(folder / name, EMOTIONS[code], speaker=known, session=match["podcast"]))
         found.sort(key=lambda utterance: utterance.path.name)
-        return present(
+        return require_recordings(
             self.title, found, "Unpack all archives of one release; labels and recordings must be of the same."
         )
 

@@ -5,9 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from pcqtool.corpora.base import Utterance
-from pcqtool.corpora.files import recordings
-from pcqtool.corpora.release import Download, Expected
+from pcqtool.corpora import Download, Expected, Utterance, utterances_from_names
 
 EMOTIONS = {
     "01": "neutral",
@@ -54,7 +52,7 @@ class RAVDESS:
 
     def utterances(self) -> list[Utterance]:
         """Give the spoken recordings; ``text_id`` is one of two statements."""
-        return recordings(self.title, self.root, NAME, "03-01-06-01-02-01-12.wav: seven numbers", _utterance)
+        return utterances_from_names(self.title, self.root, NAME, "03-01-06-01-02-01-12.wav: seven numbers", _utterance)
 
 
 def _utterance(path: Path, part: re.Match[str]) -> Utterance | None:

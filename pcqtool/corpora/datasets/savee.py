@@ -5,9 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from pcqtool.corpora.base import Utterance
-from pcqtool.corpora.files import recordings
-from pcqtool.corpora.release import Expected
+from pcqtool.corpora import Expected, Utterance, utterances_from_names
 
 EMOTIONS = {
     "a": "anger",
@@ -47,7 +45,7 @@ class SAVEE:
     def utterances(self) -> list[Utterance]:
         """Give all recordings; ``text_id`` is the same wherever the same sentence is spoken."""
         example = "DC/a01.wav or DC_a01.wav: speaker, emotion, number"
-        return recordings(self.title, self.root, NAME, example, _utterance)
+        return utterances_from_names(self.title, self.root, NAME, example, _utterance)
 
 
 def _utterance(path: Path, part: re.Match[str]) -> Utterance:

@@ -6,11 +6,15 @@ import json
 import re
 from pathlib import Path
 
-from pcqtool.corpora.base import Utterance
-from pcqtool.corpora.files import files, recordings
-from pcqtool.corpora.release import Expected
-from pcqtool.errors import CorpusError, SettingsError
-from pcqtool.labels import canonical
+from pcqtool.corpora import (
+    CorpusError,
+    Expected,
+    SettingsError,
+    Utterance,
+    canonical,
+    find_files,
+    utterances_from_names,
+)
 
 EMOTIONS = {"A": "anger", "F": "fear", "H": "happiness", "N": "neutral", "S": "sadness", "W": "surprise"}
 NAME = rf"(?P<speaker>[FM]\d\d)(?P<emotion>[{''.join(EMOTIONS)}])\d\d"
@@ -48,11 +52,11 @@ class ShEMO:
             return Utterance(path, label, speaker=part["speaker"].upper())
 
         example = "F01A01.wav: woman or man, speaker, emotion, number"
-        return recordings(self.title, self.root, NAME, example, utterance)
+        return utterances_from_names(self.title, self.root, NAME, example, utterance)
 
     def _corrected(self) -> dict[str, str]:
         """Read the corrected emotion of each recording, none without the file."""
-        for path in files(self.root, ".json"):
+        for path in find_files(self.root, ".json"):
             if path.name.lower() == CORRECTED:
                 try:
                     entries = json.loads(path.read_text("utf-8"))

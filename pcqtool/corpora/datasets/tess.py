@@ -5,9 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from pcqtool.corpora.base import Utterance
-from pcqtool.corpora.files import recordings
-from pcqtool.corpora.release import Expected
+from pcqtool.corpora import Expected, Utterance, utterances_from_names
 
 EMOTIONS = {
     "angry": "anger",
@@ -42,7 +40,9 @@ class TESS:
 
     def utterances(self) -> list[Utterance]:
         """Give all recordings; ``text_id`` is the word."""
-        return recordings(self.title, self.root, NAME, "OAF_back_angry.wav: speaker, word, emotion", _utterance)
+        return utterances_from_names(
+            self.title, self.root, NAME, "OAF_back_angry.wav: speaker, word, emotion", _utterance
+        )
 
 
 def _utterance(path: Path, part: re.Match[str]) -> Utterance:

@@ -5,9 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from pcqtool.corpora.base import Utterance
-from pcqtool.corpora.files import recordings
-from pcqtool.corpora.release import Download, Expected
+from pcqtool.corpora import Download, Expected, Utterance, utterances_from_names
 
 EMOTIONS = {"A": "anger", "H": "happiness", "N": "neutral", "S": "sadness"}
 NAME = rf"(?P<speaker>S[FM]\d+)_F\d+_(?P<emotion>[{''.join(EMOTIONS)}])\d+"
@@ -41,7 +39,9 @@ class URDU:
 
     def utterances(self) -> list[Utterance]:
         """Give all recordings; what is said is not known."""
-        return recordings(self.title, self.root, NAME, "SM1_F1_A01.wav: speaker, number, emotion", _utterance)
+        return utterances_from_names(
+            self.title, self.root, NAME, "SM1_F1_A01.wav: speaker, number, emotion", _utterance
+        )
 
 
 def _utterance(path: Path, part: re.Match[str]) -> Utterance:

@@ -13,7 +13,7 @@ import pytest
 
 from pcqtool.corpora.conformance import fault
 from pcqtool.corpora.registry import available, find
-from pcqtool.corpora.release import expected
+from pcqtool.corpora.release import expected_of
 from pcqtool.errors import CorpusError
 
 ROOT = Path(__file__).parents[3]
@@ -46,7 +46,7 @@ def test_it_keeps_to_the_contract_and_names_its_source(name):
 def test_the_page_says_how_many_utterances_a_whole_copy_has(name):
     line = re.search(rf"^\| `{name}` \|.*", PAGE.read_text("utf-8"), re.MULTILINE)
     number = line[0].split("|")[5].replace(" ", "")
-    assert number in ("", "byrelease") or int(number) == expected(find(name)).total
+    assert number in ("", "byrelease") or int(number) == expected_of(find(name)).total
 
 
 def test_the_page_has_every_corpus_in_its_table():

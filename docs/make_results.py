@@ -1,22 +1,34 @@
-"""``docs/results.md``: every figure that this project reports, written from the runs themselves."""
+"""Write ``docs/results.md``, every figure that this project reports, from the runs in ``docs/results/``.
+
+The published figures of other systems come from ``docs/published.toml``.
+
+    python docs/make_results.py            write the page
+    python docs/make_results.py --check    write nothing; fail if the page is out of date
+"""
 
 from __future__ import annotations
 
 import os
+import sys
+import tomllib
+from argparse import ArgumentParser
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pcqtool.errors import ReportError
+from pcqtool.errors import PcqtoolError, ReportError
 from pcqtool.evaluation.run import UNKNOWN, Run, read_run
 from pcqtool.evaluation.study import COLUMNS, table
 from pcqtool.files.atomic import write_whole
-from pcqtool.report.published import ADAPTED, CHOSEN_ON_TEST, SHARED_SPEAKERS, Published, published
+
+DOCS = Path(__file__).parent
+SHARED_SPEAKERS, CHOSEN_ON_TEST, ADAPTED = "S", "T", "A"
 
 INTRODUCTION = """\
 # Results
 
-Written by `pcqtool report results` from the files in [`{folder}`]({folder}); do not edit it. CI compares the two.
+Written by `python docs/make_results.py` from the files in [`{folder}`]({folder}); do not edit it. CI compares the two.
 
 WA is the share of files judged right, UA the mean recall over classes, both in per cent. **Bold**: measured with this
 tool, ± the standard deviation over seeds where there are several, in brackets the 95 % interval over speakers.
@@ -32,41 +44,53 @@ What makes a figure look better than it is stands in the column *leak*:
 """
 
 
-def write_page(runs: Path, page: Path) -> bool:
-    """Write the page; one that says so already is left alone.
+@dataclass(frozen=True)
+class Published:
+    """A published figure of another system.
 
-    Args:
-        runs: folder with a ``metrics.json`` of each run, under any name, and with the files of studies.
-        page: the Markdown file.
-
-    Returns:
-        Whether it was written.
-
-    Raises:
-        ReportError: if there are no runs, or one is damaged.
-        TableError: if the page cannot be written.
+    Attributes:
+        corpus: its name in pcqtool.
+        system: name of the model.
+        wa: weighted accuracy in per cent.
+        protocol: the division into training and test parts; pcqtool's name of the protocol if it is the same.
+        leaks: the marks ``S``, ``T`` and ``?`` that the introduction of the page explains.
+        source: the publication.
+        ua: unweighted accuracy in per cent; None if it was not published.
     """
-    text = render(runs, page)
-    if page.is_file() and page.read_text(encoding="utf-8") == text:
-        return False
-    write_whole(page, text.encode())
-    return True
+
+    corpus: str
+    system: str
+    wa: float
+    protocol: str
+    leaks: tuple[str, ...]
+    source: str
+    ua: float | None = None
+
+
+def read_published() -> list[Published]:
+    """Read ``published.toml``."""
+    entries = tomllib.loads((DOCS / "published.toml").read_text(encoding="utf-8"))["figure"]
+    return [Published(**entry | {"leaks": tuple(entry["leaks"])}) for entry in entries]
 
 
 def check_page(runs: Path, page: Path) -> None:
     """Compare the page with the runs.
 
     Raises:
-        ReportError: if it does not say what they say, or as ``write_page``.
+        ReportError: if the page is out of date, or as ``render``.
     """
     if not page.is_file() or page.read_text(encoding="utf-8") != render(runs, page):
         raise ReportError(
-            f"{page} is not what the runs in {runs} say", "Write it with 'pcqtool report results', and commit it."
+            f"{page} does not agree with the runs in {runs}", "Run 'python docs/make_results.py' and commit the page."
         )
 
 
 def render(runs: Path, page: Path) -> str:
-    """Give the page's text.
+    """Return the page's text.
+
+    Args:
+        runs: folder with the ``metrics.json`` of each run, under any name, and with the files of studies.
+        page: the Markdown file; links in it are relative.
 
     Raises:
         ReportError: if there are no runs, or one is damaged.
@@ -88,7 +112,7 @@ def render(runs: Path, page: Path) -> str:
 def _comparison(corpus: str, runs: Sequence[Run]) -> str:
     """Put own and published figures on a corpus into one table, the best first, those that leak after the others."""
     rows = [_own_row(run) for run in runs]
-    rows += [_published_row(each) for each in published() if each.corpus == corpus]
+    rows += [_published_row(each) for each in read_published() if each.corpus == corpus]
     rows.sort(key=lambda row: (row[0] != "–", -row[1]))
     title = f"## {_title(corpus)}"
     header = ["system", "protocol", "WA", "UA", "leak", "source"]
@@ -230,3 +254,23 @@ def _anchor(name: str) -> str:
 def _markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
     for cells in (header, ["---"] * len(header), *rows):
         yield f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Write or check the page; return the exit code."""
+    parser = ArgumentParser(description="Write docs/results.md from the runs in docs/results/.")
+    parser.add_argument("--check", action="store_true", help="write nothing; fail if the page is out of date")
+    runs, page = DOCS / "results", DOCS / "results.md"
+    try:
+        if parser.parse_args(arguments).check:
+            check_page(runs, page)
+        else:
+            write_whole(page, render(runs, page).encode())
+    except PcqtoolError as error:
+        print(error, file=sys.stderr)
+        return error.exit_code
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
