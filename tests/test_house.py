@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from pcqtool import __version__
+from pcqtool.version import __version__
 
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]

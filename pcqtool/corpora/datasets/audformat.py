@@ -151,7 +151,7 @@ def _values(folder: Path, tables: Tables, names: Sequence[str]) -> Iterator[tupl
 
 
 def _column(columns: Mapping[str, Mapping[str, Any] | None], names: Sequence[str]) -> str | None:
-    """Return the column with one of the names, or else the only one whose scheme has such a name (not one of raters)."""
+    """Return the column with one of the names, or the only one whose scheme has such a name (not one of raters)."""
     for name in names:
         if name in columns:
             return name

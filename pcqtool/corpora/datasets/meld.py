@@ -24,7 +24,7 @@ SPLITS = ("train", "dev", "test")
 SUFFIXES = (".wav", ".flac", ".mp4")  # extracted sound is preferred to the clips
 CLIP = re.compile(
     r"(?:.*/)?[^/]*(?P<split>train|dev|test)[^/]*/(?:.+/)?"
-    r"(?P<replacement>final_videos_test)?dia(?P<dialogue>\d+)_utt(?P<utterance>\d+)\.\w+",
+    r"(?P<replaced>final_videos_test)?dia(?P<dialogue>\d+)_utt(?P<utterance>\d+)\.\w+",
     re.IGNORECASE,
 )
 BROKEN = {("train", 125, 3), ("dev", 110, 7)}  # cannot be decoded; was never there
@@ -104,7 +104,7 @@ def _clips(there: list[Path]) -> dict[Key, Path]:
     """Find the clip of each utterance: a replacement before any other, sound before video."""
     clips: dict[Key, Path] = {}
     media = [(path, match) for path in there if (match := CLIP.fullmatch(path.as_posix()))]
-    for path, part in sorted(media, key=lambda each: (not each[1]["replacement"], SUFFIXES.index(each[0].suffix.lower()))):
+    for path, part in sorted(media, key=lambda each: (not each[1]["replaced"], SUFFIXES.index(each[0].suffix.lower()))):
         clips.setdefault((part["split"].lower(), int(part["dialogue"]), int(part["utterance"])), path)
     return clips
 

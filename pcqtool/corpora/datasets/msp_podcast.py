@@ -28,8 +28,8 @@ HINT = "Give the folder of one release, which holds Labels/ and Audios/."
 class MSPPodcast:
     """``Labels/labels_consensus.csv`` and ``Audios/``, in releases 1.x and 2.0; all parts, train to test.
 
-    Turns of another emotion (``O``), without agreement (``X``) or with an unpublished label are left out. A session is a
-    podcast. Not every speaker is known, so protocols by speaker refuse; ``session`` works.
+    Turns of another emotion (``O``), without agreement (``X``) or with an unpublished label are left out. A session is
+    a podcast. Not every speaker is known, so protocols by speaker refuse; ``session`` works.
     """
 
     name = "msp-podcast"
