@@ -50,10 +50,10 @@ class CrossExperiment(Experiment):
         n_jobs: int = 1,
         on_states: Callable[[int, int], None] = lambda done, total: None,
     ) -> None:
-        heard = train.qualified
+        heard = train.prefixed_utterances
         super().__init__(heard, recipe, device, encoder, teacher, n_jobs, on_states)
         self.n_heard = len(heard)
-        self.utterances = [*heard, *test.qualified]
+        self.utterances = [*heard, *test.prefixed_utterances]
         self.test_name, self.test_utterances = test.name, test.utterances
         self.test_data = build_spoken(self.test_utterances, n_jobs)
         encoding = self.config.encoder

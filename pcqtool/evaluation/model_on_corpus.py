@@ -10,8 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pcqtool.corpora.base import Utterance
-from pcqtool.corpora.member import PooledCorpus, learnt_from
-from pcqtool.corpora.pool import CorpusPool
+from pcqtool.corpora.pool import CorpusPool, PooledCorpus, training_corpora
 from pcqtool.errors import CorpusError
 from pcqtool.evaluation.output import Evaluation
 from pcqtool.evaluation.prediction_table import Predicted, tabulate
@@ -107,19 +106,19 @@ def _labels(config: ModelConfig, labels: Sequence[str], utterances: Sequence[Utt
 
 def _stamp(config: ModelConfig, members: Sequence[PooledCorpus]) -> dict[str, Any]:
     """Say whether the model may have heard what it was tested on; ``warning`` if it seems so."""
-    learnt = learnt_from(config.provenance)
+    learnt = training_corpora(config.provenance)
     heard = [member for member in members if {member.name, member.origin} & learnt]
     if heard:
         names = " and ".join(member.name for member in heard)
-        if all(member.particular for member in heard):
+        if all(member.has_fixed_labels for member in heard):
             warning = f"the model has learnt from {names}: these figures are no test"
         else:
             warning = f"the model has learnt from what was called {names}; if that was this, these figures are no test"
         return {"stamp": f"LEAKS: {warning}.", "leaks": True, "warning": warning}
     sources = ", ".join(config.provenance.get("corpora", ())) or "unknown corpora"
     judged = " or ".join(member.name for member in members)
-    kinds = [member.particular for member in members]
-    kinds += [each.get("particular", True) for each in config.provenance.get("data", ())]
+    kinds = [member.has_fixed_labels for member in members]
+    kinds += [each.get("has_fixed_labels", True) for each in config.provenance.get("data", ())]
     if all(kinds):
         text = f"The model has learnt from {sources}, not from {judged}."
     else:  # the same recordings may have another name

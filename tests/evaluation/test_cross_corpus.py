@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from pcqtool.corpora.pool import share
+from pcqtool.corpora.pool import restrict_to_common_labels
 from pcqtool.evaluation.cross_corpus import CrossExperiment, conclude_across
 from pcqtool.evaluation.cross_validation import cross_validate
 from pcqtool.splits import cross_corpus_protocol
@@ -20,7 +20,7 @@ def pools(pool_of, utterances):
     """Speakers 0 to 2 of the toy corpus to learn from, 2 and 3 as another corpus without neutral files."""
     heard = [each for each in utterances if each.speaker in ("s0", "s1") or each.path.stem.endswith("2-0")]
     other = [each for each in utterances if each not in heard and each.label != "neutral"]
-    return share(pool_of("one", heard), pool_of("two", other))
+    return restrict_to_common_labels(pool_of("one", heard), pool_of("two", other))
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +50,7 @@ def test_what_is_tested_is_neither_learnt_from_nor_varied(run, pools):
 def test_it_is_judged_as_by_a_model_that_was_trained_without_it(run, pools, toy_recipe):
     _, _, folds, results, _ = run
     train, test = pools
-    alone = Experiment(train.qualified, toy_recipe(), CPU)
+    alone = Experiment(train.prefixed_utterances, toy_recipe(), CPU)
     torch.set_num_threads(1)
     trained = alone.train(folds[0][0], 0)
     other = Experiment(test.utterances, toy_recipe(), CPU)
@@ -63,7 +63,7 @@ def test_figures_are_those_of_the_test_corpus_under_its_own_names(run, pools):
     experiment, protocol, folds, results, _ = run
     train, test = pools
     evaluation = conclude_across(experiment, protocol, folds, results)
-    evaluation = evaluation.of_corpora(corpora=train.describe(), test_corpora=test.describe())
+    evaluation = evaluation.of_corpora(corpora=train.provenance(), test_corpora=test.provenance())
     metrics = json.loads(json.dumps(evaluation.metrics, allow_nan=False))
     assert (metrics["corpus"], metrics["protocol"]) == ("two", "cross-corpus")
     assert metrics["protocol_title"] == "train one, test two, 2 shared labels"

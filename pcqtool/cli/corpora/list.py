@@ -1,4 +1,4 @@
-"""``pcqtool corpora list``: which corpora there are."""
+"""``pcqtool corpora list``: all corpora, built in and from plugins."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ if TYPE_CHECKING:
 def list_corpora(as_json: options.Json = False) -> None:
     """List the corpora, built in and from plugins.
 
-    A plugin that does not load is listed with its error. The column 'data' says whether a corpus lies in
-    PCQTOOL_CORPORA ('here'), and else whether 'corpora fetch' can download it or it has to be applied for.
+    A plugin that does not load is listed with its error. The column 'data' shows how to get the recordings: 'here' if
+    they are in PCQTOOL_CORPORA, 'fetch' for 'corpora fetch', 'apply' for an application, 'yours' for your own.
     """
     from pcqtool.corpora import registry
 
-    entries = registry.available()
+    entries = registry.registered_corpora()
     if as_json:
         console.print_json([_as_json(entry) for entry in entries])
         return
@@ -35,7 +35,7 @@ def _data(entry: CorpusRegistration) -> str | None:
 
     if entry.corpus is None:
         return None
-    if roots.is_here(entry.corpus):
+    if roots.is_present(entry.corpus):
         return "here"
     if release.downloads_of(entry.corpus):
         return "fetch"

@@ -5,18 +5,18 @@ from pathlib import Path
 import pytest
 
 from pcqtool.corpora.manifest.corpus import Manifest
-from pcqtool.corpora.sources import CorpusSpec, sources
+from pcqtool.corpora.spec import CorpusSpec, parse_specs
 from pcqtool.errors import CorpusError, SettingsError
 
 
 def test_one_corpus_has_one_folder():
-    assert sources(["emodb"]) == [CorpusSpec("emodb", "emodb", None)]
-    assert sources(["emodb"], ["here/a=b"]) == [CorpusSpec("emodb", "emodb", Path("here/a=b"))]
-    assert sources(["emodb"], ["emodb=here"]) == [CorpusSpec("emodb", "emodb", Path("here"))]
+    assert parse_specs(["emodb"]) == [CorpusSpec("emodb", "emodb", None)]
+    assert parse_specs(["emodb"], ["here/a=b"]) == [CorpusSpec("emodb", "emodb", Path("here/a=b"))]
+    assert parse_specs(["emodb"], ["emodb=here"]) == [CorpusSpec("emodb", "emodb", Path("here"))]
 
 
 def test_several_have_theirs_by_name():
-    found = sources(["emodb", "calls=manifest", "manifest"], ["calls=a/b=c", "emodb=x"])
+    found = parse_specs(["emodb", "calls=manifest", "manifest"], ["calls=a/b=c", "emodb=x"])
     assert found == [
         CorpusSpec("emodb", "emodb", Path("x")),
         CorpusSpec("calls", "manifest", Path("a/b=c")),
@@ -27,19 +27,19 @@ def test_several_have_theirs_by_name():
 @pytest.mark.parametrize(
     ("corpora", "roots", "text", "hint"),
     [
-        (["a", "b"], ["here"], "--root here: of which corpus", "the names are a, b"),
-        (["a", "b"], ["c=here"], "--root c=here: of which corpus", "--root NAME=DIR"),
+        (["a", "b"], ["here"], "--root here: for which corpus", "the names are a, b"),
+        (["a", "b"], ["c=here"], "--root c=here: for which corpus", "--root NAME=DIR"),
         (["a"], ["here", "there"], "--root is given twice for a", ""),
         (["a", "b"], ["a=x", "a=y"], "--root is given twice for a", ""),
         (["manifest", "manifest"], [], "corpus 'manifest' is given twice", "--corpus other=manifest --root other=DIR"),
         (["x=a", "x=b"], [], "corpus 'x' is given twice", ""),
-        (["=a"], [], "a corpus cannot be called ''", ""),
-        (["a:b=a"], [], "a corpus cannot be called 'a:b'", ""),
+        (["=a"], [], "'' is not a valid name for a corpus", ""),
+        (["a:b=a"], [], "'a:b' is not a valid name for a corpus", ""),
     ],
 )
 def test_what_is_not_clear_is_told(corpora, roots, text, hint):
     with pytest.raises(SettingsError) as caught:
-        sources(corpora, roots)
+        parse_specs(corpora, roots)
     assert text in caught.value.what
     assert hint in caught.value.hint
 
