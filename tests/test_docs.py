@@ -69,6 +69,7 @@ def whisper_of_base_width(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return directory
 
 
+@pytest.mark.slow
 def test_page_about_features_runs(
     tmp_path: Path,
     write_wave: Callable[..., Path],

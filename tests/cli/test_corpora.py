@@ -166,6 +166,7 @@ def plugins(tmp_path):
     return os.pathsep.join((str(folder), os.environ.get("PYTHONPATH", "")))
 
 
+@pytest.mark.slow
 def test_broken_plugins_are_named_and_the_rest_works(pcqtool, plugins):
     done = pcqtool("corpora", "list", "--json", PYTHONPATH=plugins)
     assert done.returncode == 0

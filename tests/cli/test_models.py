@@ -102,6 +102,7 @@ def test_list_says_whether_an_encoder_is_here(pcqtool, borrowing_model, tiny_whi
     assert encoder(PCQTOOL_ENCODERS=str(tiny_whisper.parent)) == f"some/whisper, in {tiny_whisper}"
 
 
+@pytest.mark.slow
 def test_info_compares_the_encoders_tensors(pcqtool, borrowing_model, tiny_whisper, tmp_path):
     other = shutil.copytree(tiny_whisper, tmp_path / "other")
     weights = load_file(other / directory.WEIGHTS)

@@ -111,6 +111,7 @@ def test_whatever_a_plugin_does_at_import_it_is_named_and_the_others_are_there(i
         corpus_class("bad")
 
 
+@pytest.mark.slow
 def test_a_plugin_that_hangs_is_not_waited_for_without_end(install, good, monkeypatch):
     monkeypatch.setattr(plugin_isolation, "LOAD_TIMEOUT_S", 5.0)
     install("bad-plugin", {"bad": "bad_plugin:Good"}, "import time; time.sleep(1000)")

@@ -99,6 +99,7 @@ def test_what_is_finished_is_not_trained_again_but_for_another_test_corpus(
     assert trained == ["two"]
 
 
+@pytest.mark.slow
 def test_a_frozen_encoders_states_are_kept_of_both(pools, toy_recipe, tiny_whisper, tmp_path, monkeypatch):
     monkeypatch.setenv("PCQTOOL_CACHE", str(tmp_path))
     train, test = pools
