@@ -21,13 +21,13 @@ def configure(labels: tuple[str, ...], recipe: Recipe, encoder: str | None, teac
         SettingsError: if the recipe lacks a teacher or an encoder, or describes no network that works.
         ModelError: if the encoder cannot be loaded.
     """
-    if recipe.is_taught and teacher is None:
+    if recipe.needs_teacher and teacher is None:
         raise SettingsError(
             f"recipe {recipe.name} learns from a teacher",
             "Name a pre-trained encoder's directory with --teacher, or another --recipe.",
         )
     config = network_config(labels, recipe, encoder)
-    if (recipe.imitation is not None) != (config.encoder.kind == "mini" and config.encoder.frozen):
+    if (recipe.feature_distillation is not None) != (config.encoder.kind == "mini" and config.encoder.frozen):
         raise SettingsError(
             f"recipe {recipe.name}: imitation is for a frozen encoder of kind mini, which is of no use without it"
         )
@@ -45,7 +45,7 @@ def network_config(labels: tuple[str, ...], recipe: Recipe, encoder: str | None)
     if encoder is not None:
         settings = dict(entries.get("encoder", {}))
         layers = tuple(settings.pop("layers", (-1,)))
-        wanted = {name: settings[name] for name in ("frozen", "join") if name in settings}
+        wanted = {name: settings[name] for name in ("frozen", "concat_layers") if name in settings}
         entries["encoder"] = vars(load_pretrained(encoder, layers, **wanted).config)
     try:
         config = network(ModelConfig(recipe.name, labels, entries))

@@ -43,7 +43,7 @@ def test_the_test_corpus_is_neither_trained_on_nor_augmented(run, pools):
     assert len(task.experiment.data.rows(0, 1))
     assert int(task.experiment.data.utterance.max()) + 1 == len(train.utterances) == len(task.experiment.targets)
     assert task.test_indices(range(len(train.utterances), len(task.utterances))) == list(range(len(test.utterances)))
-    assert (task.test_data.n_views, int(task.test_data.utterance.max()) + 1) == (0, len(test.utterances))
+    assert (task.test_data.n_augmented, int(task.test_data.utterance.max()) + 1) == (0, len(test.utterances))
 
 
 def test_predictions_are_those_of_a_model_that_was_trained_without_it(run, pools, toy_recipe):
