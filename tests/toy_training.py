@@ -139,4 +139,4 @@ def predictions(prediction_table):
     """The same, taken apart."""
     from pcqtool.evaluation.predictions import Predictions
 
-    return lambda rows: Predictions.of(prediction_table(rows), LABELS)
+    return lambda rows: Predictions.from_table(prediction_table(rows), LABELS)

@@ -15,8 +15,7 @@ from pcqtool.corpora.pool import CorpusPool
 from pcqtool.errors import CorpusError
 from pcqtool.evaluation.cross_validation import predict_files
 from pcqtool.evaluation.output import Evaluation
-from pcqtool.evaluation.prediction_table import Predicted, tabulate
-from pcqtool.evaluation.predictions import Predictions
+from pcqtool.evaluation.predictions import ModelPredictions, Predictions, predictions_table
 from pcqtool.evaluation.summary import describe_machine, summarise
 from pcqtool.labels import in_order
 from pcqtool.model.device import choose_device
@@ -60,13 +59,13 @@ def evaluate_model(
     columns = [config.labels.index(label) for label in labels]
     probabilities = predict_files(model.to(place), config.temperature, data, every, config.aggregation)
     calibrated, uncalibrated = (_renormalised(each, columns) for each in probabilities)
-    judged = Predicted(every, calibrated, uncalibrated, config.temperature)
-    table = tabulate([judged], known, data, labels, config.aggregation, config.name)
+    predictions = ModelPredictions(every, calibrated, uncalibrated, config.temperature)
+    table = predictions_table([predictions], known, data, labels, config.aggregation, config.name)
     metrics = {
         "corpus": corpus,
         "protocol": f"model {config.name}, nothing trained",
         **_stamp(config, pool.members),
-        **summarise(Predictions.of(table, labels)),
+        **summarise(Predictions.from_table(table, labels)),
         **_labels(config, labels, utterances),
         "model": config.name,
         "trained_on": config.trained_on,

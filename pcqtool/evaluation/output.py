@@ -79,7 +79,7 @@ def load_predictions(run: Path) -> tuple[Predictions, Provenance]:
     table = read_columns(path)
     if "truth" not in table.column_names:
         raise TableError(f"{path}: no table of an evaluation", "Name the --out directory of 'pcqtool evaluate'.")
-    return Predictions.of(table, provenance.labels), provenance
+    return Predictions.from_table(table, provenance.labels), provenance
 
 
 def _settings(metrics: Mapping[str, Any]) -> dict[str, Any]:

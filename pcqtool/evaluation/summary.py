@@ -16,8 +16,7 @@ from pcqtool import __version__
 from pcqtool.corpora.base import Utterance
 from pcqtool.evaluation.cross_validation import EvaluationTask, FoldResult
 from pcqtool.evaluation.output import Evaluation
-from pcqtool.evaluation.prediction_table import Predicted, tabulate
-from pcqtool.evaluation.predictions import Predictions
+from pcqtool.evaluation.predictions import ModelPredictions, Predictions, predictions_table
 from pcqtool.metrics.scores import fold_spread
 from pcqtool.splits import Fold, Protocol, leakage_report, overlap
 from pcqtool.training.provenance import describe_origin
@@ -31,9 +30,9 @@ def summarise(predictions: Predictions) -> dict[str, Any]:
     ``pooled`` scores the rows of all seeds: its WA, its UA and its recalls are the means over seeds, its confusion
     matrix counts every utterance once a seed. Intervals draw speakers, with all rows of theirs.
     """
-    seeds, folds = predictions.by("seed"), predictions.by("fold")
+    seeds, folds = predictions.group_by("seed"), predictions.group_by("fold")
     by_seed = {str(seed): own.score() for seed, own in seeds.items()}
-    runs = [own.score() for each in seeds.values() for own in each.by("fold").values()]
+    runs = [own.score() for each in seeds.values() for own in each.group_by("fold").values()]
     figures: dict[str, Any] = {
         "n_utterances": len(set(predictions.key)),
         "n_speakers": len({*predictions.speaker} - {None}),
@@ -49,7 +48,7 @@ def summarise(predictions: Predictions) -> dict[str, Any]:
             "by_fold": {name: own.score().to_dict() for name, own in folds.items()},
         }
     if len(seeds) > 1:
-        figures["seeds_together"] = {"what": ENSEMBLE} | predictions.together().score().to_dict()
+        figures["seeds_together"] = {"what": ENSEMBLE} | predictions.ensemble().score().to_dict()
     return figures
 
 
@@ -65,8 +64,9 @@ def conclude(
         results: their results.
     """
     experiment, recipe, data = task.experiment, task.experiment.recipe, task.test_data
-    predicted = [
-        Predicted(
+    labels = experiment.labels
+    predictions = [
+        ModelPredictions(
             task.test_indices(each.fold.test),
             each.probabilities,
             each.uncalibrated,
@@ -76,11 +76,11 @@ def conclude(
         )
         for each in results
     ]
-    table = tabulate(predicted, task.test_utterances, data, experiment.labels, recipe.aggregation, recipe.name)
+    table = predictions_table(predictions, task.test_utterances, data, labels, recipe.aggregation, recipe.name)
     metrics = {
         "corpus": task.corpus,
         **describe_protocol(protocol, folds, task.utterances, experiment.adapt),
-        **summarise(Predictions.of(table, experiment.labels)),
+        **summarise(Predictions.from_table(table, labels)),
         **describe_runs(task, results),
         **describe_origin(task.corpus, task.test_utterances, data),
         **describe_machine(experiment.device),
