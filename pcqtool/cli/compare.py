@@ -25,7 +25,7 @@ def compare(
     speakers; McNemar's test takes utterances as independent and is shown beside them.
     """
     from pcqtool.evaluation.compare import compare as compare_predictions
-    from pcqtool.evaluation.output import load_predictions
+    from pcqtool.evaluation.run_directory import load_predictions
 
     (first, from_a), (second, from_b) = load_predictions(run_a), load_predictions(run_b)
     figures = compare_predictions(first, second)

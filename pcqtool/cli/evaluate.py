@@ -105,7 +105,7 @@ def evaluate(
 
             tell_labels(pool)
             encoders = values.places(encoder_dir, download=True)
-            evaluation = evaluate_model(model, pool, device, n_jobs, encoders).of_corpora(corpora=pool.describe())
+            evaluation = evaluate_model(model, pool, device, n_jobs, encoders).with_corpora(corpora=pool.describe())
         else:
             from pcqtool.training.recipe import load_recipe
 

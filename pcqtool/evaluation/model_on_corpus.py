@@ -14,8 +14,8 @@ from pcqtool.corpora.member import PooledCorpus, learnt_from
 from pcqtool.corpora.pool import CorpusPool
 from pcqtool.errors import CorpusError
 from pcqtool.evaluation.cross_validation import predict_files
-from pcqtool.evaluation.output import Evaluation
 from pcqtool.evaluation.predictions import ModelPredictions, Predictions, predictions_table
+from pcqtool.evaluation.run_directory import Evaluation
 from pcqtool.evaluation.summary import describe_machine, summarise
 from pcqtool.labels import in_order
 from pcqtool.model.device import choose_device

@@ -15,8 +15,8 @@ import torch
 from pcqtool import __version__
 from pcqtool.corpora.base import Utterance
 from pcqtool.evaluation.cross_validation import EvaluationTask, FoldResult
-from pcqtool.evaluation.output import Evaluation
 from pcqtool.evaluation.predictions import ModelPredictions, Predictions, predictions_table
+from pcqtool.evaluation.run_directory import Evaluation
 from pcqtool.metrics.scores import fold_spread
 from pcqtool.splits import Fold, Protocol, leakage_report, overlap
 from pcqtool.training.provenance import describe_origin

@@ -62,7 +62,7 @@ def test_figures_are_those_of_the_test_corpus_under_its_own_names(run, pools):
     task, protocol, folds, results, _ = run
     train, test = pools
     evaluation = conclude(task, protocol, folds, results)
-    evaluation = evaluation.of_corpora(corpora=train.describe(), test_corpora=test.describe())
+    evaluation = evaluation.with_corpora(corpora=train.describe(), test_corpora=test.describe())
     metrics = json.loads(json.dumps(evaluation.metrics, allow_nan=False))
     assert (metrics["corpus"], metrics["protocol"]) == ("two", "cross-corpus")
     assert metrics["protocol_title"] == "train one, test two, 2 shared labels"

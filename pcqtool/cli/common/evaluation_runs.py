@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from pcqtool.corpora.base import Utterance
     from pcqtool.corpora.pool import CorpusPool
     from pcqtool.evaluation.cross_validation import EvaluationTask, FoldResult
-    from pcqtool.evaluation.output import Evaluation
+    from pcqtool.evaluation.run_directory import Evaluation
     from pcqtool.splits import Fold, Protocol
     from pcqtool.training.recipe import Recipe
 
@@ -65,7 +65,7 @@ class EvaluationRuns:
                 pool.utterances, self.recipe, device, self.encoder, self.teacher, self.n_jobs, count, self.adapt
             )
         task = EvaluationTask.within_corpus(experiment, pool.name)
-        return self._run(task, protocol, folds).of_corpora(corpora=pool.describe())
+        return self._run(task, protocol, folds).with_corpora(corpora=pool.describe())
 
     def across_corpora(self, train: CorpusPool, test: CorpusPool) -> Evaluation:
         """Train on some corpora and test on another, with the labels that they share."""
@@ -91,7 +91,7 @@ class EvaluationRuns:
             )
             task = across_corpora(experiment, test, self.n_jobs, count)
         evaluation = self._run(task, protocol, folds)
-        return evaluation.of_corpora(corpora=train.describe(), test_corpora=test.describe())
+        return evaluation.with_corpora(corpora=train.describe(), test_corpora=test.describe())
 
     @property
     def _often(self) -> str:
@@ -103,7 +103,7 @@ class EvaluationRuns:
 
     def _run(self, task: EvaluationTask, protocol: Protocol, folds: Folds) -> Evaluation:
         from pcqtool.evaluation.cross_validation import cross_validate
-        from pcqtool.evaluation.output import FOLDS
+        from pcqtool.evaluation.run_directory import FOLDS
         from pcqtool.evaluation.summary import conclude
 
         self.claim()
