@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pcqtool.cli.common import console, options, values
+from pcqtool.cli.common import console, options
 from pcqtool.cli.common.program import Program
 from pcqtool.errors import ModelError
 
@@ -35,6 +35,7 @@ def list_models(
     tensors are compared with the model's hash by 'pcqtool models info' and when it is used.
     """
     from pcqtool.model import directory
+    from pcqtool.model.encoder_search import search_path
 
     rows = []
     for where in (*directory.available(), *_local(places or [Path()])):
@@ -45,7 +46,7 @@ def list_models(
             continue
         bundled = where in directory.available()
         place = "bundled" if bundled else str(where)
-        encoder = _encoder(config, values.places(encoder_dir, download=False))
+        encoder = _encoder(config, search_path(encoder_dir, download=False))
         rows.append((config.name, list(config.labels), config.trained_on, place, encoder))
     columns = ("name", "labels", "trained_on", "where", "encoder")
     if as_json:
@@ -64,6 +65,7 @@ def info(
 ) -> None:
     """Show a model: labels, front end, what it was trained on, its scores, and where its encoder is."""
     from pcqtool.model import directory
+    from pcqtool.model.encoder_search import search_path
 
     place = directory.find(model)
     config = directory.read_config(place)
@@ -77,7 +79,7 @@ def info(
         "temperature": config.temperature,
         "aggregation": config.aggregation,
         "trained_on": config.trained_on,
-        "encoder": _found(place, config, values.places(encoder_dir, download=False)),
+        "encoder": _found(place, config, search_path(encoder_dir, download=False)),
         "network": config.network,
         "provenance": config.provenance,
         "metrics": directory.read_metrics(place),

@@ -17,7 +17,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from pcqtool import __version__
 from pcqtool.corpora.base import Utterance
 from pcqtool.errors import TrainingError
 from pcqtool.files.atomic import write_whole
@@ -28,6 +27,7 @@ from pcqtool.training.data import SegmentSet
 from pcqtool.training.experiment import Experiment, Trained
 from pcqtool.training.trainer import file_probabilities, judge
 from pcqtool.training.worker import end_with_parent
+from pcqtool.version import __version__
 
 _log = logging.getLogger(__name__)
 

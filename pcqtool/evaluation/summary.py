@@ -12,7 +12,6 @@ from typing import Any
 
 import torch
 
-from pcqtool import __version__
 from pcqtool.corpora.base import Utterance
 from pcqtool.evaluation.cross_validation import EvaluationTask, FoldResult
 from pcqtool.evaluation.predictions import ModelPredictions, Predictions, predictions_table
@@ -20,6 +19,7 @@ from pcqtool.evaluation.run_directory import Evaluation
 from pcqtool.metrics.scores import fold_spread
 from pcqtool.splits import Fold, Protocol, leakage_report, overlap
 from pcqtool.training.provenance import describe_origin
+from pcqtool.version import __version__
 
 ENSEMBLE = "an ensemble: the models of all seeds decide together, by the mean of their log-probabilities"
 

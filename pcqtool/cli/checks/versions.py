@@ -9,8 +9,8 @@ from importlib.metadata import PackageNotFoundError, requires, version
 
 from packaging.requirements import Requirement
 
-from pcqtool import __version__
 from pcqtool.cli.checks.finding import Finding, fault, ok, warning
+from pcqtool.version import __version__
 
 DISTRIBUTION = "pcqtool"
 OLDEST_PYTHON = (3, 11)
