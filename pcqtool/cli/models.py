@@ -37,13 +37,13 @@ def list_models(
     from pcqtool.model import directory
 
     rows = []
-    for where in (*directory.available(), *_local(places or [Path()])):
+    for where in (*directory.bundled_models(), *_local(places or [Path()])):
         try:
             config = directory.read_config(where)
         except ModelError as error:
             console.debug(f"passed over: {error.what}")  # many other tools write a config.json, too
             continue
-        bundled = where in directory.available()
+        bundled = where in directory.bundled_models()
         place = "bundled" if bundled else str(where)
         encoder = _encoder(config, values.places(encoder_dir, download=False))
         rows.append((config.name, list(config.labels), config.trained_on, place, encoder))
@@ -71,7 +71,7 @@ def info(
     about = {
         "name": config.name,
         "directory": place,
-        "sha256": directory.sha256(place),
+        "sha256": directory.model_sha256(place),
         "size_bytes": weights.stat().st_size,
         "labels": config.labels,
         "temperature": config.temperature,

@@ -88,7 +88,7 @@ def test_ways_that_are_wrong_on_this_processor_are_named():
 @pytest.fixture
 def small_hubert(tmp_path):
     """The directory of a model around a very small HuBERT with random weights."""
-    from pcqtool.model.directory import ModelConfig, describe, save
+    from pcqtool.model.directory import ModelConfig, network_config_to_json, save
     from pcqtool.model.encoders import EncoderConfig
     from pcqtool.model.pcq import PCQ, PCQConfig
 
@@ -97,7 +97,7 @@ def small_hubert(tmp_path):
     network = PCQConfig(
         ("anger", "neutral"), mlcnn_channels=(4, 8), mlcnn_strides=(2, 2), classifier_hidden=(8,), encoder=encoder
     )
-    save(tmp_path / "m", ModelConfig("small", network.labels, describe(network)), PCQ(network), {}, "")
+    save(tmp_path / "m", ModelConfig("small", network.labels, network_config_to_json(network)), PCQ(network), {}, "")
     return tmp_path / "m"
 
 

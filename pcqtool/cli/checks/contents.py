@@ -35,7 +35,7 @@ def encoders() -> list[Finding]:
     from pcqtool.model.encoder_search import remedy
 
     findings = []
-    for place in directory.available():
+    for place in directory.bundled_models():
         config = directory.read_config(place)
         if (source := config.encoder_source) is None:
             continue

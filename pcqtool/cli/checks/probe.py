@@ -89,7 +89,7 @@ def way_facts() -> dict[str, Any]:
         for precision in ("float32", "bfloat16"):
             torch.manual_seed(0)
             if (encoder := make()) is not None:
-                left += [f"{way} of {name}" for way in encoder.eval().prepare(getattr(torch, precision))]
+                left += [f"{way} of {name}" for way in encoder.eval().optimise_for_inference(getattr(torch, precision))]
     return {"left": list(dict.fromkeys(left))}
 
 
