@@ -62,14 +62,14 @@ def main() -> None:
     options = parser.parse_args()
     utterances = registry.get(options.corpus, options.root).utterances()
     recipe, device = load_recipe(options.recipe, seed=options.seed), torch.device("cpu")
-    encoder, teacher = recipe.origins(options.encoder, options.teacher)
+    encoder, teacher = recipe.encoder_and_teacher(options.encoder, options.teacher)
     experiment = Experiment(utterances, recipe, device, encoder, teacher, torch.get_num_threads())
     heard = {name: play(experiment.data, len(utterances), condition) for name, condition in CONDITIONS.items()}
     if encoder is not None and experiment.data.states is not None:
         frozen = load_pretrained(encoder, experiment.config.encoder.layers, frozen=True)
         heard = {name: replace(data, states=keep_states(frozen, data, device)) for name, data in heard.items()}
     probabilities = {name: np.zeros((len(utterances), len(experiment.labels))) for name in heard}
-    for fold in PROTOCOLS["loso"].folds(utterances, options.seed, recipe.validating()):
+    for fold in PROTOCOLS["loso"].folds(utterances, options.seed, recipe.validation_size()):
         trained = experiment.train(fold, options.seed)
         for name, data in heard.items():
             logits = judge(trained.model, data, fold.test)

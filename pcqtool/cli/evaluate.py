@@ -111,7 +111,7 @@ def evaluate(
 
             settings = load_recipe(recipe, epochs=epochs, seed=seed)
             repeats = range(settings.seed, settings.seed + seeds)
-            origins = settings.origins(encoder, teacher)
+            origins = settings.encoder_and_teacher(encoder, teacher)
             trainings = EvaluationRuns(settings, repeats, validation, out, device, *origins, n_jobs, adapt, claim)
             if way is not None:
                 evaluation = trainings.within(pool, way)

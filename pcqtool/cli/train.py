@@ -60,10 +60,10 @@ def train(
 
     chosen, renaming = sources(corpus, root or ()), read_map(label_map)
     settings = load_recipe(recipe, epochs=epochs, seed=seed)
-    encoder, teacher = settings.origins(encoder, teacher)
+    encoder, teacher = settings.encoder_and_teacher(encoder, teacher)
     pool = open_pool(chosen, renaming, all_classes)
     utterances = pool.utterances
-    fold = holdout(utterances, settings.seed, settings.validating(), pool.origins)
+    fold = holdout(utterances, settings.seed, settings.validation_size(), pool.origins)
 
     from pcqtool.files.folder import writing_into
     from pcqtool.model.device import choose_device
@@ -87,7 +87,7 @@ def train(
                 experiment = Experiment(utterances, settings, where, encoder, teacher, n_jobs, count)
             if encoder_name is not None:
                 check_left_out(experiment)
-            n_imitation = settings.imitation.epochs if settings.imitation is not None else 0
+            n_imitation = settings.feature_distillation.epochs if settings.feature_distillation is not None else 0
             with console.progress(n_imitation + settings.epochs - n_done, "epochs") as progress:
 
                 def tell(epoch: Epoch) -> None:

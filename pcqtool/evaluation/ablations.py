@@ -36,7 +36,7 @@ def ablations(recipe: Recipe, encoder: str | None, others: Sequence[str] = ()) -
         encoder: directory or Hub id of the pre-trained encoder that it builds on.
         others: encoders to put in its place.
     """
-    plain = replace(recipe, imitation=None)  # which is for the encoder mini
+    plain = replace(recipe, feature_distillation=None)  # which is for the encoder mini
     listens = encoder is not None or _encoder(recipe).get("kind", "none") != "none"
     variants = [Variant(WHOLE, recipe, encoder), Variant(*_switch(recipe, "pdc", "PDC"), encoder)]
     if listens:

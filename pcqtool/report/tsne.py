@@ -81,10 +81,10 @@ def fusion_vectors(model: PCQ, utterances: Sequence[Utterance], n_jobs: int) -> 
     import numpy as np
     import torch
 
-    from pcqtool.training.augmentation import ViewSettings
+    from pcqtool.training.augmentation import Augmentations
     from pcqtool.training.data import build_segments
 
-    data = build_segments(utterances, 0, ViewSettings(), 0, n_jobs)
+    data = build_segments(utterances, 0, Augmentations(), 0, n_jobs)
     device = next(model.parameters()).device
     vectors = np.zeros((len(utterances), model.fusion_width))
     weights = np.zeros(len(utterances))

@@ -40,7 +40,7 @@ class ValidationSize:
         if n_validation >= n_others:
             raise SettingsError(
                 f"{n_validation} of {n_others} that do not test would validate: none is left to train",
-                "Lower --validation, or 'validation' in the recipe.",
+                "Lower --validation, or 'validation_fraction' in the recipe.",
             )
         return n_validation
 

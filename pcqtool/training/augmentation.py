@@ -1,6 +1,6 @@
-"""Views of a recording for training: what another speaker, room, microphone or telephone line would make of it.
+"""Waveform augmentation: versions of a recording by other speakers, rooms, microphones and telephone lines.
 
-A view goes the way of sound: speaker, room, noise in it, microphone, level, line, codec.
+The steps follow the path of sound: speaker, room, noise in it, microphone, level, line, codec.
 """
 
 from __future__ import annotations
@@ -19,73 +19,62 @@ Wave = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
-class ViewSettings:
-    """How far a view may lie from its recording; each change is drawn anew for each view.
-
-    Attributes:
-        speed: largest change of speed, and with it of pitch and formants, as a share.
-        cut_s: largest piece cut off at the start, at most a quarter of the view.
-        reverb: share of views with reverberation.
-        reverb_s: range of reverberation times.
-        noise: share of views with coloured noise.
-        snr_db: range of its signal-to-noise ratio.
-        tilt_db: largest gain of a smooth random filter at any frequency.
-        gain_db: range of the level's change.
-        telephone: share of views limited to the telephone band, 300 to 3 400 Hz.
-        codec: share of views that one of ``codecs`` has carried.
-        codecs: names of ``pcqtool.audio.codecs.CODECS``, each mention as likely as the others.
+class Augmentations:
+    """How far a version may differ from its recording; every change is drawn again for every version.
 
     Raises:
         SettingsError: a value that cannot be used.
     """
 
-    speed: float = 0.15
-    cut_s: float = 0.3
-    reverb: float = 0.3
-    reverb_s: tuple[float, float] = (0.1, 0.5)
-    noise: float = 0.5
-    snr_db: tuple[float, float] = (10.0, 40.0)
-    tilt_db: float = 6.0
-    gain_db: tuple[float, float] = (-24.0, 4.0)
-    telephone: float = 0.2
-    codec: float = 0.3
-    codecs: tuple[str, ...] = tuple(CODECS)
+    speed: float = 0.15  # largest change of speed, and with it of pitch and formants, as a fraction
+    crop_start_s: float = 0.3  # largest piece cut off at the start, at most a quarter of the version
+    p_reverb: float = 0.3  # probability of reverberation
+    rt60_s: tuple[float, float] = (0.1, 0.5)  # range of reverberation times
+    p_noise: float = 0.5  # probability of coloured noise
+    snr_db: tuple[float, float] = (10.0, 40.0)  # range of its signal-to-noise ratio
+    tilt_db: float = 6.0  # largest gain of a smooth random filter at any frequency
+    gain_db: tuple[float, float] = (-24.0, 4.0)  # range of the level's change
+    p_telephone: float = 0.2  # probability of a limit to the telephone band, 300 to 3 400 Hz
+    p_codec: float = 0.3  # probability of passing through one of ``codecs``
+    codecs: tuple[str, ...] = tuple(CODECS)  # names in pcqtool.audio.codecs.CODECS; all entries are equally likely
 
     def __post_init__(self) -> None:
-        if not 0 <= self.speed < 1 or min(self.tilt_db, self.cut_s) < 0:
-            raise SettingsError("views: speed must lie from 0 to below 1, tilt_db and cut_s be 0 or more")
-        if not all(0 <= share <= 1 for share in (self.noise, self.reverb, self.telephone, self.codec)):
-            raise SettingsError("views: noise, reverb, telephone and codec are shares, from 0 to 1")
-        if not all(len(pair) == 2 and pair[0] <= pair[1] for pair in (self.snr_db, self.reverb_s, self.gain_db)):
-            raise SettingsError("views: snr_db, reverb_s and gain_db are ranges, the lower end first")
+        if not 0 <= self.speed < 1 or min(self.tilt_db, self.crop_start_s) < 0:
+            raise SettingsError("augmentations: speed must be from 0 to below 1, tilt_db and crop_start_s 0 or more")
+        if not all(0 <= p <= 1 for p in (self.p_noise, self.p_reverb, self.p_telephone, self.p_codec)):
+            raise SettingsError(
+                "augmentations: p_noise, p_reverb, p_telephone and p_codec are probabilities, from 0 to 1"
+            )
+        if not all(len(pair) == 2 and pair[0] <= pair[1] for pair in (self.snr_db, self.rt60_s, self.gain_db)):
+            raise SettingsError("augmentations: snr_db, rt60_s and gain_db are ranges, the lower end first")
         if not self.codecs or not set(self.codecs) <= set(CODECS):
-            raise SettingsError(f"views: codecs {list(self.codecs)} are not all known", f"Known: {', '.join(CODECS)}.")
-        if self.reverb_s[0] < 1e-3:
-            raise SettingsError("views: reverberation lasts 0.001 s or more; for none, let reverb be 0")
+            raise SettingsError(f"augmentations: unknown codec in {list(self.codecs)}", f"Known: {', '.join(CODECS)}.")
+        if self.rt60_s[0] < 1e-3:
+            raise SettingsError("augmentations: rt60_s must be 0.001 s or more; set p_reverb = 0 to disable it")
 
-    def as_spoken(self) -> ViewSettings:
-        """Give settings whose views are these ones before room, noise, microphone, level, line and codec."""
-        return replace(self, reverb=0.0, noise=0.0, tilt_db=0.0, gain_db=(0.0, 0.0), telephone=0.0, codec=0.0)
+    def clean(self) -> Augmentations:
+        """Return settings with the same speed and crop, but without room, noise, microphone, level, line and codec."""
+        return replace(self, p_reverb=0.0, p_noise=0.0, tilt_db=0.0, gain_db=(0.0, 0.0), p_telephone=0.0, p_codec=0.0)
 
 
-def make_view(wave: Wave, settings: ViewSettings, rng: np.random.Generator) -> Wave:
-    """Draw one view of a mono 16 kHz recording ``(N,)``: any level, from -1 to 1; its length changes with the speed.
+def augment(wave: Wave, settings: Augmentations, rng: np.random.Generator) -> Wave:
+    """Draw an augmented version of a mono 16 kHz recording ``(N,)``, within -1 to 1; the length changes with the speed.
 
-    Speed and cut are drawn first: the same generator gives the same ones under ``settings.as_spoken()``.
+    Speed and crop are drawn first: the same generator draws the same ones under ``settings.clean()``.
     """
-    view = _change_speed(wave, 1.0 + rng.uniform(-settings.speed, settings.speed))
-    cut = int(rng.uniform(0, settings.cut_s) * SAMPLE_RATE)
-    view = view[min(cut, len(view) // 4) :]
-    if rng.random() < settings.reverb:
-        view = _reverberate(view, rng.uniform(*settings.reverb_s), rng)
-    if rng.random() < settings.noise:
-        view = _add_noise(view, rng.uniform(*settings.snr_db), rng)
-    telephone = rng.random() < settings.telephone
-    view = _filter(view, settings.tilt_db, telephone, rng)
-    view = np.asarray((view * 10.0 ** (rng.uniform(*settings.gain_db) / 20.0)).clip(-1.0, 1.0), np.float32)
-    if rng.random() < settings.codec:
-        view = transmit(view, CODECS[str(rng.choice(settings.codecs))]).clip(-1.0, 1.0)
-    return view
+    wave = _change_speed(wave, 1.0 + rng.uniform(-settings.speed, settings.speed))
+    start = int(rng.uniform(0, settings.crop_start_s) * SAMPLE_RATE)
+    wave = wave[min(start, len(wave) // 4) :]
+    if rng.random() < settings.p_reverb:
+        wave = _reverberate(wave, rng.uniform(*settings.rt60_s), rng)
+    if rng.random() < settings.p_noise:
+        wave = _add_noise(wave, rng.uniform(*settings.snr_db), rng)
+    telephone = rng.random() < settings.p_telephone
+    wave = _filter(wave, settings.tilt_db, telephone, rng)
+    wave = np.asarray((wave * 10.0 ** (rng.uniform(*settings.gain_db) / 20.0)).clip(-1.0, 1.0), np.float32)
+    if rng.random() < settings.p_codec:
+        wave = transmit(wave, CODECS[str(rng.choice(settings.codecs))]).clip(-1.0, 1.0)
+    return wave
 
 
 def _change_speed(wave: Wave, factor: float) -> Wave:

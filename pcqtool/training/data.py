@@ -17,7 +17,7 @@ from pcqtool.audio.reader import load
 from pcqtool.audio.segment import SEGMENT_SAMPLES
 from pcqtool.corpora.base import Utterance
 from pcqtool.errors import AudioError, CacheError, CorpusError
-from pcqtool.training.augmentation import ViewSettings, make_view
+from pcqtool.training.augmentation import Augmentations, augment
 from pcqtool.training.cache import cache_folder, caching, hold, is_whole
 
 T = TypeVar("T", bound=np.generic)
@@ -77,16 +77,16 @@ class SegmentSet:
         return int(self.n_samples[self.rows(utterance)].sum() if self.recorded is None else self.recorded[utterance])
 
     @property
-    def n_views(self) -> int:
+    def n_augmented(self) -> int:
         """Views of each utterance besides the recording itself."""
         return int(self.view.max())
 
     @cached_property
     def _rows(self) -> list[list[NDArray[np.int64]]]:
-        n_utterances, n_views = int(self.utterance.max()) + 1, self.n_views + 1
-        key = self.utterance * n_views + self.view
-        groups = np.split(np.arange(len(key)), np.searchsorted(key, np.arange(1, n_utterances * n_views)))
-        return [groups[u * n_views : (u + 1) * n_views] for u in range(n_utterances)]
+        n_utterances, n_augmented = int(self.utterance.max()) + 1, self.n_augmented + 1
+        key = self.utterance * n_augmented + self.view
+        groups = np.split(np.arange(len(key)), np.searchsorted(key, np.arange(1, n_utterances * n_augmented)))
+        return [groups[u * n_augmented : (u + 1) * n_augmented] for u in range(n_utterances)]
 
 
 def draw_batches(
@@ -96,7 +96,7 @@ def draw_batches(
 
     A last batch of one segment is left out.
     """
-    views = rng.integers(0, data.n_views + 1, len(train))
+    views = rng.integers(0, data.n_augmented + 1, len(train))
     views[rng.random(len(train)) < own] = 0
     rows = np.concatenate([data.rows(utterance, view) for utterance, view in zip(train, views, strict=True)])
     rng.shuffle(rows)
@@ -109,7 +109,12 @@ def count_batches(data: SegmentSet, train: Sequence[int], batch_size: int) -> in
 
 
 def build_segments(
-    utterances: Sequence[Utterance], n_views: int, settings: ViewSettings, seed: int, n_jobs: int, keep: bool = False
+    utterances: Sequence[Utterance],
+    n_augmented: int,
+    settings: Augmentations,
+    seed: int,
+    n_jobs: int,
+    keep: bool = False,
 ) -> SegmentSet:
     """Read a corpus, draw views of each utterance and cut all into segments.
 
@@ -117,7 +122,7 @@ def build_segments(
 
     Args:
         utterances: the corpus's list.
-        n_views: of each utterance, besides the recording itself.
+        n_augmented: of each utterance, besides the recording itself.
         settings: of the views.
         seed: of the views.
         n_jobs: recordings read at the same time.
@@ -131,7 +136,7 @@ def build_segments(
 
     def views_of(number: int) -> list[NDArray[np.int16]]:
         wave = _load(utterances[number])
-        views = (make_view(wave, settings, np.random.default_rng([seed, number, v])) for v in range(1, n_views + 1))
+        views = (augment(wave, settings, np.random.default_rng([seed, number, v])) for v in range(1, n_augmented + 1))
         return [_to_16_bit(view) for view in (wave, *views)]
 
     def hash_of(number: int) -> bytes:
@@ -141,7 +146,7 @@ def build_segments(
     numbers = range(len(utterances))
     if not keep:
         return _as_set(_cut_views(parallel(delayed(views_of)(number) for number in numbers)))
-    digest = hashlib.sha256(json.dumps([_VIEWS, n_views, asdict(settings), seed]).encode())
+    digest = hashlib.sha256(json.dumps([_VIEWS, n_augmented, asdict(settings), seed]).encode())
     for part in parallel(delayed(hash_of)(number) for number in numbers):
         digest.update(part)
     path = cache_folder() / "segments" / f"{digest.hexdigest()[:32]}.npy"

@@ -20,7 +20,7 @@ from pcqtool.model.encoders import Encoder, MiniEncoder
 from pcqtool.model.encoders.pretrained import load_pretrained
 from pcqtool.model.pcq import PCQ
 from pcqtool.splits import Fold
-from pcqtool.training.augmentation import ViewSettings
+from pcqtool.training.augmentation import Augmentations
 from pcqtool.training.checkpoint import Checkpoint
 from pcqtool.training.data import SegmentSet, build_segments
 from pcqtool.training.distillation.imitation import imitate, keep_imitated
@@ -96,14 +96,14 @@ class Experiment:
         self.recipe = recipe
         self.device = device
         self.encoder = encoder
-        self.teacher = teacher if recipe.is_taught else None
+        self.teacher = teacher if recipe.needs_teacher else None
         self.adapt = adapt
         self.labels = in_order(utterance.label for utterance in utterances)
         if len(self.labels) < 2:
             raise CorpusError(f"the corpus has nothing but {', '.join(self.labels)}", "Two or more are needed.")
         self.config = configure(self.labels, recipe, encoder, teacher)
         self.targets = np.array([self.labels.index(utterance.label) for utterance in utterances])
-        self.data = self._segments(recipe.views, n_jobs)
+        self.data = self._segments(recipe.augmentations, n_jobs)
         encoding = self.config.encoder
         if encoder is not None and encoding.frozen and recipe.cache:
             frozen = load_pretrained(encoder, encoding.layers, frozen=True)
@@ -113,15 +113,15 @@ class Experiment:
         self._teacher: Teacher | None = None
         if self.teacher is not None:
             heard = self.data
-            if recipe.spoken:
-                heard = self._segments(recipe.views.as_spoken(), n_jobs)
+            if recipe.clean_teacher:
+                heard = self._segments(recipe.augmentations.clean(), n_jobs)
             self._teacher = encode_with_teacher(self.teacher, heard, recipe, self.config.encoder, device, on_states)
         if adapt:
             self._adapt()
 
-    def _segments(self, views: ViewSettings, n_jobs: int) -> SegmentSet:
+    def _segments(self, views: Augmentations, n_jobs: int) -> SegmentSet:
         recipe = self.recipe
-        return build_segments(self.utterances, recipe.n_views, views, recipe.seed, n_jobs, keep=recipe.cache)
+        return build_segments(self.utterances, recipe.n_augmented, views, recipe.seed, n_jobs, keep=recipe.cache)
 
     def _adapt(self) -> None:
         """Take speakers' offsets off the encoder's frames and the teacher's means."""

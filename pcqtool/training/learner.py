@@ -39,7 +39,7 @@ class Learner:
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=self.precision is torch.float16)
         self.optimiser = make_optimiser(model, recipe)
         self.schedule = torch.optim.lr_scheduler.LambdaLR(
-            self.optimiser, lr_factor(recipe.warmup, n_steps, recipe.schedule)
+            self.optimiser, lr_factor(recipe.warmup_steps, n_steps, recipe.schedule)
         )
         rule = get_ema_multi_avg_fn(recipe.ema)  # type: ignore[no-untyped-call]
         self.mean = AveragedModel(model, multi_avg_fn=rule, use_buffers=True)
@@ -75,7 +75,7 @@ class Learner:
             self.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
             total += loss.item()
         self.scaler.unscale_(self.optimiser)
-        nn.utils.clip_grad_norm_(self.model.parameters(), self.recipe.clip)
+        nn.utils.clip_grad_norm_(self.model.parameters(), self.recipe.max_grad_norm)
         self.scaler.step(self.optimiser)
         self.scaler.update()
         self.schedule.step()

@@ -35,7 +35,7 @@ class Loss(nn.Module):
         super().__init__()
         self.data, self.targets, self.recipe, self.lesson = data, targets, recipe, lesson
         counts = np.bincount(targets[list(train)], minlength=len(model.config.labels))
-        weights = len(train) / (len(counts) * counts) if recipe.balance else np.ones(len(counts))
+        weights = len(train) / (len(counts) * counts) if recipe.class_weighting else np.ones(len(counts))
         self.class_weights = nn.Buffer(torch.tensor(weights, dtype=torch.float32))
 
     def forward(self, prediction: Prediction, rows: NDArray[np.int64]) -> Tensor:
@@ -52,12 +52,12 @@ class Loss(nn.Module):
         losses = functional.cross_entropy(
             prediction.logits, targets, self.class_weights, reduction="none", label_smoothing=smoothing
         )
-        if self.lesson is not None and self.recipe.distil is not None:
-            distil = self.recipe.distil
+        if self.lesson is not None and self.recipe.distillation is not None:
+            distil = self.recipe.distillation
             judged = torch.from_numpy(self.lesson[rows]).to(device) / distil.temperature
             learned = (prediction.logits / distil.temperature).log_softmax(dim=1)
             soft = functional.kl_div(learned, judged.log_softmax(dim=1), reduction="none", log_target=True).sum(dim=1)
-            losses = losses + distil.soft * distil.temperature**2 * soft
+            losses = losses + distil.kd_weight * distil.temperature**2 * soft
         return (losses * share).sum()
 
 

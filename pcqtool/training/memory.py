@@ -21,9 +21,9 @@ def memory_reported(recipe: Recipe) -> Iterator[None]:
 
 
 def _too_large(recipe: Recipe) -> TrainingError:
-    half, accumulate = max(recipe.least_batch, recipe.batch_size // 2), recipe.accumulate * 2
+    half, twice = max(recipe.min_batch_size, recipe.batch_size // 2), recipe.grad_accumulation * 2
     hint = (
-        f"In a recipe of your own set batch_size = {half} and accumulate = {accumulate}: steps stay as they are, but "
+        f"In a recipe of your own set batch_size = {half} and grad_accumulation = {twice}: steps stay the same, except "
         "for the statistics of batch normalisation."
     )
     if half == recipe.batch_size:

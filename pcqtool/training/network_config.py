@@ -21,13 +21,13 @@ def configure(labels: tuple[str, ...], recipe: Recipe, encoder: str | None, teac
         SettingsError: if the recipe lacks a teacher or an encoder, or describes no network that works.
         ModelError: if the encoder cannot be loaded.
     """
-    if recipe.is_taught and teacher is None:
+    if recipe.needs_teacher and teacher is None:
         raise SettingsError(
             f"recipe {recipe.name} learns from a teacher",
             "Name a pre-trained encoder's directory with --teacher, or another --recipe.",
         )
     config = network_config(labels, recipe, encoder)
-    if (recipe.imitation is not None) != (config.encoder.kind == "mini" and config.encoder.frozen):
+    if (recipe.feature_distillation is not None) != (config.encoder.kind == "mini" and config.encoder.frozen):
         raise SettingsError(
             f"recipe {recipe.name}: imitation is for a frozen encoder of kind mini, which is of no use without it"
         )

@@ -28,11 +28,11 @@ def make_optimiser(model: PCQ, recipe: Recipe) -> torch.optim.AdamW:
     )
 
 
-def lr_factor(warmup: int, n_steps: int, schedule: str = "cosine") -> Callable[[int], float]:
+def lr_factor(warmup_steps: int, n_steps: int, schedule: str = "cosine") -> Callable[[int], float]:
     """Give the factor on the learning rate at a step: a rise along a line, then a fall along a cosine or none."""
 
     def factor(step: int) -> float:
-        rise = min(1.0, (step + 1) / max(1, warmup))
+        rise = min(1.0, (step + 1) / max(1, warmup_steps))
         if schedule == "constant":
             return rise
         return rise * max(1e-3, 0.5 * (1.0 + math.cos(math.pi * min(1.0, step / n_steps))))

@@ -24,10 +24,10 @@ def hide(inputs: NetworkInputs, settings: SpecAugment) -> NetworkInputs:
 def _mask(spectrogram: Tensor, settings: SpecAugment) -> Tensor:
     """Put the batch's mean in place of pieces of ``(B, 1, bands, T)``."""
     filling = float(spectrogram.mean())
-    wide = max(1, round(settings.time * spectrogram.shape[3]))
-    high = max(1, round(settings.frequency * spectrogram.shape[2]))
-    for _ in range(settings.n_time):
+    wide = max(1, round(settings.time_mask * spectrogram.shape[3]))
+    high = max(1, round(settings.frequency_mask * spectrogram.shape[2]))
+    for _ in range(settings.n_time_masks):
         spectrogram = torchaudio.transforms.TimeMasking(wide, iid_masks=True)(spectrogram, filling)
-    for _ in range(settings.n_frequency):
+    for _ in range(settings.n_frequency_masks):
         spectrogram = torchaudio.transforms.FrequencyMasking(high, iid_masks=True)(spectrogram, filling)
     return spectrogram

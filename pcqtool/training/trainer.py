@@ -150,15 +150,15 @@ def _begin(
         model.encoder = encoder
     model.to(device)
     loss_of = Loss(model, data, targets, train, recipe, lesson).to(device)
-    n_steps = recipe.epochs * count_batches(data, train, recipe.batch_size * recipe.accumulate)
+    n_steps = recipe.epochs * count_batches(data, train, recipe.batch_size * recipe.grad_accumulation)
     return Learner(model, loss_of, recipe, n_steps), FrontEnds(model, data, train)
 
 
 def _pass(learner: Learner, seen: FrontEnds, data: SegmentSet, train: Sequence[int], number: int) -> float:
     """Learn from one view of every training utterance; give the mean loss of a step."""
     learner.model.train()
-    recipe, n = learner.recipe, learner.recipe.accumulate
-    batches = draw_batches(data, train, recipe.own, recipe.batch_size, learner.rng)
+    recipe, n = learner.recipe, learner.recipe.grad_accumulation
+    batches = draw_batches(data, train, recipe.p_clean, recipe.batch_size, learner.rng)
     try:
         losses = [learner.step(batches[start : start + n], seen) for start in range(0, len(batches), n)]
     except TrainingError as error:

@@ -123,8 +123,8 @@ def other_root(toy_root: Path, tmp_path: Path) -> Path:
 RECIPE = """
 epochs = 2
 batch_size = 8
-n_views = 0
-warmup = 0
+n_augmented = 0
+warmup_steps = 0
 [network]
 spectrogram_pool = [8, 4]
 classifier_hidden = [8]

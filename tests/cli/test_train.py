@@ -184,7 +184,7 @@ def test_too_large_a_batch_is_told_with_a_remedy(train, monkeypatch):
     assert code == 1
     assert err.splitlines()[-2:] == [
         "error: out of memory with batches of 8 segments",
-        "In a recipe of your own set batch_size = 4 and accumulate = 2: steps stay as they are, but for the "
+        "In a recipe of your own set batch_size = 4 and grad_accumulation = 2: steps stay the same, except for the "
         "statistics of batch normalisation.",
     ]
 
@@ -254,7 +254,7 @@ def test_a_model_is_not_trained_over(train, tmp_path):
 )
 def test_what_is_missing_is_named(train, tmp_path, monkeypatch, changes, code, said):
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    (tmp_path / "taught.toml").write_text("[distil]\nsoft = 1.0\n", encoding="utf-8")
+    (tmp_path / "taught.toml").write_text("[distillation]\nkd_weight = 1.0\n", encoding="utf-8")
     got, out, err = train("--out", "m", **changes)
     assert (got, out) == (code, "")
     assert said in err
@@ -386,8 +386,8 @@ TUNED = """
 batch_size = 8
 lr = 1e-2
 encoder_lr = 1e-3
-warmup = 3
-n_views = 0
+warmup_steps = 3
+n_augmented = 0
 
 [network]
 spectrogram_pool = [8, 4]

@@ -31,10 +31,10 @@ def test_a_part_that_the_recipe_leaves_out_is_put_in():
 
 
 def test_imitation_is_for_variants_with_the_small_encoder():
-    recipe = Recipe("r", {"encoder": {"kind": "mini", "frozen": True}}, imitation=FeatureDistillation())
+    recipe = Recipe("r", {"encoder": {"kind": "mini", "frozen": True}}, feature_distillation=FeatureDistillation())
     *small, deaf, other = ablations(recipe, None, ["dir/wavlm"])
-    assert all(variant.recipe.imitation is recipe.imitation for variant in small)
-    assert (deaf.recipe.imitation, other.recipe.imitation) == (None, None)
+    assert all(variant.recipe.feature_distillation is recipe.feature_distillation for variant in small)
+    assert (deaf.recipe.feature_distillation, other.recipe.feature_distillation) == (None, None)
 
 
 def test_without_an_encoder_there_is_nothing_to_query_with():

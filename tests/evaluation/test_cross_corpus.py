@@ -41,7 +41,10 @@ def test_what_is_tested_is_neither_learnt_from_nor_varied(run, pools):
     assert experiment.labels == ("anger", "sadness")
     assert len(experiment.data.rows(0, 1))
     assert int(experiment.data.utterance.max()) + 1 == len(train.utterances) == experiment.n_heard
-    assert (experiment.test_data.n_views, int(experiment.test_data.utterance.max()) + 1) == (0, len(test.utterances))
+    assert (experiment.test_data.n_augmented, int(experiment.test_data.utterance.max()) + 1) == (
+        0,
+        len(test.utterances),
+    )
 
 
 def test_it_is_judged_as_by_a_model_that_was_trained_without_it(run, pools, toy_recipe):

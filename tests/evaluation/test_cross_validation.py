@@ -45,7 +45,7 @@ def _untimed(result):
 
 @pytest.fixture(scope="module")
 def quick(utterances, toy_recipe):
-    return Experiment(utterances, toy_recipe(epochs=1, n_views=0), CPU)
+    return Experiment(utterances, toy_recipe(epochs=1, n_augmented=0), CPU)
 
 
 @pytest.fixture
@@ -123,7 +123,7 @@ def test_another_seed_recipe_corpus_or_teacher_is_another_result(quick, counted,
 
     assert not is_done_again()
     assert is_done_again(seed=1)
-    assert is_done_again(Experiment(utterances, toy_recipe(epochs=1, n_views=0, lr=0.5), CPU))
+    assert is_done_again(Experiment(utterances, toy_recipe(epochs=1, n_augmented=0, lr=0.5), CPU))
     twin, taught, elsewhere = (Experiment(utterances, quick.recipe, CPU) for _ in range(3))
     assert not is_done_again(twin)
     taught._teacher = Teacher(np.zeros((1, 1), np.float32), None)
@@ -140,7 +140,7 @@ def test_an_encoder_is_known_by_its_weights(counted, utterances, toy_recipe, tin
     places = [shutil.copytree(tiny_whisper, tmp_path / name) for name in ("one", "moved", "other")]
     weights = load_file(places[2] / "model.safetensors")
     save_file({name: value * 1.5 for name, value in weights.items()}, places[2] / "model.safetensors", {"format": "pt"})
-    recipe = toy_recipe({"kind": "whisper", "layers": [1], "frozen": True}, epochs=1, n_views=0)
+    recipe = toy_recipe({"kind": "whisper", "layers": [1], "frozen": True}, epochs=1, n_augmented=0)
     for place in places:
         experiment = Experiment(utterances, recipe, CPU, encoder=str(place))
         cross_validate(experiment, {0: loso(utterances, 0)[:1]}, tmp_path / "folds")
@@ -182,7 +182,7 @@ def test_folds_that_ended_survive_one_that_fails(quick, counted, monkeypatch, tm
 
 @pytest.mark.parametrize("n_jobs", [1, 2])
 def test_a_fold_that_diverges_is_named_with_its_seed(utterances, toy_recipe, tmp_path, n_jobs):
-    wild = Experiment(utterances, toy_recipe(lr=1e30, warmup=0, n_views=0), CPU)
+    wild = Experiment(utterances, toy_recipe(lr=1e30, warmup_steps=0, n_augmented=0), CPU)
     with pytest.raises(TrainingError, match=r"^fold s1, seed 3: .* is not a number in epoch 1") as caught:
         cross_validate(wild, {3: loso(utterances, 0)[1:2]}, tmp_path, n_jobs)
     assert caught.value.hint == "Lower the learning rate."

@@ -10,7 +10,7 @@ import soundfile
 from pcqtool.corpora.base import Utterance
 from pcqtool.evaluation.prediction_table import Predicted, tabulate
 from pcqtool.tables.schema import files_schema, predictions_schema
-from pcqtool.training.augmentation import ViewSettings
+from pcqtool.training.augmentation import Augmentations
 from pcqtool.training.data import build_segments
 
 LABELS = ("anger", "neutral", "sadness")
@@ -50,7 +50,7 @@ def test_a_row_for_each_seed_sorted_by_file_then_seed(experiment):
 def test_stretches_of_one_file_are_told_apart(experiment):
     whole = experiment.utterances[2]
     pieces = [replace(whole, start_s=start, end_s=start + 1.0, session="x", text_id="t") for start in (2.0, 0.5)]
-    data = build_segments(pieces, 0, ViewSettings(), 0, 1)
+    data = build_segments(pieces, 0, Augmentations(), 0, 1)
     table = tabulate([judged([0, 1], None, None)], pieces, data, LABELS, "mean", "toy")
     assert table["start_s"].to_pylist() == [0.5, 2.0]
     assert table["duration_s"].to_pylist() == [1.0, 1.0]
@@ -65,7 +65,7 @@ def test_a_row_notes_how_its_recording_was_heard(tmp_path, write_wave):
     soundfile.write(tmp_path / "b.wav", np.stack((wave, -wave), 1), 2 * rate)
     utterances = [Utterance(path, "anger"), Utterance(path.with_name("b.wav"), "neutral")]
     utterances.append(replace(utterances[1], channel=1))
-    data = build_segments(utterances, 0, ViewSettings(), 0, 1)
+    data = build_segments(utterances, 0, Augmentations(), 0, 1)
     table = tabulate([judged([0, 1, 2])], utterances, data, LABELS, "mean", "toy")
     note = "mixing the channels would cancel them; channel 0 is heard"
     rows = table.select(["file", "channel", "sample_rate", "note"]).to_pylist()

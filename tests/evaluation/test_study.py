@@ -16,7 +16,7 @@ from pcqtool.training.network_config import configure
 from pcqtool.training.recipe import FeatureDistillation, Recipe
 
 NETWORK = {"spectrogram_pool": [8, 4], "classifier_hidden": [8], "mlcnn_channels": [4, 8], "mlcnn_strides": [2, 2]}
-RECIPE = Recipe("toy", NETWORK, epochs=1, batch_size=8, n_views=0, warmup=0)
+RECIPE = Recipe("toy", NETWORK, epochs=1, batch_size=8, n_augmented=0, warmup_steps=0)
 
 
 @pytest.fixture(scope="module")
@@ -100,7 +100,7 @@ def test_a_variant_that_cannot_be_trained_is_told_before_the_first_is(setting, t
 
 def test_every_variant_of_a_recipe_that_imitates_can_be_trained(tiny_whisper):
     small = {"kind": "mini", "frozen": True, "architecture": {"dim": 16, "n_blocks": 1, "n_mels": 16}}
-    recipe = replace(RECIPE, network=NETWORK | {"encoder": small}, imitation=FeatureDistillation())
+    recipe = replace(RECIPE, network=NETWORK | {"encoder": small}, feature_distillation=FeatureDistillation())
     for variant in ablations(recipe, None, [str(tiny_whisper)]):
         configure(("anger", "fear"), variant.recipe, variant.encoder, str(tiny_whisper))
 

@@ -18,14 +18,14 @@ def test_every_utterance_gets_a_point_and_the_same_one_again(tiny_model, toy_roo
 
 
 def test_a_file_of_several_segments_has_their_mean(tiny_model, toy_root):
-    from pcqtool.training.augmentation import ViewSettings
+    from pcqtool.training.augmentation import Augmentations
     from pcqtool.training.data import build_segments
 
     model, _ = load(tiny_model)
     (long,) = [each for each in Manifest(toy_root).utterances() if each.path.name == "anger-0-2.wav"]  # 4 s
     import torch
 
-    data = build_segments([long], 0, ViewSettings(), 0, 1)
+    data = build_segments([long], 0, Augmentations(), 0, 1)
     with torch.inference_mode():
         first, second = model(torch.from_numpy(data.waves(np.arange(2)))).fusion.numpy()
     assert fusion_vectors(model, [long], 1)[0] == pytest.approx((3 * first + second) / 4, rel=1e-4)

@@ -13,7 +13,7 @@ from pcqtool.corpora.manifest.corpus import Manifest
 from pcqtool.corpora.member import PooledCorpus
 from pcqtool.corpora.pool import CorpusPool
 from pcqtool.splits import PROTOCOLS, Fold
-from pcqtool.training.augmentation import ViewSettings
+from pcqtool.training.augmentation import Augmentations
 from pcqtool.training.recipe import Recipe
 
 MINI = {"kind": "mini", "architecture": {"dim": 16, "n_blocks": 1, "expansion": 2, "n_mels": 16}}
@@ -73,10 +73,10 @@ def toy_recipe() -> Callable[..., Recipe]:
             "epochs": 15,
             "batch_size": 8,
             "lr": 1e-2,
-            "n_views": 1,
-            "warmup": 3,
+            "n_augmented": 1,
+            "warmup_steps": 3,
             "label_smoothing": 0.0,
-            "views": ViewSettings(speed=0.02, tilt_db=1.0, noise=0.0, reverb=0.0, telephone=0.0, codec=0.0),
+            "augmentations": Augmentations(0.02, p_reverb=0.0, p_noise=0.0, tilt_db=1.0, p_telephone=0.0, p_codec=0.0),
             "seed": 1,
         }
         return Recipe("toy", network, **usual | changes)

@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 
 from pcqtool.audio.codecs import CODECS, transmit
 from pcqtool.errors import SettingsError
-from pcqtool.training.augmentation import ViewSettings, make_view
+from pcqtool.training.augmentation import Augmentations, augment
 
-PLAIN = ViewSettings(speed=0.0, tilt_db=0.0, noise=0.0, reverb=0.0, telephone=0.0, codec=0.0, cut_s=0.0)
+PLAIN = Augmentations(speed=0.0, tilt_db=0.0, p_noise=0.0, p_reverb=0.0, p_telephone=0.0, p_codec=0.0, crop_start_s=0.0)
 
 
 def noise(n: int, seed: int = 0) -> np.ndarray:
@@ -17,7 +17,7 @@ def noise(n: int, seed: int = 0) -> np.ndarray:
 
 
 def view(wave, seed=0, **changes):
-    return make_view(wave, ViewSettings(**vars(PLAIN) | changes), np.random.default_rng(seed))
+    return augment(wave, Augmentations(**vars(PLAIN) | changes), np.random.default_rng(seed))
 
 
 def band(wave: np.ndarray, low: float, high: float) -> float:
@@ -31,37 +31,41 @@ def band(wave: np.ndarray, low: float, high: float) -> float:
     level=st.sampled_from([0.0, 1e-6, 0.3, 1.0]),
     seed=st.integers(0, 2**32),
     speed=st.floats(0, 0.9),
-    cut_s=st.floats(0, 5),
+    crop_start_s=st.floats(0, 5),
 )
 @settings(max_examples=60, deadline=None)
-def test_a_view_of_anything_is_a_recording(n, level, seed, speed, cut_s):
+def test_a_view_of_anything_is_a_recording(n, level, seed, speed, crop_start_s):
     wave = (level * np.sign(noise(n, seed))).astype(np.float32)
-    chosen = ViewSettings(speed=speed, cut_s=cut_s, noise=1.0, reverb=0.5, telephone=0.5, codec=0.3)
-    seen = make_view(wave, chosen, np.random.default_rng(seed))
+    chosen = Augmentations(
+        speed=speed, crop_start_s=crop_start_s, p_noise=1.0, p_reverb=0.5, p_telephone=0.5, p_codec=0.3
+    )
+    seen = augment(wave, chosen, np.random.default_rng(seed))
     assert seen.dtype == np.float32
     assert seen.ndim == 1
     assert len(seen) >= 1
     assert np.isfinite(seen).all()
     assert np.abs(seen).max() <= 1.0
-    assert np.array_equal(seen, make_view(wave, chosen, np.random.default_rng(seed)))
+    assert np.array_equal(seen, augment(wave, chosen, np.random.default_rng(seed)))
 
 
 def test_other_seeds_are_other_views():
     wave = noise(4000)
-    first, second = (make_view(wave, ViewSettings(), np.random.default_rng(seed)) for seed in (1, 2))
+    first, second = (augment(wave, Augmentations(), np.random.default_rng(seed)) for seed in (1, 2))
     assert len(first) != len(second) or not np.array_equal(first, second)
 
 
 @given(seed=st.integers(0, 2**32), n=st.integers(400, 9000))
 @settings(max_examples=30, deadline=None)
 def test_a_view_as_spoken_has_its_speed_and_cut_and_nothing_else(seed, n):
-    wave, harsh = noise(n, seed), ViewSettings(noise=1.0, reverb=1.0, telephone=1.0, codec=1.0)
-    heard = make_view(wave, harsh, np.random.default_rng(seed))
-    spoken = make_view(wave, harsh.as_spoken(), np.random.default_rng(seed))
+    wave, harsh = noise(n, seed), Augmentations(p_noise=1.0, p_reverb=1.0, p_telephone=1.0, p_codec=1.0)
+    heard = augment(wave, harsh, np.random.default_rng(seed))
+    spoken = augment(wave, harsh.clean(), np.random.default_rng(seed))
     assert len(spoken) == len(heard)
     assert not np.array_equal(spoken, heard)
-    only_moved = ViewSettings(**vars(PLAIN) | {"speed": harsh.speed, "cut_s": harsh.cut_s, "gain_db": (0.0, 0.0)})
-    assert np.array_equal(spoken, make_view(wave, only_moved, np.random.default_rng(seed)))
+    only_moved = Augmentations(
+        **vars(PLAIN) | {"speed": harsh.speed, "crop_start_s": harsh.crop_start_s, "gain_db": (0.0, 0.0)}
+    )
+    assert np.array_equal(spoken, augment(wave, only_moved, np.random.default_rng(seed)))
 
 
 def test_without_changes_only_the_level_differs():
@@ -83,15 +87,15 @@ def test_length_and_pitch_follow_the_speed(speed, seed):
     assert peak_hz == pytest.approx(1000 * factor, rel=0.01)
 
 
-@given(n=st.integers(1, 20000), cut_s=st.floats(0, 2), seed=st.integers(0, 1000))
+@given(n=st.integers(1, 20000), crop_start_s=st.floats(0, 2), seed=st.integers(0, 1000))
 @settings(max_examples=30, deadline=None)
-def test_no_more_is_cut_than_allowed_nor_than_a_quarter(n, cut_s, seed):
-    lost = n - len(view(noise(n), seed, cut_s=cut_s))
-    assert 0 <= lost <= min(cut_s * 16000, n / 4)
+def test_no_more_is_cut_than_allowed_nor_than_a_quarter(n, crop_start_s, seed):
+    lost = n - len(view(noise(n), seed, crop_start_s=crop_start_s))
+    assert 0 <= lost <= min(crop_start_s * 16000, n / 4)
 
 
 def test_a_telephone_passes_its_band_alone():
-    seen = view(noise(32000), telephone=1.0)
+    seen = view(noise(32000), p_telephone=1.0)
     inside = band(seen, 300, 3400) / 3100
     assert band(seen, 4000, 8001) / 4000 < 1.1e-6 * inside
     assert band(seen, 0, 20) / 20 < 1e-5 * inside
@@ -99,28 +103,28 @@ def test_a_telephone_passes_its_band_alone():
 
 
 def test_noise_goes_through_the_telephone_too():
-    seen = view(noise(32000), telephone=1.0, noise=1.0, snr_db=(0.0, 0.0))
+    seen = view(noise(32000), p_telephone=1.0, p_noise=1.0, snr_db=(0.0, 0.0))
     assert band(seen, 4000, 8001) < 1e-5 * band(seen, 300, 3400)
 
 
 @pytest.mark.parametrize("name", ["mulaw", "gsm"])
 def test_a_codec_that_is_named_carries_the_view(name):
     wave = noise(16000)
-    plain, seen = (view(wave, codec=share, codecs=(name,)) for share in (0.0, 1.0))
+    plain, seen = (view(wave, p_codec=share, codecs=(name,)) for share in (0.0, 1.0))
     np.testing.assert_allclose(seen, transmit(plain, CODECS[name]).clip(-1, 1), atol=1e-6)
     assert band(seen, 4100, 8001) < 1e-4 * band(plain, 4100, 8001)
 
 
 def test_the_share_of_views_with_a_codec_is_the_one_asked_for():
     wave = noise(800)
-    carried = [not np.array_equal(view(wave, s, codec=0.3, codecs=("alaw",)), view(wave, s)) for s in range(200)]
+    carried = [not np.array_equal(view(wave, s, p_codec=0.3, codecs=("alaw",)), view(wave, s)) for s in range(200)]
     assert np.mean(carried) == pytest.approx(0.3, abs=0.08)
 
 
 @pytest.mark.parametrize("snr_db", [0.0, 20.0])
 def test_noise_has_the_level_that_is_asked_for(snr_db):
     tone = (0.1 * np.sin(2 * np.pi * 1000 * np.arange(16000) / 16000)).astype(np.float32)
-    seen = view(tone, noise=1.0, snr_db=(snr_db, snr_db))
+    seen = view(tone, p_noise=1.0, snr_db=(snr_db, snr_db))
     signal = band(seen, 999.5, 1000.5)
     assert 10 * np.log10(signal / (band(seen, 0, 8001) - signal)) == pytest.approx(snr_db, abs=0.3)
 
@@ -135,7 +139,7 @@ def test_the_tilt_stays_within_its_limit():
 def test_reverberation_rings_on_and_decays():
     click = np.zeros(16000, np.float32)
     click[1000] = 0.1
-    seen = view(click, reverb=1.0, reverb_s=(0.2, 0.2))
+    seen = view(click, p_reverb=1.0, rt60_s=(0.2, 0.2))
     energy = np.add.reduceat(seen.astype(np.float64) ** 2, np.arange(1001, 4200, 400))
     assert energy[0] > 1e-6
     assert (np.diff(energy) < 0).all()
@@ -149,19 +153,19 @@ def test_reverberation_rings_on_and_decays():
         {"speed": 1.0},
         {"speed": -0.1},
         {"tilt_db": -1.0},
-        {"cut_s": -0.1},
-        {"noise": 1.1},
-        {"telephone": -0.1},
-        {"reverb": float("nan")},
+        {"crop_start_s": -0.1},
+        {"p_noise": 1.1},
+        {"p_telephone": -0.1},
+        {"p_reverb": float("nan")},
         {"snr_db": (40.0, 10.0)},
         {"snr_db": (1.0, 2.0, 3.0)},
-        {"reverb_s": (0.0, 0.5)},
+        {"rt60_s": (0.0, 0.5)},
         {"gain_db": (3.0, -3.0)},
-        {"codec": 1.5},
+        {"p_codec": 1.5},
         {"codecs": ()},
         {"codecs": ("mulaw", "morse")},
     ],
 )
 def test_impossible_settings_are_refused(wrong):
     with pytest.raises(SettingsError):
-        ViewSettings(**wrong)
+        Augmentations(**wrong)

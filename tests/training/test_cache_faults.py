@@ -54,8 +54,8 @@ def run(utterances, toy_recipe, fold, tiny_whisper, monkeypatch, tmp_path):
     recipe = toy_recipe(
         ENCODER,
         epochs=2,
-        imitation=FeatureDistillation(layers=(0, 1), epochs=1, batch_size=4),
-        distil=Distillation(layers=(2,)),
+        feature_distillation=FeatureDistillation(layers=(0, 1), epochs=1, batch_size=4),
+        distillation=Distillation(layers=(2,)),
     )
 
     def run() -> dict[str, torch.Tensor]:

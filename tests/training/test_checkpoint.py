@@ -119,7 +119,7 @@ def test_one_that_cannot_be_read_is_no_damaged_one(tmp_path, monkeypatch):
     "changes",
     [
         {"ema": 0.9, "mixup": 0.3, "epochs": 5},
-        {"encoder": "mini", "accumulate": 2, "batch_size": 4, "epochs": 4, "schedule": "constant"},
+        {"encoder": "mini", "grad_accumulation": 2, "batch_size": 4, "epochs": 4, "schedule": "constant"},
     ],
     ids=str,
 )

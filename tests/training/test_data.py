@@ -10,18 +10,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pcqtool.audio.channels import Hearing, tracks_of
-from pcqtool.audio.reader import ReaderOptions, load, read
+from pcqtool.audio.reader import ReaderOptions, SegmentReader, load
 from pcqtool.audio.spectrogram import Spectrogram, SpectrogramSettings
 from pcqtool.corpora.base import Utterance
 from pcqtool.errors import CorpusError
-from pcqtool.training.augmentation import ViewSettings, make_view
+from pcqtool.training.augmentation import Augmentations, augment
 from pcqtool.training.data import build_segments, build_spoken, draw_batches
 
 SEGMENT = 48000
 
 
-def segments(paths, n_views=0, seed=0, n_jobs=1, **where):
-    return build_segments([Utterance(path, "anger", **where) for path in paths], n_views, ViewSettings(), seed, n_jobs)
+def segments(paths, n_augmented=0, seed=0, n_jobs=1, **where):
+    return build_segments(
+        [Utterance(path, "anger", **where) for path in paths], n_augmented, Augmentations(), seed, n_jobs
+    )
 
 
 def joined(data, utterance, view=0):
@@ -32,7 +34,7 @@ def joined(data, utterance, view=0):
 
 def test_view_0_is_the_recording_to_the_bit(write_wave):
     paths = [write_wave(f"{n}.wav", seconds=seconds, seed=n) for n, seconds in enumerate((0.7, 3.0, 7.3))]
-    data = segments(paths, n_views=1)
+    data = segments(paths, n_augmented=1)
     for number, (path, n_segments) in enumerate(zip(paths, (1, 1, 3), strict=True)):
         assert len(data.rows(number)) == n_segments
         assert np.array_equal(joined(data, number), load(path))
@@ -42,7 +44,7 @@ def test_training_sees_the_spectrogram_that_labelling_sees(write_wave):
     path = write_wave("a.wav", seconds=7.3)
     data = segments([path])
     trained_on = data.waves(data.rows(0))
-    labelled = np.concatenate([chunk.waves for chunk in read(path, ReaderOptions(vad=False))])
+    labelled = np.concatenate([chunk.waves for chunk in SegmentReader(path, ReaderOptions(vad=False))])
     assert np.array_equal(trained_on, labelled)
     spectrogram = Spectrogram(SpectrogramSettings())
     assert torch.equal(spectrogram(torch.from_numpy(trained_on)), spectrogram(torch.from_numpy(labelled)))
@@ -61,16 +63,16 @@ def test_what_is_louder_than_full_scale_is_clipped_and_not_wrapped(tmp_path):
     assert segments([tmp_path / "loud.wav"]).samples[0, :4].tolist() == [32767, -32768, 32767, -32768]
 
 
-@given(lengths=st.lists(st.integers(1, 2 * SEGMENT + 1), min_size=1, max_size=4), n_views=st.integers(0, 2))
+@given(lengths=st.lists(st.integers(1, 2 * SEGMENT + 1), min_size=1, max_size=4), n_augmented=st.integers(0, 2))
 @settings(max_examples=15, deadline=None)
-def test_segments_cover_every_view_once_and_in_order(tmp_path_factory, lengths, n_views):
+def test_segments_cover_every_view_once_and_in_order(tmp_path_factory, lengths, n_augmented):
     folder = tmp_path_factory.mktemp("cut")
     paths = [folder / f"{n}.wav" for n in range(len(lengths))]
     for path, length in zip(paths, lengths, strict=True):
         soundfile.write(path, np.full(length, 0.25), 16000, subtype="PCM_16")
-    data = segments(paths, n_views)
-    assert data.n_views == n_views
-    rows = [data.rows(utterance, view) for utterance in range(len(paths)) for view in range(n_views + 1)]
+    data = segments(paths, n_augmented)
+    assert data.n_augmented == n_augmented
+    rows = [data.rows(utterance, view) for utterance in range(len(paths)) for view in range(n_augmented + 1)]
     assert np.concatenate(rows).tolist() == list(range(len(data.samples)))
     for number, length in enumerate(lengths):
         assert data.n_samples[data.rows(number)].sum() == length
@@ -81,13 +83,13 @@ def test_segments_cover_every_view_once_and_in_order(tmp_path_factory, lengths, 
 
 def test_a_view_depends_on_seed_place_and_number_alone(write_wave):
     paths = [write_wave(f"{n}.wav", seconds=1.0, seed=0) for n in range(2)]
-    data = segments(paths, n_views=2, seed=5)
+    data = segments(paths, n_augmented=2, seed=5)
     for number in range(2):
         for view in (1, 2):
-            drawn = make_view(load(paths[number]), ViewSettings(), np.random.default_rng([5, number, view]))
+            drawn = augment(load(paths[number]), Augmentations(), np.random.default_rng([5, number, view]))
             np.testing.assert_allclose(joined(data, number, view), drawn, atol=0.5 / 32768 + 1e-7)
-    assert np.array_equal(segments(paths, n_views=1, seed=5).samples, data.samples[data.view < 2])
-    assert np.array_equal(segments(paths, n_views=2, seed=5, n_jobs=2).samples, data.samples)
+    assert np.array_equal(segments(paths, n_augmented=1, seed=5).samples, data.samples[data.view < 2])
+    assert np.array_equal(segments(paths, n_augmented=2, seed=5, n_jobs=2).samples, data.samples)
     assert not np.array_equal(joined(data, 0, 1), joined(data, 1, 1))
 
 
@@ -141,8 +143,8 @@ def kept(write_wave, monkeypatch, tmp_path):
     monkeypatch.setenv("PCQTOOL_CACHE", str(tmp_path / "cache"))
     utterances = [Utterance(write_wave(f"{n}.wav", seconds=3.5, seed=n), "anger") for n in range(2)]
 
-    def build(n_views=2, codec=0.3, seed=0, keep=True, turn=1):
-        return build_segments(utterances[::turn], n_views, ViewSettings(codec=codec), seed, 1, keep)
+    def build(n_augmented=2, p_codec=0.3, seed=0, keep=True, turn=1):
+        return build_segments(utterances[::turn], n_augmented, Augmentations(p_codec=p_codec), seed, 1, keep)
 
     return build, tmp_path / "cache" / "segments"
 
@@ -151,7 +153,7 @@ def test_kept_segments_are_found_again(kept, monkeypatch):
     build, folder = kept
     wanted, built = build(keep=False), build()
     assert len(list(folder.iterdir())) == 1
-    monkeypatch.setattr("pcqtool.training.data.make_view", None)  # calling it would fail
+    monkeypatch.setattr("pcqtool.training.data.augment", None)  # calling it would fail
     found = build()
     for name in ("samples", "n_samples", "utterance", "view"):
         assert np.array_equal(getattr(found, name), getattr(wanted, name))
@@ -159,7 +161,7 @@ def test_kept_segments_are_found_again(kept, monkeypatch):
     assert found.digest == wanted.digest
 
 
-@pytest.mark.parametrize("other", [{"n_views": 1}, {"seed": 1}, {"codec": 0.9}, {"turn": -1}])
+@pytest.mark.parametrize("other", [{"n_augmented": 1}, {"seed": 1}, {"p_codec": 0.9}, {"turn": -1}])
 def test_kept_segments_are_not_those_of_other_settings_or_recordings(kept, other):
     build, folder = kept
     build()
@@ -184,7 +186,7 @@ def test_silence_is_not_heard_but_counted(tmp_path):
     first = data.waves(data.rows(0)[:1])[0]
     assert np.abs(first[:4800]).max() > 0.01, "speech begins at once"
     assert not first[data.n_samples[data.rows(0)[0]] :].any()
-    again = build_segments(utterances[1:2], 0, ViewSettings(), 0, 1)
+    again = build_segments(utterances[1:2], 0, Augmentations(), 0, 1)
     np.testing.assert_array_equal(again.samples, data.samples[data.rows(1)])
     assert again.length(0) == data.length(1)
 
@@ -197,7 +199,7 @@ def test_channels_that_cancel_are_heard_as_labelling_hears_them(tmp_path):
     names = ("mono.wav", "inverted.wav", "dead.wav", "constant.wav")
     for data in (
         build_spoken([Utterance(tmp_path / name, "anger") for name in names], 2),
-        build_segments([Utterance(tmp_path / name, "anger") for name in names], 0, ViewSettings(), 0, 2),
+        build_segments([Utterance(tmp_path / name, "anger") for name in names], 0, Augmentations(), 0, 2),
     ):
         wanted = data.samples[data.rows(0)]
         for number in (1, 2, 3):
@@ -213,8 +215,8 @@ def test_segments_kept_of_a_mix_are_not_those_of_what_is_heard_now(tmp_path, mon
     utterances = [Utterance(tmp_path / "a.wav", "anger")]
     with monkeypatch.context() as before:
         before.setattr("pcqtool.audio.reader.hear", lambda recording, mode: Hearing(tracks_of(mode, 2)))
-        silence = build_segments(utterances, 0, ViewSettings(), 0, 1, keep=True)
-    heard = build_segments(utterances, 0, ViewSettings(), 0, 1, keep=True)
+        silence = build_segments(utterances, 0, Augmentations(), 0, 1, keep=True)
+    heard = build_segments(utterances, 0, Augmentations(), 0, 1, keep=True)
     assert np.abs(silence.samples).max() <= 1
     assert np.abs(heard.samples).max() > 1000
     assert heard.digest != silence.digest

@@ -9,7 +9,7 @@ import torch
 from pcqtool.errors import CorpusError, ModelError, SettingsError
 from pcqtool.metrics.calibration import fit_temperature
 from pcqtool.training import experiment as experiment_module
-from pcqtool.training.augmentation import ViewSettings
+from pcqtool.training.augmentation import Augmentations
 from pcqtool.training.data import build_segments
 from pcqtool.training.experiment import Experiment
 from pcqtool.training.recipe import Distillation, load_recipe
@@ -39,7 +39,7 @@ def test_the_temperature_is_fitted_to_the_validation_part_alone(experiment, trai
 
 
 def test_the_test_part_changes_nothing(utterances, toy_recipe, fold):
-    recipe = toy_recipe("mini", epochs=2, distil=None)
+    recipe = toy_recipe("mini", epochs=2, distillation=None)
     one, other = Experiment(utterances, recipe, CPU), Experiment(utterances, recipe, CPU)
     foreign = np.isin(other.data.utterance, fold.test)
     samples = other.data.samples.copy()
@@ -73,10 +73,10 @@ def test_the_temperature_fits_what_users_get(experiment, trained, fold, toy_reci
 
 
 def test_a_teacher_is_heard(utterances, toy_recipe, fold, tiny_whisper):
-    recipe = toy_recipe("mini", epochs=1, distil=Distillation(layers=(1, 2)))
+    recipe = toy_recipe("mini", epochs=1, distillation=Distillation(layers=(1, 2)))
     experiment = Experiment(utterances, recipe, CPU, teacher=str(tiny_whisper))
     trained = experiment.train(fold, 1)
-    alone = Experiment(utterances, replace(recipe, distil=None), CPU, teacher=str(tiny_whisper))
+    alone = Experiment(utterances, replace(recipe, distillation=None), CPU, teacher=str(tiny_whisper))
     assert alone.origins == {"encoder": None, "teacher": None}
     assert experiment.origins == {"encoder": None, "teacher": "tiny-whisper"}
     assert trained.history[0].loss > alone.train(fold, 1).history[0].loss
@@ -88,10 +88,10 @@ def test_a_teacher_hears_views_as_they_were_spoken_where_it_is_to(
 ):
     hear, heard = experiment_module.hear_teacher, []
     monkeypatch.setattr(experiment_module, "hear_teacher", lambda *args: heard.append(args[1]) or hear(*args))
-    views = ViewSettings(noise=1.0, telephone=1.0, codec=0.0)
-    recipe = toy_recipe("mini", distil=Distillation(layers=(1, 2)), views=views, spoken=spoken)
+    views = Augmentations(p_noise=1.0, p_telephone=1.0, p_codec=0.0)
+    recipe = toy_recipe("mini", distillation=Distillation(layers=(1, 2)), augmentations=views, spoken=spoken)
     data = Experiment(utterances, recipe, CPU, teacher=str(tiny_whisper)).data
-    wanted = build_segments(utterances, recipe.n_views, views.as_spoken(), recipe.seed, 1)
+    wanted = build_segments(utterances, recipe.n_augmented, views.clean(), recipe.seed, 1)
     np.testing.assert_array_equal(heard[0].samples, wanted.samples if spoken else data.samples)
     np.testing.assert_array_equal(heard[0].n_samples, data.n_samples)
     assert not np.array_equal(wanted.samples, data.samples)

@@ -35,9 +35,9 @@ def gradients(learner):
 def test_batches_that_add_up_are_one_batch(learn):
     """Segments of any length weigh the same, however they are dealt out."""
     rows = np.arange(12)
-    whole, seen = learn(clip=1e9)
+    whole, seen = learn(max_grad_norm=1e9)
     loss = whole.step([rows], seen)
-    parts, seen = learn(clip=1e9)
+    parts, seen = learn(max_grad_norm=1e9)
     assert parts.step([rows[:3], rows[3:8], rows[8:]], seen) == pytest.approx(loss, rel=1e-5)
     torch.testing.assert_close(gradients(parts), gradients(whole), atol=1e-6, rtol=1e-4)
 
@@ -80,6 +80,6 @@ def test_a_learner_goes_on_from_its_state_to_the_bit(learn):
 
 
 def test_the_gradient_is_clipped(learn):
-    learner, seen = learn(clip=1e-3)
+    learner, seen = learn(max_grad_norm=1e-3)
     learner.step([np.arange(8)], seen)
     assert gradients(learner).norm() == pytest.approx(1e-3, rel=1e-2)

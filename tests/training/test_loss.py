@@ -44,7 +44,12 @@ def prediction(model):
 
 def loss(model, data, lesson=None, **recipe):
     return Loss(
-        model, data, TARGETS, range(4), Recipe("r", **{"label_smoothing": 0.0, "balance": False} | recipe), lesson
+        model,
+        data,
+        TARGETS,
+        range(4),
+        Recipe("r", **{"label_smoothing": 0.0, "class_weighting": False} | recipe),
+        lesson,
     )
 
 
@@ -55,7 +60,7 @@ def test_segments_weigh_as_much_as_their_audio(model, data, prediction):
 
 
 def test_balance_gives_each_class_the_same_weight(model, data):
-    weights = loss(model, data, balance=True).class_weights
+    weights = loss(model, data, class_weighting=True).class_weights
     torch.testing.assert_close(weights, torch.tensor([4 / 6, 4 / 2]))
     assert float(weights @ torch.tensor([3.0, 1.0])) == pytest.approx(4.0)
 
@@ -64,15 +69,15 @@ def test_a_teacher_that_says_the_same_adds_nothing(model, data, prediction):
     with torch.no_grad():
         lesson = prediction.logits.log_softmax(dim=1).numpy()
         plain = loss(model, data)(prediction, ROWS)
-        soft = loss(model, data, lesson, distil=Distillation(soft=5.0))(prediction, ROWS)
+        soft = loss(model, data, lesson, distillation=Distillation(kd_weight=5.0))(prediction, ROWS)
         torch.testing.assert_close(soft, plain)
         contrary = -10.0 * lesson
-        assert loss(model, data, contrary, distil=Distillation(soft=5.0))(prediction, ROWS) > plain + 0.1
+        assert loss(model, data, contrary, distillation=Distillation(kd_weight=5.0))(prediction, ROWS) > plain + 0.1
 
 
 def test_an_impossible_class_makes_no_nan(model, data, prediction):
     lesson = np.array([[0.0, -1e4]] * 4, np.float32)
-    assert torch.isfinite(loss(model, data, lesson, distil=Distillation())(prediction, ROWS))
+    assert torch.isfinite(loss(model, data, lesson, distillation=Distillation())(prediction, ROWS))
 
 
 class Echo(torch.nn.Module):

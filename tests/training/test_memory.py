@@ -24,14 +24,14 @@ def test_a_lack_of_memory_is_told_with_a_remedy(error):
         memory_reported(Recipe("r", batch_size=32)),
     ):
         raise error
-    assert "batch_size = 16 and accumulate = 2" in caught.value.hint
+    assert "batch_size = 16 and grad_accumulation = 2" in caught.value.hint
 
 
 @pytest.mark.parametrize(
     ("recipe", "hint"),
     [
-        (Recipe("r", batch_size=2), "batch_size = 1 and accumulate = 2"),
-        (Recipe("r", {"fusion_batch_norm": True}, batch_size=3), "batch_size = 2 and accumulate = 2"),
+        (Recipe("r", batch_size=2), "batch_size = 1 and grad_accumulation = 2"),
+        (Recipe("r", {"fusion_batch_norm": True}, batch_size=3), "batch_size = 2 and grad_accumulation = 2"),
         (Recipe("r", {"fusion_batch_norm": True}, batch_size=2), "Batches cannot be smaller"),
         (Recipe("r", batch_size=1), "Batches cannot be smaller"),
     ],

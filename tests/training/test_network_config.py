@@ -30,8 +30,8 @@ def test_a_network_that_cannot_be_built_is_the_recipes_fault(toy_recipe, network
 
 
 def test_a_recipe_that_is_taught_needs_a_teacher(toy_recipe):
-    recipe = toy_recipe(distil=Distillation())
-    assert recipe.is_taught
+    recipe = toy_recipe(distillation=Distillation())
+    assert recipe.needs_teacher
     with pytest.raises(SettingsError, match="learns from a teacher"):
         configure(("anger", "fear"), recipe, None, None)
-    assert not toy_recipe(distil=None).is_taught
+    assert not toy_recipe(distillation=None).needs_teacher

@@ -77,4 +77,4 @@ def test_frames_are_adapted_and_labels_are_not_looked_at(utterances, toy_recipe,
 
 def test_what_keeps_no_frames_is_refused(utterances, toy_recipe):
     with pytest.raises(SettingsError, match="cannot be adapted to speakers"):
-        Experiment(utterances, toy_recipe("mini", distil=None), CPU, adapt=True)
+        Experiment(utterances, toy_recipe("mini", distillation=None), CPU, adapt=True)

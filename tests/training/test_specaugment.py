@@ -18,7 +18,9 @@ def hidden(seen, given):
 def test_pieces_of_time_and_bands_are_hidden_by_the_mean():
     torch.manual_seed(0)
     level = torch.randn(64, 1, 100, 40)
-    seen = hide(NetworkInputs(level, None), SpecAugment(time=0.2, frequency=0.25, n_time=1, n_frequency=1)).spectrogram
+    seen = hide(
+        NetworkInputs(level, None), SpecAugment(time_mask=0.2, frequency_mask=0.25, n_time_masks=1, n_frequency_masks=1)
+    ).spectrogram
     assert seen.shape == level.shape
     assert torch.allclose(seen[seen != level], level.mean(), atol=0.01)
     shares = torch.tensor([hidden(one[0], given[0]) for one, given in zip(seen, level, strict=True)])
@@ -41,10 +43,14 @@ def test_log_mel_frames_are_masked_and_waves_and_states_are_not():
 
 def test_no_masks_hide_nothing():
     level = torch.randn(4, 1, 30, 20)
-    assert torch.equal(hide(NetworkInputs(level, None), SpecAugment(n_time=0, n_frequency=0)).spectrogram, level)
+    assert torch.equal(
+        hide(NetworkInputs(level, None), SpecAugment(n_time_masks=0, n_frequency_masks=0)).spectrogram, level
+    )
 
 
-@pytest.mark.parametrize("wrong", [{"time": 1.1}, {"frequency": -0.1}, {"n_time": -1}, {"n_frequency": -1}])
+@pytest.mark.parametrize(
+    "wrong", [{"time_mask": 1.1}, {"frequency_mask": -0.1}, {"n_time_masks": -1}, {"n_frequency_masks": -1}]
+)
 def test_impossible_settings_are_refused(wrong):
     with pytest.raises(SettingsError):
         SpecAugment(**wrong)

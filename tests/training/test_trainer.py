@@ -125,11 +125,11 @@ def test_averaged_weights_trail_the_last_ones(run, scripted):
         {"ema": 0.9, "aggregation": "duration"},
         {"encoder": "mini", "mixup": 0.3, "ema": 0.9},
         {"encoder": MINI | {"layers": [0, 1]}},
-        {"schedule": "constant", "warmup": 0, "balance": False, "n_views": 0, "label_smoothing": 0.1},
+        {"schedule": "constant", "warmup_steps": 0, "class_weighting": False, "n_augmented": 0, "label_smoothing": 0.1},
         {"batch_size": 1000},
         {"specaugment": SpecAugment()},
         {"encoder": "mini", "specaugment": SpecAugment(), "mixup": 0.3},
-        {"accumulate": 3, "batch_size": 4},
+        {"grad_accumulation": 3, "batch_size": 4},
         {"encoder": "mini", "precision": "bfloat16"},
         {"encoder": FROZEN, "cache": False},
     ],
@@ -144,7 +144,7 @@ def test_every_path_runs_and_ends_in_finite_weights(run, changes):
 
 def test_a_loss_that_is_no_number_ends_the_run(run):
     with pytest.raises(TrainingError, match="not a number in epoch 1") as caught:
-        run(epochs=3, lr=1e30, warmup=0)
+        run(epochs=3, lr=1e30, warmup_steps=0)
     assert "learning rate" in caught.value.hint
 
 

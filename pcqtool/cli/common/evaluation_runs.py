@@ -97,7 +97,7 @@ class EvaluationRuns:
         return f" with {len(self.seeds)} seeds" if len(self.seeds) > 1 else ""
 
     def _folds(self, protocol: Protocol, utterances: Sequence[Utterance]) -> Folds:
-        validating = self.recipe.validating(self.n_validation)
+        validating = self.recipe.validation_size(self.n_validation)
         return {seed: protocol.folds(utterances, seed, validating) for seed in self.seeds}
 
     def _run(self, experiment: Experiment, folds: Folds) -> list[FoldResult]:

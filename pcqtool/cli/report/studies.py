@@ -53,12 +53,12 @@ def ablations(
     from pcqtool.training.recipe import load_recipe
 
     settings = load_recipe(recipe, epochs=epochs, seed=seed)
-    encoder, teacher = settings.origins(encoder, teacher)
+    encoder, teacher = settings.encoder_and_teacher(encoder, teacher)
     chosen = ablations.ablations(settings, encoder, other_encoder or ())
     from pcqtool.report.study_figures import draw_differences
 
     repeats = range(settings.seed, settings.seed + seeds)
-    setting = _set_up(corpus, root, protocol, settings.validating(), repeats, teacher, device, jobs)
+    setting = _set_up(corpus, root, protocol, settings.validation_size(), repeats, teacher, device, jobs)
     _study("ablations", chosen, setting, out, draw_differences, json)
 
 
@@ -86,10 +86,10 @@ def depth(
     from pcqtool.training.recipe import load_recipe
 
     settings = load_recipe(recipe, epochs=epochs, seed=seed)
-    encoder, teacher = settings.origins(encoder, teacher)
+    encoder, teacher = settings.encoder_and_teacher(encoder, teacher)
     chosen = ablations.depths(settings, encoder)
     repeats = range(settings.seed, settings.seed + seeds)
-    setting = _set_up(corpus, root, protocol, settings.validating(), repeats, teacher, device, jobs)
+    setting = _set_up(corpus, root, protocol, settings.validation_size(), repeats, teacher, device, jobs)
     _study("depth", chosen, setting, out, draw_depth, json)
 
 

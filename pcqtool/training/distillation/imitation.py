@@ -103,7 +103,7 @@ def imitate(
     Raises:
         TrainingError: if the loss is no longer a number.
     """
-    settings = recipe.imitation or FeatureDistillation()
+    settings = recipe.feature_distillation or FeatureDistillation()
     torch.manual_seed(recipe.seed)
     rng = np.random.default_rng(recipe.seed)
     student = _Student(config, model).to(device).train()
@@ -115,14 +115,14 @@ def imitate(
     half = is_fast_in_bfloat16(device)
     for number in range(1, settings.epochs + 1):
         losses = []
-        for rows in draw_batches(data, train, recipe.own, settings.batch_size, rng):
+        for rows in draw_batches(data, train, recipe.p_clean, settings.batch_size, rng):
             rows = rows[data.n_samples[rows] >= _SHORTEST]
             if not len(rows):
                 continue
             lesson = lessons.draw(rows, rng)
             with torch.autocast(device.type, torch.bfloat16, enabled=half):
                 predicted = student(lesson.heard)
-            loss = targets.loss(predicted.float(), lesson, settings.means)
+            loss = targets.loss(predicted.float(), lesson, settings.mean_weight)
             if not torch.isfinite(loss):
                 raise TrainingError(f"imitation: the loss is not a number in epoch {number}", "Lower its lr.")
             student.zero_grad()
@@ -152,8 +152,8 @@ def keep_imitated(
     """
     from safetensors.torch import load, save
 
-    settings = asdict(recipe.imitation or FeatureDistillation())
-    heard = [model.key, data.digest, list(map(int, train)), recipe.own, recipe.seed]
+    settings = asdict(recipe.feature_distillation or FeatureDistillation())
+    heard = [model.key, data.digest, list(map(int, train)), recipe.p_clean, recipe.seed]
     decisive = [heard, dict(config.architecture), settings, torch.__version__]
     name = hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()[:32]
     path = cache_folder() / "imitated" / f"{name}.safetensors"

@@ -64,8 +64,8 @@ def encode_with_teacher(
         ModelError: if there is no such encoder, or it lacks a layer.
         TrainingError: as ``keep_states`` does.
     """
-    judged = recipe.distil.layers if recipe.distil is not None else ()
-    imitated = recipe.imitation.layers if recipe.imitation is not None else ()
+    judged = recipe.distillation.layers if recipe.distillation is not None else ()
+    imitated = recipe.feature_distillation.layers if recipe.feature_distillation is not None else ()
     layers = tuple(dict.fromkeys([*imitated, *judged]))
     teacher = load_pretrained(encoder, layers, frozen=True)
     n_frames = MiniEncoder(student).count_frames(data.samples.shape[1]) if imitated else None
@@ -114,13 +114,13 @@ def fit_teacher_classifier(
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
-    key = data.utterance * (data.n_views + 1) + data.view
+    key = data.utterance * (data.n_augmented + 1) + data.view
     views, member = np.unique(key, return_inverse=True)
     weights = np.bincount(member, data.n_samples)
     pooled = np.zeros((len(views), means.shape[1]))
     np.add.at(pooled, member, means * data.n_samples[:, None])
     pooled /= weights[:, None]
-    own = np.searchsorted(views, np.asarray(train) * (data.n_views + 1))
+    own = np.searchsorted(views, np.asarray(train) * (data.n_augmented + 1))
     classifier = make_pipeline(StandardScaler(), LogisticRegression(C=_C, max_iter=500))
     classifier.fit(pooled[own], targets[list(train)])
     with np.errstate(divide="ignore"):

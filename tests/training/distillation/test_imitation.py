@@ -44,7 +44,9 @@ def teacher(data) -> TeacherStates:
 
 
 def recipe(toy_recipe, **settings):
-    return toy_recipe(imitation=FeatureDistillation(**{"epochs": 30, "batch_size": 4, "crop_s": 1.0} | settings))
+    return toy_recipe(
+        feature_distillation=FeatureDistillation(**{"epochs": 30, "batch_size": 4, "crop_s": 1.0} | settings)
+    )
 
 
 def run(toy_recipe, data, teacher, train=TRAIN, **settings):
@@ -56,7 +58,7 @@ def run(toy_recipe, data, teacher, train=TRAIN, **settings):
 
 
 def test_it_learns_what_the_teacher_says_of_others_too(toy_recipe, data, teacher):
-    weights, losses = run(toy_recipe, data, teacher, means=0.0, epochs=100, batch_size=2)
+    weights, losses = run(toy_recipe, data, teacher, mean_weight=0.0, epochs=100, batch_size=2)
     assert len(losses) == 100
     assert losses[-1] < 0.3 * losses[0]
     encoder = MiniEncoder(CONFIG)
@@ -112,7 +114,7 @@ def test_it_is_done_once(toy_recipe, data, teacher, monkeypatch):
         (CONFIG, teacher, replace(data, samples=data.samples // 2), TRAIN, settings),  # other views, same teacher
         (CONFIG, teacher, data, range(5), settings),
         (CONFIG, teacher, data, TRAIN, replace(settings, seed=7)),
-        (CONFIG, teacher, data, TRAIN, replace(settings, own=0.5)),
+        (CONFIG, teacher, data, TRAIN, replace(settings, p_clean=0.5)),
         (CONFIG, teacher, data, TRAIN, recipe(toy_recipe, epochs=2)),
     ):
         keep_imitated(*other, CPU)
@@ -129,8 +131,8 @@ def test_a_recipe_imitates_and_then_learns_labels(utterances, toy_recipe, fold, 
     wanted = toy_recipe(
         encoder,
         epochs=2,
-        imitation=FeatureDistillation(layers=(0, 1, 2), epochs=1, batch_size=4),
-        distil=Distillation(layers=(2,)),
+        feature_distillation=FeatureDistillation(layers=(0, 1, 2), epochs=1, batch_size=4),
+        distillation=Distillation(layers=(2,)),
     )
     experiment = Experiment(utterances, wanted, CPU, teacher=str(tiny_whisper))
     losses = []
@@ -147,6 +149,6 @@ def test_a_recipe_imitates_and_then_learns_labels(utterances, toy_recipe, fold, 
 @pytest.mark.parametrize("frozen", [True, False])
 def test_imitation_and_a_frozen_small_encoder_need_each_other(utterances, toy_recipe, tiny_whisper, frozen):
     encoder = {"kind": "mini", "architecture": dict(CONFIG.architecture), "frozen": frozen}
-    wanted = toy_recipe(encoder, imitation=None if frozen else FeatureDistillation())
+    wanted = toy_recipe(encoder, feature_distillation=None if frozen else FeatureDistillation())
     with pytest.raises(SettingsError, match="of no use without it"):
         Experiment(utterances, wanted, CPU, teacher=str(tiny_whisper))

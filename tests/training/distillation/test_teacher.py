@@ -19,10 +19,10 @@ def _cache(monkeypatch, tmp_path):
     monkeypatch.setenv("PCQTOOL_CACHE", str(tmp_path / "cache"))
 
 
-def made(n_utterances=12, n_views=2, n_segments=2, dim=6, seed=0):
+def made(n_utterances=12, n_augmented=2, n_segments=2, dim=6, seed=0):
     """Segments without audio and frames that tell the class (number modulo 3) of an utterance."""
     rng = np.random.default_rng(seed)
-    numbers = np.indices((n_utterances, n_views + 1, n_segments)).reshape(3, -1)
+    numbers = np.indices((n_utterances, n_augmented + 1, n_segments)).reshape(3, -1)
     n_samples = np.where(numbers[2] == n_segments - 1, 16000, 48000)
     data = SegmentSet(np.zeros((numbers.shape[1], 48000), np.int16), n_samples, numbers[0], numbers[1])
     means = rng.normal(0, 0.3, (numbers.shape[1], dim))
@@ -36,7 +36,7 @@ def hear(source, data, **recipe):
 
 def test_frames_are_the_encoders_own_without_the_padding(experiment, tiny_whisper):
     data = experiment.data
-    teacher = hear(tiny_whisper, data, distil=Distillation(layers=(1, 2)))
+    teacher = hear(tiny_whisper, data, distillation=Distillation(layers=(1, 2)))
     assert (teacher.means.shape, teacher.means.dtype) == ((len(data.samples), 2 * 16), np.float32)
     assert teacher.model is None
     row = int(np.flatnonzero(data.n_samples == 16000)[0])
@@ -49,7 +49,12 @@ def test_frames_are_the_encoders_own_without_the_padding(experiment, tiny_whispe
 
 def test_one_pass_serves_judgement_and_imitation(experiment, tiny_whisper):
     data = experiment.data
-    both = hear(tiny_whisper, data, distil=Distillation(layers=(1,)), imitation=FeatureDistillation(layers=(0, 2)))
+    both = hear(
+        tiny_whisper,
+        data,
+        distillation=Distillation(layers=(1,)),
+        feature_distillation=FeatureDistillation(layers=(0, 2)),
+    )
     assert both.model.states.shape == (len(data.samples), 3, 75, 16)
     rows = np.arange(4)
     assert both.model.frames(rows).shape == (4, 2, 75, 16)
@@ -58,14 +63,14 @@ def test_one_pass_serves_judgement_and_imitation(experiment, tiny_whisper):
         states = torch.stack(encoder.hidden_states(encoder.front_end(torch.from_numpy(data.waves(rows)))), dim=1)
     pairs = states.unflatten(2, (75, 2)).mean(dim=3)
     np.testing.assert_allclose(both.model.frames(rows), pairs.numpy(), atol=2e-3)
-    alone = hear(tiny_whisper, data, distil=Distillation(layers=(1,)))
+    alone = hear(tiny_whisper, data, distillation=Distillation(layers=(1,)))
     whole = data.n_samples == 48000
     np.testing.assert_allclose(both.means[whole], alone.means[whole], atol=2e-3)
 
 
 def test_a_layer_that_is_not_there_is_refused(experiment, tiny_whisper):
     with pytest.raises(ModelError):
-        hear(tiny_whisper, experiment.data, distil=Distillation(layers=(9,)))
+        hear(tiny_whisper, experiment.data, distillation=Distillation(layers=(9,)))
 
 
 def test_the_teacher_knows_what_it_was_taught():
@@ -93,7 +98,7 @@ def test_nothing_is_learnt_from_other_parts():
 
 
 def test_an_utterances_judgement_weighs_segments_by_their_audio():
-    means, data, targets = made(n_views=0)
+    means, data, targets = made(n_augmented=0)
     lesson = fit_teacher_classifier(means, data, targets, range(12))
     swapped = means.copy()
     rows = data.rows(0)
