@@ -47,10 +47,10 @@ def test_list_looks_where_it_is_told(pcqtool, model, tmp_path):
     assert "mine/first" in pcqtool("models", "list", "empty", "mine").stdout
 
 
-def test_list_says_with_verbose_what_it_passed_over(pcqtool, tmp_path):
+def test_verbose_list_names_skipped_files(pcqtool, tmp_path):
     (tmp_path / directory.CONFIG).write_text("[]")
     assert pcqtool("models", "list").stderr == ""
-    assert "passed over: config.json" in pcqtool("models", "list", "-v").stderr
+    assert "skipped: config.json" in pcqtool("models", "list", "-v").stderr
 
 
 def test_info_shows_everything(pcqtool, model):
