@@ -6,16 +6,16 @@ import json
 import os
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pcqtool.errors import ModelError, SettingsError
 from pcqtool.files.atomic import replacing, write_whole
 from pcqtool.model.config import CONFIG, EncoderRef, ModelConfig, read_config
 from pcqtool.model.encoder_search import WEIGHTS, EncoderSearchPath
 from pcqtool.model.setting_bounds import check_network
-from pcqtool.model.untrusted_files import read_json, sha256_of
+from pcqtool.model.untrusted_files import read_json, sha256_of, short_repr
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -43,6 +43,7 @@ __all__ = [
 
 DEFAULT = "pcq-mini"
 METRICS, CARD = "metrics.json", "README.md"
+T = TypeVar("T")
 _BUNDLED = Path(__file__).parent / "bundled"
 
 
@@ -216,16 +217,20 @@ def network_config_from_json(config: ModelConfig) -> PCQConfig:
 
     try:
         check_network(config.network)
-        entries = _tuples(config.network)
-        encoder = EncoderConfig(**_tuples(entries.pop("encoder", {})))
-        spectrogram = SpectrogramSettings(**entries.pop("spectrogram", {}))
-        return PCQConfig(labels=config.labels, encoder=encoder, spectrogram=spectrogram, **entries)
+        parts = {"encoder": EncoderConfig, "spectrogram": SpectrogramSettings}
+        parsed = {name: _parse(kind, config.network.get(name, {})) for name, kind in parts.items()}
+        return _parse(PCQConfig, {**config.network, **parsed}, labels=config.labels)
     except (SettingsError, TypeError, ValueError) as error:
         raise ModelError(f"the network of model {config.name} is not valid: {error}") from error
 
 
-def _tuples(table: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: tuple(value) if isinstance(value, list) else value for key, value in dict(table).items()}
+def _parse(kind: type[T], table: object, **known: Any) -> T:
+    if not isinstance(table, Mapping):
+        raise TypeError(f"{short_repr(table)} is not a table of settings")
+    names = {each.name for each in fields(kind)} - known.keys()  # type: ignore[arg-type]
+    if unknown := sorted(table.keys() - names):
+        raise ValueError(f"unknown setting {short_repr(unknown[0])}")
+    return kind(**known, **{key: tuple(value) if isinstance(value, list) else value for key, value in table.items()})
 
 
 def network_config_to_json(config: PCQConfig) -> dict[str, Any]:

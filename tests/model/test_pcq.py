@@ -55,7 +55,7 @@ def test_weights_of_the_whole_are_the_papers() -> None:
 @pytest.mark.parametrize("ablation", ABLATIONS)
 def test_every_ablation_runs_and_learns(network: Network, waves: Tensor, ablation: str, depth: int) -> None:
     channels = (8, 12, 16, 20)[:depth]
-    model = network(**ABLATIONS[ablation], channels=channels).train()
+    model = network(**ABLATIONS[ablation], mlcnn_channels=channels).train()
     prediction = model(waves[:3])
     torch.nn.functional.cross_entropy(prediction.logits, torch.tensor([0, 1, 2])).backward()
     has_encoder = ablation != "w/o WavLM"
