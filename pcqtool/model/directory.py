@@ -67,7 +67,7 @@ def find(name: str | os.PathLike[str] | None = None) -> Path:
         if (Path(wanted) / CONFIG).is_file():
             return Path(wanted)
         if name and (Path(wanted) / WEIGHTS).exists():
-            raise ModelError(f"the model in {wanted} lacks its {CONFIG}", "Copy its directory again.")
+            raise ModelError(f"the model in {wanted} has no {CONFIG}", "Copy its directory again.")
     fault = SettingsError if name else ModelError
     raise fault(
         f"no model {wanted!r}: neither a bundled model nor a directory with {CONFIG}",
@@ -134,7 +134,7 @@ def load(directory: Path, encoders: EncoderSearchPath | None = None) -> tuple[PC
             Hub's cache.
 
     Raises:
-        ModelError: if a file is missing or damaged, if weights are missing, superfluous, not finite or of a wrong
+        ModelError: if a file is missing or damaged, if weights are missing, unexpected, not finite or of a wrong
             shape, or if the external encoder is not found or has other weights.
     """
     from pcqtool.model.weights import check_weights, read_weights
@@ -165,8 +165,8 @@ def locate_encoder(directory: Path, encoders: EncoderSearchPath) -> Path | None:
         return None
     from pcqtool.model.external_encoder import find_encoder
 
-    place, _ = find_encoder(config, _build_skeleton(directory, config), encoders)
-    return place
+    path, _ = find_encoder(config, _build_skeleton(directory, config), encoders)
+    return path
 
 
 def _own_weights(model: PCQ, config: ModelConfig) -> dict[str, Tensor]:
@@ -202,7 +202,7 @@ def _build(path: Path, config: ModelConfig) -> PCQ:
     except ModelError as error:
         raise ModelError(f"{path}: {error.what}", error.hint) from error
     except (TypeError, ValueError, RuntimeError) as error:
-        raise ModelError(f"{path} describes no network that can be built: {error}") from error
+        raise ModelError(f"{path} does not describe a valid network: {error}") from error
 
 
 def network_config_from_json(config: ModelConfig) -> PCQConfig:

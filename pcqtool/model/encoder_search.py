@@ -78,7 +78,7 @@ class EncoderSearchPath:
         searched = [f"{folder}{'' if folder.is_dir() else ' (no such directory)'}" for folder in self._folders()]
         searched.append("the Hub's cache")
         if self.download and "/" in source.name:
-            self.on_download(f"fetching the encoder {source.name} from the Hugging Face Hub, this once")
+            self.on_download(f"downloading the encoder {source.name} from the Hugging Face Hub, only this once")
             try:
                 return _download(source.name)
             except Exception as error:  # of many unrelated kinds: no network, no such file, disk full

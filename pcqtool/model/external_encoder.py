@@ -60,8 +60,8 @@ def check_external(encoder: EncoderConfig) -> None:
     """
     if encoder.kind in ("none", "mini") or not encoder.frozen:
         raise ModelError(
-            "only a frozen pre-trained encoder can be named instead of held",
-            "Set frozen = true in the recipe's encoder, or keep its weights in the model's directory.",
+            "only a frozen pre-trained encoder can be external",
+            "Set frozen = true in the recipe's encoder, or store its weights in the model directory.",
         )
 
 
@@ -134,7 +134,7 @@ def find_encoder(config: ModelConfig, model: PCQ, encoders: EncoderSearchPath) -
         ModelError: if no encoder is found, or only encoders with other tensors.
     """
     if (source := config.encoder_source) is None:
-        raise ModelError(f"model {config.name} names no encoder")
+        raise ModelError(f"model {config.name} has no external encoder")
     expected = _learned_tensors(external_encoder(model))
     rejected = []
     for directory in encoders.candidates(config):
@@ -145,10 +145,9 @@ def find_encoder(config: ModelConfig, model: PCQ, encoders: EncoderSearchPath) -
             continue
         if (found := tensors_sha256(tensors)) == source.sha256:
             return directory, tensors
-        rejected.append(f"the tensors in {directory} hash to {found}")
+        rejected.append(f"the encoder in {directory} has the hash {found}")
     raise ModelError(
-        f"model {config.name} needs the encoder {source.name} whose tensors hash to {source.sha256}, "
-        f"but {'; '.join(rejected)}",
+        f"model {config.name} needs the encoder {source.name} with the hash {source.sha256}, but {'; '.join(rejected)}",
         remedy(source),
     )
 
@@ -166,4 +165,4 @@ def _keys_in_file(path: Path, stored: set[str], expected: Mapping[str, Tensor]) 
             return keys
         missing.append(lacking)
     least = min(missing, key=len)
-    raise ModelError(f"{path} lacks {len(least)} of the encoder's tensors, as {least[0]}")
+    raise ModelError(f"{path} lacks {len(least)} of the encoder's tensors, for example {least[0]}")

@@ -70,22 +70,24 @@ class PCQConfig:
             if not isinstance(sizes, tuple) or not all(type(n) is int and n > 0 for n in sizes):
                 raise ModelError(f"{name} must be positive whole numbers, not {sizes!r}")
         if not self.mlcnn and self.encoder.kind == "none":
-            raise ModelError("without the spectrogram branch a network needs an encoder")
+            raise ModelError("a network without MLCNN needs an encoder")
         for name in ("mlcnn", "mask_padding", "fusion_batch_norm"):
             if type(getattr(self, name)) is not bool:
                 raise ModelError(f"{name} must be true or false, not {getattr(self, name)!r}")
         if len(self.labels) < 2 or len(set(self.labels)) != len(self.labels):
             raise ModelError(f"a model needs two or more different labels, not {list(self.labels)}")
         if not 2 <= len(self.mlcnn_channels) <= 4 or len(self.mlcnn_strides) < len(self.mlcnn_channels):
-            raise ModelError("MLCNN has 2, 3 or 4 layers, each with its channels and stride")
+            raise ModelError("mlcnn_channels must have 2 to 4 values, and mlcnn_strides at least as many")
         if len(self.spectrogram_pool) != 2:
             raise ModelError(
-                f"spectrogram_pool has two numbers, of frames and of bins, not {list(self.spectrogram_pool)}"
+                f"spectrogram_pool must be two numbers, frames and bins, not {list(self.spectrogram_pool)}"
             )
         if any(c % 4 for c in self.mlcnn_channels):
-            raise ModelError(f"MLCNN's channels must be multiples of 4 (CSQ's groups), not {list(self.mlcnn_channels)}")
+            raise ModelError(
+                f"mlcnn_channels must be multiples of 4 (the groups of CSQ), not {list(self.mlcnn_channels)}"
+            )
         if not (0 <= self.dropout < 1 and math.isfinite(self.mean_db) and 0 < self.sd_db < math.inf):
-            raise ModelError("dropout must lie from 0 to below 1, mean_db be a number, sd_db a positive one")
+            raise ModelError("dropout must be from 0 to below 1, mean_db finite and sd_db positive")
 
     @property
     def uses_csq(self) -> bool:

@@ -35,7 +35,7 @@ def open_regular(path: Path) -> BinaryIO:
     if stat.S_ISREG(os.fstat(descriptor).st_mode):
         return os.fdopen(descriptor, "rb")
     os.close(descriptor)
-    raise OSError(errno.EINVAL, "it is not a file")
+    raise OSError(errno.EINVAL, "it is not a regular file")
 
 
 def read_json(path: Path) -> Any:
@@ -58,7 +58,7 @@ def read_json(path: Path) -> Any:
     except RecursionError:
         raise ValueError("it is nested too deeply") from None
     except UnicodeEncodeError:
-        raise ValueError("it holds what is no Unicode text") from None
+        raise ValueError("it contains text that is not valid Unicode") from None
     return value
 
 

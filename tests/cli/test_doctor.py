@@ -165,7 +165,7 @@ def test_every_folder_of_encoders_is_checked(monkeypatch, tmp_path):
     monkeypatch.setenv("PCQTOOL_ENCODERS", f"{tmp_path}:{tmp_path / 'gone'}")
     finding = next(each for each in environment.environment() if each.check == "PCQTOOL_ENCODERS")
     assert finding.status is Status.WARNING
-    assert finding.found.endswith(f"names what is not a directory: {tmp_path / 'gone'}")
+    assert finding.found.endswith(f"contains a path that is not a directory: {tmp_path / 'gone'}")
     monkeypatch.setenv("PCQTOOL_ENCODERS", str(tmp_path))
     assert environment._variable("PCQTOOL_ENCODERS", str(tmp_path)).status is Status.OK
 

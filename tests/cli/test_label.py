@@ -234,7 +234,7 @@ def test_a_missing_encoder_is_two_lines_and_leaves_no_table(label, calls, borrow
     code, out, err = label(calls, model=str(borrowing_model))
     assert (code, out) == (1, "")
     lines = err.splitlines()
-    assert lines[0].startswith("fetching the encoder some/whisper from the Hugging Face Hub")
+    assert lines[0].startswith("downloading the encoder some/whisper from the Hugging Face Hub")
     assert lines[1].startswith("error: model borrowing needs the encoder some/whisper, which is not in the Hub's cache")
     assert "--encoder-dir" in lines[2]
     assert len(lines) == 3

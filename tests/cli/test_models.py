@@ -81,7 +81,7 @@ def test_info_needs_no_metrics_but_readable_ones(pcqtool, model):
 
 
 @pytest.mark.parametrize(
-    ("remove", "said"), [(directory.CONFIG, "lacks its config.json"), (directory.WEIGHTS, "model.safetensors")]
+    ("remove", "said"), [(directory.CONFIG, "has no config.json"), (directory.WEIGHTS, "model.safetensors")]
 )
 def test_incomplete_model_is_an_error_that_names_it(pcqtool, model, remove, said):
     (model / remove).unlink()
@@ -117,7 +117,7 @@ def test_info_compares_the_encoders_tensors(pcqtool, borrowing_model, tiny_whisp
     assert right["size_bytes"] == (tiny_whisper / directory.WEIGHTS).stat().st_size
     assert wrong["where"] is None
     assert wrong["sha256"] == right["sha256"]
-    assert f"the tensors in {other} hash to" in wrong["problem"]
+    assert f"the encoder in {other} has the hash" in wrong["problem"]
 
 
 @pytest.mark.parametrize("where", ["nowhere", "./nowhere", "empty", "x" * 5000])
@@ -135,12 +135,12 @@ def pipe(file):
 
 
 SPOILT = {
-    "a pipe for weights": (lambda place: pipe(place / directory.WEIGHTS), "it is not a file"),
-    "a pipe for scores": (lambda place: os.mkfifo(place / directory.METRICS), "it is not a file"),
+    "a pipe for weights": (lambda place: pipe(place / directory.WEIGHTS), "it is not a regular file"),
+    "a pipe for scores": (lambda place: os.mkfifo(place / directory.METRICS), "it is not a regular file"),
     "deep scores": (lambda place: (place / directory.METRICS).write_text("[" * 10**5), "nested too deeply"),
-    "half a character": (lambda place: (place / directory.METRICS).write_text('["\\ud800"]'), "no Unicode text"),
+    "half a character": (lambda place: (place / directory.METRICS).write_text('["\\ud800"]'), "not valid Unicode"),
     "endless temperature": (lambda place: edit(place, temperature=10**400), "temperature must be"),
-    "half a character in what it learnt": (lambda place: edit(place, trained_on="\ud800"), "no Unicode text"),
+    "half a character in what it learnt": (lambda place: edit(place, trained_on="\ud800"), "not valid Unicode"),
     "many labels": (lambda place: edit(place, labels=[str(n) for n in range(10**5)]), "labels must be 1000 at most"),
     "a label that colours": (lambda place: edit(place, labels=["\x1b[31m", "b"]), "a label must be text of one line"),
 }

@@ -54,7 +54,7 @@ def test_several_gpus_are_named_one_by_one_or_all_at_once(monkeypatch: pytest.Mo
 @pytest.mark.parametrize("names", ["cuda:0,cuda:0", "cuda,cuda:0", "cuda:0,cpu", "cpu,cpu", "cuda:0,auto"])
 def test_several_devices_are_gpus_each_named_once(monkeypatch: pytest.MonkeyPatch, names: str) -> None:
     machine(monkeypatch, 2, False)
-    with pytest.raises(SettingsError, match="not several GPUs") as caught:
+    with pytest.raises(SettingsError, match="does not name different GPUs") as caught:
         choose_devices(names)
     assert "cuda:all" in caught.value.hint
 

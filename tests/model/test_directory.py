@@ -178,14 +178,14 @@ DAMAGES: dict[str, tuple[Callable[[Path], object], str]] = {
     "empty": (lambda p: os.truncate(p / "model.safetensors", 0), r"model\.safetensors is damaged"),
     "pickle": (lambda p: torch.save({}, p / "model.safetensors"), r"model\.safetensors is damaged"),
     "missing weight": (lambda p: change_weights(p, lambda w: w.pop(FIRST)), f"missing {FIRST}"),
-    "superfluous weight": (lambda p: change_weights(p, lambda w: w.update(odd=torch.ones(1))), "superfluous odd"),
+    "unexpected weight": (lambda p: change_weights(p, lambda w: w.update(odd=torch.ones(1))), "unexpected odd"),
     "misshapen weight": (
         lambda p: change_weights(p, lambda w: w.update({FIRST: torch.ones(1, 2, 3, 3)})),
         rf"{FIRST} has shape \(1, 2, 3, 3\)",
     ),
-    "NaN": (lambda p: change_weights(p, lambda w: w[FIRST].view(-1)[5:6].fill_(torch.nan)), f"{FIRST} holds numbers"),
-    "infinity": (lambda p: change_weights(p, lambda w: w[FIRST].fill_(torch.inf)), f"{FIRST} holds numbers"),
-    "other network": (lambda p: change_config(p, mlcnn_channels=[8, 12]), "superfluous"),
+    "NaN": (lambda p: change_weights(p, lambda w: w[FIRST].view(-1)[5:6].fill_(torch.nan)), f"{FIRST} contains values"),
+    "infinity": (lambda p: change_weights(p, lambda w: w[FIRST].fill_(torch.inf)), f"{FIRST} contains values"),
+    "other network": (lambda p: change_config(p, mlcnn_channels=[8, 12]), "unexpected"),
     "unknown setting": (lambda p: change_config(p, depth=3), r"config\.json: .*unknown setting 'depth'"),
     "labels twice": (lambda p: change_config(p, labels=["a", "b"]), r"config\.json: .*unknown setting 'labels'"),
     "unknown setting of a part": (lambda p: change_config(p, encoder={"join": True}), r"unknown setting 'join'"),
@@ -195,14 +195,14 @@ DAMAGES: dict[str, tuple[Callable[[Path], object], str]] = {
     "other rate": (lambda p: change_config(p, spectrogram={"sample_rate": 8000}), r"config\.json: .*16000 Hz"),
     "front end in words": (lambda p: change_config(p, spectrogram="paper"), r"config\.json: .*not valid"),
     "no such encoder": (lambda p: change_config(p, encoder={"kind": "alexnet"}), r"config\.json: unknown encoder"),
-    "no such layer": (lambda p: change_config(p, encoder={"kind": "mini", "layers": [99]}), r"config\.json: .*no 99"),
+    "no such layer": (lambda p: change_config(p, encoder={"kind": "mini", "layers": [99]}), r"config\.json: .*not 99"),
     "odd architecture": (
         lambda p: change_config(p, encoder={"kind": "mini", "architecture": {"depth": 9}}),
-        r"config\.json describes no network that can be built: .*depth",
+        r"config\.json does not describe a valid network: .*depth",
     ),
     "odd stock encoder": (
         lambda p: change_config(p, encoder={"kind": "wavlm", "architecture": {"hidden_size": "big"}}),
-        r"config\.json: impossible settings of a wavlm encoder: .*hidden_size",
+        r"config\.json: invalid settings of a wavlm encoder: .*hidden_size",
     ),
 }
 

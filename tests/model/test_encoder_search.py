@@ -100,7 +100,7 @@ def test_a_download_comes_only_if_asked_for_and_nothing_is_here(
     asked = EncoderSearchPath((tmp_path,), download=True, on_download=said.append)
     assert list(asked.candidates(CONFIG)) == [tmp_path / "fetched"]
     assert fetched == ["some/whisper"]
-    assert said == ["fetching the encoder some/whisper from the Hugging Face Hub, this once"]
+    assert said == ["downloading the encoder some/whisper from the Hugging Face Hub, only this once"]
     one = encoder(tmp_path / "one")
     assert list(asked.candidates(CONFIG)) == [one]
     assert len(fetched) == 1

@@ -181,18 +181,18 @@ def with_value(name: str, value: Tensor) -> Callable[[Path], None]:
 
 
 OTHERS: dict[str, tuple[Callable[[Path], object], str]] = {
-    "changed value": (flip, "the tensors in {place} hash to [0-9a-f]{{64}}\n"),
+    "changed value": (flip, "the encoder in {place} has the hash [0-9a-f]{{64}}\n"),
     "missing tensor": (
         without("encoder.layers.0.fc2.weight"),
-        "lacks 1 of the encoder's tensors, as layers.0.fc2.weight",
+        "lacks 1 of the encoder's tensors, for example layers.0.fc2.weight",
     ),
     "misshapen": (with_value("encoder.conv1.bias", torch.zeros(4)), r"conv1.bias is F32 of shape \(4,\)"),
     "whole numbers": (
         with_value("encoder.conv1.bias", torch.zeros(16, dtype=torch.int64)),
         "conv1.bias is I64 of shape",
     ),
-    "NaN": (with_value("encoder.conv1.bias", torch.full((16,), torch.nan)), "half precision cannot"),
-    "beyond half": (with_value("encoder.conv1.bias", torch.full((16,), 1e6)), "half precision cannot"),
+    "NaN": (with_value("encoder.conv1.bias", torch.full((16,), torch.nan)), "outside the range of half precision"),
+    "beyond half": (with_value("encoder.conv1.bias", torch.full((16,), 1e6)), "outside the range of half precision"),
     "too few positions": (with_value("encoder.embed_positions.weight", torch.zeros(100, 16)), r"shape \(100, 16\)"),
     "a pickle": (lambda d: torch.save({}, d / "model.safetensors"), "is damaged"),
     "truncated": (lambda d: os.truncate(d / "model.safetensors", 3000), "is damaged"),
@@ -206,7 +206,7 @@ def test_another_encoder_is_refused(place: Path, encoder: Path, change: str) -> 
     with pytest.raises(ModelError, match=pattern.format(place=encoder)) as caught:
         load(place, at(encoder))
     wanted = json.loads((place / "config.json").read_text())["encoder_source"]["sha256"]
-    assert f"model borrowing needs the encoder some/whisper whose tensors hash to {wanted}" in caught.value.what
+    assert f"model borrowing needs the encoder some/whisper with the hash {wanted}" in caught.value.what
     assert str(encoder) in caught.value.what
     assert "hf download" in caught.value.hint
 
@@ -223,10 +223,10 @@ DAMAGES: dict[str, tuple[Callable[[Path], object], str]] = {
     "no source": (lambda p: edit(p, encoder_source=None), "missing encoder.model"),
     "foreign weights, too": (
         with_value("encoder.model.conv1.bias", torch.zeros(16)),
-        "superfluous encoder.model.conv1.bias",
+        "unexpected encoder.model.conv1.bias",
     ),
     "mix missing": (without("encoder.mix"), "missing encoder.mix"),
-    "NaN of ours": (with_value("encoder.mix", torch.tensor([0.0, torch.nan])), "encoder.mix holds numbers"),
+    "NaN of ours": (with_value("encoder.mix", torch.tensor([0.0, torch.nan])), "encoder.mix contains values"),
 }
 
 

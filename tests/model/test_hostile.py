@@ -111,10 +111,10 @@ TEXTS: dict[str, tuple[bytes, bytes, str]] = {
     "large mean": (b'"mean_db": -50.0', b'"mean_db": 1' + b"0" * 30, "mean_db must be"),
     "true deviation": (b'"sd_db": 20.0', b'"sd_db": true', "sd_db must be"),
     "endless dropout": (b'"dropout": 0.1', b'"dropout": 1' + b"0" * 400, "dropout must be"),
-    "half a character as a label": (b'"anger"', b'"\\ud800"', "no Unicode text"),
-    "half a character as the name": (b'"tiny"', b'"\\udfff"', "no Unicode text"),
-    "half a character in what it learnt": (b'"nothing at all"', b'"\\ud800"', "no Unicode text"),
-    "half a character deep down": (b'"provenance": {}', b'"provenance": {"a": ["\\ud800"]}', "no Unicode text"),
+    "half a character as a label": (b'"anger"', b'"\\ud800"', "not valid Unicode"),
+    "half a character as the name": (b'"tiny"', b'"\\udfff"', "not valid Unicode"),
+    "half a character in what it learnt": (b'"nothing at all"', b'"\\ud800"', "not valid Unicode"),
+    "half a character deep down": (b'"provenance": {}', b'"provenance": {"a": ["\\ud800"]}', "not valid Unicode"),
     "a new line in a label": (b'"anger"', b'"a\\nok"', "a label must be text of one line"),
     "an escape in a label": (b'"anger"', b'"a\\u001b[31m"', "a label must be text of one line"),
     "a deleted label": (b'"anger"', b'"a\\u007f"', "a label must be text of one line"),
@@ -235,7 +235,7 @@ def test_weights_that_are_no_numbers_are_refused(place: Path) -> None:
     name = "classifier.1.weight"
     for dtype in (torch.int64, torch.bool, torch.float8_e4m3fn):
         save_file(weights | {name: weights[name].to(dtype)}, file)
-        with pytest.raises(ModelError, match=f"{name} holds .*, no floating-point numbers"):
+        with pytest.raises(ModelError, match=f"{name} contains .* instead of floating-point numbers"):
             load(place)
 
 

@@ -62,7 +62,7 @@ def test_output_that_is_no_number_is_an_error(place: Path, waves: Tensor) -> Non
     predictor = Predictor(place, "cpu")
     with torch.no_grad():
         predictor.model.classifier[-1].bias[1] = torch.nan
-    with pytest.raises(ModelError, match="model small gave an output that is not finite"):
+    with pytest.raises(ModelError, match="the output of model small is not finite"):
         predictor.log_probs(waves.numpy())
 
 

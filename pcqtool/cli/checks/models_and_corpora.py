@@ -55,7 +55,9 @@ def corpora() -> list[Finding]:
 
     entries = registry.available()
     if not entries:
-        return [warning("corpora", "none is registered", "Install pcqtool: pip install -e . in its source directory.")]
+        return [
+            warning("corpora", "no corpus is registered", "Install pcqtool: pip install -e . in its source directory.")
+        ]
     return [
         warning(f"corpus {entry.name}", entry.error, f"Repair or uninstall {entry.distribution} {entry.version}.")
         if entry.error

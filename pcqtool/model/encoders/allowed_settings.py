@@ -105,7 +105,7 @@ def allowed_settings(kind: str, settings: Mapping[str, Any]) -> dict[str, Any]:
         if kind != "whisper":
             _check_front_end(allowed)
     except ValueError as error:
-        raise ModelError(f"impossible settings of a {kind} encoder: {error}") from error
+        raise ModelError(f"invalid settings of a {kind} encoder: {error}") from error
     return allowed
 
 
@@ -117,11 +117,11 @@ def check_architecture(kind: str, architecture: Mapping[str, Any]) -> dict[str, 
     """
     for name in architecture:
         if name not in RULES[kind] and name not in OWN_SETTINGS and name not in _IGNORED.split():
-            raise ModelError(f"impossible settings of a {kind} encoder: unknown setting {short_repr(name)}")
+            raise ModelError(f"invalid settings of a {kind} encoder: unknown setting {short_repr(name)}")
     try:
         check(architecture, OWN_SETTINGS | {"model_type": choice(kind)})
     except ValueError as error:
-        raise ModelError(f"impossible settings of a {kind} encoder: {error}") from error
+        raise ModelError(f"invalid settings of a {kind} encoder: {error}") from error
     return allowed_settings(kind, architecture)
 
 

@@ -39,11 +39,11 @@ class EncoderConfig:
         if self.kind not in KINDS:
             raise ModelError(f"unknown encoder kind {self.kind!r}", f"Known: {', '.join(KINDS)}.")
         if not isinstance(self.architecture, Mapping):
-            raise ModelError(f"an encoder's architecture is a table of settings, not {self.architecture!r}")
+            raise ModelError(f"an encoder's architecture must be a table of settings, not {self.architecture!r}")
         if type(self.concat_layers) is not bool or type(self.frozen) is not bool:
             raise ModelError("an encoder's concat_layers and frozen must be true or false")
         if not self.layers or not all(type(layer) is int for layer in self.layers):
-            raise ModelError(f"an encoder needs the numbers of one or more layers to be read, not {self.layers!r}")
+            raise ModelError(f"an encoder's layers must be one or more numbers, not {self.layers!r}")
 
 
 class Encoder(nn.Module, ABC):
@@ -97,7 +97,7 @@ class Encoder(nn.Module, ABC):
         count = self.n_layers + 1
         bad = [layer for layer in self.config.layers if not -count <= layer < count]
         if bad:
-            raise ModelError(f"the encoder has hidden states 0 to {self.n_layers}, no {bad[0]}")
+            raise ModelError(f"the encoder has hidden states 0 to {self.n_layers}, not {bad[0]}")
         return tuple(layer % count for layer in self.config.layers)
 
     @property

@@ -123,7 +123,7 @@ def build_hf_encoder(kind: str, architecture: Mapping[str, Any]) -> Any:
             settings: Any = CONFIG_MAPPING[kind](**allowed)
             return WhisperEncoder(settings) if kind == "whisper" else auto_model.from_config(settings)
     except Exception as error:  # its checks raise errors of many unrelated kinds
-        raise ModelError(f"impossible settings of a {kind} encoder: {_first_line(error)}") from error
+        raise ModelError(f"invalid settings of a {kind} encoder: {_first_line(error)}") from error
 
 
 def load_hf_encoder(source: str | Path) -> tuple[Any, dict[str, Any]]:
@@ -166,7 +166,9 @@ def load_hf_encoder(source: str | Path) -> tuple[Any, dict[str, Any]]:
         raise ModelError(f"cannot load the encoder {source}: {_first_line(error)}", _HINT) from error
     missing = sorted(set(report["missing_keys"]) - _UNUSED_WEIGHTS)
     if missing:
-        raise ModelError(f"the encoder {source} is incomplete: {len(missing)} weights missing, as {missing[0]}", _HINT)
+        raise ModelError(
+            f"the encoder {source} is incomplete: {len(missing)} weights are missing, for example {missing[0]}", _HINT
+        )
     return model, allowed | {"model_type": kind, "standardised_input": standardised}
 
 
@@ -197,14 +199,14 @@ def _read_settings(source: str | Path) -> dict[str, Any]:
     folder = Path(source)
     for file in (*folder.glob("*.json"), *folder.glob("*.safetensors")):
         if not file.is_file():
-            raise ValueError(f"{file.name} is not a file")
+            raise ValueError(f"{file.name} is not a regular file")
     if folder.is_dir() and not (folder / CONFIG).exists():
         raise ValueError(f"it has no {CONFIG}")
     entries = read_json(folder / CONFIG if folder.is_dir() else Path(str(cached_file(source, CONFIG))))
     if not isinstance(entries, dict) or "model_type" not in entries:
-        raise ValueError(f"{CONFIG} names no model_type")
+        raise ValueError(f"{CONFIG} has no model_type")
     if entries["model_type"] not in HF_KINDS:
-        raise ValueError(f"type {short_repr(entries['model_type'])} is none of {', '.join(HF_KINDS)}")
+        raise ValueError(f"model_type must be one of {', '.join(HF_KINDS)}, not {short_repr(entries['model_type'])}")
     return entries
 
 
@@ -217,7 +219,7 @@ def _check_size(source: str | Path, kind: str, settings: Mapping[str, Any]) -> N
     with torch.device("meta"):
         n_weights = sum(each.numel() for each in build_hf_encoder(kind, settings).parameters())
     if n_bytes and n_weights > n_bytes:
-        raise ValueError(f"its settings want {n_weights} weights, and its files have {n_bytes} bytes")
+        raise ValueError(f"its settings need {n_weights} weights, but its files have only {n_bytes} bytes")
 
 
 @contextmanager
@@ -248,7 +250,7 @@ def _check_source(source: str | Path) -> None:
     except HFValidationError:
         may_be_id = False
     if not may_be_id and not Path(source).is_dir():
-        raise ModelError(f"cannot load the encoder {source}: there is no such directory", _HINT)
+        raise ModelError(f"cannot load the encoder {source}: no such directory", _HINT)
 
 
 def _check_reachable(source: str | Path) -> None:
