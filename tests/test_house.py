@@ -12,12 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from pcqtool import __version__
+from pcqtool.version import __version__
 
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
 TEXTS = {".py", ".md", ".toml", ".json", ".yaml", ".yml", ".sh", ""}
-FOLDERS = ("pcqtool", "plugins", "tests", "docs", "examples", ".ci")
+FOLDERS = ("pcqtool", "benchmarks", "plugins", "tests", "docs", "examples", ".ci")
 
 
 def entry_points():

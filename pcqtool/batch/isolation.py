@@ -10,12 +10,14 @@ import atexit
 import multiprocessing as mp
 import os
 import signal
+import sys
 import threading
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from itertools import islice
 from multiprocessing.connection import Connection
 from pathlib import Path
+from types import ModuleType
 from typing import Any, NamedTuple
 
 from pcqtool.audio.channel_segmenter import Chunk
@@ -101,7 +103,8 @@ class Worker:
         context.set_forkserver_preload(list(_LOADED))
         self._connection, theirs = context.Pipe()
         self._process = context.Process(target=serve, args=(theirs,), name="decode", daemon=True)
-        self._process.start()
+        with _no_main_module():
+            self._process.start()
         theirs.close()
         self.alive = True
 
@@ -152,6 +155,17 @@ class Worker:
     def _late(self, timeout_s: float) -> AudioError:
         self.close()
         return AccessError(f"its decoder gave nothing for {timeout_s:g} s", "Raise --timeout if the disk is slow.")
+
+
+@contextmanager
+def _no_main_module() -> Iterator[None]:
+    """Keep ``multiprocessing`` from importing the caller's script in the new process, which would run it again."""
+    main = sys.modules["__main__"]
+    sys.modules["__main__"] = ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = main
 
 
 def serve(connection: Connection[Any, Any]) -> None:

@@ -9,10 +9,10 @@ from typing import Annotated
 
 import typer
 
-from pcqtool import __version__
 from pcqtool.cli.checks.finding import Finding, Status, fault
 from pcqtool.cli.common import console, flags, options
 from pcqtool.errors import ExitCode
+from pcqtool.version import __version__
 
 COLOURS = {Status.OK: "green", Status.WARNING: "yellow", Status.FAULT: "bold red"}
 

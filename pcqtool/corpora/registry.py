@@ -41,6 +41,11 @@ def available() -> list[CorpusRegistration]:
     return _load(_points())
 
 
+def names() -> list[str]:
+    """List the names of registered corpora without loading any."""
+    return sorted({point.name for point in _points()})
+
+
 def find(name: str) -> type[Corpus]:
     """Load the class of one corpus, and no other plugin.
 

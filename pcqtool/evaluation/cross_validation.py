@@ -16,12 +16,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from pcqtool import __version__
 from pcqtool.errors import TrainingError
 from pcqtool.files.atomic import write_whole
 from pcqtool.splits import Fold
 from pcqtool.training.experiment import Experiment
 from pcqtool.training.worker import end_with_parent
+from pcqtool.version import __version__
 
 _log = logging.getLogger(__name__)
 

@@ -9,11 +9,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pcqtool import __version__
 from pcqtool.corpora.base import Utterance, list_decisive
 from pcqtool.evaluation.ablations import Variant
 from pcqtool.evaluation.run import METRICS, Run, read_run
 from pcqtool.files.atomic import write_whole
+from pcqtool.version import __version__
 
 if TYPE_CHECKING:
     import torch

@@ -12,7 +12,6 @@ from typing import Any
 
 import torch
 
-from pcqtool import __version__
 from pcqtool.corpora.base import Utterance
 from pcqtool.evaluation.cross_validation import FoldResult
 from pcqtool.evaluation.output import Evaluation
@@ -22,6 +21,7 @@ from pcqtool.metrics.scores import fold_spread
 from pcqtool.splits import Fold, Protocol, leakage_report, overlap
 from pcqtool.training.experiment import Experiment
 from pcqtool.training.provenance import describe_origin
+from pcqtool.version import __version__
 
 ENSEMBLE = "an ensemble: the models of all seeds decide together, by the mean of their log-probabilities"
 

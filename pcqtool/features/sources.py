@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from pcqtool.model.encoders import PretrainedEncoder
 
 LAST = -1
+
+StrPath = str | os.PathLike[str]
 
 
 @dataclass(frozen=True)
@@ -143,7 +146,7 @@ class EncoderSource:
 
 
 def origin(
-    settings: FeatureSettings, model: str | None, encoder: str | None, places: EncoderSearchPath
+    settings: FeatureSettings, model: StrPath | None, encoder: StrPath | None, places: EncoderSearchPath
 ) -> FeatureSource:
     """Say where features come from.
 
@@ -162,7 +165,7 @@ def origin(
             raise SettingsError(
                 f"an encoder alone gives no {settings.feature}", "Extract frames, or leave --encoder out."
             )
-        return EncoderSource(encoder, settings.layer)
+        return EncoderSource(os.fspath(encoder), settings.layer)
     if settings.feature == "spectrogram" and model is None:
         return SpectrogramSource()
     return ModelSource(find(model), settings, places)

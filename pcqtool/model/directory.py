@@ -218,7 +218,7 @@ def network_config_from_json(config: ModelConfig) -> PCQConfig:
     try:
         check_network(config.network)
         parts = {"encoder": EncoderConfig, "spectrogram": SpectrogramSettings}
-        parsed = {name: _parse(kind, config.network.get(name, {})) for name, kind in parts.items()}
+        parsed: dict[str, Any] = {name: _parse(kind, config.network.get(name, {})) for name, kind in parts.items()}
         return _parse(PCQConfig, {**config.network, **parsed}, labels=config.labels)
     except (SettingsError, TypeError, ValueError) as error:
         raise ModelError(f"the network of model {config.name} is not valid: {error}") from error

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import shlex
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,8 @@ from pcqtool.errors import ModelError
 from pcqtool.model.config import CONFIG, EncoderRef, ModelConfig
 from pcqtool.model.untrusted_files import read_json
 from pcqtool.tables.paths import at_home
+
+_log = logging.getLogger(__name__)
 
 ENCODERS_VARIABLE = "PCQTOOL_ENCODERS"
 WEIGHTS = "model.safetensors"
@@ -135,3 +138,8 @@ def _download(name: str) -> Path:
     finally:
         if bars:
             utils.enable_progress_bars()
+
+
+def search_path(folders: Sequence[str | os.PathLike[str]] | None, download: bool) -> EncoderSearchPath:
+    """Return where to look for an encoder; the Hub only if the user has asked for the model by its name."""
+    return EncoderSearchPath(tuple(map(Path, folders)) if folders else None, download, _log.info)

@@ -16,13 +16,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from pcqtool import __version__
 from pcqtool.audio.channel_choice import HEARING
 from pcqtool.corpora.base import Utterance, list_decisive
 from pcqtool.errors import SettingsError, TrainingError
 from pcqtool.files.atomic import write_whole
 from pcqtool.splits import Fold
 from pcqtool.training.recipe import Recipe
+from pcqtool.version import __version__
 
 CHECKPOINT = "checkpoint.safetensors"
 _TENSOR = "tensor:"  # in front of a tensor's name, where it stood in the state

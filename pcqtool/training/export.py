@@ -10,7 +10,6 @@ from typing import Any
 
 import torch
 
-from pcqtool import __version__
 from pcqtool.corpora.pool import CorpusPool
 from pcqtool.errors import ModelError, SettingsError
 from pcqtool.files.atomic import TEMPORARY_SUFFIX, reported, sweep
@@ -22,6 +21,7 @@ from pcqtool.splits import Fold, overlap
 from pcqtool.training.checkpoint import CHECKPOINT
 from pcqtool.training.experiment import Experiment, Trained
 from pcqtool.training.model_card import write_card
+from pcqtool.version import __version__
 
 
 def prepare(out: Path) -> None:

@@ -80,7 +80,7 @@ def test_missing_file_is_named(tmp_path: Path) -> None:
 def test_reading_needs_no_torch(tmp_path: Path) -> None:
     program = (
         "import sys; from pathlib import Path; from pcqtool.model import directory; "
-        "directory.available(); directory.read_config(Path(sys.argv[1])); "
+        "directory.bundled_models(); directory.read_config(Path(sys.argv[1])); "
         "sys.exit(str([m for m in ('torch', 'transformers', 'safetensors.torch') if m in sys.modules] or '') or None)"
     )
     done = subprocess.run(

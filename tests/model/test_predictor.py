@@ -76,7 +76,7 @@ def test_temperature_keeps_the_order(place: Path, waves: Tensor) -> None:
 
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
-def test_ways_that_are_wrong_on_this_machine_are_told_in_one_line(
+def test_rejected_optimisations_are_one_line_in_the_log(
     network: Callable[..., PCQ],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -92,7 +92,7 @@ def test_ways_that_are_wrong_on_this_machine_are_told_in_one_line(
     [record] = [record for record in caplog.records if record.name.startswith("pcqtool")]
     assert record.levelname == "WARNING"
     assert "small" in record.getMessage()
-    assert "the quicker convolutions of the waves" in record.getMessage()
+    assert "the fast convolutions of the waves" in record.getMessage()
     loaded, _ = load(tmp_path)
     with torch.inference_mode():
         expected = loaded(waves).logits.double().log_softmax(dim=1)

@@ -10,7 +10,7 @@ from pcqtool.cli.corpora.validate import validate
 
 app = Program(help="Corpora for training and evaluation: list, look into, check, download.")
 
-app.command("list")(list_corpora)
-app.command()(info)
-app.command()(validate)
-app.command()(fetch)
+app.command("list", examples="pcqtool corpora list")(list_corpora)
+app.command(examples="pcqtool corpora info emodb --root emodb/")(info)
+app.command(examples="pcqtool corpora validate emodb")(validate)
+app.command(examples="pcqtool corpora fetch emodb")(fetch)

@@ -12,6 +12,7 @@ import typer
 from pcqtool.cli.common import console, options
 from pcqtool.cli.corpora.about import Name
 from pcqtool.errors import CorpusError
+from pcqtool.progress import Progress
 
 MB = 1_000_000
 
@@ -73,5 +74,5 @@ def fetch(
 @contextmanager
 def _watch(title: str) -> Iterator[Callable[[int, int | None], None]]:
     console.info(title)
-    with console.counting("MB") as count:
-        yield lambda done, total: count(done / MB, None if total is None else total / MB)
+    with console.reporting() as report:
+        yield lambda done, total: report(Progress(done / MB, None if total is None else total / MB, "MB"))

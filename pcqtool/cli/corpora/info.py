@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pcqtool.cli.common import console, options, values
+from pcqtool.cli.common import console, options
 from pcqtool.cli.corpora.about import Name, count, describe, print_counts
 from pcqtool.errors import CorpusError
 
@@ -49,7 +49,7 @@ def info(
         "root": place,
     }
     utterances = member.utterances if member is not None else ()
-    counts = {**count(utterances), "hours": _hours(utterances, values.n_jobs(jobs))} if member is not None else {}
+    counts = {**count(utterances), "hours": _hours(utterances, options.n_jobs(jobs))} if member is not None else {}
     if member is not None and renaming:
         about["labels"] = list(member.labels)
         console.info(f"{label_map}: {', '.join(member.notes) or 'changes nothing'}")

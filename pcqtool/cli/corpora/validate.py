@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pcqtool.cli.common import console, options, values
+from pcqtool.cli.common import console, options
 from pcqtool.cli.corpora.about import Name, count, print_counts
 from pcqtool.errors import ExitCode
 
@@ -37,7 +37,7 @@ def validate(
         def watch(total: int) -> Callable[[], None]:
             return stack.enter_context(console.progress(total, "recordings")).advance
 
-        found = audit(registry.get(name, place), place, values.n_jobs(jobs), watch)
+        found = audit(registry.get(name, place), place, options.n_jobs(jobs), watch)
     counts, published = count(found.utterances), release.expected_of(corpus)
     by_kind = Counter(fault.kind.value for fault in found.faults)
     if as_json:

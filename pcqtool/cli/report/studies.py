@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pcqtool.cli.common import console, options, values
+from pcqtool.cli.common import console, options
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -117,7 +117,7 @@ def _set_up(
     from pcqtool.evaluation.study import StudySetting
     from pcqtool.model.device import choose_device
 
-    return StudySetting(corpus, utterances, chosen, folds, choose_device(device), teacher, values.n_jobs(jobs))
+    return StudySetting(corpus, utterances, chosen, folds, choose_device(device), teacher, options.n_jobs(jobs))
 
 
 def _study(

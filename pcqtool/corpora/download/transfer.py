@@ -14,9 +14,9 @@ from http.client import HTTPException, HTTPResponse
 from pathlib import Path
 from urllib.error import HTTPError, URLError
 
-from pcqtool import __version__
 from pcqtool.corpora.download.web import Client
 from pcqtool.errors import CorpusError
+from pcqtool.version import __version__
 
 TIMEOUT_S = 30.0  # without a single byte
 STALL_S, STALL_BYTES = 300.0, 300_000  # as long, with no more than that: 1 kB/s
