@@ -126,7 +126,7 @@ def tiny_whisper(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def borrowing_model(tmp_path_factory: pytest.TempPathFactory, tiny_whisper: Path) -> Path:
+def external_model(tmp_path_factory: pytest.TempPathFactory, tiny_whisper: Path) -> Path:
     """The directory of a very small PCQ that names ``tiny_whisper`` as its encoder and does not hold it."""
     import torch
 

@@ -147,8 +147,8 @@ def test_devices_that_can_be_named(value):
     assert environment._device_problem(value) == ""
 
 
-def test_the_encoder_of_a_bundled_model_is_looked_for(monkeypatch, borrowing_model, tiny_whisper, tmp_path):
-    monkeypatch.setattr("pcqtool.model.directory._BUNDLED", borrowing_model.parent)
+def test_the_encoder_of_a_bundled_model_is_looked_for(monkeypatch, external_model, tiny_whisper, tmp_path):
+    monkeypatch.setattr("pcqtool.model.directory._BUNDLED", external_model.parent)
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("PCQTOOL_ENCODERS", str(tmp_path))
     [finding] = models_and_corpora.encoders()

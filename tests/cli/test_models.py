@@ -91,10 +91,10 @@ def test_incomplete_model_is_an_error_that_names_it(pcqtool, model, remove, said
     assert "Traceback" not in done.stderr
 
 
-def test_list_says_whether_an_encoder_is_here(pcqtool, borrowing_model, tiny_whisper, tmp_path):
+def test_list_says_whether_an_encoder_is_here(pcqtool, external_model, tiny_whisper, tmp_path):
     def encoder(*options, **env):
         env |= {"HF_HUB_CACHE": str(tmp_path / "cache")}
-        rows = json.loads(pcqtool("models", "list", str(borrowing_model), "--json", *options, **env).stdout)
+        rows = json.loads(pcqtool("models", "list", str(external_model), "--json", *options, **env).stdout)
         return {row["name"]: row["encoder"] for row in rows}["borrowing"]
 
     assert encoder() == "some/whisper, missing"
@@ -102,13 +102,13 @@ def test_list_says_whether_an_encoder_is_here(pcqtool, borrowing_model, tiny_whi
     assert encoder(PCQTOOL_ENCODERS=str(tiny_whisper.parent)) == f"some/whisper, in {tiny_whisper}"
 
 
-def test_info_compares_the_encoders_tensors(pcqtool, borrowing_model, tiny_whisper, tmp_path):
+def test_info_compares_the_encoders_tensors(pcqtool, external_model, tiny_whisper, tmp_path):
     other = shutil.copytree(tiny_whisper, tmp_path / "other")
     weights = load_file(other / directory.WEIGHTS)
     save_file({name: tensor + 1 for name, tensor in weights.items()}, other / directory.WEIGHTS)
 
     def encoder(folder):
-        done = pcqtool("models", "info", str(borrowing_model), "--json", "--encoder-dir", str(folder))
+        done = pcqtool("models", "info", str(external_model), "--json", "--encoder-dir", str(folder))
         assert done.returncode == 0
         return json.loads(done.stdout)["encoder"]
 

@@ -17,13 +17,13 @@ from safetensors.torch import load_file, save_file
 from pcqtool.errors import ModelError
 from pcqtool.model.encoders.pretrained import build_hf_encoder, load_hf_encoder
 
-Stock = Callable[[str], Path]
+HFEncoder = Callable[[str], Path]
 
 
 @pytest.fixture
-def encoder(stock: Stock, tmp_path: Path) -> Path:
+def encoder(hf_encoder: HFEncoder, tmp_path: Path) -> Path:
     """A directory with an encoder, to be damaged."""
-    return shutil.copytree(stock("wavlm"), tmp_path / "encoder")
+    return shutil.copytree(hf_encoder("wavlm"), tmp_path / "encoder")
 
 
 def change(directory: Path, **settings: Any) -> None:
@@ -32,9 +32,9 @@ def change(directory: Path, **settings: Any) -> None:
 
 
 @pytest.mark.parametrize("name", ["wavlm", "wav2vec2-large", "hubert", "whisper"])
-def test_weights_are_those_of_the_file(stock: Stock, name: str) -> None:
-    model, architecture = load_hf_encoder(stock(name))
-    stored = load_file(stock(name) / "model.safetensors")
+def test_weights_are_those_of_the_file(hf_encoder: HFEncoder, name: str) -> None:
+    model, architecture = load_hf_encoder(hf_encoder(name))
+    stored = load_file(hf_encoder(name) / "model.safetensors")
     for key, tensor in model.state_dict().items():
         assert torch.equal(tensor, stored[f"encoder.{key}" if name == "whisper" else key])
     assert architecture["model_type"] == model.config.model_type
@@ -52,17 +52,17 @@ def test_half_precision_is_read_as_float32(encoder: Path) -> None:
     }
 
 
-def test_weights_under_a_head_are_found(tmp_path: Path, stock: Stock) -> None:
+def test_weights_under_a_head_are_found(tmp_path: Path, hf_encoder: HFEncoder) -> None:
     from transformers import WavLMConfig, WavLMForSequenceClassification
 
-    whole = WavLMForSequenceClassification(WavLMConfig.from_pretrained(stock("wavlm")))
+    whole = WavLMForSequenceClassification(WavLMConfig.from_pretrained(hf_encoder("wavlm")))
     whole.save_pretrained(tmp_path)
     model, _ = load_hf_encoder(tmp_path)
     weight = model.encoder.layers[2].feed_forward.output_dense.weight
     assert torch.equal(weight, whole.wavlm.encoder.layers[2].feed_forward.output_dense.weight)
 
 
-def test_transformers_is_told_what_an_encoder_computes_with_and_nothing_else(encoder: Path) -> None:
+def test_only_settings_that_affect_the_encoder_reach_transformers(encoder: Path) -> None:
     before, architecture = load_hf_encoder(encoder)
     change(encoder, attn_implementation="some/kernel", _attn_implementation="some/kernel", auto_map={"AutoModel": "x"})
     change(encoder, quantization_config={"quant_method": "bitsandbytes"}, torchscript=True, id2label={"0": "\u0000"})
@@ -150,12 +150,12 @@ assert logging.is_progress_bar_enabled() and logging.get_verbosity() == logging.
 """
 
 
-def test_nothing_is_printed_and_settings_are_put_back(stock: Stock, tmp_path: Path) -> None:
+def test_nothing_is_printed_and_logging_is_restored(hf_encoder: HFEncoder, tmp_path: Path) -> None:
     from transformers import WhisperConfig, WhisperForConditionalGeneration
 
     headed = tmp_path / "headed"  # whose decoder transformers would report as unexpected
-    WhisperForConditionalGeneration(WhisperConfig.from_pretrained(stock("whisper"))).save_pretrained(headed)
-    sources = [str(path) for path in (stock("wavlm"), stock("hubert-large"), stock("whisper"), headed)]
+    WhisperForConditionalGeneration(WhisperConfig.from_pretrained(hf_encoder("whisper"))).save_pretrained(headed)
+    sources = [str(path) for path in (hf_encoder("wavlm"), hf_encoder("hubert-large"), hf_encoder("whisper"), headed)]
     env = {k: v for k, v in os.environ.items() if not k.startswith(("TRANSFORMERS_", "HF_"))} | {"HF_HUB_OFFLINE": "1"}
     done = subprocess.run(
         [sys.executable, "-c", PROGRAM, *sources], capture_output=True, text=True, env=env, check=False
