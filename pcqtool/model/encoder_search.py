@@ -33,8 +33,7 @@ def resolve_local(source: str | Path) -> str | Path:
     if source.startswith("~"):  # in a recipe
         return at_home(source)
     name = source.rpartition("/")[2]
-    folders = [at_home(folder) for folder in os.environ.get(ENCODERS_VARIABLE, "").split(os.pathsep) if folder]
-    candidates = [path for folder in folders for path in (folder, folder / name) if path.name == name]
+    candidates = [path for folder in _folders(None) for path in (folder, folder / name) if path.name == name]
     return next((path for path in candidates if (path / CONFIG).is_file()), source)
 
 
@@ -68,17 +67,13 @@ class EncoderSearchPath:
             yield self._download(config.name, source)
 
     def _directories(self, source: EncoderRef) -> Iterator[Path]:
-        for folder in self._folders():
+        for folder in _folders(self.folders):
             yield from (folder, *sorted(path.parent for path in folder.glob(f"*/{CONFIG}")))
         if (cached := _cached(source.name)) is not None:
             yield cached
 
-    def _folders(self) -> list[Path]:
-        named = os.environ.get(ENCODERS_VARIABLE, "").split(os.pathsep) if self.folders is None else self.folders
-        return [at_home(folder) for folder in named if folder]
-
     def _download(self, model: str, source: EncoderRef) -> Path:
-        searched = [f"{folder}{'' if folder.is_dir() else ' (no such directory)'}" for folder in self._folders()]
+        searched = [f"{folder}{'' if folder.is_dir() else ' (no such directory)'}" for folder in _folders(self.folders)]
         searched.append("the Hub's cache")
         if self.download and "/" in source.name:
             self.on_download(f"downloading the encoder {source.name} from the Hugging Face Hub, only this once")
@@ -89,6 +84,12 @@ class EncoderSearchPath:
         raise ModelError(
             f"model {model} needs the encoder {source.name}, which is not in {', '.join(searched)}", remedy(source)
         )
+
+
+def _folders(named: Sequence[Path] | None) -> list[Path]:
+    """Return some folders, or those of ``PCQTOOL_ENCODERS``."""
+    texts = os.environ.get(ENCODERS_VARIABLE, "").split(os.pathsep) if named is None else named
+    return [at_home(folder) for folder in texts if folder]
 
 
 def remedy(source: EncoderRef) -> str:

@@ -25,6 +25,11 @@ def short_repr(value: object) -> str:
     return _SHORT.repr(value)
 
 
+def printable(name: str) -> str:
+    """Return a name as it is if it is printable and short, else its ``short_repr``."""
+    return name if name.isprintable() and len(name) <= 200 else short_repr(name)
+
+
 def open_regular(path: Path) -> BinaryIO:
     """Open a regular file, or a link to one, for reading; pipes and devices, which may never end, are refused.
 

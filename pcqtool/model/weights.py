@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from pcqtool.errors import ModelError
-from pcqtool.model.untrusted_files import open_regular, short_repr
+from pcqtool.model.untrusted_files import open_regular, printable, short_repr
 
 FLOATS = ("F16", "BF16", "F32", "F64")
 _HEADER_LIMIT = 8 * 2**20
@@ -59,24 +59,19 @@ def check_weights(path: Path, expected: Mapping[str, Tensor]) -> None:
     Raises:
         ModelError: if the file is missing or damaged, or a tensor is missing, unexpected, or of a wrong shape or type.
     """
+    mismatch = f"{path} does not fit its config.json:"
     with checked_file(path), safe_open(path, framework="pt") as file:
         names = set(file.keys())
         if missing := sorted(expected.keys() - names):
-            raise ModelError(f"{path} does not fit its config.json: missing {', '.join(missing[:3])}")
+            raise ModelError(f"{mismatch} missing {', '.join(missing[:3])}")
         if unexpected := sorted(names - expected.keys()):
-            raise ModelError(f"{path} does not fit its config.json: unexpected {_printable(unexpected)}")
+            raise ModelError(f"{mismatch} unexpected {', '.join(map(printable, unexpected[:3]))}")
         for name in names:
             found = file.get_slice(name)
             if (shape := tuple(found.get_shape())) != expected[name].shape:
-                raise ModelError(f"{path} does not fit its config.json: {name} has shape {short_repr(shape)}")
-            if found.get_dtype() not in FLOATS:
-                raise ModelError(
-                    f"{path} is damaged: {name} contains {found.get_dtype()} instead of floating-point numbers"
-                )
-
-
-def _printable(names: Sequence[str]) -> str:
-    return ", ".join(name if name.isprintable() and len(name) <= 200 else short_repr(name) for name in names[:3])
+                raise ModelError(f"{mismatch} {name} has shape {short_repr(shape)}")
+            if (kind := found.get_dtype()) not in FLOATS:
+                raise ModelError(f"{path} is damaged: {name} contains {kind} instead of floating-point numbers")
 
 
 @contextmanager

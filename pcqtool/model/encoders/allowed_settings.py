@@ -115,10 +115,10 @@ def check_architecture(kind: str, architecture: Mapping[str, Any]) -> dict[str, 
     Raises:
         ModelError: if a setting is unknown, or has a value that is not permitted.
     """
-    for name in architecture:
-        if name not in RULES[kind] and name not in OWN_SETTINGS and name not in _IGNORED.split():
-            raise ModelError(f"invalid settings of a {kind} encoder: unknown setting {short_repr(name)}")
     try:
+        known = {*RULES[kind], *OWN_SETTINGS, *_IGNORED.split()}
+        if unknown := [name for name in architecture if name not in known]:
+            raise ValueError(f"unknown setting {short_repr(unknown[0])}")
         check(architecture, OWN_SETTINGS | {"model_type": choice(kind)})
     except ValueError as error:
         raise ModelError(f"invalid settings of a {kind} encoder: {error}") from error

@@ -25,10 +25,10 @@ from pcqtool.model.untrusted_files import read_json, short_repr
 from pcqtool.model.weights import checked_file
 
 HF_KINDS = ("wavlm", "wav2vec2", "hubert", "whisper")
+UNUSED_WEIGHT = "masked_spec_embed"  # pre-training puts it in place of masked frames; some checkpoints lack it
 WHISPER_FRAMES = 150  # of a 3 s segment: hop of 10 ms, and a stride of 2 in the second convolution
 
 _VARIANCE_EPS = 1e-7  # of transformers' Wav2Vec2FeatureExtractor
-_UNUSED_WEIGHTS = {"masked_spec_embed"}  # pre-training puts it in place of masked frames
 _HINT = (
     "Name a directory with config.json and model.safetensors, or one in a folder of encoders that PCQTOOL_ENCODERS "
     "names, or a Hub id while online."
@@ -112,16 +112,12 @@ def build_hf_encoder(kind: str, architecture: Mapping[str, Any]) -> Any:
     Raises:
         ModelError: if a setting is unknown, or transformers cannot build an encoder with these settings.
     """
-    from transformers import AutoModel
-    from transformers.models.auto.configuration_auto import CONFIG_MAPPING
-    from transformers.models.whisper.modeling_whisper import WhisperEncoder
-
     allowed = check_architecture(kind, architecture)
-    auto_model: Any = AutoModel  # untyped
+    settings_class, model_class = _hf_classes(kind)
     try:
         with _quiet():
-            settings: Any = CONFIG_MAPPING[kind](**allowed)
-            return WhisperEncoder(settings) if kind == "whisper" else auto_model.from_config(settings)
+            settings = settings_class(**allowed)
+            return model_class(settings) if kind == "whisper" else model_class.from_config(settings)
     except Exception as error:  # its checks raise errors of many unrelated kinds
         raise ModelError(f"invalid settings of a {kind} encoder: {_first_line(error)}") from error
 
@@ -135,10 +131,6 @@ def load_hf_encoder(source: str | Path) -> tuple[Any, dict[str, Any]]:
     Raises:
         ModelError: if it cannot be found, reached or used, or if weights are missing.
     """
-    from transformers import AutoModel
-    from transformers.models.auto.configuration_auto import CONFIG_MAPPING
-    from transformers.models.whisper.modeling_whisper import WhisperEncoder
-
     source = resolve_local(source)
     _check_source(source)
     try:
@@ -147,10 +139,10 @@ def load_hf_encoder(source: str | Path) -> tuple[Any, dict[str, Any]]:
             entries = _read_settings(source)
             kind = entries["model_type"]
             allowed = allowed_settings(kind, entries)
-            settings: Any = CONFIG_MAPPING[kind](**allowed)
+            settings_class, model_class = _hf_classes(kind)
+            settings = settings_class(**allowed)
             _check_size(source, kind, allowed)
             is_whisper = kind == "whisper"
-            model_class: Any = WhisperEncoder if is_whisper else AutoModel
             model, report = model_class.from_pretrained(
                 source,
                 config=settings,
@@ -164,12 +156,20 @@ def load_hf_encoder(source: str | Path) -> tuple[Any, dict[str, Any]]:
         raise ModelError(f"cannot load the encoder {source}: {error.what}", _HINT) from error
     except Exception as error:  # of many unrelated kinds, as above
         raise ModelError(f"cannot load the encoder {source}: {_first_line(error)}", _HINT) from error
-    missing = sorted(set(report["missing_keys"]) - _UNUSED_WEIGHTS)
+    missing = sorted(set(report["missing_keys"]) - {UNUSED_WEIGHT})
     if missing:
         raise ModelError(
             f"the encoder {source} is incomplete: {len(missing)} weights are missing, for example {missing[0]}", _HINT
         )
     return model, allowed | {"model_type": kind, "standardised_input": standardised}
+
+
+def _hf_classes(kind: str) -> tuple[Any, Any]:
+    from transformers import AutoModel
+    from transformers.models.auto.configuration_auto import CONFIG_MAPPING
+    from transformers.models.whisper.modeling_whisper import WhisperEncoder
+
+    return CONFIG_MAPPING[kind], WhisperEncoder if kind == "whisper" else AutoModel
 
 
 def _cut_layers(stack: Any, top: int, n_layers: int) -> None:
