@@ -11,7 +11,7 @@ from pcqtool.errors import ModelError
 from pcqtool.model.encoders.base import Encoder, EncoderConfig
 from pcqtool.model.encoders.logmel import HOP, LogMel
 from pcqtool.model.padding import compute_unpadded
-from pcqtool.model.setting_bounds import MINI, check
+from pcqtool.model.setting_bounds import MINI, check_rules
 
 _STEP = 4 * HOP  # samples per frame
 
@@ -88,7 +88,7 @@ class MiniEncoder(Encoder):
         super().__init__(config)
         sizes = MiniArchitecture(**config.architecture)
         try:
-            check(asdict(sizes), MINI)
+            check_rules(asdict(sizes), MINI)
         except ValueError as error:
             raise ModelError(f"invalid settings of a mini encoder: {error}") from error
         self.dim = sizes.dim
