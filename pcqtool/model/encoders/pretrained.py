@@ -159,7 +159,8 @@ def load_hf_encoder(source: str | Path) -> tuple[Any, dict[str, Any]]:
     missing = sorted(set(report["missing_keys"]) - {UNUSED_WEIGHT})
     if missing:
         raise ModelError(
-            f"the encoder {source} is incomplete: {len(missing)} weights are missing, for example {missing[0]}", _HINT
+            f"the encoder {source} is incomplete: it lacks {len(missing)} of its weights, for example {missing[0]}",
+            _HINT,
         )
     return model, allowed | {"model_type": kind, "standardised_input": standardised}
 

@@ -53,7 +53,7 @@ def test_layers_are_counted_from_either_end(encoder_config: Config, kind: str) -
     encoder = built(encoder_config(kind, (0, -1, 1, -2, top, -top - 1)))
     assert encoder.layer_indices() == (0, top, 1, top - 1, top, 0)
     for layer in (top + 1, -top - 2):
-        with pytest.raises(ModelError, match=f"hidden states 0 to {top}, no {layer}"):
+        with pytest.raises(ModelError, match=f"hidden states 0 to {top}, not {layer}"):
             built(encoder_config(kind, (layer,)))
 
 

@@ -103,5 +103,5 @@ def test_a_loaded_encoder_is_in_evaluation_mode_and_frozen_on_request(hf_encoder
 
 
 def test_a_missing_layer_is_refused(hf_encoder: HFEncoder) -> None:
-    with pytest.raises(ModelError, match="hidden states 0 to 3, no 4"):
+    with pytest.raises(ModelError, match="hidden states 0 to 3, not 4"):
         load_pretrained(hf_encoder("wavlm"), (4,))
