@@ -26,8 +26,10 @@ FLAG = Rule("true or false", lambda value: type(value) is bool)
 
 def integer(minimum: int, maximum: int) -> Rule:
     """Permit whole numbers within a range."""
-    within = number(minimum, maximum)
-    return Rule(f"a whole {within.text[2:]}", lambda value: isinstance(value, int) and within.accepts(value))
+    return Rule(
+        f"a whole number from {minimum} to {maximum}",
+        lambda value: isinstance(value, int) and _within(value, minimum, maximum),
+    )
 
 
 def number(minimum: float, maximum: float) -> Rule:

@@ -158,10 +158,8 @@ def load_hf_encoder(source: str | Path) -> tuple[Any, dict[str, Any]]:
         raise ModelError(f"cannot load the encoder {source}: {_first_line(error)}", _HINT) from error
     missing = sorted(set(report["missing_keys"]) - {UNUSED_WEIGHT})
     if missing:
-        raise ModelError(
-            f"the encoder {source} is incomplete: it lacks {len(missing)} of its weights, for example {missing[0]}",
-            _HINT,
-        )
+        lack = f"lacks {len(missing)} of its weights, for example {missing[0]}"
+        raise ModelError(f"the encoder {source} {lack}", _HINT)
     return model, allowed | {"model_type": kind, "standardised_input": standardised}
 
 
