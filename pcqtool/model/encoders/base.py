@@ -110,7 +110,7 @@ class Encoder(nn.Module, ABC):
         return waves
 
     @abstractmethod
-    def hidden_states(self, front_end: Tensor) -> list[Tensor]:
+    def hidden_states(self, encoder_input: Tensor) -> list[Tensor]:
         """Compute the hidden states ``(B, T, dim)`` of ``layer_indices``, in that order, from the front end."""
 
     def encode(self, waves: Tensor, n_samples: Tensor | None = None) -> Tensor:
@@ -123,10 +123,10 @@ class Encoder(nn.Module, ABC):
         """
         return torch.stack(self.hidden_states(self.front_end(waves)), dim=1)
 
-    def forward(self, front_end: Tensor) -> Tensor:
+    def forward(self, encoder_input: Tensor) -> Tensor:
         """Compute frames ``(B, T, width)`` from the front end's output."""
         with torch.set_grad_enabled(torch.is_grad_enabled() and not self.config.frozen):
-            states = self.hidden_states(front_end)
+            states = self.hidden_states(encoder_input)
         return self.combine(states)
 
     def combine(self, states: Sequence[Tensor]) -> Tensor:

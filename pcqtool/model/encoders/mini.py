@@ -114,10 +114,10 @@ class MiniEncoder(Encoder):
         n_frames, lookahead = self.count_frames(waves.shape[1]), self.n_lookahead * _STEP
         return compute_unpadded(super().encode, waves, n_samples, _STEP, n_frames, lookahead, 0.0)
 
-    def hidden_states(self, front_end: Tensor) -> list[Tensor]:
+    def hidden_states(self, encoder_input: Tensor) -> list[Tensor]:
         """Run the blocks up to the highest one used, on log-mel frames padded to a multiple of 4."""
         indices = self.layer_indices()
-        x = self.stem(functional.pad(front_end, (0, -front_end.shape[-1] % 4)))
+        x = self.stem(functional.pad(encoder_input, (0, -encoder_input.shape[-1] % 4)))
         states = [x]
         for block in self.blocks[: max(indices)]:
             x = block(x)

@@ -70,10 +70,10 @@ class PretrainedEncoder(Encoder):
             return frames
         return functional.layer_norm(waves, waves.shape[-1:], eps=_VARIANCE_EPS) if self.standardised else waves
 
-    def hidden_states(self, front_end: Tensor) -> list[Tensor]:
+    def hidden_states(self, encoder_input: Tensor) -> list[Tensor]:
         """Run the encoder once and select its hidden states."""
-        output = self.model(front_end, output_hidden_states=True)
-        return [output.hidden_states[index].to(front_end.dtype) for index in self.layer_indices()]
+        output = self.model(encoder_input, output_hidden_states=True)
+        return [output.hidden_states[index].to(encoder_input.dtype) for index in self.layer_indices()]
 
     def optimise_for_inference(self, dtype: torch.dtype) -> tuple[str, ...]:
         """Use faster code and compute in ``dtype``; the frames keep the dtype of the input.
