@@ -32,7 +32,13 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from pcqtool.model.pcq import PCQ, PCQConfig
 
     directory = tmp_path_factory.mktemp("models") / "tiny"
-    network = PCQConfig(("anger", "neutral", "sadness"), channels=(4, 8), strides=(2, 2), pool=(4, 4), hidden=(8,))
+    network = PCQConfig(
+        ("anger", "neutral", "sadness"),
+        mlcnn_channels=(4, 8),
+        mlcnn_strides=(2, 2),
+        spectrogram_pool=(4, 4),
+        classifier_hidden=(8,),
+    )
     with torch.random.fork_rng():
         torch.manual_seed(1)
         model = PCQ(network)
@@ -124,7 +130,14 @@ def borrowing_model(tmp_path_factory: pytest.TempPathFactory, tiny_whisper: Path
     directory = tmp_path_factory.mktemp("models") / "borrowing"
     encoder = load_pretrained(tiny_whisper, (0, 1), frozen=True)
     labels = ("anger", "neutral", "sadness")
-    network = PCQConfig(labels, channels=(4, 8), strides=(2, 2), pool=(4, 4), hidden=(8,), encoder=encoder.config)
+    network = PCQConfig(
+        labels,
+        mlcnn_channels=(4, 8),
+        mlcnn_strides=(2, 2),
+        spectrogram_pool=(4, 4),
+        classifier_hidden=(8,),
+        encoder=encoder.config,
+    )
     with torch.random.fork_rng():
         torch.manual_seed(1)
         model = PCQ(network)

@@ -41,7 +41,7 @@ def ablations(recipe: Recipe, encoder: str | None, others: Sequence[str] = ()) -
     variants = [Variant(WHOLE, recipe, encoder), Variant(*_switch(recipe, "pdc", "PDC"), encoder)]
     if listens:
         variants.append(Variant(*_switch(recipe, "csq", "CSQ"), encoder))
-        variants += [Variant(*_switch(recipe, "cnn", "MLCNN, so w/o CSQ"), encoder)]
+        variants += [Variant(*_switch(recipe, "mlcnn", "MLCNN, so w/o CSQ"), encoder)]
         variants += [Variant(name, _change(recipe, encoder=change), encoder) for name, change in _layers(recipe)]
         variants.append(Variant("w/o encoder, so w/o CSQ", _change(plain, encoder={"kind": "none"}), None))
     return variants + [Variant(f"encoder {Path(other).name}", plain, other) for other in others]
@@ -51,10 +51,12 @@ def depths(recipe: Recipe, encoder: str | None) -> list[Variant]:
     """Give a variant for each number of MLCNN's layers, up to the recipe's own, which comes first."""
     from pcqtool.model.pcq import PCQConfig
 
-    channels = tuple(recipe.network.get("channels", PCQConfig.channels))
+    channels = tuple(recipe.network.get("mlcnn_channels", PCQConfig.mlcnn_channels))
     own = [depth for depth in reversed(DEPTHS) if depth <= len(channels)]
     return [
-        Variant(f"{depth} layers", recipe if depth == own[0] else _change(recipe, channels=channels[:depth]), encoder)
+        Variant(
+            f"{depth} layers", recipe if depth == own[0] else _change(recipe, mlcnn_channels=channels[:depth]), encoder
+        )
         for depth in own
     ]
 
@@ -69,10 +71,12 @@ def _layers(recipe: Recipe) -> list[tuple[str, Mapping[str, Any]]]:
     encoder = _encoder(recipe)
     if len(encoder.get("layers", ())) < 2:
         return []
-    name, other = ("joined layers", "layer mix") if encoder.get("join", False) else ("layer mix", "joined layers")
+    name, other = (
+        ("joined layers", "layer mix") if encoder.get("concat_layers", False) else ("layer mix", "joined layers")
+    )
     return [
         (f"last layer for {name}", {**encoder, "layers": (-1,)}),
-        (f"{other} for {name}", {**encoder, "join": name == "layer mix"}),
+        (f"{other} for {name}", {**encoder, "concat_layers": name == "layer mix"}),
     ]
 
 

@@ -55,10 +55,10 @@ def optional(rule: Rule) -> Rule:
 
 
 NETWORK: dict[str, Rule] = {
-    "channels": several(whole(4, 4096), 4),
-    "strides": several(whole(1, 64), 16),
-    "pool": several(whole(1, 1024), 2),
-    "hidden": several(whole(1, 65536), 16),
+    "mlcnn_channels": several(whole(4, 4096), 4),
+    "mlcnn_strides": several(whole(1, 64), 16),
+    "spectrogram_pool": several(whole(1, 1024), 2),
+    "classifier_hidden": several(whole(1, 65536), 16),
     "dropout": number(0, 1),
     "mean_db": number(-1000, 1000),
     "sd_db": number(1e-6, 1000),

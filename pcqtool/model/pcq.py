@@ -29,19 +29,19 @@ class PCQConfig:
 
     Attributes:
         labels: the classes, in the order of the logits.
-        channels: of MLCNN's layers, two to four of them (Fig. 3).
-        strides: of MLCNN's layers.
-        pool: frames and bins of the spectrogram that are averaged into one before MLCNN.
-        cnn: the spectrogram branch; without it the frames' mean stands for Q4, and nothing is queried ("w/o MLCNN",
+        mlcnn_channels: of MLCNN's layers, two to four of them (Fig. 3).
+        mlcnn_strides: of MLCNN's layers.
+        spectrogram_pool: frames and bins of the spectrogram that are averaged into one before MLCNN.
+        mlcnn: the spectrogram branch; without it the frames' mean stands for Q4, and nothing is queried ("w/o MLCNN",
             which the paper does not report).
         pdc: PDC blocks, or plain 3×3 convolutions ("w/o PDC").
         csq: the channel semantic queries; they need an encoder ("w/o CSQ").
         encoder: which speech encoder ("w/o WavLM" is the kind ``none``).
-        hidden: widths of the classifier's hidden layers.
+        classifier_hidden: widths of the classifier's hidden layers.
         dropout: before each of the classifier's linear layers.
         mask_padding: whether Q4 and the averages over time leave out what pads a short segment; in the paper's
             reading it counts like the recording.
-        scale_fusion: bring each element of the fusion vector to zero mean and unit variance before the classifier
+        fusion_batch_norm: bring each element of the fusion vector to zero mean and unit variance before the classifier
             (batch normalisation without weights), so that those which vary little are heard; the paper does not.
         spectrogram: the front end.
         mean_db: subtracted from the spectrogram; from the training data.
@@ -49,46 +49,48 @@ class PCQConfig:
     """
 
     labels: tuple[str, ...]
-    channels: tuple[int, ...] = (16, 32, 48, 64)
-    strides: tuple[int, ...] = (2, 2, 2, 2)
-    pool: tuple[int, int] = (1, 1)
-    cnn: bool = True
+    mlcnn_channels: tuple[int, ...] = (16, 32, 48, 64)
+    mlcnn_strides: tuple[int, ...] = (2, 2, 2, 2)
+    spectrogram_pool: tuple[int, int] = (1, 1)
+    mlcnn: bool = True
     pdc: bool = True
     csq: bool = True
     encoder: EncoderConfig = field(default_factory=EncoderConfig)
-    hidden: tuple[int, ...] = (1792, 1024)
+    classifier_hidden: tuple[int, ...] = (1792, 1024)
     dropout: float = 0.1
     mask_padding: bool = False
-    scale_fusion: bool = False
+    fusion_batch_norm: bool = False
     spectrogram: SpectrogramSettings = field(default_factory=SpectrogramSettings)
     mean_db: float = -50.0
     sd_db: float = 20.0
 
     def __post_init__(self) -> None:
-        for name in ("channels", "strides", "pool", "hidden"):
+        for name in ("mlcnn_channels", "mlcnn_strides", "spectrogram_pool", "classifier_hidden"):
             sizes = getattr(self, name)
             if not isinstance(sizes, tuple) or not all(type(n) is int and n > 0 for n in sizes):
                 raise ModelError(f"{name} must be positive whole numbers, not {sizes!r}")
-        if not self.cnn and self.encoder.kind == "none":
+        if not self.mlcnn and self.encoder.kind == "none":
             raise ModelError("without the spectrogram branch a network needs an encoder")
-        for name in ("cnn", "mask_padding", "scale_fusion"):
+        for name in ("mlcnn", "mask_padding", "fusion_batch_norm"):
             if type(getattr(self, name)) is not bool:
                 raise ModelError(f"{name} is true or false, not {getattr(self, name)!r}")
         if len(self.labels) < 2 or len(set(self.labels)) != len(self.labels):
             raise ModelError(f"a model needs two or more different labels, not {list(self.labels)}")
-        if not 2 <= len(self.channels) <= 4 or len(self.strides) < len(self.channels):
+        if not 2 <= len(self.mlcnn_channels) <= 4 or len(self.mlcnn_strides) < len(self.mlcnn_channels):
             raise ModelError("MLCNN has 2, 3 or 4 layers, each with its channels and stride")
-        if len(self.pool) != 2:
-            raise ModelError(f"pool has two numbers, of frames and of bins, not {list(self.pool)}")
-        if any(c % 4 for c in self.channels):
-            raise ModelError(f"MLCNN's channels must be multiples of 4 (CSQ's groups), not {list(self.channels)}")
+        if len(self.spectrogram_pool) != 2:
+            raise ModelError(
+                f"spectrogram_pool has two numbers, of frames and of bins, not {list(self.spectrogram_pool)}"
+            )
+        if any(c % 4 for c in self.mlcnn_channels):
+            raise ModelError(f"MLCNN's channels must be multiples of 4 (CSQ's groups), not {list(self.mlcnn_channels)}")
         if not (0 <= self.dropout < 1 and math.isfinite(self.mean_db) and 0 < self.sd_db < math.inf):
             raise ModelError("dropout must lie from 0 to below 1, mean_db be a number, sd_db a positive one")
 
     @property
     def queried(self) -> bool:
         """Whether the network has CSQ modules: there must be layers to query, and an encoder to query with."""
-        return self.csq and self.cnn and self.encoder.kind != "none"
+        return self.csq and self.mlcnn and self.encoder.kind != "none"
 
 
 class Inputs(NamedTuple):
@@ -131,20 +133,20 @@ class PCQ(nn.Module):
     def __init__(self, config: PCQConfig) -> None:
         super().__init__()
         self.config = config
-        channels = config.channels
+        channels = config.mlcnn_channels
         self.spectrogram = Spectrogram(config.spectrogram)
-        self.mlcnn = MLCNN(channels, config.strides, config.pdc) if config.cnn else None
+        self.mlcnn = MLCNN(channels, config.mlcnn_strides, config.pdc) if config.mlcnn else None
         self.encoder = build(config.encoder)
         pairs = list(itertools.pairwise(channels)) if config.queried else []
         self.csq = nn.ModuleList(CSQ(shallow, deep) for shallow, deep in pairs)
-        width = sum(shallow for shallow, _ in pairs) + (channels[-1] if config.cnn else 0)
+        width = sum(shallow for shallow, _ in pairs) + (channels[-1] if config.mlcnn else 0)
         if self.encoder is not None:
             width += self.encoder.width
-            if config.cnn:
+            if config.mlcnn:
                 self.attention = TimeAttention(channels[-1])
         self.fusion_width = width
-        self.scale = nn.BatchNorm1d(width, affine=False) if config.scale_fusion else nn.Identity()
-        self.classifier = _classifier((width, *config.hidden, len(config.labels)), config.dropout)
+        self.scale = nn.BatchNorm1d(width, affine=False) if config.fusion_batch_norm else nn.Identity()
+        self.classifier = _classifier((width, *config.classifier_hidden, len(config.labels)), config.dropout)
         self.to(memory_format=torch.channels_last)  # of 2-D convolutions: half the time on a CPU
 
     def forward(self, waves: Tensor, n_samples: Tensor | None = None) -> Prediction:
@@ -167,9 +169,9 @@ class PCQ(nn.Module):
         With ``n_samples`` ``(B,)``, the padding behind them, which lies at the floor, is not computed.
         """
         if n_samples is None:
-            return functional.avg_pool2d(self.spectrogram(waves).unsqueeze(1), self.config.pool)
+            return functional.avg_pool2d(self.spectrogram(waves).unsqueeze(1), self.config.spectrogram_pool)
         settings = self.config.spectrogram
-        step = settings.hop * self.config.pool[0]
+        step = settings.hop * self.config.spectrogram_pool[0]
         n_steps, reach = waves.shape[1] // step, settings.n_fft // 2
         return compute_unpadded(self.spectrum, waves, n_samples, step, n_steps, reach, settings.floor_db)
 

@@ -223,7 +223,7 @@ class Experiment:
     def _encoder(self, train: Sequence[int], recipe: Recipe, on_epoch: Callable[[int, float], None]) -> Encoder | None:
         config = self.config.encoder
         if self.encoder is not None:
-            return load_pretrained(self.encoder, config.layers, config.frozen, config.join)
+            return load_pretrained(self.encoder, config.layers, config.frozen, config.concat_layers)
         if self._teacher is None or self._teacher.model is None:
             return None
         learn = keep_imitated if recipe.cache else imitate

@@ -45,7 +45,7 @@ def network_config(labels: tuple[str, ...], recipe: Recipe, encoder: str | None)
     if encoder is not None:
         settings = dict(entries.get("encoder", {}))
         layers = tuple(settings.pop("layers", (-1,)))
-        wanted = {name: settings[name] for name in ("frozen", "join") if name in settings}
+        wanted = {name: settings[name] for name in ("frozen", "concat_layers") if name in settings}
         entries["encoder"] = vars(load_pretrained(encoder, layers, **wanted).config)
     try:
         config = network(ModelConfig(recipe.name, labels, entries))

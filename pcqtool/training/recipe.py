@@ -131,7 +131,8 @@ class Recipe:
         self._check("must be 1 or more", ("epochs", "patience", "batch_size", "grad_accumulation"), lambda n: n >= 1)
         if self.batch_size < self.min_batch_size:
             raise SettingsError(
-                f"recipe {self.name}: scale_fusion needs a batch_size of 2 or more", "A single segment has no variance."
+                f"recipe {self.name}: fusion_batch_norm needs a batch_size of 2 or more",
+                "A single segment has no variance.",
             )
         not_negative = ("n_augmented", "warmup_steps", "seed", "weight_decay", "mixup")
         self._check("must be 0 or more", not_negative, lambda n: n >= 0)
@@ -154,7 +155,7 @@ class Recipe:
     @property
     def min_batch_size(self) -> int:
         """The smallest ``batch_size`` that the network can be trained with."""
-        return 2 if self.network.get("scale_fusion", False) else 1
+        return 2 if self.network.get("fusion_batch_norm", False) else 1
 
     def encoder_and_teacher(
         self, encoder: str | None = None, teacher: str | None = None

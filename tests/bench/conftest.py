@@ -40,7 +40,11 @@ def small_wavlm(tmp_path_factory):
     front_end = {"conv_dim": [8] * 7, "num_conv_pos_embeddings": 16, "num_conv_pos_embedding_groups": 2}
     labels = ("anger", "neutral", "sadness")
     network = PCQConfig(
-        labels, channels=(4, 8), strides=(2, 2), hidden=(8,), encoder=EncoderConfig("wavlm", sizes | front_end)
+        labels,
+        mlcnn_channels=(4, 8),
+        mlcnn_strides=(2, 2),
+        classifier_hidden=(8,),
+        encoder=EncoderConfig("wavlm", sizes | front_end),
     )
     directory = tmp_path_factory.mktemp("models") / "small-wavlm"
     with torch.random.fork_rng():

@@ -126,10 +126,10 @@ batch_size = 8
 n_augmented = 0
 warmup_steps = 0
 [network]
-pool = [8, 4]
-hidden = [8]
-channels = [4, 8]
-strides = [2, 2]
+spectrogram_pool = [8, 4]
+classifier_hidden = [8]
+mlcnn_channels = [4, 8]
+mlcnn_strides = [2, 2]
 """
 
 

@@ -94,7 +94,9 @@ def small_hubert(tmp_path):
 
     sizes = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 32}
     encoder = EncoderConfig("hubert", sizes | {"conv_dim": [8] * 7, "num_conv_pos_embedding_groups": 2})
-    network = PCQConfig(("anger", "neutral"), channels=(4, 8), strides=(2, 2), hidden=(8,), encoder=encoder)
+    network = PCQConfig(
+        ("anger", "neutral"), mlcnn_channels=(4, 8), mlcnn_strides=(2, 2), classifier_hidden=(8,), encoder=encoder
+    )
     save(tmp_path / "m", ModelConfig("small", network.labels, describe(network)), PCQ(network), {}, "")
     return tmp_path / "m"
 

@@ -15,7 +15,7 @@ from pcqtool.model import directory
 def model(tmp_path):
     place = tmp_path / "mine" / "first"
     place.mkdir(parents=True)
-    config = {"name": "first", "labels": ["anger", "neutral"], "network": {"channels": [16, 32]}}
+    config = {"name": "first", "labels": ["anger", "neutral"], "network": {"mlcnn_channels": [16, 32]}}
     config |= {"trained_on": "two rooms", "temperature": 1.5, "provenance": {"seed": 7}}
     (place / directory.CONFIG).write_text(json.dumps(config))
     save_file({"a": np.zeros(3, np.float16)}, place / directory.WEIGHTS)
@@ -60,7 +60,7 @@ def test_info_shows_everything(pcqtool, model):
     assert lines["labels"] == "anger, neutral"
     assert lines["provenance.seed"] == "7"
     assert lines["metrics.WA.mean"] == "0.88"
-    assert lines["network.channels"] == "16, 32"
+    assert lines["network.mlcnn_channels"] == "16, 32"
     assert lines["sha256"] == directory.sha256(model)
 
 

@@ -390,10 +390,10 @@ warmup_steps = 3
 n_augmented = 0
 
 [network]
-pool = [8, 4]
-hidden = []
-channels = [4, 8]
-strides = [2, 2]
+spectrogram_pool = [8, 4]
+classifier_hidden = []
+mlcnn_channels = [4, 8]
+mlcnn_strides = [2, 2]
 """
 
 

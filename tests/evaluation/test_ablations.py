@@ -16,8 +16,8 @@ def test_every_part_is_left_out_once():
     assert names([mix, join]) == ["last layer for layer mix", "joined layers for layer mix"]
     assert pdc.recipe.network == {**recipe.network, "pdc": False}
     assert csq.recipe.network == {**recipe.network, "csq": False}
-    assert blind.recipe.network == {**recipe.network, "cnn": False}
-    assert join.recipe.network["encoder"] == {"layers": [2, 3], "frozen": True, "join": True}
+    assert blind.recipe.network == {**recipe.network, "mlcnn": False}
+    assert join.recipe.network["encoder"] == {"layers": [2, 3], "frozen": True, "concat_layers": True}
     assert mix.recipe.network["encoder"] == {"layers": (-1,), "frozen": True}
     assert (deaf.encoder, deaf.recipe.network["encoder"]) == (None, {"kind": "none"})
     assert (other.name, other.encoder, other.recipe) == ("encoder wavlm", "dir/wavlm", recipe)
@@ -46,5 +46,5 @@ def test_depths_are_cut_from_the_recipes_own():
     found = depths(recipe, None)
     assert names(found) == ["4 layers", "3 layers", "2 layers"]
     assert found[0].recipe is recipe
-    assert [variant.recipe.network.get("channels") for variant in found] == [None, (16, 32, 48), (16, 32)]
-    assert names(depths(Recipe("r", {"channels": [4, 8]}), None)) == ["2 layers"]
+    assert [variant.recipe.network.get("mlcnn_channels") for variant in found] == [None, (16, 32, 48), (16, 32)]
+    assert names(depths(Recipe("r", {"mlcnn_channels": [4, 8]}), None)) == ["2 layers"]

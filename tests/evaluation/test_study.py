@@ -15,7 +15,7 @@ from pcqtool.splits import find_protocol
 from pcqtool.training.network_config import configure
 from pcqtool.training.recipe import FeatureDistillation, Recipe
 
-NETWORK = {"pool": [8, 4], "hidden": [8], "channels": [4, 8], "strides": [2, 2]}
+NETWORK = {"spectrogram_pool": [8, 4], "classifier_hidden": [8], "mlcnn_channels": [4, 8], "mlcnn_strides": [2, 2]}
 RECIPE = Recipe("toy", NETWORK, epochs=1, batch_size=8, n_augmented=0, warmup_steps=0)
 
 

@@ -98,7 +98,7 @@ def network(encoder_config: Callable[..., EncoderConfig]) -> Callable[..., PCQ]:
 
     def make(name: str = "mini", layers: tuple[int, ...] = (-1,), frozen: bool = False, **changes: Any) -> PCQ:
         encoder = encoder_config(name, layers, frozen)
-        settings: dict[str, Any] = {"labels": LABELS, "hidden": (16,), "encoder": encoder}
+        settings: dict[str, Any] = {"labels": LABELS, "classifier_hidden": (16,), "encoder": encoder}
         return PCQ(PCQConfig(**settings | changes))
 
     return make

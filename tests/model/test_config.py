@@ -11,7 +11,7 @@ import pytest
 from pcqtool.errors import ModelError
 from pcqtool.model.config import ModelConfig, read_config
 
-ENTRIES = {"name": "small", "labels": ["anger", "sadness"], "network": {"hidden": [16]}}
+ENTRIES = {"name": "small", "labels": ["anger", "sadness"], "network": {"classifier_hidden": [16]}}
 
 
 def write(directory: Path, entries: object) -> Path:
@@ -21,7 +21,7 @@ def write(directory: Path, entries: object) -> Path:
 
 def test_defaults_fill_what_is_left_out(tmp_path: Path) -> None:
     config = read_config(write(tmp_path, ENTRIES))
-    assert config == ModelConfig("small", ("anger", "sadness"), {"hidden": [16]})
+    assert config == ModelConfig("small", ("anger", "sadness"), {"classifier_hidden": [16]})
     assert (config.temperature, config.aggregation, config.format) == (1.0, "mean-log", 1)
 
 

@@ -43,7 +43,7 @@ def log_probs(model: PCQ, waves: Tensor) -> Tensor:
 
 @pytest.fixture(scope="module")
 def model(network: Network, waves: Tensor) -> PCQ:
-    model = network("mini", (1, 2), channels=(8, 12, 16), pool=(2, 2), mean_db=-44.0, sd_db=17.5)
+    model = network("mini", (1, 2), mlcnn_channels=(8, 12, 16), spectrogram_pool=(2, 2), mean_db=-44.0, sd_db=17.5)
     with torch.no_grad():
         model.train()(waves)  # batch normalisation has statistics of its own
     return model.eval()
@@ -80,7 +80,7 @@ def change_weights(place: Path, change: Callable[[dict[str, Tensor]], object]) -
 def test_round_trip_rounds_to_half_precision_and_no_more(
     network: Network, waves: Tensor, tmp_path: Path, name: str
 ) -> None:
-    model = network(name, channels=(8, 12), strides=(2, 3), frozen=name == "hubert", mean_db=-40.5)
+    model = network(name, mlcnn_channels=(8, 12), mlcnn_strides=(2, 3), frozen=name == "hubert", mean_db=-40.5)
     with torch.no_grad():
         model.train()(waves)
     config = config_of(model, provenance={"seed": 3})
@@ -99,7 +99,7 @@ def test_tuned_encoder_loads_without_its_origin(
 ) -> None:
     origin = shutil.copytree(stock(name), tmp_path / "origin")
     encoder = load_pretrained(origin, layers)
-    model = network(channels=(8, 12), encoder=encoder.config)
+    model = network(mlcnn_channels=(8, 12), encoder=encoder.config)
     model.encoder = encoder
     with torch.no_grad():
         for p in model.parameters():
@@ -127,7 +127,7 @@ def test_four_files_hold_what_training_made(original: Path, model: PCQ) -> None:
 
 
 def test_saving_again_replaces_the_model(place: Path, network: Network) -> None:
-    other = network("none", channels=(8, 12))
+    other = network("none", mlcnn_channels=(8, 12))
     before = sha256(place)
     save(place, config_of(other, name="other"), other, {}, "")
     assert load(place)[1].name == "other"
@@ -153,7 +153,7 @@ def test_place_that_cannot_be_is_refused(tmp_path: Path, model: PCQ) -> None:
 
 @pytest.mark.parametrize("value", [1e6, float("nan")])
 def test_weights_beyond_half_precision_are_not_saved(tmp_path: Path, network: Network, value: float) -> None:
-    model = network("none", channels=(8, 12))
+    model = network("none", mlcnn_channels=(8, 12))
     model.classifier[-1].bias.data[0] = value
     with pytest.raises(ModelError, match="classifier"):
         save(tmp_path / "model", config_of(model), model, {}, "")
@@ -180,9 +180,9 @@ DAMAGES: dict[str, tuple[Callable[[Path], object], str]] = {
     ),
     "NaN": (lambda p: change_weights(p, lambda w: w[FIRST].view(-1)[5:6].fill_(torch.nan)), f"{FIRST} holds numbers"),
     "infinity": (lambda p: change_weights(p, lambda w: w[FIRST].fill_(torch.inf)), f"{FIRST} holds numbers"),
-    "other network": (lambda p: change_config(p, channels=[8, 12]), "superfluous"),
+    "other network": (lambda p: change_config(p, mlcnn_channels=[8, 12]), "superfluous"),
     "unknown setting": (lambda p: change_config(p, depth=3), r"config\.json: .*depth"),
-    "wrong setting": (lambda p: change_config(p, channels="many"), r"config\.json: .*channels must be"),
+    "wrong setting": (lambda p: change_config(p, mlcnn_channels="many"), r"config\.json: .*channels must be"),
     "setting in words": (lambda p: change_config(p, sd_db="loud"), r"config\.json: .*small is not valid"),
     "impossible front end": (lambda p: change_config(p, spectrogram={"window": 900}), r"config\.json: .*impossible"),
     "other rate": (lambda p: change_config(p, spectrogram={"sample_rate": 8000}), r"config\.json: .*16000 Hz"),

@@ -17,8 +17,8 @@ from torch import Tensor
 
 from pcqtool.errors import ModelError
 from pcqtool.model.directory import (
-    EncoderSearchPath,
     EncoderRef,
+    EncoderSearchPath,
     ModelConfig,
     describe,
     load,
@@ -91,7 +91,9 @@ def test_every_copy_of_the_encoder_is_the_same(place: Path, encoder: Path, waves
 @pytest.mark.parametrize("name", ["wavlm", "wavlm-large", "wav2vec2-large", "hubert"])
 def test_other_kinds_are_named_as_well(stock: Stock, waves: Tensor, tmp_path: Path, name: str) -> None:
     encoder = load_pretrained(stock(name), (1, 2), frozen=True)
-    network = PCQConfig(("a", "b"), channels=(4, 8), pool=(4, 4), hidden=(), encoder=encoder.config)
+    network = PCQConfig(
+        ("a", "b"), mlcnn_channels=(4, 8), spectrogram_pool=(4, 4), classifier_hidden=(), encoder=encoder.config
+    )
     model = PCQ(network)
     model.encoder = encoder
     source = name_encoder(model, "some/encoder")
@@ -236,7 +238,7 @@ def test_damaged_directory_is_refused(place: Path, tiny_whisper: Path, damage: s
 def test_only_a_frozen_pretrained_encoder_can_be_named(
     network: Callable[..., PCQ], tmp_path: Path, name: str, frozen: bool
 ) -> None:
-    model = network(name, channels=(8, 12), frozen=frozen)
+    model = network(name, mlcnn_channels=(8, 12), frozen=frozen)
     with pytest.raises(ModelError, match="only a frozen pre-trained encoder"):
         name_encoder(model, "x")
     source = EncoderRef("x", "0" * 64)

@@ -20,7 +20,7 @@ ABLATIONS: dict[str, dict[str, Any]] = {
     "whole": {"name": "wavlm"},
     "w/o PDC": {"name": "wavlm", "pdc": False},
     "w/o CSQ": {"name": "wavlm", "csq": False},
-    "w/o MLCNN": {"name": "wavlm", "cnn": False},
+    "w/o MLCNN": {"name": "wavlm", "mlcnn": False},
     "w/o WavLM": {"name": "none"},
     "wav2vec 2.0 for WavLM": {"name": "wav2vec2"},
     "HuBERT for WavLM": {"name": "hubert"},
@@ -115,7 +115,7 @@ def test_query_changes_the_output_and_learns(network: Network, waves: Tensor, mo
 @pytest.mark.parametrize("name", ["none", "mini", "wavlm", "whisper"])
 def test_batch_size_changes_nothing(network: Network, waves: Tensor, name: str) -> None:
     layers = (-1,) if name == "none" else (1, 2)
-    model = settled(network(name, layers, channels=(8, 12, 16, 20)), waves)
+    model = settled(network(name, layers, mlcnn_channels=(8, 12, 16, 20)), waves)
     many = torch.cat([waves.roll(shift, dims=1) for shift in (0, 5000, 11111, 23456)])
     with torch.inference_mode():
         logits = {size: torch.cat([model(part).logits for part in many.split(size)]) for size in (1, 7, 32)}
@@ -141,8 +141,8 @@ LENGTHS = torch.tensor([48000] * 5 + [30000, 9000, 37])  # of the fixture ``wave
 def test_masked_padding_leaves_full_segments_and_the_papers_reading_alone(
     network: Network, waves: Tensor, name: str
 ) -> None:
-    model = settled(network(name, channels=(8, 12)), waves)
-    masked = network(name, channels=(8, 12), mask_padding=True).eval()
+    model = settled(network(name, mlcnn_channels=(8, 12)), waves)
+    masked = network(name, mlcnn_channels=(8, 12), mask_padding=True).eval()
     masked.load_state_dict(model.state_dict())
     with torch.inference_mode():
         plain, given, unknown = model(waves, LENGTHS), masked(waves, LENGTHS), masked(waves)
@@ -155,7 +155,7 @@ def test_masked_padding_leaves_full_segments_and_the_papers_reading_alone(
 def test_masked_padding_brings_nothing_into_averages_and_q4(
     network: Network, waves: Tensor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    model = network("whisper", csq=False, channels=(8, 12), strides=(2, 1), mask_padding=True).eval()
+    model = network("whisper", csq=False, mlcnn_channels=(8, 12), mlcnn_strides=(2, 1), mask_padding=True).eval()
     inputs = model.perceive(waves, LENGTHS)
     maps, frames = model.mlcnn(inputs.level), model.encoder(inputs.heard)
     monkeypatch.setattr(model.mlcnn, "forward", lambda level: maps)
@@ -170,7 +170,7 @@ def test_masked_padding_brings_nothing_into_averages_and_q4(
 
 
 def test_masked_padding_is_the_same_in_every_batch(network: Network, waves: Tensor) -> None:
-    model = settled(network("whisper", (1, 2), channels=(8, 12, 16, 20), mask_padding=True), waves)
+    model = settled(network("whisper", (1, 2), mlcnn_channels=(8, 12, 16, 20), mask_padding=True), waves)
     with torch.inference_mode():
         whole = model(waves, LENGTHS).logits
         alone = torch.cat([model(waves[i : i + 1], LENGTHS[i : i + 1]).logits for i in range(8)])
@@ -178,15 +178,15 @@ def test_masked_padding_is_the_same_in_every_batch(network: Network, waves: Tens
 
 
 @pytest.mark.parametrize(
-    "changes", [{"csq": False}, {"csq": True}, {"csq": False, "cnn": False}, {"csq": False, "mask_padding": False}]
+    "changes", [{"csq": False}, {"csq": True}, {"csq": False, "mlcnn": False}, {"csq": False, "mask_padding": False}]
 )
 @pytest.mark.parametrize("architecture", [{}, {"n_blocks": 1, "kernel": 9}])
 def test_padding_that_is_not_computed_is_not_missed(
     waves: Tensor, architecture: dict[str, int], changes: dict[str, bool]
 ) -> None:
-    encoder = EncoderConfig("mini", architecture, layers=(0, 1), frozen=True, join=True)
-    settings: dict[str, Any] = {"mask_padding": True, "pool": (8, 4)} | changes
-    model = settled(PCQ(PCQConfig(LABELS, hidden=(16,), encoder=encoder, **settings)), waves)
+    encoder = EncoderConfig("mini", architecture, layers=(0, 1), frozen=True, concat_layers=True)
+    settings: dict[str, Any] = {"mask_padding": True, "spectrogram_pool": (8, 4)} | changes
+    model = settled(PCQ(PCQConfig(LABELS, classifier_hidden=(16,), encoder=encoder, **settings)), waves)
     ends = torch.tensor([17, 639, 640, 641, 9000, 12799, 12800, 12801, 20480, 30000, 44159, 44160, 47999, 48000])
     segments = waves[:5].repeat(3, 1)[: len(ends)] * (torch.arange(48000) < ends[:, None])
     with torch.inference_mode():
@@ -197,7 +197,7 @@ def test_padding_that_is_not_computed_is_not_missed(
 
 
 def test_without_the_spectrogram_branch_the_mean_frame_is_all(network: Network, waves: Tensor) -> None:
-    model = network("whisper", (1, 2), cnn=False, mask_padding=True).eval()
+    model = network("whisper", (1, 2), mlcnn=False, mask_padding=True).eval()
     with torch.no_grad():
         said = model(waves, LENGTHS)
     n_frames = (LENGTHS / 320).ceil().long()
@@ -205,11 +205,11 @@ def test_without_the_spectrogram_branch_the_mean_frame_is_all(network: Network, 
     torch.testing.assert_close(said.fusion, wanted)
     assert not any("mlcnn" in name or "csq" in name or "attention" in name for name in model.state_dict())
     with pytest.raises(ModelError, match="needs an encoder"):
-        network("none", cnn=False)
+        network("none", mlcnn=False)
 
 
 def test_a_scaled_fusion_vector_reaches_the_classifier_with_unit_variance(network: Network, waves: Tensor) -> None:
-    model = network("mini", channels=(8, 12), scale_fusion=True, dropout=0.0).train()
+    model = network("mini", mlcnn_channels=(8, 12), fusion_batch_norm=True, dropout=0.0).train()
     reached: list[Tensor] = []
     model.classifier.register_forward_pre_hook(lambda module, args: reached.append(args[0]))
     fusion = model(waves).fusion
@@ -220,14 +220,14 @@ def test_a_scaled_fusion_vector_reaches_the_classifier_with_unit_variance(networ
 
 
 def test_pool_makes_the_spectrogram_coarser(network: Network, waves: Tensor) -> None:
-    model = network("none", pool=(4, 2), mean_db=0.0, sd_db=1.0)
+    model = network("none", spectrogram_pool=(4, 2), mean_db=0.0, sd_db=1.0)
     level = Spectrogram(SpectrogramSettings())(waves)
     blocks = level.reshape(8, 75, 4, 100, 2).mean(dim=(2, 4))
     torch.testing.assert_close(model.perceive(waves).level[:, 0], blocks)
 
 
 def test_classifier_has_the_widths_that_are_named(network: Network) -> None:
-    model = network("none", hidden=(32, 24))
+    model = network("none", classifier_hidden=(32, 24))
     widths = [(m.in_features, m.out_features) for m in model.classifier if isinstance(m, torch.nn.Linear)]
     assert widths == [(64, 32), (32, 24), (24, 4)]
     assert isinstance(model.classifier[-1], torch.nn.Linear)
@@ -238,19 +238,19 @@ def test_classifier_has_the_widths_that_are_named(network: Network) -> None:
     [
         {"labels": ("anger",)},
         {"labels": ("anger", "anger")},
-        {"channels": (16,)},
-        {"channels": (16, 32, 48, 64, 64), "strides": (2, 2, 2, 2, 2)},
-        {"channels": (16, 30)},
-        {"channels": ("16", "32")},
-        {"channels": 16},
-        {"strides": (2, 2, 2)},
-        {"strides": (2, 2, 2, 0)},
-        {"strides": (2, 2, 2, 2.0)},
-        {"pool": (2,)},
-        {"pool": (0, 2)},
-        {"hidden": (0,)},
+        {"mlcnn_channels": (16,)},
+        {"mlcnn_channels": (16, 32, 48, 64, 64), "mlcnn_strides": (2, 2, 2, 2, 2)},
+        {"mlcnn_channels": (16, 30)},
+        {"mlcnn_channels": ("16", "32")},
+        {"mlcnn_channels": 16},
+        {"mlcnn_strides": (2, 2, 2)},
+        {"mlcnn_strides": (2, 2, 2, 0)},
+        {"mlcnn_strides": (2, 2, 2, 2.0)},
+        {"spectrogram_pool": (2,)},
+        {"spectrogram_pool": (0, 2)},
+        {"classifier_hidden": (0,)},
         {"mask_padding": 1},
-        {"scale_fusion": 1},
+        {"fusion_batch_norm": 1},
         {"dropout": 1.5},
         {"dropout": math.nan},
         {"mean_db": math.inf},

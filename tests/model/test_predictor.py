@@ -20,7 +20,7 @@ from pcqtool.model.predictor import Predictor
 
 @pytest.fixture
 def place(network: Callable[..., PCQ], tmp_path: Path) -> Path:
-    model = network("mini", channels=(8, 12))
+    model = network("mini", mlcnn_channels=(8, 12))
     model.classifier[-1].weight.data.mul_(30)
     config = ModelConfig("small", model.config.labels, describe(model.config), temperature=2.5)
     save(tmp_path / "small", config, model, {}, "")
@@ -42,7 +42,7 @@ def test_log_probabilities_are_calibrated(place: Path, waves: Tensor) -> None:
 
 
 def test_padding_is_told_from_the_recording(network: Callable[..., PCQ], waves: Tensor, tmp_path: Path) -> None:
-    model = network("mini", channels=(8, 12), mask_padding=True)
+    model = network("mini", mlcnn_channels=(8, 12), mask_padding=True)
     save(tmp_path, ModelConfig("small", model.config.labels, describe(model.config)), model, {}, "")
     predictor, n_samples = Predictor(tmp_path, "cpu"), np.array([48000] * 5 + [30000, 9000, 37])
     log_probs = predictor.log_probs(waves.numpy(), n_samples)
@@ -84,7 +84,7 @@ def test_ways_that_are_wrong_on_this_machine_are_told_in_one_line(
     waves: Tensor,
     precision: str,
 ) -> None:
-    model = network("wavlm", channels=(8, 12))
+    model = network("wavlm", mlcnn_channels=(8, 12))
     save(tmp_path, ModelConfig("small", model.config.labels, describe(model.config)), model, {}, "")
     right = fast_inference._Front.__call__
     monkeypatch.setattr(fast_inference._Front, "__call__", lambda front, x: right(front, x).flip(1))

@@ -17,7 +17,13 @@ from pcqtool.training.augmentation import Augmentations
 from pcqtool.training.recipe import Recipe
 
 MINI = {"kind": "mini", "architecture": {"dim": 16, "n_blocks": 1, "expansion": 2, "n_mels": 16}}
-NETWORK = {"pool": [8, 4], "hidden": [8], "channels": [4, 8], "strides": [2, 2], "dropout": 0.0}
+NETWORK = {
+    "spectrogram_pool": [8, 4],
+    "classifier_hidden": [8],
+    "mlcnn_channels": [4, 8],
+    "mlcnn_strides": [2, 2],
+    "dropout": 0.0,
+}
 
 
 @pytest.fixture(autouse=True)

@@ -17,7 +17,16 @@ ROWS = np.arange(4)
 @pytest.fixture
 def model():
     torch.manual_seed(0)
-    return PCQ(PCQConfig(("anger", "neutral"), channels=(4, 8), strides=(2, 2), pool=(8, 4), hidden=(8,), dropout=0.0))
+    return PCQ(
+        PCQConfig(
+            ("anger", "neutral"),
+            mlcnn_channels=(4, 8),
+            mlcnn_strides=(2, 2),
+            spectrogram_pool=(8, 4),
+            classifier_hidden=(8,),
+            dropout=0.0,
+        )
+    )
 
 
 @pytest.fixture

@@ -31,8 +31,8 @@ def test_a_lack_of_memory_is_told_with_a_remedy(error):
     ("recipe", "hint"),
     [
         (Recipe("r", batch_size=2), "batch_size = 1 and grad_accumulation = 2"),
-        (Recipe("r", {"scale_fusion": True}, batch_size=3), "batch_size = 2 and grad_accumulation = 2"),
-        (Recipe("r", {"scale_fusion": True}, batch_size=2), "Batches cannot be smaller"),
+        (Recipe("r", {"fusion_batch_norm": True}, batch_size=3), "batch_size = 2 and grad_accumulation = 2"),
+        (Recipe("r", {"fusion_batch_norm": True}, batch_size=2), "Batches cannot be smaller"),
         (Recipe("r", batch_size=1), "Batches cannot be smaller"),
     ],
     ids=str,

@@ -13,9 +13,9 @@ from pcqtool.training.recipe import Distillation
     "network",
     [
         {"channel": [4, 8]},
-        {"channels": [4, 7]},
-        {"pool": 8},
-        {"pool": [800, 4]},
+        {"mlcnn_channels": [4, 7]},
+        {"spectrogram_pool": 8},
+        {"spectrogram_pool": [800, 4]},
         {"encoder": {"kind": "wavelm"}},
         {"encoder": {"kind": "mini", "architecture": {"widht": 4}}},
         {"encoder": {"kind": "mini", "layers": [9]}},

@@ -40,12 +40,12 @@ def test_the_bundled_recipes_recipes_are_sound():
 
 def test_a_file_says_what_differs(load):
     recipe = load(
-        "epochs = 3\nlr = 1\n[network]\npool = [8, 4]\n"
+        "epochs = 3\nlr = 1\n[network]\nspectrogram_pool = [8, 4]\n"
         "[augmentations]\nspeed = 0.1\nsnr_db = [5, 30]\n[distillation]\nlayers = [1]\n"
     )
     assert recipe == Recipe(
         "mine",
-        {"pool": [8, 4]},
+        {"spectrogram_pool": [8, 4]},
         epochs=3,
         lr=1,
         augmentations=Augmentations(speed=0.1, snr_db=(5, 30)),
@@ -99,7 +99,11 @@ def test_changes_win_and_none_is_no_change(load):
         ('schedule = "step"', "unknown schedule 'step'", "cosine"),
         ('aggregation = "median"', "unknown aggregation 'median'", "mean-log"),
         ("grad_accumulation = 0", "grad_accumulation", ""),
-        ("batch_size = 1\n[network]\nscale_fusion = true", "scale_fusion needs a batch_size of 2 or more", "variance"),
+        (
+            "batch_size = 1\n[network]\nfusion_batch_norm = true",
+            "fusion_batch_norm needs a batch_size of 2 or more",
+            "variance",
+        ),
         ("layer_decay = 0", "layer_decay", ""),
         ('precision = "double"', "unknown precision 'double'", "bfloat16"),
         ("[specaugment]\ntime_mask = 2", "specaugment", ""),

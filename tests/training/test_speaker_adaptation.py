@@ -66,7 +66,7 @@ def spread(experiment, utterances):
 
 
 def test_frames_are_adapted_and_labels_are_not_looked_at(utterances, toy_recipe, tiny_whisper):
-    recipe = toy_recipe({"layers": [1, 2], "frozen": True, "join": True})
+    recipe = toy_recipe({"layers": [1, 2], "frozen": True, "concat_layers": True})
     plain = Experiment(utterances, recipe, CPU, str(tiny_whisper))
     adapted = Experiment(utterances, recipe, CPU, str(tiny_whisper), adapt=True)
     assert spread(adapted, utterances) < 0.02 * spread(plain, utterances)

@@ -26,22 +26,22 @@ class EncoderConfig:
         layers: the hidden states that are used, 0 for what enters the first layer, -1 for the last layer's;
             several are normalised, and mixed with learned weights or joined.
         frozen: not trained.
-        join: put the frames of several layers side by side instead of mixing them.
+        concat_layers: put the frames of several layers side by side instead of mixing them.
     """
 
     kind: str = "none"
     architecture: Mapping[str, Any] = field(default_factory=dict)
     layers: tuple[int, ...] = (-1,)
     frozen: bool = False
-    join: bool = False
+    concat_layers: bool = False
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
             raise ModelError(f"unknown encoder kind {self.kind!r}", f"Known: {', '.join(KINDS)}.")
         if not isinstance(self.architecture, Mapping):
             raise ModelError(f"an encoder's architecture is a table of settings, not {self.architecture!r}")
-        if type(self.join) is not bool or type(self.frozen) is not bool:
-            raise ModelError("an encoder's join and frozen are true or false")
+        if type(self.concat_layers) is not bool or type(self.frozen) is not bool:
+            raise ModelError("an encoder's concat_layers and frozen must be true or false")
         if not self.layers or not all(type(layer) is int for layer in self.layers):
             raise ModelError(f"an encoder needs the numbers of one or more layers to be read, not {self.layers!r}")
 
@@ -59,7 +59,7 @@ class Encoder(nn.Module, ABC):
     def __init__(self, config: EncoderConfig) -> None:
         super().__init__()
         self.config = config
-        if len(config.layers) > 1 and not config.join:
+        if len(config.layers) > 1 and not config.concat_layers:
             self.mix = nn.Parameter(torch.zeros(len(config.layers)))
 
     def freeze(self) -> Self:
@@ -95,7 +95,7 @@ class Encoder(nn.Module, ABC):
     @property
     def width(self) -> int:
         """Length of a frame that ``forward`` gives."""
-        return self.dim * (len(self.config.layers) if self.config.join else 1)
+        return self.dim * (len(self.config.layers) if self.config.concat_layers else 1)
 
     def front_end(self, waves: Tensor) -> Tensor:
         """Compute what nothing is learnt for; most encoders take the waves ``(B, N)`` themselves."""
@@ -126,6 +126,6 @@ class Encoder(nn.Module, ABC):
         if len(states) == 1:
             return states[0]
         normed = [functional.layer_norm(state, (self.dim,)) for state in states]
-        if self.config.join:
+        if self.config.concat_layers:
             return torch.cat(normed, dim=2)
         return torch.einsum("l,lbtd->btd", self.mix.softmax(dim=0), torch.stack(normed))

@@ -73,7 +73,7 @@ class PretrainedEncoder(Encoder):
 
 
 def load_pretrained(
-    source: str | Path, layers: tuple[int, ...] = (-1,), frozen: bool = False, join: bool = False
+    source: str | Path, layers: tuple[int, ...] = (-1,), frozen: bool = False, concat_layers: bool = False
 ) -> PretrainedEncoder:
     """Load an encoder with its weights from a directory or, given an id, from the Hugging Face Hub; it is evaluating.
 
@@ -81,13 +81,13 @@ def load_pretrained(
         source: the directory or the id.
         layers: the hidden states that are used.
         frozen: whether it is not trained.
-        join: whether several layers are put side by side instead of mixed.
+        concat_layers: whether several layers are put side by side instead of mixed.
 
     Raises:
         ModelError: if it cannot be found, reached or used, or if weights are missing.
     """
     model, architecture = read_stock(source)
-    config = EncoderConfig(model.config.model_type, architecture, tuple(layers), frozen, join)
+    config = EncoderConfig(model.config.model_type, architecture, tuple(layers), frozen, concat_layers)
     encoder = PretrainedEncoder(config, model).eval()
     return encoder.freeze() if frozen else encoder
 

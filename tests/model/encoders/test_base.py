@@ -102,7 +102,7 @@ def test_encoder_that_is_not_frozen_trains(encoder_config: Config, kind: str) ->
 
 def test_layers_side_by_side(waves: Tensor) -> None:
     """Joined frames are those of each layer, normalised; a single layer's are as they are."""
-    joined = built(EncoderConfig("mini", layers=(0, 2), join=True)).eval()
+    joined = built(EncoderConfig("mini", layers=(0, 2), concat_layers=True)).eval()
     assert not hasattr(joined, "mix")
     assert joined.width == 2 * joined.dim
     with torch.no_grad():
@@ -110,16 +110,16 @@ def test_layers_side_by_side(waves: Tensor) -> None:
         frames, states = joined(heard), joined.hidden_states(heard)
     for state, part in zip(states, frames.split(joined.dim, dim=2), strict=True):
         torch.testing.assert_close(part, layer_norm(state, (joined.dim,)))
-    alone = built(EncoderConfig("mini", layers=(1,), join=True)).eval()
+    alone = built(EncoderConfig("mini", layers=(1,), concat_layers=True)).eval()
     assert alone.width == alone.dim
     with torch.no_grad():
         assert torch.equal(alone(heard), alone.hidden_states(heard)[0])
 
 
 def test_pcq_takes_joined_frames(waves: Tensor) -> None:
-    encoder = EncoderConfig("mini", layers=(0, 2), join=True)
+    encoder = EncoderConfig("mini", layers=(0, 2), concat_layers=True)
     mixed, joined = (
-        PCQ(PCQConfig(("a", "b"), encoder=each)).eval() for each in (replace(encoder, join=False), encoder)
+        PCQ(PCQConfig(("a", "b"), encoder=each)).eval() for each in (replace(encoder, concat_layers=False), encoder)
     )
     with torch.no_grad():
         assert joined(waves[:2]).logits.shape == (2, 2)
