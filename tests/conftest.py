@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 import threading
 import time
@@ -12,6 +13,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -261,3 +263,54 @@ def call_folder(tmp_path: Path, write_wave) -> Path:
     for number in range(7):
         write_wave(f"calls/{number}.wav", seconds=0.4 + 1.3 * number, seed=number)
     return tmp_path / "calls"
+
+
+RUN_LABELS = ("anger", "neutral", "sadness")
+# [true][predicted]: of 8 angry files 6 are predicted right, of 4 neutral ones 2, of 4 sad ones all
+RUN_COUNTS = [[6, 2, 0], [1, 2, 1], [0, 0, 4]]
+
+
+def _run_scores(**changes: Any) -> dict[str, Any]:
+    """The entry ``pooled`` of ``metrics.json``."""
+    usual = {"n": 16, "wa": 0.75, "ua": 0.75, "macro_f1": 0.7, "ece": 0.05, "ece_uncalibrated": 0.2}
+    recall = dict(zip(RUN_LABELS, (0.75, 0.5, 1.0), strict=True))
+    intervals = {"wa_interval": [0.625, 0.875], "ua_interval": [0.6, 0.9]}
+    return {**usual, "recall": recall, "confusion": RUN_COUNTS, **intervals, **changes}
+
+
+def _run_metrics(**changes: Any) -> dict[str, Any]:
+    """A small run's ``metrics.json``, whose figures can be computed by hand."""
+    shared = {"files": 0, "speakers": 0, "sessions": None, "texts": 4}
+    usual = {
+        "corpus": "emodb",
+        "protocol": "loso",
+        "leaks": False,
+        "shared": {"test": shared, "validation": shared},
+        "labels": list(RUN_LABELS),
+        "seeds": [0, 1],
+        "over_seeds": {"wa": {"mean": 0.75, "sd": 0.01}, "ua": {"mean": 0.75, "sd": 0.02}},
+        "folds": {"wa": {"mean": 0.74, "sd": 0.05}, "ua": {"mean": 0.73, "sd": 0.06}},
+        "recipe": {"name": "toy"},
+        "encoder": None,
+        "teacher": None,
+        "command": "pcqtool evaluate --corpus emodb",
+        "data": {"corpus": "emodb", "n_utterances": 16, "n_speakers": 4, "hours": 0.01},
+        "machine": {"processor": "Abacus 3000", "n_cores": 2, "device": "cpu"},
+        "tool_version": "9.9",
+        "torch_version": "8.8",
+        "created": "2024-02-29",
+    }
+    return {**usual, "pooled": _run_scores(), **changes}
+
+
+@pytest.fixture
+def write_run(tmp_path: Path) -> Callable[..., Path]:
+    """Write a run's ``metrics.json`` into a directory of this name, and return the directory."""
+
+    def write(name: str = "run", **changes: Any) -> Path:
+        place = tmp_path / name
+        place.mkdir(parents=True, exist_ok=True)
+        (place / "metrics.json").write_text(json.dumps(_run_metrics(**changes)))
+        return place
+
+    return write

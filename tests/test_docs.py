@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 
 from pcqtool.cli import app
-from pcqtool.corpora.conformance import fault
 from pcqtool.corpora.label_map import read_map
 from pcqtool.labels import ALIASES, VOCABULARY
 from pcqtool.tables.feature_schema import feature_files_schema, feature_segments_schema
@@ -22,17 +21,6 @@ ROOT = Path(__file__).parents[1]
 
 def _blocks(file: str, language: str) -> list[str]:
     return re.findall(rf"```{language}\n(.*?)```", (ROOT / file).read_text(encoding="utf-8"), re.DOTALL)
-
-
-def test_plugin_of_the_readme_is_a_corpus(tmp_path: Path) -> None:
-    (code,) = _blocks("plugins/README.md", "python")
-    names: dict[str, type] = {}
-    exec(code, names)  # noqa: S102
-    assert fault(names["Mine"], "mine") is None
-    for name in ("anna_angry_1.wav", "bert_neutral_1.wav"):
-        (tmp_path / name).touch()
-    listed = names["Mine"](tmp_path).utterances()
-    assert [(each.speaker, each.label) for each in listed] == [("anna", "anger"), ("bert", "neutral")]
 
 
 @pytest.mark.parametrize(("part", "schema"), [(1, files_schema(())), (2, segments_schema(()))])

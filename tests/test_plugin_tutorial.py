@@ -68,6 +68,12 @@ def test_the_tutorial_works_as_it_stands(environment: dict[str, str], tmp_path: 
     assert (folder / "model" / "model.safetensors").is_file()
 
 
+def test_the_template_in_the_repository_is_the_same_plugin() -> None:
+    template = (ROOT / "plugins/example/pcqtool_example.py").read_text("utf-8")
+    renamed = files()[PLUGIN].replace("Mine", "Example").replace("mine", "example")
+    assert template.split("class ")[1].replace("Template of a plugin", "My corpus") == renamed.split("class ")[1]
+
+
 def test_a_plugin_is_forty_lines_at_most() -> None:
     assert len(files()[PLUGIN].splitlines()) <= 40
 

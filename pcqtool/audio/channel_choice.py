@@ -10,9 +10,9 @@ from threading import Lock
 from pcqtool.audio import channels
 from pcqtool.audio.channels import Hearing
 from pcqtool.audio.decoding.recording import Recording
-from pcqtool.audio.discover import shown
 from pcqtool.audio.stereo import survey
 from pcqtool.errors import AudioError
+from pcqtool.files.display import display_path
 
 HEARING = 2  # to be raised when the same channels of the same recording make other tracks
 _KNOWN = 1 << 14  # recordings of several channels, about a kilobyte each
@@ -45,7 +45,7 @@ def hear(recording: Recording, mode: str, most_s: float = math.inf) -> Hearing:
     try:
         return Hearing(channels.tracks_of(mode, recording.n_channels))
     except AudioError as error:
-        raise AudioError(f"{shown(recording.path)}: {error.what}", error.hint) from error
+        raise AudioError(f"{display_path(recording.path)}: {error.what}", error.hint) from error
 
 
 def _look(path: Path, apart: bool, most_s: float) -> Hearing:

@@ -15,6 +15,7 @@ from pathlib import Path, PurePath
 from typing import NamedTuple
 
 from pcqtool.errors import SettingsError
+from pcqtool.files.display import display_path
 
 # What is taken from folders; a file that is named outright is taken whatever its ending.
 EXTENSIONS = frozenset(
@@ -97,7 +98,7 @@ def discover(
     roots = [root for root, files in ways if files]
     if not roots:
         raise SettingsError(
-            f"no recordings in {', '.join(map(shown, inputs)) or 'the list'}",
+            f"no recordings in {', '.join(map(display_path, inputs)) or 'the list'}",
             f"Looked for files ending in {' '.join(sorted(EXTENSIONS))}; a file given by name may have any."
             if inputs
             else "Write a path in each line.",
@@ -118,11 +119,6 @@ def _common(folders: Sequence[str]) -> str:
         return folders[0]
 
 
-def shown(path: str | Path) -> str:
-    r"""A path as text that can be printed and stored: bytes that are not UTF-8 become ``\xNN``."""
-    return os.fsencode(path).decode("utf-8", "backslashreplace")
-
-
 def _from_input(given: str, on_left_out: LeftOut) -> tuple[str, list[Found]]:
     """Find what one input means, and the folder from which it counts."""
     if "\0" not in given:
@@ -132,7 +128,7 @@ def _from_input(given: str, on_left_out: LeftOut) -> tuple[str, list[Found]]:
             return os.path.realpath(os.path.dirname(os.path.abspath(given))), [_file(given, {})]
         if glob.has_magic(given):
             return _from_pattern(given, on_left_out)
-    raise SettingsError(f"{shown(given)} does not exist", "Give files, folders or patterns that do.")
+    raise SettingsError(f"{display_path(given)} does not exist", "Give files, folders or patterns that do.")
 
 
 def _from_list(lines: Iterable[str]) -> tuple[str, list[Found]]:
@@ -159,7 +155,7 @@ def _from_pattern(pattern: str, on_left_out: LeftOut) -> tuple[str, list[Found]]
             found.append(_file(path, real_folders))
     if not found:
         raise SettingsError(
-            f"nothing matches {shown(pattern)}", "Quote the pattern, and check the folder it starts from."
+            f"nothing matches {display_path(pattern)}", "Quote the pattern, and check the folder it starts from."
         )
     return os.path.realpath(os.path.join("", *parts[:fixed])), found
 
@@ -248,10 +244,10 @@ def _entries(folder: str, on_left_out: LeftOut | None) -> list[os.DirEntry[str]]
     except OSError as error:
         if on_left_out is None:
             raise SettingsError(
-                f"{shown(folder)} cannot be read ({error.strerror})", "Check its permissions."
+                f"{display_path(folder)} cannot be read ({error.strerror})", "Check its permissions."
             ) from error
-        _log.warning("%s cannot be read (%s) and is left out", shown(folder), error.strerror)
-        on_left_out(shown(folder), f"the folder cannot be read ({error.strerror})")
+        _log.warning("%s cannot be read (%s) and is left out", display_path(folder), error.strerror)
+        on_left_out(display_path(folder), f"the folder cannot be read ({error.strerror})")
         return []
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -12,13 +13,13 @@ import numpy.typing as npt
 from pcqtool.audio import channels
 from pcqtool.audio.channel_choice import hear
 from pcqtool.audio.channel_segmenter import ChannelSegmenter, Chunk
-from pcqtool.audio.channels import ChannelMix, Hearing
+from pcqtool.audio.channels import ChannelMix
 from pcqtool.audio.decoding.recording import Recording, open_recording
-from pcqtool.audio.discover import shown
 from pcqtool.audio.limits import Limits
 from pcqtool.audio.resample import resample
 from pcqtool.audio.segment import SAMPLE_RATE, SEGMENT_S
 from pcqtool.errors import AudioError, SettingsError
+from pcqtool.files.display import display_path
 
 
 @dataclass(frozen=True)
@@ -50,42 +51,70 @@ class ReaderOptions:
         return round(self.segment_s * SAMPLE_RATE)
 
 
-class SegmentReader:
-    """A recording as a stream of chunks of segments; iterate over it once.
-
-    Memory does not grow with the recording. What is known only at the end is there after the last chunk:
+@dataclass(frozen=True)
+class RecordingInfo:
+    """Facts about a recording, gathered while it is read; complete after the last chunk, or after a failure.
 
     Attributes:
-        duration_s: exact, samples decoded by the file's own rate; also right after a failure half-way.
-        sample_rate: the file's own, in Hz.
-        channel_names: the tracks, as in :attr:`Chunk.channel`.
-        shortfall: why fewer samples came than the header claims; None if all came.
-        note: what else to know of it, such as that mixing would cancel its channels; None if nothing.
-
-    Raises:
-        AudioError: on iteration, if the file cannot be read; or has not the channel asked for; or exceeds a limit.
+        duration_s: exact: decoded samples over the file's own rate; up to the point of failure if reading failed.
+        sample_rate: the file's own, in Hz; 0 if the file could not be opened.
+        channel_names: the output channels, as in :attr:`Chunk.channel`.
+        shortfall: why fewer samples were decoded than the header claims; None if all were.
+        note: how the recording was read, if not in the usual way, such as channels left out of the mix; None otherwise.
     """
 
-    def __init__(self, path: str | Path, reading: ReaderOptions, limits: Limits | None = None) -> None:
+    duration_s: float = 0.0
+    sample_rate: int = 0
+    channel_names: tuple[str, ...] = ()
+    shortfall: str | None = None
+    note: str | None = None
+
+
+class Reader(Protocol):
+    """A recording as a stream of chunks of segments. Iterate over it once; memory use is independent of its length.
+
+    Raises:
+        AudioError: on iteration, if the file cannot be read, does not have the requested channel or exceeds a limit.
+    """
+
+    @property
+    def info(self) -> RecordingInfo:
+        """Return what is known of the recording so far."""
+
+    def __iter__(self) -> Iterator[Chunk]:
+        """Read the recording."""
+
+
+class SegmentReader:
+    """A :class:`Reader` that decodes in the calling thread. The file is opened when the iteration begins.
+
+    Args:
+        path: any recording.
+        options: how to read it.
+        limits: how long it may be, and how many channels it may have.
+
+    Examples:
+        >>> reader = SegmentReader("call.wav")  # doctest: +SKIP
+        >>> for chunk in reader:  # doctest: +SKIP
+        ...     print(chunk.channel, chunk.waves.shape)
+    """
+
+    def __init__(self, path: str | Path, options: ReaderOptions | None = None, limits: Limits | None = None) -> None:
         self.path = Path(path)
-        self.reading = reading
+        self.options = options or ReaderOptions()
         self.limits = limits or Limits()
-        self.duration_s = 0.0
-        self.sample_rate = 0
-        self.channel_names: tuple[str, ...] = ()
-        self.shortfall: str | None = None
-        self.note: str | None = None
+        self.info = RecordingInfo()
 
     def __iter__(self) -> Iterator[Chunk]:
         with open_recording(self.path) as recording:
-            self.sample_rate = recording.sample_rate
-            hearing: Hearing | None = None
+            self.info = RecordingInfo(sample_rate=recording.sample_rate, note=recording.note)
             try:
                 self.limits.check_channels(recording.n_channels)
-                hearing = hear(recording, self.reading.channels, self.limits.max_duration_s)
+                hearing = hear(recording, self.options.channels, self.limits.max_duration_s)
                 tracks = hearing.tracks
-                self.channel_names = tuple(track.name for track in tracks)
-                lanes = [ChannelSegmenter(track.name, self.reading.n_samples, self.reading.vad) for track in tracks]
+                names = tuple(track.name for track in tracks)
+                self.info = replace(self.info, channel_names=names, note=join_notes(recording.note, hearing.note))
+                lanes = [ChannelSegmenter(name, self.options.n_samples, self.options.vad) for name in names]
                 for block in resample(_mixed(recording.blocks(), tracks), recording.sample_rate, len(tracks)):
                     self.limits.check_duration(recording.n_frames / recording.sample_rate)
                     for number, lane in enumerate(lanes):
@@ -93,14 +122,8 @@ class SegmentReader:
                 for lane in lanes:
                     yield from lane.flush()
             finally:
-                self.duration_s = recording.n_frames / recording.sample_rate
-                self.note = join_notes(recording.note, hearing.note if hearing else None)
-            self.shortfall = recording.shortfall
-
-
-def read(path: str | Path, reading: ReaderOptions | None = None, limits: Limits | None = None) -> SegmentReader:
-    """Read a recording segment by segment, see :class:`Tracks`. The file is opened when the iteration begins."""
-    return SegmentReader(path, reading or ReaderOptions(), limits)
+                self.info = replace(self.info, duration_s=recording.n_frames / recording.sample_rate)
+            self.info = replace(self.info, shortfall=recording.shortfall)
 
 
 def load(
@@ -108,8 +131,8 @@ def load(
 ) -> npt.NDArray[np.float32]:
     """Load a recording, or an excerpt of one, for training.
 
-    A whole file has exactly the samples that :func:`read` gives of the channel, or of ``mix``. The excerpt of a file at
-    another rate than 16 kHz may differ from the same stretch of the whole in the last bit.
+    A whole file has exactly the samples that :class:`SegmentReader` yields for the channel, or for ``mix``. An excerpt
+    of a file at a rate other than 16 kHz may differ from the same stretch of the whole file in the last bit.
 
     Args:
         path: any recording.
@@ -133,7 +156,9 @@ def load(
         last = None if last is None else last - skipped_s * SAMPLE_RATE
         wave = _excerpt(resample(blocks, recording.sample_rate, 1), first, last)
     if not len(wave) and (start_s is not None or end_s is not None):
-        raise AudioError(f"{shown(path)}: holds nothing from {start_s} s to {end_s} s", "Check the manifest's times.")
+        raise AudioError(
+            f"{display_path(path)}: holds nothing from {start_s} s to {end_s} s", "Check the manifest's times."
+        )
     return wave
 
 

@@ -19,10 +19,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from pcqtool.audio.channel_segmenter import Chunk
-from pcqtool.audio.discover import shown
 from pcqtool.audio.limits import Limits
-from pcqtool.audio.reader import ReaderOptions, SegmentReader, read
+from pcqtool.audio.reader import ReaderOptions, RecordingInfo, SegmentReader
 from pcqtool.errors import AccessError, AudioError, PcqtoolError
+from pcqtool.files.display import display_path
 
 PIECE = 4  # chunks of up to 30 s, 2 MB each
 GRACE_S = 10.0  # until a process that does not end by its own alarm is given up: it hangs in the kernel
@@ -39,17 +39,17 @@ class WorkerReply(NamedTuple):
 
     Attributes:
         chunks: the next ones, fewer than ``PIECE`` at the end.
-        about: ``duration_s``, ``sample_rate``, ``channel_names``, ``shortfall`` and ``note``.
+        info: facts about the recording so far.
         error: what was raised.
     """
 
     chunks: list[Chunk]
-    about: dict[str, Any]
+    info: RecordingInfo
     error: tuple[type[PcqtoolError], str, str] | None
 
 
 class SubprocessReader:
-    """As ``SegmentReader``, decoded in another process.
+    """A :class:`pcqtool.audio.reader.Reader` that decodes in another process.
 
     Args:
         path: any recording.
@@ -66,11 +66,7 @@ class SubprocessReader:
         self.reading = reading
         self.limits = limits
         self.timeout_s = timeout_s
-        self.duration_s = 0.0
-        self.sample_rate = 0
-        self.channel_names: tuple[str, ...] = ()
-        self.shortfall: str | None = None
-        self.note: str | None = None
+        self.info = RecordingInfo()
 
     def __iter__(self) -> Iterator[Chunk]:
         worker = _take()
@@ -79,11 +75,11 @@ class SubprocessReader:
             question: object = (path, self.reading, self.limits)
             while True:
                 answer = worker.ask(question, self.timeout_s)
-                vars(self).update(answer.about)
+                self.info = answer.info
                 yield from answer.chunks
                 if answer.error is not None:
                     kind, what, hint = answer.error
-                    raise kind(what.replace(shown(path), shown(self.path)), hint)
+                    raise kind(what.replace(display_path(path), display_path(self.path)), hint)
                 if len(answer.chunks) < PIECE:
                     return
                 question = None
@@ -163,21 +159,21 @@ def serve(connection: Connection[Any, Any]) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):  # meant for the run, which closes the connection when it ends
         signal.signal(number, signal.SIG_IGN)
     _be_modest()
-    tracks: SegmentReader | None = None
+    reader = SegmentReader("")
     chunks: Iterator[Chunk] = iter(())
     with suppress(EOFError, OSError):
         while True:
             question, timeout_s = connection.recv()
             if question is not None:
-                tracks = read(*question)
-                chunks = iter(tracks)
+                reader = SegmentReader(*question)
+                chunks = iter(reader)
             signal.setitimer(signal.ITIMER_REAL, timeout_s)  # ends the process, whatever it is at, also as an orphan
-            answer = _answer(tracks, chunks)
+            answer = _answer(reader, chunks)
             signal.setitimer(signal.ITIMER_REAL, 0)
             connection.send(answer)
 
 
-def _answer(tracks: SegmentReader | None, chunks: Iterator[Chunk]) -> WorkerReply:
+def _answer(reader: SegmentReader, chunks: Iterator[Chunk]) -> WorkerReply:
     found: list[Chunk] = []
     error: tuple[type[PcqtoolError], str, str] | None = None
     try:
@@ -190,8 +186,7 @@ def _answer(tracks: SegmentReader | None, chunks: Iterator[Chunk]) -> WorkerRepl
         error = AccessError, f"cannot be read on ({fault.strerror or fault})", ""
     except Exception as fault:  # whatever a decoder may raise is this file's fault
         error = AudioError, f"{type(fault).__name__}: {fault}", ""
-    names = ("duration_s", "sample_rate", "channel_names", "shortfall", "note")
-    return WorkerReply(found, {name: getattr(tracks, name) for name in names}, error)
+    return WorkerReply(found, reader.info, error)
 
 
 def _scarce() -> type[AudioError]:

@@ -17,8 +17,9 @@ from operator import attrgetter
 from pathlib import Path
 from typing import NamedTuple
 
-from pcqtool.audio.discover import Found, discover, shown
+from pcqtool.audio.discover import Found, discover
 from pcqtool.errors import SettingsError
+from pcqtool.files.display import display_path
 
 _file = attrgetter("file")
 
@@ -93,7 +94,7 @@ def path_of(name: str, root: str) -> str:
 def as_text(path: str) -> str:
     r"""Return a path as valid UTF-8 with POSIX slashes: a byte that is not becomes ``\xNN``, a backslash two."""
     path = path.replace(os.sep, "/")
-    valid = shown(path.replace("\\", "\\\\"))
+    valid = display_path(path.replace("\\", "\\\\"))
     return path if valid == path else valid  # the same object: memory
 
 
@@ -131,7 +132,7 @@ def name_recordings(found: Sequence[Found], root: str, before: Mapping[str, File
     for source, following in pairwise(sources):
         if source.file == following.file:
             raise SettingsError(
-                f"{shown(source.place)} and {shown(following.place)} have one name, {source.file}",
+                f"{display_path(source.place)} and {display_path(following.place)} have one name, {source.file}",
                 "Run again once no files change, or name their common folder with --root.",
             )
     return sources

@@ -8,12 +8,12 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 
 from pcqtool.audio.channel_segmenter import Chunk
-from pcqtool.audio.discover import shown
-from pcqtool.audio.reader import SegmentReader, read
+from pcqtool.audio.reader import Reader, SegmentReader
 from pcqtool.batch.isolation import PIECE, POSSIBLE, SubprocessReader, start
 from pcqtool.batch.names import Source
 from pcqtool.batch.settings import BatchSettings
 from pcqtool.errors import AccessError, AudioError, PcqtoolError
+from pcqtool.files.display import display_path
 
 
 class Stream:
@@ -30,11 +30,9 @@ class Stream:
     def __init__(self, source: Source, settings: BatchSettings) -> None:
         self.source = source
         if _isolated(settings):
-            self.tracks: SubprocessReader | SegmentReader = SubprocessReader(
-                source.path, settings.reading, settings.limits, settings.timeout_s
-            )
+            self.tracks: Reader = SubprocessReader(source.path, settings.reading, settings.limits, settings.timeout_s)
         else:
-            self.tracks = read(source.path, settings.reading, settings.limits)
+            self.tracks = SegmentReader(source.path, settings.reading, settings.limits)
         self.ended = False
         self.error: str | None = None
         self.retry = False
@@ -52,7 +50,7 @@ class Stream:
         except PcqtoolError as fault:
             if not isinstance(fault, AudioError):
                 raise
-            self.error = fault.what.removeprefix(f"{shown(self.source.path)}: ")
+            self.error = fault.what.removeprefix(f"{display_path(self.source.path)}: ")
             self.retry = isinstance(fault, AccessError)
         except OSError as fault:
             self.error, self.retry = f"cannot be read on ({fault.strerror or fault})", True

@@ -68,7 +68,7 @@ class RecordingRows:
         if self.stream.error is not None:
             status = Status.EMPTY if self.stream.source.size_bytes == 0 else Status.FAILED
             return [self._about() | {"status": status, "error": self.stream.error}]
-        shortfall = self.stream.tracks.shortfall
+        shortfall = self.stream.tracks.info.shortfall
         if not self._tracks:
             status = Status.TRUNCATED if shortfall else Status.EMPTY
             return [self._about() | {"status": status, "error": shortfall or "no audio in the file"}]
@@ -78,7 +78,7 @@ class RecordingRows:
         """Count the segments whose rows can be made, of all tracks alike."""
         if self.ended:
             return max((track.n_settled for track in tracks), default=0) if self.settled else self._n_given
-        if len(tracks) < len(self.stream.tracks.channel_names):
+        if len(tracks) < len(self.stream.tracks.info.channel_names):
             return 0
         return min((min(track.n_settled, len(track.n_samples) - 1) for track in tracks), default=0)
 
@@ -90,7 +90,7 @@ class RecordingRows:
             "channel": track.channel,
             "segment": number,
             "start_s": start / SAMPLE_RATE,
-            "end_s": self.stream.tracks.duration_s if last else (start + n) / SAMPLE_RATE,
+            "end_s": self.stream.tracks.info.duration_s if last else (start + n) / SAMPLE_RATE,
             "speech": track.speech[number],
             "padded": n < self.n_samples,
             **track.take(number),
@@ -106,15 +106,15 @@ class RecordingRows:
     def _about(self) -> Row:
         """Give what is known of a recording whatever became of it."""
         size_bytes, mtime_us, target, _ = signature_of(self.stream.source)
-        opened = self.stream.tracks.sample_rate > 0
+        opened = self.stream.tracks.info.sample_rate > 0
         return {
             "file": self.stream.source.file,
-            "duration_s": self.stream.tracks.duration_s if opened else None,
-            "sample_rate": self.stream.tracks.sample_rate if opened else None,
+            "duration_s": self.stream.tracks.info.duration_s if opened else None,
+            "sample_rate": self.stream.tracks.info.sample_rate if opened else None,
             "n_segments": 0,
             "size_bytes": size_bytes,
             "mtime": mtime_us,
-            "note": self.stream.tracks.note,
+            "note": self.stream.tracks.info.note,
             "target": target,
             "retry": self.stream.retry,
         }

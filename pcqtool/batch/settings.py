@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -13,6 +11,7 @@ from pcqtool.audio.channel_segmenter import MIN_SPEECH
 from pcqtool.audio.limits import Limits
 from pcqtool.audio.reader import ReaderOptions
 from pcqtool.errors import SettingsError
+from pcqtool.fingerprint import fingerprint
 from pcqtool.tables.schema import SCHEMA_VERSION
 
 
@@ -54,7 +53,6 @@ class BatchSettings:
         return self.jobs or int(cpu_count())  # of those that this process may use
 
 
-def fingerprint(model_sha256: str, settings: Mapping[str, Any]) -> str:
-    """Hash what changes the results of a run: equal fingerprints, equal results."""
-    decisive = json.dumps([SCHEMA_VERSION, model_sha256, settings], sort_keys=True)
-    return hashlib.sha256(decisive.encode()).hexdigest()[:16]
+def run_fingerprint(model_sha256: str, settings: Mapping[str, Any]) -> str:
+    """Hash everything that changes the results of a run: equal fingerprints, equal results."""
+    return fingerprint([SCHEMA_VERSION, model_sha256, settings])

@@ -9,7 +9,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from pcqtool.audio.reader import ReaderOptions, read
+from pcqtool.audio.reader import ReaderOptions, SegmentReader
 from pcqtool.audio.segment import SAMPLE_RATE
 from pcqtool.batch.names import Source
 from pcqtool.errors import SettingsError
@@ -41,7 +41,7 @@ class Sample:
             AudioError: if one cannot be read.
             SettingsError: if they hold no audio.
         """
-        chunks = [chunk for source in sources for chunk in read(source.path, ReaderOptions("mix", vad=False))]
+        chunks = [chunk for source in sources for chunk in SegmentReader(source.path, ReaderOptions("mix", vad=False))]
         if not chunks:
             raise SettingsError("there is no audio in the recordings", "Name others.")
         n_samples = sum(int(chunk.n_samples.sum()) for chunk in chunks)

@@ -11,7 +11,7 @@ from pcqtool.corpora.base import Utterance
 from pcqtool.errors import CorpusError
 
 
-class Kind(StrEnum):
+class FaultKind(StrEnum):
     """What a fault is about."""
 
     LISTING = "listing"
@@ -40,7 +40,7 @@ class Kind(StrEnum):
 class Fault:
     """One thing that is wrong; ``path`` is None where it is no single file's."""
 
-    kind: Kind
+    kind: FaultKind
     what: str
     path: Path | None = None
 

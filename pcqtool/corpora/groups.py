@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 
 from pcqtool.corpora.base import Utterance
-from pcqtool.corpora.faults import Fault, Kind
+from pcqtool.corpora.faults import Fault, FaultKind
 
 NAMES = {"speaker": "speakers", "session": "sessions", "text_id": "texts"}
 
@@ -22,7 +22,7 @@ def leaking(utterances: Sequence[Utterance]) -> Iterator[Fault]:
         for names in alike.values():
             if len(names) > 1:
                 shown = " and ".join(f"{name!r} ({n} utterances)" for name, n in sorted(names.items()))
-                yield Fault(Kind.LEAKING, f"{plural} {shown} differ only in case or spaces")
+                yield Fault(FaultKind.LEAKING, f"{plural} {shown} differ only in case or spaces")
 
 
 def notes(utterances: Sequence[Utterance]) -> Iterator[str]:

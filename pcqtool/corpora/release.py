@@ -101,12 +101,12 @@ class Expected:
             raise CorpusError(f"{self.digests}: cannot be read: {error}", "A line is a digest and a name.") from error
 
 
-def downloads(corpus: type[Corpus]) -> tuple[Download, ...]:
+def downloads_of(corpus: type[Corpus]) -> tuple[Download, ...]:
     """Give a corpus's downloads, its class attribute ``downloads``; none if it has no such attribute."""
     return tuple(getattr(corpus, "downloads", ()))
 
 
-def expected(corpus: type[Corpus]) -> Expected:
-    """Give what a corpus should hold, its class attribute ``expected``; nothing if it has no such attribute."""
+def expected_of(corpus: type[Corpus]) -> Expected:
+    """Give what a corpus should hold, its class attribute ``expected_of``; nothing if it has no such attribute."""
     found: Expected = getattr(corpus, "expected", Expected())
     return found

@@ -7,7 +7,7 @@ import shlex
 from pathlib import Path
 
 from pcqtool.corpora.base import Corpus
-from pcqtool.corpora.release import downloads
+from pcqtool.corpora.release import downloads_of
 from pcqtool.errors import CorpusError
 from pcqtool.tables.paths import at_home
 
@@ -44,7 +44,7 @@ def is_here(corpus: type[Corpus]) -> bool:
 def remedy(corpus: type[Corpus], root: str | Path | None = None) -> str:
     """Say what to run to get a corpus, or where to apply for it, and how to name its folder."""
     licence = f" ({corpus.licence.rstrip('.')})" if corpus.licence else ""
-    if downloads(corpus):
+    if downloads_of(corpus):
         first = "" if root is not None or os.environ.get(VARIABLE) else f"'export {VARIABLE}=~/corpora' and "
         at = f" --root {shlex.quote(str(root))}" if root is not None else ""
         return f"Run {first}'pcqtool corpora fetch {corpus.name}{at}'{licence}; or {_naming(corpus)}."

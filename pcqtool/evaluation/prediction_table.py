@@ -13,10 +13,10 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from pcqtool.audio.discover import shown
 from pcqtool.audio.reader import describe
 from pcqtool.audio.segment import SAMPLE_RATE
 from pcqtool.corpora.base import Utterance
+from pcqtool.files.display import display_path
 from pcqtool.tables.order import in_order
 from pcqtool.tables.schema import UNCALIBRATED_PREFIX, Status, predictions_schema, probability_columns
 from pcqtool.training.data import SegmentSet
@@ -66,7 +66,7 @@ def tabulate(
     folder = _common_folder(utterances)
     rows = [
         about(index)
-        | {"file": shown(Path(os.path.relpath(utterances[index].path, folder)).as_posix())}
+        | {"file": display_path(Path(os.path.relpath(utterances[index].path, folder)).as_posix())}
         | {"method": method, "status": Status.OK, "model": model}
         | said
         for each in judged

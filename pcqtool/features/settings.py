@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from pcqtool.batch.settings import BatchSettings, fingerprint
+from pcqtool.batch.settings import BatchSettings, run_fingerprint
 from pcqtool.errors import SettingsError
 from pcqtool.tables.feature_schema import STATISTICS, statistic_columns
 from pcqtool.tables.paths import KINDS, Kind
@@ -76,7 +76,7 @@ class FeatureSettings(BatchSettings):
             model=name,
             model_sha256=sha256,
             labels=(),
-            fingerprint=fingerprint(sha256, settings),
+            fingerprint=run_fingerprint(sha256, settings),
             aggregation=", ".join(STATISTICS),
             settings=settings,
         )

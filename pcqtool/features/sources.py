@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
@@ -12,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from pcqtool.errors import SettingsError
 from pcqtool.features.settings import FeatureSettings
+from pcqtool.fingerprint import fingerprint
 from pcqtool.model.directory import EncoderSearchPath, find, load, read_config, sha256
 
 if TYPE_CHECKING:
@@ -131,8 +130,7 @@ class EncoderSource:
         from pcqtool.model.external_encoder import digest, used
 
         name = Path(self.source).resolve().name if Path(self.source).is_dir() else self.source
-        architecture = json.dumps(asdict(self.encoder.config), sort_keys=True, default=str)
-        settings = {"architecture": hashlib.sha256(architecture.encode()).hexdigest()[:16]}
+        settings = {"architecture": fingerprint(asdict(self.encoder.config))}
         return SourceInfo(name, digest(used(self.encoder)), settings)
 
     def network(self, device: str | torch.device) -> Network:

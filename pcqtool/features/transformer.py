@@ -12,14 +12,13 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, TransformerMixin
 
 from pcqtool.audio.channel_segmenter import ChannelSegmenter, Chunk
-from pcqtool.audio.discover import shown
-from pcqtool.audio.reader import ReaderOptions
-from pcqtool.audio.reader import read as read_tracks
+from pcqtool.audio.reader import ReaderOptions, SegmentReader
 from pcqtool.batch.batcher import Batcher, ChannelState
 from pcqtool.errors import AudioError, SettingsError
 from pcqtool.features.settings import STATISTICS_ALONE, FeatureSettings
 from pcqtool.features.sources import origin
 from pcqtool.features.task import Extraction
+from pcqtool.files.display import display_path
 from pcqtool.model.directory import EncoderSearchPath
 from pcqtool.tables.feature_schema import STATISTICS
 
@@ -156,7 +155,7 @@ class Extractor(TransformerMixin, BaseEstimator):  # type: ignore[misc]
 
 def _chunks(item: Recording, reading: ReaderOptions) -> Iterator[Chunk]:
     if isinstance(item, str | os.PathLike):
-        yield from read_tracks(Path(item), reading)
+        yield from SegmentReader(Path(item), reading)
         return
     wave = np.asarray(item)
     if wave.ndim != 1 or not np.issubdtype(wave.dtype, np.floating) or not np.isfinite(wave).all():
@@ -174,4 +173,4 @@ def _take(track: ChannelState) -> None:
 
 
 def _name(item: Recording, number: int) -> str:
-    return shown(Path(item)) if isinstance(item, str | os.PathLike) else f"recording {number}"
+    return display_path(Path(item)) if isinstance(item, str | os.PathLike) else f"recording {number}"

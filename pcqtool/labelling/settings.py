@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from pcqtool.aggregation import AGGREGATIONS
-from pcqtool.batch.settings import BatchSettings, fingerprint
+from pcqtool.batch.settings import BatchSettings, run_fingerprint
 from pcqtool.errors import SettingsError
 from pcqtool.model.directory import ModelConfig
 from pcqtool.tables.provenance import Provenance
@@ -48,7 +48,7 @@ class LabelSettings(BatchSettings):
             model=config.name,
             model_sha256=model_sha256,
             labels=config.labels,
-            fingerprint=fingerprint(model_sha256, settings),
+            fingerprint=run_fingerprint(model_sha256, settings),
             aggregation=self.rule(config),
             settings=settings,
         )

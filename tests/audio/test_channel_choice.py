@@ -10,7 +10,7 @@ import pytest
 
 from pcqtool.audio import channel_choice
 from pcqtool.audio.channels import Hearing
-from pcqtool.audio.reader import ReaderOptions, describe, join_notes, load, read
+from pcqtool.audio.reader import ReaderOptions, SegmentReader, describe, join_notes, load
 
 Make = Callable[..., Path]
 Sound = Callable[..., np.ndarray]
@@ -35,10 +35,10 @@ def looks(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
 def test_what_cancels_is_heard_with_a_note_and_alike_everywhere(sound: Sound, write: Make, mode: str) -> None:
     wave = sound(3)
     path = write("inverted.wav", np.stack((wave, -wave), 1), 16000, "WAV", "FLOAT")
-    tracks = read(path, ReaderOptions(mode, vad=False))
+    tracks = SegmentReader(path, ReaderOptions(mode, vad=False))
     (chunk,) = list(tracks)
     np.testing.assert_array_equal(chunk.waves[0], wave)
-    assert (tracks.channel_names, tracks.note) == (("0",), NOTE)
+    assert (tracks.info.channel_names, tracks.info.note) == (("0",), NOTE)
     np.testing.assert_array_equal(load(path), wave)
     np.testing.assert_array_equal(load(path, 1.0, 2.0), wave[16000:32000])
     assert describe(path) == (16000, NOTE)
@@ -56,10 +56,10 @@ def test_corpora_hear_as_auto_does_but_for_calls(sound: Sound, write: Make) -> N
     ):
         path = write(name, stereo, 16000, "WAV", "FLOAT")
         np.testing.assert_array_equal(load(path), wanted)
-        tracks = read(path, ReaderOptions("auto", vad=False))
+        tracks = SegmentReader(path, ReaderOptions("auto", vad=False))
         chunks = list(tracks)
-        assert len(tracks.channel_names) == (2 if name == "call.wav" else 1)
-        assert tracks.note is None
+        assert len(tracks.info.channel_names) == (2 if name == "call.wav" else 1)
+        assert tracks.info.note is None
         if name != "call.wav":
             np.testing.assert_array_equal(chunks[0].waves[0], wanted)
 
@@ -76,10 +76,10 @@ def test_a_thousand_excerpts_cost_one_look(sound: Sound, write: Make, looks: lis
 def test_one_channel_is_not_looked_at(sound: Sound, write: Make, looks: list[Path]) -> None:
     path = write("mono.wav", sound(1))
     assert len(load(path)) == 16000
-    list(read(path, ReaderOptions("mix", vad=False)))
+    list(SegmentReader(path, ReaderOptions("mix", vad=False)))
     stereo = write("stereo.wav", sound(1, 16000, 2))
     load(stereo, channel=1)
-    list(read(stereo, ReaderOptions("split", vad=False)))
+    list(SegmentReader(stereo, ReaderOptions("split", vad=False)))
     assert looks == []
 
 
@@ -103,7 +103,7 @@ def test_notes_are_joined() -> None:
 def test_four_channels_in_pairs(sound: Sound, write: Make, suffix: str) -> None:
     wave = sound(3)
     path = write(f"a.{suffix}", np.stack((wave, -wave, wave, -wave), 1), 16000, suffix.upper())
-    tracks = read(path, ReaderOptions(vad=False))
+    tracks = SegmentReader(path, ReaderOptions(vad=False))
     (chunk,) = list(tracks)
     np.testing.assert_allclose(chunk.waves[0], wave, atol=1e-4)
-    assert (tracks.channel_names, tracks.note) == (("0",), NOTE)
+    assert (tracks.info.channel_names, tracks.info.note) == (("0",), NOTE)

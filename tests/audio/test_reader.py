@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from pcqtool.audio.channel_segmenter import ChannelSegmenter, Chunk
 from pcqtool.audio.decoding import recording
-from pcqtool.audio.reader import ReaderOptions, SegmentReader, load, probe, read
+from pcqtool.audio.reader import ReaderOptions, SegmentReader, load, probe
 from pcqtool.errors import AudioError, SettingsError
 
 Make = Callable[..., Path]
@@ -30,7 +30,7 @@ def joined(chunks: list[Chunk]) -> np.ndarray:
 
 def by_channel(tracks: SegmentReader) -> dict[str, np.ndarray]:
     chunks = list(tracks)
-    return {name: joined([chunk for chunk in chunks if chunk.channel == name]) for name in tracks.channel_names}
+    return {name: joined([chunk for chunk in chunks if chunk.channel == name]) for name in tracks.info.channel_names}
 
 
 @pytest.mark.parametrize("field", [{"channels": "both"}, {"segment_s": 0.0}, {"segment_s": 1e4}])
@@ -40,9 +40,9 @@ def test_impossible_settings(field: dict[str, object]) -> None:
 
 
 def test_what_is_known_at_the_end(sound: Sound, write: Make) -> None:
-    tracks = read(write("a.wav", sound(100.5, 8000), 8000), QUICK)
+    tracks = SegmentReader(write("a.wav", sound(100.5, 8000), 8000), QUICK)
     chunks = list(tracks)
-    assert (tracks.duration_s, tracks.sample_rate, tracks.channel_names, tracks.shortfall) == (
+    assert (tracks.info.duration_s, tracks.info.sample_rate, tracks.info.channel_names, tracks.info.shortfall) == (
         100.5,
         8000,
         ("0",),
@@ -59,10 +59,10 @@ def test_what_is_known_at_the_end(sound: Sound, write: Make) -> None:
 @pytest.mark.parametrize("n", [1, 700, 48000])
 def test_load_gives_the_stream_bit_for_bit(sound: Sound, write: Make, rate: int, n: int) -> None:
     path = write("a.flac", sound(3.1, rate, 2)[:n], rate, "FLAC", "PCM_16")
-    streamed = by_channel(read(path, ReaderOptions("mix", vad=False)))
+    streamed = by_channel(SegmentReader(path, ReaderOptions("mix", vad=False)))
     np.testing.assert_array_equal(load(path), streamed["mix"])
     assert len(load(path)) >= 1
-    for number, one in by_channel(read(path, ReaderOptions("split", vad=False))).items():
+    for number, one in by_channel(SegmentReader(path, ReaderOptions("split", vad=False))).items():
         np.testing.assert_array_equal(load(path, channel=int(number)), one)
 
 
@@ -112,27 +112,27 @@ def test_channels(sound: Sound, write: Make) -> None:
         "mix": {"mix": (call[:, 0] + call[:, 1]) / 2},
         "1": {"1": call[:, 1]},
     }.items():
-        found = by_channel(read(path, ReaderOptions(mode, vad=False)))
+        found = by_channel(SegmentReader(path, ReaderOptions(mode, vad=False)))
         assert list(found) == list(wanted)
         for name, wave in wanted.items():
             np.testing.assert_array_equal(found[name], wave)
     twice = write("twice.wav", call[:, [0, 0]], 16000, "WAV", "FLOAT")
-    np.testing.assert_array_equal(by_channel(read(twice, QUICK))["mix"], call[:, 0])
+    np.testing.assert_array_equal(by_channel(SegmentReader(twice, QUICK))["mix"], call[:, 0])
     with pytest.raises(AudioError, match=r"call\.wav: has no channel 5"):
-        list(read(path, ReaderOptions("5")))
+        list(SegmentReader(path, ReaderOptions("5")))
 
 
 def test_nine_channels(sound: Sound, write: Make) -> None:
     path = write("9.wav", sound(4, 8000, 9), 8000)
-    assert list(by_channel(read(path, QUICK))) == ["mix"]
-    assert len(by_channel(read(path, ReaderOptions("split", vad=False)))) == 9
+    assert list(by_channel(SegmentReader(path, QUICK))) == ["mix"]
+    assert len(by_channel(SegmentReader(path, ReaderOptions("split", vad=False)))) == 9
 
 
 def test_speech_shares(emodb: Path, tmp_path: Path) -> None:
     speech = load(sorted(emodb.iterdir())[0])
     wave = np.concatenate((np.zeros(48000, np.float32), np.tile(speech, 4), np.zeros(100_000, np.float32)))
     soundfile.write(tmp_path / "a.wav", wave, 16000)
-    chunks = list(read(tmp_path / "a.wav"))
+    chunks = list(SegmentReader(tmp_path / "a.wav"))
     shares = np.concatenate([chunk.speech for chunk in chunks])
     assert len(shares) == -(-len(wave) // 48000)
     assert shares.dtype == np.float32
@@ -153,7 +153,7 @@ def test_speech_shares(emodb: Path, tmp_path: Path) -> None:
 def test_the_share_of_a_short_tail_counts_real_samples_only(emodb: Path, tmp_path: Path) -> None:
     speech = load(sorted(emodb.iterdir())[0])[8000:20000]
     soundfile.write(tmp_path / "a.wav", speech, 16000)
-    (chunk,) = read(tmp_path / "a.wav")
+    (chunk,) = SegmentReader(tmp_path / "a.wav")
     assert chunk.speech is not None
     assert chunk.speech[0] > 0.8, "0.2 of the padded segment"
     assert chunk.spoken is not None
@@ -163,10 +163,10 @@ def test_the_share_of_a_short_tail_counts_real_samples_only(emodb: Path, tmp_pat
 @pytest.mark.parametrize("block_s", [0.37, 3.0, 100.0])
 def test_block_size_changes_nothing(sound: Sound, write: Make, monkeypatch: pytest.MonkeyPatch, block_s: float) -> None:
     path = write("a.mp3", sound(20, 22050, 2), 22050, "MP3", "MPEG_LAYER_III")
-    wanted = list(read(path))
+    wanted = list(SegmentReader(path))
     blocks = recording.Recording.blocks
     monkeypatch.setattr(recording.Recording, "blocks", lambda self: blocks(self, block_s))
-    found = list(read(path))
+    found = list(SegmentReader(path))
     assert [chunk.first for chunk in found] == [chunk.first for chunk in wanted]
     for one, other in zip(found, wanted, strict=True):
         np.testing.assert_array_equal(one.waves, other.waves)
@@ -174,29 +174,29 @@ def test_block_size_changes_nothing(sound: Sound, write: Make, monkeypatch: pyte
 
 
 def test_faults(sound: Sound, write: Make, cut: Make, tmp_path: Path) -> None:
-    short = read(cut(write("cut.wav", sound(10)), 0.5), QUICK)
+    short = SegmentReader(cut(write("cut.wav", sound(10)), 0.5), QUICK)
     assert len(joined(list(short))) == pytest.approx(80000, abs=50)
-    assert short.shortfall is not None
-    assert short.duration_s == pytest.approx(5, abs=0.01)
+    assert short.info.shortfall is not None
+    assert short.info.duration_s == pytest.approx(5, abs=0.01)
 
-    none = read(write("none.wav", sound(1)[:0]))
+    none = SegmentReader(write("none.wav", sound(1)[:0]))
     assert list(none) == []
-    assert (none.duration_s, none.sample_rate, none.channel_names) == (0.0, 16000, ("0",))
+    assert (none.info.duration_s, none.info.sample_rate, none.info.channel_names) == (0.0, 16000, ("0",))
 
     bad = sound(40)
     bad[-5] = np.nan
-    broken = read(write("nan.wav", bad, 16000, "WAV", "FLOAT"), QUICK)
+    broken = SegmentReader(write("nan.wav", bad, 16000, "WAV", "FLOAT"), QUICK)
     assert len(joined(list(broken))) == 30 * 16000
-    assert (broken.duration_s, "NaN" in broken.shortfall) == (30.0, True)
+    assert (broken.info.duration_s, "NaN" in broken.info.shortfall) == (30.0, True)
 
     with pytest.raises(AudioError, match="does not exist"):
-        list(read(tmp_path / "gone.wav"))
+        list(SegmentReader(tmp_path / "gone.wav"))
 
 
 def test_stereo_without_samples(write: Make) -> None:
-    tracks = read(write("none.wav", np.zeros((0, 2), np.float32)))
+    tracks = SegmentReader(write("none.wav", np.zeros((0, 2), np.float32)))
     assert list(tracks) == []
-    assert tracks.channel_names == ("mix",)
+    assert tracks.info.channel_names == ("mix",)
 
 
 def test_probe_reads_the_header_alone(sound: Sound, write: Make, cut: Make) -> None:
@@ -213,7 +213,7 @@ def test_memory_does_not_grow_with_the_recording(tmp_path: Path) -> None:
             for _ in range(minutes):
                 file.write(np.stack((noise, noise[::-1]), 1))
         tracemalloc.start()
-        n = sum(len(chunk.waves) for chunk in read(path, QUICK))
+        n = sum(len(chunk.waves) for chunk in SegmentReader(path, QUICK))
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
         assert n == 2 * minutes * 20

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pcqtool.audio import vad
-from pcqtool.audio.reader import ReaderOptions, load, read
+from pcqtool.audio.reader import ReaderOptions, SegmentReader, load
 from pcqtool.audio.vad import WINDOW, Hysteresis, VoiceActivity
 from pcqtool.errors import ModelError
 
@@ -123,7 +123,7 @@ def test_streams_in_parallel_threads_do_not_meet(emodb: Path) -> None:
 
 def test_each_utterance_of_a_corpus_has_speech(emodb: Path) -> None:
     for file in sorted(emodb.iterdir())[::20]:
-        shares = [chunk.speech for chunk in read(file, ReaderOptions())]
+        shares = [chunk.speech for chunk in SegmentReader(file, ReaderOptions())]
         assert max(share.max() for share in shares) > 0.5, file.name
 
 

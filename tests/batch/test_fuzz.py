@@ -15,7 +15,7 @@ import numpy as np
 import polars as pl
 import soundfile
 
-from pcqtool.audio.reader import ReaderOptions, read
+from pcqtool.audio.reader import ReaderOptions, SegmentReader
 from pcqtool.batch.names import find_sources
 from pcqtool.batch.output import RunOutput
 from pcqtool.batch.plan import make_plan
@@ -114,7 +114,7 @@ def test_a_small_file_that_claims_a_day_is_heard_as_far_as_it_goes(tmp_path):
     content = bytearray((tmp_path / "a.wav").read_bytes())
     content[40:44] = (0x70000000).to_bytes(4, "little")
     (tmp_path / "a.wav").write_bytes(content)
-    tracks = read(tmp_path / "a.wav", ReaderOptions(vad=False))
+    tracks = SegmentReader(tmp_path / "a.wav", ReaderOptions(vad=False))
     assert len(list(tracks)) == 1
-    assert tracks.duration_s == 1.0
-    assert "claims" in tracks.shortfall
+    assert tracks.info.duration_s == 1.0
+    assert "claims" in tracks.info.shortfall

@@ -24,7 +24,7 @@ NO_VAD = ReaderOptions(vad=False)
 def seconds_of(path, limits=None, timeout_s=300.0):
     tracks = SubprocessReader(path, NO_VAD, limits or Limits(), timeout_s)
     list(tracks)
-    return tracks.duration_s
+    return tracks.info.duration_s
 
 
 @pytest.mark.parametrize("number", [signal.SIGSEGV, signal.SIGABRT])

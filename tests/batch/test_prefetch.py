@@ -10,7 +10,7 @@ import pytest
 import soundfile
 
 from pcqtool.audio.limits import Limits
-from pcqtool.audio.reader import ReaderOptions, read
+from pcqtool.audio.reader import ReaderOptions, SegmentReader
 from pcqtool.batch import prefetch as prefetch_module
 from pcqtool.batch.names import Source, find_sources
 from pcqtool.batch.prefetch import PIECE, Stream, prefetch
@@ -63,7 +63,9 @@ def test_pieces_are_what_reading_alone_gives(call_folder, write_wave, n_jobs, ti
     found = all_of(sources, BatchSettings(NO_VAD, jobs=n_jobs, timeout_s=timeout_s))
     assert list(found) == [source.file for source in sources]
     for source in sources:
-        np.testing.assert_array_equal(found[source.file], np.concatenate([c.waves for c in read(source.path, NO_VAD)]))
+        np.testing.assert_array_equal(
+            found[source.file], np.concatenate([c.waves for c in SegmentReader(source.path, NO_VAD)])
+        )
 
 
 def test_order_does_not_depend_on_which_thread_is_faster(monkeypatch):
@@ -73,7 +75,7 @@ def test_order_does_not_depend_on_which_thread_is_faster(monkeypatch):
                 time.sleep(np.random.default_rng().uniform(0, 0.002))
                 yield number
 
-    monkeypatch.setattr(prefetch_module, "read", Slow)
+    monkeypatch.setattr(prefetch_module, "SegmentReader", Slow)
     sources = [Source(str(i), Path(str(n)), n, 0.0) for i, n in enumerate([3, 9, 0, 4, 1, 17, 2, 8])]
     orders = {
         tuple((stream.source.file, tuple(chunks)) for stream, chunks, _ in prefetch(sources, here(3))) for _ in range(5)
@@ -86,7 +88,7 @@ def test_order_does_not_depend_on_which_thread_is_faster(monkeypatch):
 
 @pytest.mark.parametrize("n_jobs", [1, 3])
 def test_in_turn_a_recording_comes_to_its_end_before_the_next(monkeypatch, n_jobs):
-    monkeypatch.setattr(prefetch_module, "read", FakeTracks)
+    monkeypatch.setattr(prefetch_module, "SegmentReader", FakeTracks)
     sources = [Source(str(i), Path(str(n)), n, 0.0) for i, n in enumerate([3, 90, 0, 4, 1, 17, 2, 8])]
     given = [
         (stream.source.file, number)
@@ -99,7 +101,7 @@ def test_in_turn_a_recording_comes_to_its_end_before_the_next(monkeypatch, n_job
 @pytest.mark.parametrize("in_turn", [False, True])
 @pytest.mark.parametrize(("n_jobs", "lengths"), [(1, [100]), (2, [100] * 10), (2, [1] * 200)])
 def test_decoding_never_runs_far_ahead_of_the_model(monkeypatch, n_jobs, lengths, in_turn):
-    monkeypatch.setattr(prefetch_module, "read", FakeTracks)
+    monkeypatch.setattr(prefetch_module, "SegmentReader", FakeTracks)
     FakeTracks.n_decoded = n_taken = 0
     sources = [Source("x", Path(str(n)), n, 0.0) for n in lengths]
     for _, chunks, _ in prefetch(sources, here(n_jobs), in_turn):
@@ -111,7 +113,7 @@ def test_decoding_never_runs_far_ahead_of_the_model(monkeypatch, n_jobs, lengths
 
 @pytest.mark.parametrize("n_taken", [0, 1, 7])
 def test_stopping_early_leaves_no_thread_behind(monkeypatch, n_taken):
-    monkeypatch.setattr(prefetch_module, "read", FakeTracks)
+    monkeypatch.setattr(prefetch_module, "SegmentReader", FakeTracks)
     before = threading.active_count()
     pieces = prefetch([Source("x", Path("1000"), 1, 0.0)] * 50, here(2))
     for _ in range(n_taken):
@@ -129,7 +131,7 @@ def test_whatever_a_decoder_raises_is_the_files_fault(monkeypatch):
             yield from range(5)
             raise ZeroDivisionError("in\nthe codec \udcff")
 
-    monkeypatch.setattr(prefetch_module, "read", Broken)
+    monkeypatch.setattr(prefetch_module, "SegmentReader", Broken)
     stream = Stream(Source("x", Path("x"), 1, 0.0), here())
     run_to_end(stream)
     assert stream.error == "ZeroDivisionError: in the codec \\udcff"
@@ -141,7 +143,7 @@ def test_what_is_not_the_files_fault_ends_the_run(monkeypatch):
             raise ModelError("no voice activity detection")
             yield
 
-    monkeypatch.setattr(prefetch_module, "read", Uninstalled)
+    monkeypatch.setattr(prefetch_module, "SegmentReader", Uninstalled)
     with pytest.raises(ModelError):
         list(prefetch([Source("x", Path("x"), 1, 0.0)] * 9, here(2)))
 
@@ -167,7 +169,7 @@ def test_a_fault_half_way_is_told_and_not_raised(tmp_path):
 
 
 def test_the_last_piece_of_each_recording_is_told_once(monkeypatch):
-    monkeypatch.setattr(prefetch_module, "read", FakeTracks)
+    monkeypatch.setattr(prefetch_module, "SegmentReader", FakeTracks)
     sources = [Source(str(i), Path(str(n)), n, 0.0) for i, n in enumerate([0, 1, PIECE, PIECE + 1, 50])]
     lasts, seen = [], []
     for stream, _, last in prefetch(sources, here(2)):

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from pcqtool.audio.channel_segmenter import Chunk
+from pcqtool.audio.reader import RecordingInfo
 from pcqtool.batch.batcher import Batcher
 from pcqtool.batch.names import Source
 from pcqtool.batch.rows import RecordingRows
@@ -14,9 +15,7 @@ from pcqtool.labelling.task import Labelling
 
 
 def stream(error=None, duration_s=4.0, sample_rate=8000, shortfall=None, size_bytes=64044, channels=("0",)):
-    tracks = SimpleNamespace(
-        duration_s=duration_s, sample_rate=sample_rate, shortfall=shortfall, note=None, channel_names=channels
-    )
+    tracks = SimpleNamespace(info=RecordingInfo(duration_s, sample_rate, channels, shortfall))
     return SimpleNamespace(source=Source("a.wav", "a.wav", size_bytes, 1.5), tracks=tracks, error=error, retry=False)
 
 
@@ -93,7 +92,7 @@ def test_the_last_segment_ends_where_the_recording_does(rows_of):
     ],
 )
 def test_recordings_without_a_judgement_have_one_row_and_no_segments(rows_of, given, status, error, duration_s):
-    segments, (row,) = rows_of(given, *([chunk(48000)] if given.error and given.tracks.sample_rate else []))
+    segments, (row,) = rows_of(given, *([chunk(48000)] if given.error and given.tracks.info.sample_rate else []))
     assert (row["status"], row["error"], row["duration_s"]) == (status, error, duration_s)
     assert not {"channel", "label"} & row.keys()
     assert (row["n_segments"], segments) == (0, [])

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from pcqtool.batch.settings import BatchSettings, fingerprint
+from pcqtool.batch.settings import BatchSettings, run_fingerprint
 from pcqtool.errors import SettingsError
 
 
@@ -18,5 +18,5 @@ def test_no_number_of_jobs_means_all_cores():
 
 
 def test_a_fingerprint_tells_models_and_settings_apart_and_not_their_order():
-    assert fingerprint("ab", {"a": 1, "b": 2}) == fingerprint("ab", {"b": 2, "a": 1})
-    assert len({fingerprint("ab", {"a": 1}), fingerprint("cd", {"a": 1}), fingerprint("ab", {"a": 2})}) == 3
+    assert run_fingerprint("ab", {"a": 1, "b": 2}) == run_fingerprint("ab", {"b": 2, "a": 1})
+    assert len({run_fingerprint("ab", {"a": 1}), run_fingerprint("cd", {"a": 1}), run_fingerprint("ab", {"a": 2})}) == 3

@@ -36,7 +36,7 @@ def test_list_names_the_built_in_corpora(pcqtool):
     done = pcqtool("corpora", "list")
     assert (done.returncode, done.stderr) == (0, "")
     names = [line.split()[0] for line in done.stdout.splitlines()[1:]]
-    assert {"emodb", "iemocap", "manifest"} <= set(names)
+    assert {"emodb", "iemocap", "manifest", "msp-podcast", "ravdess"} <= set(names)
 
 
 def test_broken_plugin_is_a_row_in_list_and_a_warning_in_doctor(pcqtool, broken_plugin, tmp_path):

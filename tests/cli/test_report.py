@@ -81,19 +81,6 @@ def test_studies_write_runs_table_and_figure(report, toy_root, tmp_path):
     assert (tmp_path / "d" / "depth.svg").is_file()
 
 
-def test_results_are_written_and_checked(report, evaluation, tmp_path):
-    runs = tmp_path / "docs" / "results"
-    runs.mkdir(parents=True)
-    (runs / "toy.json").write_bytes((evaluation / "metrics.json").read_bytes())
-    code, out, err = report("results", "--check")
-    assert (code, out) == (1, "")
-    assert "pcqtool report results" in err
-    assert report("results")[0] == 0
-    assert "### toy" in (tmp_path / "docs" / "results.md").read_text()
-    code, out, _ = report("results", "--check", "--json")
-    assert (code, json.loads(out)) == (0, {"page": "docs/results.md", "written": False})
-
-
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [
@@ -106,7 +93,6 @@ def test_results_are_written_and_checked(report, evaluation, tmp_path):
             "nowhere does not exist",
         ),
         (["depth", "--corpus", "manifest", "--protocol", "lotto", "--recipe", "toy.toml"], 2, "lotto"),
-        (["results"], 1, "no runs in"),
     ],
     ids=str,
 )

@@ -6,7 +6,7 @@ import pytest
 
 from pcqtool.corpora.base import Utterance
 from pcqtool.corpora.faults import FaultsError
-from pcqtool.corpora.files import files, present, recordings
+from pcqtool.corpora.files import find_files, require_recordings, utterances_from_names
 from pcqtool.errors import CorpusError
 
 NAME = r"(?P<speaker>[ab])_(?P<number>\d)"
@@ -20,7 +20,7 @@ def find(root):
             Utterance(path, "anger", speaker=part["speaker"], text_id=part["number"]) if part["number"] > "0" else None
         )
 
-    return recordings("Corpus", root, NAME, "a_1.wav: speaker, number", make)
+    return utterances_from_names("Corpus", root, NAME, "a_1.wav: speaker, number", make)
 
 
 def place(root, *names, content=""):
@@ -39,7 +39,7 @@ def test_recordings_are_found_at_any_depth_in_the_order_of_their_names(tmp_path)
 
 def test_what_is_hidden_is_passed_over(tmp_path):
     place(tmp_path, "._a_1.wav", "__MACOSX/a_2.wav", ".cache/a_3.wav", "a_4.wav", ".DS_Store")
-    assert files(tmp_path, ".wav") == [tmp_path / "a_4.wav"]
+    assert find_files(tmp_path, ".wav") == [tmp_path / "a_4.wav"]
 
 
 def test_a_folder_of_which_another_part_is_hidden_is_not_passed_over(tmp_path):
@@ -99,7 +99,7 @@ def test_all_faults_are_told_at_once_and_what_is_sound_is_listed(tmp_path):
 def test_recordings_that_tables_name_and_that_are_not_there_are_all_told(tmp_path):
     place(tmp_path, "a.wav")
     listed = [Utterance(tmp_path / f"{name}.wav", "anger") for name in "abc"]
-    assert present("Corpus", listed[:1], "Unpack it.") == listed[:1]
+    assert require_recordings("Corpus", listed[:1], "Unpack it.") == listed[:1]
     with pytest.raises(FaultsError, match=r"Corpus: 2 of 3 labelled recordings are missing, first .*b\.wav") as caught:
-        present("Corpus", listed, "Unpack it.")
+        require_recordings("Corpus", listed, "Unpack it.")
     assert [fault.path.name for fault in caught.value.faults] == ["b.wav", "c.wav"]

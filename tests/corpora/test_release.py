@@ -4,7 +4,7 @@ import pytest
 
 from pcqtool.corpora.datasets.emodb import EmoDB
 from pcqtool.corpora.manifest.corpus import Manifest
-from pcqtool.corpora.release import Download, Expected, downloads, expected
+from pcqtool.corpora.release import Download, Expected, downloads_of, expected_of
 from pcqtool.errors import CorpusError, SettingsError
 
 
@@ -60,11 +60,11 @@ def test_digests_are_read_by_name(tmp_path):
 
 
 def test_emodb_as_published():
-    wanted = expected(EmoDB)
+    wanted = expected_of(EmoDB)
     assert wanted.total == sum(wanted.by_speaker.values()) == len(wanted.read_digests()) == 535
     assert set(wanted.by_label) == set(EmoDB.labels)
-    assert [each.name for each in downloads(EmoDB)] == ["download.zip"]
+    assert [each.name for each in downloads_of(EmoDB)] == ["download.zip"]
 
 
 def test_what_says_nothing_expects_nothing():
-    assert (downloads(Manifest), expected(Manifest)) == ((), Expected())
+    assert (downloads_of(Manifest), expected_of(Manifest)) == ((), Expected())

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pcqtool.audio.channels import Hearing, tracks_of
-from pcqtool.audio.reader import ReaderOptions, load, read
+from pcqtool.audio.reader import ReaderOptions, SegmentReader, load
 from pcqtool.audio.spectrogram import Spectrogram, SpectrogramSettings
 from pcqtool.corpora.base import Utterance
 from pcqtool.errors import CorpusError
@@ -44,7 +44,7 @@ def test_training_sees_the_spectrogram_that_labelling_sees(write_wave):
     path = write_wave("a.wav", seconds=7.3)
     data = segments([path])
     trained_on = data.waves(data.rows(0))
-    labelled = np.concatenate([chunk.waves for chunk in read(path, ReaderOptions(vad=False))])
+    labelled = np.concatenate([chunk.waves for chunk in SegmentReader(path, ReaderOptions(vad=False))])
     assert np.array_equal(trained_on, labelled)
     spectrogram = Spectrogram(SpectrogramSettings())
     assert torch.equal(spectrogram(torch.from_numpy(trained_on)), spectrogram(torch.from_numpy(labelled)))

@@ -10,8 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from pcqtool.audio.discover import shown
 from pcqtool.errors import AccessError, AudioError
+from pcqtool.files.display import display_path
 
 _OWN = (errno.ELOOP, errno.ENAMETOOLONG)  # of the path: another try changes nothing
 
@@ -27,9 +27,9 @@ def open_file(path: Path) -> BinaryIO:
         found = os.stat(path)  # noqa: PTH116
         if not stat.S_ISREG(found.st_mode):  # opening a pipe would wait for ever
             what = "a directory" if stat.S_ISDIR(found.st_mode) else "no regular file"
-            raise AudioError(f"{shown(path)}: is {what}", "Give a recording.")
+            raise AudioError(f"{display_path(path)}: is {what}", "Give a recording.")
         if not found.st_size:
-            raise AudioError(f"{shown(path)}: is empty (0 bytes)", "The recording or the copy of it failed.")
+            raise AudioError(f"{display_path(path)}: is empty (0 bytes)", "The recording or the copy of it failed.")
         return path.open("rb", buffering=0)
 
 
@@ -39,15 +39,17 @@ def reading(path: Path, done: str = "read") -> Iterator[None]:
     try:
         yield
     except FileNotFoundError as error:
-        raise AccessError(f"{shown(path)}: does not exist", "It may have been moved since it was listed.") from error
+        raise AccessError(
+            f"{display_path(path)}: does not exist", "It may have been moved since it was listed."
+        ) from error
     except PermissionError as error:
         raise AccessError(
-            f"{shown(path)}: may not be read", "Check the permissions of the file and its folders."
+            f"{display_path(path)}: may not be read", "Check the permissions of the file and its folders."
         ) from error
     except OSError as error:
         kind = AudioError if error.errno in _OWN else AccessError
         raise kind(
-            f"{shown(path)}: cannot be {done} ({error.strerror or error})",
+            f"{display_path(path)}: cannot be {done} ({error.strerror or error})",
             "Check the disk or the share.",
         ) from error
 
@@ -58,6 +60,6 @@ def check_length(file: BinaryIO, path: Path, n_bytes: int) -> None:
         n_now = file.seek(0, os.SEEK_END)
     if n_now < n_bytes:
         raise AccessError(
-            f"{shown(path)}: became shorter while it was read ({n_bytes} bytes, then {n_now})",
+            f"{display_path(path)}: became shorter while it was read ({n_bytes} bytes, then {n_now})",
             "Wait until nothing writes to it.",
         )

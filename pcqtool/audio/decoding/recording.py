@@ -22,8 +22,8 @@ from pcqtool.audio.decoding.mpeg import looks_like_mpeg, tagged_start
 from pcqtool.audio.decoding.ogg import Link, is_ogg, links
 from pcqtool.audio.decoding.sndfile import SndfileDecoder
 from pcqtool.audio.decoding.uncounted import find, joined_ends
-from pcqtool.audio.discover import shown
 from pcqtool.errors import AudioError
+from pcqtool.files.display import display_path
 
 BLOCK_S = 10.0
 BLOCK_VALUES = 1 << 22  # samples of all channels together: 16 MiB a block, whatever the rate and channel count
@@ -99,7 +99,7 @@ class Recording:
         fault = fault or self._decoder.fault
         if fault and not self.n_frames:
             raise AudioError(
-                f"{shown(self.path)}: its beginning cannot be decoded ({fault})",
+                f"{display_path(self.path)}: its beginning cannot be decoded ({fault})",
                 "The file is damaged; copy or export it again.",
             )
         reasons = (fault, find_shortfall(self._decoder, self.n_frames))
@@ -129,11 +129,11 @@ def open_recording(path: str | Path, thorough: bool = True) -> Recording:
         stack.callback(decoder.close)
         if decoder.sample_rate not in RATES:
             raise AudioError(
-                f"{shown(path)}: a sample rate of {decoder.sample_rate} Hz cannot be right",
+                f"{display_path(path)}: a sample rate of {decoder.sample_rate} Hz cannot be right",
                 f"Rates from {RATES.start} to {RATES.stop - 1} Hz are read; the header may be damaged.",
             )
         if decoder.n_channels < 1:
-            raise AudioError(f"{shown(path)}: has no channels", "The header may be damaged.")
+            raise AudioError(f"{display_path(path)}: has no channels", "The header may be damaged.")
         recording = Recording(path, decoder, file, n_bytes)
         recording._exit = stack.pop_all()
     return recording
@@ -143,7 +143,7 @@ def _decoder(file: BinaryIO, path: Path, thorough: bool) -> Decoder:
     if start := tagged_start(file):
         file = part_of(file, start, size_of(file))
     if looks_like_mpeg(file):
-        return FFmpegDecoder(file, shown(path), thorough)
+        return FFmpegDecoder(file, display_path(path), thorough)
     if thorough and is_ogg(file):
         found = links(file)
         if len(found) == 1:
@@ -183,4 +183,4 @@ def _sndfile(file: BinaryIO, path: Path, thorough: bool) -> Decoder:
 
 def _ffmpeg(file: BinaryIO, path: Path, thorough: bool) -> Decoder:
     file.seek(0)
-    return FFmpegDecoder(file, shown(path), thorough)
+    return FFmpegDecoder(file, display_path(path), thorough)

@@ -43,7 +43,7 @@ def fetch(
     from pcqtool.corpora.download.fetch import apply, fetch
 
     corpus = registry.find(name)
-    if not release.downloads(corpus):
+    if not release.downloads_of(corpus):
         raise CorpusError(f"corpus {name!r} cannot be downloaded by a program", apply(corpus, root))
     place = roots.destination(corpus, root)
     done = fetch(corpus, place, _watch, console.info, hosts=allow_host or ())

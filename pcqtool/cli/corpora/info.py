@@ -40,11 +40,11 @@ def info(
             raise
         console.explain(error.what, error.hint)
         place = None
-    published = release.expected(corpus)
+    published = release.expected_of(corpus)
     member = open_member(CorpusSpec(name, name, place), renaming) if place is not None else None
     about = {
         **describe(corpus, member.corpus if member is not None else None),
-        "downloads": [each.url for each in release.downloads(corpus)],
+        "downloads": [each.url for each in release.downloads_of(corpus)],
         "n_published": published.total,
         "root": place,
     }

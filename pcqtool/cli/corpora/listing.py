@@ -37,7 +37,7 @@ def _data(entry: CorpusRegistration) -> str | None:
         return None
     if roots.is_here(entry.corpus):
         return "here"
-    if release.downloads(entry.corpus):
+    if release.downloads_of(entry.corpus):
         return "fetch"
     return "apply" if entry.corpus.url else "yours"
 

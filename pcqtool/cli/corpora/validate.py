@@ -38,7 +38,7 @@ def validate(
             return stack.enter_context(console.progress(total, "recordings")).advance
 
         found = audit(registry.get(name, place), place, values.n_jobs(jobs), watch)
-    counts, published = count(found.utterances), release.expected(corpus)
+    counts, published = count(found.utterances), release.expected_of(corpus)
     by_kind = Counter(fault.kind.value for fault in found.faults)
     if as_json:
         by_label, by_speaker = dict(published.by_label), dict(published.by_speaker)

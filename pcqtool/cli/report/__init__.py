@@ -1,4 +1,4 @@
-"""``pcqtool report``: the paper's tables and figures for any corpus, and the page of results."""
+"""``pcqtool report``: the paper's tables and figures for any corpus."""
 
 from __future__ import annotations
 
@@ -7,15 +7,13 @@ from pcqtool.cli.report.confusion import confusion
 from pcqtool.cli.report.curves import curves
 from pcqtool.cli.report.parameters import parameters
 from pcqtool.cli.report.reliability import reliability
-from pcqtool.cli.report.results import results
 from pcqtool.cli.report.studies import ablations, depth
 from pcqtool.cli.report.tsne import tsne
 
 FIGURES = "Figures of finished runs"
 STUDIES = "Tables and studies of the paper"
-PAGES = "Pages"
 
-app = Program(help="Tables and figures as the paper has them, for any corpus, and the page of results.")
+app = Program(help="Tables and figures of the paper, for any corpus.")
 
 app.command(rich_help_panel=FIGURES)(confusion)
 app.command(rich_help_panel=FIGURES)(reliability)
@@ -24,4 +22,3 @@ app.command(rich_help_panel=FIGURES)(tsne)
 app.command(rich_help_panel=STUDIES)(parameters)
 app.command(rich_help_panel=STUDIES)(ablations)
 app.command(rich_help_panel=STUDIES)(depth)
-app.command(rich_help_panel=PAGES)(results)

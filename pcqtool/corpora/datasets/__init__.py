@@ -1,1 +1,1 @@
-"""Corpora that are built in."""
+"""The built-in corpora, a module each; each lists the utterances of one published dataset."""

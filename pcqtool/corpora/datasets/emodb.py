@@ -6,10 +6,7 @@ import re
 from pathlib import Path
 from typing import ClassVar
 
-from pcqtool.corpora.base import Utterance
-from pcqtool.corpora.faults import Fault, FaultsError, Kind
-from pcqtool.corpora.release import Download, Expected
-from pcqtool.errors import CorpusError
+from pcqtool.corpora import CorpusError, Download, Expected, Fault, FaultKind, FaultsError, Utterance
 
 # The letters stand for the German names: Wut, Langeweile, Ekel, Angst, Freude, Trauer, neutral.
 EMOTIONS = {
@@ -96,6 +93,6 @@ def _misnamed(paths: list[Path], found: list[Utterance]) -> FaultsError:
     return FaultsError(
         f"EMO-DB: {paths[0]} is not named as its recordings are (03a01Fa.wav: speaker, text, emotion, version)",
         "Move it elsewhere, or use the corpus 'manifest' for recordings of your own.",
-        [Fault(Kind.EXTRA, "not named as its recordings are", path) for path in paths],
+        [Fault(FaultKind.EXTRA, "not named as its recordings are", path) for path in paths],
         found,
     )

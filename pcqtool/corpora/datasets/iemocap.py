@@ -7,11 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import ClassVar
 
-from pcqtool.corpora.base import Utterance
-from pcqtool.corpora.faults import Fault, FaultsError, Kind
-from pcqtool.corpora.files import present
-from pcqtool.corpora.release import Expected
-from pcqtool.errors import CorpusError
+from pcqtool.corpora import CorpusError, Expected, Fault, FaultKind, FaultsError, Utterance, require_recordings
 
 CODES = {"ang": "anger", "exc": "happiness", "hap": "happiness", "neu": "neutral", "sad": "sadness"}
 LEFT_OUT = frozenset({"dis", "fea", "fru", "oth", "sur", "xxx"})  # xxx: the annotators did not agree
@@ -68,7 +64,7 @@ class IEMOCAP:
         unread = [each for each in listed if isinstance(each, Fault)]
         if unread:
             raise FaultsError(f"IEMOCAP: {unread[0].path}, {unread[0].what}", "", unread, found)
-        return present("IEMOCAP", found, "Unpack the release again; sentences/wav must be complete.")
+        return require_recordings("IEMOCAP", found, "Unpack the release again; sentences/wav must be complete.")
 
 
 def _tables(folder: Path) -> list[Path]:
@@ -83,7 +79,7 @@ def _read(table: Path) -> Iterator[Utterance | Fault]:
             match = LINE.fullmatch(line)
             name = match and NAME.fullmatch(match["utterance"])
             if not match or not name or match["code"] not in {*CODES, *LEFT_OUT}:
-                yield Fault(Kind.LISTING, f"line {number} is not a label line: {line.strip()}", table)
+                yield Fault(FaultKind.LISTING, f"line {number} is not a label line: {line.strip()}", table)
             elif match["code"] in CODES:
                 yield _utterance(table, name, CODES[match["code"]])
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from pcqtool.corpora.base import Corpus
 from pcqtool.corpora.download.transfer import Address, Tell, download
 from pcqtool.corpora.download.unpack import is_archive, unpack
-from pcqtool.corpora.release import Download, downloads
+from pcqtool.corpora.release import Download, downloads_of
 from pcqtool.corpora.roots import VARIABLE
 from pcqtool.errors import CorpusError, TableError
 from pcqtool.files.atomic import write_whole
@@ -75,7 +75,7 @@ def fetch(
         CorpusError: if the corpus is not public, cannot be downloaded, or is not what it should be.
         LockedError: if another process is fetching it.
     """
-    files = downloads(corpus)
+    files = downloads_of(corpus)
     if not files:
         raise CorpusError(f"corpus {corpus.name!r} cannot be downloaded by a program", apply(corpus, root))
     work = root.parent / WORK / root.name

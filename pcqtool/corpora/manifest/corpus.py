@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from pcqtool.corpora.base import Utterance
-from pcqtool.corpora.faults import Fault, FaultsError, Kind
+from pcqtool.corpora.faults import Fault, FaultKind, FaultsError
 from pcqtool.corpora.manifest.layout import entries
 from pcqtool.corpora.manifest.row import REQUIRED, ManifestRow, stretch
 from pcqtool.errors import CorpusError, PcqtoolError
@@ -71,7 +71,7 @@ class Manifest:
                 faults.append((entry, fault))
         if faults:
             first_entry, first_fault = faults[0]
-            named = [Fault(Kind.LISTING, f"{where.place}: {fault.what}", where.path) for where, fault in faults]
+            named = [Fault(FaultKind.LISTING, f"{where.place}: {fault.what}", where.path) for where, fault in faults]
             raise FaultsError(f"{first_entry.place}: {first_fault.what}", first_fault.hint, named, found)
         if not found:
             raise CorpusError(

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from pcqtool.audio.discover import EXTENSIONS
-from pcqtool.corpora.files import files
+from pcqtool.corpora.files import find_files
 from pcqtool.corpora.manifest.row import COLUMNS, ManifestRow
-from pcqtool.corpora.manifest.table import READERS, read
+from pcqtool.corpora.manifest.table import READERS, read_table
 from pcqtool.errors import CorpusError
 
 SPLITS = frozenset(("train", "training", "validation", "valid", "val", "dev", "test", "testing", "eval", "evaluation"))
@@ -47,7 +47,7 @@ def _table(folder: Path) -> Path | None:
 
 def _listed(table: Path) -> Iterator[ManifestRow]:
     line = "row" if table.suffix.lower() == ".parquet" else "line"
-    for number, row in read(table):
+    for number, row in read_table(table):
         for column in row:
             if column not in COLUMNS and not {part.strip() for part in _SIGNS.split(str(column))}.isdisjoint(COLUMNS):
                 raise CorpusError(
@@ -58,13 +58,13 @@ def _listed(table: Path) -> Iterator[ManifestRow]:
 
 def _sorted_by_label(root: Path) -> Iterator[ManifestRow]:
     """Read folders named after labels; a recording beside them would have none."""
-    if loose := [path for path in files(root, *EXTENSIONS) if path.parent == root]:
+    if loose := [path for path in find_files(root, *EXTENSIONS) if path.parent == root]:
         raise CorpusError(
             f"{root}: no metadata.csv in this folder, and {len(loose)} recordings lie in no label's, "
             f"first {loose[0].name}",
             "Put them into folders named after labels (anger/1.wav), or list them in metadata.csv.",
         )
-    found = [(folder, path) for folder in _folders(root) for path in files(folder, *EXTENSIONS)]
+    found = [(folder, path) for folder in _folders(root) for path in find_files(folder, *EXTENSIONS)]
     if not found:
         raise CorpusError(
             f"{root}: no metadata.csv or metadata.jsonl in this folder, and no folder of recordings",

@@ -12,7 +12,7 @@ from pathlib import Path, PureWindowsPath
 
 from pcqtool.corpora.base import Utterance
 from pcqtool.corpora.listed import NAMES, fault_of
-from pcqtool.corpora.manifest.table import Row
+from pcqtool.corpora.manifest.table import TableRow
 from pcqtool.errors import CorpusError, SettingsError
 from pcqtool.labels import canonical, plain
 
@@ -34,7 +34,7 @@ class ManifestRow:
 
     place: str
     folder: Path
-    row: Row
+    row: TableRow
 
     @property
     def path(self) -> Path | None:
@@ -126,7 +126,7 @@ def _header(path: Path) -> tuple[float, float]:
     return (info.frames / info.samplerate if sure else math.inf), info.channels
 
 
-def _text(row: Row, column: str) -> str | None:
+def _text(row: TableRow, column: str) -> str | None:
     """Read a cell as text; empty and NaN are None, and a whole number (a speaker, say) has no ``.0``."""
     value = row.get(column)
     if isinstance(value, float):
@@ -137,7 +137,7 @@ def _text(row: Row, column: str) -> str | None:
     return text or None
 
 
-def _number(row: Row, column: str) -> float | None:
+def _number(row: TableRow, column: str) -> float | None:
     text = _text(row, column)
     if text is None:
         return None

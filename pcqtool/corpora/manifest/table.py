@@ -13,10 +13,10 @@ from typing import Any
 
 from pcqtool.errors import CorpusError
 
-Row = dict[str, Any]
+TableRow = dict[str, Any]
 
 
-def read(path: Path) -> Iterator[tuple[int, Row]]:
+def read_table(path: Path) -> Iterator[tuple[int, TableRow]]:
     """Read a CSV, TSV, JSONL or Parquet file as (number, row) pairs; empty lines are passed over.
 
     Text is UTF-8, or has the byte-order mark of another Unicode encoding, with any line ends. Lines are counted from 1
@@ -36,8 +36,8 @@ def read(path: Path) -> Iterator[tuple[int, Row]]:
 
 
 # The csv and json modules, not polars: polars names no line for a row that is too long or is no JSON.
-def _separated(delimiter: str) -> Callable[[Path], Iterator[tuple[int, Row]]]:
-    def rows(path: Path) -> Iterator[tuple[int, Row]]:
+def _separated(delimiter: str) -> Callable[[Path], Iterator[tuple[int, TableRow]]]:
+    def rows(path: Path) -> Iterator[tuple[int, TableRow]]:
         text = _text(path)
         said = _SAID.match(text)
         sign = said[1] if said else next((sign for sign in (delimiter, *_SIGNS) if _parts(text, sign)), delimiter)
@@ -70,7 +70,7 @@ def _parts(text: str, sign: str) -> bool:
         return False
 
 
-def _json_lines(path: Path) -> Iterator[tuple[int, Row]]:
+def _json_lines(path: Path) -> Iterator[tuple[int, TableRow]]:
     for number, line in enumerate(_text(path).split("\n"), start=1):
         if line.strip():
             try:
@@ -82,14 +82,14 @@ def _json_lines(path: Path) -> Iterator[tuple[int, Row]]:
             yield number, row
 
 
-def _once(pairs: list[tuple[str, Any]]) -> Row:
+def _once(pairs: list[tuple[str, Any]]) -> TableRow:
     row = dict(pairs)
     if len(row) < len(pairs):
         raise ValueError("a name is there twice in it")
     return row
 
 
-def _parquet(path: Path) -> Iterator[tuple[int, Row]]:
+def _parquet(path: Path) -> Iterator[tuple[int, TableRow]]:
     import polars
 
     try:
@@ -130,7 +130,7 @@ _SIGNS = (",", ";", "\t")
 _SAID = re.compile(r"\"?sep=([,;\t|])\"?(?=[\r\n])", re.IGNORECASE)
 """The first line by which Excel is told, and tells, what separates."""
 
-READERS: dict[str, Callable[[Path], Iterator[tuple[int, Row]]]] = {
+READERS: dict[str, Callable[[Path], Iterator[tuple[int, TableRow]]]] = {
     ".csv": _separated(","),
     ".tsv": _separated("\t"),
     ".jsonl": _json_lines,

@@ -11,10 +11,10 @@ from pathlib import Path
 
 from pcqtool.audio.discover import EXTENSIONS
 from pcqtool.corpora.base import Corpus, Utterance
-from pcqtool.corpora.faults import Fault, FaultsError, Kind
-from pcqtool.corpora.files import files
+from pcqtool.corpora.faults import Fault, FaultKind, FaultsError
+from pcqtool.corpora.files import find_files
 from pcqtool.corpora.groups import leaking, notes
-from pcqtool.corpora.release import Expected, expected
+from pcqtool.corpora.release import Expected, expected_of
 from pcqtool.corpora.testing.plugin_probe import brief, printing_aside
 from pcqtool.corpora.validation.contents import AudioSummary, read_all
 from pcqtool.corpora.validation.duplicates import repeated
@@ -54,14 +54,16 @@ def audit(
     Raises:
         CorpusError: if a file of its published digests cannot be read.
     """
-    wanted = expected(type(corpus))
+    wanted = expected_of(type(corpus))
     utterances, faults = _list(corpus)
     listed, held = {each.path for each in utterances}, _below(root)
     present = [path for path in sorted(listed | held) if path.is_file()]
     contents = read_all(present, n_jobs, watch(len(present)) if watch else lambda: None)
     known = {fault.path for fault in faults}
-    faults += [Fault(Kind.MISSING, "listed, but not there", path) for path in sorted(listed - set(present) - known)]
-    faults += [Fault(Kind.UNREADABLE, one.fault, path) for path, one in contents.items() if one.fault]
+    faults += [
+        Fault(FaultKind.MISSING, "listed, but not there", path) for path in sorted(listed - set(present) - known)
+    ]
+    faults += [Fault(FaultKind.UNREADABLE, one.fault, path) for path, one in contents.items() if one.fault]
     faults += [fault for each in utterances for fault in _outside(each, contents.get(each.path))]
     faults += [fault for each in utterances for fault in _silent(each, contents.get(each.path))]
     faults += _foreign_labels(corpus, utterances)
@@ -72,7 +74,7 @@ def audit(
     unlisted = sorted(held - listed - known) if utterances else []
     told = [*notes(utterances), *_unusual(contents)]
     if wanted.exhaustive and root.is_dir():
-        faults += [Fault(Kind.EXTRA, "not listed", path) for path in unlisted]
+        faults += [Fault(FaultKind.EXTRA, "not listed", path) for path in unlisted]
     elif unlisted:
         told.append(f"{len(unlisted)} recordings are not listed, first {unlisted[0]}")
     seconds = sum(_length_s(each, contents.get(each.path)) for each in utterances)
@@ -80,7 +82,7 @@ def audit(
 
 
 def _place(fault: Fault) -> tuple[int, str, str]:
-    return list(Kind).index(fault.kind), str(fault.path or ""), fault.what
+    return list(FaultKind).index(fault.kind), str(fault.path or ""), fault.what
 
 
 def _list(corpus: Corpus) -> tuple[list[Utterance], list[Fault]]:
@@ -91,13 +93,13 @@ def _list(corpus: Corpus) -> tuple[list[Utterance], list[Fault]]:
     except FaultsError as error:
         found, faults = list(error.found), list(error.faults)
     except CorpusError as error:
-        return [], [Fault(Kind.LISTING, error.what)]
+        return [], [Fault(FaultKind.LISTING, error.what)]
     except (KeyboardInterrupt, TerminatedError):
         raise
     except BaseException as error:
-        return [], [Fault(Kind.LISTING, f"{type(corpus).__name__} fails: {brief(error)}")]
+        return [], [Fault(FaultKind.LISTING, f"{type(corpus).__name__} fails: {brief(error)}")]
     if not all(isinstance(each, Utterance) for each in found):
-        return [], [Fault(Kind.LISTING, f"{type(corpus).__name__} lists what is no Utterance")]
+        return [], [Fault(FaultKind.LISTING, f"{type(corpus).__name__} lists what is no Utterance")]
     faults = [replace(each, path=_absolute(each.path) if each.path else None) for each in faults]
     return [replace(each, path=_absolute(each.path)) for each in found], faults
 
@@ -108,7 +110,7 @@ def _absolute(path: Path) -> Path:
 
 def _below(root: Path) -> set[Path]:
     """Find the recordings below a root."""
-    return set(files(_absolute(root if root.is_dir() else root.parent), *EXTENSIONS))
+    return set(find_files(_absolute(root if root.is_dir() else root.parent), *EXTENSIONS))
 
 
 def _outside(utterance: Utterance, contents: AudioSummary | None) -> Iterator[Fault]:
@@ -118,10 +120,12 @@ def _outside(utterance: Utterance, contents: AudioSummary | None) -> Iterator[Fa
     channel, start_s, end_s = utterance.channel, utterance.start_s or 0.0, utterance.end_s
     if channel is not None and not 0 <= channel < contents.n_channels:
         what = f"channel {channel} of a file with {contents.n_channels}, counted from 0"
-        yield Fault(Kind.OUTSIDE, what, utterance.path)
+        yield Fault(FaultKind.OUTSIDE, what, utterance.path)
     last_s = start_s if end_s is None else end_s
     if start_s < 0 or (end_s is not None and end_s <= start_s) or last_s > contents.duration_s + SLACK_S:
-        yield Fault(Kind.OUTSIDE, f"{_stretch(utterance)} of a file of {contents.duration_s:.2f} s", utterance.path)
+        yield Fault(
+            FaultKind.OUTSIDE, f"{_stretch(utterance)} of a file of {contents.duration_s:.2f} s", utterance.path
+        )
 
 
 def _silent(utterance: Utterance, contents: AudioSummary | None) -> Iterator[Fault]:
@@ -132,7 +136,7 @@ def _silent(utterance: Utterance, contents: AudioSummary | None) -> Iterator[Fau
     if contents.is_silent(channel, start_s or 0.0, math.inf if end_s is None else end_s):
         what = "it" if channel is None else f"channel {channel}"
         place = "" if start_s is None and end_s is None else f", {_stretch(utterance)}"
-        yield Fault(Kind.UNREADABLE, f"{what} holds nothing but silence{place}", utterance.path)
+        yield Fault(FaultKind.UNREADABLE, f"{what} holds nothing but silence{place}", utterance.path)
 
 
 def _stretch(utterance: Utterance) -> str:
@@ -157,7 +161,9 @@ def _foreign_labels(corpus: Corpus, utterances: list[Utterance]) -> list[Fault]:
     except CorpusError:  # of a table that is no better known than its utterances
         return []
     foreign = [each for each in utterances if each.label not in labels]
-    return [Fault(Kind.MISLABELLED, f"{each.label!r} is none of the corpus's labels", each.path) for each in foreign]
+    return [
+        Fault(FaultKind.MISLABELLED, f"{each.label!r} is none of the corpus's labels", each.path) for each in foreign
+    ]
 
 
 def _unlike_published(
@@ -168,16 +174,16 @@ def _unlike_published(
         return
     names = {digest: name for name, digest in published.items()}
     for name in sorted(published.keys() - {path.name for path in contents}):
-        yield Fault(Kind.MISSING, f"{name} was published, but is not there")
+        yield Fault(FaultKind.MISSING, f"{name} was published, but is not there")
     for path, one in contents.items():
         own, original = published.get(path.name), names.get(one.digest)
         if own is None and path in listed:
-            yield Fault(Kind.EXTRA, "no recording of this name was published", path)
+            yield Fault(FaultKind.EXTRA, "no recording of this name was published", path)
         if one.digest and one.digest != own and original is not None:
-            kind = Kind.MISLABELLED if path in listed else Kind.EXTRA
+            kind = FaultKind.MISLABELLED if path in listed else FaultKind.EXTRA
             yield Fault(kind, f"holds what was published as {original}", path)
         elif one.digest and own is not None and one.digest != own:
-            yield Fault(Kind.ALTERED, "does not hold what was published under this name", path)
+            yield Fault(FaultKind.ALTERED, "does not hold what was published under this name", path)
 
 
 def _miscounted(wanted: Expected, utterances: list[Utterance]) -> Iterator[Fault]:
@@ -190,7 +196,7 @@ def _miscounted(wanted: Expected, utterances: list[Utterance]) -> Iterator[Fault
         for name in {**published, **found} if published else ():
             number = published.get(name, 0)
             if number is not None and number != found.get(name, 0):
-                yield Fault(Kind.COUNT, f"{what}{name}: {found.get(name, 0)}, published are {number}")
+                yield Fault(FaultKind.COUNT, f"{what}{name}: {found.get(name, 0)}, published are {number}")
 
 
 def _length_s(utterance: Utterance, contents: AudioSummary | None) -> float:

@@ -49,9 +49,9 @@ def read(path: Path) -> AudioSummary:
     """Decode a recording to its end."""
     from pcqtool.audio.channel_choice import hear
     from pcqtool.audio.decoding.recording import open_recording
-    from pcqtool.audio.discover import shown
     from pcqtool.audio.loudness import Silence
     from pcqtool.audio.reader import join_notes
+    from pcqtool.files.display import display_path
 
     seen = hashlib.blake2b(digest_size=DIGEST_BYTES)
     try:
@@ -63,7 +63,7 @@ def read(path: Path) -> AudioSummary:
                 silence.listen(block)
             note = join_notes(recording.note, hear(recording, "mix").note)
     except PcqtoolError as error:
-        return AudioSummary(fault=error.what.removeprefix(f"{shown(path)}: "))
+        return AudioSummary(fault=error.what.removeprefix(f"{display_path(path)}: "))
     found = AudioSummary(
         seen.hexdigest() if recording.n_frames else "",
         recording.n_frames / recording.sample_rate,

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from pcqtool.corpora.base import Utterance
-from pcqtool.corpora.faults import Fault, Kind
+from pcqtool.corpora.faults import Fault, FaultKind
 from pcqtool.corpora.validation.contents import AudioSummary
 
 GROUPS = ("speaker", "session")
@@ -21,7 +21,7 @@ def repeated(utterances: Sequence[Utterance], contents: Mapping[Path, AudioSumma
         by_path[each.path].append(each)
         first = stretches.setdefault((each.path, each.start_s, each.end_s, each.channel), each)
         if first is not each:
-            yield Fault(Kind.DUPLICATED, "listed twice", each.path)
+            yield Fault(FaultKind.DUPLICATED, "listed twice", each.path)
             yield from _contradictions(each.path, [each], "its other entry", [first])
     copies: dict[str, list[Path]] = defaultdict(list)
     for path, one in contents.items():
@@ -29,7 +29,7 @@ def repeated(utterances: Sequence[Utterance], contents: Mapping[Path, AudioSumma
             copies[one.digest].append(path)
     for first_path, *others in copies.values():
         for path in others:
-            yield Fault(Kind.DUPLICATED, f"the same sound as {first_path.name}", path)
+            yield Fault(FaultKind.DUPLICATED, f"the same sound as {first_path.name}", path)
             yield from _contradictions(path, by_path[path], first_path.name, by_path[first_path])
 
 
@@ -39,12 +39,14 @@ def _contradictions(path: Path, ones: list[Utterance], name: str, others: list[U
         return
     labels, other_labels = _values(ones, "label"), _values(others, "label")
     if labels != other_labels:
-        yield Fault(Kind.MISLABELLED, f"{_list(labels)}, but the same sound is {_list(other_labels)} in {name}", path)
+        yield Fault(
+            FaultKind.MISLABELLED, f"{_list(labels)}, but the same sound is {_list(other_labels)} in {name}", path
+        )
     for group in GROUPS:
         values, other_values = _values(ones, group), _values(others, group)
         if values != other_values:
             what = f"{group} {_list(values)}, but {group} {_list(other_values)} has the same sound in {name}"
-            yield Fault(Kind.LEAKING, what, path)
+            yield Fault(FaultKind.LEAKING, what, path)
 
 
 def _values(utterances: list[Utterance], attribute: str) -> list[str]:

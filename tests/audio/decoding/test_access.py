@@ -17,7 +17,7 @@ from pcqtool.audio.decoding.callback_file import QuietFile
 from pcqtool.audio.decoding.container import _Source
 from pcqtool.audio.decoding.file_view import part_of
 from pcqtool.audio.decoding.recording import open_recording
-from pcqtool.audio.reader import read
+from pcqtool.audio.reader import SegmentReader
 from pcqtool.errors import AccessError, AudioError
 
 Make = Callable[..., Path]
@@ -82,11 +82,11 @@ def test_a_disk_that_fails_half_way(
 ) -> None:
     path = write("a", sound(60, 8000), 8000, format_, subtype)
     bad_disk(path.stat().st_size // 2, number)
-    tracks = read(path)
+    tracks = SegmentReader(path)
     with pytest.raises(AccessError, match=os.strerror(number)) as caught:
         list(tracks)
     assert str(path) in caught.value.what
-    assert tracks.shortfall is None
+    assert tracks.info.shortfall is None
 
 
 @pytest.mark.parametrize(("container", "codec"), [("webm", "libopus"), ("mpegts", "aac"), ("matroska", "flac")])
@@ -96,7 +96,7 @@ def test_a_disk_that_fails_half_way_through_what_ffmpeg_reads(
     path = mux("a", container, (codec, 48000, (0, sound(20, 48000))))
     bad_disk(path.stat().st_size * 2 // 3)
     with pytest.raises(AccessError, match=r"a: cannot be read .Input/output error"):
-        list(read(path))
+        list(SegmentReader(path))
 
 
 @pytest.mark.parametrize(("format_", "subtype"), SNDFILE)
@@ -125,7 +125,7 @@ def test_a_disk_that_fails_at_the_header(
     path = write("a", sound(2), 16000, format_, "VORBIS" if format_ == "OGG" else "PCM_16")
     bad_disk(good)
     with pytest.raises(AccessError, match="Input/output error"):
-        list(read(path))
+        list(SegmentReader(path))
 
 
 @pytest.mark.parametrize(

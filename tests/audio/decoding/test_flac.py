@@ -10,7 +10,7 @@ import pytest
 from pcqtool.audio.decoding import flac
 from pcqtool.audio.decoding.flac_frames import first_frame, frames
 from pcqtool.audio.decoding.recording import open_recording
-from pcqtool.audio.reader import ReaderOptions, load, read
+from pcqtool.audio.reader import ReaderOptions, SegmentReader, load
 
 Make = Callable[..., Path]
 Sound = Callable[..., np.ndarray]
@@ -90,10 +90,10 @@ def states(path: Path, n_samples: int) -> bytes:
 def check(path: Path, wanted: np.ndarray) -> None:
     """All that reads recordings gives these samples, without complaint."""
     np.testing.assert_array_equal(load(path), wanted)
-    tracks = read(path, ReaderOptions(vad=False))
+    tracks = SegmentReader(path, ReaderOptions(vad=False))
     for _ in tracks:
         pass
-    assert (round(tracks.duration_s * 16000), tracks.shortfall) == (len(wanted), None)
+    assert (round(tracks.info.duration_s * 16000), tracks.info.shortfall) == (len(wanted), None)
 
 
 @pytest.mark.parametrize("seconds", LENGTHS)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from pcqtool.audio.decoding.recording import open_recording
-from pcqtool.audio.reader import ReaderOptions, read
+from pcqtool.audio.reader import ReaderOptions, SegmentReader
 from pcqtool.errors import AudioError
 
 Make = Callable[..., Path]
@@ -104,7 +104,7 @@ def test_zeros_are_no_recording(tmp_path: Path, name: str) -> None:
     with (tmp_path / name).open("wb") as file:
         file.truncate(20_000_000)
     with pytest.raises(AudioError, match=r"decoded"):
-        list(read(tmp_path / name, ReaderOptions(vad=False)))
+        list(SegmentReader(tmp_path / name, ReaderOptions(vad=False)))
 
 
 def test_a_stream_without_samples(mux: Make) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from pcqtool.audio.decoding.recording import open_recording
-from pcqtool.audio.reader import ReaderOptions, probe, read
+from pcqtool.audio.reader import ReaderOptions, SegmentReader, probe
 from pcqtool.errors import AudioError
 
 Make = Callable[..., Path]
@@ -18,10 +18,10 @@ ZEROS = np.zeros(3 * 48000, np.float32)
 
 
 def seconds_and_note(path: Path) -> tuple[float, str | None]:
-    tracks = read(path, ReaderOptions(vad=False))
+    tracks = SegmentReader(path, ReaderOptions(vad=False))
     assert sum(len(chunk.waves) for chunk in tracks)
-    assert tracks.shortfall is None
-    return tracks.duration_s, tracks.note
+    assert tracks.info.shortfall is None
+    return tracks.info.duration_s, tracks.info.note
 
 
 @pytest.mark.parametrize(("container", "codec"), [("mp4", "aac"), ("matroska", "flac"), ("matroska", "libopus")])

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from pcqtool.audio.decoding import recording
 from pcqtool.audio.decoding.recording import open_recording
 from pcqtool.audio.decoding.timeline import JITTER_S, Timeline
-from pcqtool.audio.reader import ReaderOptions, probe, read
+from pcqtool.audio.reader import ReaderOptions, SegmentReader, probe
 
 av = pytest.importorskip("av")
 Make = Callable[..., Path]
@@ -157,12 +157,12 @@ def test_timestamps_that_go_further_than_the_recording(mux: Make, tone: Callable
     content = path.read_bytes()
     at = content.index(b"\x44\x89\x88")  # the segment's length, a double in milliseconds
     path.write_bytes(content[: at + 3] + np.array(6000.0, ">f8").tobytes() + content[at + 11 :])
-    tracks = read(path, QUICK)
+    tracks = SegmentReader(path, QUICK)
     assert len(list(tracks)) == 1
-    assert tracks.duration_s == pytest.approx(6, abs=0.05)
-    assert tracks.shortfall is not None
-    assert "timestamps jump 399997 s ahead at 3.0" in tracks.shortfall
-    assert "continuous" in tracks.shortfall
+    assert tracks.info.duration_s == pytest.approx(6, abs=0.05)
+    assert tracks.info.shortfall is not None
+    assert "timestamps jump 399997 s ahead at 3.0" in tracks.info.shortfall
+    assert "continuous" in tracks.info.shortfall
 
 
 @pytest.mark.parametrize("block_s", [0.37, 3.0, 100.0])
@@ -170,7 +170,7 @@ def test_block_size_changes_nothing_in_a_file_with_gaps(
     mux: Make, tone: Callable[..., np.ndarray], monkeypatch: pytest.MonkeyPatch, block_s: float
 ) -> None:
     path = mux("a", "mp4", ("aac", 22050, (2, tone(3, 22050)), (20, tone(7, 22050))), video_s=3)
-    wanted = list(read(path, QUICK))
+    wanted = list(SegmentReader(path, QUICK))
     sizes: list[int] = []
     blocks = recording.Recording.blocks
 
@@ -180,7 +180,7 @@ def test_block_size_changes_nothing_in_a_file_with_gaps(
             yield block
 
     monkeypatch.setattr(recording.Recording, "blocks", counted)
-    found = list(read(path, QUICK))
+    found = list(SegmentReader(path, QUICK))
     assert [chunk.first for chunk in found] == [chunk.first for chunk in wanted]
     for one, other in zip(found, wanted, strict=True):
         np.testing.assert_array_equal(one.waves, other.waves)

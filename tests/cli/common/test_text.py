@@ -65,11 +65,11 @@ def test_escapes_of_json_are_those_of_json():
 
 
 def test_a_name_that_is_not_utf8_is_written_as_in_the_tables():
-    from pcqtool.audio.discover import shown
+    from pcqtool.files.display import display_path
 
     for name in (os.fsdecode(b"\xe4\xff-\xc3\xa4.wav"), b"\xc3\xa4\xff.wav".decode("ascii", "surrogateescape")):
-        assert json.loads(json_text({name: name})) == {shown(name): shown(name)}
-        assert one_line(name) == shown(name)
+        assert json.loads(json_text({name: name})) == {display_path(name): display_path(name)}
+        assert one_line(name) == display_path(name)
     assert one_line("\udcc2\udc85\udcff") == r"\x85\xff"  # a line end in UTF-8 that the locale C did not see
 
 

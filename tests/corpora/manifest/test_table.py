@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pcqtool.corpora.manifest.table import read
+from pcqtool.corpora.manifest.table import read_table
 from pcqtool.errors import CorpusError
 
 
@@ -18,34 +18,34 @@ def write(folder: Path, name: str, content: str | bytes) -> Path:
 
 def test_csv_lines_are_counted_through_blank_lines_and_line_breaks_in_quotes(tmp_path):
     path = write(tmp_path, "m.csv", 'file_name,label\n\na.wav,"an\nger"\n,\nb.wav\n')
-    assert list(read(path)) == [(4, {"file_name": "a.wav", "label": "an\nger"}), (6, {"file_name": "b.wav"})]
+    assert list(read_table(path)) == [(4, {"file_name": "a.wav", "label": "an\nger"}), (6, {"file_name": "b.wav"})]
 
 
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
 @pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"])
 def test_byte_order_mark_and_line_ends(tmp_path, mark, end):
     path = write(tmp_path, "m.csv", mark + f"file_name, label{end}a,b{end}{end}c,d{end}".encode())
-    assert list(read(path)) == [(2, {"file_name": "a", "label": "b"}), (4, {"file_name": "c", "label": "d"})]
+    assert list(read_table(path)) == [(2, {"file_name": "a", "label": "b"}), (4, {"file_name": "c", "label": "d"})]
 
 
 def test_tabs_and_leading_zeros(tmp_path):
     path = write(tmp_path, "m.TSV", "speaker\tlabel\n03\ta, b\n")
-    assert list(read(path)) == [(2, {"speaker": "03", "label": "a, b"})]
+    assert list(read_table(path)) == [(2, {"speaker": "03", "label": "a, b"})]
 
 
 def test_semicolons_of_a_spreadsheet(tmp_path):
     path = write(tmp_path, "m.csv", "file_name;label\r\na, b.wav;sad\r\n")
-    assert list(read(path)) == [(2, {"file_name": "a, b.wav", "label": "sad"})]
-    assert list(read(write(tmp_path, "m.csv", "a,b;c\n1,2;3\n"))) == [(2, {"a": "1", "b;c": "2;3"})]
+    assert list(read_table(path)) == [(2, {"file_name": "a, b.wav", "label": "sad"})]
+    assert list(read_table(write(tmp_path, "m.csv", "a,b;c\n1,2;3\n"))) == [(2, {"a": "1", "b;c": "2;3"})]
 
 
 def test_trailing_separators_of_a_spreadsheet_are_no_fields(tmp_path):
-    assert list(read(write(tmp_path, "m.csv", "a,b\n1,2,,\n"))) == [(2, {"a": "1", "b": "2"})]
+    assert list(read_table(write(tmp_path, "m.csv", "a,b\n1,2,,\n"))) == [(2, {"a": "1", "b": "2"})]
 
 
 def test_json_lines(tmp_path):
     path = write(tmp_path, "m.jsonl", b'\xef\xbb\xbf{"a": "\\u2028"}\r\n\r\n{"a": "\xe2\x80\xa8", "b": 3}')
-    assert list(read(path)) == [(1, {"a": "\u2028"}), (3, {"a": "\u2028", "b": 3})]
+    assert list(read_table(path)) == [(1, {"a": "\u2028"}), (3, {"a": "\u2028", "b": 3})]
 
 
 def test_parquet_keeps_its_types(tmp_path):
@@ -53,7 +53,7 @@ def test_parquet_keeps_its_types(tmp_path):
 
     path = tmp_path / "m.parquet"
     polars.DataFrame({"a": ["x", None], "n": [1, 2]}).write_parquet(path)
-    assert list(read(path)) == [(1, {"a": "x", "n": 1}), (2, {"a": None, "n": 2})]
+    assert list(read_table(path)) == [(1, {"a": "x", "n": 1}), (2, {"a": None, "n": 2})]
 
 
 @pytest.mark.parametrize(
@@ -79,14 +79,14 @@ def test_parquet_keeps_its_types(tmp_path):
 )
 def test_a_damaged_file_is_an_error_with_its_line(tmp_path, name, content, text):
     with pytest.raises(CorpusError) as caught:
-        list(read(write(tmp_path, name, content)))
+        list(read_table(write(tmp_path, name, content)))
     assert text in caught.value.what
     assert name in caught.value.what
 
 
 def test_a_missing_file_is_an_error(tmp_path):
     with pytest.raises(CorpusError, match="no such file"):
-        read(tmp_path / "m.csv")
+        read_table(tmp_path / "m.csv")
 
 
 @given(
@@ -102,7 +102,7 @@ def test_what_the_csv_module_writes_comes_back(tmp_path_factory, rows):
     path = tmp_path_factory.mktemp("csv") / "m.csv"
     with path.open("w", newline="", encoding="utf-8") as file:
         csv.writer(file).writerows([("a", "b"), *rows])
-    assert [tuple(row.values()) for _, row in read(path)] == rows
+    assert [tuple(row.values()) for _, row in read_table(path)] == rows
 
 
 @pytest.mark.parametrize("name", ["m[1]*?.parquet", "file:/m.parquet", "job:1/m.parquet", "~m.parquet"])
@@ -114,7 +114,7 @@ def test_a_parquet_file_of_any_name_is_read(tmp_path, monkeypatch, name):
     path.parent.mkdir(exist_ok=True)
     with path.open("wb") as file:
         polars.DataFrame({"file_name": ["a.wav"], "label": ["sad"]}).write_parquet(file)
-    assert list(read(path)) == [(1, {"file_name": "a.wav", "label": "sad"})]
+    assert list(read_table(path)) == [(1, {"file_name": "a.wav", "label": "sad"})]
 
 
 HEADING = ["file_name", "label", "speaker"]
@@ -140,7 +140,7 @@ def test_however_a_spreadsheet_saves_it_the_cells_are_the_same(
     path = tmp_path_factory.mktemp("m") / f"m.{ending}"
     path.write_bytes(text.encode(encoding))
     first = 3 if said else 2
-    assert list(read(path)) == [
+    assert list(read_table(path)) == [
         (number, dict(zip(HEADING, row, strict=True)))
         for number, row in enumerate(rows, start=first)
         if any(cell.strip() for cell in row)
@@ -149,7 +149,7 @@ def test_however_a_spreadsheet_saves_it_the_cells_are_the_same(
 
 def test_a_separator_inside_quotes_separates_nothing(tmp_path):
     path = write(tmp_path, "m.csv", '"file_name";"label, as heard"\na.wav;sad\n')
-    assert list(read(path)) == [(2, {"file_name": "a.wav", "label, as heard": "sad"})]
+    assert list(read_table(path)) == [(2, {"file_name": "a.wav", "label, as heard": "sad"})]
 
 
 def test_a_file_that_cannot_be_read_is_an_error(tmp_path, monkeypatch):
@@ -160,4 +160,4 @@ def test_a_file_that_cannot_be_read_is_an_error(tmp_path, monkeypatch):
 
     monkeypatch.setattr(Path, "read_bytes", refuse)
     with pytest.raises(CorpusError, match="cannot be read: Permission denied"):
-        list(read(path))
+        list(read_table(path))

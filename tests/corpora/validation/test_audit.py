@@ -12,7 +12,7 @@ import soundfile
 
 from pcqtool.corpora.base import Utterance
 from pcqtool.corpora.datasets.emodb import EmoDB
-from pcqtool.corpora.faults import Kind
+from pcqtool.corpora.faults import FaultKind
 from pcqtool.corpora.manifest.corpus import Manifest
 from pcqtool.corpora.release import Expected
 from pcqtool.corpora.testing import digests
@@ -76,7 +76,12 @@ def test_a_sound_corpus_has_no_faults(published):
 def test_a_recording_that_is_gone(published):
     (published / NAMES[0]).unlink()
     found = audit(Small(published), published)
-    assert [fault.kind for fault in found.faults] == [Kind.MISSING, Kind.COUNT, Kind.COUNT, Kind.COUNT]
+    assert [fault.kind for fault in found.faults] == [
+        FaultKind.MISSING,
+        FaultKind.COUNT,
+        FaultKind.COUNT,
+        FaultKind.COUNT,
+    ]
     assert found.faults[0].what.startswith(NAMES[0])
     assert {fault.what for fault in found.faults[1:]} == {
         "utterances: 3, published are 4",
@@ -121,7 +126,7 @@ def test_two_files_with_each_others_names_are_mislabelled(published):
 def test_the_same_sound_with_two_labels_and_two_speakers_without_digests(root):
     shutil.copy(root / NAMES[0], root / "b_neutral_2.wav")
     found = audit(Small(root), root)
-    assert [fault.kind for fault in found.faults] == [Kind.DUPLICATED, Kind.MISLABELLED, Kind.LEAKING]
+    assert [fault.kind for fault in found.faults] == [FaultKind.DUPLICATED, FaultKind.MISLABELLED, FaultKind.LEAKING]
     assert {fault.path.name for fault in found.faults} == {"b_neutral_2.wav"}
     assert "speaker b, but speaker a has the same sound in a_anger_1.wav" in found.faults[2].what
 
@@ -141,7 +146,7 @@ def test_every_planted_fault_is_found_at_once(published, write_wave):
     write_wave(f"small/{NAMES[3]}", 0.5, seed=10)
     kinds = Counter(fault.kind for fault in audit(Small(published), published).faults)
     for kind in ("missing", "unreadable", "duplicated", "leaking", "mislabelled", "extra", "altered", "count"):
-        assert kinds[Kind(kind)], kind
+        assert kinds[FaultKind(kind)], kind
 
 
 def test_selections_only_note_what_they_leave_out(root, write_wave, monkeypatch):
@@ -161,7 +166,7 @@ def test_speakers_that_differ_only_in_case(root):
     for name in NAMES[2:]:
         (root / name).rename(root / name.replace("b_", "A_"))
     (fault,) = audit(Small(root), root).faults
-    assert fault.kind == Kind.LEAKING
+    assert fault.kind == FaultKind.LEAKING
     assert "'A' (2 utterances) and 'a' (2 utterances)" in fault.what
 
 
@@ -185,7 +190,7 @@ def test_utterances_without_sound_are_named_and_what_is_heard_otherwise_is_noted
     lines = ("file_name,start_s,end_s,channel,label", *(f"{row},anger" for row in rows))
     (root / "metadata.csv").write_text("\n".join(lines))
     found = audit(Manifest(root), root)
-    unreadable = [(fault.path.name, fault.what) for fault in found.faults if fault.kind is Kind.UNREADABLE]
+    unreadable = [(fault.path.name, fault.what) for fault in found.faults if fault.kind is FaultKind.UNREADABLE]
     assert unreadable == [
         ("half.wav", "channel 1 holds nothing but silence"),
         ("half.wav", "channel 1 holds nothing but silence, 0 to 0.9 s"),
@@ -204,7 +209,7 @@ def test_stretches_of_one_file_are_no_duplicates_unless_listed_twice(root, monke
     monkeypatch.setattr(
         Small, "utterances", lambda self: [*halves, Utterance(root / NAMES[0], "neutral", None, None, None, 0.0, 0.25)]
     )
-    assert [fault.kind for fault in audit(Small(root), root).faults] == [Kind.DUPLICATED, Kind.MISLABELLED]
+    assert [fault.kind for fault in audit(Small(root), root).faults] == [FaultKind.DUPLICATED, FaultKind.MISLABELLED]
 
 
 def test_names_with_dots_are_the_files_that_they_are(root, monkeypatch):
@@ -232,7 +237,7 @@ def test_a_list_that_cannot_be_had_is_a_fault_and_the_recordings_are_read_all_th
 
 def test_a_list_of_something_else_is_a_fault(root, monkeypatch):
     monkeypatch.setattr(Small, "utterances", lambda self: ["a.wav"])
-    assert [fault.kind for fault in audit(Small(root), root).faults] == [Kind.LISTING]
+    assert [fault.kind for fault in audit(Small(root), root).faults] == [FaultKind.LISTING]
 
 
 def test_recordings_beside_a_manifest_are_noted_where_the_file_is_named_and_extra_where_the_folder_is(root):

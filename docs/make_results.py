@@ -1,0 +1,276 @@
+"""Write ``docs/results.md``, every figure that this project reports, from the runs in ``docs/results/``.
+
+The published figures of other systems come from ``docs/published.toml``.
+
+    python docs/make_results.py            write the page
+    python docs/make_results.py --check    write nothing; fail if the page is out of date
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import tomllib
+from argparse import ArgumentParser
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pcqtool.errors import PcqtoolError, ReportError
+from pcqtool.evaluation.run import UNKNOWN, Run, read_run
+from pcqtool.evaluation.study import COLUMNS, table
+from pcqtool.files.atomic import write_whole
+
+DOCS = Path(__file__).parent
+SHARED_SPEAKERS, CHOSEN_ON_TEST, ADAPTED = "S", "T", "A"
+
+INTRODUCTION = """\
+# Results
+
+Written by `python docs/make_results.py` from the files in [`{folder}`]({folder}); do not edit it. CI compares the two.
+
+WA is the share of files judged right, UA the mean recall over classes, both in per cent. **Bold**: measured with this
+tool, ± the standard deviation over seeds where there are several, in brackets the 95 % interval over speakers.
+What makes a figure look better than it is stands in the column *leak*:
+
+| mark | meaning |
+| --- | --- |
+| S | speakers of the test part were also in training: the figure says little about new speakers |
+| T | the checkpoint, or a setting, was chosen on the test part, or the model was trained on it |
+| A | the test speaker's own recordings were centred first, without their labels: they must be many |
+| ? | the source does not say how training and test were parted |
+| – | speakers apart, nothing chosen on the test part |
+"""
+
+
+@dataclass(frozen=True)
+class Published:
+    """A published figure of another system.
+
+    Attributes:
+        corpus: its name in pcqtool.
+        system: name of the model.
+        wa: weighted accuracy in per cent.
+        protocol: the division into training and test parts; pcqtool's name of the protocol if it is the same.
+        leaks: the marks ``S``, ``T`` and ``?`` that the introduction of the page explains.
+        source: the publication.
+        ua: unweighted accuracy in per cent; None if it was not published.
+    """
+
+    corpus: str
+    system: str
+    wa: float
+    protocol: str
+    leaks: tuple[str, ...]
+    source: str
+    ua: float | None = None
+
+
+def read_published() -> list[Published]:
+    """Read ``published.toml``."""
+    entries = tomllib.loads((DOCS / "published.toml").read_text(encoding="utf-8"))["figure"]
+    return [Published(**entry | {"leaks": tuple(entry["leaks"])}) for entry in entries]
+
+
+def check_page(runs: Path, page: Path) -> None:
+    """Compare the page with the runs.
+
+    Raises:
+        ReportError: if the page is out of date, or as ``render``.
+    """
+    if not page.is_file() or page.read_text(encoding="utf-8") != render(runs, page):
+        raise ReportError(
+            f"{page} does not agree with the runs in {runs}", "Run 'python docs/make_results.py' and commit the page."
+        )
+
+
+def render(runs: Path, page: Path) -> str:
+    """Return the page's text.
+
+    Args:
+        runs: folder with the ``metrics.json`` of each run, under any name, and with the files of studies.
+        page: the Markdown file; links in it are relative.
+
+    Raises:
+        ReportError: if there are no runs, or one is damaged.
+    """
+    found = [read_run(path) for path in sorted(runs.glob("*.json"))]
+    if not found:
+        raise ReportError(f"no runs in {runs}", "Copy a run's metrics.json there, named after the run.")
+    folder = Path(os.path.relpath(runs, page.parent)).as_posix()
+    evaluations = [run for run in found if "study" not in run.metrics]
+    sections = [INTRODUCTION.format(folder=folder)]
+    for corpus in sorted({run.corpus for run in evaluations}):
+        own = [run for run in evaluations if run.corpus == corpus]
+        sections.append(_comparison(corpus, own))
+        sections += [_details(run, folder) for run in sorted(own, key=lambda run: -run.score("ua").value)]
+    sections += [_study(run, folder) for run in found if "study" in run.metrics]
+    return "\n".join(sections)
+
+
+def _comparison(corpus: str, runs: Sequence[Run]) -> str:
+    """Put own and published figures on a corpus into one table, the best first, those that leak after the others."""
+    rows = [_own_row(run) for run in runs]
+    rows += [_published_row(each) for each in read_published() if each.corpus == corpus]
+    rows.sort(key=lambda row: (row[0] != "–", -row[1]))
+    title = f"## {_title(corpus)}"
+    header = ["system", "protocol", "WA", "UA", "leak", "source"]
+    return "\n".join([title, "", *_markdown(header, [cells for *_, cells in rows]), ""])
+
+
+def _own_row(run: Run) -> tuple[str, float, list[str]]:
+    leak, wa, ua = leaks(run), run.score("wa"), run.score("ua")
+    name = f"**[{run.name}](#{_anchor(run.name)})**"
+    return leak, ua.value, [name, run.protocol, f"**{wa}**", f"**{ua}**", leak, "this tool"]
+
+
+def _published_row(figure: Published) -> tuple[str, float, list[str]]:
+    leak = " ".join(figure.leaks) or "–"
+    rank = (figure.wa if figure.ua is None else figure.ua) / 100
+    ua = "" if figure.ua is None else f"{figure.ua:g}"
+    return leak, rank, [figure.system, figure.protocol, f"{figure.wa:g}", ua, leak, figure.source]
+
+
+def leaks(run: Run) -> str:
+    """Give a run's marks, from what was counted on its parts and what its models were given."""
+    marks = [SHARED_SPEAKERS] if run.shared.get("speakers") else []
+    marks += [CHOSEN_ON_TEST] if run.metrics.get("leaks") else []
+    marks += [ADAPTED] if run.metrics.get("adapted") else []
+    return " ".join(marks) or "–"
+
+
+def _details(run: Run, folder: str) -> str:
+    """Say all that is needed to believe a run and to make it again."""
+    pooled = run.pooled
+    recall = {label: share for label, share in pooled["recall"].items() if share is not None}
+    before = pooled.get("ece_uncalibrated")
+    fields = {
+        "protocol": _protocol(run),
+        "WA": f"{run.score('wa')} %",
+        "UA": f"{run.score('ua')} %",
+        "macro-F1": f"{run.score('macro_f1')} %",
+        "over folds": _folds(run),
+        "recall": ", ".join(f"{label} {100 * share:.1f} %" for label, share in recall.items()),
+        "ECE": f"{pooled['ece']:.3f}" + ("" if before is None else f", before the temperature {before:.3f}"),
+        "test and training share": run.metrics.get("stamp") or _shared(run),
+        "seeds": ", ".join(map(str, run.seeds)) or "none: nothing was trained",
+        **_origin(run),
+        "note": run.metrics.get("note", ""),
+        "all figures": f"[`{run.path.name}`]({folder}/{run.path.name})",
+    }
+    return "\n".join(
+        [f"### {run.name}", "", *_markdown(["what", "value"], [[k, v] for k, v in fields.items() if v]), ""]
+    )
+
+
+def _study(run: Run, folder: str) -> str:
+    """Show a study's variants."""
+    rows = [list(row) for row in table(run.metrics)]
+    fields = {
+        "corpus": _title(run.corpus),
+        "protocol": _protocol(run),
+        "test and training share": run.metrics.get("stamp") or _shared(run),
+        "seeds": ", ".join(map(str, run.seeds)),
+        **_origin(run),
+        "all figures": f"[`{run.path.name}`]({folder}/{run.path.name})",
+    }
+    first = run.metrics["variants"][0]["name"]
+    text = f"Differences are from *{first}*, in points, in brackets their 95 % interval over speakers, paired."
+    about = _markdown(["what", "value"], [[name, value] for name, value in fields.items() if value])
+    return "\n".join([f"## Study: {run.name}", "", text, "", *_markdown(list(COLUMNS), rows), "", *about, ""])
+
+
+def _protocol(run: Run) -> str:
+    title = run.metrics.get("protocol_title")
+    return f"{run.protocol}: {title}" if title else run.protocol
+
+
+def _folds(run: Run) -> str:
+    spreads = run.metrics.get("folds", {})
+    parts = [
+        f"{name} {100 * spreads[key]['mean']:.1f} ± {100 * spreads[key]['sd']:.1f} %"
+        for key, name in (("wa", "WA"), ("ua", "UA"))
+        if key in spreads and spreads[key]["sd"] is not None
+    ]
+    return ", ".join(parts)
+
+
+def _shared(run: Run) -> str:
+    counts = [f"{group} {'unknown' if count is None else count}" for group, count in run.shared.items()]
+    return f"in any fold at most: {', '.join(counts)}" if counts else ""
+
+
+def _origin(run: Run) -> dict[str, str]:
+    """Say with which command, on which data, where and when."""
+    metrics = run.metrics
+    recipe = metrics.get("recipe", {}).get("name")
+    trained = [(name, metrics.get(name)) for name in ("encoder", "teacher")]
+    command = metrics.get("command")
+    versions = [(name, metrics.get(f"{key}_version")) for key, name in (("tool", "pcqtool"), ("torch", "torch"))]
+    return {
+        "recipe": ", ".join([*filter(None, [recipe]), *(f"{name} {source}" for name, source in trained if source)]),
+        "command": f"`{command}`" if command else UNKNOWN,
+        "data": _data(metrics.get("data"), run),
+        "machine": _machine(metrics.get("machine")),
+        "versions": ", ".join(f"{name} {version}" for name, version in versions if version),
+        "date": metrics.get("created", ""),
+    }
+
+
+def _data(data: Any, run: Run) -> str:
+    if not isinstance(data, dict):
+        n = run.metrics.get("n_utterances", run.metrics.get("pooled", {}).get("n"))
+        return f"{_title(run.corpus)}, {n} utterances" if n else UNKNOWN
+    speakers = f"{data['n_speakers']} speakers" if data.get("n_speakers") else "speakers unknown"
+    hours = f", {data['hours']:.2f} h" if "hours" in data else ""
+    return f"{_title(run.corpus)}, {data['n_utterances']} utterances, {speakers}{hours}"
+
+
+def _machine(machine: Any) -> str:
+    if not isinstance(machine, dict):
+        return UNKNOWN
+    device = machine.get("device", "cpu")
+    cores = f"{machine['processor']}, {machine['n_cores']} cores"
+    return cores if device == "cpu" else f"{device}; {cores}"
+
+
+def _title(corpus: str) -> str:
+    """Give the name that people know a corpus by."""
+    from pcqtool.corpora import registry
+    from pcqtool.errors import CorpusError
+
+    try:
+        return registry.find(corpus).title
+    except CorpusError:  # of a plugin that is not installed here
+        return corpus
+
+
+def _anchor(name: str) -> str:
+    """Give the anchor that Markdown makes of a heading."""
+    return "".join(c for c in name.lower().replace(" ", "-") if c.isalnum() or c in "-_")
+
+
+def _markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    for cells in (header, ["---"] * len(header), *rows):
+        yield f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Write or check the page; return the exit code."""
+    parser = ArgumentParser(description="Write docs/results.md from the runs in docs/results/.")
+    parser.add_argument("--check", action="store_true", help="write nothing; fail if the page is out of date")
+    runs, page = DOCS / "results", DOCS / "results.md"
+    try:
+        if parser.parse_args(arguments).check:
+            check_page(runs, page)
+        else:
+            write_whole(page, render(runs, page).encode())
+    except PcqtoolError as error:
+        print(error, file=sys.stderr)
+        return error.exit_code
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
