@@ -64,7 +64,7 @@ def plain_predictor(directory: Path, device: str) -> Predictor:
     """Load a model without any of the quicker ways."""
     from pcqtool.model.encoders import base, pretrained
 
-    with swapped(pretrained.PretrainedEncoder, "prepare", base.Encoder.prepare):
+    with swapped(pretrained.PretrainedEncoder, "optimise_for_inference", base.Encoder.optimise_for_inference):
         return Predictor(directory, device)
 
 

@@ -58,7 +58,7 @@ def label(
     from pcqtool.batch.shard import Shard
     from pcqtool.labelling.settings import LabelSettings
     from pcqtool.labelling.task import SCHEMAS
-    from pcqtool.model.directory import find, read_config, sha256
+    from pcqtool.model.directory import find, model_sha256, read_config
 
     settings = LabelSettings(
         **values.hearing(channels, vad, jobs, max_duration, max_channels, timeout),
@@ -69,7 +69,7 @@ def label(
     found = batch_run.find(inputs, files_from, since)
     directory = find(model)
     config = read_config(directory)
-    provenance = settings.provenance(config, sha256(directory))
+    provenance = settings.provenance(config, model_sha256(directory))
     store = RunOutput(out, provenance, {kind: schema(config.labels).names for kind, schema in SCHEMAS.items()}, share)
     course = batch_run.RunOptions(restart, retry_failed, max_failures, engine, workers, root, moved)
     if dry_run:

@@ -19,7 +19,7 @@ from pcqtool.evaluation.predictions import Predictions
 from pcqtool.evaluation.summary import describe_machine, summarise
 from pcqtool.labels import in_order
 from pcqtool.model.device import choose_device
-from pcqtool.model.directory import EncoderSearchPath, ModelConfig, find, load, sha256
+from pcqtool.model.directory import EncoderSearchPath, ModelConfig, find, load, model_sha256
 from pcqtool.training.data import build_spoken
 from pcqtool.training.provenance import describe_origin
 from pcqtool.training.trainer import file_probabilities, judge
@@ -76,7 +76,7 @@ def evaluate_model(
         **describe_origin(corpus, known, data),
         **describe_machine(place),
     }
-    return Evaluation(metrics, table, config.name, sha256(directory), config.aggregation)
+    return Evaluation(metrics, table, config.name, model_sha256(directory), config.aggregation)
 
 
 def _shared_labels(config: ModelConfig, corpus: str, utterances: Sequence[Utterance]) -> tuple[str, ...]:

@@ -49,8 +49,8 @@ def test_a_network_without_encoder_has_no_frames(sample, plain, monkeypatch):
 
 
 def test_a_plain_predictor_takes_no_quicker_way(small_wavlm):
-    prepare = PretrainedEncoder.prepare
+    prepare = PretrainedEncoder.optimise_for_inference
     front = plain_predictor(small_wavlm, "cpu").model.encoder.model.feature_extractor
     assert "forward" not in vars(front)
-    assert PretrainedEncoder.prepare is prepare
+    assert PretrainedEncoder.optimise_for_inference is prepare
     assert "forward" in vars(Predictor(small_wavlm, "cpu").model.encoder.model.feature_extractor)

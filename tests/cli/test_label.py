@@ -129,7 +129,7 @@ def test_batch_size_and_jobs_are_no_other_settings(label, calls):
 
 def test_without_a_batch_size_it_is_what_suits_the_first_device(label, calls, monkeypatch):
     assert ", batches of 32\n" in label(calls, "-v", "--device", "cpu")[2]
-    monkeypatch.setattr("pcqtool.model.device.suited_batch", lambda device: 7 if device.type == "cpu" else 8)
+    monkeypatch.setattr("pcqtool.model.device.default_batch_size", lambda device: 7 if device.type == "cpu" else 8)
     assert ", batches of 7\n" in label(calls, "-v", "--device", "cpu", "--restart")[2]
     assert ", batches of 5\n" in label(calls, "-v", "--device", "cpu", "--restart", "--batch-size", "5")[2]
 
@@ -227,7 +227,7 @@ def test_a_model_finds_its_encoder_by_flag_before_environment_before_file(
     first = read_segments(tmp_path / "flag.parquet")
     for name in ("variable", "file", "several"):
         assert_frame_equal(read_segments(tmp_path / f"{name}.parquet"), first, abs_tol=1e-5)
-    assert read_provenance(tmp_path / "flag.parquet").model_sha256 == model_directory.sha256(borrowing_model)
+    assert read_provenance(tmp_path / "flag.parquet").model_sha256 == model_directory.model_sha256(borrowing_model)
 
 
 def test_a_missing_encoder_is_two_lines_and_leaves_no_table(label, calls, borrowing_model, tmp_path, no_cache):

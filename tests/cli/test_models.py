@@ -38,7 +38,7 @@ def test_list_finds_local_models_and_passes_over_other_configurations(pcqtool, m
             "encoder": None,
         }
     ]
-    assert [row["name"] for row in rows if row["where"] == "bundled"] == [p.name for p in directory.available()]
+    assert [row["name"] for row in rows if row["where"] == "bundled"] == [p.name for p in directory.bundled_models()]
 
 
 def test_list_looks_where_it_is_told(pcqtool, model, tmp_path):
@@ -61,7 +61,7 @@ def test_info_shows_everything(pcqtool, model):
     assert lines["provenance.seed"] == "7"
     assert lines["metrics.WA.mean"] == "0.88"
     assert lines["network.mlcnn_channels"] == "16, 32"
-    assert lines["sha256"] == directory.sha256(model)
+    assert lines["sha256"] == directory.model_sha256(model)
 
 
 def test_info_as_json(pcqtool, model):

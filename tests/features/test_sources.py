@@ -10,7 +10,7 @@ import torch
 from pcqtool.errors import ModelError, SettingsError
 from pcqtool.features.settings import FeatureSettings
 from pcqtool.features.sources import origin
-from pcqtool.model.directory import EncoderSearchPath, load, read_config, sha256
+from pcqtool.model.directory import EncoderSearchPath, load, model_sha256, read_config
 
 WAVES = np.random.default_rng(0).normal(0, 0.1, (2, 48000)).astype(np.float32)
 N_SAMPLES = np.array([48000, 20000])
@@ -29,7 +29,7 @@ def test_the_papers_spectrogram_needs_no_model():
 
 def test_a_models_fusion_vector_is_what_its_classifier_sees(tiny_model):
     found = origin_of("fusion", tiny_model)
-    assert (found.identify().name, found.identify().sha256) == ("tiny", sha256(tiny_model))
+    assert (found.identify().name, found.identify().sha256) == ("tiny", model_sha256(tiny_model))
     assert found.identify().about == "nothing at all"
     model, _ = load(tiny_model)
     with torch.no_grad():

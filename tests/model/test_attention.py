@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from pcqtool.model.attention import TimeAttention, within
+from pcqtool.model.attention import TimeAttention, valid_steps
 
 
 @pytest.mark.parametrize(("height", "n_frames"), [(19, 149), (19, 19), (5, 150), (1, 75), (30, 7)])
@@ -51,5 +51,5 @@ def test_frames_outside_the_share_weigh_nothing() -> None:
     ("n_samples", "n_inside"), [(48000, 150), (47999, 150), (16000, 50), (16001, 51), (320, 1), (321, 2), (0, 1)]
 )
 def test_frames_that_begin_in_the_recording_are_within(n_samples: int, n_inside: int) -> None:
-    inside = within(torch.tensor([n_samples]) / 48000, 150)[0]
+    inside = valid_steps(torch.tensor([n_samples]) / 48000, 150)[0]
     assert inside.tolist() == [True] * n_inside + [False] * (150 - n_inside)

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from pcqtool.errors import SettingsError
-from pcqtool.model.device import choose_device, choose_devices, suited_batch
+from pcqtool.model.device import choose_device, choose_devices, default_batch_size
 
 
 def machine(monkeypatch: pytest.MonkeyPatch, n_cuda: int, mps: bool) -> None:
@@ -67,4 +67,4 @@ def test_gpus_that_are_not_there_are_refused(monkeypatch: pytest.MonkeyPatch, na
 
 
 def test_a_gpu_takes_larger_batches() -> None:
-    assert suited_batch(torch.device("cuda", 1)) > suited_batch(torch.device("cpu")) == 32
+    assert default_batch_size(torch.device("cuda", 1)) > default_batch_size(torch.device("cpu")) == 32

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from pcqtool.errors import ModelError, SettingsError, TableError
 from pcqtool.model import directory
-from pcqtool.model.directory import ModelConfig, describe, find, load, save, sha256
+from pcqtool.model.directory import ModelConfig, find, load, model_sha256, network_config_to_json, save
 from pcqtool.model.encoder_search import EncoderSearchPath
 from pcqtool.model.encoders.pretrained import load_pretrained
 from pcqtool.model.pcq import PCQ
@@ -23,7 +23,12 @@ Network = Callable[..., PCQ]
 
 
 def config_of(model: PCQ, **changes: Any) -> ModelConfig:
-    settings = {"name": "small", "labels": model.config.labels, "network": describe(model.config), "temperature": 1.5}
+    settings = {
+        "name": "small",
+        "labels": model.config.labels,
+        "network": network_config_to_json(model.config),
+        "temperature": 1.5,
+    }
     return ModelConfig(**settings | changes)
 
 
@@ -89,7 +94,7 @@ def test_round_trip_rounds_to_half_precision_and_no_more(
     assert not any(part.training for part in loaded.modules())
     assert {p.dtype for p in loaded.parameters()} == {torch.float32}
     assert json.dumps(vars(read)) == json.dumps(vars(config))
-    assert json.dumps(describe(loaded.config)) == json.dumps(describe(model.config))
+    assert json.dumps(network_config_to_json(loaded.config)) == json.dumps(network_config_to_json(model.config))
     assert torch.equal(log_probs(loaded, waves), log_probs(rounded(model), waves))
 
 
@@ -128,10 +133,10 @@ def test_four_files_hold_what_training_made(original: Path, model: PCQ) -> None:
 
 def test_saving_again_replaces_the_model(place: Path, network: Network) -> None:
     other = network("none", mlcnn_channels=(8, 12))
-    before = sha256(place)
+    before = model_sha256(place)
     save(place, config_of(other, name="other"), other, {}, "")
     assert load(place)[1].name == "other"
-    assert sha256(place) != before
+    assert model_sha256(place) != before
 
 
 def test_failed_save_leaves_no_model(place: Path, model: PCQ, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -225,23 +230,23 @@ def test_a_pickle_is_never_run(place: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["config.json", "model.safetensors"])
 def test_hash_knows_every_byte(place: Path, name: str) -> None:
-    before = sha256(place)
-    assert sha256(place) == before
+    before = model_sha256(place)
+    assert model_sha256(place) == before
     content = bytearray((place / name).read_bytes())
     content[-2] ^= 1
     (place / name).write_bytes(content)
-    assert sha256(place) != before
+    assert model_sha256(place) != before
 
 
 def test_hash_does_not_know_card_and_place(place: Path, original: Path) -> None:
     (place / "README.md").write_text("another card")
-    assert sha256(place) == sha256(original)
+    assert model_sha256(place) == model_sha256(original)
 
 
 def test_hash_of_an_incomplete_directory_is_refused(place: Path) -> None:
     (place / "model.safetensors").unlink()
     with pytest.raises(ModelError, match=r"cannot read .*model\.safetensors"):
-        sha256(place)
+        model_sha256(place)
 
 
 @pytest.fixture
@@ -256,7 +261,7 @@ def bundled(original: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_models_are_found_by_name_and_by_directory(bundled: Path, place: Path) -> None:
-    assert directory.available() == [bundled / "another", bundled / "pcq-mini"]
+    assert directory.bundled_models() == [bundled / "another", bundled / "pcq-mini"]
     assert find() == find(None) == find("") == find("pcq-mini") == bundled / "pcq-mini"
     assert find("another") == bundled / "another"
     assert find(str(place)) == find(place) == place
@@ -283,7 +288,7 @@ def test_package_without_models_says_so(tmp_path: Path, monkeypatch: pytest.Monk
     assert "Bundled: none." in caught.value.hint
 
 
-@pytest.mark.parametrize("name", [path.name for path in directory.available()])
+@pytest.mark.parametrize("name", [path.name for path in directory.bundled_models()])
 def test_every_bundled_model_loads(name: str, request: pytest.FixtureRequest) -> None:
     place = find(name)
     borrows = directory.read_config(place).encoder_source is not None

@@ -13,7 +13,7 @@ import pytest
 from pcqtool.errors import ModelError
 from pcqtool.model import encoder_search as places_module
 from pcqtool.model.config import EncoderRef, ModelConfig
-from pcqtool.model.encoder_search import EncoderSearchPath, nearby
+from pcqtool.model.encoder_search import EncoderSearchPath, resolve_local
 
 NETWORK = {"encoder": {"kind": "whisper", "architecture": {"d_model": 16}}}
 CONFIG = ModelConfig("head", ("a", "b"), NETWORK, encoder_source=EncoderRef("some/whisper", "0" * 64))
@@ -97,7 +97,7 @@ def test_a_download_comes_only_if_asked_for_and_nothing_is_here(
 ) -> None:
     fetched, said = [], []
     monkeypatch.setattr(places_module, "_download", lambda name: fetched.append(name) or tmp_path / "fetched")
-    asked = EncoderSearchPath((tmp_path,), download=True, tell=said.append)
+    asked = EncoderSearchPath((tmp_path,), download=True, on_download=said.append)
     assert list(asked.candidates(CONFIG)) == [tmp_path / "fetched"]
     assert fetched == ["some/whisper"]
     assert said == ["fetching the encoder some/whisper from the Hugging Face Hub, this once"]
@@ -144,9 +144,9 @@ def test_an_encoder_is_found_by_its_name(tmp_path: Path, monkeypatch: pytest.Mon
     for folder in ("many/whisper-base", "alone/wavlm-base"):
         (tmp_path / folder / "config.json").write_text("{}", encoding="utf-8")
     monkeypatch.setenv("PCQTOOL_ENCODERS", f"{tmp_path / 'many'}{os.pathsep}{tmp_path / 'alone' / 'wavlm-base'}")
-    assert nearby("openai/whisper-base") == nearby("whisper-base") == tmp_path / "many" / "whisper-base"
-    assert nearby("microsoft/wavlm-base") == tmp_path / "alone" / "wavlm-base"
-    assert nearby("openai/empty") == "openai/empty"
-    assert nearby(str(tmp_path)) == str(tmp_path)
+    assert resolve_local("openai/whisper-base") == resolve_local("whisper-base") == tmp_path / "many" / "whisper-base"
+    assert resolve_local("microsoft/wavlm-base") == tmp_path / "alone" / "wavlm-base"
+    assert resolve_local("openai/empty") == "openai/empty"
+    assert resolve_local(str(tmp_path)) == str(tmp_path)
     monkeypatch.setenv("PCQTOOL_ENCODERS", "")
-    assert nearby("openai/whisper-base") == "openai/whisper-base"
+    assert resolve_local("openai/whisper-base") == "openai/whisper-base"

@@ -20,14 +20,14 @@ from pcqtool.model.directory import (
     EncoderRef,
     EncoderSearchPath,
     ModelConfig,
-    describe,
     load,
     locate_encoder,
+    model_sha256,
+    network_config_to_json,
     save,
-    sha256,
 )
 from pcqtool.model.encoders.pretrained import load_pretrained
-from pcqtool.model.external_encoder import digest, name_encoder, read_used, used
+from pcqtool.model.external_encoder import read_used_tensors, reference_encoder, tensors_sha256, used_tensors
 from pcqtool.model.pcq import PCQ, PCQConfig
 from pcqtool.model.predictor import Predictor
 
@@ -83,7 +83,7 @@ def test_every_copy_of_the_encoder_is_the_same(place: Path, encoder: Path, waves
     rewrite(encoder, COPIES[copy])
     model, config = load(place, at(encoder))
     assert torch.equal(model(waves).logits, expected)
-    assert name_encoder(model, "some/whisper") == config.encoder_source
+    assert reference_encoder(model, "some/whisper") == config.encoder_source
     assert {p.dtype for p in model.parameters()} == {torch.float32}
     assert not any(part.training for part in model.modules())
 
@@ -96,8 +96,14 @@ def test_other_kinds_are_named_as_well(stock: Stock, waves: Tensor, tmp_path: Pa
     )
     model = PCQ(network)
     model.encoder = encoder
-    source = name_encoder(model, "some/encoder")
-    save(tmp_path, ModelConfig("m", network.labels, describe(network), encoder_source=source), model, {}, "")
+    source = reference_encoder(model, "some/encoder")
+    save(
+        tmp_path,
+        ModelConfig("m", network.labels, network_config_to_json(network), encoder_source=source),
+        model,
+        {},
+        "",
+    )
     older = shutil.copytree(stock(name), tmp_path / "older")  # as torch named the parts of a normalised weight before
     for new, old in (("original0", "weight_g"), ("original1", "weight_v")):
         rewrite(
@@ -124,9 +130,9 @@ def test_the_directory_holds_what_is_ours_and_the_hash_of_the_rest(borrowing_mod
 
 
 def test_the_models_hash_covers_the_encoders(place: Path) -> None:
-    before = sha256(place)
+    before = model_sha256(place)
     edit(place, encoder_source={"name": "some/whisper", "sha256": "1" * 64})
-    assert sha256(place) != before
+    assert model_sha256(place) != before
 
 
 def test_a_model_that_holds_all_and_one_that_names_its_encoder_judge_alike(
@@ -136,7 +142,7 @@ def test_a_model_that_holds_all_and_one_that_names_its_encoder_judge_alike(
     save(tmp_path / "whole", replace(config, encoder_source=None), model, {}, "")
     whole, _ = load(tmp_path / "whole", EncoderSearchPath(()))
     assert torch.equal(whole(waves).logits, model(waves).logits)
-    assert sha256(tmp_path / "whole") != sha256(borrowing_model)
+    assert model_sha256(tmp_path / "whole") != model_sha256(borrowing_model)
 
 
 def test_batch_size_changes_nothing(borrowing_model: Path, tiny_whisper: Path, waves: Tensor) -> None:
@@ -240,9 +246,9 @@ def test_only_a_frozen_pretrained_encoder_can_be_named(
 ) -> None:
     model = network(name, mlcnn_channels=(8, 12), frozen=frozen)
     with pytest.raises(ModelError, match="only a frozen pre-trained encoder"):
-        name_encoder(model, "x")
+        reference_encoder(model, "x")
     source = EncoderRef("x", "0" * 64)
-    config = ModelConfig("m", model.config.labels, describe(model.config), encoder_source=source)
+    config = ModelConfig("m", model.config.labels, network_config_to_json(model.config), encoder_source=source)
     save(tmp_path, config, model, {}, "")
     with pytest.raises(ModelError, match=r"config\.json: only a frozen pre-trained encoder"):
         load(tmp_path, EncoderSearchPath(()))
@@ -262,8 +268,8 @@ def test_a_hash_knows_names_shapes_and_values_but_not_the_order() -> None:
         {"a": weights["a"], "c": weights["b"]},
         {"a": weights["a"]},
     ]
-    assert digest(dict(reversed(weights.items()))) == digest(weights)
-    assert len({digest(each) for each in (weights, *others)}) == 5
+    assert tensors_sha256(dict(reversed(weights.items()))) == tensors_sha256(weights)
+    assert len({tensors_sha256(each) for each in (weights, *others)}) == 5
 
 
 def test_configuration_keeps_the_source(borrowing_model: Path, tiny_whisper: Path) -> None:
@@ -277,7 +283,7 @@ def test_real_encoders_differ(shared_encoders: Path) -> None:
     if not directory.is_dir():
         pytest.skip("whisper-base is not here")
     encoder = load_pretrained(directory, (2, 3), frozen=True)
-    wanted = used(encoder)
-    assert digest(read_used(directory, wanted)) == digest(wanted)
+    wanted = used_tensors(encoder)
+    assert tensors_sha256(read_used_tensors(directory, wanted)) == tensors_sha256(wanted)
     with pytest.raises(ModelError, match=r"conv1\.bias|conv1\.weight"):
-        read_used(shared_encoders / "whisper-tiny.en", wanted)
+        read_used_tensors(shared_encoders / "whisper-tiny.en", wanted)

@@ -14,9 +14,9 @@ from safetensors.torch import save_file
 
 from pcqtool.errors import ModelError
 from pcqtool.model import directory
-from pcqtool.model.directory import load, read_config, read_metrics, sha256
+from pcqtool.model.directory import load, model_sha256, read_config, read_metrics
 from pcqtool.model.encoder_search import EncoderSearchPath
-from pcqtool.model.safe_files import JSON_LIMIT
+from pcqtool.model.untrusted_files import JSON_LIMIT
 
 SOURCE = {"name": "some/whisper", "sha256": "0" * 64}
 
@@ -90,7 +90,7 @@ def test_what_does_not_matter_to_an_encoder_is_passed_over(kind: str) -> None:
     """Whatever transformers writes of its own configurations, but for where they come from, is known."""
     from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
-    from pcqtool.model.encoders.architecture import RULES, check_architecture
+    from pcqtool.model.encoders.allowed_settings import RULES, check_architecture
 
     settings = CONFIG_MAPPING[kind]()
     every = {name: value for name, value in settings.to_dict().items() if name != "_name_or_path"}
@@ -178,7 +178,7 @@ FILES: dict[str, Callable[[Path], None]] = {"pipe": pipe, "device": device, "loo
 @pytest.mark.parametrize("name", ["config.json", "model.safetensors"])
 def test_what_is_no_file_is_refused_at_once(place: Path, name: str, way: str) -> None:
     FILES[way](place / name)
-    for reads in (load, sha256):
+    for reads in (load, model_sha256):
         with pytest.raises(ModelError, match=rf"cannot read .*{name}"):
             reads(place)
 
@@ -251,5 +251,5 @@ def test_an_encoder_that_is_named_is_looked_for_before_memory_is_taken(
 
 
 def test_every_bundled_model_keeps_the_rules() -> None:
-    for place in directory.available():
-        directory.network(read_config(place))
+    for place in directory.bundled_models():
+        directory.network_config_from_json(read_config(place))

@@ -12,7 +12,7 @@ from torch import Tensor
 from pcqtool.audio.spectrogram import Spectrogram, SpectrogramSettings
 from pcqtool.errors import ModelError
 from pcqtool.model.encoders import EncoderConfig
-from pcqtool.model.pcq import PCQ, Inputs, PCQConfig
+from pcqtool.model.pcq import PCQ, NetworkInputs, PCQConfig
 
 Network = Callable[..., PCQ]
 LABELS = ("anger", "happiness", "neutral", "sadness")
@@ -128,10 +128,10 @@ def test_batch_size_changes_nothing(network: Network, waves: Tensor, name: str) 
 
 def test_perceiving_and_judging_are_the_whole(network: Network, waves: Tensor) -> None:
     model = network("whisper").eval()
-    inputs = model.perceive(waves)
-    assert inputs.level.shape == (8, 1, 300, 200)
-    assert not inputs.level.requires_grad
-    torch.testing.assert_close(model.judge(inputs).logits, model(waves).logits)
+    inputs = model.encode_inputs(waves)
+    assert inputs.spectrogram.shape == (8, 1, 300, 200)
+    assert not inputs.spectrogram.requires_grad
+    torch.testing.assert_close(model.classify(inputs).logits, model(waves).logits)
 
 
 LENGTHS = torch.tensor([48000] * 5 + [30000, 9000, 37])  # of the fixture ``waves``
@@ -156,13 +156,13 @@ def test_masked_padding_brings_nothing_into_averages_and_q4(
     network: Network, waves: Tensor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     model = network("whisper", csq=False, mlcnn_channels=(8, 12), mlcnn_strides=(2, 1), mask_padding=True).eval()
-    inputs = model.perceive(waves, LENGTHS)
-    maps, frames = model.mlcnn(inputs.level), model.encoder(inputs.heard)
+    inputs = model.encode_inputs(waves, LENGTHS)
+    maps, frames = model.mlcnn(inputs.spectrogram), model.encoder(inputs.encoder_input)
     monkeypatch.setattr(model.mlcnn, "forward", lambda level: maps)
     monkeypatch.setattr(model.encoder, "forward", lambda heard: frames)
-    before = model.judge(inputs)
+    before = model.classify(inputs)
     frames[6, 29:], maps[-1][6, :, 30:] = 1e6, 1e6  # 9 000 samples are 28.1 frames; the map's 30th step follows
-    after = model.judge(inputs)
+    after = model.classify(inputs)
     torch.testing.assert_close(after.fusion[6, :12], before.fusion[6, :12])
     assert (frames[6, 29:] == 1e6).all()
     assert after.fusion.abs().max() < 1e3
@@ -190,8 +190,10 @@ def test_padding_that_is_not_computed_is_not_missed(
     ends = torch.tensor([17, 639, 640, 641, 9000, 12799, 12800, 12801, 20480, 30000, 44159, 44160, 47999, 48000])
     segments = waves[:5].repeat(3, 1)[: len(ends)] * (torch.arange(48000) < ends[:, None])
     with torch.inference_mode():
-        share = model.share(ends, 48000)
-        whole = model.judge(Inputs(model.level(segments), model.hear(segments), share))
+        share = model.valid_fraction(ends, 48000)
+        whole = model.classify(
+            NetworkInputs(model.normalised_spectrogram(segments), model.encoder_input(segments), share)
+        )
         torch.testing.assert_close(model(segments, ends).logits, whole.logits, atol=1e-5, rtol=1e-5)
     assert whole.logits.std(dim=0).min() > 1e-3
 
@@ -223,7 +225,7 @@ def test_pool_makes_the_spectrogram_coarser(network: Network, waves: Tensor) -> 
     model = network("none", spectrogram_pool=(4, 2), mean_db=0.0, sd_db=1.0)
     level = Spectrogram(SpectrogramSettings())(waves)
     blocks = level.reshape(8, 75, 4, 100, 2).mean(dim=(2, 4))
-    torch.testing.assert_close(model.perceive(waves).level[:, 0], blocks)
+    torch.testing.assert_close(model.encode_inputs(waves).spectrogram[:, 0], blocks)
 
 
 def test_classifier_has_the_widths_that_are_named(network: Network) -> None:

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from pcqtool.errors import ModelError
-from pcqtool.model.directory import ModelConfig, describe, load, save, sha256
+from pcqtool.model.directory import ModelConfig, load, model_sha256, network_config_to_json, save
 from pcqtool.model.encoders import fast_inference
 from pcqtool.model.pcq import PCQ
 from pcqtool.model.predictor import Predictor
@@ -22,7 +22,7 @@ from pcqtool.model.predictor import Predictor
 def place(network: Callable[..., PCQ], tmp_path: Path) -> Path:
     model = network("mini", mlcnn_channels=(8, 12))
     model.classifier[-1].weight.data.mul_(30)
-    config = ModelConfig("small", model.config.labels, describe(model.config), temperature=2.5)
+    config = ModelConfig("small", model.config.labels, network_config_to_json(model.config), temperature=2.5)
     save(tmp_path / "small", config, model, {}, "")
     return tmp_path / "small"
 
@@ -43,7 +43,7 @@ def test_log_probabilities_are_calibrated(place: Path, waves: Tensor) -> None:
 
 def test_padding_is_told_from_the_recording(network: Callable[..., PCQ], waves: Tensor, tmp_path: Path) -> None:
     model = network("mini", mlcnn_channels=(8, 12), mask_padding=True)
-    save(tmp_path, ModelConfig("small", model.config.labels, describe(model.config)), model, {}, "")
+    save(tmp_path, ModelConfig("small", model.config.labels, network_config_to_json(model.config)), model, {}, "")
     predictor, n_samples = Predictor(tmp_path, "cpu"), np.array([48000] * 5 + [30000, 9000, 37])
     log_probs = predictor.log_probs(waves.numpy(), n_samples)
     with torch.inference_mode():
@@ -54,7 +54,7 @@ def test_padding_is_told_from_the_recording(network: Callable[..., PCQ], waves: 
 
 def test_it_knows_which_model_it_is(place: Path) -> None:
     predictor = Predictor(place, "cpu")
-    assert (predictor.config.name, predictor.sha256) == ("small", sha256(place))
+    assert (predictor.config.name, predictor.sha256) == ("small", model_sha256(place))
     assert predictor.device == torch.device("cpu")
 
 
@@ -85,9 +85,9 @@ def test_ways_that_are_wrong_on_this_machine_are_told_in_one_line(
     precision: str,
 ) -> None:
     model = network("wavlm", mlcnn_channels=(8, 12))
-    save(tmp_path, ModelConfig("small", model.config.labels, describe(model.config)), model, {}, "")
-    right = fast_inference._Front.__call__
-    monkeypatch.setattr(fast_inference._Front, "__call__", lambda front, x: right(front, x).flip(1))
+    save(tmp_path, ModelConfig("small", model.config.labels, network_config_to_json(model.config)), model, {}, "")
+    right = fast_inference._FastConvolutions.__call__
+    monkeypatch.setattr(fast_inference._FastConvolutions, "__call__", lambda front, x: right(front, x).flip(1))
     predictor = Predictor(tmp_path, "cpu", precision=precision)
     [record] = [record for record in caplog.records if record.name.startswith("pcqtool")]
     assert record.levelname == "WARNING"

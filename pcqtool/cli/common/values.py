@@ -49,9 +49,9 @@ def batch_size(given: int | None, device: str) -> int:
     Raises:
         SettingsError: if this machine has no such device.
     """
-    from pcqtool.model.device import choose_devices, suited_batch
+    from pcqtool.model.device import choose_devices, default_batch_size
 
-    return given or suited_batch(choose_devices(device)[0])
+    return given or default_batch_size(choose_devices(device)[0])
 
 
 def n_jobs(jobs: int) -> int:

@@ -1,57 +1,57 @@
-"""What the settings of a network may be: whatever a ``config.json`` says, memory and time stay bounded."""
+"""Bounds on the settings of a network, so that no ``config.json`` can exhaust memory or time."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from pcqtool.model.safe_files import brief
+from pcqtool.model.untrusted_files import short_repr
 
 
 @dataclass(frozen=True)
 class Rule:
-    """What a setting may be.
+    """The permitted values of a setting.
 
     Attributes:
-        says: the values that it may have, after "must be".
-        holds: whether a value is one of them.
+        text: description of the values, to follow "must be".
+        accepts: whether a value is permitted.
     """
 
-    says: str
-    holds: Callable[[object], bool]
+    text: str
+    accepts: Callable[[object], bool]
 
 
 FLAG = Rule("true or false", lambda value: type(value) is bool)
 
 
 def whole(least: int, most: int) -> Rule:
-    """Rule whole numbers."""
+    """Permit whole numbers within a range."""
     return Rule(
         f"a whole number from {least} to {most}", lambda value: isinstance(value, int) and _within(value, least, most)
     )
 
 
 def number(least: float, most: float) -> Rule:
-    """Rule numbers."""
+    """Permit numbers within a range."""
     return Rule(f"a number from {least} to {most}", lambda value: _within(value, least, most))
 
 
 def choice(*names: str) -> Rule:
-    """Rule names out of a list."""
+    """Permit some names."""
     return Rule(f"one of {', '.join(names)}", lambda value: isinstance(value, str) and value in names)
 
 
 def several(rule: Rule, most: int) -> Rule:
-    """Rule lists of values that each follow a rule."""
+    """Permit lists of up to ``most`` values that each follow a rule."""
     return Rule(
-        f"a list of up to {most}, each {rule.says}",
-        lambda value: isinstance(value, list | tuple) and len(value) <= most and all(map(rule.holds, value)),
+        f"a list of up to {most}, each {rule.text}",
+        lambda value: isinstance(value, list | tuple) and len(value) <= most and all(map(rule.accepts, value)),
     )
 
 
 def optional(rule: Rule) -> Rule:
-    """Rule values that may be left out by ``null``."""
-    return Rule(f"null or {rule.says}", lambda value: value is None or rule.holds(value))
+    """Permit ``null`` besides the values of a rule."""
+    return Rule(f"null or {rule.text}", lambda value: value is None or rule.accepts(value))
 
 
 NETWORK: dict[str, Rule] = {
@@ -81,10 +81,10 @@ MINI: dict[str, Rule] = {
 
 
 def check_network(network: Mapping[str, object]) -> None:
-    """Check the sizes of a network and its parts; what else they must be they check themselves.
+    """Check the bounds of a network's settings; the settings' own classes check the rest.
 
     Raises:
-        ValueError: if one is out of all bounds.
+        ValueError: if a setting is out of bounds.
     """
     check(network, NETWORK)
     for name, rules in (("spectrogram", SPECTROGRAM), ("encoder", ENCODER)):
@@ -93,14 +93,14 @@ def check_network(network: Mapping[str, object]) -> None:
 
 
 def check(settings: Mapping[str, object], rules: Mapping[str, Rule]) -> None:
-    """Check the settings that there are rules for.
+    """Check settings against rules; settings without a rule are ignored.
 
     Raises:
-        ValueError: if one has a value that it may not have.
+        ValueError: if a setting has a value that is not permitted.
     """
     for name, value in settings.items():
-        if name in rules and not rules[name].holds(value):
-            raise ValueError(f"{name} must be {rules[name].says}, not {brief(value)}")
+        if name in rules and not rules[name].accepts(value):
+            raise ValueError(f"{name} must be {rules[name].text}, not {short_repr(value)}")
 
 
 def _within(value: object, least: float, most: float) -> bool:

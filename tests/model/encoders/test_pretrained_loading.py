@@ -15,7 +15,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from pcqtool.errors import ModelError
-from pcqtool.model.encoders.transformers_encoders import build_stock, read_stock
+from pcqtool.model.encoders.pretrained import build_hf_encoder, load_hf_encoder
 
 Stock = Callable[[str], Path]
 
@@ -33,7 +33,7 @@ def change(directory: Path, **settings: Any) -> None:
 
 @pytest.mark.parametrize("name", ["wavlm", "wav2vec2-large", "hubert", "whisper"])
 def test_weights_are_those_of_the_file(stock: Stock, name: str) -> None:
-    model, architecture = read_stock(stock(name))
+    model, architecture = load_hf_encoder(stock(name))
     stored = load_file(stock(name) / "model.safetensors")
     for key, tensor in model.state_dict().items():
         assert torch.equal(tensor, stored[f"encoder.{key}" if name == "whisper" else key])
@@ -45,9 +45,11 @@ def test_half_precision_is_read_as_float32(encoder: Path) -> None:
     file = encoder / "model.safetensors"
     save_file({k: v.half() for k, v in load_file(file).items()}, file, metadata={"format": "pt"})
     change(encoder, dtype="float16")
-    model, architecture = read_stock(encoder)
+    model, architecture = load_hf_encoder(encoder)
     assert {p.dtype for p in model.parameters()} == {torch.float32}
-    assert {p.dtype for p in build_stock("wavlm", architecture | {"dtype": "float16"}).parameters()} == {torch.float32}
+    assert {p.dtype for p in build_hf_encoder("wavlm", architecture | {"dtype": "float16"}).parameters()} == {
+        torch.float32
+    }
 
 
 def test_weights_under_a_head_are_found(tmp_path: Path, stock: Stock) -> None:
@@ -55,16 +57,16 @@ def test_weights_under_a_head_are_found(tmp_path: Path, stock: Stock) -> None:
 
     whole = WavLMForSequenceClassification(WavLMConfig.from_pretrained(stock("wavlm")))
     whole.save_pretrained(tmp_path)
-    model, _ = read_stock(tmp_path)
+    model, _ = load_hf_encoder(tmp_path)
     weight = model.encoder.layers[2].feed_forward.output_dense.weight
     assert torch.equal(weight, whole.wavlm.encoder.layers[2].feed_forward.output_dense.weight)
 
 
 def test_transformers_is_told_what_an_encoder_computes_with_and_nothing_else(encoder: Path) -> None:
-    before, architecture = read_stock(encoder)
+    before, architecture = load_hf_encoder(encoder)
     change(encoder, attn_implementation="some/kernel", _attn_implementation="some/kernel", auto_map={"AutoModel": "x"})
     change(encoder, quantization_config={"quant_method": "bitsandbytes"}, torchscript=True, id2label={"0": "\u0000"})
-    model, found = read_stock(encoder)
+    model, found = load_hf_encoder(encoder)
     assert found == architecture
     assert model.config._attn_implementation == before.config._attn_implementation
     assert not hasattr(model.config, "auto_map")
@@ -104,7 +106,7 @@ def test_damaged_directory_is_refused(encoder: Path, damage: str) -> None:
     harm, word = DAMAGES[damage]
     harm(encoder)
     with pytest.raises(ModelError) as caught:
-        read_stock(encoder)
+        load_hf_encoder(encoder)
     assert str(encoder) in caught.value.what
     assert word in caught.value.what
     assert len(str(caught.value).splitlines()) == 2
@@ -113,14 +115,14 @@ def test_damaged_directory_is_refused(encoder: Path, damage: str) -> None:
 @pytest.mark.parametrize("kind", ["wavlm", "whisper"])
 def test_impossible_settings_are_refused(kind: str) -> None:
     with pytest.raises(ModelError, match=f"impossible settings of a {kind} encoder: .*dropout"):
-        build_stock(kind, {"dropout" if kind == "whisper" else "hidden_dropout": "much"})
+        build_hf_encoder(kind, {"dropout" if kind == "whisper" else "hidden_dropout": "much"})
 
 
 @pytest.mark.parametrize("as_path", [True, False])
 def test_missing_directory_is_named(tmp_path: Path, as_path: bool) -> None:
     source = tmp_path / "nowhere"
     with pytest.raises(ModelError, match="there is no such directory") as caught:
-        read_stock(source if as_path else str(source))
+        load_hf_encoder(source if as_path else str(source))
     assert str(source) in caught.value.what
 
 
@@ -129,7 +131,7 @@ def test_hub_without_network_is_refused_at_once(source: str, monkeypatch: pytest
     monkeypatch.delenv("PCQTOOL_ENCODERS", raising=False)
     start = time.monotonic()
     with pytest.raises(ModelError, match=f"cannot load the encoder {source}") as caught:
-        read_stock(source)
+        load_hf_encoder(source)
     assert time.monotonic() - start < 5
     assert "while online" in caught.value.hint
 
