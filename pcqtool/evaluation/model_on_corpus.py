@@ -13,6 +13,7 @@ from pcqtool.corpora.base import Utterance
 from pcqtool.corpora.member import PooledCorpus, learnt_from
 from pcqtool.corpora.pool import CorpusPool
 from pcqtool.errors import CorpusError
+from pcqtool.evaluation.cross_validation import predict_files
 from pcqtool.evaluation.output import Evaluation
 from pcqtool.evaluation.prediction_table import Predicted, tabulate
 from pcqtool.evaluation.predictions import Predictions
@@ -22,7 +23,6 @@ from pcqtool.model.device import choose_device
 from pcqtool.model.directory import EncoderSearchPath, ModelConfig, find, load, model_sha256
 from pcqtool.training.data import build_spoken
 from pcqtool.training.provenance import describe_origin
-from pcqtool.training.trainer import file_probabilities, judge
 
 
 def evaluate_model(
@@ -57,12 +57,9 @@ def evaluate_model(
     place = choose_device(device)
     data = build_spoken(known, n_jobs)
     every = range(len(known))
-    logits = judge(model.to(place), data, every)
     columns = [config.labels.index(label) for label in labels]
-    calibrated, uncalibrated = (
-        _renormalised(file_probabilities(logits, data, every, config.aggregation, temperature), columns)
-        for temperature in (config.temperature, 1.0)
-    )
+    probabilities = predict_files(model.to(place), config.temperature, data, every, config.aggregation)
+    calibrated, uncalibrated = (_renormalised(each, columns) for each in probabilities)
     judged = Predicted(every, calibrated, uncalibrated, config.temperature)
     table = tabulate([judged], known, data, labels, config.aggregation, config.name)
     metrics = {

@@ -104,7 +104,7 @@ def _check(variants: Sequence[Variant], setting: StudySetting) -> None:
 def _evaluate(
     variant: Variant, setting: StudySetting, folder: Path, key: str, on_folds: Callable[[int, str], None]
 ) -> None:
-    from pcqtool.evaluation.cross_validation import cross_validate
+    from pcqtool.evaluation.cross_validation import EvaluationTask, cross_validate
     from pcqtool.evaluation.output import FOLDS
     from pcqtool.evaluation.summary import conclude
     from pcqtool.training.experiment import Experiment
@@ -113,10 +113,9 @@ def _evaluate(
     experiment = Experiment(
         setting.utterances, variant.recipe, setting.device, variant.encoder, setting.teacher, setting.n_jobs
     )
-    results = cross_validate(
-        experiment, setting.folds, folder / FOLDS, n_jobs, lambda result: on_folds(1, variant.name)
-    )
-    evaluation = conclude(experiment, setting.corpus, setting.protocol, setting.folds, results)
+    task = EvaluationTask.within_corpus(experiment, setting.corpus)
+    results = cross_validate(task, setting.folds, folder / FOLDS, n_jobs, lambda result: on_folds(1, variant.name))
+    evaluation = conclude(task, setting.protocol, setting.folds, results)
     evaluation.save(folder)
     write_whole(folder / DONE, f"{json.dumps({'key': key, 'sha256': _digests(folder)}, indent=1)}\n".encode())
 

@@ -13,10 +13,9 @@ from pcqtool.splits import cross_corpus_protocol
 if TYPE_CHECKING:
     from pcqtool.corpora.base import Utterance
     from pcqtool.corpora.pool import CorpusPool
-    from pcqtool.evaluation.cross_validation import FoldResult
+    from pcqtool.evaluation.cross_validation import EvaluationTask, FoldResult
     from pcqtool.evaluation.output import Evaluation
     from pcqtool.splits import Fold, Protocol
-    from pcqtool.training.experiment import Experiment
     from pcqtool.training.recipe import Recipe
 
 Folds = Mapping[int, "Sequence[Fold]"]
@@ -53,7 +52,7 @@ class EvaluationRuns:
         """Cross-validate: every part of the corpus, or of several, is tested on."""
         folds = self._folds(protocol, pool.utterances)
 
-        from pcqtool.evaluation.summary import conclude
+        from pcqtool.evaluation.cross_validation import EvaluationTask
         from pcqtool.model.device import choose_device
         from pcqtool.training.experiment import Experiment
 
@@ -65,8 +64,8 @@ class EvaluationRuns:
             experiment = Experiment(
                 pool.utterances, self.recipe, device, self.encoder, self.teacher, self.n_jobs, count, self.adapt
             )
-        results = self._run(experiment, folds)
-        return conclude(experiment, pool.name, protocol, folds, results).of_corpora(corpora=pool.describe())
+        task = EvaluationTask.within_corpus(experiment, pool.name)
+        return self._run(task, protocol, folds).of_corpora(corpora=pool.describe())
 
     def across_corpora(self, train: CorpusPool, test: CorpusPool) -> Evaluation:
         """Train on some corpora and test on another, with the labels that they share."""
@@ -76,8 +75,9 @@ class EvaluationRuns:
         protocol = cross_corpus_protocol(train, test)
         folds = self._folds(protocol, [*train.qualified, *test.qualified])
 
-        from pcqtool.evaluation.cross_corpus import CrossExperiment, conclude_across
+        from pcqtool.evaluation.cross_corpus import across_corpora
         from pcqtool.model.device import choose_device
+        from pcqtool.training.experiment import Experiment
 
         tell_labels(train, test)
         console.info(
@@ -86,10 +86,11 @@ class EvaluationRuns:
         )
         device = choose_device(self.device)
         with console.counting("segments encoded") as count:
-            experiment = CrossExperiment(
-                train, test, self.recipe, device, self.encoder, self.teacher, self.n_jobs, count
+            experiment = Experiment(
+                train.qualified, self.recipe, device, self.encoder, self.teacher, self.n_jobs, count
             )
-        evaluation = conclude_across(experiment, protocol, folds, self._run(experiment, folds))
+            task = across_corpora(experiment, test, self.n_jobs, count)
+        evaluation = self._run(task, protocol, folds)
         return evaluation.of_corpora(corpora=train.describe(), test_corpora=test.describe())
 
     @property
@@ -100,9 +101,10 @@ class EvaluationRuns:
         validating = self.recipe.validation_size(self.n_validation)
         return {seed: protocol.folds(utterances, seed, validating) for seed in self.seeds}
 
-    def _run(self, experiment: Experiment, folds: Folds) -> list[FoldResult]:
+    def _run(self, task: EvaluationTask, protocol: Protocol, folds: Folds) -> Evaluation:
         from pcqtool.evaluation.cross_validation import cross_validate
         from pcqtool.evaluation.output import FOLDS
+        from pcqtool.evaluation.summary import conclude
 
         self.claim()
         with console.progress(sum(map(len, folds.values())), "folds") as progress:
@@ -110,8 +112,9 @@ class EvaluationRuns:
             def tell(result: FoldResult) -> None:
                 progress.advance(note=f"validation UA {100 * result.best['validation_ua']:.1f} %")
 
-            n_jobs = self.n_jobs if experiment.device.type == "cpu" else 1
-            return cross_validate(experiment, folds, self.out / FOLDS, n_jobs, tell)
+            n_jobs = self.n_jobs if task.experiment.device.type == "cpu" else 1
+            results = cross_validate(task, folds, self.out / FOLDS, n_jobs, tell)
+        return conclude(task, protocol, folds, results)
 
 
 def tell_labels(*pools: CorpusPool) -> None:
