@@ -95,7 +95,7 @@ def time_run(predictor: Predictor, work: Callable[[], object]) -> Timings:
             pieces.close()
 
     def timed_submit(*arguments: Any) -> Future[list[Any]]:
-        with _added(calls_s):  # a processor computes at once
+        with _added(calls_s):  # a CPU computes at once
             future = plain_submit(*arguments)
         result = future.result
 
