@@ -48,6 +48,13 @@ class Extraction:
         return feature_segments_schema(feature, shape if self.settings.in_segments else None)
 
     @property
+    def batch_size(self) -> int:
+        """Segments computed at once."""
+        from pcqtool.model.device import default_batch_size
+
+        return self.settings.batch_size or default_batch_size(self.network.device)
+
+    @property
     def networks(self) -> Sequence[Network]:
         """The functions that compute features ``(B, *shape)`` of segments."""
         return [network.compute for network in (self.network, *self.replicas)]
