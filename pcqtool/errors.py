@@ -74,8 +74,12 @@ class CorpusError(PcqtoolError):
     """A corpus is missing, incomplete or does not fit what was asked of it."""
 
 
+class FileError(PcqtoolError):
+    """A file or folder cannot be written; the hint names the remedy."""
+
+
 class TableError(PcqtoolError):
-    """A result table cannot be written or read."""
+    """A result table is missing, damaged, or does not fit what is asked of it."""
 
 
 class TrainingError(PcqtoolError):

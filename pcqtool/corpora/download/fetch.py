@@ -18,10 +18,9 @@ from pcqtool.corpora.download.transfer import RemoteFile, download
 from pcqtool.corpora.download.unpack import is_archive, unpack
 from pcqtool.corpora.release import Download, downloads_of
 from pcqtool.corpora.roots import how_to_apply
-from pcqtool.errors import CorpusError, TableError
+from pcqtool.errors import CorpusError, FileError
 from pcqtool.files.atomic import write_whole
-from pcqtool.files.folder import LOCK
-from pcqtool.files.lock import locked
+from pcqtool.files.lock import LOCK_FILE, locked
 
 WORK_FOLDER = ".fetch"
 RECORD_FILE = "fetched.json"
@@ -82,7 +81,7 @@ def fetch(
         raise CorpusError(f"corpus {corpus.name!r} cannot be downloaded by a program", how_to_apply(corpus, root))
     work = root.parent / WORK_FOLDER / root.name
     unpacked = work / "unpacked"
-    with _disk_errors(work), locked(work / LOCK, f"{work}: another process is fetching it", "Wait for it."):
+    with _disk_errors(work), locked(work / LOCK_FILE, f"{work}: another process is fetching it", "Wait for it."):
         if root.exists() and any(root.iterdir()):
             return []
         record = _ChecksumRecord(work / RECORD_FILE)
@@ -192,5 +191,5 @@ def _disk_errors(work: Path) -> Iterator[None]:
     except OSError as error:
         place = error.filename or work
         raise CorpusError(f"{place}: cannot be written ({error.strerror or error})", remedy) from error
-    except TableError as error:  # from the lock
+    except FileError as error:  # from the lock
         raise CorpusError(error.what, remedy) from error
