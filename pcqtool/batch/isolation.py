@@ -202,7 +202,7 @@ def _take_worker() -> Worker:
 
 @contextmanager
 def _without_main_module() -> Iterator[None]:
-    """Keep multiprocessing from importing the user's script into workers: it may start runs of its own."""
+    """Keep multiprocessing from importing the user's script into workers: it may start another run."""
     main = sys.modules["__main__"]
     sys.modules["__main__"] = ModuleType("__main__")
     try:

@@ -11,8 +11,8 @@ are in a hidden folder beside them. Any other path becomes a directory that keep
                                  /restart            number of the first part of a restart
 
 If several parts have rows of the same file, the rows of the last part count, and all parts count before the table
-itself. A run may therefore be killed at any point, even while tables are joined: the next run resumes from what is
-there.
+itself. A run may therefore be killed at any point, even while tables are joined: the next run resumes from the
+remaining tables.
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from pcqtool.errors import FileError, TableError
 from pcqtool.tables import writer
 from pcqtool.tables.provenance import Provenance, read_provenance
-from pcqtool.tables.schema import describe, segments_schema
+from pcqtool.tables.schema import column_descriptions, segments_schema
 from pcqtool.tables.writer import ROW_GROUP_ROWS, appending, write
 
 MakeTable = Callable[..., pa.Table]
@@ -64,7 +64,7 @@ def test_round_trip_with_sentences_and_types(tmp_path: Path, files_table: pa.Tab
     found = pq.read_table(path)
     assert found.schema.equals(files_table.schema)
     assert found.to_pylist() == files_table.to_pylist()
-    assert describe(pq.read_schema(path)) == describe(files_table.schema)
+    assert column_descriptions(pq.read_schema(path)) == column_descriptions(files_table.schema)
     assert [file.name for file in tmp_path.iterdir()] == ["r.parquet"]
 
 
