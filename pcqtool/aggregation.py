@@ -82,11 +82,11 @@ def _check(log_probs: Array, durations_s: Array) -> None:
     if log_probs.ndim != 2 or 0 in log_probs.shape or durations_s.shape != log_probs.shape[:1]:
         raise ModelError(
             f"cannot aggregate: log-probabilities are of shape {log_probs.shape}, durations of {durations_s.shape}",
-            "Needed: (n, L) and (n,), with at least one segment and one label.",
+            "They must be (n, L) and (n,), with at least one segment and one label.",
         )
     if np.isnan(log_probs).any() or np.isposinf(log_probs).any():
         raise ModelError(
-            "cannot aggregate: a log-probability is NaN or +inf", "The audio or the model has such numbers."
+            "cannot aggregate: a log-probability is NaN or +inf", "The audio or the model contains such values."
         )
     if not (np.isfinite(durations_s).all() and (durations_s >= 0).all() and durations_s.any()):
         raise ModelError("cannot aggregate: durations must be finite, not negative, and not all 0")

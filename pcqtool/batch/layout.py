@@ -53,7 +53,7 @@ class OutputLayout:
         self.folder = self.out.with_name(f".{self.out.name}.parts") if self.is_table else self.out
         if self.is_table and self.shard.count > 1:
             raise SettingsError(
-                f"{self.out}: a shard's output is a directory", "Name one with --out; `pcqtool merge` joins them."
+                f"{self.out}: a shard needs a directory as output", "Name one with --out; `pcqtool merge` joins them."
             )
 
     @property

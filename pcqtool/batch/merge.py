@@ -52,7 +52,7 @@ def merge(directories: Sequence[Path], out: Path) -> int:
 def _merge(directories: Sequence[Path], out: Path) -> int:
     parts = [path for directory in directories for path in list_parts(directory, "files")]
     if not parts:
-        raise TableError(f"{directories[0]}: no part in {directories[0] / 'files'}", "Name a run's --out directory.")
+        raise TableError(f"{directories[0]}: no finished part in it", "Name a run's --out directory.")
     provenance = common_provenance(parts)
     columns = {kind: read_schema(parts[0].parents[1] / kind / parts[0].name).names for kind in KINDS}
     check_complete(directories)
@@ -70,7 +70,7 @@ def _merge(directories: Sequence[Path], out: Path) -> int:
 def _progress_of(directory: Path) -> list[ShardProgress]:
     progress = read_progress(directory)
     if not progress:
-        raise TableError(f"{directory}: no run has been finished there", "Run the same command again, then merge.")
+        raise TableError(f"{directory}: no finished run in it", "Run the same command again, then merge.")
     return progress
 
 
@@ -85,7 +85,7 @@ def _check_target(target: RunOutput, root: str | None) -> None:
         raise TableError(fault.what, away) from fault
     if rows and target.root != root:
         raise TableError(
-            f"{target.out} names its recordings from {target.root}, the parts name theirs from {root}",
+            f"{target.out} names its recordings relative to {target.root}, the parts relative to {root}",
             f"Its {len(rows)} recordings would be lost. {away}",
         )
 
@@ -105,13 +105,13 @@ def check_complete(directories: Sequence[Path]) -> None:
                 raise TableError(
                     f"shard {progress.shard} is in {found[progress.shard]} and in {directory}"
                     if progress.shard.count > 1
-                    else f"{found[progress.shard]} and {directory} are of different runs, not shards of one",
-                    "Merge each into a table of its own, or label all with one --out.",
+                    else f"{found[progress.shard]} and {directory} belong to different runs, not to shards of one run",
+                    "Merge each into a separate table, or label all with the same --out.",
                 )
             found[progress.shard] = directory
     counts = {shard.count for shard in found}
     if len(counts) > 1:
-        raise TableError(f"these are of different runs: in {' and in '.join(map(str, sorted(counts)))} shards")
+        raise TableError(f"these belong to different runs: with {' and with '.join(map(str, sorted(counts)))} shards")
     missing = [str(shard) for n in counts for number in range(n) if (shard := Shard(n, number + 1)) not in found]
     if missing:
         raise TableError(
@@ -129,8 +129,8 @@ def _check_inputs(shards: dict[Shard, Path]) -> None:
         other = next((name for name in sorted(own) if inputs.get(name, own[name]) != own[name]), None)
         if other is not None and len(roots) > 1:
             raise TableError(
-                f"{other} is one recording below {min(roots)} and another below {max(roots)}",
-                "Give all shards the same recordings, or one --out directory.",
+                f"{other} is a different recording below {min(roots)} than below {max(roots)}",
+                "Run all shards with the same recordings, or with the same --out directory.",
             )
         inputs |= own
     done: set[str] = set()
@@ -142,8 +142,8 @@ def _check_inputs(shards: dict[Shard, Path]) -> None:
         return
     late = sorted({shard for shard in shards if any(shard.has(name) for name in lacking)})
     raise TableError(
-        f"missing: {len(lacking)} of {len(inputs)} recordings, as {_some(lacking)}",
-        f"The shards were given other inputs{_from(roots)}. Run again with the same ones: "
+        f"missing: {len(lacking)} of {len(inputs)} recordings, such as {_some(lacking)}",
+        f"The shards had different inputs{_from(roots)}. Run again with the same inputs: "
         f"shard {', '.join(map(str, late))}."
         if len(shards) > 1
         else "Run the same command again, then merge.",
@@ -152,7 +152,7 @@ def _check_inputs(shards: dict[Shard, Path]) -> None:
 
 def _from(roots: Iterable[str]) -> str:
     folders = sorted(roots)
-    return f" (names are from {' and from '.join(folders)})" if len(folders) > 1 else ""
+    return f" (names are relative to {' and to '.join(folders)})" if len(folders) > 1 else ""
 
 
 def _some(names: Sequence[str]) -> str:
@@ -163,8 +163,8 @@ def _check_finished(directory: Path, progress: ShardProgress) -> None:
     prefix = progress.shard.prefix
     which = f"{directory}: shard {progress.shard}" if prefix else f"{directory}: the run"
     if not progress.finished:
-        raise TableError(f"{which} is not finished", "Run the same command again: it goes on where it stopped.")
+        raise TableError(f"{which} is not finished", "Run the same command again: it continues where it stopped.")
     marks, segments = ({path.name for path in list_parts(directory, kind, prefix)} for kind in KINDS)
     if len(marks) != progress.n_parts or marks != segments:
-        lacking = f"{len(marks & segments)} of its {progress.n_parts} parts are there"
-        raise TableError(f"{which} has a hole: {lacking}", "Copy all of them, or run the same command again.")
+        lacking = f"it has {len(marks & segments)} of {progress.n_parts}"
+        raise TableError(f"{which} lacks parts: {lacking}", "Copy all parts, or run the same command again.")

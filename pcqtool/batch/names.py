@@ -132,8 +132,8 @@ def name_recordings(found: Sequence[FoundFile], root: str, before: Mapping[str, 
     for source, following in pairwise(sources):
         if source.file == following.file:
             raise SettingsError(
-                f"{display_path(source.location)} and {display_path(following.location)} have one name, {source.file}",
-                "Run again once no files change, or name their common folder with --root.",
+                f"{display_path(source.location)} and {display_path(following.location)} would both be {source.file}",
+                "Run again when no files are changing, or pass their common folder with --root.",
             )
     return sources
 

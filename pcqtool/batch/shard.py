@@ -35,7 +35,7 @@ class Shard:
 
     def __post_init__(self) -> None:
         if not 1 <= self.number <= self.count:
-            raise SettingsError(f"there is no shard {self}", f"Shards are numbered from 1/{self.count}.")
+            raise SettingsError(f"{self} is not a valid shard", f"Shards are numbered from 1/{self.count}.")
 
     @classmethod
     def parse(cls, text: str) -> Self:
@@ -46,7 +46,7 @@ class Shard:
         """
         match = re.fullmatch(r"(\d{1,6})/(\d{1,6})", text, re.ASCII)
         if match is None:
-            raise SettingsError(f"a shard is written 2/16, not {text!r}")
+            raise SettingsError(f"a shard must be given as 2/16, not as {text!r}")
         return cls(number=int(match[1]), count=int(match[2]))
 
     @property

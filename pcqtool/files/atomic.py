@@ -23,7 +23,7 @@ NAME_KEPT = 40
 _ELSEWHERE = "choose another place with --out."
 _A_FILE = f"A part of the path is a file: {_ELSEWHERE}"
 _NO_RIGHT = f"Ask for write permission, or {_ELSEWHERE}"
-_IN_USE = f"Something else uses it: end that, or {_ELSEWHERE}"
+_IN_USE = f"Another program uses it: end that, or {_ELSEWHERE}"
 
 HINTS = {
     errno.ENOSPC: f"Free some space, or {_ELSEWHERE}",
@@ -32,7 +32,7 @@ HINTS = {
     errno.EROFS: "Choose a place that can be written to with --out.",
     errno.EACCES: _NO_RIGHT,
     errno.EPERM: _NO_RIGHT,
-    errno.EISDIR: "There is a directory of this name: choose another name with --out.",
+    errno.EISDIR: "A directory has this name: choose another name with --out.",
     errno.ENOTDIR: _A_FILE,
     errno.EEXIST: _A_FILE,
     errno.ENAMETOOLONG: "Choose a shorter name with --out.",
@@ -44,13 +44,13 @@ HINTS = {
     errno.EIO: f"The disk or the network failed: see the system's log, then run again, or {_ELSEWHERE}",
     errno.ENXIO: f"No device answers there: {_ELSEWHERE}",
     errno.ENODEV: f"No device answers there: {_ELSEWHERE}",
-    errno.ESTALE: f"The network file system was mounted anew or the folder removed: run again, or {_ELSEWHERE}",
+    errno.ESTALE: f"The network file system was remounted or the folder removed: run again, or {_ELSEWHERE}",
     errno.ETIMEDOUT: f"The network file system does not answer: run again, or {_ELSEWHERE}",
     errno.EBUSY: _IN_USE,
     errno.ETXTBSY: _IN_USE,
     errno.EMFILE: "The process may open no more files: raise the limit (ulimit -n), or lower --jobs.",
     errno.ENFILE: "The machine has too many files open: run again later.",
-    errno.ENOMEM: "The machine has no memory left: end other programs, or lower --jobs.",
+    errno.ENOMEM: "The machine is out of memory: end other programs, or lower --jobs.",
 }
 
 
@@ -121,7 +121,7 @@ def _check_replaceable(target: Path) -> None:
     if stat.S_ISDIR(mode):
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
     if not stat.S_ISREG(mode):
-        raise FileError(f"{target}: a pipe or a device, and no file", f"A result is a file: {_ELSEWHERE}")
+        raise FileError(f"{target}: a pipe or a device, not a file", f"Results need a regular file: {_ELSEWHERE}")
 
 
 @contextmanager

@@ -44,7 +44,7 @@ def shape_of(field: pa.Field) -> tuple[int, ...]:
     """
     stored = (field.metadata or {}).get(SHAPE_KEY)
     if stored is None or not pa.types.is_fixed_size_list(field.type):
-        raise TableError(f"column {field.name} holds no arrays", "Name a column that 'pcqtool extract' has made.")
+        raise TableError(f"column {field.name} does not contain arrays", "Name an array column of 'pcqtool extract'.")
     return tuple(json.loads(stored))
 
 

@@ -46,7 +46,7 @@ def check_order(keys: pa.Table, source: str) -> None:
         return
     here, before = (keys.slice(index, 1).to_pylist()[0] for index in (row, row - 1))
     fault = "occurs twice" if here == before else f"comes after {_words(before)}"
-    raise TableError(f"{source}: {_words(here)} {fault}", "Rows go by file, then start; each occurs once.")
+    raise TableError(f"{source}: {_words(here)} {fault}", "Rows must be unique, and sorted by file, then start.")
 
 
 def _plain(column: pa.ChunkedArray) -> pa.ChunkedArray:

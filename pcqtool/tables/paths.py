@@ -38,7 +38,7 @@ def is_table_path(out: Path) -> bool:
         )
     if suffix == SUFFIX and out.stem.lower().endswith(SEGMENTS):
         raise SettingsError(
-            f"{out}: the name of a segment table, which is written beside the file table",
+            f"{out}: this is the name of a segment table, which is written beside the file table",
             f"Name {out.with_name(out.stem[: -len(SEGMENTS)] + out.suffix)}.",
         )
     return suffix == SUFFIX
@@ -54,7 +54,7 @@ def resolved(out: Path) -> Path:
         return out
     real = Path(os.path.realpath(out))
     if is_table_path(out) and not is_table_path(real):
-        raise SettingsError(f"{out} leads to {real}, which does not end in {SUFFIX}", "Name another --out.")
+        raise SettingsError(f"{out} links to {real}, which does not end in {SUFFIX}", "Name another --out.")
     return real
 
 

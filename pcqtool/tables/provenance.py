@@ -107,7 +107,7 @@ def read_provenance(path: Path) -> Provenance:
     except (OSError, pa.ArrowException) as fault:
         raise TableError(f"{path}: cannot be read as Parquet ({fault})") from fault
     if METADATA_KEY not in metadata:
-        raise TableError(f"{path}: a Parquet file, but not written by pcqtool", "Name a table that pcqtool has made.")
+        raise TableError(f"{path}: a Parquet file, but not written by pcqtool", "Name a table of pcqtool.")
     return Provenance.from_json(metadata[METADATA_KEY], path)
 
 
@@ -123,7 +123,7 @@ def common_provenance(paths: Iterable[Path]) -> Provenance:
         first = first or provenance
         check_fingerprint(provenance, first, path)
     if first is None:
-        raise TableError("there is no table to read")
+        raise TableError("no table to read")
     return first
 
 
@@ -136,5 +136,5 @@ def check_fingerprint(found: Provenance, expected: Provenance, path: Path) -> No
     if found.fingerprint != expected.fingerprint:
         raise TableError(
             f"{path}: made with other settings (fingerprint {found.fingerprint}, not {expected.fingerprint})",
-            "Delete it, or give each run a directory of its own.",
+            "Delete it, or use a separate directory for each run.",
         )

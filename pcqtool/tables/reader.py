@@ -62,7 +62,7 @@ def _scan(path: Path, kind: Kind) -> pl.LazyFrame:
     frame = scan(tables)
     if MARKS[kind] not in frame.collect_schema():
         raise TableError(
-            f"{tables[0]}: not a table of {kind}", "Name results.parquet; the other table is found beside it."
+            f"{tables[0]}: not a table of {kind}", "Name results.parquet; the segment table is found beside it."
         )
     return frame
 

@@ -165,7 +165,7 @@ def probability_columns(labels: Iterable[str]) -> list[str]:
 
 def _prediction(labels: Sequence[str], basis: str) -> list[Column]:
     if len(set(labels)) != len(labels):
-        raise TableError(f"a label occurs twice: {', '.join(labels)}", "Each class of a model needs its own name.")
+        raise TableError(f"a label occurs twice: {', '.join(labels)}", "Each class of a model needs a different name.")
     return [
         Column("label", NAME, f"Most probable emotion, from {basis}; null without a prediction."),
         Column("confidence", pa.float32(), "Calibrated probability of `label`, 0 to 1."),

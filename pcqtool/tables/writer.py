@@ -140,7 +140,7 @@ class Appender:
     def _conforming(self, table: pa.Table, source: Path) -> pa.Table:
         if table.schema.names != self.schema.names:
             raise TableError(
-                f"{source}: columns {', '.join(table.schema.names)} where {', '.join(self.schema.names)} are due"
+                f"{source}: columns {', '.join(table.schema.names)}, expected {', '.join(self.schema.names)}"
             )
         try:
             return table.cast(self.schema)

@@ -165,9 +165,9 @@ def test_plain_strings_become_dictionaries(tmp_path: Path, make_segments: MakeTa
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda t: t.drop_columns(["padded"]), "are due"),
-        (lambda t: t.append_column("extra", t["label"]), "are due"),
-        (lambda t: t.select(list(reversed(t.schema.names))), "are due"),
+        (lambda t: t.drop_columns(["padded"]), "expected"),
+        (lambda t: t.append_column("extra", t["label"]), "expected"),
+        (lambda t: t.select(list(reversed(t.schema.names))), "expected"),
         (lambda t: t.set_column(2, "segment", pa.array([0.5] * t.num_rows)), "do not fit"),
         (lambda t: t.set_column(3, "start_s", pa.array([None] * t.num_rows, pa.float64())), "non-nullable"),
         (lambda t: t.slice(3).append_column("x", t["label"].slice(3)).drop_columns("x").take([1, 0]), "comes after"),
