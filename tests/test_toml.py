@@ -21,16 +21,16 @@ def test_a_byte_order_mark_is_no_content(tmp_path):
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        ("a = " + "[" * 5000 + "]" * 5000, "nested too deep"),
-        ("a = " + "{a = " * 5000 + "1" + "}" * 5000, "nested too deep"),
-        ("a." * 5000 + "a = 1", "nested too deep"),
-        ("a." * 200 + "a = 1", "nested too deep"),
-        ("a = [[[[" + "[" * 20 + "]" * 24, "nested too deep"),
+        ("a = " + "[" * 5000 + "]" * 5000, "nested too deeply"),
+        ("a = " + "{a = " * 5000 + "1" + "}" * 5000, "nested too deeply"),
+        ("a." * 5000 + "a = 1", "nested too deeply"),
+        ("a." * 200 + "a = 1", "nested too deeply"),
+        ("a = [[[[" + "[" * 20 + "]" * 24, "nested too deeply"),
         ("a = 0x" + "f" * 20_000, "too large"),
         ("a = [-9223372036854775809]", "too large"),
         ("a = " + "9" * 5000, "4300 digits"),
         ("a = 1\na = 2", "overwrite"),
-        ("\0", "no text at all"),
+        ("\0", "not text"),
         ('a = "\\ud800"', "not a Unicode scalar"),
     ],
 )

@@ -32,7 +32,7 @@ class Source:
         file: its name in the result tables: POSIX slashes, unique, valid UTF-8 (a byte that is not becomes ``\xNN``, a
             backslash two).
         place: where it lies, as text: with a million of them, paths would take three times as much memory.
-        size_bytes: None if it is not there, or is no regular file.
+        size_bytes: None if it is not there, or is not a regular file.
         mtime: last change, in seconds since 1970; None likewise.
         target: the recording to which it links, named as ``file`` is; None where it is no link.
     """

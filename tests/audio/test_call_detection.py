@@ -127,7 +127,7 @@ def names_and_note(plan: ChannelPlan) -> tuple[list[str], str | None]:
     return [mix.name for mix in plan.mixes], plan.note
 
 
-CANCEL = "mixing the channels would cancel them; channel {} is heard"
+CANCEL = "mixing the channels would cancel them; channel {} is used"
 
 
 @pytest.mark.parametrize("factor", [-1.0, -0.97, -0.4])
@@ -164,14 +164,14 @@ def test_dead_channels_are_not_mixed(agent: np.ndarray, customer: np.ndarray) ->
     nothing = np.zeros_like(agent)
     for stereo, alone, dead in (((agent, nothing), 0, 1), ((nothing + 0.5, agent), 1, 0), ((agent, agent / 200), 0, 1)):
         stats = stats_of(np.stack(stereo, 1).astype(np.float32))
-        assert names_and_note(stats.mix()) == ([str(alone)], f"channel {dead} is dead; channel {alone} is heard")
-        faint = f"channel {dead} is 40 dB fainter or more, and taken for dead" if alone == 0 and dead == 1 else None
+        assert names_and_note(stats.mix()) == ([str(alone)], f"channel {dead} is dead; channel {alone} is used")
+        faint = f"channel {dead} is at least 40 dB fainter, and treated as dead" if alone == 0 and dead == 1 else None
         silent = stats.loudness[dead] < 1e-4
         assert names_and_note(stats.split_if_call()) == ([str(alone)], None if silent else faint), (
             "silence is usual, a faint party not"
         )
     one_of_four = stats_of(np.stack((nothing, nothing, agent, nothing + 0.3), 1).astype(np.float32))
-    assert names_and_note(one_of_four.split_if_call()) == (["2"], "channels 0, 1, 3 are dead; channel 2 is heard")
+    assert names_and_note(one_of_four.split_if_call()) == (["2"], "channels 0, 1, 3 are dead; channel 2 is used")
     two_of_four = stats_of(np.stack((agent, nothing, nothing, customer), 1)).split_if_call()
     assert names_and_note(two_of_four) == (["mix"], "channels 1, 2 are dead; channels 0, 3 are mixed")
     assert two_of_four.mixes[0].channels == (0, 3)
@@ -228,7 +228,7 @@ def test_decoding_stops_at_the_limit(tmp_path: Path, sound: Sound) -> None:
 
 
 Make = Callable[..., Path]
-NOTE = "mixing the channels would cancel them; channel 0 is heard"
+NOTE = "mixing the channels would cancel them; channel 0 is used"
 
 
 @pytest.fixture

@@ -173,7 +173,7 @@ def test_a_file_that_becomes_shorter_while_it_is_read(sound: Sound, write: Make,
         blocks = recording.blocks(2.0)
         next(blocks)
         os.truncate(path, path.stat().st_size // 2)
-        with pytest.raises(AccessError, match="became shorter while it was read"):
+        with pytest.raises(AccessError, match="became shorter while being read"):
             list(blocks)
 
 

@@ -36,7 +36,7 @@ def test_a_joined_file_at_another_rate_or_damaged_is_told(sound: Sound, write: M
     content = one.read_bytes()
     one.write_bytes(content + other.read_bytes())
     wave, shortfall, _ = heard(one)
-    assert (len(wave), shortfall) == (48_000, "part 2 of 2: the sound changes to 8000 Hz, 1 channel(s)")
+    assert (len(wave), shortfall) == (48_000, "part 2 of 2: the audio changes to 8000 Hz, 1 channel(s)")
     one.write_bytes(content + content[:50] + bytes(5000))
     wave, shortfall, _ = heard(one)
     assert len(wave) == 48_000

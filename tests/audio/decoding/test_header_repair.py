@@ -124,7 +124,7 @@ def test_chunks_behind_uncounted_sound_are_not_heard(sound: Sound, write: Make, 
     struct.pack_into("<I", content, 40, 32_000)
     path.write_bytes(content)
     found, shortfall, note = heard(path)
-    assert (shortfall, note) == (None, "the header counts 32000 of 160000 bytes of sound")
+    assert (shortfall, note) == (None, "the header counts 32000 of 160000 bytes of audio")
     np.testing.assert_array_equal(found, whole)
 
 
@@ -138,7 +138,7 @@ def test_several_chunks_of_sound(sound: Sound, write: Make, between: bytes, n: i
     chunks = between.join(chunk(b"data", part.tobytes()) for part in parts)
     path.write_bytes(content[:36] + chunks + LIST)
     found, shortfall, note = heard(path)
-    assert (shortfall, note) == (None, f"the header counts {192_000 // n} of 192000 bytes of sound")
+    assert (shortfall, note) == (None, f"the header counts {192_000 // n} of 192000 bytes of audio")
     np.testing.assert_array_equal(found, whole)
 
 
@@ -179,7 +179,7 @@ def test_a_size_that_was_too_large_for_32_bits(tmp_path: Path, sound: Sound, wri
         file.write(last + behind)
     assert read_header(path)[0] == n_bytes / 32_000
     with open_recording(path) as recording:
-        assert recording.note == f"the header counts {n_bytes % 2**32} of {n_bytes} bytes of sound"
+        assert recording.note == f"the header counts {n_bytes % 2**32} of {n_bytes} bytes of audio"
         assert recording.seek(n_bytes // 2 - 16_000)
         found = np.concatenate(list(recording.blocks()))
         assert recording.shortfall is None
@@ -208,7 +208,7 @@ def test_an_aiff_beyond_4_gib_is_told(tmp_path: Path, sound: Sound, write: Make)
         list(recording.blocks())
         assert recording.shortfall is not None
         assert "5032" in recording.shortfall
-        assert "bytes of sound cannot be read" in recording.shortfall
+        assert "bytes of audio cannot be read" in recording.shortfall
 
 
 @pytest.mark.parametrize("behind", [b"", LIST])

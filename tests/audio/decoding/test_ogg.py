@@ -114,7 +114,7 @@ def test_a_link_at_another_rate_is_told(tmp_path: Path, write: Make, tone: Tone)
     (tmp_path / "c").write_bytes(b"".join(part.read_bytes() for part in parts))
     wave, shortfall, _ = heard(tmp_path / "c")
     assert len(wave) == 2 * 48000
-    assert shortfall == "part 2 of 2: the sound changes to 16000 Hz, 1 channel(s)"
+    assert shortfall == "part 2 of 2: the audio changes to 16000 Hz, 1 channel(s)"
 
 
 def test_a_damaged_link_is_told_and_the_rest_is_heard(tmp_path: Path, recordings: Callable[[str], list[bytes]]) -> None:

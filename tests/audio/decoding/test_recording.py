@@ -205,7 +205,7 @@ def test_what_is_no_recording(tmp_path: Path, sound: Sound, write: Make) -> None
         "half.wav": "not a recording",
         "list.m3u8": "not a recording",
         "join.wav": "not a recording",
-        "pipe.wav": "no regular file",
+        "pipe.wav": "not a regular file",
         "nowhere.wav": "does not exist",
         ".": "is a directory",
     }.items():

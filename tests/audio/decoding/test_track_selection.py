@@ -84,7 +84,7 @@ def test_a_track_that_no_decoder_knows_is_passed_over(mux: Make, tone: Tone) -> 
 
 
 def test_sound_that_no_decoder_knows(mux: Make, tone: Tone) -> None:
-    with pytest.raises(AudioError, match="no decoder knows its sound"):
+    with pytest.raises(AudioError, match="no decoder supports its audio"):
         open_recording(unknown(mux("a", "mp4", ("aac", 48000, (0, tone(2, 48000))))))
 
 
