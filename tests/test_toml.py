@@ -10,7 +10,7 @@ from pcqtool.toml import load
 from pcqtool.training.recipe import load_recipe
 
 
-def test_a_byte_order_mark_is_no_content(tmp_path):
+def test_a_byte_order_mark_is_not_content(tmp_path):
     (tmp_path / "a.toml").write_bytes(b"\xef\xbb\xbfepochs = 3\n")
     assert load(tmp_path / "a.toml") == {"epochs": 3}
     assert load_recipe(str(tmp_path / "a.toml")).epochs == 3
@@ -34,7 +34,7 @@ def test_a_byte_order_mark_is_no_content(tmp_path):
         ('a = "\\ud800"', "not a Unicode scalar"),
     ],
 )
-def test_what_no_one_writes_is_a_fault_of_the_file(tmp_path, content, said):
+def test_invalid_files(tmp_path, content, said):
     path = tmp_path / "a.toml"
     path.write_text(content)
     for read in (load, read_map, load_recipe):

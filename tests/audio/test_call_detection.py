@@ -246,13 +246,13 @@ def looks(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
 
 
 @pytest.mark.parametrize("mode", ["auto", "mix"])
-def test_what_cancels_is_heard_with_a_note_and_alike_everywhere(sound: Sound, write: Make, mode: str) -> None:
+def test_cancelling_channels_get_a_note_and_the_same_samples_everywhere(sound: Sound, write: Make, mode: str) -> None:
     wave = sound(3)
     path = write("inverted.wav", np.stack((wave, -wave), 1), 16000, "WAV", "FLOAT")
-    tracks = SegmentReader(path, ReaderOptions(mode, vad=False))
-    (chunk,) = list(tracks)
+    reader = SegmentReader(path, ReaderOptions(mode, vad=False))
+    (chunk,) = list(reader)
     np.testing.assert_array_equal(chunk.waves[0], wave)
-    assert (tracks.info.channel_names, tracks.info.note) == (("0",), NOTE)
+    assert (reader.info.channel_names, reader.info.note) == (("0",), NOTE)
     np.testing.assert_array_equal(load_waveform(path), wave)
     np.testing.assert_array_equal(load_waveform(path, 1.0, 2.0), wave[16000:32000])
     assert rate_and_note(path) == (16000, NOTE)
@@ -260,7 +260,7 @@ def test_what_cancels_is_heard_with_a_note_and_alike_everywhere(sound: Sound, wr
     assert rate_and_note(path, 1) == (16000, None), "what was asked for"
 
 
-def test_corpora_hear_as_auto_does_but_for_calls(sound: Sound, write: Make) -> None:
+def test_load_waveform_equals_auto_except_for_calls(sound: Sound, write: Make) -> None:
     call = sound(3, 16000, 2)
     other = np.where(np.arange(2) == 0, call, 0.25).astype(np.float32)
     for name, stereo, wanted in (
@@ -270,15 +270,15 @@ def test_corpora_hear_as_auto_does_but_for_calls(sound: Sound, write: Make) -> N
     ):
         path = write(name, stereo, 16000, "WAV", "FLOAT")
         np.testing.assert_array_equal(load_waveform(path), wanted)
-        tracks = SegmentReader(path, ReaderOptions("auto", vad=False))
-        chunks = list(tracks)
-        assert len(tracks.info.channel_names) == (2 if name == "call.wav" else 1)
-        assert tracks.info.note is None
+        reader = SegmentReader(path, ReaderOptions("auto", vad=False))
+        chunks = list(reader)
+        assert len(reader.info.channel_names) == (2 if name == "call.wav" else 1)
+        assert reader.info.note is None
         if name != "call.wav":
             np.testing.assert_array_equal(chunks[0].waves[0], wanted)
 
 
-def test_a_thousand_excerpts_cost_one_look(sound: Sound, write: Make, looks: list[Path]) -> None:
+def test_a_thousand_excerpts_cost_one_analysis(sound: Sound, write: Make, looks: list[Path]) -> None:
     wave = sound(20)
     path = write("long.wav", np.stack((wave, -wave), 1), 16000, "WAV", "FLOAT")
     with ThreadPoolExecutor(8) as pool:
@@ -287,7 +287,7 @@ def test_a_thousand_excerpts_cost_one_look(sound: Sound, write: Make, looks: lis
     np.testing.assert_allclose(excerpts[500], wave[80_000:81_600], atol=1e-6)
 
 
-def test_one_channel_is_not_looked_at(sound: Sound, write: Make, looks: list[Path]) -> None:
+def test_one_channel_is_not_analysed(sound: Sound, write: Make, looks: list[Path]) -> None:
     path = write("mono.wav", sound(1))
     assert len(load_waveform(path)) == 16000
     list(SegmentReader(path, ReaderOptions("mix", vad=False)))
@@ -297,7 +297,7 @@ def test_one_channel_is_not_looked_at(sound: Sound, write: Make, looks: list[Pat
     assert looks == []
 
 
-def test_a_recording_that_changed_is_looked_at_again(sound: Sound, write: Make, looks: list[Path]) -> None:
+def test_a_changed_recording_is_analysed_again(sound: Sound, write: Make, looks: list[Path]) -> None:
     wave = sound(1)
     path = write("a.wav", np.stack((wave, -wave), 1))
     assert np.abs(load_waveform(path)).max() > 0.01
@@ -317,7 +317,7 @@ def test_notes_are_joined() -> None:
 def test_four_channels_in_pairs(sound: Sound, write: Make, suffix: str) -> None:
     wave = sound(3)
     path = write(f"a.{suffix}", np.stack((wave, -wave, wave, -wave), 1), 16000, suffix.upper())
-    tracks = SegmentReader(path, ReaderOptions(vad=False))
-    (chunk,) = list(tracks)
+    reader = SegmentReader(path, ReaderOptions(vad=False))
+    (chunk,) = list(reader)
     np.testing.assert_allclose(chunk.waves[0], wave, atol=1e-4)
-    assert (tracks.info.channel_names, tracks.info.note) == (("0",), NOTE)
+    assert (reader.info.channel_names, reader.info.note) == (("0",), NOTE)
