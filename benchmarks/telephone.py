@@ -60,7 +60,7 @@ def main() -> None:
     parser.add_argument("--teacher")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
-    utterances = registry.get(options.corpus, options.root).utterances()
+    utterances = registry.open_corpus(options.corpus, options.root).utterances()
     recipe, device = load_recipe(options.recipe, seed=options.seed), torch.device("cpu")
     encoder, teacher = recipe.encoder_and_teacher(options.encoder, options.teacher)
     experiment = Experiment(utterances, recipe, device, encoder, teacher, torch.get_num_threads())

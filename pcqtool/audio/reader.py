@@ -95,9 +95,11 @@ class SegmentReader:
         limits: how long it may be, and how many channels it may have.
 
     Examples:
-        >>> reader = SegmentReader("call.wav")  # doctest: +SKIP
+        >>> reader = SegmentReader("call.wav", ReaderOptions("split"))
         >>> for chunk in reader:  # doctest: +SKIP
         ...     print(chunk.channel, chunk.waves.shape)
+        >>> reader.info.duration_s  # doctest: +SKIP
+        6.73
     """
 
     def __init__(self, path: str | Path, options: ReaderOptions | None = None, limits: Limits | None = None) -> None:
