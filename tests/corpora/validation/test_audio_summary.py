@@ -57,7 +57,7 @@ def test_silence_is_told_second_by_second_and_a_constant_is_silence(tmp_path):
     noise[16000:32000] = 0
     soundfile.write(tmp_path / "a.wav", np.stack((noise, 0 * noise + 0.25), 1), 16000)
     found = summarise(tmp_path / "a.wav")
-    assert (found.problem, found.note) == (None, "channel 1 is dead; channel 0 is heard")
+    assert (found.problem, found.note) == (None, "channel 1 is dead; channel 0 is used")
     assert found.silent == {(0, 1), (1, 0), (1, 1), (1, 2)}
     assert found.is_silent(1)
     assert found.is_silent(None, 1.1, 1.9)
@@ -77,4 +77,4 @@ def test_channels_that_cancel_are_no_fault_but_noted(tmp_path):
     soundfile.write(tmp_path / "a.wav", np.stack((noise, -noise), 1), 16000)
     found = summarise(tmp_path / "a.wav")
     assert (found.problem, found.silent) == (None, frozenset())
-    assert found.note == "mixing the channels would cancel them; channel 0 is heard"
+    assert found.note == "mixing the channels would cancel them; channel 0 is used"

@@ -197,8 +197,8 @@ def test_utterances_without_sound_are_named_and_what_is_heard_otherwise_is_noted
         ("half.wav", "channel 1 contains nothing but silence, 0 to 0.9 s"),
         ("half.wav", "contains nothing but silence, 1 to 1.9 s"),
     ]
-    assert "half.wav: channel 1 is dead; channel 0 is heard" in found.notes
-    assert "again.wav and 1 more: mixing the channels would cancel them; channel 0 is heard" in found.notes
+    assert "half.wav: channel 1 is dead; channel 0 is used" in found.notes
+    assert "again.wav and 1 more: mixing the channels would cancel them; channel 0 is used" in found.notes
 
 
 def test_stretches_of_one_file_are_no_duplicates_unless_listed_twice(root, monkeypatch):
