@@ -83,13 +83,15 @@ def measure_parts(segments: Waves, predictor: Predictor, batch_size: int) -> dic
     model, device, precision = predictor.model, predictor.device, "float32"
     waves = torch.from_numpy(fill(segments, batch_size)).to(device)
     with torch.inference_mode():
-        level = model.level(waves).contiguous(memory_format=torch.channels_last)
-    works: dict[str, tuple[Callable[[Tensor], object], Tensor, str]] = {"spectrogram": (model.level, waves, "float32")}
+        level = model.normalised_spectrogram(waves).contiguous(memory_format=torch.channels_last)
+    works: dict[str, tuple[Callable[[Tensor], object], Tensor, str]] = {
+        "spectrogram": (model.normalised_spectrogram, waves, "float32")
+    }
     if model.mlcnn is not None:
         works["MLCNN"] = model.mlcnn, level, "float32"
     if model.encoder is not None:
         precision = _precision(model.encoder)
-        works["encoder"] = (lambda x: model.frames(model.hear(x))), waves, precision
+        works["encoder"] = (lambda x: model.encoder_frames(model.encoder_input(x))), waves, precision
     works["whole"] = model, waves, precision
     ceilings = {name: matrix_ceiling(device, name) for name in {"float32", precision}}
     return {

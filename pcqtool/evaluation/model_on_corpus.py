@@ -12,16 +12,15 @@ from numpy.typing import NDArray
 from pcqtool.corpora.base import Utterance
 from pcqtool.corpora.pool import CorpusPool, PooledCorpus, training_corpora
 from pcqtool.errors import CorpusError
-from pcqtool.evaluation.output import Evaluation
-from pcqtool.evaluation.prediction_table import Predicted, tabulate
-from pcqtool.evaluation.predictions import Predictions
+from pcqtool.evaluation.cross_validation import predict_files
+from pcqtool.evaluation.predictions import ModelPredictions, Predictions, predictions_table
+from pcqtool.evaluation.run_directory import Evaluation
 from pcqtool.evaluation.summary import describe_machine, summarise
 from pcqtool.labels import sort_labels
 from pcqtool.model.device import choose_device
-from pcqtool.model.directory import EncoderSearchPath, ModelConfig, find, load, sha256
+from pcqtool.model.directory import EncoderSearchPath, ModelConfig, find, load, model_sha256
 from pcqtool.training.data import build_spoken
 from pcqtool.training.provenance import describe_origin
-from pcqtool.training.trainer import file_probabilities, judge
 
 
 def evaluate_model(
@@ -56,26 +55,23 @@ def evaluate_model(
     place = choose_device(device)
     data = build_spoken(known, n_jobs)
     every = range(len(known))
-    logits = judge(model.to(place), data, every)
     columns = [config.labels.index(label) for label in labels]
-    calibrated, uncalibrated = (
-        _renormalised(file_probabilities(logits, data, every, config.aggregation, temperature), columns)
-        for temperature in (config.temperature, 1.0)
-    )
-    judged = Predicted(every, calibrated, uncalibrated, config.temperature)
-    table = tabulate([judged], known, data, labels, config.aggregation, config.name)
+    probabilities = predict_files(model.to(place), config.temperature, data, every, config.aggregation)
+    calibrated, uncalibrated = (_renormalised(each, columns) for each in probabilities)
+    predictions = ModelPredictions(every, calibrated, uncalibrated, config.temperature)
+    table = predictions_table([predictions], known, data, labels, config.aggregation, config.name)
     metrics = {
         "corpus": corpus,
         "protocol": f"model {config.name}, nothing trained",
         **_stamp(config, pool.members),
-        **summarise(Predictions.of(table, labels)),
+        **summarise(Predictions.from_table(table, labels)),
         **_labels(config, labels, utterances),
         "model": config.name,
         "trained_on": config.trained_on,
         **describe_origin(corpus, known, data),
         **describe_machine(place),
     }
-    return Evaluation(metrics, table, config.name, sha256(directory), config.aggregation)
+    return Evaluation(metrics, table, config.name, model_sha256(directory), config.aggregation)
 
 
 def _shared_labels(config: ModelConfig, corpus: str, utterances: Sequence[Utterance]) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from pcqtool.errors import SettingsError
 from pcqtool.features.settings import FeatureSettings
 from pcqtool.fingerprint import fingerprint
-from pcqtool.model.directory import EncoderSearchPath, find, load, read_config, sha256
+from pcqtool.model.directory import EncoderSearchPath, find, load, model_sha256, read_config
 
 if TYPE_CHECKING:
     import torch
@@ -85,7 +85,7 @@ class ModelSource:
     def identify(self) -> SourceInfo:
         """Give name and hash of the model, and what it has learnt from."""
         config = read_config(self.directory)
-        return SourceInfo(config.name, sha256(self.directory), about=config.trained_on)
+        return SourceInfo(config.name, model_sha256(self.directory), about=config.trained_on)
 
     def network(self, device: str | torch.device) -> FeatureNetwork:
         """Make it ready to compute.
@@ -130,11 +130,11 @@ class EncoderSource:
 
     def identify(self) -> SourceInfo:
         """Give its name, the hash of the tensors in use (as a model that names it has it), and that of its settings."""
-        from pcqtool.model.external_encoder import digest, used
+        from pcqtool.model.external_encoder import tensors_sha256, used_tensors
 
         name = Path(self.source).resolve().name if Path(self.source).is_dir() else self.source
         settings = {"architecture": fingerprint(asdict(self.encoder.config))}
-        return SourceInfo(name, digest(used(self.encoder)), settings)
+        return SourceInfo(name, tensors_sha256(used_tensors(self.encoder)), settings)
 
     def network(self, device: str | torch.device) -> FeatureNetwork:
         """Make it ready to compute."""

@@ -121,7 +121,7 @@ class Extractor(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         return np.array(names, dtype=object)
 
     def _settings(self) -> FeatureSettings:
-        from pcqtool.model.device import choose_device, suited_batch
+        from pcqtool.model.device import choose_device, default_batch_size
 
         if not self.statistics or not set(self.statistics) <= set(STATISTICS):
             raise SettingsError(f"statistics cannot be {self.statistics!r}", f"Known: {', '.join(STATISTICS)}.")
@@ -130,7 +130,7 @@ class Extractor(TransformerMixin, BaseEstimator):  # type: ignore[misc]
                 f"channels cannot be {self.channels!r} here", "Use mix, or a number: one row a recording."
             )
         reading = ReaderOptions(self.channels, self.vad)
-        n = suited_batch(choose_device(self.device)) if self.batch_size is None else self.batch_size
+        n = default_batch_size(choose_device(self.device)) if self.batch_size is None else self.batch_size
         return FeatureSettings(reading, batch_size=n, what=STATISTICS_ALONE, of=self.of, layer=self.layer)
 
     def _work(self) -> Extraction:

@@ -22,7 +22,7 @@ from pcqtool.batch.run import run as run_plan
 from pcqtool.errors import ModelError, TableError
 from pcqtool.labelling.settings import LabelSettings
 from pcqtool.labelling.task import Labelling
-from pcqtool.model.directory import read_config, sha256
+from pcqtool.model.directory import model_sha256, read_config
 from pcqtool.tables.paths import KINDS
 from pcqtool.tables.reader import read_files, read_segments
 
@@ -38,7 +38,7 @@ def model(tiny_model):
 
 def run(out, sources, predictor, model_directory, settings=None, replicas=(), **options):
     settings = settings or LabelSettings(NO_VAD)
-    provenance = settings.provenance(read_config(model_directory), sha256(model_directory))
+    provenance = settings.provenance(read_config(model_directory), model_sha256(model_directory))
     work = Labelling(predictor, settings, provenance, replicas)
     store = RunOutput(out, provenance, {kind: work.schema(kind).names for kind in KINDS})
     with store.locked():

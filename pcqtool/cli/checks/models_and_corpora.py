@@ -1,4 +1,4 @@
-"""The models inside the package, the encoders that they name, and the corpora that are registered."""
+"""Checks of the bundled models, their external encoders, and the registered corpora."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pcqtool.errors import PcqtoolError
 
 
 def bundled_model() -> list[Finding]:
-    """Check that the model inside the package is there and whole, without torch."""
+    """Check that the default model exists and can be read, without torch."""
     from safetensors import SafetensorError, safe_open
 
     from pcqtool.model import directory
@@ -15,9 +15,9 @@ def bundled_model() -> list[Finding]:
     check = "bundled model"
     remedy = "Install pcqtool again, or name another model with --model or PCQTOOL_MODEL."
     try:
-        place = directory.find(None)
-        config = directory.read_config(place)
-        with safe_open(place / directory.WEIGHTS, framework="numpy") as weights:
+        path = directory.find(None)
+        config = directory.read_config(path)
+        with safe_open(path / directory.WEIGHTS, framework="numpy") as weights:
             n_tensors = len(weights.keys())
     except PcqtoolError as error:
         return [fault(check, error.what, remedy)]
@@ -27,16 +27,16 @@ def bundled_model() -> list[Finding]:
 
 
 def encoders() -> list[Finding]:
-    """Look for the encoder that a bundled model names and does not hold; without it that one model cannot be used.
+    """Check that the external encoders of the bundled models are on this machine.
 
-    Kind and width are compared, not the tensors: that takes torch, which the faults above may have to do with.
+    Only kind and width are compared. Comparing the tensors needs torch, which may be the very fault to be reported.
     """
     from pcqtool.model import directory
     from pcqtool.model.encoder_search import remedy
 
     findings = []
-    for place in directory.available():
-        config = directory.read_config(place)
+    for path in directory.bundled_models():
+        config = directory.read_config(path)
         if (source := config.encoder_source) is None:
             continue
         check = f"encoder of {config.name}"
@@ -50,12 +50,14 @@ def encoders() -> list[Finding]:
 
 
 def corpora() -> list[Finding]:
-    """Check each registered corpus; a plugin that does not load is a warning, since nothing else needs it."""
+    """Check each registered corpus; a plugin that cannot be loaded is a warning, since nothing else needs it."""
     from pcqtool.corpora import registry
 
     entries = registry.registered_corpora()
     if not entries:
-        return [warning("corpora", "none is registered", "Install pcqtool: pip install -e . in its source directory.")]
+        return [
+            warning("corpora", "no corpus is registered", "Install pcqtool: pip install -e . in its source directory.")
+        ]
     return [
         warning(f"corpus {entry.name}", entry.error, f"Repair or uninstall {entry.distribution} {entry.version}.")
         if entry.error

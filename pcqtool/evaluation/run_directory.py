@@ -1,20 +1,28 @@
-"""A finished evaluation or training run: the one place that knows the keys of its ``metrics.json``."""
+"""The directory of a finished run: ``metrics.json``, ``predictions.parquet`` and ``folds/``, written and read.
+
+Only this module knows how ``metrics.json`` is read: reports take its entries from ``FinishedRun``.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from pcqtool.errors import ReportError
+from pcqtool.errors import ReportError, TableError
+from pcqtool.files.atomic import write_whole
+from pcqtool.fingerprint import fingerprint
 
 if TYPE_CHECKING:
-    from pcqtool.evaluation.predictions import Predictions
+    import pyarrow as pa
 
-METRICS, FOLDS = "metrics.json", "folds"
+    from pcqtool.evaluation.predictions import Predictions
+    from pcqtool.tables.provenance import Provenance
+
+METRICS, PREDICTIONS, FOLDS = "metrics.json", "predictions.parquet", "folds"
 UNKNOWN = "not recorded"
 
 Curve = tuple[Mapping[str, float], ...]
@@ -22,7 +30,7 @@ Curve = tuple[Mapping[str, float], ...]
 
 
 @dataclass(frozen=True)
-class Score:
+class Estimate:
     """A figure, with how sure it is.
 
     Attributes:
@@ -43,7 +51,7 @@ class Score:
 
 
 @dataclass(frozen=True)
-class Run:
+class FinishedRun:
     """A run, by its ``metrics.json``.
 
     Attributes:
@@ -94,11 +102,11 @@ class Run:
         found = self.metrics.get("seeds", self.metrics.get("seed", ()))
         return tuple([found] if isinstance(found, int) else found)
 
-    def score(self, name: str) -> Score:
+    def score(self, name: str) -> Estimate:
         """Give ``wa``, ``ua`` or ``macro_f1``."""
         interval = self.pooled.get(f"{name}_interval")
         over_seeds = self.metrics.get("over_seeds", {}).get(name, {})
-        return Score(self.pooled[name], tuple(interval) if interval else None, over_seeds.get("sd"))
+        return Estimate(self.pooled[name], tuple(interval) if interval else None, over_seeds.get("sd"))
 
     @property
     def shared(self) -> Mapping[str, int | None]:
@@ -144,12 +152,10 @@ class Run:
         Raises:
             TableError: if the run has not kept it.
         """
-        from pcqtool.evaluation.output import load_predictions
-
         return load_predictions(self.path.parent)[0]
 
 
-def read_run(place: Path) -> Run:
+def read_run(place: Path) -> FinishedRun:
     """Read a run.
 
     Args:
@@ -159,7 +165,7 @@ def read_run(place: Path) -> Run:
         ReportError: if there is none, or it is damaged.
     """
     path = place / METRICS if place.is_dir() else place
-    return Run(path.resolve().parent.name if path.name == METRICS else path.stem, path, _read(path))
+    return FinishedRun(path.resolve().parent.name if path.name == METRICS else path.stem, path, _read(path))
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -174,3 +180,77 @@ def _read(path: Path) -> dict[str, Any]:
     if not isinstance(entries, dict):
         raise ReportError(f"{path} holds no run")
     return entries
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """The results of an evaluation, before they are written.
+
+    Attributes:
+        metrics: the content of ``metrics.json``.
+        table: the content of ``predictions.parquet``.
+        model: name of the model, or of the recipe of several models.
+        model_sha256: the model's hash; empty for a recipe.
+        aggregation: rule from segments to files.
+    """
+
+    metrics: dict[str, Any]
+    table: pa.Table
+    model: str
+    model_sha256: str
+    aggregation: str
+
+    def with_corpora(self, **corpora: Sequence[Mapping[str, Any]]) -> Evaluation:
+        """Add descriptions of the corpora to the metrics; the keyword states their use."""
+        return replace(self, metrics={**self.metrics, **{use: list(some) for use, some in corpora.items()}})
+
+    def save(self, out: Path) -> None:
+        """Write predictions and metrics into a directory; the metrics come last and mark it as complete.
+
+        Raises:
+            TableError: if the file system refuses.
+        """
+        from pcqtool.tables.provenance import Provenance
+        from pcqtool.tables.writer import write
+
+        settings = _settings(self.metrics)
+        provenance = Provenance(
+            model=self.model,
+            model_sha256=self.model_sha256,
+            labels=tuple(self.metrics["labels"]),
+            fingerprint=fingerprint([settings, self.model_sha256]),
+            aggregation=self.aggregation,
+            settings=settings,
+        )
+        write(out / PREDICTIONS, self.table, provenance)
+        write_whole(out / METRICS, f"{json.dumps(self.metrics, indent=1, ensure_ascii=False)}\n".encode())
+
+
+def load_predictions(run: Path) -> tuple[Predictions, Provenance]:
+    """Read an evaluation's predictions and their provenance, given its directory or the table itself.
+
+    Raises:
+        TableError: if the table is missing, damaged or not an evaluation's.
+    """
+    from pcqtool.evaluation.predictions import Predictions
+    from pcqtool.tables.edit import read_columns
+    from pcqtool.tables.paths import SUFFIX
+    from pcqtool.tables.provenance import read_provenance
+
+    path = run if run.suffix.lower() == SUFFIX and not run.is_dir() else run / PREDICTIONS
+    if not path.is_file():
+        raise TableError(f"{path}: no such file", "Name the --out directory of a finished 'pcqtool evaluate'.")
+    provenance = read_provenance(path)
+    table = read_columns(path)
+    if "truth" not in table.column_names:
+        raise TableError(f"{path}: no table of an evaluation", "Name the --out directory of 'pcqtool evaluate'.")
+    return Predictions.from_table(table, provenance.labels), provenance
+
+
+def _settings(metrics: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the entries that decided the predictions, and the note on leakage: no scores."""
+    names = (
+        *("corpus", "protocol", "protocol_title", "stamp", "leaks"),
+        *("command", "seeds", "recipe", "encoder", "teacher", "adapted"),
+    )
+    return {name: metrics[name] for name in names if name in metrics}

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from pcqtool.errors import PcqtoolError, ReportError
-from pcqtool.evaluation.run import Score, read_run
+from pcqtool.evaluation.run_directory import Estimate, read_run
 
 
 def test_a_run_is_read_from_its_directory_or_its_file(write_run, tmp_path):
@@ -13,8 +13,8 @@ def test_a_run_is_read_from_its_directory_or_its_file(write_run, tmp_path):
     run = read_run(place)
     assert (run.name, run.corpus, run.protocol, run.seeds) == ("mine", "emodb", "loso", (0, 1))
     assert run.title == "mine, emodb, loso"
-    assert run.score("ua") == Score(0.75, (0.6, 0.9), 0.02)
-    assert run.score("macro_f1") == Score(0.7)
+    assert run.score("ua") == Estimate(0.75, (0.6, 0.9), 0.02)
+    assert run.score("macro_f1") == Estimate(0.7)
     assert run.shared == {"files": 0, "speakers": 0, "sessions": None, "texts": 4}
     copy = tmp_path / "kept.json"
     copy.write_bytes((place / "metrics.json").read_bytes())
@@ -39,9 +39,9 @@ def test_an_earlier_form_is_read_too(write_run):
 @pytest.mark.parametrize(
     ("score", "text"),
     [
-        (Score(0.7564), "75.6"),
-        (Score(0.7564, (0.7, 0.8)), "75.6 (70.0 to 80.0)"),
-        (Score(0.7564, (0.7, 0.8), 0.0123), "75.6 ± 1.2 (70.0 to 80.0)"),
+        (Estimate(0.7564), "75.6"),
+        (Estimate(0.7564, (0.7, 0.8)), "75.6 (70.0 to 80.0)"),
+        (Estimate(0.7564, (0.7, 0.8), 0.0123), "75.6 ± 1.2 (70.0 to 80.0)"),
     ],
 )
 def test_scores_are_written_in_per_cent(score, text):

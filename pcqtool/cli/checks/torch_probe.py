@@ -1,7 +1,7 @@
-"""Import torch, then torchaudio, compute a little, and tell what is found: a line of JSON for each step.
+"""Probe of torch and torchaudio: imports them, computes a little, and prints a line of JSON for each step.
 
-It is run as a script in a process of its own, because a mismatched binary can end the process. The steps that import
-need nothing but the standard library and what they probe.
+It runs as a script in its own process, because a mismatched binary can end the process. The import steps need only the
+standard library and the probed packages.
 """
 
 from __future__ import annotations
@@ -29,91 +29,93 @@ _ENCODERS: dict[str, dict[str, Any]] = {
     "hubert": _SPEECHLIKE,
     "whisper": {"d_model": 96, "encoder_layers": 2, "encoder_attention_heads": 4, "encoder_ffn_dim": 192},
 }
-"""Small ones; as in those of base size, the convolution for positions has 48 channels in a group."""
+"""Small encoders; as in base-size encoders, the positional convolution has 48 channels per group."""
 
 
 def torch_facts() -> dict[str, Any]:
-    """Version and build of torch."""
+    """Return version and build of torch."""
     import torch
 
     return {"version": torch.__version__, "cuda": torch.version.cuda, "hip": torch.version.hip}
 
 
 def device_facts() -> dict[str, Any]:
-    """What torch can compute on."""
+    """Return the devices that torch can use."""
     import torch
 
-    with warnings.catch_warnings(record=True) as complaints:
+    with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         usable = torch.cuda.is_available()
     gpus = [torch.cuda.get_device_properties(index) for index in range(torch.cuda.device_count())] if usable else []
-    can = dict(torch.cpu.get_capabilities()) if hasattr(torch.cpu, "get_capabilities") else {}
+    capabilities = dict(torch.cpu.get_capabilities()) if hasattr(torch.cpu, "get_capabilities") else {}
     return {
         "cuda": [{"name": gpu.name, "memory_gib": gpu.total_memory / 2**30} for gpu in gpus],
-        "driver": os.path.exists("/dev/nvidiactl"),  # noqa: PTH110 (no further import than needed)
-        "complaint": "; ".join(str(each.message) for each in complaints),
+        "driver": os.path.exists("/dev/nvidiactl"),  # noqa: PTH110 (no imports beyond the necessary)
+        "complaint": "; ".join(str(each.message) for each in caught),
         "mps": torch.backends.mps.is_available(),
         "cores": os.cpu_count(),
         "threads": torch.get_num_threads(),
         "capability": torch.backends.cpu.get_cpu_capability(),
-        "bf16": [name for name in ("avx512_bf16", "amx_bf16", "bf16", "sve_bf16") if can.get(name)],
+        "bf16": [name for name in ("avx512_bf16", "amx_bf16", "bf16", "sve_bf16") if capabilities.get(name)],
     }
 
 
 def torchaudio_facts() -> dict[str, Any]:
-    """Version of torchaudio; its import loads binaries that must fit torch's."""
+    """Return the version of torchaudio, whose import loads binaries that must match torch's."""
     import torchaudio
 
     return {"version": torchaudio.__version__}
 
 
-def way_facts() -> dict[str, Any]:
-    """The quicker ways that encoders cannot take here, small ones and the usual model's, since they would be wrong."""
+def optimisation_facts() -> dict[str, Any]:
+    """Return the optimisations that this machine computes wrongly, in small encoders and in the usual model's."""
     import torch
 
-    sys.path.append(str(Path(__file__).parents[3]))  # where it is run from its source
+    sys.path.append(str(Path(__file__).parents[3]))  # for a checkout that is not installed
     from pcqtool.errors import PcqtoolError
     from pcqtool.model.directory import find, load
     from pcqtool.model.encoders import Encoder, EncoderConfig, build
 
-    def usual() -> Encoder | None:
-        with suppress(PcqtoolError):  # other checks look for models and their encoders
+    def usual_encoder() -> Encoder | None:
+        with suppress(PcqtoolError):  # other checks report missing models and encoders
             return load(find(os.environ.get("PCQTOOL_MODEL")))[0].encoder
         return None
 
-    makes: dict[str, Callable[[], Encoder | None]] = {
+    builders: dict[str, Callable[[], Encoder | None]] = {
         kind: partial(build, EncoderConfig(kind, sizes)) for kind, sizes in _ENCODERS.items()
     }
-    left = []
-    for name, make in (makes | {"the usual model": usual}).items():
+    rejected = []
+    for name, build_encoder in (builders | {"the usual model": usual_encoder}).items():
         for precision in ("float32", "bfloat16"):
             torch.manual_seed(0)
-            if (encoder := make()) is not None:
-                left += [f"{way} of {name}" for way in encoder.eval().prepare(getattr(torch, precision))]
-    return {"left": list(dict.fromkeys(left))}
+            if (encoder := build_encoder()) is not None:
+                rejected += [
+                    f"{each} of {name}" for each in encoder.eval().optimise_for_inference(getattr(torch, precision))
+                ]
+    return {"rejected": list(dict.fromkeys(rejected))}
 
 
 def reasons(error: BaseException | None) -> str:
-    """An error and what caused it, in a line."""
-    said = []
+    """Return an error and its causes in one line."""
+    texts = []
     while error is not None:
-        said.append(f"{type(error).__name__}: {error}".strip())
+        texts.append(f"{type(error).__name__}: {error}".strip())
         error = error.__cause__
-    return " ← ".join(dict.fromkeys(said))
+    return " ← ".join(dict.fromkeys(texts))
 
 
 def main() -> None:
-    """Take the steps in order; a failed one does not keep the next from being tried."""
+    """Run all steps in order, whether or not earlier steps fail."""
     steps: dict[str, Callable[[], dict[str, Any]]] = {
         "torch": torch_facts,
         "devices": device_facts,
         "torchaudio": torchaudio_facts,
-        "ways": way_facts,
+        "optimisations": optimisation_facts,
     }
     for name, step in steps.items():
         try:
             facts = step()
-        except BaseException as error:  # whatever it is, it is the finding
+        except BaseException as error:  # any error is a result of the probe
             facts = {"error": reasons(error)}
         print(json.dumps({"step": name, **facts}), flush=True)  # noqa: T201 (the parent process reads it)
 

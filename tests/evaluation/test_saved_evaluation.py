@@ -5,7 +5,7 @@ import json
 import pytest
 
 from pcqtool.errors import TableError
-from pcqtool.evaluation.output import Evaluation, load_predictions
+from pcqtool.evaluation.run_directory import Evaluation, load_predictions
 from pcqtool.tables.reader import read_files
 
 ROWS = [("a", 0, "s0", 0, 0.5), ("b", 2, "s1", 1, 0.75)]
