@@ -78,7 +78,7 @@ TABLES = {
 
 @pytest.fixture
 def root(tmp_path):
-    """A database as audformat writes it: labels wished for and labels agreed on, the votes, what is known of files."""
+    """A database as audformat writes it: intended labels, gold-standard labels, votes, and a table of files."""
     root = tmp_path / "mydb"
     root.mkdir()
     (root / "db.yaml").write_text(HEADER)
