@@ -13,7 +13,6 @@ from filelock import FileLock
 
 from pcqtool.corpora.datasets.iemocap import IEMOCAP
 from pcqtool.corpora.download.fetch import FetchedFile, fetch
-from pcqtool.corpora.download.transfer import RemoteFile
 from pcqtool.corpora.release import Download
 from pcqtool.errors import CorpusError, LockedError
 
@@ -154,7 +153,7 @@ def test_redirects_are_allowed_by_the_class_or_the_caller(corpus, tmp_path, monk
     corpus.downloads = (Download("https://a.org/a.zip", size_bytes=5, hosts=("b.org",)),)
     with pytest.raises(CorpusError):
         fetch(corpus, tmp_path / "public", Watched(), lambda line: None, hosts=["c.org"])
-    assert asked == [RemoteFile("https://a.org/a.zip", 5, ("b.org", "c.org"))]
+    assert asked == [Download("https://a.org/a.zip", size_bytes=5, hosts=("b.org", "c.org"))]
 
 
 def test_one_at_a_time(corpus, tmp_path):

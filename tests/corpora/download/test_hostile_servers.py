@@ -14,7 +14,8 @@ from urllib.parse import urlsplit
 import pytest
 
 from pcqtool.corpora.download import http_client, transfer
-from pcqtool.corpora.download.transfer import RemoteFile, download
+from pcqtool.corpora.download.transfer import download
+from pcqtool.corpora.release import Download
 from pcqtool.errors import CorpusError
 
 OK = b"HTTP/1.1 200 OK\r\n"
@@ -67,7 +68,7 @@ def serve(monkeypatch) -> Iterator[Callable[[Answer], Server]]:
 
 
 def fetch(server: Server, folder: Path, size_bytes: int | None = 10_240, hosts: tuple[str, ...] = ()) -> bytes:
-    address = RemoteFile(f"{server.address}/a.zip", size_bytes, hosts)
+    address = Download(f"{server.address}/a.zip", size_bytes=size_bytes, hosts=hosts)
     download(address, folder / "a.zip", sleep=lambda seconds: None)
     return (folder / "a.zip").read_bytes()
 

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from pcqtool.corpora.download import transfer
-from pcqtool.corpora.download.transfer import MAX_ATTEMPTS, RemoteFile, download
+from pcqtool.corpora.download.transfer import MAX_ATTEMPTS, download
+from pcqtool.corpora.release import Download
 from pcqtool.errors import CorpusError
 
 CONTENT = random.Random(0).randbytes(300_000)
@@ -21,7 +22,7 @@ def target(site, tmp_path: Path) -> Path:
 def fetch(site, target: Path, **more) -> tuple[list[float], list[str]]:
     waits: list[float] = []
     lines: list[str] = []
-    download(RemoteFile(f"{site.address}/a.zip"), target, log=lines.append, sleep=waits.append, **more)
+    download(Download(f"{site.address}/a.zip"), target, log=lines.append, sleep=waits.append, **more)
     return waits, lines
 
 
@@ -48,7 +49,7 @@ def test_another_process_resumes_a_download(site, target):
 
     site.break_after = [100_000]
     with pytest.raises(KeyboardInterrupt):
-        download(RemoteFile(f"{site.address}/a.zip"), target, sleep=stop)
+        download(Download(f"{site.address}/a.zip"), target, sleep=stop)
     assert not target.exists()
     fetch(site, target)
     assert target.read_bytes() == CONTENT
@@ -132,7 +133,7 @@ def test_a_missing_file_is_reported(site, target):
 
 def test_an_unreachable_server_is_reported(site, target, monkeypatch):
     with pytest.raises(CorpusError, match="no connection"):
-        download(RemoteFile("http://127.0.0.1:9/a.zip"), target, sleep=lambda seconds: None)
+        download(Download("http://127.0.0.1:9/a.zip"), target, sleep=lambda seconds: None)
 
 
 def test_a_partial_file_beyond_the_end_starts_again(site, target):
