@@ -110,9 +110,8 @@ class _ChecksumRecord:
         except FileNotFoundError:
             self._entries = {}
         except (ValueError, TypeError, KeyError, RecursionError) as error:
-            raise CorpusError(
-                f"{path}: cannot be read: {error}", "Remove it: it only contains earlier checksums."
-            ) from error
+            hint = "Remove it: it only contains earlier checksums."
+            raise CorpusError(f"{path}: cannot be read: {error}", hint) from error
 
     def first(self, url: str) -> FetchedFile | None:
         return self._entries.get(url)
