@@ -18,7 +18,7 @@ def test_speakers_that_are_apart(corpus):
         "They share up to 1 session and 1 text in a fold, which loso allows."
     )
     assert (found.leaks, found.speaker_independent) == (False, True)
-    assert (found.shared.test.speakers, found.shared.test.sessions) == (0, 1)
+    assert (found.overlap.test.speakers, found.overlap.test.sessions) == (0, 1)
 
 
 def test_speakers_that_are_shared(corpus):
@@ -34,7 +34,7 @@ def test_what_is_unknown_is_said(corpus):
     found = stamped("random10", nameless)
     assert "Whether they share speakers and sessions is unknown: the corpus does not tell." in found.text
     assert found.speaker_independent is None
-    assert found.shared.test.speakers is None
+    assert found.overlap.test.speakers is None
 
 
 def test_a_leak_comes_first_and_is_named(corpus):
@@ -43,15 +43,15 @@ def test_a_leak_comes_first_and_is_named(corpus):
     assert "nothing in it may be compared with honest figures" in found.text
     assert "Test and training share no file and no speaker." in found.text
     assert found.leaks
-    assert found.shared.test.files == 2
+    assert found.overlap.test.files == 2
 
 
 def test_the_worst_fold_counts(corpus):
     utterances = corpus(4, takes=3)
     utterances = [replace(each, text_id=each.speaker if each.text_id == "t00" else each.text_id) for each in utterances]
-    assert stamped("loso", utterances).shared.test.texts == 2
+    assert stamped("loso", utterances).overlap.test.texts == 2
     utterances[0] = replace(utterances[0], text_id="s01")
-    assert stamped("loso", utterances).shared.test.texts == 3
+    assert stamped("loso", utterances).overlap.test.texts == 3
 
 
 def test_adaptation_comes_first(corpus):
