@@ -59,5 +59,5 @@ def plain_predictor(directory: Path, device: str) -> Predictor:
     """Load a model without its optimisations for inference."""
     from pcqtool.model.encoders import base, pretrained
 
-    with patch.object(pretrained.PretrainedEncoder, "prepare", base.Encoder.prepare):
+    with patch.object(pretrained.PretrainedEncoder, "optimise_for_inference", base.Encoder.optimise_for_inference):
         return Predictor(directory, device)

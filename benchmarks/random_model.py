@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from benchmarks.sample import Sample, Waves
-from pcqtool.model.directory import ModelConfig, describe, save
+from pcqtool.model.directory import ModelConfig, network_config_to_json, save
 from pcqtool.model.encoders import EncoderConfig
 from pcqtool.model.pcq import PCQ, PCQConfig
 
@@ -28,7 +28,8 @@ def random_model(directory: Path, encoder: EncoderConfig, sample: Sample) -> Pat
         torch.manual_seed(0)
         model = PCQ(network).eval()
     spread(model, sample.some(N_FITTED))
-    save(directory, ModelConfig(f"random-{encoder.kind}", LABELS, describe(network)), model, {}, "Random weights.")
+    config = ModelConfig(f"random-{encoder.kind}", LABELS, network_config_to_json(network))
+    save(directory, config, model, {}, "Random weights.")
     return directory
 
 

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from benchmarks.sample import Sample, Waves
 from pcqtool.audio.resample import resample
 from pcqtool.audio.segment import SAMPLE_RATE
-from pcqtool.audio.vad import VoiceActivity
+from pcqtool.audio.vad import VoiceActivityDetector
 from pcqtool.model.predictor import Predictor
 
 MIN_S = 1.0
@@ -83,13 +83,15 @@ def measure_parts(segments: Waves, predictor: Predictor, batch_size: int) -> dic
     model, device, precision = predictor.model, predictor.device, "float32"
     waves = torch.from_numpy(fill(segments, batch_size)).to(device)
     with torch.inference_mode():
-        level = model.level(waves).contiguous(memory_format=torch.channels_last)
-    works: dict[str, tuple[Callable[[Tensor], object], Tensor, str]] = {"spectrogram": (model.level, waves, "float32")}
+        level = model.normalised_spectrogram(waves).contiguous(memory_format=torch.channels_last)
+    works: dict[str, tuple[Callable[[Tensor], object], Tensor, str]] = {
+        "spectrogram": (model.normalised_spectrogram, waves, "float32")
+    }
     if model.mlcnn is not None:
         works["MLCNN"] = model.mlcnn, level, "float32"
     if model.encoder is not None:
         precision = _precision(model.encoder)
-        works["encoder"] = (lambda x: model.frames(model.hear(x))), waves, precision
+        works["encoder"] = (lambda x: model.encoder_frames(model.encoder_input(x))), waves, precision
     works["whole"] = model, waves, precision
     ceilings = {name: matrix_ceiling(device, name) for name in {"float32", precision}}
     return {
@@ -180,7 +182,7 @@ def _time_s(work: Callable[[], object]) -> float:
 
 
 def _detect(segments: Waves) -> None:
-    activity = VoiceActivity()
+    activity = VoiceActivityDetector()
     for wave in segments:
         activity.push(wave)
     activity.flush()

@@ -241,7 +241,7 @@ def _title(corpus: str) -> str:
     from pcqtool.errors import CorpusError
 
     try:
-        return registry.find(corpus).title
+        return registry.corpus_class(corpus).title
     except CorpusError:  # of a plugin that is not installed here
         return corpus
 

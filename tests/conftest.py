@@ -30,7 +30,7 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The directory of a very small PCQ without encoder, its weights random."""
     import torch
 
-    from pcqtool.model.directory import ModelConfig, describe, save
+    from pcqtool.model.directory import ModelConfig, network_config_to_json, save
     from pcqtool.model.pcq import PCQ, PCQConfig
 
     directory = tmp_path_factory.mktemp("models") / "tiny"
@@ -44,7 +44,13 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with torch.random.fork_rng():
         torch.manual_seed(1)
         model = PCQ(network)
-    save(directory, ModelConfig("tiny", network.labels, describe(network), trained_on="nothing at all"), model, {}, "")
+    save(
+        directory,
+        ModelConfig("tiny", network.labels, network_config_to_json(network), trained_on="nothing at all"),
+        model,
+        {},
+        "",
+    )
     return directory
 
 
@@ -120,13 +126,13 @@ def tiny_whisper(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def borrowing_model(tmp_path_factory: pytest.TempPathFactory, tiny_whisper: Path) -> Path:
+def external_model(tmp_path_factory: pytest.TempPathFactory, tiny_whisper: Path) -> Path:
     """The directory of a very small PCQ that names ``tiny_whisper`` as its encoder and does not hold it."""
     import torch
 
-    from pcqtool.model.directory import ModelConfig, describe, save
+    from pcqtool.model.directory import ModelConfig, network_config_to_json, save
     from pcqtool.model.encoders.pretrained import load_pretrained
-    from pcqtool.model.external_encoder import name_encoder
+    from pcqtool.model.external_encoder import reference_encoder
     from pcqtool.model.pcq import PCQ, PCQConfig
 
     directory = tmp_path_factory.mktemp("models") / "borrowing"
@@ -145,7 +151,9 @@ def borrowing_model(tmp_path_factory: pytest.TempPathFactory, tiny_whisper: Path
         model = PCQ(network)
         torch.nn.init.normal_(encoder.mix)
     model.encoder = encoder
-    config = ModelConfig("borrowing", labels, describe(network), encoder_source=name_encoder(model, "some/whisper"))
+    config = ModelConfig(
+        "borrowing", labels, network_config_to_json(network), encoder_source=reference_encoder(model, "some/whisper")
+    )
     save(directory, config, model, {}, "")
     return directory
 

@@ -10,8 +10,7 @@ import pytest
 
 from pcqtool.corpora.base import Corpus, Utterance
 from pcqtool.corpora.manifest.corpus import Manifest
-from pcqtool.corpora.member import PooledCorpus
-from pcqtool.corpora.pool import CorpusPool
+from pcqtool.corpora.pool import CorpusPool, PooledCorpus
 from pcqtool.splits import PROTOCOLS, Fold
 from pcqtool.training.augmentation import Augmentations
 from pcqtool.training.recipe import Recipe

@@ -1,4 +1,4 @@
-"""``pcqtool doctor``: is everything here that the tool needs, and what to do where it is not."""
+"""``pcqtool doctor``: checks of the installation, and remedies for each fault."""
 
 from __future__ import annotations
 
@@ -27,9 +27,8 @@ def doctor(
 ) -> int:
     """Check the installation and name the remedy for each fault.
 
-    Looks at Python and every dependency, torch and torchaudio fitting each other, GPU and CPU, the audio libraries,
-    the bundled models and their encoders, corpus plugins, PCQTOOL_ variables and free space. Ends with 1 if there is
-    a fault.
+    Checks Python and all dependencies, torch and torchaudio, GPU and CPU, the audio libraries, the bundled models and
+    their encoders, corpus plugins, PCQTOOL_ variables and free disk space. Exits with 1 if there is a fault.
     """
     findings = examine(config or flags.config_file(ctx), ctx.find_root().command)
     faults = sum(finding.status is Status.FAULT for finding in findings)
@@ -41,21 +40,21 @@ def doctor(
 
 
 def examine(config: Path | None, root: object) -> list[Finding]:
-    """Run every check; one that fails itself is a fault among the others."""
-    from pcqtool.cli.checks import contents, pytorch, sound, surroundings, versions
+    """Run all checks; a check that raises an error is reported as a fault."""
+    from pcqtool.cli.checks import dependencies, environment, models_and_corpora, pytorch
 
     checks: dict[str, Callable[[], list[Finding]]] = {
-        "versions": versions.versions,
+        "versions": dependencies.versions,
         "torch and torchaudio": pytorch.pytorch,
-        "libsndfile": sound.libsndfile,
-        "FFmpeg": sound.ffmpeg,
-        "voice activity model": sound.voice_activity,
-        "bundled model": contents.bundled_model,
-        "encoders": contents.encoders,
-        "corpora": contents.corpora,
-        "environment": surroundings.environment,
-        "settings file": partial(surroundings.settings_file, config, root),
-        "disk": surroundings.disk,
+        "libsndfile": dependencies.libsndfile,
+        "FFmpeg": dependencies.ffmpeg,
+        "voice activity model": dependencies.voice_activity,
+        "bundled model": models_and_corpora.bundled_model,
+        "encoders": models_and_corpora.encoders,
+        "corpora": models_and_corpora.corpora,
+        "environment": environment.environment,
+        "settings file": partial(environment.settings_file, config, root),
+        "disk": environment.disk,
     }
     return [finding for name, check in checks.items() for finding in _guarded(name, check)]
 
@@ -63,19 +62,19 @@ def examine(config: Path | None, root: object) -> list[Finding]:
 def _guarded(name: str, check: Callable[[], list[Finding]]) -> list[Finding]:
     try:
         return check()
-    except Exception as error:  # broken packages raise anything
+    except Exception as error:  # broken packages may raise any error
         what = f"{type(error).__name__}: {error}".splitlines()[0]
-        return [fault(name, what, "Mend the faults above first; then run pcqtool doctor again.")]
+        return [fault(name, what, "Repair the faults above first; then run pcqtool doctor again.")]
 
 
 def show(findings: Sequence[Finding]) -> None:
-    """Print the findings as a table, and below it what to do, in lines that can be copied."""
+    """Print the findings as a table, followed by the remedies in lines that can be copied."""
     rows = [(finding.check, finding.status.value, finding.found) for finding in findings]
     console.print_table(("check", "status", "found"), rows, styles={status.value: c for status, c in COLOURS.items()})
-    todo = [finding for finding in findings if finding.status is not Status.OK]
-    if not todo:
+    problems = [finding for finding in findings if finding.status is not Status.OK]
+    if not problems:
         console.print_page("\nEverything is in order.")
-    for finding in todo:
+    for finding in problems:
         console.print_text("")
         console.print_text(f"{finding.check} ({finding.status.value}): {finding.found}")
         console.print_page(finding.remedy)

@@ -1,4 +1,4 @@
-"""``pcqtool models``: which models there are, and what is in one of them."""
+"""``pcqtool models``: list models and show their details."""
 
 from __future__ import annotations
 
@@ -17,37 +17,36 @@ if TYPE_CHECKING:
 
 LOCAL = ("config.json", "*/config.json", "*/*/config.json")
 
-app = Program(help="Models to label recordings with: list, look into.")
+app = Program(help="List models and show their details.")
 
 
 @app.command("list")
 def list_models(
-    places: Annotated[
+    folders: Annotated[
         list[Path] | None,
-        typer.Argument(metavar="DIR", help="Where to look for models of your own, two folders deep; else here."),
+        typer.Argument(metavar="DIR", help="Directories to search, two levels deep; default: the current one."),
     ] = None,
     encoder_dir: options.EncoderDir = None,
     as_json: options.Json = False,
 ) -> None:
     """List the bundled models and those in local directories.
 
-    A model can leave its speech encoder out and name it: the column says whether an encoder of that kind is here. Its
-    tensors are compared with the model's hash by 'pcqtool models info' and when it is used.
+    The encoder of a model may be external. The column "encoder" shows whether an encoder of its kind is on this
+    machine; 'pcqtool models info' and all commands that use the model verify its hash.
     """
     from pcqtool.model import directory
     from pcqtool.model.encoder_search import search_path
 
     rows = []
-    for where in (*directory.available(), *_local(places or [Path()])):
+    for path in (*directory.bundled_models(), *_local_models(folders or [Path()])):
         try:
-            config = directory.read_config(where)
+            config = directory.read_config(path)
         except ModelError as error:
-            console.debug(f"passed over: {error.what}")  # many other tools write a config.json, too
+            console.debug(f"skipped: {error.what}")  # many other tools write a config.json, too
             continue
-        bundled = where in directory.available()
-        place = "bundled" if bundled else str(where)
-        encoder = _encoder(config, search_path(encoder_dir, download=False))
-        rows.append((config.name, list(config.labels), config.trained_on, place, encoder))
+        location = "bundled" if path in directory.bundled_models() else str(path)
+        encoder = _encoder_text(config, search_path(encoder_dir, download=False))
+        rows.append((config.name, list(config.labels), config.trained_on, location, encoder))
     columns = ("name", "labels", "trained_on", "where", "encoder")
     if as_json:
         console.print_json([dict(zip(columns, row, strict=True)) for row in rows])
@@ -58,72 +57,73 @@ def list_models(
 @app.command("info")
 def info(
     model: Annotated[
-        str | None, typer.Argument(metavar="NAME|DIR", help="A bundled model's name or a directory; else the default.")
+        str | None,
+        typer.Argument(metavar="NAME|DIR", help="A bundled model's name or a directory; default: pcq-mini."),
     ] = None,
     encoder_dir: options.EncoderDir = None,
     as_json: options.Json = False,
 ) -> None:
-    """Show a model: labels, front end, what it was trained on, its scores, and where its encoder is."""
+    """Show a model's labels, network, training data, scores, and the location of its encoder."""
     from pcqtool.model import directory
     from pcqtool.model.encoder_search import search_path
 
-    place = directory.find(model)
-    config = directory.read_config(place)
-    weights = place / directory.WEIGHTS
-    about = {
+    path = directory.find(model)
+    config = directory.read_config(path)
+    weights = path / directory.WEIGHTS
+    fields = {
         "name": config.name,
-        "directory": place,
-        "sha256": directory.sha256(place),
+        "directory": path,
+        "sha256": directory.model_sha256(path),
         "size_bytes": weights.stat().st_size,
         "labels": config.labels,
         "temperature": config.temperature,
         "aggregation": config.aggregation,
         "trained_on": config.trained_on,
-        "encoder": _found(place, config, search_path(encoder_dir, download=False)),
+        "encoder": _verified_encoder(path, config, search_path(encoder_dir, download=False)),
         "network": config.network,
         "provenance": config.provenance,
-        "metrics": directory.read_metrics(place),
-        "card": place / directory.CARD if (place / directory.CARD).is_file() else None,
+        "metrics": directory.read_metrics(path),
+        "card": path / directory.CARD if (path / directory.CARD).is_file() else None,
     }
     if as_json:
-        console.print_json(about)
+        console.print_json(fields)
     else:
-        console.print_fields(dict(_flat(about)))
+        console.print_fields(dict(_flat(fields)))
 
 
-def _encoder(config: ModelConfig, places: EncoderSearchPath) -> str | None:
-    """Say whether there is an encoder that may be the one that a model names; ``None`` if it names none."""
+def _encoder_text(config: ModelConfig, encoders: EncoderSearchPath) -> str | None:
+    """Describe where an encoder of the right kind was found; ``None`` for a model without an external encoder."""
     if config.encoder_source is None:
         return None
     try:
-        return f"{config.encoder_source.name}, in {next(places.candidates(config))}"
+        return f"{config.encoder_source.name}, in {next(encoders.candidates(config))}"
     except ModelError:
         return f"{config.encoder_source.name}, missing"
 
 
-def _found(place: Path, config: ModelConfig, places: EncoderSearchPath) -> dict[str, Any] | None:
-    """Look for the encoder that a model names, and compare its tensors with the hash."""
+def _verified_encoder(path: Path, config: ModelConfig, encoders: EncoderSearchPath) -> dict[str, Any] | None:
+    """Find a model's external encoder and verify the hash of its tensors."""
     from pcqtool.model import directory
 
     if config.encoder_source is None:
         return None
-    about: dict[str, Any] = {"name": config.encoder_source.name, "sha256": config.encoder_source.sha256}
+    fields: dict[str, Any] = {"name": config.encoder_source.name, "sha256": config.encoder_source.sha256}
     try:
-        found = directory.locate_encoder(place, places)
+        found = directory.locate_encoder(path, encoders)
     except ModelError as error:
-        return about | {"where": None, "problem": error.what, "remedy": error.hint}
+        return fields | {"where": None, "problem": error.what, "remedy": error.hint}
     size = (Path(str(found)) / directory.WEIGHTS).stat().st_size
-    return about | {"where": found, "size_bytes": size, "problem": None}
+    return fields | {"where": found, "size_bytes": size, "problem": None}
 
 
-def _local(places: list[Path]) -> Iterator[Path]:
-    """Directories with a configuration in or below some places, each once."""
-    found = {path.parent for place in places for pattern in LOCAL for path in place.glob(pattern)}
+def _local_models(folders: list[Path]) -> Iterator[Path]:
+    """Yield the directories with a configuration in or below some folders, each once."""
+    found = {path.parent for folder in folders for pattern in LOCAL for path in folder.glob(pattern)}
     yield from sorted(found)
 
 
 def _flat(entries: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
-    """Nested entries as lines: ``provenance.seed``."""
+    """Yield nested entries under dotted names such as ``provenance.seed``."""
     for name, value in entries.items():
         if isinstance(value, Mapping):
             yield from _flat(value, f"{prefix}{name}.")

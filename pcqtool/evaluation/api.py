@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pcqtool.corpora.label_map import read_map
-from pcqtool.corpora.pool import open_pool, share
-from pcqtool.corpora.sources import sources
+from pcqtool.corpora.label_map import load_label_map
+from pcqtool.corpora.pool import open_pool, restrict_to_common_labels
+from pcqtool.corpora.spec import parse_specs
 from pcqtool.errors import SettingsError
 from pcqtool.model.encoder_search import search_path
 from pcqtool.progress import OnProgress, Progress, ignore
@@ -104,8 +104,8 @@ def evaluate(
 
     found = None if protocol is None else find_protocol(protocol)
     corpora = several(corpus)
-    chosen = sources([*corpora, *filter(None, [test_corpus])], several(root))
-    renaming = read_map(None if label_map is None else Path(label_map))
+    chosen = parse_specs([*corpora, *filter(None, [test_corpus])], several(root))
+    renaming = load_label_map(None if label_map is None else Path(label_map))
     jobs = n_jobs(jobs)
     pool = open_pool(chosen[: len(corpora)], renaming, all_classes)
     with tempfile.TemporaryDirectory(prefix="pcqtool-") as temporary:
@@ -117,7 +117,7 @@ def evaluate(
                 _log_notes(pool)
                 encoders = search_path(encoder_dir, download=True)
                 evaluation = evaluate_model(str(model), pool, device, jobs, encoders)
-                evaluation = evaluation.with_corpora(corpora=pool.describe())
+                evaluation = evaluation.with_corpora(corpora=pool.provenance())
             else:
                 from pcqtool.training.recipe import load_recipe
 
@@ -213,13 +213,13 @@ class _Runs:
             pool.utterances, self.recipe, device, self.encoder, self.teacher, self.n_jobs, self._on_states, self.adapt
         )
         evaluation = self._run(EvaluationTask.within_corpus(experiment, pool.name), protocol, folds)
-        return evaluation.with_corpora(corpora=pool.describe())
+        return evaluation.with_corpora(corpora=pool.provenance())
 
     def across_corpora(self, train: CorpusPool, test: CorpusPool) -> Evaluation:
         """Train on some corpora and test on another, with the labels that they share."""
-        train, test = share(train, test)
+        train, test = restrict_to_common_labels(train, test)
         protocol = cross_corpus_protocol(train, test)
-        folds = self._folds(protocol, [*train.qualified, *test.qualified])
+        folds = self._folds(protocol, [*train.prefixed_utterances, *test.prefixed_utterances])
 
         from pcqtool.evaluation.cross_corpus import across_corpora
         from pcqtool.model.device import choose_device
@@ -232,10 +232,10 @@ class _Runs:
         )
         device = choose_device(self.device)
         experiment = Experiment(
-            train.qualified, self.recipe, device, self.encoder, self.teacher, self.n_jobs, self._on_states
+            train.prefixed_utterances, self.recipe, device, self.encoder, self.teacher, self.n_jobs, self._on_states
         )
         evaluation = self._run(across_corpora(experiment, test, self.n_jobs, self._on_states), protocol, folds)
-        return evaluation.with_corpora(corpora=train.describe(), test_corpora=test.describe())
+        return evaluation.with_corpora(corpora=train.provenance(), test_corpora=test.provenance())
 
     @property
     def _often(self) -> str:
@@ -269,5 +269,5 @@ class _Runs:
 
 
 def _log_notes(*pools: CorpusPool) -> None:
-    for note in (note for pool in pools for note in pool.notes):
+    for note in (note for pool in pools for note in pool.label_changes):
         _log.info(note)

@@ -24,7 +24,7 @@ def across_corpora(
     Its folds are those of ``cross_corpus_protocol``.
 
     Args:
-        experiment: an experiment on the qualified utterances of the training corpora.
+        experiment: an experiment on the training corpora's ``prefixed_utterances``.
         test: the corpus to test on, with the same labels.
         n_jobs: number of recordings that are read in parallel.
         on_states: called with the number of segments encoded by a frozen encoder, and their total.
@@ -36,5 +36,5 @@ def across_corpora(
     if experiment.encoder is not None and config.frozen and experiment.recipe.cache:
         frozen = load_pretrained(experiment.encoder, config.layers, frozen=True)
         data = replace(data, states=keep_states(frozen, data, experiment.device, on_states))
-    utterances = [*experiment.utterances, *test.qualified]
+    utterances = [*experiment.utterances, *test.prefixed_utterances]
     return EvaluationTask(experiment, test.name, utterances, test.utterances, data)

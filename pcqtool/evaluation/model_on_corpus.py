@@ -10,16 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pcqtool.corpora.base import Utterance
-from pcqtool.corpora.member import PooledCorpus, learnt_from
-from pcqtool.corpora.pool import CorpusPool
+from pcqtool.corpora.pool import CorpusPool, PooledCorpus, training_corpora
 from pcqtool.errors import CorpusError
 from pcqtool.evaluation.cross_validation import predict_files
 from pcqtool.evaluation.predictions import ModelPredictions, Predictions, predictions_table
 from pcqtool.evaluation.run_directory import Evaluation
 from pcqtool.evaluation.summary import describe_machine, summarise
-from pcqtool.labels import in_order
+from pcqtool.labels import sort_labels
 from pcqtool.model.device import choose_device
-from pcqtool.model.directory import EncoderSearchPath, ModelConfig, find, load, sha256
+from pcqtool.model.directory import EncoderSearchPath, ModelConfig, find, load, model_sha256
 from pcqtool.training.data import build_spoken
 from pcqtool.training.provenance import describe_origin
 
@@ -72,12 +71,12 @@ def evaluate_model(
         **describe_origin(corpus, known, data),
         **describe_machine(place),
     }
-    return Evaluation(metrics, table, config.name, sha256(directory), config.aggregation)
+    return Evaluation(metrics, table, config.name, model_sha256(directory), config.aggregation)
 
 
 def _shared_labels(config: ModelConfig, corpus: str, utterances: Sequence[Utterance]) -> tuple[str, ...]:
     """Give the labels that model and corpus both have, in the model's order."""
-    there = in_order(utterance.label for utterance in utterances)
+    there = sort_labels(utterance.label for utterance in utterances)
     labels = tuple(label for label in config.labels if label in there)
     if len(labels) < 2:
         shared = f"nothing but {labels[0]}" if labels else "none"
@@ -103,19 +102,19 @@ def _labels(config: ModelConfig, labels: Sequence[str], utterances: Sequence[Utt
 
 def _stamp(config: ModelConfig, members: Sequence[PooledCorpus]) -> dict[str, Any]:
     """Say whether the model may have heard what it was tested on; ``warning`` if it seems so."""
-    learnt = learnt_from(config.provenance)
+    learnt = training_corpora(config.provenance)
     heard = [member for member in members if {member.name, member.origin} & learnt]
     if heard:
         names = " and ".join(member.name for member in heard)
-        if all(member.particular for member in heard):
+        if all(member.has_fixed_labels for member in heard):
             warning = f"the model has learnt from {names}: these figures are no test"
         else:
             warning = f"the model has learnt from what was called {names}; if that was this, these figures are no test"
         return {"stamp": f"LEAKS: {warning}.", "leaks": True, "warning": warning}
     sources = ", ".join(config.provenance.get("corpora", ())) or "unknown corpora"
     judged = " or ".join(member.name for member in members)
-    kinds = [member.particular for member in members]
-    kinds += [each.get("particular", True) for each in config.provenance.get("data", ())]
+    kinds = [member.has_fixed_labels for member in members]
+    kinds += [each.get("has_fixed_labels", True) for each in config.provenance.get("data", ())]
     if all(kinds):
         text = f"The model has learnt from {sources}, not from {judged}."
     else:  # the same recordings may have another name

@@ -17,7 +17,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 from scipy.special import softmax
 
-from pcqtool.audio.reader import describe
+from pcqtool.audio.reader import rate_and_note
 from pcqtool.audio.segment import SAMPLE_RATE
 from pcqtool.corpora.base import Utterance
 from pcqtool.files.display import display_path
@@ -217,7 +217,7 @@ def _describe_utterance(utterance: Utterance, n_samples: int, n_segments: int) -
     }
 
 
-_describe_file = cache(describe)  # many utterances may share a file
+_describe_file = cache(rate_and_note)  # many utterances may share a file
 
 
 def _common_folder(utterances: Sequence[Utterance]) -> str:

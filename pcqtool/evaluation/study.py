@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pcqtool.corpora.base import Utterance, list_decisive
+from pcqtool.corpora.base import Utterance, fingerprint_entries
 from pcqtool.evaluation.ablations import Variant
 from pcqtool.evaluation.run_directory import METRICS, FinishedRun, read_run
 from pcqtool.files.atomic import write_whole
@@ -93,10 +93,10 @@ def run_study(
 
 def _check(variants: Sequence[Variant], setting: StudySetting) -> None:
     """See that every variant can be trained, before hours are spent on the first."""
-    from pcqtool.labels import in_order
+    from pcqtool.labels import sort_labels
     from pcqtool.training.network_config import configure
 
-    labels = in_order(utterance.label for utterance in setting.utterances)
+    labels = sort_labels(utterance.label for utterance in setting.utterances)
     for variant in variants:
         configure(labels, variant.recipe, variant.encoder, setting.teacher)
 
@@ -150,7 +150,7 @@ def _points(difference: Mapping[str, Any]) -> str:
 
 def _key(variant: Variant, setting: StudySetting) -> str:
     """Hash what decides a variant's figures; where the corpus lies does not."""
-    utterances = list_decisive(setting.utterances)
+    utterances = fingerprint_entries(setting.utterances)
     folds = {seed: [asdict(fold) for fold in folds] for seed, folds in setting.folds.items()}
     decisive = [variant.recipe.to_dict(), variant.encoder, setting.teacher, setting.protocol.name, utterances, folds]
     return hashlib.sha256(json.dumps([decisive, __version__], sort_keys=True).encode()).hexdigest()[:16]

@@ -54,13 +54,13 @@ def extract_job(
 
     def load() -> Extraction:
         from pcqtool.features.task import Extraction
-        from pcqtool.model.device import choose_devices, suited_batch
+        from pcqtool.model.device import choose_devices, default_batch_size
 
         devices = choose_devices(device)
         first, *others = (source.network(each) for each in devices)
         names = ", ".join(map(str, devices))
         _log.debug("device: %s, each segment's %s of shape %s", names, settings.feature, list(first.shape))
-        n = options.get("batch_size") or suited_batch(devices[0])
+        n = options.get("batch_size") or default_batch_size(devices[0])
         return Extraction(first, replace(settings, batch_size=n), others)
 
     about = f", {info.about}" if info.about else ""

@@ -12,15 +12,14 @@ from torch import Tensor, nn
 
 from pcqtool.audio.segment import SEGMENT_SAMPLES
 from pcqtool.errors import ModelError
-from pcqtool.model.device import choose_device
+from pcqtool.model.device import choose_device, raising_memory_errors
 from pcqtool.model.encoders import Encoder
-from pcqtool.model.memory import memory_told
 
 Features = Callable[[Tensor, Tensor], Tensor]
 """Waves ``(B, N)`` and their numbers of samples ``(B,)`` → features ``(B, ...)``."""
 
 
-class Network:
+class FeatureNetwork:
     """A network ready to give features of segments.
 
     Args:
@@ -56,7 +55,7 @@ class Network:
             ModelError: if a feature is not finite.
             MemoryError: if there is not enough of it.
         """
-        with memory_told():
+        with raising_memory_errors():
             values = self._features(
                 torch.from_numpy(waves).to(self.device), torch.from_numpy(n_samples).to(self.device)
             )

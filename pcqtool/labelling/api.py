@@ -14,7 +14,7 @@ from pcqtool.batch.results import Results, run_job
 from pcqtool.batch.shard import Shard
 from pcqtool.labelling.settings import LabelSettings
 from pcqtool.labelling.task import SCHEMAS
-from pcqtool.model.directory import find, read_config, sha256
+from pcqtool.model.directory import find, model_sha256, read_config
 from pcqtool.model.encoder_search import search_path
 from pcqtool.progress import OnProgress, ignore
 
@@ -48,20 +48,20 @@ def label_job(
     found = find_recordings(inputs, listed)
     directory = find(model)
     config = read_config(directory)
-    provenance = settings.provenance(config, sha256(directory))
+    provenance = settings.provenance(config, model_sha256(directory))
     columns = {kind: schema(config.labels).names for kind, schema in SCHEMAS.items()}
     output = RunOutput(Path(out), provenance, columns, share)
 
     def load() -> Labelling:
         from pcqtool.labelling.task import Labelling
-        from pcqtool.model.device import choose_devices, suited_batch
+        from pcqtool.model.device import choose_devices, default_batch_size
         from pcqtool.model.predictor import Predictor
 
         devices = choose_devices(device)
         encoders = search_path(encoder_dir, download=model is not None)
         first, *others = (Predictor(directory, each, encoders, settings.precision) for each in devices)
         _log.debug("device: %s", ", ".join(map(str, devices)))
-        n = options.get("batch_size") or suited_batch(devices[0])
+        n = options.get("batch_size") or default_batch_size(devices[0])
         return Labelling(first, replace(settings, batch_size=n), provenance, others)
 
     about = f"model: {config.name} (bundled), {config.trained_on}" if model is None else ""

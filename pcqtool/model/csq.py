@@ -10,7 +10,7 @@ DILATIONS = (7, 5, 2, 1)
 
 
 class ChannelNorm(nn.LayerNorm):
-    """Layer normalisation over the channels of each position.
+    """Layer normalisation over the channels at each position.
 
     Shape:
         ``(B, C, H, W)`` → ``(B, C, H, W)``
@@ -22,21 +22,27 @@ class ChannelNorm(nn.LayerNorm):
 
 
 class CSQ(nn.Module):
-    """Join neighbouring layers' maps group by group under a query token from the speech encoder.
+    """Fuse the feature maps of two neighbouring layers with a query token from the speech encoder (Eqs. 4 and 5).
 
-    The deep map is brought to the shallow one's channels (1×1 convolution) and size (bilinear). Both are split
-    into four groups; group i of both and the query make ϖ_i (Eq. 4), which a depthwise 3×3 convolution with
-    dilation 7, 5, 2 or 1 turns into η_i (Eq. 5); a 1×1 convolution joins the four.
+    The deep map is converted to the channels (1×1 convolution) and the size (bilinear) of the shallow map. Both are
+    split into four groups. Group i of both maps and the query form ϖ_i (Eq. 4). A depthwise 3×3 convolution with
+    dilation 7, 5, 2 or 1 maps ϖ_i to η_i (Eq. 5), and a 1×1 convolution fuses the four.
 
     Shape:
         shallow ``(B, C_l, H_l, W_l)``, deep ``(B, C_h, H_h, W_h)``, query ``(B, 1, H_l, W_l)``
         → ``(B, C_l, H_l, W_l)``
+
+    Examples:
+        >>> import torch
+        >>> shallow, deep, query = torch.rand(2, 16, 150, 100), torch.rand(2, 32, 75, 50), torch.rand(2, 1, 150, 100)
+        >>> CSQ(16, 32)(shallow, deep, query).shape
+        torch.Size([2, 16, 150, 100])
     """
 
     def __init__(self, shallow: int, deep: int) -> None:
         super().__init__()
         n_groups = len(DILATIONS)
-        group = 2 * shallow // n_groups + 1  # channels of ϖ_i: a group of each map, and Q
+        group = 2 * shallow // n_groups + 1  # channels of ϖ_i: one group of each map, and the query
         self.match = nn.Conv2d(deep, shallow, 1)
         self.groups = nn.ModuleList(
             nn.Sequential(ChannelNorm(group), nn.Conv2d(group, group, 3, padding=d, dilation=d, groups=group))
@@ -49,6 +55,6 @@ class CSQ(nn.Module):
         deep = functional.interpolate(self.match(deep), size=shallow.shape[2:], mode="bilinear", align_corners=True)
         n_groups = len(self.groups)
         pairs = zip(self.groups, shallow.chunk(n_groups, dim=1), deep.chunk(n_groups, dim=1), strict=True)
-        eta = [group(torch.cat((low, high, query), dim=1)) for group, low, high in pairs]
-        joined: Tensor = self.join(torch.cat(eta, dim=1))
-        return joined
+        eta = [group(torch.cat((low, high, query), dim=1)) for group, low, high in pairs]  # (B, C_l / 2 + 1, H_l, W_l)
+        fused: Tensor = self.join(torch.cat(eta, dim=1))
+        return fused

@@ -1,4 +1,4 @@
-"""Model directories: ``config.json``, ``model.safetensors``, ``metrics.json``, ``README.md``; never a pickle."""
+"""Model directories: ``config.json``, ``model.safetensors``, ``metrics.json`` and ``README.md``, never a pickle."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ import json
 import os
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pcqtool.errors import ModelError, SettingsError
 from pcqtool.files.atomic import replacing, write_whole
 from pcqtool.model.config import CONFIG, EncoderRef, ModelConfig, read_config
-from pcqtool.model.config_rules import check_network
 from pcqtool.model.encoder_search import WEIGHTS, EncoderSearchPath
-from pcqtool.model.safe_files import read_json, sha256_of
+from pcqtool.model.setting_bounds import check_network
+from pcqtool.model.untrusted_files import read_json, sha256_of, short_repr
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -29,44 +29,45 @@ __all__ = [
     "EncoderRef",
     "EncoderSearchPath",
     "ModelConfig",
-    "available",
-    "describe",
+    "bundled_models",
     "find",
     "load",
     "locate_encoder",
-    "network",
+    "model_sha256",
+    "network_config_from_json",
+    "network_config_to_json",
     "read_config",
     "read_metrics",
     "save",
-    "sha256",
 ]
 
 DEFAULT = "pcq-mini"
 METRICS, CARD = "metrics.json", "README.md"
+T = TypeVar("T")
 _BUNDLED = Path(__file__).parent / "bundled"
 
 
-def available() -> list[Path]:
-    """List the model directories inside the package."""
+def bundled_models() -> list[Path]:
+    """Return the model directories inside the package."""
     return sorted(path.parent for path in _BUNDLED.glob(f"*/{CONFIG}"))
 
 
 def find(name: str | os.PathLike[str] | None = None) -> Path:
-    """Find a model by directory or by the name of a bundled one; without a name, the default.
+    """Return the directory of a model, given a directory or the name of a bundled model; the default without a name.
 
     Raises:
-        SettingsError: if there is none of that name.
-        ModelError: if the directory is no whole model, or the package has none.
+        SettingsError: if there is no such model.
+        ModelError: if the directory is incomplete, or the package has no models.
     """
     wanted = os.fspath(name or DEFAULT)
-    bundled = {path.name: path for path in available()}
+    bundled = {path.name: path for path in bundled_models()}
     if wanted in bundled:
         return bundled[wanted]
-    with suppress(OSError):  # a name too long, or a folder that may not be looked into
+    with suppress(OSError):  # the name is too long, or the folder is not readable
         if (Path(wanted) / CONFIG).is_file():
             return Path(wanted)
         if name and (Path(wanted) / WEIGHTS).exists():
-            raise ModelError(f"the model in {wanted} lacks its {CONFIG}", "Copy its directory again.")
+            raise ModelError(f"the model in {wanted} has no {CONFIG}", "Copy its directory again.")
     fault = SettingsError if name else ModelError
     raise fault(
         f"no model {wanted!r}: neither a bundled model nor a directory with {CONFIG}",
@@ -74,10 +75,10 @@ def find(name: str | os.PathLike[str] | None = None) -> Path:
     )
 
 
-def sha256(directory: Path) -> str:
-    """Hash the model: its configuration and its weights, which together decide every result.
+def model_sha256(directory: Path) -> str:
+    """Hash a model's configuration and weights, which together determine every result.
 
-    The hash of an encoder that is not in the directory is part of the configuration.
+    The configuration contains the hash of an external encoder.
 
     Raises:
         ModelError: if a file is missing.
@@ -89,7 +90,7 @@ def sha256(directory: Path) -> str:
 
 
 def read_metrics(directory: Path) -> Any:
-    """Read the scores of a model, or ``None``: it works without them.
+    """Read the scores of a model; return ``None`` if it has none, since a model works without them.
 
     Raises:
         ModelError: if the file is damaged.
@@ -103,20 +104,19 @@ def read_metrics(directory: Path) -> Any:
 
 
 def save(directory: Path, config: ModelConfig, model: PCQ, metrics: Mapping[str, Any], card: str) -> None:
-    """Write a model directory, the configuration last: while that is missing, it is no model.
+    """Write a model directory; the configuration comes last, since a directory without it does not count as a model.
 
-    Weights are stored in half precision, batch normalisation's counters left out, and so the encoder's where
-    ``config.encoder_source`` names one.
+    Weights are stored in half precision, without the counters of batch normalisation and without an external encoder.
 
     Raises:
-        ModelError: if a weight does not fit into half precision.
+        ModelError: if a weight is outside the range of half precision.
         TableError: if the file system refuses.
     """
     from safetensors.torch import save as to_bytes
 
     from pcqtool.model.weights import to_half
 
-    weights = to_half(_held(model, config))
+    weights = to_half(_own_weights(model, config))
     texts = {METRICS: json.dumps(metrics, indent=1), CARD: card, CONFIG: json.dumps(asdict(config), indent=1)}
     with replacing(directory / WEIGHTS) as file:
         (directory / CONFIG).unlink(missing_ok=True)
@@ -129,25 +129,25 @@ def load(directory: Path, encoders: EncoderSearchPath | None = None) -> tuple[PC
     """Load a model, in evaluation mode on the CPU in float32.
 
     Args:
-        directory: the model's.
-        encoders: where to look for an encoder that the model names and does not hold; without it, where
-            ``PCQTOOL_ENCODERS`` says, and in the Hub's cache.
+        directory: the model directory.
+        encoders: where to look for an external encoder; by default in the folders of ``PCQTOOL_ENCODERS`` and in the
+            Hub's cache.
 
     Raises:
-        ModelError: if a file is missing or damaged, or weights are missing, superfluous, misshapen or not finite, or
-            the encoder is nowhere or another one.
+        ModelError: if a file is missing or damaged, if weights are missing, unexpected, not finite or of a wrong
+            shape, or if the external encoder is not found or has other weights.
     """
     from pcqtool.model.weights import check_weights, read_weights
 
     config = read_config(directory)
-    shape = _shape(directory, config)  # whatever the files want, no memory is taken before they agree
-    check_weights(directory / WEIGHTS, _held(shape, config))
+    skeleton = _build_skeleton(directory, config)  # allocate no memory before configuration and weights agree
+    check_weights(directory / WEIGHTS, _own_weights(skeleton, config))
     weights: dict[str, Tensor] = {}
     if config.encoder_source is not None:
-        from pcqtool.model.external_encoder import PREFIX, find_encoder
+        from pcqtool.model.external_encoder import ENCODER_PREFIX, find_encoder
 
-        _, tensors = find_encoder(config, shape, encoders or EncoderSearchPath())
-        weights |= {PREFIX + name: tensor for name, tensor in tensors.items()}
+        _, tensors = find_encoder(config, skeleton, encoders or EncoderSearchPath())
+        weights |= {ENCODER_PREFIX + name: tensor for name, tensor in tensors.items()}
     weights |= read_weights(directory / WEIGHTS)
     model = _build(directory / CONFIG, config)
     model.load_state_dict({name: tensor.float() for name, tensor in weights.items()}, strict=False)
@@ -155,7 +155,7 @@ def load(directory: Path, encoders: EncoderSearchPath | None = None) -> tuple[PC
 
 
 def locate_encoder(directory: Path, encoders: EncoderSearchPath) -> Path | None:
-    """Find the encoder that a model names, its tensors checked; ``None`` for a model that holds all its weights.
+    """Return the directory of a model's external encoder, whose tensors are checked; ``None`` if it has none.
 
     Raises:
         ModelError: as ``load``.
@@ -165,24 +165,24 @@ def locate_encoder(directory: Path, encoders: EncoderSearchPath) -> Path | None:
         return None
     from pcqtool.model.external_encoder import find_encoder
 
-    place, _ = find_encoder(config, _shape(directory, config), encoders)
-    return place
+    path, _ = find_encoder(config, _build_skeleton(directory, config), encoders)
+    return path
 
 
-def _held(model: PCQ, config: ModelConfig) -> dict[str, Tensor]:
-    """Give the weights that are in the model's own directory."""
-    from pcqtool.model.weights import learned
+def _own_weights(model: PCQ, config: ModelConfig) -> dict[str, Tensor]:
+    """Return the weights that are stored in the model directory."""
+    from pcqtool.model.weights import learned_state
 
-    weights = learned(model)
+    weights = learned_state(model)
     if config.encoder_source is None:
         return weights
-    from pcqtool.model.external_encoder import PREFIX
+    from pcqtool.model.external_encoder import ENCODER_PREFIX
 
-    return {name: tensor for name, tensor in weights.items() if not name.startswith(PREFIX)}
+    return {name: tensor for name, tensor in weights.items() if not name.startswith(ENCODER_PREFIX)}
 
 
-def _shape(directory: Path, config: ModelConfig) -> PCQ:
-    """Build a network whose weights have shapes and no values."""
+def _build_skeleton(directory: Path, config: ModelConfig) -> PCQ:
+    """Build a network on the meta device, whose weights have shapes but no values."""
     import torch
 
     with torch.device("meta"):
@@ -193,20 +193,20 @@ def _build(path: Path, config: ModelConfig) -> PCQ:
     from pcqtool.model.pcq import PCQ
 
     try:
-        model = PCQ(network(config))
+        model = PCQ(network_config_from_json(config))
         if config.encoder_source is not None:
-            from pcqtool.model.external_encoder import foreign_encoder
+            from pcqtool.model.external_encoder import external_encoder
 
-            foreign_encoder(model)
+            external_encoder(model)
         return model
     except ModelError as error:
         raise ModelError(f"{path}: {error.what}", error.hint) from error
     except (TypeError, ValueError, RuntimeError) as error:
-        raise ModelError(f"{path} describes no network that can be built: {error}") from error
+        raise ModelError(f"{path} does not describe a valid network: {error}") from error
 
 
-def network(config: ModelConfig) -> PCQConfig:
-    """Build the network's settings from their JSON form.
+def network_config_from_json(config: ModelConfig) -> PCQConfig:
+    """Parse the network's settings from their JSON form.
 
     Raises:
         ModelError: if a setting is unknown or has a wrong value.
@@ -217,20 +217,24 @@ def network(config: ModelConfig) -> PCQConfig:
 
     try:
         check_network(config.network)
-        entries = _tuples(config.network)
-        encoder = EncoderConfig(**_tuples(entries.pop("encoder", {})))
-        spectrogram = SpectrogramSettings(**entries.pop("spectrogram", {}))
-        return PCQConfig(labels=config.labels, encoder=encoder, spectrogram=spectrogram, **entries)
+        parts = {"encoder": EncoderConfig, "spectrogram": SpectrogramSettings}
+        parsed: dict[str, Any] = {name: _parse(kind, config.network.get(name, {})) for name, kind in parts.items()}
+        return _parse(PCQConfig, {**config.network, **parsed}, labels=config.labels)
     except (SettingsError, TypeError, ValueError) as error:
         raise ModelError(f"the network of model {config.name} is not valid: {error}") from error
 
 
-def _tuples(table: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: tuple(value) if isinstance(value, list) else value for key, value in dict(table).items()}
+def _parse(kind: type[T], table: object, **known: Any) -> T:
+    if not isinstance(table, Mapping):
+        raise TypeError(f"{short_repr(table)} is not a table of settings")
+    names = {each.name for each in fields(kind)} - known.keys()  # type: ignore[arg-type]
+    if unknown := sorted(table.keys() - names):
+        raise ValueError(f"unknown setting {short_repr(unknown[0])}")
+    return kind(**known, **{key: tuple(value) if isinstance(value, list) else value for key, value in table.items()})
 
 
-def describe(network: PCQConfig) -> dict[str, Any]:
-    """Turn a network's settings into their JSON form, the inverse of ``network``."""
-    entries = asdict(network)
+def network_config_to_json(config: PCQConfig) -> dict[str, Any]:
+    """Return the JSON form of a network's settings, the inverse of ``network_config_from_json``."""
+    entries = asdict(config)
     del entries["labels"]
     return entries

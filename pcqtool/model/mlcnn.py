@@ -12,11 +12,17 @@ from pcqtool.model.pdc import PDC, PlainConv
 class MLCNN(nn.Module):
     """Two to four layers, each a strided 3×3 convolution followed by a PDC block.
 
-    The paper does not say how the maps shrink from layer to layer; here the 3×3 convolution's stride does it.
+    The paper does not describe how the maps shrink from layer to layer; here the 3×3 convolution has a stride.
 
     Shape:
-        ``(B, 1, H, W)``, H in time and W in frequency → one map ``(B, channels[i], H_i, W_i)`` for each layer,
-        where ``H_i = ceil(H_{i-1} / strides[i])`` and likewise for W.
+        ``(B, 1, H, W)``, H in time and W in frequency → for each layer a map ``(B, channels[i], H_i, W_i)``,
+        where ``H_i = ceil(H_{i-1} / strides[i])``, and likewise for W.
+
+    Examples:
+        >>> import torch
+        >>> mlcnn = MLCNN((16, 32, 48, 64), (2, 2, 2, 2))
+        >>> [tuple(feature_map.shape[1:]) for feature_map in mlcnn(torch.rand(2, 1, 300, 200))]
+        [(16, 150, 100), (32, 75, 50), (48, 38, 25), (64, 19, 13)]
     """
 
     def __init__(self, channels: Sequence[int], strides: Sequence[int], pdc: bool = True) -> None:
@@ -33,7 +39,7 @@ class MLCNN(nn.Module):
         )
 
     def forward(self, x: Tensor) -> list[Tensor]:
-        """Give every layer's output, x1 to x4."""
+        """Return the outputs of all layers, x1 to x4."""
         maps = []
         for layer in self.layers:
             x = layer(x)

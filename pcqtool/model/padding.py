@@ -1,4 +1,4 @@
-"""Padding at segments' ends, most of which need not be computed."""
+"""Skipping most of the computation on the padding at the end of segments."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-_AT_ONCE = 8
-"""Segments of like length that are cut to one; products of fewer would be too small for a processor's cores."""
+_GROUP_SIZE = 8
+"""Segments of similar length that are cut to one length; smaller groups would not occupy a processor's cores."""
 
 
 def compute_unpadded(
@@ -17,27 +17,27 @@ def compute_unpadded(
     n_samples: Tensor,
     step: int,
     n_steps: int,
-    reach: int,
+    lookahead: int,
     fill: float,
 ) -> Tensor:
-    """Compute steps in time of segments that are cut behind the recording, and fill in those that are padding alone.
+    """Compute the time steps of the recording in each segment, and fill the steps of its padding.
 
     Args:
-        compute: from ``(b, n)`` to ``(b, C, n // step, D)``, for any n that is a multiple of ``step``.
+        compute: maps ``(b, n)`` to ``(b, C, n // step, D)`` for any n that is a multiple of ``step``.
         waves: ``(B, N)``, padded with zeros at the end.
-        n_samples: ``(B,)``, samples before the padding.
-        step: samples from one step to the next.
-        n_steps: number of steps that ``compute`` makes of N samples.
-        reach: samples behind the recording on which its last step depends.
-        fill: the value of what is left out.
+        n_samples: ``(B,)``, lengths before padding.
+        step: samples per time step.
+        n_steps: number of time steps for N samples.
+        lookahead: samples after the recording that influence its last step.
+        fill: value of the steps that are not computed.
 
     Returns:
-        ``(B, C, n_steps, D)``, up to the recording's end what ``compute(waves)`` gives.
+        ``(B, C, n_steps, D)``, equal to ``compute(waves)`` up to the end of each recording.
     """
-    ends = ((n_samples + reach).div(step, rounding_mode="floor") + 1) * step
-    groups = torch.split(n_samples.argsort(descending=True), _AT_ONCE)
-    cuts = [compute(waves[few, : int(ends[few].max())]) for few in groups]
-    whole = cuts[0].new_full((len(waves), cuts[0].shape[1], n_steps, cuts[0].shape[3]), fill)
-    for few, cut in zip(groups, cuts, strict=True):
-        whole[few, :, : cut.shape[2]] = cut
-    return whole
+    ends = ((n_samples + lookahead).div(step, rounding_mode="floor") + 1) * step
+    groups = torch.split(n_samples.argsort(descending=True), _GROUP_SIZE)
+    parts = [compute(waves[group, : int(ends[group].max())]) for group in groups]
+    result = parts[0].new_full((len(waves), parts[0].shape[1], n_steps, parts[0].shape[3]), fill)
+    for group, part in zip(groups, parts, strict=True):
+        result[group, :, : part.shape[2]] = part
+    return result

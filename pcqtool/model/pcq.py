@@ -1,4 +1,4 @@
-"""PCQ, the whole network (section 2.4, Fig. 1A)."""
+"""PCQ, the complete network (section 2.4, Fig. 1A)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from torch.nn import functional
 
 from pcqtool.audio.spectrogram import Spectrogram, SpectrogramSettings
 from pcqtool.errors import ModelError
-from pcqtool.model.attention import TimeAttention, within
+from pcqtool.model.attention import TimeAttention, valid_steps
 from pcqtool.model.csq import CSQ
 from pcqtool.model.encoders import EncoderConfig, build
 from pcqtool.model.mlcnn import MLCNN
@@ -22,30 +22,30 @@ from pcqtool.model.padding import compute_unpadded
 
 @dataclass(frozen=True)
 class PCQConfig:
-    """Everything that shapes the network; each ablation of Table 4 is a difference here.
+    """All settings of the network's architecture; each ablation of Table 4 changes one of them.
 
-    The defaults are the paper's, with WavLM-base to be put in as the encoder; the classifier's widths, which the
-    paper does not give, make the whole 97.99 M weights for four classes.
+    The defaults are the paper's, except that an encoder such as WavLM-base has to be set. The paper does not give the
+    widths of the classifier: with these the network has 97.99 M weights for four classes.
 
     Attributes:
-        labels: the classes, in the order of the logits.
-        mlcnn_channels: of MLCNN's layers, two to four of them (Fig. 3).
-        mlcnn_strides: of MLCNN's layers.
-        spectrogram_pool: frames and bins of the spectrogram that are averaged into one before MLCNN.
-        mlcnn: the spectrogram branch; without it the frames' mean stands for Q4, and nothing is queried ("w/o MLCNN",
-            which the paper does not report).
-        pdc: PDC blocks, or plain 3×3 convolutions ("w/o PDC").
-        csq: the channel semantic queries; they need an encoder ("w/o CSQ").
-        encoder: which speech encoder ("w/o WavLM" is the kind ``none``).
+        labels: class names, in the order of the logits.
+        mlcnn_channels: output channels of MLCNN's two to four layers (Fig. 3).
+        mlcnn_strides: strides of MLCNN's layers.
+        spectrogram_pool: average pooling of the spectrogram before MLCNN, in frames and bins.
+        mlcnn: use the spectrogram branch. Without it the mean of the encoder's frames replaces Q4, and there is no CSQ
+            ("w/o MLCNN", an ablation that the paper does not report).
+        pdc: use PDC blocks; otherwise plain 3×3 convolutions ("w/o PDC").
+        csq: use the channel semantic queries, which need an encoder ("w/o CSQ").
+        encoder: the speech encoder ("w/o WavLM" is the kind ``none``).
         classifier_hidden: widths of the classifier's hidden layers.
-        dropout: before each of the classifier's linear layers.
-        mask_padding: whether Q4 and the averages over time leave out what pads a short segment; in the paper's
-            reading it counts like the recording.
-        fusion_batch_norm: bring each element of the fusion vector to zero mean and unit variance before the classifier
-            (batch normalisation without weights), so that those which vary little are heard; the paper does not.
-        spectrogram: the front end.
-        mean_db: subtracted from the spectrogram; from the training data.
-        sd_db: the spectrogram is divided by it; from the training data.
+        dropout: dropout rate before each linear layer of the classifier.
+        mask_padding: exclude the padding of a short segment from Q4 and from the averages over time; the paper
+            treats it like the recording.
+        fusion_batch_norm: normalise each element of the fusion vector to zero mean and unit variance (batch
+            normalisation without weights), so that elements of small variance count too; not in the paper.
+        spectrogram: settings of the spectrogram.
+        mean_db: mean of the training spectrograms, subtracted from each input.
+        sd_db: standard deviation of the training spectrograms, by which each input is divided.
     """
 
     labels: tuple[str, ...]
@@ -70,51 +70,53 @@ class PCQConfig:
             if not isinstance(sizes, tuple) or not all(type(n) is int and n > 0 for n in sizes):
                 raise ModelError(f"{name} must be positive whole numbers, not {sizes!r}")
         if not self.mlcnn and self.encoder.kind == "none":
-            raise ModelError("without the spectrogram branch a network needs an encoder")
+            raise ModelError("a network without MLCNN needs an encoder")
         for name in ("mlcnn", "mask_padding", "fusion_batch_norm"):
             if type(getattr(self, name)) is not bool:
-                raise ModelError(f"{name} is true or false, not {getattr(self, name)!r}")
+                raise ModelError(f"{name} must be true or false, not {getattr(self, name)!r}")
         if len(self.labels) < 2 or len(set(self.labels)) != len(self.labels):
             raise ModelError(f"a model needs two or more different labels, not {list(self.labels)}")
         if not 2 <= len(self.mlcnn_channels) <= 4 or len(self.mlcnn_strides) < len(self.mlcnn_channels):
-            raise ModelError("MLCNN has 2, 3 or 4 layers, each with its channels and stride")
+            raise ModelError("mlcnn_channels must have 2 to 4 values, and mlcnn_strides at least as many")
         if len(self.spectrogram_pool) != 2:
             raise ModelError(
-                f"spectrogram_pool has two numbers, of frames and of bins, not {list(self.spectrogram_pool)}"
+                f"spectrogram_pool must be two numbers, frames and bins, not {list(self.spectrogram_pool)}"
             )
         if any(c % 4 for c in self.mlcnn_channels):
-            raise ModelError(f"MLCNN's channels must be multiples of 4 (CSQ's groups), not {list(self.mlcnn_channels)}")
+            raise ModelError(
+                f"mlcnn_channels must be multiples of 4 (the groups of CSQ), not {list(self.mlcnn_channels)}"
+            )
         if not (0 <= self.dropout < 1 and math.isfinite(self.mean_db) and 0 < self.sd_db < math.inf):
-            raise ModelError("dropout must lie from 0 to below 1, mean_db be a number, sd_db a positive one")
+            raise ModelError("dropout must be from 0 to below 1, mean_db finite and sd_db positive")
 
     @property
-    def queried(self) -> bool:
-        """Whether the network has CSQ modules: there must be layers to query, and an encoder to query with."""
+    def uses_csq(self) -> bool:
+        """Whether the network has CSQ modules, which need MLCNN's layers and an encoder."""
         return self.csq and self.mlcnn and self.encoder.kind != "none"
 
 
-class Inputs(NamedTuple):
-    """What the network's two branches begin with.
+class NetworkInputs(NamedTuple):
+    """Inputs of the network's two branches.
 
     Attributes:
-        level: ``(B, 1, H, W)``, the normalised spectrogram.
-        heard: what the encoder's front end gives; of a frozen encoder its hidden states ``(B, S, T, D)``; or ``None``
-            without an encoder.
-        share: ``(B,)``, the share of each segment that is recording and not padding, or ``None`` if padding counts too.
+        spectrogram: ``(B, 1, H, W)``, normalised.
+        encoder_input: output of the encoder's front end, or its hidden states ``(B, S, T, D)`` if the encoder is
+            frozen; ``None`` without an encoder.
+        valid_fraction: ``(B,)``, fraction of each segment that is not padding; ``None`` if padding is not masked.
     """
 
-    level: Tensor
-    heard: Tensor | None
-    share: Tensor | None = None
+    spectrogram: Tensor
+    encoder_input: Tensor | None
+    valid_fraction: Tensor | None = None
 
 
 class Prediction(NamedTuple):
-    """What the network says of a batch of segments.
+    """Outputs of the network for a batch of segments.
 
     Attributes:
-        logits: ``(B, L)``, before the softmax.
-        fusion: ``(B, F)``, the fusion vector that the classifier sees (Eq. 8).
-        frames: ``(B, T, D)``, the encoder's output, or ``None`` without an encoder.
+        logits: ``(B, L)``.
+        fusion: ``(B, F)``, the fusion vector, input of the classifier (Eq. 8).
+        frames: ``(B, T, D)``, the encoder's output; ``None`` without an encoder.
     """
 
     logits: Tensor
@@ -123,11 +125,19 @@ class Prediction(NamedTuple):
 
 
 class PCQ(nn.Module):
-    """Progressive channel querying: the encoder's output queries MLCNN's layers one after the other.
+    """Progressive channel querying: the encoder's output queries MLCNN's layers one after another (Eqs. 6 to 9).
 
     Shape:
-        waves ``(B, N)``, 16 kHz segments padded with zeros at the end, and ``(B,)``, how many samples of each are
-        recording; ``None``: all of them → ``Prediction``
+        waves ``(B, N)``, 16 kHz segments padded with zeros at the end, and n_samples ``(B,)``, their lengths before
+        padding (``None`` if nothing is padded) → ``Prediction``
+
+    Examples:
+        >>> import torch
+        >>> encoder = EncoderConfig("mini", {"dim": 32, "n_blocks": 1})
+        >>> model = PCQ(PCQConfig(("anger", "neutral", "sadness"), encoder=encoder)).eval()
+        >>> prediction = model(torch.zeros(2, 48000))
+        >>> prediction.logits.shape, prediction.frames.shape
+        (torch.Size([2, 3]), torch.Size([2, 75, 32]))
     """
 
     def __init__(self, config: PCQConfig) -> None:
@@ -137,7 +147,7 @@ class PCQ(nn.Module):
         self.spectrogram = Spectrogram(config.spectrogram)
         self.mlcnn = MLCNN(channels, config.mlcnn_strides, config.pdc) if config.mlcnn else None
         self.encoder = build(config.encoder)
-        pairs = list(itertools.pairwise(channels)) if config.queried else []
+        pairs = list(itertools.pairwise(channels)) if config.uses_csq else []
         self.csq = nn.ModuleList(CSQ(shallow, deep) for shallow, deep in pairs)
         width = sum(shallow for shallow, _ in pairs) + (channels[-1] if config.mlcnn else 0)
         if self.encoder is not None:
@@ -147,76 +157,78 @@ class PCQ(nn.Module):
         self.fusion_width = width
         self.scale = nn.BatchNorm1d(width, affine=False) if config.fusion_batch_norm else nn.Identity()
         self.classifier = _classifier((width, *config.classifier_hidden, len(config.labels)), config.dropout)
-        self.to(memory_format=torch.channels_last)  # of 2-D convolutions: half the time on a CPU
+        self.to(memory_format=torch.channels_last)  # halves the time of 2-D convolutions on a CPU
 
     def forward(self, waves: Tensor, n_samples: Tensor | None = None) -> Prediction:
-        """Judge a batch of segments."""
-        return self.judge(self.perceive(waves, n_samples))
+        """Predict the labels of a batch of segments."""
+        return self.classify(self.encode_inputs(waves, n_samples))
 
-    def perceive(self, waves: Tensor, n_samples: Tensor | None = None) -> Inputs:
-        """Compute what nothing is learnt for: the front ends, and the hidden states of a frozen encoder."""
-        spared = n_samples if waves.device.type == "cpu" else None  # a GPU is quicker with one shape for all
-        level, heard = self.normalise(self.spectrum(waves, spared)), self.hear(waves, spared)
-        return Inputs(level, heard, self.share(n_samples, waves.shape[1]))
+    def encode_inputs(self, waves: Tensor, n_samples: Tensor | None = None) -> NetworkInputs:
+        """Compute the part without trainable weights: both front ends, and a frozen encoder's hidden states."""
+        unpadded = n_samples if waves.device.type == "cpu" else None  # a GPU is faster with one shape for all segments
+        spectrogram = self.normalise(self.log_spectrogram(waves, unpadded))
+        fraction = self.valid_fraction(n_samples, waves.shape[1])
+        return NetworkInputs(spectrogram, self.encoder_input(waves, unpadded), fraction)
 
-    def level(self, waves: Tensor) -> Tensor:
+    def normalised_spectrogram(self, waves: Tensor) -> Tensor:
         """Compute the normalised spectrogram ``(B, 1, H, W)``."""
-        return self.normalise(self.spectrum(waves))
+        return self.normalise(self.log_spectrogram(waves))
 
-    def spectrum(self, waves: Tensor, n_samples: Tensor | None = None) -> Tensor:
-        """Compute the spectrogram with its frames and bins averaged, ``(B, 1, H, W)`` in dB.
+    def log_spectrogram(self, waves: Tensor, n_samples: Tensor | None = None) -> Tensor:
+        """Compute the pooled spectrogram ``(B, 1, H, W)`` in dB.
 
-        With ``n_samples`` ``(B,)``, the padding behind them, which lies at the floor, is not computed.
+        With ``n_samples`` ``(B,)``, the padding is filled with the floor instead of being computed.
         """
         if n_samples is None:
             return functional.avg_pool2d(self.spectrogram(waves).unsqueeze(1), self.config.spectrogram_pool)
         settings = self.config.spectrogram
         step = settings.hop * self.config.spectrogram_pool[0]
-        n_steps, reach = waves.shape[1] // step, settings.n_fft // 2
-        return compute_unpadded(self.spectrum, waves, n_samples, step, n_steps, reach, settings.floor_db)
+        n_steps, lookahead = waves.shape[1] // step, settings.n_fft // 2
+        return compute_unpadded(self.log_spectrogram, waves, n_samples, step, n_steps, lookahead, settings.floor_db)
 
-    def normalise(self, spectrum: Tensor) -> Tensor:
-        """Bring a spectrogram in dB to the training data's zero mean and unit variance."""
-        return (spectrum - self.config.mean_db) / self.config.sd_db
+    def normalise(self, log_spectrogram: Tensor) -> Tensor:
+        """Normalise a spectrogram in dB with the mean and standard deviation of the training data."""
+        return (log_spectrogram - self.config.mean_db) / self.config.sd_db
 
-    def hear(self, waves: Tensor, n_samples: Tensor | None = None) -> Tensor | None:
-        """Compute what the encoder's part of the network begins with; with ``n_samples``, no padding that is masked."""
+    def encoder_input(self, waves: Tensor, n_samples: Tensor | None = None) -> Tensor | None:
+        """Compute ``NetworkInputs.encoder_input``; with ``n_samples``, masked padding is not computed."""
         if self.encoder is None:
             return None
         if not self.config.encoder.frozen:
             return self.encoder.front_end(waves)
-        masked = self.config.mask_padding and not self.config.queried
+        masked = self.config.mask_padding and not self.config.uses_csq
         with torch.no_grad():
-            return self.encoder.states(waves, n_samples if masked else None)
+            return self.encoder.encode(waves, n_samples if masked else None)
 
-    def frames(self, heard: Tensor | None) -> Tensor | None:
-        """Compute the encoder's output ``(B, T, D)`` from what ``hear`` gives."""
-        if self.encoder is None or heard is None:
+    def encoder_frames(self, encoder_input: Tensor | None) -> Tensor | None:
+        """Compute the encoder's output ``(B, T, D)`` from ``NetworkInputs.encoder_input``."""
+        if self.encoder is None or encoder_input is None:
             return None
         frozen = self.config.encoder.frozen
-        frames: Tensor = self.encoder.combine(heard.unbind(1)) if frozen else self.encoder(heard)
+        frames: Tensor = self.encoder.combine(encoder_input.unbind(1)) if frozen else self.encoder(encoder_input)
         return frames
 
-    def share(self, n_samples: Tensor | None, length: int) -> Tensor | None:
-        """Compute the share of segments of ``length`` samples that is recording, where padding is to be left out."""
+    def valid_fraction(self, n_samples: Tensor | None, length: int) -> Tensor | None:
+        """Return the unpadded fraction of segments of ``length`` samples; ``None`` if padding is not masked."""
         return n_samples / length if n_samples is not None and self.config.mask_padding else None
 
-    def judge(self, inputs: Inputs) -> Prediction:
-        """Judge what the front ends have made of a batch of segments."""
-        frames = self.frames(inputs.heard)
+    def classify(self, inputs: NetworkInputs) -> Prediction:
+        """Predict the labels from the outputs of ``encode_inputs`` (Eqs. 6 to 9)."""
+        frames = self.encoder_frames(inputs.encoder_input)
+        fraction = inputs.valid_fraction
         parts = []
         if self.mlcnn is not None:
-            maps = self.mlcnn(inputs.level.contiguous(memory_format=torch.channels_last))
-            parts += [_gap(z, inputs.share) for z in (*self._query(maps, frames), maps[-1])]
+            maps = self.mlcnn(inputs.spectrogram.contiguous(memory_format=torch.channels_last))  # x1 to x4
+            parts += [_gap(z, fraction) for z in (*self._query(maps, frames), maps[-1])]
             if frames is not None:
-                parts.append(self.attention(maps[-1], frames, inputs.share))  # Q4
+                parts.append(self.attention(maps[-1], frames, fraction))  # Q4
         elif frames is not None:
-            parts.append(_gap(frames.transpose(1, 2).unsqueeze(3), inputs.share))
-        fusion = torch.cat(parts, dim=1)
+            parts.append(_gap(frames.transpose(1, 2).unsqueeze(3), fraction))
+        fusion = torch.cat(parts, dim=1)  # (B, F)
         return Prediction(self.classifier(self.scale(fusion)), fusion, frames)
 
     def _query(self, maps: list[Tensor], frames: Tensor | None) -> list[Tensor]:
-        """Give z1, z2, z3: each CSQ under its query token Q1, Q2, Q3 (Eq. 6)."""
+        """Compute z1, z2, z3, the outputs of the CSQ modules for the query tokens Q1, Q2, Q3 (Eq. 6)."""
         if frames is None:
             return []
         token = frames.unsqueeze(1)  # (B, 1, T, D): one channel
@@ -226,16 +238,16 @@ class PCQ(nn.Module):
         ]
 
 
-def _gap(x: Tensor, share: Tensor | None) -> Tensor:
-    """Average ``(B, C, H, W)`` over its positions, those in time only within ``share``: ``(B, C)`` (Eq. 1)."""
-    if share is None:
+def _gap(x: Tensor, valid_fraction: Tensor | None) -> Tensor:
+    """Compute Gap, the global average of ``(B, C, H, W)`` over its valid positions: ``(B, C)`` (Eq. 1)."""
+    if valid_fraction is None:
         return x.mean(dim=(2, 3))
-    inside = within(share, x.shape[2]).to(x.dtype)
-    return torch.einsum("bch,bh->bc", x.mean(dim=3), inside / inside.sum(dim=1, keepdim=True))
+    valid = valid_steps(valid_fraction, x.shape[2]).to(x.dtype)  # (B, H)
+    return torch.einsum("bch,bh->bc", x.mean(dim=3), valid / valid.sum(dim=1, keepdim=True))
 
 
 def _classifier(widths: tuple[int, ...], dropout: float) -> nn.Sequential:
-    """Linear layers with ReLU between them (Eq. 9)."""
+    """Build linear layers with dropout before and ReLU between them (Eq. 9)."""
     layers: list[nn.Module] = []
     for c_in, c_out in itertools.pairwise(widths):
         layers += [nn.Dropout(dropout), nn.Linear(c_in, c_out), nn.ReLU()]

@@ -9,7 +9,7 @@ REDUCTION = 6
 
 
 class ChannelAttention(nn.Module):
-    """Weigh channels by two bias-free layers on their means, squeeze-and-excitation (Eqs. 1 to 3).
+    """Squeeze-and-excitation: weights of the channels from their means and two bias-free layers (Eqs. 1 to 3).
 
     Shape:
         ``(B, C, H, W)`` → ``(B, C, H, W)``
@@ -22,8 +22,8 @@ class ChannelAttention(nn.Module):
         self.excite = nn.Linear(hidden, channels, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Multiply each channel by its weight between 0 and 1."""
-        weights = self.excite(self.squeeze(x.mean(dim=(2, 3))).relu()).sigmoid()
+        """Multiply each channel by its weight, from 0 to 1."""
+        weights = self.excite(self.squeeze(x.mean(dim=(2, 3))).relu()).sigmoid()  # (B, C)
         weighted: Tensor = x * weights[:, :, None, None]
         return weighted
 
@@ -31,10 +31,15 @@ class ChannelAttention(nn.Module):
 class PDC(nn.Sequential):
     """1×1 convolution to 2C, depthwise 3×3, channel attention, 1×1 back to C: (16/3)C² + 18C weights.
 
-    Each convolution is followed by batch normalisation, which the paper's count leaves out.
+    Each convolution is followed by batch normalisation, which the paper's count does not include.
 
     Shape:
         ``(B, C, H, W)`` → ``(B, C, H, W)``
+
+    Examples:
+        >>> import torch
+        >>> PDC(16)(torch.rand(2, 16, 150, 100)).shape
+        torch.Size([2, 16, 150, 100])
     """
 
     def __init__(self, channels: int) -> None:
@@ -54,7 +59,7 @@ class PDC(nn.Sequential):
 
 
 class PlainConv(nn.Sequential):
-    """What Table 4 puts in PDC's place: one 3×3 convolution of C to C channels, 9C² weights.
+    """Replacement of PDC in Table 4: one 3×3 convolution from C to C channels, 9C² weights.
 
     Shape:
         ``(B, C, H, W)`` → ``(B, C, H, W)``

@@ -1,4 +1,4 @@
-"""From segments to calibrated log-probabilities, on any device."""
+"""Prediction of calibrated log-probabilities for batches of segments, on any device."""
 
 from __future__ import annotations
 
@@ -10,27 +10,33 @@ import torch
 from numpy.typing import NDArray
 
 from pcqtool.errors import ModelError
-from pcqtool.model.device import choose_device
-from pcqtool.model.directory import EncoderSearchPath, load, sha256
+from pcqtool.model.device import choose_device, raising_memory_errors
+from pcqtool.model.directory import EncoderSearchPath, load, model_sha256
 from pcqtool.model.encoders import Encoder
-from pcqtool.model.memory import memory_told
 
 _log = logging.getLogger(__name__)
 
 
 class Predictor:
-    """A model ready to judge segments.
+    """A loaded model that predicts the labels of segments.
 
     Args:
-        directory: the model's.
+        directory: the model directory.
         device: as for ``choose_device``.
-        encoders: where to look for an encoder that the model does not hold, as for ``load``.
-        precision: what a pre-trained encoder computes in, ``float32`` or ``bfloat16``; all else is float32.
+        encoders: where to look for an external encoder, as for ``load``.
+        precision: ``float32`` or ``bfloat16`` for a pre-trained encoder; everything else is computed in float32.
 
     Attributes:
         config: the model's ``ModelConfig``.
         sha256: the model's hash.
-        device: where it runs.
+        device: the device in use.
+
+    Examples:
+        >>> import numpy as np
+        >>> from pcqtool.model.directory import find
+        >>> predictor = Predictor(find("pcq-mini"), device="cpu")
+        >>> predictor.log_probs(np.zeros((2, 48000), np.float32)).shape
+        (2, 7)
     """
 
     def __init__(
@@ -42,39 +48,38 @@ class Predictor:
     ) -> None:
         self.device = choose_device(device)
         self.model, self.config = load(directory, encoders)
-        self.sha256 = sha256(directory)
+        self.sha256 = model_sha256(directory)
         self.model.to(self.device)
         if self.model.encoder is not None:
-            self._prepare(self.model.encoder, precision)
+            self._optimise(self.model.encoder, precision)
 
-    def _prepare(self, encoder: Encoder, precision: str) -> None:
-        if left := encoder.prepare(getattr(torch, precision)):
-            _log.warning(
-                "model %s does without %s, which this machine computes wrongly", self.config.name, " and ".join(left)
-            )
+    def _optimise(self, encoder: Encoder, precision: str) -> None:
+        if rejected := encoder.optimise_for_inference(getattr(torch, precision)):
+            names = " and ".join(rejected)
+            _log.warning("model %s runs without %s, which this machine computes wrongly", self.config.name, names)
 
     @torch.inference_mode()
     def log_probs(self, waves: NDArray[np.float32], n_samples: NDArray[np.int64] | None = None) -> NDArray[np.float64]:
-        """Judge segments; give log-probabilities ``(B, L)`` after division by the temperature.
+        """Compute log-probabilities ``(B, L)``, calibrated with the model's temperature.
 
         Args:
             waves: ``(B, N)``, padded with zeros at the end.
-            n_samples: ``(B,)``, samples before the padding; ``None`` if nothing is padding.
+            n_samples: ``(B,)``, lengths before padding; ``None`` if nothing is padded.
 
         Raises:
             ModelError: if the model's output is not finite.
-            MemoryError: if there is not enough of it.
+            MemoryError: if the device runs out of memory.
         """
-        with memory_told():
+        with raising_memory_errors():
             lengths = None if n_samples is None else torch.from_numpy(n_samples).to(self.device)
-            logits = self.model(self._on_device(waves), lengths).logits.double().cpu()
+            logits = self.model(self._to_device(waves), lengths).logits.double().cpu()
         if not torch.isfinite(logits).all():
-            raise ModelError(f"model {self.config.name} gave an output that is not finite", "The model is damaged.")
-        scaled: NDArray[np.float64] = (logits / self.config.temperature).log_softmax(dim=1).numpy()
-        return scaled
+            raise ModelError(f"the output of model {self.config.name} is not finite", "The model is damaged.")
+        log_probs: NDArray[np.float64] = (logits / self.config.temperature).log_softmax(dim=1).numpy()
+        return log_probs
 
-    def _on_device(self, waves: NDArray[np.float32]) -> torch.Tensor:
-        """Copy to the device; to a GPU from pinned memory, so that the copy does not wait for the computation."""
+    def _to_device(self, waves: NDArray[np.float32]) -> torch.Tensor:
+        """Copy to the device; to a GPU from pinned memory, so that copy and computation overlap."""
         host = torch.from_numpy(waves)
         return (
             host.pin_memory().to(self.device, non_blocking=True) if self.device.type == "cuda" else host.to(self.device)

@@ -99,8 +99,8 @@ def find_protocol(name: str) -> Protocol:
 def cross_corpus_protocol(train: CorpusPool, test: CorpusPool) -> Protocol:
     """Return the protocol of one fold that tests on all of ``test`` and validates on speakers of ``train``.
 
-    Its folds index into the utterances of ``train`` followed by those of ``test``. Their speakers must bear the names
-    of their corpora (``CorpusPool.qualified``), since speaker 03 of one corpus is not speaker 03 of the other.
+    Its folds index into the utterances of ``train`` followed by those of ``test``. Names of speakers must be prefixed
+    (``CorpusPool.prefixed_utterances``), since speaker 03 of one corpus is not speaker 03 of the other.
 
     Args:
         train: the corpora to train on.
@@ -108,8 +108,8 @@ def cross_corpus_protocol(train: CorpusPool, test: CorpusPool) -> Protocol:
     """
 
     def split(utterances: Sequence[Utterance], seed: int, validation: ValidationSize) -> list[Fold]:
-        n_train = len(train.origins)
-        fold = holdout(utterances[:n_train], seed, validation, train.origins)
+        n_train = len(train.corpus_of_each)
+        fold = holdout(utterances[:n_train], seed, validation, train.corpus_of_each)
         return [replace(fold, name=test.name, test=tuple(range(n_train, len(utterances))))]
 
     title = f"train {train.name}, test {test.name}, {len(test.labels)} shared labels"

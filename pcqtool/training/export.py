@@ -15,8 +15,8 @@ from pcqtool.errors import ModelError, SettingsError
 from pcqtool.files.atomic import TEMPORARY_SUFFIX, reported, sweep
 from pcqtool.files.folder import LOCK
 from pcqtool.metrics.scores import score
-from pcqtool.model.directory import CARD, CONFIG, METRICS, WEIGHTS, ModelConfig, describe, save
-from pcqtool.model.external_encoder import check_foreign, name_encoder
+from pcqtool.model.directory import CARD, CONFIG, METRICS, WEIGHTS, ModelConfig, network_config_to_json, save
+from pcqtool.model.external_encoder import check_external, reference_encoder
 from pcqtool.splits import Fold, overlap
 from pcqtool.training.checkpoint import CHECKPOINT
 from pcqtool.training.experiment import Experiment, Trained
@@ -56,7 +56,7 @@ def check_left_out(experiment: Experiment) -> None:
         SettingsError: if it is not a pre-trained one, or is trained.
     """
     try:
-        check_foreign(experiment.config.encoder)
+        check_external(experiment.config.encoder)
     except ModelError as error:
         raise SettingsError(error.what, error.hint) from error
 
@@ -91,7 +91,7 @@ def export_model(
     config = ModelConfig(
         name=name,
         labels=experiment.labels,
-        network=describe(trained.model.config),
+        network=network_config_to_json(trained.model.config),
         temperature=trained.temperature,
         aggregation=experiment.recipe.aggregation,
         trained_on=f"trained on {' and '.join(pool.titles)} "
@@ -101,14 +101,14 @@ def export_model(
             "torch_version": torch.__version__,
             "created": datetime.now(UTC).replace(microsecond=0).isoformat(),
             "corpora": list(pool.names),
-            "data": pool.describe(),
+            "data": pool.provenance(),
             "train_speakers": speakers,
             "recipe": experiment.recipe.to_dict(),
             **experiment.origins,
         },
-        encoder_source=None if encoder_name is None else name_encoder(trained.model, encoder_name),
+        encoder_source=None if encoder_name is None else reference_encoder(trained.model, encoder_name),
     )
-    metrics = {**_metrics(experiment, fold, trained), "corpora": pool.describe()}
+    metrics = {**_metrics(experiment, fold, trained), "corpora": pool.provenance()}
     save(out, config, trained.model, metrics, write_card(config, pool, metrics))
     with reported(out):
         (out / CHECKPOINT).unlink(missing_ok=True)

@@ -104,7 +104,7 @@ def _compute(
     for start in range(0, len(data.samples), _BATCH):
         rows = np.arange(start, min(start + _BATCH, len(data.samples)))
         with torch.inference_mode():
-            states = encoder.states(torch.from_numpy(data.waves(rows)).to(device))
+            states = encoder.encode(torch.from_numpy(data.waves(rows)).to(device))
             if n_frames is not None:
                 states = functional.adaptive_avg_pool2d(states, (n_frames, states.shape[3]))
             states = states.half().cpu()

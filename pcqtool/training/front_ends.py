@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from pcqtool.audio.spectrogram import Spectrogram
-from pcqtool.model.pcq import PCQ, Inputs, PCQConfig
+from pcqtool.model.pcq import PCQ, NetworkInputs, PCQConfig
 from pcqtool.training.data import SegmentSet
 
 _BATCH = 64
@@ -36,33 +36,33 @@ class FrontEnds:
         self.place[rows] = np.arange(len(rows))
         self.heard = torch.cat([self._hear(rows[start : start + _BATCH]) for start in range(0, len(rows), _BATCH)])
 
-    def __call__(self, rows: NDArray[np.int64]) -> Inputs:
+    def __call__(self, rows: NDArray[np.int64]) -> NetworkInputs:
         """Give a batch's inputs."""
         if self.heard is None:
             return perceive(self.model, self.data, rows)
         heard = self.heard[torch.from_numpy(self.place[rows])].float().to(_device(self.model))
-        return Inputs(_level(self.model, self.data, rows), heard, _share(self.model, self.data, rows))
+        return NetworkInputs(_level(self.model, self.data, rows), heard, _share(self.model, self.data, rows))
 
     def _hear(self, rows: NDArray[np.int64]) -> Tensor:
         with torch.no_grad():
-            heard = cast(Tensor, self.model.hear(_waves(self.model, self.data, rows)))
+            heard = cast(Tensor, self.model.encoder_input(_waves(self.model, self.data, rows)))
         return heard.half().cpu()
 
 
-def perceive(model: PCQ, data: SegmentSet, rows: NDArray[np.int64]) -> Inputs:
+def perceive(model: PCQ, data: SegmentSet, rows: NDArray[np.int64]) -> NetworkInputs:
     """Give the inputs of segments, without computing anew what is kept."""
     states_kept = model.config.encoder.frozen and data.states is not None
-    heard = recall(data, rows, _device(model)) if states_kept else model.hear(_waves(model, data, rows))
-    return Inputs(_level(model, data, rows), heard, _share(model, data, rows))
+    heard = recall(data, rows, _device(model)) if states_kept else model.encoder_input(_waves(model, data, rows))
+    return NetworkInputs(_level(model, data, rows), heard, _share(model, data, rows))
 
 
 def keep_spectra(model: PCQ, data: SegmentSet) -> NDArray[np.float16]:
-    """Give the spectrograms of all segments as ``PCQ.spectrum`` does: no fold's statistics are in them."""
+    """Give the spectrograms of all segments as ``PCQ.log_spectrogram`` does: no fold's statistics are in them."""
     parts = []
     for start in range(0, len(data.samples), _BATCH):
         rows = np.arange(start, min(start + _BATCH, len(data.samples)))
         with torch.inference_mode():
-            parts.append(model.spectrum(_waves(model, data, rows)).half().cpu().numpy())
+            parts.append(model.log_spectrogram(_waves(model, data, rows)).half().cpu().numpy())
     return np.concatenate(parts)
 
 
@@ -94,12 +94,12 @@ def with_statistics(config: PCQConfig, data: SegmentSet, train: Sequence[int]) -
 def _level(model: PCQ, data: SegmentSet, rows: NDArray[np.int64]) -> Tensor:
     """Give the normalised spectrograms of segments, ``(len(rows), 1, H, W)``."""
     if data.spectra is None:
-        return model.level(_waves(model, data, rows))
+        return model.normalised_spectrogram(_waves(model, data, rows))
     return model.normalise(torch.from_numpy(data.spectra[rows]).to(_device(model)).float())
 
 
 def _share(model: PCQ, data: SegmentSet, rows: NDArray[np.int64]) -> Tensor | None:
-    return model.share(torch.from_numpy(data.n_samples[rows]).to(_device(model)), data.samples.shape[1])
+    return model.valid_fraction(torch.from_numpy(data.n_samples[rows]).to(_device(model)), data.samples.shape[1])
 
 
 def _waves(model: PCQ, data: SegmentSet, rows: NDArray[np.int64]) -> Tensor:

@@ -12,13 +12,13 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from pcqtool.errors import TrainingError
-from pcqtool.model.pcq import PCQ, Inputs
+from pcqtool.model.pcq import PCQ, NetworkInputs
 from pcqtool.training.loss import Loss, mixed_loss
 from pcqtool.training.optimiser import lr_factor, make_optimiser
 from pcqtool.training.precision import choose_precision
 from pcqtool.training.recipe import Recipe
 
-Seen = Callable[[NDArray[np.int64]], Inputs]
+Seen = Callable[[NDArray[np.int64]], NetworkInputs]
 
 
 class Learner:

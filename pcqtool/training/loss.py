@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from pcqtool.audio.segment import SEGMENT_SAMPLES
-from pcqtool.model.pcq import PCQ, Inputs, Prediction
+from pcqtool.model.pcq import PCQ, NetworkInputs, Prediction
 from pcqtool.training.data import SegmentSet
 from pcqtool.training.recipe import Recipe
 from pcqtool.training.specaugment import hide
@@ -62,7 +62,7 @@ class Loss(nn.Module):
 
 
 def mixed_loss(
-    model: PCQ, loss_of: Loss, inputs: Inputs, rows: NDArray[np.int64], recipe: Recipe, rng: np.random.Generator
+    model: PCQ, loss_of: Loss, inputs: NetworkInputs, rows: NDArray[np.int64], recipe: Recipe, rng: np.random.Generator
 ) -> Tensor:
     """Compute the loss of a batch in float32; parts hidden, and segments mixed with others, as the recipe says.
 
@@ -75,14 +75,16 @@ def mixed_loss(
         return plain
     share = rng.beta(recipe.mixup, recipe.mixup)
     other = rng.permutation(len(rows))
-    level = inputs.level.lerp(inputs.level[other], 1.0 - share)
-    heard = None if inputs.heard is None else inputs.heard.lerp(inputs.heard[other], 1.0 - share)
-    longer = None if inputs.share is None else inputs.share.maximum(inputs.share[other])
-    prediction = _judge(model, Inputs(level, heard, longer))
+    level = inputs.spectrogram.lerp(inputs.spectrogram[other], 1.0 - share)
+    heard = (
+        None if inputs.encoder_input is None else inputs.encoder_input.lerp(inputs.encoder_input[other], 1.0 - share)
+    )
+    longer = None if inputs.valid_fraction is None else inputs.valid_fraction.maximum(inputs.valid_fraction[other])
+    prediction = _judge(model, NetworkInputs(level, heard, longer))
     mixed: Tensor = share * loss_of(prediction, rows) + (1.0 - share) * loss_of(prediction, rows[other])
     return mixed
 
 
-def _judge(model: PCQ, inputs: Inputs) -> Prediction:
-    prediction = model.judge(inputs)
+def _judge(model: PCQ, inputs: NetworkInputs) -> Prediction:
+    prediction = model.classify(inputs)
     return prediction._replace(logits=prediction.logits.float(), fusion=prediction.fusion.float())

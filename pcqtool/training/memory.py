@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from pcqtool.errors import TrainingError
-from pcqtool.model.memory import memory_told
+from pcqtool.model.device import raising_memory_errors
 from pcqtool.training.recipe import Recipe
 
 
@@ -14,7 +14,7 @@ from pcqtool.training.recipe import Recipe
 def memory_reported(recipe: Recipe) -> Iterator[None]:
     """Turn a lack of memory into a ``TrainingError`` that names the settings that need less."""
     try:
-        with memory_told():
+        with raising_memory_errors():
             yield
     except MemoryError as error:
         raise _too_large(recipe) from error

@@ -8,7 +8,7 @@ import torch
 
 from pcqtool.audio.segment import SEGMENT_SAMPLES
 from pcqtool.errors import ModelError, SettingsError
-from pcqtool.model.directory import ModelConfig, network
+from pcqtool.model.directory import ModelConfig, network_config_from_json
 from pcqtool.model.encoders.pretrained import load_pretrained
 from pcqtool.model.pcq import PCQ, PCQConfig
 from pcqtool.training.recipe import Recipe
@@ -48,7 +48,7 @@ def network_config(labels: tuple[str, ...], recipe: Recipe, encoder: str | None)
         wanted = {name: settings[name] for name in ("frozen", "concat_layers") if name in settings}
         entries["encoder"] = vars(load_pretrained(encoder, layers, **wanted).config)
     try:
-        config = network(ModelConfig(recipe.name, labels, entries))
+        config = network_config_from_json(ModelConfig(recipe.name, labels, entries))
         if encoder is None and config.encoder.kind not in ("none", "mini"):
             raise SettingsError(
                 f"recipe {recipe.name} builds on a pre-trained encoder", "Name its directory or Hub id with --encoder."

@@ -5,20 +5,20 @@ from __future__ import annotations
 import torchaudio
 from torch import Tensor
 
-from pcqtool.model.pcq import Inputs
+from pcqtool.model.pcq import NetworkInputs
 from pcqtool.training.recipe import SpecAugment
 
 
-def hide(inputs: Inputs, settings: SpecAugment) -> Inputs:
+def hide(inputs: NetworkInputs, settings: SpecAugment) -> NetworkInputs:
     """Mask the network's spectrogram and, where the encoder reads log-mel frames, these too; each has its own masks.
 
     Waves, and the hidden states of a frozen encoder, are left as they are.
     """
-    level = _mask(inputs.level.transpose(2, 3), settings).transpose(2, 3)
-    heard = inputs.heard
+    level = _mask(inputs.spectrogram.transpose(2, 3), settings).transpose(2, 3)
+    heard = inputs.encoder_input
     if heard is not None and heard.ndim == 3:  # (B, bands, T)
         heard = _mask(heard.unsqueeze(1), settings).squeeze(1)
-    return inputs._replace(level=level, heard=heard)
+    return inputs._replace(spectrogram=level, encoder_input=heard)
 
 
 def _mask(spectrogram: Tensor, settings: SpecAugment) -> Tensor:

@@ -185,7 +185,7 @@ def judge(model: PCQ, data: SegmentSet, utterances: Sequence[int]) -> list[NDArr
     for start in range(0, len(rows), _BATCH):
         with torch.inference_mode():
             inputs = perceive(model, data, rows[start : start + _BATCH])
-            parts.append(model.judge(inputs).logits.double().cpu().numpy())
+            parts.append(model.classify(inputs).logits.double().cpu().numpy())
     return np.split(np.concatenate(parts), np.cumsum([len(group) for group in groups])[:-1])
 
 

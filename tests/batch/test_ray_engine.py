@@ -58,14 +58,14 @@ def setting(tmp_path, write_wave, tiny_model, monkeypatch):
     from pcqtool.batch.output import RunOutput
     from pcqtool.labelling.settings import LabelSettings
     from pcqtool.labelling.task import SCHEMAS, Labelling
-    from pcqtool.model.directory import read_config, sha256
+    from pcqtool.model.directory import model_sha256, read_config
 
     monkeypatch.setattr(plan, "PART_FILES", 2)
     for number in range(12):
         write_wave(f"calls/{number:02d}.wav", seconds=2.0, seed=number)
     settings = LabelSettings(ReaderOptions(vad=False))
     config = read_config(tiny_model)
-    provenance = settings.provenance(config, sha256(tiny_model))
+    provenance = settings.provenance(config, model_sha256(tiny_model))
     pids = tmp_path / "pids"
     pids.mkdir()
 

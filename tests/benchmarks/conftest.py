@@ -32,7 +32,7 @@ def small_wavlm(tmp_path_factory):
     """The directory of a PCQ around a very small WavLM with random weights."""
     import torch
 
-    from pcqtool.model.directory import ModelConfig, describe, save
+    from pcqtool.model.directory import ModelConfig, network_config_to_json, save
     from pcqtool.model.encoders import EncoderConfig
     from pcqtool.model.pcq import PCQ, PCQConfig
 
@@ -49,5 +49,11 @@ def small_wavlm(tmp_path_factory):
     directory = tmp_path_factory.mktemp("models") / "small-wavlm"
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        save(directory, ModelConfig("small", labels, describe(network)), PCQ(network).eval(), {}, "Random weights.")
+        save(
+            directory,
+            ModelConfig("small", labels, network_config_to_json(network)),
+            PCQ(network).eval(),
+            {},
+            "Random weights.",
+        )
     return directory

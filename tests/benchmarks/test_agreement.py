@@ -42,6 +42,6 @@ def test_other_labels_and_rounded_frames_are_seen(sample, plain, small_wavlm):
 
 
 def test_a_network_without_encoder_has_no_frames(sample, plain, monkeypatch):
-    monkeypatch.setattr(plain.model, "frames", lambda heard: None)
+    monkeypatch.setattr(plain.model, "encoder_frames", lambda encoder_input: None)
     monkeypatch.setattr(plain, "log_probs", lambda waves: np.log(np.full((len(waves), 2), 0.5)))
     assert "relative error of the encoder's frames" not in agreement(sample.segments, plain, 2, plain)

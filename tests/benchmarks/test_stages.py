@@ -55,11 +55,11 @@ def test_parts_lie_within_the_whole(sample, small_wavlm):
 
 
 def test_a_network_without_an_encoder_has_fewer_parts(sample, tmp_path):
-    from pcqtool.model.directory import ModelConfig, describe, save
+    from pcqtool.model.directory import ModelConfig, network_config_to_json, save
     from pcqtool.model.pcq import PCQ, PCQConfig
 
     network = PCQConfig(("anger", "neutral"), mlcnn_channels=(4, 8), mlcnn_strides=(2, 2), classifier_hidden=(8,))
-    save(tmp_path / "m", ModelConfig("m", network.labels, describe(network)), PCQ(network).eval(), {}, "")
+    save(tmp_path / "m", ModelConfig("m", network.labels, network_config_to_json(network)), PCQ(network).eval(), {}, "")
     assert list(measure_parts(sample.segments, Predictor(tmp_path / "m", "cpu"), 2)) == [
         "spectrogram",
         "MLCNN",

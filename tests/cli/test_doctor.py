@@ -5,7 +5,7 @@ from importlib.metadata import requires
 
 import pytest
 
-from pcqtool.cli.checks import contents, probe, pytorch, surroundings, versions
+from pcqtool.cli.checks import dependencies, environment, models_and_corpora, pytorch, torch_probe
 from pcqtool.cli.checks.finding import Status, fault, ok
 from pcqtool.cli.doctor import _guarded, show
 
@@ -30,13 +30,14 @@ def checks(done):
     return {each["check"]: each for each in json.loads(done.stdout)["checks"]}
 
 
+@pytest.mark.slow
 def test_healthy_parts_are_ok_and_every_dependency_is_named(pcqtool):
     done = pcqtool("doctor", "--json")
     found = checks(done)
     for line in requires("pcqtool"):
         if "extra" not in line:
-            assert found[versions.Requirement(line).name]["status"] == "ok"
-    assert found["quicker ways"]["status"] in ("ok", "warning")  # as the processor has it
+            assert found[dependencies.Requirement(line).name]["status"] == "ok"
+    assert found["optimisations"]["status"] in ("ok", "warning")  # as the processor has it
     for name in ("Python", "torch import", "torchaudio import", "CPU", "libsndfile", "FFmpeg", "voice activity model"):
         assert found[name]["status"] == "ok", found[name]
         assert found[name]["remedy"] == ""
@@ -77,18 +78,18 @@ def test_torch_that_cannot_be_imported_ends_nothing(pcqtool, shadow, code, said)
         assert found[name]["status"] == "ok"
 
 
-def test_ways_that_are_wrong_on_this_processor_are_named():
-    found = pytorch._ways({"left": ["the layers in bfloat16 of wavlm", "the quicker attention of wavlm"]})
+def test_optimisations_that_this_processor_computes_wrongly_are_named():
+    found = pytorch._optimisations({"rejected": ["the layers in bfloat16 of wavlm", "the fast attention of wavlm"]})
     assert found.status is Status.WARNING
-    assert "the layers in bfloat16 of wavlm, the quicker attention of wavlm" in found.found
-    assert pytorch._ways({"left": []}).status is Status.OK
-    assert pytorch._ways({"error": "ImportError: no"}).status is Status.FAULT
+    assert "the layers in bfloat16 of wavlm, the fast attention of wavlm" in found.found
+    assert pytorch._optimisations({"rejected": []}).status is Status.OK
+    assert pytorch._optimisations({"error": "ImportError: no"}).status is Status.FAULT
 
 
 @pytest.fixture
 def small_hubert(tmp_path):
     """The directory of a model around a very small HuBERT with random weights."""
-    from pcqtool.model.directory import ModelConfig, describe, save
+    from pcqtool.model.directory import ModelConfig, network_config_to_json, save
     from pcqtool.model.encoders import EncoderConfig
     from pcqtool.model.pcq import PCQ, PCQConfig
 
@@ -97,20 +98,21 @@ def small_hubert(tmp_path):
     network = PCQConfig(
         ("anger", "neutral"), mlcnn_channels=(4, 8), mlcnn_strides=(2, 2), classifier_hidden=(8,), encoder=encoder
     )
-    save(tmp_path / "m", ModelConfig("small", network.labels, describe(network)), PCQ(network), {}, "")
+    save(tmp_path / "m", ModelConfig("small", network.labels, network_config_to_json(network)), PCQ(network), {}, "")
     return tmp_path / "m"
 
 
+@pytest.mark.slow
 def test_the_probe_compares_small_encoders_and_the_usual_models_with_themselves(monkeypatch, small_hubert):
     from pcqtool.model.encoders import fast_inference
 
-    right = fast_inference._Front.__call__
-    monkeypatch.setattr(fast_inference._Front, "__call__", lambda front, x: right(front, x).flip(1))
+    right = fast_inference._FastConvolutions.__call__
+    monkeypatch.setattr(fast_inference._FastConvolutions, "__call__", lambda front, x: right(front, x).flip(1))
     monkeypatch.setenv("PCQTOOL_MODEL", str(small_hubert))
-    left = probe.way_facts()["left"]
-    assert "the quicker convolutions of the waves of wavlm" in left
-    assert "the quicker convolutions of the waves of hubert" in left
-    assert "the quicker convolutions of the waves of the usual model" in left
+    rejected = torch_probe.optimisation_facts()["rejected"]
+    assert "the fast convolutions of the waves of wavlm" in rejected
+    assert "the fast convolutions of the waves of hubert" in rejected
+    assert "the fast convolutions of the waves of the usual model" in rejected
 
 
 def test_broken_audio_library_is_a_fault_among_the_others(pcqtool, shadow):
@@ -144,40 +146,40 @@ def test_environment_and_settings_file_are_checked_but_do_not_stop_it(pcqtool, s
 
 @pytest.mark.parametrize("value", ["auto", "cuda", "cuda:1", "cuda:0,cuda:12", "cuda:all"])
 def test_devices_that_can_be_named(value):
-    assert surroundings._no_device(value) == ""
+    assert environment._device_problem(value) == ""
 
 
-def test_the_encoder_of_a_bundled_model_is_looked_for(monkeypatch, borrowing_model, tiny_whisper, tmp_path):
-    monkeypatch.setattr("pcqtool.model.directory._BUNDLED", borrowing_model.parent)
+def test_the_encoder_of_a_bundled_model_is_looked_for(monkeypatch, external_model, tiny_whisper, tmp_path):
+    monkeypatch.setattr("pcqtool.model.directory._BUNDLED", external_model.parent)
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("PCQTOOL_ENCODERS", str(tmp_path))
-    [finding] = contents.encoders()
+    [finding] = models_and_corpora.encoders()
     assert (finding.check, finding.status) == ("encoder of borrowing", Status.WARNING)
     assert finding.found == "some/whisper is not on this machine"
     assert "hf download some/whisper" in finding.remedy
     monkeypatch.setenv("PCQTOOL_ENCODERS", str(tiny_whisper.parent))
-    [finding] = contents.encoders()
+    [finding] = models_and_corpora.encoders()
     assert finding.status is Status.OK
     assert str(tiny_whisper) in finding.found
 
 
 def test_every_folder_of_encoders_is_checked(monkeypatch, tmp_path):
     monkeypatch.setenv("PCQTOOL_ENCODERS", f"{tmp_path}:{tmp_path / 'gone'}")
-    finding = next(each for each in surroundings.environment() if each.check == "PCQTOOL_ENCODERS")
+    finding = next(each for each in environment.environment() if each.check == "PCQTOOL_ENCODERS")
     assert finding.status is Status.WARNING
-    assert finding.found.endswith(f"names what is not a directory: {tmp_path / 'gone'}")
+    assert finding.found.endswith(f"contains a path that is not a directory: {tmp_path / 'gone'}")
     monkeypatch.setenv("PCQTOOL_ENCODERS", str(tmp_path))
-    assert surroundings._variable("PCQTOOL_ENCODERS", str(tmp_path)).status is Status.OK
+    assert environment._variable("PCQTOOL_ENCODERS", str(tmp_path)).status is Status.OK
 
 
 def dependency(line, monkeypatch, installed):
     def version(name):
         if installed is None:
-            raise versions.PackageNotFoundError(name)
+            raise dependencies.PackageNotFoundError(name)
         return installed
 
-    monkeypatch.setattr(versions, "version", version)
-    return versions._dependency(versions.Requirement(line))
+    monkeypatch.setattr(dependencies, "version", version)
+    return dependencies._dependency(dependencies.Requirement(line))
 
 
 @pytest.mark.parametrize(
@@ -225,8 +227,8 @@ def test_the_likelier_remedy_comes_first():
 
 
 def test_little_room_is_a_warning(monkeypatch):
-    monkeypatch.setattr(surroundings, "LITTLE_SPACE_GIB", 1e12)
-    assert surroundings.disk()[0].status is Status.WARNING
+    monkeypatch.setattr(environment, "MIN_FREE_GIB", 1e12)
+    assert environment.disk()[0].status is Status.WARNING
 
 
 def test_a_check_that_fails_itself_is_a_finding():

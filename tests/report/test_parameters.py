@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from pcqtool.model.directory import find, network, read_config
+from pcqtool.model.directory import find, network_config_from_json, read_config
 from pcqtool.model.pcq import PCQ
 from pcqtool.report.parameters import count, count_paper
 
@@ -17,11 +17,15 @@ def test_the_papers_network_has_the_papers_size():
 
 def test_parts_add_up_to_the_whole(tiny_model):
     for place in (tiny_model, find("pcq-mini")):
-        settings = network(read_config(place))
+        settings = network_config_from_json(read_config(place))
         whole, *parts = count(settings)
         assert whole.weights == sum(part.weights or 0 for part in parts)
         assert whole.weights == sum(weight.numel() for weight in PCQ(settings).parameters())
 
 
 def test_what_a_network_lacks_is_not_listed(tiny_model):
-    assert [part.name for part in count(network(read_config(tiny_model)))] == ["PCQ", "MLCNN", "classifier"]
+    assert [part.name for part in count(network_config_from_json(read_config(tiny_model)))] == [
+        "PCQ",
+        "MLCNN",
+        "classifier",
+    ]

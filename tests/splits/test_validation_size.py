@@ -8,6 +8,7 @@ from pcqtool.errors import SettingsError
 from pcqtool.splits import ValidationSize
 
 
+@pytest.mark.slow
 @given(n_units=st.integers(1, 9), fraction=st.floats(0, 0.99), others=st.integers(2, 500))
 def test_a_fraction_never_takes_fewer_than_the_number(n_units, fraction, others):
     n = ValidationSize(n_units, fraction).count(others)

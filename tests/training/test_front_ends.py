@@ -18,11 +18,11 @@ def test_what_is_kept_is_what_the_model_perceives(experiment, toy_recipe, kind):
     train = [1, 4, 5]
     kept = FrontEnds(model, experiment.data, train)
     rows = np.flatnonzero(np.isin(experiment.data.utterance, train))[::-1].copy()
-    seen, wanted = kept(rows), model.perceive(torch.from_numpy(experiment.data.waves(rows)))
-    torch.testing.assert_close(seen.level, wanted.level, atol=4e-3, rtol=1e-3)
-    assert (seen.heard is None) == (kind is None)
+    seen, wanted = kept(rows), model.encode_inputs(torch.from_numpy(experiment.data.waves(rows)))
+    torch.testing.assert_close(seen.spectrogram, wanted.spectrogram, atol=4e-3, rtol=1e-3)
+    assert (seen.encoder_input is None) == (kind is None)
     if kind is not None:
-        torch.testing.assert_close(seen.heard, wanted.heard, atol=4e-3, rtol=1e-3)
+        torch.testing.assert_close(seen.encoder_input, wanted.encoder_input, atol=4e-3, rtol=1e-3)
         assert kept.heard.dtype == torch.float16
         assert len(kept.heard) == len(rows)
     assert len(experiment.data.spectra) == len(experiment.data.samples)
@@ -36,9 +36,9 @@ def test_nothing_is_kept_for_a_pretrained_encoder(experiment, toy_recipe, tiny_w
     kept = FrontEnds(model, data, [0])
     assert kept.heard is None
     rows = data.rows(0)
-    seen, wanted = kept(rows), model.perceive(torch.from_numpy(data.waves(rows)))
-    assert torch.equal(seen.heard, wanted.heard)
-    assert torch.equal(seen.level, wanted.level)
+    seen, wanted = kept(rows), model.encode_inputs(torch.from_numpy(data.waves(rows)))
+    assert torch.equal(seen.encoder_input, wanted.encoder_input)
+    assert torch.equal(seen.spectrogram, wanted.spectrogram)
 
 
 @pytest.mark.parametrize("masked", [True, False])
@@ -47,8 +47,8 @@ def test_training_is_told_what_is_padding_as_labelling_is(experiment, toy_recipe
     model = PCQ(replace(network_config(experiment.labels, toy_recipe("mini"), None), mask_padding=masked))
     rows = np.flatnonzero(np.isin(data.utterance, [1, 4]))
     waves, n_samples = torch.from_numpy(data.waves(rows)), torch.from_numpy(data.n_samples[rows])
-    wanted = model.perceive(waves, n_samples).share
-    kept, fresh = FrontEnds(model, data, [1, 4])(rows).share, perceive(model, data, rows).share
+    wanted = model.encode_inputs(waves, n_samples).valid_fraction
+    kept, fresh = FrontEnds(model, data, [1, 4])(rows).valid_fraction, perceive(model, data, rows).valid_fraction
     if not masked:
         assert wanted is kept is fresh is None
         return

@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from pcqtool.model.pcq import PCQ, Inputs, PCQConfig, Prediction
+from pcqtool.model.pcq import PCQ, NetworkInputs, PCQConfig, Prediction
 from pcqtool.training.data import SegmentSet
 from pcqtool.training.loss import Loss, mixed_loss
 from pcqtool.training.recipe import Distillation, Recipe
@@ -84,16 +84,16 @@ class Echo(torch.nn.Module):
     """Judges an input by its first two numbers."""
 
     def judge(self, inputs):
-        return Prediction(inputs.level.flatten(1)[:, :2], inputs.level.flatten(1), None)
+        return Prediction(inputs.spectrogram.flatten(1)[:, :2], inputs.spectrogram.flatten(1), None)
 
 
 def test_mixup_mixes_inputs_and_what_is_said_of_them(model, data):
     rng, twin = np.random.default_rng(3), np.random.default_rng(3)
     level = torch.randn(4, 1, 2, 2, generator=torch.Generator().manual_seed(0))
     rule = loss(model, data)
-    mixed = mixed_loss(Echo(), rule, Inputs(level, level), ROWS, Recipe("r", mixup=0.4), rng)
+    mixed = mixed_loss(Echo(), rule, NetworkInputs(level, level), ROWS, Recipe("r", mixup=0.4), rng)
     share, other = twin.beta(0.4, 0.4), twin.permutation(4)
     seen = Prediction((share * level + (1 - share) * level[other]).flatten(1)[:, :2], level, None)
     torch.testing.assert_close(mixed, share * rule(seen, ROWS) + (1 - share) * rule(seen, ROWS[other]))
-    plain = mixed_loss(Echo(), rule, Inputs(level, level), ROWS, Recipe("r", mixup=0.0), rng)
+    plain = mixed_loss(Echo(), rule, NetworkInputs(level, level), ROWS, Recipe("r", mixup=0.0), rng)
     torch.testing.assert_close(plain, rule(Prediction(level.flatten(1)[:, :2], level, None), ROWS))

@@ -40,7 +40,7 @@ def test_the_bundled_recipes_recipes_are_sound():
 
 def test_a_file_says_what_differs(load):
     recipe = load(
-        "epochs = 3\nlr = 1\n[network]\npool = [8, 4]\n"
+        "epochs = 3\nlr = 1\n[network]\nspectrogram_pool = [8, 4]\n"
         "[augmentations]\nspeed = 0.1\nsnr_db = [5, 30]\n[distillation]\nlayers = [1]\n"
     )
     assert recipe == Recipe(

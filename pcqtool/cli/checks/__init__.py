@@ -1,1 +1,1 @@
-"""What ``pcqtool doctor`` looks at: each file a kind of thing, each function a list of findings."""
+"""Checks of ``pcqtool doctor``; each function returns a list of findings."""

@@ -1,4 +1,4 @@
-"""What a check has found."""
+"""Results of a check."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from enum import StrEnum
 
 
 class Status(StrEnum):
-    """How it stands: a warning leaves the tool usable, a fault does not."""
+    """Result of a check: the tool works despite a warning, but not with a fault."""
 
     OK = "ok"
     WARNING = "warning"
@@ -16,13 +16,13 @@ class Status(StrEnum):
 
 @dataclass(frozen=True)
 class Finding:
-    """One row of the doctor's report.
+    """One row of the report.
 
     Attributes:
-        check: what was looked at.
-        status: how it stands.
-        found: what is there.
-        remedy: what to do; empty where nothing needs doing.
+        check: name of the check.
+        status: its result.
+        found: description of the installed version or state.
+        remedy: instructions for the user; empty if nothing needs to be done.
     """
 
     check: str
@@ -32,15 +32,15 @@ class Finding:
 
 
 def ok(check: str, found: str) -> Finding:
-    """Make a finding of something that is as it should be."""
+    """Create a finding without a problem."""
     return Finding(check, Status.OK, found)
 
 
 def warning(check: str, found: str, remedy: str) -> Finding:
-    """Make a finding of something that may hinder."""
+    """Create a finding about a limitation."""
     return Finding(check, Status.WARNING, found, remedy)
 
 
 def fault(check: str, found: str, remedy: str) -> Finding:
-    """Make a finding of something that must be mended."""
+    """Create a finding about a fault that must be repaired."""
     return Finding(check, Status.FAULT, found, remedy)

@@ -1,4 +1,4 @@
-"""Whether torch and torchaudio import, fit each other, what they can compute on, and whether they do so rightly."""
+"""Checks of torch and torchaudio: import, matching versions, devices, and correct results of optimisations."""
 
 from __future__ import annotations
 
@@ -8,32 +8,32 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from pcqtool.cli.checks import probe
+from pcqtool.cli.checks import torch_probe
+from pcqtool.cli.checks.dependencies import requirements
 from pcqtool.cli.checks.finding import Finding, fault, ok, warning
-from pcqtool.cli.checks.versions import requirements
 
 CPU_INDEX = "https://download.pytorch.org/whl/cpu"
 LIMIT_S = 180
 
 
 def pytorch() -> list[Finding]:
-    """Import the pair in a process of its own and judge what comes back."""
-    facts = probed()
+    """Run the probe in its own process and interpret its results."""
+    facts = run_probe()
     torch, devices, torchaudio = (facts.get(step, {}) for step in ("torch", "devices", "torchaudio"))
     findings = [_torch(torch)]
     if "version" in torch:
         findings.append(_torchaudio(torchaudio, torch))
         findings += _devices(devices, torch)
         if "error" not in torchaudio:
-            findings.append(_ways(facts["ways"]))
+            findings.append(_optimisations(facts["optimisations"]))
     return findings
 
 
-def probed() -> dict[str, dict[str, Any]]:
-    """Run the probe; a step that is missing from the answer ended the process, and one with ``error`` failed."""
+def run_probe() -> dict[str, dict[str, Any]]:
+    """Run the probe and return the facts of each step; a step that failed or ended the process has an ``error``."""
     try:
-        run = subprocess.run(
-            [sys.executable, "-P", str(Path(probe.__file__))],
+        done = subprocess.run(
+            [sys.executable, "-P", str(Path(torch_probe.__file__))],
             capture_output=True,
             text=True,
             errors="replace",
@@ -43,23 +43,23 @@ def probed() -> dict[str, dict[str, Any]]:
     except subprocess.TimeoutExpired:
         return {"torch": {"error": f"the import did not end within {LIMIT_S} s"}}
     facts = {}
-    for line in run.stdout.splitlines():
+    for line in done.stdout.splitlines():
         if line.startswith('{"step"'):
             step = json.loads(line)
             facts[step["step"]] = step
-    for missing in ("torch", "devices", "torchaudio", "ways"):
-        facts.setdefault(missing, {"error": f"the import ended the process with code {run.returncode}"})
+    for missing in ("torch", "devices", "torchaudio", "optimisations"):
+        facts.setdefault(missing, {"error": f"the import ended the process with code {done.returncode}"})
     return facts
 
 
 def reinstall(*, cpu: bool) -> str:
-    """The command that installs a pair that fits: for the CPU only, or with PyPI's CUDA build."""
+    """Return the command that installs a matching pair: for the CPU only, or PyPI's CUDA build."""
     pair = " ".join(f'"{each.name}{each.specifier}"' for each in requirements() if each.name in ("torch", "torchaudio"))
     return f"pip install --force-reinstall {pair or 'torch torchaudio'}" + (f" --index-url {CPU_INDEX}" if cpu else "")
 
 
-def _both(first_cpu: bool) -> str:
-    """The commands for both kinds of machine, the likelier one first."""
+def _both_commands(first_cpu: bool) -> str:
+    """Return the commands for both kinds of machine, the likelier one first."""
     commands = [f"Without a GPU: {reinstall(cpu=True)}", f"With an NVIDIA GPU: {reinstall(cpu=False)}"]
     return "\n".join(commands if first_cpu else commands[::-1])
 
@@ -67,7 +67,7 @@ def _both(first_cpu: bool) -> str:
 def _torch(facts: dict[str, Any]) -> Finding:
     check = "torch import"
     if "error" in facts:
-        return fault(check, facts["error"], _both(first_cpu=True))
+        return fault(check, facts["error"], _both_commands(first_cpu=True))
     return ok(check, f"{facts['version']}, {_build(facts)}")
 
 
@@ -83,13 +83,15 @@ def _torchaudio(facts: dict[str, Any], torch: dict[str, Any]) -> Finding:
         return ok(check, f"{facts['version']}, fits torch")
     found = f"does not load beside torch {torch['version']} ({_build(torch)}): {facts['error']}"
     return fault(
-        check, found, "torch and torchaudio must come from one index.\n" + _both(first_cpu=not torch.get("cuda"))
+        check,
+        found,
+        "torch and torchaudio must come from one index.\n" + _both_commands(first_cpu=not torch.get("cuda")),
     )
 
 
 def _devices(facts: dict[str, Any], torch: dict[str, Any]) -> list[Finding]:
     if "error" in facts:
-        return [fault("devices", facts["error"], _both(first_cpu=not torch.get("cuda")))]
+        return [fault("devices", facts["error"], _both_commands(first_cpu=not torch.get("cuda")))]
     return [_gpu(facts, torch), _cpu(facts)]
 
 
@@ -118,14 +120,14 @@ def _cpu(facts: dict[str, Any]) -> Finding:
     )
 
 
-def _ways(facts: dict[str, Any]) -> Finding:
-    check = "quicker ways"
+def _optimisations(facts: dict[str, Any]) -> Finding:
+    check = "optimisations"
     if "error" in facts:
-        return fault(check, facts["error"], "Mend the faults above first; then run pcqtool doctor again.")
-    if left := facts["left"]:
+        return fault(check, facts["error"], "Repair the faults above first; then run pcqtool doctor again.")
+    if rejected := facts["rejected"]:
         return warning(
             check,
-            f"this machine computes wrongly: {', '.join(left)}",
-            "Nothing needs to be done: an encoder is compared with its plain self when it is loaded, and does without.",
+            f"this machine computes wrongly: {', '.join(rejected)}",
+            "Nothing needs to be done: encoders are verified when they are loaded, and do not use these optimisations.",
         )
-    return ok(check, "encoders say the same in them as in plain float32")
+    return ok(check, "optimised encoders agree with plain float32")

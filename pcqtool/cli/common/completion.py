@@ -10,9 +10,9 @@ from collections.abc import Iterable
 
 def models(incomplete: str) -> list[str]:
     """Complete the name of a bundled model."""
-    from pcqtool.model.directory import available
+    from pcqtool.model.directory import bundled_models
 
-    return _matching(incomplete, (path.name for path in available()))
+    return _matching(incomplete, (path.name for path in bundled_models()))
 
 
 def corpora(incomplete: str) -> list[str]:

@@ -25,9 +25,9 @@ def parameters(
     if model is None:
         parts = [*count_paper(), *PAPER_TABLE]
     else:
-        from pcqtool.model.directory import find, network, read_config
+        from pcqtool.model.directory import find, network_config_from_json, read_config
 
-        parts = count(network(read_config(find(model))))
+        parts = count(network_config_from_json(read_config(find(model))))
     if json:
         console.print_json(parts)
         return

@@ -1,4 +1,4 @@
-"""Speech encoders behind one interface: 16 kHz samples ``(B, N)`` → hidden states ``(B, T, D)``, one for each layer."""
+"""Speech encoders behind one interface: 16 kHz samples ``(B, N)`` → hidden states ``(B, T, D)`` of each layer."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ __all__ = ["Encoder", "EncoderConfig", "MiniEncoder", "PretrainedEncoder", "buil
 
 
 def build(config: EncoderConfig) -> Encoder | None:
-    """Build the encoder's layers, with random weights; ``None`` for the kind ``none``.
+    """Build an encoder with random weights; return ``None`` for the kind ``none``.
 
     Raises:
-        ModelError: if the architecture is impossible, or has not the layers to be read.
+        ModelError: if the architecture is impossible, or does not have the selected layers.
     """
     if config.kind == "none":
         return None

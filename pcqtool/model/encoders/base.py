@@ -1,4 +1,4 @@
-"""What every encoder is: a configuration, a mix of layers, frames out."""
+"""The interface of all encoders: configuration, hidden states, and their combination into frames."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ KINDS = ("none", "mini", "wavlm", "wav2vec2", "hubert", "whisper")
 
 @dataclass(frozen=True)
 class EncoderConfig:
-    """An encoder's architecture.
+    """Architecture of an encoder, and which of its hidden states are used.
 
     Attributes:
-        kind: one of ``KINDS``; all but ``none`` and ``mini`` are transformers' model types.
-        architecture: the settings of ``MiniArchitecture``, or a transformers configuration.
-        layers: the hidden states that are used, 0 for what enters the first layer, -1 for the last layer's;
-            several are normalised, and mixed with learned weights or joined.
-        frozen: not trained.
-        concat_layers: put the frames of several layers side by side instead of mixing them.
+        kind: one of ``KINDS``; all but ``none`` and ``mini`` are model types of transformers.
+        architecture: settings of ``MiniArchitecture``, or of a transformers configuration.
+        layers: the hidden states used: 0 is the input of the first layer, -1 the output of the last. Several are
+            normalised and then mixed with learned weights or concatenated.
+        frozen: do not train the encoder.
+        concat_layers: concatenate the frames of several layers instead of mixing them.
     """
 
     kind: str = "none"
@@ -39,18 +39,26 @@ class EncoderConfig:
         if self.kind not in KINDS:
             raise ModelError(f"unknown encoder kind {self.kind!r}", f"Known: {', '.join(KINDS)}.")
         if not isinstance(self.architecture, Mapping):
-            raise ModelError(f"an encoder's architecture is a table of settings, not {self.architecture!r}")
+            raise ModelError(f"an encoder's architecture must be a table of settings, not {self.architecture!r}")
         if type(self.concat_layers) is not bool or type(self.frozen) is not bool:
             raise ModelError("an encoder's concat_layers and frozen must be true or false")
         if not self.layers or not all(type(layer) is int for layer in self.layers):
-            raise ModelError(f"an encoder needs the numbers of one or more layers to be read, not {self.layers!r}")
+            raise ModelError(f"an encoder's layers must be one or more numbers, not {self.layers!r}")
 
 
 class Encoder(nn.Module, ABC):
-    """A speech encoder; a kind of encoder says how its hidden states are computed.
+    """A speech encoder; each subclass computes the hidden states of one kind of encoder.
 
     Shape:
-        waves ``(B, N)`` at 16 kHz, through ``front_end`` → frames ``(B, T, width)``
+        waves ``(B, N)`` at 16 kHz, passed through ``front_end`` → frames ``(B, T, width)``
+
+    Examples:
+        >>> import torch
+        >>> from pcqtool.model.encoders import build
+        >>> encoder = build(EncoderConfig("mini", {"dim": 32, "n_blocks": 2}, layers=(1, 2)))
+        >>> waves = torch.zeros(4, 48000)
+        >>> encoder(encoder.front_end(waves)).shape, encoder.encode(waves).shape
+        (torch.Size([4, 75, 32]), torch.Size([4, 2, 75, 32]))
     """
 
     dim: int
@@ -63,25 +71,25 @@ class Encoder(nn.Module, ABC):
             self.mix = nn.Parameter(torch.zeros(len(config.layers)))
 
     def freeze(self) -> Self:
-        """Fix all weights but those of the mix, in evaluation mode."""
+        """Freeze all weights except ``mix``, and switch to evaluation mode."""
         for name, parameter in self.named_parameters():
             parameter.requires_grad_(parameter.requires_grad and name == "mix")
         return self.eval()
 
     def train(self, mode: bool = True) -> Self:
-        """Train, unless the encoder is frozen: that stays in evaluation mode."""
+        """Set the training mode; a frozen encoder stays in evaluation mode."""
         return super().train(mode and not self.config.frozen)
 
-    def prepare(self, dtype: torch.dtype) -> tuple[str, ...]:
-        """Make ready for inference, where the device and the kind of encoder allow, in another precision.
+    def optimise_for_inference(self, dtype: torch.dtype) -> tuple[str, ...]:
+        """Speed inference up and, where device and encoder allow it, compute in ``dtype``.
 
         Returns:
-            The quicker ways that this processor computes wrongly and that were therefore not taken.
+            Names of the optimisations that were rejected because this processor computes them wrongly.
         """
         return ()
 
     def layer_indices(self) -> tuple[int, ...]:
-        """Give the hidden states to be used, counted from 0.
+        """Return the indices of the used hidden states, counted from 0.
 
         Raises:
             ModelError: if the encoder has no such layer.
@@ -89,43 +97,43 @@ class Encoder(nn.Module, ABC):
         count = self.n_layers + 1
         bad = [layer for layer in self.config.layers if not -count <= layer < count]
         if bad:
-            raise ModelError(f"the encoder has hidden states 0 to {self.n_layers}, no {bad[0]}")
+            raise ModelError(f"the encoder has hidden states 0 to {self.n_layers}, not {bad[0]}")
         return tuple(layer % count for layer in self.config.layers)
 
     @property
     def width(self) -> int:
-        """Length of a frame that ``forward`` gives."""
+        """Length of an output frame of ``forward``."""
         return self.dim * (len(self.config.layers) if self.config.concat_layers else 1)
 
     def front_end(self, waves: Tensor) -> Tensor:
-        """Compute what nothing is learnt for; most encoders take the waves ``(B, N)`` themselves."""
+        """Compute the part without trainable weights; most encoders use the waves ``(B, N)`` unchanged."""
         return waves
 
     @abstractmethod
-    def hidden_states(self, heard: Tensor) -> list[Tensor]:
-        """Compute the hidden states ``(B, T, dim)`` named by ``layer_indices``, in that order, from the front end's."""
+    def hidden_states(self, encoder_input: Tensor) -> list[Tensor]:
+        """Compute the hidden states ``(B, T, dim)`` of ``layer_indices``, in that order, from the front end."""
 
-    def states(self, waves: Tensor, n_samples: Tensor | None = None) -> Tensor:
-        """Compute the hidden states that are used, ``(B, S, T, dim)``, of waves ``(B, N)``.
+    def encode(self, waves: Tensor, n_samples: Tensor | None = None) -> Tensor:
+        """Compute the used hidden states ``(B, S, T, dim)`` of waves ``(B, N)``.
 
         Args:
-            waves: the segments, padded with zeros at the end.
-            n_samples: ``(B,)``, samples before the padding, if nobody looks at the states behind them: an encoder may
-                leave these at 0.
+            waves: segments, padded with zeros at the end.
+            n_samples: ``(B,)``, lengths before padding, if the states of the padding are not needed: an encoder may
+                leave them at 0.
         """
         return torch.stack(self.hidden_states(self.front_end(waves)), dim=1)
 
-    def forward(self, heard: Tensor) -> Tensor:
-        """Compute one sequence of frames of what the front end gives."""
+    def forward(self, encoder_input: Tensor) -> Tensor:
+        """Compute frames ``(B, T, width)`` from the front end's output."""
         with torch.set_grad_enabled(torch.is_grad_enabled() and not self.config.frozen):
-            states = self.hidden_states(heard)
+            states = self.hidden_states(encoder_input)
         return self.combine(states)
 
     def combine(self, states: Sequence[Tensor]) -> Tensor:
-        """Make frames ``(B, T, width)`` of hidden states: the only one, or several normalised ones, mixed or joined."""
+        """Combine hidden states ``(B, T, dim)`` into frames: several are normalised, then mixed or concatenated."""
         if len(states) == 1:
             return states[0]
         normed = [functional.layer_norm(state, (self.dim,)) for state in states]
         if self.config.concat_layers:
-            return torch.cat(normed, dim=2)
+            return torch.cat(normed, dim=2)  # (B, T, S * dim)
         return torch.einsum("l,lbtd->btd", self.mix.softmax(dim=0), torch.stack(normed))

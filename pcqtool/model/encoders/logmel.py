@@ -1,4 +1,4 @@
-"""Log-mel frames at one level: what Whisper's encoder hears, and so the small encoder that learns from it."""
+"""Log-mel frames of normalised level: the input of Whisper's encoder and of ``mini``, which imitates it."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from torch import Tensor, nn
 
 HOP = 160  # samples, 10 ms
 
-_LOUDEST = 1.5  # log10 power of every segment's loudest bin, which speech near full scale has
-_RANGE = 8.0  # what lies further below the loudest bin counts as that far below
-_SILENCE = 1e-7  # a segment whose loudest bin has less power is not raised further
+_LOUDEST = 1.5  # log10 power to which each segment's loudest bin is scaled, as in speech near full scale
+_RANGE = 8.0  # dynamic range below the loudest bin, in log10 units
+_SILENCE = 1e-7  # minimum power of the loudest bin, so that silence is not amplified
 
 
 class LogMel(nn.Module):
-    """Log-mel frames of 25 ms every 10 ms, the segment brought to one level: gain does not matter.
+    """Log-mel frames of 25 ms every 10 ms; the level is normalised per segment, so that gain does not matter.
 
-    Apart from the level, the formula is that of transformers' ``WhisperFeatureExtractor``, for a segment of any length
-    instead of 30 s, in batches and on the samples' device.
+    Apart from the level, the formula is the one of transformers' ``WhisperFeatureExtractor``, but for segments of any
+    length instead of 30 s, in batches, and on the device of the samples.
 
     Shape:
         waves ``(B, N)`` → ``(B, n_mels, N // 160)``
@@ -25,7 +25,7 @@ class LogMel(nn.Module):
 
     def __init__(self, n_mels: int) -> None:
         super().__init__()
-        with torch.device("cpu"):  # its filters are values, also where a network is built of shapes alone
+        with torch.device("cpu"):  # the filter bank needs values even if the network is built on the meta device
             self.transform = torchaudio.transforms.MelSpectrogram(
                 sample_rate=16000, n_fft=400, hop_length=HOP, n_mels=n_mels, norm="slaney", mel_scale="slaney"
             )
@@ -33,7 +33,7 @@ class LogMel(nn.Module):
 
     @torch.no_grad()
     def forward(self, waves: Tensor) -> Tensor:
-        """Compute log10 mel power in float32, from the loudest bin to 8 below it, shifted and scaled."""
+        """Compute shifted and scaled log10 mel power in float32, limited to 8 below the loudest bin."""
         with torch.autocast(waves.device.type, enabled=False):
             power = self.power(waves.float())
             loudest = power.amax(dim=(1, 2), keepdim=True).clamp_min(_SILENCE)
@@ -44,5 +44,5 @@ class LogMel(nn.Module):
     def power(self, waves: Tensor) -> Tensor:
         """Compute mel power, ``(B, N)`` → ``(B, n_mels, N // 160)``."""
         complex_ = self.transform.spectrogram(waves)[:, :, : waves.shape[-1] // HOP]
-        power: Tensor = self.transform.mel_scale(complex_.real.square() + complex_.imag.square())  # abs() takes longer
+        power: Tensor = self.transform.mel_scale(complex_.real.square() + complex_.imag.square())  # faster than abs()
         return power

@@ -8,24 +8,24 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from pcqtool.errors import ModelError
-from pcqtool.model.config_rules import MINI, check
 from pcqtool.model.encoders.base import Encoder, EncoderConfig
 from pcqtool.model.encoders.logmel import HOP, LogMel
 from pcqtool.model.padding import compute_unpadded
+from pcqtool.model.setting_bounds import MINI, check_rules
 
-_STEP = 4 * HOP  # samples from one frame to the next
+_STEP = 4 * HOP  # samples per frame
 
 
 @dataclass(frozen=True)
 class MiniArchitecture:
-    """Sizes of the encoder; its frames come at 25 a second.
+    """Sizes of the encoder, which outputs 25 frames per second.
 
     Attributes:
         dim: length of a frame.
-        n_blocks: residual blocks behind the stem.
-        kernel: frames that a block's convolution sees, an odd number.
-        expansion: width of a block's hidden layer, in frames' lengths.
-        n_mels: bands.
+        n_blocks: number of residual blocks after the stem.
+        kernel: kernel size of the blocks' convolutions in frames, an odd number.
+        expansion: width of a block's hidden layer, as a multiple of ``dim``.
+        n_mels: number of mel bands.
     """
 
     dim: int = 256
@@ -36,9 +36,9 @@ class MiniArchitecture:
 
 
 class Stem(nn.Module):
-    """Linear layers on spliced log-mel frames, each frame with its neighbours: from 100 to 25 frames a second.
+    """Linear layers on spliced log-mel frames (each frame with its neighbours): from 100 to 25 frames per second.
 
-    All layers are linear ones on joined frames, not convolutions: a CPU is faster at these.
+    Linear layers on concatenated frames replace convolutions because they are faster on a CPU.
 
     Shape:
         ``(B, n_mels, N)``, N a multiple of 4 → ``(B, N / 4, dim)``
@@ -52,7 +52,7 @@ class Stem(nn.Module):
         self.join = nn.Linear(2 * dim, dim)
 
     def forward(self, mel: Tensor) -> Tensor:
-        """Splice, halve the rate, join pairs of frames."""
+        """Splice frames, halve the frame rate, then merge pairs of frames."""
         x = functional.gelu(self.first(_splice(functional.pad(mel.transpose(1, 2), (0, 0, 1, 1)), 1)))
         x = functional.gelu(self.second(_splice(functional.pad(x, (0, 0, 1, 0)), 2)))
         b, t, dim = x.shape
@@ -61,7 +61,7 @@ class Stem(nn.Module):
 
 
 class Block(nn.Module):
-    """A depthwise convolution in time and two linear layers, added to what came in (as in ConvNeXt, Liu et al., 2022).
+    """Residual block: a depthwise convolution in time and two linear layers (as in ConvNeXt, Liu et al., 2022).
 
     Shape:
         ``(B, T, dim)`` → ``(B, T, dim)``
@@ -75,56 +75,56 @@ class Block(nn.Module):
         self.down = nn.Linear(expansion * dim, dim)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Add what the block computes to its input."""
-        mixed = self.conv(self.norm(x).transpose(1, 2)).transpose(1, 2).contiguous()  # one product, not one a segment
+        """Add the block's output to its input."""
+        mixed = self.conv(self.norm(x).transpose(1, 2)).transpose(1, 2).contiguous()  # one product for all
         added: Tensor = x + self.down(functional.gelu(self.up(mixed)))
         return added
 
 
 class MiniEncoder(Encoder):
-    """Log-mel frames, a stem, then residual blocks; every block is a layer."""
+    """Log-mel front end, stem, and residual blocks; each block counts as a layer."""
 
     def __init__(self, config: EncoderConfig) -> None:
         super().__init__(config)
         sizes = MiniArchitecture(**config.architecture)
         try:
-            check(asdict(sizes), MINI)
+            check_rules(asdict(sizes), MINI)
         except ValueError as error:
-            raise ModelError(f"impossible settings of a mini encoder: {error}") from error
+            raise ModelError(f"invalid settings of a mini encoder: {error}") from error
         self.dim = sizes.dim
         self.n_layers = sizes.n_blocks
-        self.n_ahead = sizes.n_blocks * (sizes.kernel // 2) + 1  # frames; the stem looks less than one ahead
+        self.n_lookahead = sizes.n_blocks * (sizes.kernel // 2) + 1  # frames; the stem needs less than one
         self.mel = LogMel(sizes.n_mels)
         self.stem = Stem(sizes.n_mels, sizes.dim)
         self.blocks = nn.ModuleList(Block(sizes.dim, sizes.kernel, sizes.expansion) for _ in range(sizes.n_blocks))
 
     def count_frames(self, n_samples: int) -> int:
-        """Count the frames of a segment, the last of which may be part padding."""
+        """Count the frames of a segment; the last one may be partly padding."""
         return -(-(n_samples // HOP) // 4)
 
     def front_end(self, waves: Tensor) -> Tensor:
-        """Compute log-mel frames ``(B, n_mels, N // 160)``, about zero mean and unit variance."""
+        """Compute log-mel frames ``(B, n_mels, N // 160)`` of about zero mean and unit variance."""
         frames: Tensor = (self.mel(waves) - 0.1) * 2.0
         return frames
 
-    def states(self, waves: Tensor, n_samples: Tensor | None = None) -> Tensor:
-        """Compute the hidden states, those of the padding only as far as they tell on the recording's."""
+    def encode(self, waves: Tensor, n_samples: Tensor | None = None) -> Tensor:
+        """Compute the used hidden states, skipping padding that cannot influence the recording's frames."""
         if n_samples is None:
-            return super().states(waves)
-        n_frames, reach = self.count_frames(waves.shape[1]), self.n_ahead * _STEP
-        return compute_unpadded(super().states, waves, n_samples, _STEP, n_frames, reach, 0.0)
+            return super().encode(waves)
+        n_frames, lookahead = self.count_frames(waves.shape[1]), self.n_lookahead * _STEP
+        return compute_unpadded(super().encode, waves, n_samples, _STEP, n_frames, lookahead, 0.0)
 
-    def hidden_states(self, heard: Tensor) -> list[Tensor]:
-        """Run the blocks up to the last one that is asked for, on as many log-mel frames as are a multiple of 4."""
-        wanted = self.layer_indices()
-        x = self.stem(functional.pad(heard, (0, -heard.shape[-1] % 4)))
+    def hidden_states(self, encoder_input: Tensor) -> list[Tensor]:
+        """Run the blocks up to the highest one used, on log-mel frames padded to a multiple of 4."""
+        indices = self.layer_indices()
+        x = self.stem(functional.pad(encoder_input, (0, -encoder_input.shape[-1] % 4)))
         states = [x]
-        for block in self.blocks[: max(wanted)]:
+        for block in self.blocks[: max(indices)]:
             x = block(x)
             states.append(x)
-        return [states[index] for index in wanted]
+        return [states[index] for index in indices]
 
 
 def _splice(x: Tensor, stride: int) -> Tensor:
-    """Join every ``stride``-th frame with the two behind it: ``(B, T, D)`` → ``(B, (T - 3) // stride + 1, 3 D)``."""
+    """Concatenate every ``stride``-th frame with the next two: ``(B, T, D)`` → ``(B, (T - 3) // stride + 1, 3 D)``."""
     return x.unfold(1, 3, stride).transpose(2, 3).flatten(2)

@@ -9,12 +9,11 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from pcqtool.model.encoders.pretrained import load_pretrained
-from pcqtool.model.encoders.whisper import WHISPER_FRAMES
+from pcqtool.model.encoders.pretrained import WHISPER_FRAMES, load_pretrained
 
 
 def sliced(directory: Path) -> Any:
-    """The stock encoder half, hearing 3 s: its settings say so, and it has the first 150 positions."""
+    """The encoder half of transformers, with an input of 3 s: settings and weights of the first 150 positions."""
     from transformers import WhisperConfig
     from transformers.models.whisper.modeling_whisper import WhisperEncoder
 
@@ -30,23 +29,25 @@ def sliced(directory: Path) -> Any:
 
 
 @pytest.mark.parametrize("layer", [0, 1, 2, 3])
-def test_layers_are_those_of_the_stock_encoder(stock: Callable[[str], Path], waves: Tensor, layer: int) -> None:
-    directory = stock("whisper")
+def test_layers_equal_those_of_transformers(hf_encoder: Callable[[str], Path], waves: Tensor, layer: int) -> None:
+    directory = hf_encoder("whisper")
     encoder = load_pretrained(directory, (layer,))
     with torch.no_grad():
-        heard = encoder.front_end(waves)
-        frames = encoder(heard)
-        states = sliced(directory)(heard, output_hidden_states=True).hidden_states
+        mel = encoder.front_end(waves)
+        frames = encoder(mel)
+        states = sliced(directory)(mel, output_hidden_states=True).hidden_states
     assert frames.shape == (8, WHISPER_FRAMES, 32)
     torch.testing.assert_close(frames, states[layer], atol=1e-5, rtol=0)
     assert len(encoder.model.layers) == max(1, layer)
 
 
 @pytest.mark.parametrize("whole", ["WhisperModel", "WhisperForConditionalGeneration", "WhisperForAudioClassification"])
-def test_encoder_half_is_found_in_whole_checkpoints(tmp_path: Path, whole: str, stock: Callable[[str], Path]) -> None:
+def test_encoder_half_is_found_in_whole_checkpoints(
+    tmp_path: Path, whole: str, hf_encoder: Callable[[str], Path]
+) -> None:
     import transformers
 
-    settings = transformers.WhisperConfig.from_pretrained(stock("whisper"))
+    settings = transformers.WhisperConfig.from_pretrained(hf_encoder("whisper"))
     model = getattr(transformers, whole)(settings)
     model.save_pretrained(tmp_path)
     encoder = load_pretrained(tmp_path)
@@ -55,8 +56,8 @@ def test_encoder_half_is_found_in_whole_checkpoints(tmp_path: Path, whole: str, 
     assert torch.equal(encoder.model.conv2.weight, theirs.conv2.weight)
 
 
-def test_positions_stay_fixed(stock: Callable[[str], Path]) -> None:
-    positions = load_pretrained(stock("whisper")).model.embed_positions
+def test_positions_stay_fixed(hf_encoder: Callable[[str], Path]) -> None:
+    positions = load_pretrained(hf_encoder("whisper")).model.embed_positions
     assert isinstance(positions, nn.Embedding)
     assert not positions.weight.requires_grad
 
@@ -68,8 +69,8 @@ def test_real_encoders(shared_encoders: Path, waves: Tensor, name: str, dim: int
         pytest.skip(f"{name} is not here")
     encoder = load_pretrained(directory, (2,), frozen=True)
     with torch.no_grad():
-        heard = encoder.front_end(waves[:2])
-        frames = encoder(heard)
-        states = sliced(directory)(heard, output_hidden_states=True).hidden_states
+        mel = encoder.front_end(waves[:2])
+        frames = encoder(mel)
+        states = sliced(directory)(mel, output_hidden_states=True).hidden_states
     assert frames.shape == (2, WHISPER_FRAMES, dim)
     torch.testing.assert_close(frames, states[2], atol=1e-3, rtol=1e-4)
