@@ -110,7 +110,7 @@ def _stamp(config: ModelConfig, members: Sequence[PooledCorpus]) -> dict[str, An
             warning = f"the model has learnt from {names}: these figures are no test"
         else:
             warning = f"the model has learnt from what was called {names}; if that was this, these figures are no test"
-        return {"stamp": f"LEAKS: {warning}.", "leaks": True, "warning": warning}
+        return {"leakage": f"LEAKS: {warning}.", "leaks": True, "warning": warning}
     sources = ", ".join(config.provenance.get("corpora", ())) or "unknown corpora"
     judged = " or ".join(member.name for member in members)
     kinds = [member.has_fixed_labels for member in members]
@@ -119,4 +119,4 @@ def _stamp(config: ModelConfig, members: Sequence[PooledCorpus]) -> dict[str, An
         text = f"The model has learnt from {sources}, not from {judged}."
     else:  # the same recordings may have another name
         text = f"The model has learnt from {sources}; whether recordings of {judged} were among them cannot be told."
-    return {"stamp": f"Nothing was trained. {text}", "leaks": False}
+    return {"leakage": f"Nothing was trained. {text}", "leaks": False}

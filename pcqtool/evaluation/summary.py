@@ -48,7 +48,7 @@ def summarise(predictions: Predictions) -> dict[str, Any]:
             "by_fold": {name: own.score().to_dict() for name, own in folds.items()},
         }
     if len(seeds) > 1:
-        figures["seeds_together"] = {"what": ENSEMBLE} | predictions.ensemble().score().to_dict()
+        figures["ensembled_seeds"] = {"what": ENSEMBLE} | predictions.ensemble().score().to_dict()
     return figures
 
 
@@ -131,7 +131,7 @@ def _run(task: EvaluationTask, result: FoldResult) -> dict[str, Any]:
         "seed": result.seed,
         "fold": fold.name,
         "n_train": len(fold.train),
-        "n_learnt": len(task.experiment.trains_on(fold)),
+        "n_trained_on": len(task.experiment.trains_on(fold)),
         "n_validation": len(fold.validation),
         "n_test": len(fold.test),
         "validation_speakers": sorted({utterances[index].speaker or "" for index in fold.validation} - {""}),

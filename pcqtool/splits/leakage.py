@@ -30,10 +30,10 @@ class LeakageReport:
     def to_dict(self) -> dict[str, Any]:
         """Return the entries of ``metrics.json``."""
         return {
-            "stamp": self.text,
+            "leakage": self.text,
             "leaks": self.leaks,
             "speaker_independent": self.speaker_independent,
-            "shared": asdict(self.overlap),
+            "overlap": asdict(self.overlap),
         }
 
 

@@ -46,11 +46,11 @@ def test_it_warns_of_a_corpus_that_the_model_knows(model, pool_of, utterances):
     known = evaluate_model(model, pool_of("manifest", utterances), "cpu", 1).metrics
     assert "manifest" in known["warning"]
     assert known["leaks"]
-    assert known["stamp"].startswith("LEAKS")
+    assert known["leakage"].startswith("LEAKS")
     foreign = evaluate_model(model, pool_of("emodb", utterances), "cpu", 1).metrics
     assert "warning" not in foreign
     assert not foreign["leaks"]
-    assert foreign["stamp"] == (
+    assert foreign["leakage"] == (
         "Nothing was trained. The model has learnt from manifest; "
         "whether recordings of emodb were among them cannot be told."
     )
@@ -71,9 +71,9 @@ def test_a_corpus_is_known_under_any_name(pool_of, utterances, experiment, fold,
     for name, corpus, leaks in (("emodb", emodb, True), ("phone", emodb, True), ("mine", None, False)):
         metrics = evaluate_model(str(tmp_path / "m"), pool_of(name, utterances, corpus), "cpu", 1).metrics
         assert metrics["leaks"] == leaks, name
-    assert "whether recordings of mine were among them cannot be told" in metrics["stamp"]
+    assert "whether recordings of mine were among them cannot be told" in metrics["leakage"]
     apart = evaluate_model(str(tmp_path / "m"), pool_of("iemocap", utterances, IEMOCAP(tmp_path)), "cpu", 1).metrics
-    assert apart["stamp"] == "Nothing was trained. The model has learnt from berlin, not from iemocap."
+    assert apart["leakage"] == "Nothing was trained. The model has learnt from berlin, not from iemocap."
 
 
 def test_labels_that_the_model_has_not_are_left_out_and_counted(model, pool_of, utterances):
