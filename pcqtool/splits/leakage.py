@@ -38,8 +38,8 @@ class LeakageReport:
 
 
 _ADAPTED = (
-    "ADAPTED: the mean of each test speaker's own recordings was used, without their labels; a speaker who is heard "
-    "once does not get this."
+    "ADAPTED: the mean of each test speaker's own recordings was used, without their labels; a speaker with one "
+    "recording does not benefit."
 )
 
 
@@ -88,9 +88,9 @@ def _words(shared: SharedCounts, protocol: str, parts: str) -> str:
     if common:
         sentences.append(f"They share up to {_join(common)} in a fold, which {protocol} allows.")
     if shared.speakers:
-        sentences.append("So it says little about new speakers.")
+        sentences.append("So it is a poor measure for new speakers.")
     if unknown:
-        sentences.append(f"Whether they share {_join(unknown)} is unknown: the corpus does not tell.")
+        sentences.append(f"Whether they share {_join(unknown)} is unknown: the corpus does not state it.")
     return " ".join(sentence for sentence in sentences if sentence)
 
 

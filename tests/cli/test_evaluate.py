@@ -131,7 +131,7 @@ def test_a_model_is_judged_and_its_own_corpus_warned_of(evaluate, tiny_model, tm
     code, out, err = evaluate("--model", str(known), "--out", "e")
     assert code == 0
     assert err == (
-        "warning: the model has learnt from what was called manifest; if that was this, these figures are no test\n"
+        "warning: the model was trained on a corpus called manifest; if it is this one, the figures are not a test\n"
     )
     assert "UA" in out
 

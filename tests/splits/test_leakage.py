@@ -25,14 +25,14 @@ def test_speakers_that_are_shared(corpus):
     found = report("random10", corpus(4, takes=10))
     assert "which random10 allows" in found.text
     assert "4 speakers" in found.text
-    assert found.text.endswith("So it says little about new speakers.")
+    assert found.text.endswith("So it is a poor measure for new speakers.")
     assert (found.leaks, found.speaker_independent) == (False, False)
 
 
 def test_what_is_unknown_is_said(corpus):
     nameless = [replace(each, speaker=None, session=None) for each in corpus(4, takes=10)]
     found = report("random10", nameless)
-    assert "Whether they share speakers and sessions is unknown: the corpus does not tell." in found.text
+    assert "Whether they share speakers and sessions is unknown: the corpus does not state it." in found.text
     assert found.speaker_independent is None
     assert found.overlap.test.speakers is None
 
