@@ -101,7 +101,7 @@ def _outcome(runs: Sequence[tuple[float, Any]], workers: int) -> Outcome:
 
 def pcqtool_systems(sample: Sample, predictor: Predictor, settings: LabelSettings) -> dict[str, System]:
     """Return pcqtool itself, from decoding to both Parquet tables, without and with voice activity detection."""
-    without = replace(settings, reading=replace(settings.reading, vad=False))
+    without = replace(settings, reader_options=replace(settings.reader_options, vad=False))
     return {VAD_OFF: _labelling(sample, predictor, without), VAD_ON: _labelling(sample, predictor, settings)}
 
 

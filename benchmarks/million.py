@@ -82,10 +82,9 @@ def make_parts(folder: Path, out: Path, shards: int) -> None:
                 "start_s": np.zeros(len(part)),
                 "end_s": probability,
             }
-            store.add_segments(
-                segments_schema(LABELS), [_table(common | of_segment | predicted, segments_schema(LABELS))]
-            )
-            store.add_files(_table(common | of_file | predicted, files_schema(LABELS)))
+            with store.appending_segments(segments_schema(LABELS)) as rows:
+                rows.append(_table(common | of_segment | predicted, segments_schema(LABELS)))
+            store.write_files(_table(common | of_file | predicted, files_schema(LABELS)))
         store.finish()
 
 

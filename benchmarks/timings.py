@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Generator, Iterator
+from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,7 +13,7 @@ from unittest.mock import patch
 import torch
 
 from pcqtool.batch import run
-from pcqtool.batch.device_pool import DevicePool, Promise
+from pcqtool.batch.device_pool import DevicePool
 from pcqtool.batch.prefetch import prefetch
 from pcqtool.model.predictor import Predictor
 
@@ -93,15 +94,17 @@ def time_run(predictor: Predictor, work: Callable[[], object]) -> Timings:
         finally:
             pieces.close()
 
-    def timed_submit(*arguments: Any) -> Promise:
+    def timed_submit(*arguments: Any) -> Future[list[Any]]:
         with _added(calls_s):  # a CPU computes at once
-            promise = plain_submit(*arguments)
+            future = plain_submit(*arguments)
+        result = future.result
 
-        def wait() -> list[Any]:
+        def wait(timeout: float | None = None) -> list[Any]:
             with _added(calls_s):  # a GPU may still be computing
-                return promise()
+                return result(timeout)
 
-        return wait
+        vars(future)["result"] = wait
+        return future
 
     try:
         with patch.object(run, "prefetch", timed_prefetch), patch.object(DevicePool, "submit", timed_submit):

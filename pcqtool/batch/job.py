@@ -115,7 +115,10 @@ def split_options(options: Mapping[str, Any], settings: type[Settings]) -> tuple
     }
     if given[settings].get("batch_size", ()) is None:  # chosen for the device once the task is loaded
         del given[settings]["batch_size"]
-    nested: dict[str, Any] = {"reading": ReaderOptions(**given[ReaderOptions]), "limits": Limits(**given[Limits])}
+    nested: dict[str, Any] = {
+        "reader_options": ReaderOptions(**given[ReaderOptions]),
+        "limits": Limits(**given[Limits]),
+    }
     return settings(**(nested | given[settings])), RunOptions(**given[RunOptions])
 
 
@@ -225,7 +228,7 @@ class Job:
         since_s = self.options.since_s
         if since_s is None or source.mtime is None or source.mtime >= since_s:
             return True
-        return before is not None and before.again
+        return before is not None and before.retry
 
     def _root(self) -> str:
         """Choose the folder that names are relative to: the output's own, unless all recordings have moved."""
@@ -260,12 +263,12 @@ class Job:
 
             on_progress(Progress(0, plan.n_todo, "files"))
             return run_on_ray(plan, output, self.load, self.options.workers, on_file, self._begin)
-        from pcqtool.batch.prefetch import get_ready
+        from pcqtool.batch.prefetch import start_decoders
         from pcqtool.batch.run import run
 
         began_s = time.monotonic()
         task = self.load()
-        get_ready(task.settings)
+        start_decoders(task.settings)
         load_s = time.monotonic() - began_s
         _log.debug("%d decoding threads, batches of %d", task.settings.n_jobs, task.settings.batch_size)
         self._begin()

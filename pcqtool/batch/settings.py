@@ -1,4 +1,4 @@
-"""What a user can set about every run, whatever is made of the recordings."""
+"""The settings that all batch runs share, whatever their task."""
 
 from __future__ import annotations
 
@@ -17,25 +17,27 @@ from pcqtool.tables.schema import SCHEMA_VERSION
 
 @dataclass(frozen=True)
 class BatchSettings:
-    """How recordings are heard; of these, only ``reading`` and ``min_speech`` change results.
+    """How recordings are read and batched; only ``reader_options`` and ``min_speech`` change results.
 
     Attributes:
-        reading: channels and voice activity detection.
-        min_speech: a segment with a smaller share of speech is passed over (0 to 1; not used without detection).
+        reader_options: channels and voice activity detection.
+        min_speech: segments with a smaller fraction of speech are skipped (0 to 1; not used without detection).
         batch_size: segments computed at once.
-        jobs: files decoded at the same time; 0 for one a processor core.
-        limits: what a recording may cost; one beyond fails.
-        timeout_s: a recording fails whose decoder gives nothing for this long, or crashes; 0 decodes in this process,
-            which a crash then ends. Other processes need what ``multiprocessing`` needs: a script that guards its
-            main part with ``if __name__ == "__main__":``.
+        jobs: files decoded at the same time; 0 for one per processor core.
+        limits: a recording that exceeds them fails.
+        timeout_s: a recording fails if its decoder is silent for this long, or crashes; 0 turns isolation off: files
+            are decoded in this process, which a crash then ends.
+
+    Raises:
+        SettingsError: if a value is not possible.
     """
 
-    reading: ReaderOptions = field(default_factory=ReaderOptions)
+    reader_options: ReaderOptions = field(default_factory=ReaderOptions)
     min_speech: float = MIN_SPEECH
     batch_size: int = 32
     jobs: int = 0
     limits: Limits = field(default_factory=Limits)
-    timeout_s: float = 0.0
+    timeout_s: float = 300.0
 
     def __post_init__(self) -> None:
         if not 0.0 <= self.min_speech <= 1.0:
@@ -50,7 +52,7 @@ class BatchSettings:
         """Number of files decoded at the same time."""
         from joblib import cpu_count
 
-        return self.jobs or int(cpu_count())  # of those that this process may use
+        return self.jobs or int(cpu_count())  # the cores that this process may use
 
 
 def run_fingerprint(model_sha256: str, settings: Mapping[str, Any]) -> str:

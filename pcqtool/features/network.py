@@ -19,7 +19,7 @@ Features = Callable[[Tensor, Tensor], Tensor]
 """Waves ``(B, N)`` and their numbers of samples ``(B,)`` → features ``(B, ...)``."""
 
 
-class Network:
+class FeatureNetwork:
     """A network ready to give features of segments.
 
     Args:

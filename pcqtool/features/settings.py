@@ -71,7 +71,7 @@ class FeatureSettings(BatchSettings):
             more: settings of the origin that change results.
         """
         settings: dict[str, Any] = {"what": self.what, "of": self.feature, "layer": self.layer, **more}
-        settings |= {**asdict(self.reading), "min_speech": self.min_speech}
+        settings |= {**asdict(self.reader_options), "min_speech": self.min_speech}
         return Provenance(
             model=name,
             model_sha256=sha256,

@@ -17,7 +17,7 @@ from pcqtool.model.directory import EncoderSearchPath, find, load, model_sha256,
 if TYPE_CHECKING:
     import torch
 
-    from pcqtool.features.network import Network
+    from pcqtool.features.network import FeatureNetwork
     from pcqtool.model.encoders import PretrainedEncoder
 
 LAST = -1
@@ -48,7 +48,7 @@ class FeatureSource(Protocol):
     def identify(self) -> SourceInfo:
         """Say what it is."""
 
-    def network(self, device: str | torch.device) -> Network:
+    def network(self, device: str | torch.device) -> FeatureNetwork:
         """Make one ready to compute; each call makes another."""
 
 
@@ -59,13 +59,13 @@ class SpectrogramSource:
         """Give a name; there are no weights."""
         return SourceInfo("paper-front-end")
 
-    def network(self, device: str | torch.device) -> Network:
+    def network(self, device: str | torch.device) -> FeatureNetwork:
         """Make it ready to compute."""
         from pcqtool.audio.spectrogram import Spectrogram, SpectrogramSettings
-        from pcqtool.features.network import Network
+        from pcqtool.features.network import FeatureNetwork
 
         spectrogram = Spectrogram(SpectrogramSettings())
-        return Network(spectrogram, lambda waves, n_samples: spectrogram(waves), device)
+        return FeatureNetwork(spectrogram, lambda waves, n_samples: spectrogram(waves), device)
 
 
 class ModelSource:
@@ -87,23 +87,23 @@ class ModelSource:
         config = read_config(self.directory)
         return SourceInfo(config.name, model_sha256(self.directory), about=config.trained_on)
 
-    def network(self, device: str | torch.device) -> Network:
+    def network(self, device: str | torch.device) -> FeatureNetwork:
         """Make it ready to compute.
 
         Raises:
             ModelError: if the model is damaged, or its encoder has not the layer.
             SettingsError: if frames are asked for of a model without encoder.
         """
-        from pcqtool.features.network import Network, frames_of
+        from pcqtool.features.network import FeatureNetwork, frames_of
 
         model, config = load(self.directory, self.places)
         if self.settings.feature == "spectrogram":
-            return Network(model, lambda waves, n_samples: model.spectrogram(waves), device)
+            return FeatureNetwork(model, lambda waves, n_samples: model.spectrogram(waves), device)
         if self.settings.feature == "fusion":
-            return Network(model, lambda waves, n_samples: model(waves, n_samples).fusion, device)
+            return FeatureNetwork(model, lambda waves, n_samples: model(waves, n_samples).fusion, device)
         if model.encoder is None:
             raise SettingsError(f"model {config.name} has no encoder", "Name another --model, or an --encoder.")
-        return Network(model, frames_of(model.encoder, self.settings.layer), device)
+        return FeatureNetwork(model, frames_of(model.encoder, self.settings.layer), device)
 
 
 class EncoderSource:
@@ -136,13 +136,13 @@ class EncoderSource:
         settings = {"architecture": fingerprint(asdict(self.encoder.config))}
         return SourceInfo(name, tensors_sha256(used_tensors(self.encoder)), settings)
 
-    def network(self, device: str | torch.device) -> Network:
+    def network(self, device: str | torch.device) -> FeatureNetwork:
         """Make it ready to compute."""
-        from pcqtool.features.network import Network, frames_of
+        from pcqtool.features.network import FeatureNetwork, frames_of
 
         encoder = self.encoder
         del self.encoder  # another device gets one of its own
-        return Network(encoder, frames_of(encoder, None), device)
+        return FeatureNetwork(encoder, frames_of(encoder, None), device)
 
 
 def origin(

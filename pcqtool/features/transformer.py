@@ -100,18 +100,18 @@ class Extractor(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         work = self._work()
         batches, tracks = Batcher(work), []
         for item in X:
-            tracks.append(ChannelState("", work.tally()))
-            for chunk in _chunks(item, work.settings.reading):
+            tracks.append(ChannelState("", work.new_accumulator()))
+            for chunk in _chunks(item, work.settings.reader_options):
                 batches.add(tracks[-1], chunk)
                 _take(tracks[-1])
         batches.finish()
         for number, track in enumerate(tracks):
             _take(track)
-            if not track.n_taken:
+            if not track.n_consumed:
                 reason = "no speech" if track.n_samples else "no audio"
                 raise AudioError(f"{_name(X[number], number)}: {reason} in it", "Leave it out.")
         columns = [f"{self.of}_{statistic}" for statistic in self.statistics]
-        rows = [np.concatenate([track.tally.result()[column] for column in columns]) for track in tracks]
+        rows = [np.concatenate([track.accumulator.result()[column] for column in columns]) for track in tracks]
         return np.stack(rows) if rows else np.zeros((0, len(columns) * work.network.shape[-1]), np.float32)
 
     def get_feature_names_out(self, input_features: ArrayLike | None = None) -> NDArray[np.object_]:
@@ -169,7 +169,7 @@ def _chunks(item: Recording, reading: ReaderOptions) -> Iterator[Chunk]:
 
 def _take(track: ChannelState) -> None:
     for number in sorted(track.values):
-        track.take(number)
+        track.consume(number)
 
 
 def _name(item: Recording, number: int) -> str:

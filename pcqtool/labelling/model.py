@@ -15,8 +15,8 @@ import numpy as np
 from pcqtool.batch.batcher import Batcher
 from pcqtool.batch.job import StrPath, split_options
 from pcqtool.batch.names import find_sources
-from pcqtool.batch.prefetch import Stream
-from pcqtool.batch.rows import RecordingRows
+from pcqtool.batch.prefetch import open_source
+from pcqtool.batch.rows import RowQueue
 from pcqtool.errors import AudioError, SettingsError
 from pcqtool.labelling.api import LabelOptions
 from pcqtool.labelling.settings import LabelSettings
@@ -129,20 +129,20 @@ class Model:
         import pyarrow as pa
 
         (source,) = find_sources([path])
-        stream = Stream(source, self._task.settings)
-        rows = RecordingRows(stream, self._task, self.name)
-        segments = []
+        read = open_source(source, self._task.settings)
+        queue = RowQueue(self._task, self.name)
+        segments, is_last = [], False
         with closing(Batcher(self._task)) as batcher:
-            while not stream.ended:
-                for chunk in stream.decode():
-                    rows.add(chunk, batcher)
-                segments += rows.segments()
-            rows.ended = True
+            while not is_last:
+                piece = read()
+                if piece.failure is not None:
+                    raise AudioError(f"{path}: {piece.failure.reason}")
+                queue.add(piece, batcher)
+                segments += queue.take_segments()
+                is_last = piece.is_last
             batcher.finish()
-        if stream.error is not None:
-            raise AudioError(f"{path}: {stream.error}")
-        segments += rows.segments()
-        files = pa.Table.from_pylist(rows.files(), self._task.schema("files"))
+        segments += queue.take_segments()
+        files = pa.Table.from_pylist(queue.files, self._task.schema("files"))
         table = pa.Table.from_pylist(segments, self._task.schema("segments"))
         return Prediction(pl.DataFrame(pl.from_arrow(files)), pl.DataFrame(pl.from_arrow(table)), self.labels)
 

@@ -40,7 +40,7 @@ class LabelSettings(BatchSettings):
 
     def provenance(self, config: ModelConfig, model_sha256: str) -> Provenance:
         """Give what the tables say about their making; equal fingerprints, equal results."""
-        settings: dict[str, Any] = asdict(self.reading)
+        settings: dict[str, Any] = asdict(self.reader_options)
         settings |= {"aggregation": self.rule(config), "min_speech": self.min_speech}
         if self.precision != PRECISIONS[0]:
             settings["precision"] = self.precision

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from pcqtool.errors import TableError
-from pcqtool.files.open import open_source
+from pcqtool.tables.open import open_source
 from pcqtool.tables.schema import SCHEMA_VERSION
 from pcqtool.version import __version__
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -22,7 +22,10 @@ ROW_GROUP_ROWS = 65_536
 """Rows of a row group: few enough to hold, enough to compress and scan well."""
 
 ROW_GROUP_BYTES = 32 * 2**20
-"""Of rows that take more memory, as spectrograms do, a row group has fewer."""
+"""Memory limit of a row group: wide rows such as spectrograms get fewer rows per group."""
+
+BLOCK_BYTES = 8 * 2**20
+"""Memory limit of the rows that are collected as dictionaries, which take more memory than a table of them."""
 
 
 def write(path: Path, table: pa.Table, provenance: Provenance) -> None:
@@ -66,7 +69,9 @@ class Appender:
         metadata = {**(self.schema.metadata or {}), METADATA_KEY: provenance.to_json().encode()}
         self._waiting: list[pa.Table] = []
         self._n_waiting = 0
+        self._rows: list[dict[str, Any]] = []
         self._n_group = max(1, min(ROW_GROUP_ROWS, ROW_GROUP_BYTES // row_bytes(schema)))
+        self._n_block = max(1, BLOCK_BYTES // row_bytes(schema))
         self._last = keys_of(schema.empty_table())
         with reported(path):
             self._writer = pq.ParquetWriter(file, self.schema.with_metadata(metadata), **parquet_options(schema))
@@ -92,8 +97,24 @@ class Appender:
         if self._n_waiting >= self._n_group:
             self._write(self._n_waiting - self._n_waiting % self._n_group)
 
+    def append_rows(self, rows: Iterable[dict[str, Any]]) -> None:
+        """Add rows as dictionaries by column name; use this or ``append`` for a table, not both.
+
+        Raises:
+            FileError, TableError: as ``append``, at once or by a later call.
+        """
+        self._rows += rows
+        if len(self._rows) >= self._n_block:
+            self._append_block()
+
+    def _append_block(self) -> None:
+        rows, self._rows = self._rows, []
+        self.append(pa.Table.from_pylist(rows, self.schema))
+
     def finish(self) -> None:
-        """Write what waits, and the footer."""
+        """Write the pending rows and the footer."""
+        if self._rows:
+            self._append_block()
         self._write(self._n_waiting)
         with reported(self.path):
             self._writer.close()

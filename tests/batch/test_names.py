@@ -64,7 +64,7 @@ def test_names_that_are_not_utf8(tmp_path: Path) -> None:
     assert [source.file for source in sources] == ["b\\\\xf6se.wav", "b\\xf6se.wav", "böse.wav"]
     for source in sources:
         assert source.path.exists()
-        assert path_of(source.file, str(tmp_path)) == str(source.place)
+        assert path_of(source.file, str(tmp_path)) == str(source.location)
 
 
 def test_a_recording_has_one_name_whatever_way_leads_to_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

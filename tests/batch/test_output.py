@@ -31,8 +31,9 @@ def opened(out, provenance):
 
 def add(store, files, segments):
     """A part of a run."""
-    store.add_segments(segments.schema, [in_order(segments)])
-    store.add_files(files)
+    with store.appending_segments(segments.schema) as rows:
+        rows.append(in_order(segments))
+    store.write_files(files)
 
 
 class KilledError(BaseException):
@@ -96,7 +97,7 @@ def test_both_forms_hold_the_same_rows(tmp_path, provenance):
     assert {path.name for path in tmp_path.iterdir()} == {
         "r.parquet", "r.segments.parquet", "parts",
     }  # fmt: skip
-    collect([opened(tmp_path / "parts", provenance)], tmp_path / "m.parquet")
+    collect([opened(tmp_path / "parts", provenance)], tmp_path / "m.parquet", provenance)
     for kind in ("", ".segments"):
         assert pq.read_table(tmp_path / f"m{kind}.parquet").equals(pq.read_table(tmp_path / f"r{kind}.parquet"))
     assert pq.read_table(tmp_path / "r.parquet", columns=["file"])["file"].to_pylist() == list("abcde")

@@ -143,11 +143,11 @@ def test_only_new_and_changed_recordings_are_decoded(
     tmp_path, call_folder, write_wave, predictor, tiny_model, monkeypatch
 ):
     decoded = []
-    decode_all = run_module.decode_all
+    prefetch = run_module.prefetch
     monkeypatch.setattr(
         run_module,
-        "decode_all",
-        lambda sources, *rest: decoded.extend(s.file for s in sources) or decode_all(sources, *rest),
+        "prefetch",
+        lambda sources, *rest: decoded.extend(s.file for s in sources) or prefetch(sources, *rest),
     )
     out = tmp_path / "r.parquet"
     run(out, find_sources([call_folder]), predictor, tiny_model)
@@ -229,14 +229,14 @@ def test_a_disk_that_fills_up_ends_the_run_and_keeps_the_parts(
     monkeypatch.setattr(plan_module, "PART_FILES", 2)
     sources = find_sources([call_folder])
     with monkeypatch.context() as patch:
-        add_files = RunOutput.add_files
+        write_files = RunOutput.write_files
 
         def full(self, *arguments):
             if self.next_part == 2:
                 raise TableError("no space left")
-            add_files(self, *arguments)
+            write_files(self, *arguments)
 
-        patch.setattr(RunOutput, "add_files", full)
+        patch.setattr(RunOutput, "write_files", full)
         with pytest.raises(TableError):
             run(tmp_path / "r.parquet", sources, predictor, tiny_model)
     assert run(tmp_path / "r.parquet", sources, predictor, tiny_model).n_done_before == 4

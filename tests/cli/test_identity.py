@@ -174,7 +174,7 @@ def test_a_restart_that_cannot_be_written_keeps_the_old_table(run, record, monke
         raise TableError("no space")
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(RunOutput, "add_segments", refuse)
+        patch.setattr(RunOutput, "appending_segments", refuse)
         assert run("label", "A", "--out", "r.parquet", "--restart")[0] == 1
     assert rows() == before
     record("A/b.wav", 2)

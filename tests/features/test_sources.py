@@ -91,7 +91,7 @@ def test_knowing_a_model_loads_no_torch(tiny_model):
 
 @pytest.mark.parametrize("origin", ["encoder", "model", "paper"])
 def test_each_device_gets_a_network_of_its_own(external_model, tiny_whisper, origin, monkeypatch):
-    monkeypatch.setattr("pcqtool.features.network.Network", lambda module, features, device: module)
+    monkeypatch.setattr("pcqtool.features.network.FeatureNetwork", lambda module, features, device: module)
     found = {
         "encoder": lambda: origin_of("frames", encoder=tiny_whisper),
         "model": lambda: origin_of("fusion", external_model, places=EncoderSearchPath((tiny_whisper,))),

@@ -10,8 +10,8 @@ import pyarrow as pa
 import pytest
 
 from pcqtool.errors import TableError
-from pcqtool.files.open import open_source
-from pcqtool.tables.edit import Piece, drop_files, join, read_columns, read_schema
+from pcqtool.tables.edit import TableSlice, drop_files, join, read_columns, read_schema
+from pcqtool.tables.open import open_source
 from pcqtool.tables.paths import at_home
 from pcqtool.tables.provenance import Provenance, common_provenance, read_provenance
 from pcqtool.tables.reader import read_files, read_segments
@@ -51,7 +51,7 @@ def test_any_name_is_a_name(
     assert read_segments(out).height == segments.num_rows
     first = read_columns(out, ["file"])["file"][0].as_py()
     drop_files(out, [first], provenance)
-    join([Piece(out)], out, read_schema(out), provenance)
+    join([TableSlice(out)], out, read_schema(out), provenance)
     assert first not in read_files(out)["file"].to_list()
     assert read_files(out).height
 

@@ -1,4 +1,4 @@
-"""Earlier tables where a run is to write: what they hold, and whether it may go on with them or replace them."""
+"""Checks before a run resumes: whether it may continue the tables of an earlier run, or replace them."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ LEFT = "It is left as it is: name another --out, or move it away."
 
 
 def check_continues(path: Path, kind: Kind, wanted: Provenance, columns: Sequence[str]) -> None:
-    """Refuse a table that the run cannot go on with.
+    """Refuse a table that a run cannot continue.
 
     Raises:
-        TableError: if it is not one of pcqtool's of this kind, or was made with other settings.
+        TableError: if pcqtool did not write it, or with other settings, or it is not of this kind.
     """
     check_replaceable(path, kind)
     found = provenance_of(path)
@@ -38,19 +38,19 @@ def check_replaceable(path: Path, kind: Kind) -> None:
     """Refuse a table that a run may not even replace.
 
     Raises:
-        TableError: if it is not one of pcqtool's of this kind.
+        TableError: if pcqtool did not write it, or it is not of this kind.
     """
     provenance_of(path)
     if MARKS[kind] not in read_schema(path).names:
         raise TableError(f"{path}: not a table of {kind}", LEFT)
 
 
-def read_stamps(path: Path, retry_failed: bool) -> dict[str, FileSignature]:
-    """Read which recordings a file table holds.
+def read_signatures(path: Path, retry_failed: bool) -> dict[str, FileSignature]:
+    """Read the signatures of the recordings in a file table.
 
     Args:
         path: the table.
-        retry_failed: mark all that failed to be done again, not only those of which the table says so.
+        retry_failed: mark all failed recordings to be processed again, not only those with ``retry`` in the table.
 
     Raises:
         TableError: if it cannot be read.
@@ -58,20 +58,20 @@ def read_stamps(path: Path, retry_failed: bool) -> dict[str, FileSignature]:
     table = read_columns(path, ["file", "size_bytes", "mtime", "status", "target", "retry"])
     times = pc.cast(table["mtime"], pa.int64())
     columns = [column.to_pylist() for column in (table["size_bytes"], times, table["target"])]
-    stamps = dict(zip(table["file"].to_pylist(), map(FileSignature, *columns), strict=True))
-    again = table["retry"]  # null is no
+    signatures = dict(zip(table["file"].to_pylist(), map(FileSignature, *columns), strict=True))
+    retry = table["retry"]  # null means no
     if retry_failed:
-        again = pc.or_kleene(again, has_failed(table))
-    for file in table["file"].filter(again).to_pylist():
-        stamps[file] = stamps[file]._replace(again=True)
-    return stamps
+        retry = pc.or_kleene(retry, has_failed(table))
+    for file in table["file"].filter(retry).to_pylist():
+        signatures[file] = signatures[file]._replace(retry=True)
+    return signatures
 
 
 def provenance_of(path: Path) -> Provenance:
-    """Read the provenance of a table; what is not of pcqtool must stay as it is.
+    """Read the provenance of a table; the hint of the error is that a file of another program is left alone.
 
     Raises:
-        TableError: if it cannot be read, or is not of pcqtool.
+        TableError: if it cannot be read, or pcqtool did not write it.
     """
     try:
         return read_provenance(path)
@@ -80,7 +80,7 @@ def provenance_of(path: Path) -> Provenance:
 
 
 def _difference(found: Provenance, wanted: Provenance) -> str:
-    """Describe in what two runs differ."""
+    """Describe how the settings of two runs differ."""
     parts = []
     if found.model_sha256 != wanted.model_sha256:
         other = "another model of this name" if found.model == wanted.model else f"model {wanted.model}"
