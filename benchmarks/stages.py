@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from benchmarks.sample import Sample, Waves
 from pcqtool.audio.resample import resample
 from pcqtool.audio.segment import SAMPLE_RATE
-from pcqtool.audio.vad import VoiceActivity
+from pcqtool.audio.vad import VoiceActivityDetector
 from pcqtool.model.predictor import Predictor
 
 MIN_S = 1.0
@@ -182,7 +182,7 @@ def _time_s(work: Callable[[], object]) -> float:
 
 
 def _detect(segments: Waves) -> None:
-    activity = VoiceActivity()
+    activity = VoiceActivityDetector()
     for wave in segments:
         activity.push(wave)
     activity.flush()

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from pcqtool.audio.codecs import CODECS, transmit
+from pcqtool.audio.codecs import CODECS, apply_codec
 from pcqtool.corpora import registry
 from pcqtool.metrics.scores import score
 from pcqtool.model.encoders.pretrained import load_pretrained
@@ -32,7 +32,7 @@ Wave = NDArray[np.float32]
 CONDITIONS: dict[str, Callable[[Wave], Wave]] = {
     "clean": lambda wave: wave,
     "-20 dB": lambda wave: wave / np.float32(10.0),
-    **{name: partial(transmit, codec=CODECS[name]) for name in ("mulaw", "gsm", "opus-32")},
+    **{name: partial(apply_codec, codec=CODECS[name]) for name in ("mulaw", "gsm", "opus-32")},
 }
 
 
@@ -60,7 +60,7 @@ def main() -> None:
     parser.add_argument("--teacher")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
-    utterances = registry.get(options.corpus, options.root).utterances()
+    utterances = registry.open_corpus(options.corpus, options.root).utterances()
     recipe, device = load_recipe(options.recipe, seed=options.seed), torch.device("cpu")
     encoder, teacher = recipe.encoder_and_teacher(options.encoder, options.teacher)
     experiment = Experiment(utterances, recipe, device, encoder, teacher, torch.get_num_threads())

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
         TrainingError,
     )
     from pcqtool.evaluation.api import compare, evaluate
-    from pcqtool.evaluation.output import Evaluation
+    from pcqtool.evaluation.run_directory import Evaluation
     from pcqtool.features.api import extract
     from pcqtool.features.transformer import Extractor
     from pcqtool.labelling.api import label
@@ -62,7 +62,7 @@ _HOMES = {
         "TrainingError",
     ),
     "evaluation.api": ("compare", "evaluate"),
-    "evaluation.output": ("Evaluation",),
+    "evaluation.run_directory": ("Evaluation",),
     "features.api": ("extract",),
     "features.transformer": ("Extractor",),
     "labelling.api": ("label",),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pcqtool.corpora.label_map import read_map
+from pcqtool.corpora.label_map import load_label_map
 from pcqtool.errors import SettingsError
 from pcqtool.toml import load
 from pcqtool.training.recipe import load_recipe
@@ -15,7 +15,7 @@ def test_a_byte_order_mark_is_no_content(tmp_path):
     assert load(tmp_path / "a.toml") == {"epochs": 3}
     assert load_recipe(str(tmp_path / "a.toml")).epochs == 3
     (tmp_path / "b.toml").write_bytes(b'\xef\xbb\xbfexcitement = "happiness"\n')
-    assert read_map(tmp_path / "b.toml").general == {"excitement": "happiness"}
+    assert load_label_map(tmp_path / "b.toml").general == {"excitement": "happiness"}
 
 
 @pytest.mark.parametrize(
@@ -37,7 +37,7 @@ def test_a_byte_order_mark_is_no_content(tmp_path):
 def test_what_no_one_writes_is_a_fault_of_the_file(tmp_path, content, said):
     path = tmp_path / "a.toml"
     path.write_text(content)
-    for read in (load, read_map, load_recipe):
+    for read in (load, load_label_map, load_recipe):
         with pytest.raises(SettingsError, match=said) as caught:
             read(path if read is not load_recipe else str(path))
         assert "a.toml" in caught.value.what

@@ -84,10 +84,10 @@ class Batcher:
         """Add the segments of a chunk; those with too little speech are skipped."""
         if self._waves.shape[1] != chunk.waves.shape[1]:
             self._waves = np.empty((self.batch_size, chunk.waves.shape[1]), np.float32)
-        fractions = [None] * len(chunk.waves) if chunk.speech is None else chunk.speech.tolist()
+        fractions = [None] * len(chunk.waves) if chunk.speech_fraction is None else chunk.speech_fraction.tolist()
         spans = [(0, n) for n in chunk.n_samples.tolist()]
-        if self._trims_silence and chunk.spoken is not None:
-            spans = chunk.spoken.tolist()
+        if self._trims_silence and chunk.speech_span is not None:
+            spans = chunk.speech_span.tolist()
         for wave, n_samples, fraction, (first, end) in zip(
             chunk.waves, chunk.n_samples.tolist(), fractions, spans, strict=True
         ):

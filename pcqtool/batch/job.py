@@ -22,7 +22,7 @@ from pcqtool.errors import PcqtoolError, SettingsError
 from pcqtool.progress import OnProgress, Progress, ignore
 
 if TYPE_CHECKING:
-    from pcqtool.audio.discover import Found
+    from pcqtool.audio.discover import FoundFile
     from pcqtool.batch.task import BatchTask
 
 _log = logging.getLogger(__name__)
@@ -169,7 +169,7 @@ class Job:
     """
 
     output: RunOutput
-    found: Sequence[Found]
+    found: Sequence[FoundFile]
     root: str
     skipped: Mapping[str, str]
     load: Callable[[], BatchTask]
@@ -296,7 +296,7 @@ class Job:
 
 def find_recordings(
     inputs: StrPath | Iterable[StrPath], listed: Iterable[str] | None = None
-) -> tuple[Sequence[Found], str, Mapping[str, str]]:
+) -> tuple[Sequence[FoundFile], str, Mapping[str, str]]:
     """Find recordings in files, folders and patterns.
 
     Args:

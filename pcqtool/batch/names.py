@@ -17,7 +17,7 @@ from operator import attrgetter
 from pathlib import Path
 from typing import NamedTuple
 
-from pcqtool.audio.discover import Found, discover
+from pcqtool.audio.discover import FoundFile, discover
 from pcqtool.errors import SettingsError
 from pcqtool.files.display import display_path
 
@@ -116,7 +116,7 @@ def find_sources(inputs: Sequence[str | Path], listed: Iterable[str] | None = No
     return name_recordings(found.files, found.root, {})
 
 
-def name_recordings(found: Sequence[Found], root: str, before: Mapping[str, FileSignature]) -> list[Source]:
+def name_recordings(found: Sequence[FoundFile], root: str, before: Mapping[str, FileSignature]) -> list[Source]:
     """Name recordings for a table, sorted by name.
 
     Args:
@@ -138,7 +138,7 @@ def name_recordings(found: Sequence[Found], root: str, before: Mapping[str, File
     return sources
 
 
-def _source(one: Found, root: str, before: Mapping[str, FileSignature], linked: Mapping[str, str]) -> Source:
+def _source(one: FoundFile, root: str, before: Mapping[str, FileSignature], linked: Mapping[str, str]) -> Source:
     real = name_of(one.real, root)
     if (known := before.get(real)) is not None and known.target is None:
         file = real

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pcqtool.corpora.label_map import read_map
-from pcqtool.corpora.pool import open_pool, share
-from pcqtool.corpora.sources import sources
+from pcqtool.corpora.label_map import load_label_map
+from pcqtool.corpora.pool import open_pool, restrict_to_common_labels
+from pcqtool.corpora.spec import parse_specs
 from pcqtool.errors import SettingsError
 from pcqtool.model.encoder_search import search_path
 from pcqtool.progress import OnProgress, Progress, ignore
@@ -21,10 +21,9 @@ from pcqtool.training.api import as_text, n_jobs, several
 if TYPE_CHECKING:
     from pcqtool.corpora.base import Utterance
     from pcqtool.corpora.pool import CorpusPool
-    from pcqtool.evaluation.cross_validation import FoldResult
-    from pcqtool.evaluation.output import Evaluation
+    from pcqtool.evaluation.cross_validation import EvaluationTask, FoldResult
+    from pcqtool.evaluation.run_directory import Evaluation
     from pcqtool.splits import Fold, Protocol
-    from pcqtool.training.experiment import Experiment
     from pcqtool.training.recipe import Recipe
 
 _log = logging.getLogger(__name__)
@@ -105,8 +104,8 @@ def evaluate(
 
     found = None if protocol is None else find_protocol(protocol)
     corpora = several(corpus)
-    chosen = sources([*corpora, *filter(None, [test_corpus])], several(root))
-    renaming = read_map(None if label_map is None else Path(label_map))
+    chosen = parse_specs([*corpora, *filter(None, [test_corpus])], several(root))
+    renaming = load_label_map(None if label_map is None else Path(label_map))
     jobs = n_jobs(jobs)
     pool = open_pool(chosen[: len(corpora)], renaming, all_classes)
     with tempfile.TemporaryDirectory(prefix="pcqtool-") as temporary:
@@ -117,9 +116,8 @@ def evaluate(
 
                 _log_notes(pool)
                 encoders = search_path(encoder_dir, download=True)
-                evaluation = evaluate_model(str(model), pool, device, jobs, encoders).of_corpora(
-                    corpora=pool.describe()
-                )
+                evaluation = evaluate_model(str(model), pool, device, jobs, encoders)
+                evaluation = evaluation.with_corpora(corpora=pool.provenance())
             else:
                 from pcqtool.training.recipe import load_recipe
 
@@ -155,7 +153,7 @@ def compare(first: str | Path, second: str | Path) -> dict[str, Any]:
         >>> pcqtool.compare("runs/best", "runs/mini")["ua"]["p"]  # doctest: +SKIP
     """
     from pcqtool.evaluation.compare import compare as compare_predictions
-    from pcqtool.evaluation.output import load_predictions
+    from pcqtool.evaluation.run_directory import load_predictions
 
     (one, from_one), (other, from_other) = load_predictions(Path(first)), load_predictions(Path(second))
     figures = compare_predictions(one, other)
@@ -203,7 +201,7 @@ class _Runs:
         """Cross-validate: every part of the corpus, or of several, is tested on."""
         folds = self._folds(protocol, pool.utterances)
 
-        from pcqtool.evaluation.summary import conclude
+        from pcqtool.evaluation.cross_validation import EvaluationTask
         from pcqtool.model.device import choose_device
         from pcqtool.training.experiment import Experiment
 
@@ -214,17 +212,18 @@ class _Runs:
         experiment = Experiment(
             pool.utterances, self.recipe, device, self.encoder, self.teacher, self.n_jobs, self._on_states, self.adapt
         )
-        results = self._run(experiment, folds)
-        return conclude(experiment, pool.name, protocol, folds, results).of_corpora(corpora=pool.describe())
+        evaluation = self._run(EvaluationTask.within_corpus(experiment, pool.name), protocol, folds)
+        return evaluation.with_corpora(corpora=pool.provenance())
 
     def across_corpora(self, train: CorpusPool, test: CorpusPool) -> Evaluation:
         """Train on some corpora and test on another, with the labels that they share."""
-        train, test = share(train, test)
+        train, test = restrict_to_common_labels(train, test)
         protocol = cross_corpus_protocol(train, test)
-        folds = self._folds(protocol, [*train.qualified, *test.qualified])
+        folds = self._folds(protocol, [*train.prefixed_utterances, *test.prefixed_utterances])
 
-        from pcqtool.evaluation.cross_corpus import CrossExperiment, conclude_across
+        from pcqtool.evaluation.cross_corpus import across_corpora
         from pcqtool.model.device import choose_device
+        from pcqtool.training.experiment import Experiment
 
         _log_notes(train, test)
         _log.info(
@@ -232,11 +231,11 @@ class _Runs:
             f"{self._often}; classes {', '.join(test.labels)}"
         )
         device = choose_device(self.device)
-        experiment = CrossExperiment(
-            train, test, self.recipe, device, self.encoder, self.teacher, self.n_jobs, self._on_states
+        experiment = Experiment(
+            train.prefixed_utterances, self.recipe, device, self.encoder, self.teacher, self.n_jobs, self._on_states
         )
-        evaluation = conclude_across(experiment, protocol, folds, self._run(experiment, folds))
-        return evaluation.of_corpora(corpora=train.describe(), test_corpora=test.describe())
+        evaluation = self._run(across_corpora(experiment, test, self.n_jobs, self._on_states), protocol, folds)
+        return evaluation.with_corpora(corpora=train.provenance(), test_corpora=test.provenance())
 
     @property
     def _often(self) -> str:
@@ -246,9 +245,10 @@ class _Runs:
         validating = self.recipe.validation_size(self.n_validation)
         return {seed: protocol.folds(utterances, seed, validating) for seed in self.seeds}
 
-    def _run(self, experiment: Experiment, folds: Folds) -> list[FoldResult]:
+    def _run(self, task: EvaluationTask, protocol: Protocol, folds: Folds) -> Evaluation:
         from pcqtool.evaluation.cross_validation import cross_validate
-        from pcqtool.evaluation.output import FOLDS
+        from pcqtool.evaluation.run_directory import FOLDS
+        from pcqtool.evaluation.summary import conclude
 
         self.claim()
         n_folds, n_done = sum(map(len, folds.values())), 0
@@ -260,13 +260,14 @@ class _Runs:
             note = f"validation UA {100 * result.best['validation_ua']:.1f} %"
             self.on_progress(Progress(n_done, n_folds, "folds", note))
 
-        n_jobs = self.n_jobs if experiment.device.type == "cpu" else 1
-        return cross_validate(experiment, folds, self.out / FOLDS, n_jobs, on_fold)
+        n_jobs = self.n_jobs if task.experiment.device.type == "cpu" else 1
+        results = cross_validate(task, folds, self.out / FOLDS, n_jobs, on_fold)
+        return conclude(task, protocol, folds, results)
 
     def _on_states(self, done: int, total: int) -> None:
         self.on_progress(Progress(done, total, "segments encoded"))
 
 
 def _log_notes(*pools: CorpusPool) -> None:
-    for note in (note for pool in pools for note in pool.notes):
+    for note in (note for pool in pools for note in pool.label_changes):
         _log.info(note)

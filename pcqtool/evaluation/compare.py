@@ -26,7 +26,7 @@ def compare(first: Predictions, second: Predictions) -> dict[str, Any]:
     Raises:
         TableError: if they have not judged the same utterances, or differ in labels, truth or speakers.
     """
-    one, other = first.together(), second.together()
+    one, other = first.ensemble(), second.ensemble()
     _check(first, second, one, other)
     scores = first.score(), second.score()
     known = None not in set(one.speaker)
@@ -77,6 +77,6 @@ def _check(first: Predictions, second: Predictions, one: Predictions, other: Pre
     if not np.array_equal(one.speaker, other.speaker):
         raise TableError("the runs differ in who speaks the utterances", "Give both the same names of speakers.")
     for each in (first, second):
-        counts = np.bincount(each.number)
+        counts = np.bincount(each.utterance)
         if counts.min() != counts.max():
             raise TableError("a run has judged some utterances more often than others", "Run it to its end.")

@@ -1,4 +1,4 @@
-"""Cross-validation: a model for each fold and seed, which judges its test part once."""
+"""Cross-validation: train a model for each fold and seed; it predicts the test part of its fold once."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import logging
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -16,35 +17,101 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from pcqtool.corpora.base import Utterance
 from pcqtool.errors import TrainingError
 from pcqtool.files.atomic import write_whole
+from pcqtool.fingerprint import fingerprint
+from pcqtool.model.pcq import PCQ
 from pcqtool.splits import Fold
-from pcqtool.training.experiment import Experiment
+from pcqtool.training.data import SegmentSet
+from pcqtool.training.experiment import Experiment, Trained
+from pcqtool.training.trainer import file_probabilities, judge
 from pcqtool.training.worker import end_with_parent
 from pcqtool.version import __version__
 
 _log = logging.getLogger(__name__)
 
+Probabilities = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class EvaluationTask:
+    """An experiment and the corpus that its folds test on.
+
+    Attributes:
+        experiment: trains the models.
+        corpus: name of the tested corpus.
+        utterances: the list that folds index into. It ends with the tested corpus.
+        test_utterances: the tested corpus, under its own speakers' names.
+        test_data: segments of ``test_utterances``.
+    """
+
+    experiment: Experiment
+    corpus: str
+    utterances: Sequence[Utterance]
+    test_utterances: Sequence[Utterance]
+    test_data: SegmentSet
+
+    @classmethod
+    def within_corpus(cls, experiment: Experiment, corpus: str) -> EvaluationTask:
+        """Return the task of testing on parts of the corpus that the experiment trains on."""
+        return cls(experiment, corpus, experiment.utterances, experiment.utterances, experiment.data)
+
+    @cached_property
+    def digest(self) -> str:
+        """Hash of the training and test segments, the encoder and the teacher."""
+        digest = self.experiment.digest
+        if self.test_data is self.experiment.data:
+            return digest
+        return hashlib.sha256(f"{digest} {self.test_data.digest}".encode()).hexdigest()
+
+    def test_indices(self, utterances: Sequence[int]) -> list[int]:
+        """Return the indices into ``test_utterances`` of utterances of a fold's test part."""
+        n_before = len(self.utterances) - len(self.test_utterances)
+        return [index - n_before for index in utterances]
+
+    def predict(self, trained: Trained, utterances: Sequence[int]) -> tuple[Probabilities, Probabilities]:
+        """Return probabilities ``(N, L)`` of utterances of a test part: calibrated, and without the temperature."""
+        rule, indices = self.experiment.recipe.aggregation, self.test_indices(utterances)
+        return predict_files(trained.model, trained.temperature, self.test_data, indices, rule)
+
+
+def predict_files(
+    model: PCQ, temperature: float, data: SegmentSet, utterances: Sequence[int], rule: str
+) -> tuple[Probabilities, Probabilities]:
+    """Return probabilities ``(N, L)`` of N utterances: calibrated, and without the temperature.
+
+    Args:
+        model: the network, on its device.
+        temperature: the divisor of its logits.
+        data: segments of a corpus.
+        utterances: indices into that corpus's list.
+        rule: aggregation from segments to files.
+    """
+    logits = judge(model, data, utterances)
+    calibrated, uncalibrated = (file_probabilities(logits, data, utterances, rule, each) for each in (temperature, 1.0))
+    return calibrated, uncalibrated
+
 
 @dataclass(frozen=True)
 class FoldResult:
-    """One fold with one seed: what a model that has not seen the test part says of it.
+    """Predictions of one fold's test part by the model that one seed trained on the other parts.
 
     Attributes:
         fold: the fold.
-        seed: of the training.
+        seed: seed of the training run.
         probabilities: ``(N, L)`` of the test part, calibrated.
         uncalibrated: ``(N, L)``, without the temperature.
         temperature: fitted to the validation part.
-        best_epoch: number of the epoch that became the model.
-        history: a line for each epoch.
-        elapsed_s: how long it took.
+        best_epoch: number of the epoch that was kept.
+        history: an entry for each epoch.
+        elapsed_s: duration of training and prediction.
     """
 
     fold: Fold
     seed: int
-    probabilities: NDArray[np.float64]
-    uncalibrated: NDArray[np.float64]
+    probabilities: Probabilities
+    uncalibrated: Probabilities
     temperature: float
     best_epoch: int
     history: list[dict[str, Any]]
@@ -52,49 +119,49 @@ class FoldResult:
 
     @property
     def best(self) -> dict[str, Any]:
-        """The line of the epoch that became the model."""
-        return next(line for line in self.history if line["number"] == self.best_epoch)
+        """The entry of the epoch that was kept."""
+        return next(epoch for epoch in self.history if epoch["number"] == self.best_epoch)
 
 
 def cross_validate(
-    experiment: Experiment,
+    task: EvaluationTask,
     folds: Mapping[int, Sequence[Fold]],
     folder: Path,
     n_jobs: int = 1,
     on_fold: Callable[[FoldResult], None] = lambda result: None,
 ) -> list[FoldResult]:
-    """Run all folds of all seeds, several side by side; what ``folder`` holds from an earlier run is not run again.
+    """Run all folds of all seeds, several in parallel, except those with a result of an earlier run in ``folder``.
 
-    A result there that is damaged is logged, and made again.
+    A damaged result is logged and computed again.
 
     Args:
-        experiment: the corpus and recipe.
-        folds: the protocol's, for each seed of the training runs.
-        folder: keeps each fold's result, in a JSON file that is there only when it is whole.
-        n_jobs: folds at the same time, each with its share of the threads that torch may use.
-        on_fold: told of every fold as it ends, or has been found.
+        task: the experiment and the tested corpus.
+        folds: the protocol's folds for each seed of the training runs.
+        folder: keeps each fold's result in a JSON file, which is written whole or not at all.
+        n_jobs: number of folds that run in parallel; they share the threads that torch may use.
+        on_fold: called with every result, also with those of an earlier run.
 
     Returns:
         The results, sorted by seed and name of the fold.
 
     Raises:
-        TrainingError: if a training run cannot go on; the folds that have ended are kept.
+        TrainingError: if a training run fails; results of finished folds are kept.
         TableError: if the folder cannot be written to.
     """
     results = []
-    for result in _run(experiment, [(seed, fold) for seed, some in folds.items() for fold in some], folder, n_jobs):
+    for result in _run(task, [(seed, fold) for seed, some in folds.items() for fold in some], folder, n_jobs):
         results.append(result)
         on_fold(result)
     return sorted(results, key=lambda result: (result.seed, result.fold.name))
 
 
-def _run(experiment: Experiment, runs: Sequence[tuple[int, Fold]], folder: Path, n_jobs: int) -> Iterator[FoldResult]:
+def _run(task: EvaluationTask, runs: Sequence[tuple[int, Fold]], folder: Path, n_jobs: int) -> Iterator[FoldResult]:
     from joblib import Parallel, delayed
 
     todo, keys = [], {}
     for seed, fold in runs:
         path = _path(folder, seed, fold)
-        keys[path] = _fingerprint(experiment, fold, seed)
+        keys[path] = _key(task, fold, seed)
         found = _read(path, fold, keys[path])
         if found is None:
             todo.append((seed, fold))
@@ -103,20 +170,20 @@ def _run(experiment: Experiment, runs: Sequence[tuple[int, Fold]], folder: Path,
     n_threads = max(1, torch.get_num_threads() // n_jobs)
     backend = {"backend": "loky", "initializer": end_with_parent} if n_jobs > 1 else {"backend": "sequential"}
     parallel = Parallel(n_jobs=n_jobs, return_as="generator_unordered", **backend)
-    for result in parallel(delayed(_one)(experiment, fold, seed, n_threads) for seed, fold in todo):
+    for result in parallel(delayed(_run_fold)(task, fold, seed, n_threads) for seed, fold in todo):
         path = _path(folder, result.seed, result.fold)
         _write(path, result, keys[path])
         yield result
 
 
-def _one(experiment: Experiment, fold: Fold, seed: int, n_threads: int) -> FoldResult:
+def _run_fold(task: EvaluationTask, fold: Fold, seed: int, n_threads: int) -> FoldResult:
     torch.set_num_threads(n_threads)
     start = time.monotonic()
     try:
-        trained = experiment.train(fold, seed)
+        trained = task.experiment.train(fold, seed)
     except TrainingError as error:
         raise TrainingError(f"fold {fold.name}, seed {seed}: {error.what}", error.hint) from error
-    calibrated, uncalibrated = experiment.judge(trained, fold.test)
+    calibrated, uncalibrated = task.predict(trained, fold.test)
     history = [epoch.to_dict() for epoch in trained.history]
     elapsed_s = round(time.monotonic() - start, 3)
     return FoldResult(
@@ -124,32 +191,31 @@ def _one(experiment: Experiment, fold: Fold, seed: int, n_threads: int) -> FoldR
     )
 
 
-def _fingerprint(experiment: Experiment, fold: Fold, seed: int) -> str:
-    """Hash what decides a fold's result; where corpus and encoders lie does not."""
-    utterances = [asdict(utterance) | {"path": utterance.path.name} for utterance in experiment.utterances]
-    heard = [experiment.digest, experiment.adapt, __version__, torch.__version__]
-    decisive = [asdict(fold), experiment.recipe.to_dict(), seed, utterances, heard]
-    return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()[:16]
+def _key(task: EvaluationTask, fold: Fold, seed: int) -> str:
+    """Hash everything that decides a fold's result; folders of the corpus and the encoders do not."""
+    utterances = [asdict(utterance) | {"path": utterance.path.name} for utterance in task.utterances]
+    inputs = [task.digest, task.experiment.adapt, __version__, torch.__version__]
+    return fingerprint([asdict(fold), task.experiment.recipe.to_dict(), seed, utterances, inputs])
 
 
 def _path(folder: Path, seed: int, fold: Fold) -> Path:
-    return folder / f"seed-{seed}" / f"{quote(fold.name, safe='')}.json"  # a speaker's name may hold anything
+    return folder / f"seed-{seed}" / f"{quote(fold.name, safe='')}.json"  # names of speakers may have any characters
 
 
 def _write(path: Path, result: FoldResult, key: str) -> None:
     entries = {name: value for name, value in vars(result).items() if name != "fold"}
     lists = {name: entries[name].tolist() for name in _ARRAYS}
     content = entries | lists | {"key": key}
-    write_whole(path, json.dumps(content | {"sha256": _digest(content)}).encode())
+    write_whole(path, json.dumps(content | {"sha256": fingerprint(content, 64)}).encode())
 
 
 def _read(path: Path, fold: Fold, key: str) -> FoldResult | None:
-    """Read a fold's result, if it is there, whole, and was made with the same settings."""
+    """Read a fold's result; return None if there is none, it is damaged, or it has another key."""
     if not path.is_file():
         return None
     try:
         entries = json.loads(path.read_text(encoding="utf-8"))
-        whole = isinstance(entries, dict) and entries.pop("sha256", None) == _digest(entries)
+        whole = isinstance(entries, dict) and entries.pop("sha256", None) == fingerprint(entries, 64)
     except (OSError, ValueError, RecursionError):
         whole = False
     if not whole:
@@ -158,10 +224,6 @@ def _read(path: Path, fold: Fold, key: str) -> FoldResult | None:
     if entries.pop("key") != key:
         return None
     return FoldResult(fold, **entries | {name: np.array(entries[name]) for name in _ARRAYS})
-
-
-def _digest(entries: Mapping[str, Any]) -> str:
-    return hashlib.sha256(json.dumps(entries, sort_keys=True).encode()).hexdigest()
 
 
 _ARRAYS = ("probabilities", "uncalibrated")

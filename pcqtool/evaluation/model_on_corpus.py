@@ -10,19 +10,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pcqtool.corpora.base import Utterance
-from pcqtool.corpora.member import PooledCorpus, learnt_from
-from pcqtool.corpora.pool import CorpusPool
+from pcqtool.corpora.pool import CorpusPool, PooledCorpus, training_corpora
 from pcqtool.errors import CorpusError
-from pcqtool.evaluation.output import Evaluation
-from pcqtool.evaluation.prediction_table import Predicted, tabulate
-from pcqtool.evaluation.predictions import Predictions
+from pcqtool.evaluation.cross_validation import predict_files
+from pcqtool.evaluation.predictions import ModelPredictions, Predictions, predictions_table
+from pcqtool.evaluation.run_directory import Evaluation
 from pcqtool.evaluation.summary import describe_machine, summarise
-from pcqtool.labels import in_order
+from pcqtool.labels import sort_labels
 from pcqtool.model.device import choose_device
 from pcqtool.model.directory import EncoderSearchPath, ModelConfig, find, load, model_sha256
 from pcqtool.training.data import build_spoken
 from pcqtool.training.provenance import describe_origin
-from pcqtool.training.trainer import file_probabilities, judge
 
 
 def evaluate_model(
@@ -57,19 +55,16 @@ def evaluate_model(
     place = choose_device(device)
     data = build_spoken(known, n_jobs)
     every = range(len(known))
-    logits = judge(model.to(place), data, every)
     columns = [config.labels.index(label) for label in labels]
-    calibrated, uncalibrated = (
-        _renormalised(file_probabilities(logits, data, every, config.aggregation, temperature), columns)
-        for temperature in (config.temperature, 1.0)
-    )
-    judged = Predicted(every, calibrated, uncalibrated, config.temperature)
-    table = tabulate([judged], known, data, labels, config.aggregation, config.name)
+    probabilities = predict_files(model.to(place), config.temperature, data, every, config.aggregation)
+    calibrated, uncalibrated = (_renormalised(each, columns) for each in probabilities)
+    predictions = ModelPredictions(every, calibrated, uncalibrated, config.temperature)
+    table = predictions_table([predictions], known, data, labels, config.aggregation, config.name)
     metrics = {
         "corpus": corpus,
         "protocol": f"model {config.name}, nothing trained",
         **_stamp(config, pool.members),
-        **summarise(Predictions.of(table, labels)),
+        **summarise(Predictions.from_table(table, labels)),
         **_labels(config, labels, utterances),
         "model": config.name,
         "trained_on": config.trained_on,
@@ -81,7 +76,7 @@ def evaluate_model(
 
 def _shared_labels(config: ModelConfig, corpus: str, utterances: Sequence[Utterance]) -> tuple[str, ...]:
     """Give the labels that model and corpus both have, in the model's order."""
-    there = in_order(utterance.label for utterance in utterances)
+    there = sort_labels(utterance.label for utterance in utterances)
     labels = tuple(label for label in config.labels if label in there)
     if len(labels) < 2:
         shared = f"nothing but {labels[0]}" if labels else "none"
@@ -107,19 +102,19 @@ def _labels(config: ModelConfig, labels: Sequence[str], utterances: Sequence[Utt
 
 def _stamp(config: ModelConfig, members: Sequence[PooledCorpus]) -> dict[str, Any]:
     """Say whether the model may have heard what it was tested on; ``warning`` if it seems so."""
-    learnt = learnt_from(config.provenance)
+    learnt = training_corpora(config.provenance)
     heard = [member for member in members if {member.name, member.origin} & learnt]
     if heard:
         names = " and ".join(member.name for member in heard)
-        if all(member.particular for member in heard):
+        if all(member.has_fixed_labels for member in heard):
             warning = f"the model has learnt from {names}: these figures are no test"
         else:
             warning = f"the model has learnt from what was called {names}; if that was this, these figures are no test"
         return {"stamp": f"LEAKS: {warning}.", "leaks": True, "warning": warning}
     sources = ", ".join(config.provenance.get("corpora", ())) or "unknown corpora"
     judged = " or ".join(member.name for member in members)
-    kinds = [member.particular for member in members]
-    kinds += [each.get("particular", True) for each in config.provenance.get("data", ())]
+    kinds = [member.has_fixed_labels for member in members]
+    kinds += [each.get("has_fixed_labels", True) for each in config.provenance.get("data", ())]
     if all(kinds):
         text = f"The model has learnt from {sources}, not from {judged}."
     else:  # the same recordings may have another name

@@ -13,13 +13,11 @@ from typing import Any
 import torch
 
 from pcqtool.corpora.base import Utterance
-from pcqtool.evaluation.cross_validation import FoldResult
-from pcqtool.evaluation.output import Evaluation
-from pcqtool.evaluation.prediction_table import Predicted, tabulate
-from pcqtool.evaluation.predictions import Predictions
+from pcqtool.evaluation.cross_validation import EvaluationTask, FoldResult
+from pcqtool.evaluation.predictions import ModelPredictions, Predictions, predictions_table
+from pcqtool.evaluation.run_directory import Evaluation
 from pcqtool.metrics.scores import fold_spread
 from pcqtool.splits import Fold, Protocol, leakage_report, overlap
-from pcqtool.training.experiment import Experiment
 from pcqtool.training.provenance import describe_origin
 from pcqtool.version import __version__
 
@@ -32,9 +30,9 @@ def summarise(predictions: Predictions) -> dict[str, Any]:
     ``pooled`` scores the rows of all seeds: its WA, its UA and its recalls are the means over seeds, its confusion
     matrix counts every utterance once a seed. Intervals draw speakers, with all rows of theirs.
     """
-    seeds, folds = predictions.by("seed"), predictions.by("fold")
+    seeds, folds = predictions.group_by("seed"), predictions.group_by("fold")
     by_seed = {str(seed): own.score() for seed, own in seeds.items()}
-    runs = [own.score() for each in seeds.values() for own in each.by("fold").values()]
+    runs = [own.score() for each in seeds.values() for own in each.group_by("fold").values()]
     figures: dict[str, Any] = {
         "n_utterances": len(set(predictions.key)),
         "n_speakers": len({*predictions.speaker} - {None}),
@@ -50,38 +48,41 @@ def summarise(predictions: Predictions) -> dict[str, Any]:
             "by_fold": {name: own.score().to_dict() for name, own in folds.items()},
         }
     if len(seeds) > 1:
-        figures["seeds_together"] = {"what": ENSEMBLE} | predictions.together().score().to_dict()
+        figures["seeds_together"] = {"what": ENSEMBLE} | predictions.ensemble().score().to_dict()
     return figures
 
 
 def conclude(
-    experiment: Experiment,
-    corpus: str,
-    protocol: Protocol,
-    folds: Mapping[int, Sequence[Fold]],
-    results: Sequence[FoldResult],
+    task: EvaluationTask, protocol: Protocol, folds: Mapping[int, Sequence[Fold]], results: Sequence[FoldResult]
 ) -> Evaluation:
-    """Make the figures and the table of a cross-validation.
+    """Compute the metrics and the table of predictions of a cross-validation or a cross-corpus evaluation.
 
     Args:
-        experiment: the corpus and recipe.
-        corpus: its name.
-        protocol: that made the folds.
-        folds: for each seed.
-        results: of all of them.
+        task: the experiment and the tested corpus.
+        protocol: the protocol of the folds.
+        folds: all folds of each seed.
+        results: their results.
     """
-    recipe = experiment.recipe
-    judged = [
-        Predicted(each.fold.test, each.probabilities, each.uncalibrated, each.temperature, each.fold.name, each.seed)
+    experiment, recipe, data = task.experiment, task.experiment.recipe, task.test_data
+    labels = experiment.labels
+    predictions = [
+        ModelPredictions(
+            task.test_indices(each.fold.test),
+            each.probabilities,
+            each.uncalibrated,
+            each.temperature,
+            each.fold.name,
+            each.seed,
+        )
         for each in results
     ]
-    table = tabulate(judged, experiment.utterances, experiment.data, experiment.labels, recipe.aggregation, recipe.name)
+    table = predictions_table(predictions, task.test_utterances, data, labels, recipe.aggregation, recipe.name)
     metrics = {
-        "corpus": corpus,
-        **describe_protocol(protocol, folds, experiment.utterances, experiment.adapt),
-        **summarise(Predictions.of(table, experiment.labels)),
-        **describe_runs(experiment, results),
-        **describe_origin(corpus, experiment.utterances, experiment.data),
+        "corpus": task.corpus,
+        **describe_protocol(protocol, folds, task.utterances, experiment.adapt),
+        **summarise(Predictions.from_table(table, labels)),
+        **describe_runs(task, results),
+        **describe_origin(task.corpus, task.test_utterances, data),
         **describe_machine(experiment.device),
     }
     return Evaluation(metrics, table, recipe.name, "", recipe.aggregation)
@@ -99,11 +100,12 @@ def describe_protocol(
     }
 
 
-def describe_runs(experiment: Experiment, results: Sequence[FoldResult]) -> dict[str, Any]:
-    """Say how each training run went, and with which settings."""
+def describe_runs(task: EvaluationTask, results: Sequence[FoldResult]) -> dict[str, Any]:
+    """Describe the settings and each training run."""
+    experiment = task.experiment
     return {
         "validation_ua": fmean(result.best["validation_ua"] for result in results),
-        "runs": [_run(experiment, result) for result in results],
+        "runs": [_run(task, result) for result in results],
         "recipe": experiment.recipe.to_dict(),
         **experiment.origins,
         "adapted": experiment.adapt,
@@ -123,13 +125,13 @@ def describe_machine(device: torch.device) -> dict[str, Any]:
     }
 
 
-def _run(experiment: Experiment, result: FoldResult) -> dict[str, Any]:
-    fold, utterances = result.fold, experiment.utterances
+def _run(task: EvaluationTask, result: FoldResult) -> dict[str, Any]:
+    fold, utterances = result.fold, task.utterances
     return {
         "seed": result.seed,
         "fold": fold.name,
         "n_train": len(fold.train),
-        "n_learnt": len(experiment.trains_on(fold)),
+        "n_learnt": len(task.experiment.trains_on(fold)),
         "n_validation": len(fold.validation),
         "n_test": len(fold.test),
         "validation_speakers": sorted({utterances[index].speaker or "" for index in fold.validation} - {""}),

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pcqtool.evaluation.run import Run
+from pcqtool.evaluation.run_directory import FinishedRun
 from pcqtool.report.figure import INK, drawing, headline
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ class Confusion:
         ]
 
 
-def confusion(run: Run) -> Confusion:
+def confusion(run: FinishedRun) -> Confusion:
     """Read a run's confusion matrix.
 
     Raises:

@@ -17,7 +17,7 @@ def cross_corpus_protocol(train: CorpusPool, test: CorpusPool) -> Protocol:
     """Make the protocol of one fold: everything of ``test`` tests, and speakers of ``train`` alone validate.
 
     Its folds index into the utterances of ``train`` followed by those of ``test``, which must bear their corpora's
-    names (``CorpusPool.qualified``), since 03 of one is not 03 of the other.
+    names (``CorpusPool.prefixed_utterances``), since 03 of one is not 03 of the other.
 
     Args:
         train: the corpora to learn from.
@@ -25,8 +25,8 @@ def cross_corpus_protocol(train: CorpusPool, test: CorpusPool) -> Protocol:
     """
 
     def split(utterances: Sequence[Utterance], seed: int, validating: ValidationSize) -> list[Fold]:
-        n_heard = len(train.origins)
-        fold = holdout(utterances[:n_heard], seed, validating, train.origins)
+        n_heard = len(train.corpus_of_each)
+        fold = holdout(utterances[:n_heard], seed, validating, train.corpus_of_each)
         return [replace(fold, name=test.name, test=tuple(range(n_heard, len(utterances))))]
 
     title = f"train {train.name}, test {test.name}, {len(test.labels)} shared labels"

@@ -9,9 +9,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pcqtool.corpora.label_map import read_map
+from pcqtool.corpora.label_map import load_label_map
 from pcqtool.corpora.pool import open_pool
-from pcqtool.corpora.sources import sources
+from pcqtool.corpora.spec import parse_specs
 from pcqtool.progress import OnProgress, Progress, ignore
 from pcqtool.splits import holdout
 from pcqtool.training.recipe import load_recipe
@@ -94,12 +94,15 @@ def train(
         >>> pcqtool.label("calls/", model=model.path)  # doctest: +SKIP
     """
     out = Path(out)
-    chosen, renaming = sources(several(corpus), several(root)), read_map(None if label_map is None else Path(label_map))
+    chosen, renaming = (
+        parse_specs(several(corpus), several(root)),
+        load_label_map(None if label_map is None else Path(label_map)),
+    )
     settings = load_recipe(str(recipe), epochs=epochs, seed=seed)
     origins = settings.encoder_and_teacher(as_text(encoder), as_text(teacher))
     pool = open_pool(chosen, renaming, all_classes)
     utterances = pool.utterances
-    fold = holdout(utterances, settings.seed, settings.validation_size(), pool.origins)
+    fold = holdout(utterances, settings.seed, settings.validation_size(), pool.corpus_of_each)
 
     from pcqtool.files.folder import writing_into
     from pcqtool.model.device import choose_device
@@ -114,7 +117,7 @@ def train(
         prepare(out)
         checkpoint = Checkpoint(out / CHECKPOINT, fingerprint(utterances, settings, fold, *origins))
         n_done = checkpoint.n_epochs()
-        for note in pool.notes:
+        for note in pool.label_changes:
             _log.info(note)
         _log.info("%s: %d utterances, %d of them for validation", pool.name, len(utterances), len(fold.validation))
         if n_done:

@@ -16,8 +16,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from pcqtool.audio.channel_choice import HEARING
-from pcqtool.corpora.base import Utterance, list_decisive
+from pcqtool.audio.call_detection import CHANNEL_PLAN_VERSION
+from pcqtool.corpora.base import Utterance, fingerprint_entries
 from pcqtool.errors import SettingsError, TrainingError
 from pcqtool.files.atomic import write_whole
 from pcqtool.splits import Fold
@@ -118,12 +118,12 @@ def fingerprint(
 ) -> str:
     """Hash what decides a run's weights: where the corpus lies does not, how large its files are does."""
     decisive = [
-        list_decisive(utterances),
+        fingerprint_entries(utterances),
         recipe.to_dict(),
         asdict(fold),
         encoder,
         teacher,
-        HEARING,
+        CHANNEL_PLAN_VERSION,
         __version__,
         torch.__version__,
     ]

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from pcqtool.corpora.base import Utterance
 from pcqtool.errors import CorpusError, SettingsError
-from pcqtool.labels import in_order
+from pcqtool.labels import sort_labels
 from pcqtool.metrics.calibration import fit_temperature
 from pcqtool.model.encoders import Encoder, MiniEncoder
 from pcqtool.model.encoders.pretrained import load_pretrained
@@ -98,7 +98,7 @@ class Experiment:
         self.encoder = encoder
         self.teacher = teacher if recipe.needs_teacher else None
         self.adapt = adapt
-        self.labels = in_order(utterance.label for utterance in utterances)
+        self.labels = sort_labels(utterance.label for utterance in utterances)
         if len(self.labels) < 2:
             raise CorpusError(f"the corpus has nothing but {', '.join(self.labels)}", "Two or more are needed.")
         self.config = configure(self.labels, recipe, encoder, teacher)

@@ -101,14 +101,14 @@ def export_model(
             "torch_version": torch.__version__,
             "created": datetime.now(UTC).replace(microsecond=0).isoformat(),
             "corpora": list(pool.names),
-            "data": pool.describe(),
+            "data": pool.provenance(),
             "train_speakers": speakers,
             "recipe": experiment.recipe.to_dict(),
             **experiment.origins,
         },
         encoder_source=None if encoder_name is None else reference_encoder(trained.model, encoder_name),
     )
-    metrics = {**_metrics(experiment, fold, trained), "corpora": pool.describe()}
+    metrics = {**_metrics(experiment, fold, trained), "corpora": pool.provenance()}
     save(out, config, trained.model, metrics, write_card(config, pool, metrics))
     with reported(out):
         (out / CHECKPOINT).unlink(missing_ok=True)

@@ -91,7 +91,7 @@ def test_wide_band(tmp_path: Path) -> None:
 def test_what_is_refused_stands_for_its_duration(
     tmp_path: Path, frames: list[bytes], monkeypatch: pytest.MonkeyPatch, decoder: str
 ) -> None:
-    monkeypatch.setattr("pcqtool.audio.decoding.container._BETTER", {"amrnb": (decoder, 8000)})
+    monkeypatch.setattr("pcqtool.audio.decoding.container._PREFERRED_DECODERS", {"amrnb": (decoder, 8000)})
     reserved = [b"\x6c"] * 75  # a type of frame that does not exist
     (tmp_path / "a.amr").write_bytes(b"#!AMR\n" + b"".join([*frames[:150], *reserved, *frames[150:]]))
     wave, rate, shortfall = heard(tmp_path / "a.amr")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pcqtool.audio.discover import EXTENSIONS, Discovery, Found, discover
+from pcqtool.audio.discover import EXTENSIONS, Discovery, FoundFile, discover
 from pcqtool.errors import SettingsError
 
 
@@ -29,7 +29,7 @@ def test_a_folder(calls: Path) -> None:
     assert names(found) == ["a.WAV", "b.wav", "sub/c.mp3", "sub/deep/d.flac"]
     assert found.root == str(calls)
     b = str(calls / "b.wav")
-    assert found.files[1] == Found(b, b, None, 5, (calls / "b.wav").stat().st_mtime)
+    assert found.files[1] == FoundFile(b, b, None, 5, (calls / "b.wav").stat().st_mtime)
 
 
 def test_a_file_is_taken_whatever_its_extension(calls: Path) -> None:
@@ -211,10 +211,10 @@ def test_a_folder_that_is_left_out_is_told(calls: Path, monkeypatch: pytest.Monk
     monkeypatch.setattr(os, "scandir", refuse)
     told: dict[str, str] = {}
     for folder in (calls, f"{calls}/**"):
-        assert names(discover([folder], on_left_out=told.__setitem__)) == ["a.WAV", "b.wav", "sub/c.mp3"]
+        assert names(discover([folder], on_skipped=told.__setitem__)) == ["a.WAV", "b.wav", "sub/c.mp3"]
         assert told.popitem() == (f"{calls}/sub/deep", "the folder cannot be read (Permission denied)")
     with pytest.raises(SettingsError, match="cannot be read"):
-        discover([calls / "sub/deep"], on_left_out=told.__setitem__)
+        discover([calls / "sub/deep"], on_skipped=told.__setitem__)
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root reads everything")

@@ -65,7 +65,7 @@ def test_segments_without_speech_are_not_batched(predictor):
 
 
 def test_silence_at_edges_is_cut_off_for_a_judgement_and_not_for_frames(predictor):
-    one = replace(chunk(3, speech=[0.5, 1.0, 0.5]), spoken=np.array([[10, 30], [0, 48], [20, 48]]))
+    one = replace(chunk(3, speech=[0.5, 1.0, 0.5]), speech_span=np.array([[10, 30], [0, 48], [20, 48]]))
     heard = {}
     for cuts in (True, False):
         work = Labelling(predictor, LabelSettings(batch_size=2), None)
@@ -76,7 +76,9 @@ def test_silence_at_edges_is_cut_off_for_a_judgement_and_not_for_frames(predicto
         assert track.n_samples == [48, 48, 48]
         heard[cuts] = track
     assert (heard[True].n_valid, heard[False].n_valid) == ([20, 48, 28], [48, 48, 48])
-    waves = np.stack([np.pad(wave[a:b], (0, 48 - b + a)) for wave, (a, b) in zip(one.waves, one.spoken, strict=True)])
+    waves = np.stack(
+        [np.pad(wave[a:b], (0, 48 - b + a)) for wave, (a, b) in zip(one.waves, one.speech_span, strict=True)]
+    )
     np.testing.assert_array_equal(list(heard[True].values.values()), predictor.log_probs(waves))
     np.testing.assert_array_equal(list(heard[False].values.values()), predictor.log_probs(one.waves))
 

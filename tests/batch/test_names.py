@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pcqtool.audio.discover import Found, discover
+from pcqtool.audio.discover import FoundFile, discover
 from pcqtool.batch.names import as_text, find_sources, from_text, name_of, name_recordings, path_of, signature_of
 from pcqtool.errors import SettingsError
 
@@ -162,6 +162,6 @@ def test_a_link_without_its_target_keeps_its_name(tmp_path: Path) -> None:
 
 
 def test_two_recordings_never_share_a_name() -> None:
-    one = Found("/a/x.wav", "/a/x.wav", None, 1, 1.0)
+    one = FoundFile("/a/x.wav", "/a/x.wav", None, 1, 1.0)
     with pytest.raises(SettingsError, match="have one name"):
         name_recordings([one, one], "/a", {})

@@ -29,6 +29,7 @@ def many(sample):
     return replace(sample, segments=np.array(waves, np.float32))
 
 
+@pytest.mark.slow
 def test_all_labels_occur_and_none_rules(tmp_path, many):
     before = torch.random.get_rng_state()
     directory = random_model(tmp_path / "m", SMALL, many)
@@ -40,6 +41,7 @@ def test_all_labels_occur_and_none_rules(tmp_path, many):
     assert counts.max() <= 0.6 * len(many.segments)
 
 
+@pytest.mark.slow
 def test_without_the_fit_labels_are_one(tmp_path, many, monkeypatch):
     monkeypatch.setattr(module, "spread", lambda model, segments: None)
     predictor = Predictor(random_model(tmp_path / "m", SMALL, many), "cpu")

@@ -30,6 +30,7 @@ def checks(done):
     return {each["check"]: each for each in json.loads(done.stdout)["checks"]}
 
 
+@pytest.mark.slow
 def test_healthy_parts_are_ok_and_every_dependency_is_named(pcqtool):
     done = pcqtool("doctor", "--json")
     found = checks(done)
@@ -101,6 +102,7 @@ def small_hubert(tmp_path):
     return tmp_path / "m"
 
 
+@pytest.mark.slow
 def test_the_probe_compares_small_encoders_and_the_usual_models_with_themselves(monkeypatch, small_hubert):
     from pcqtool.model.encoders import fast_inference
 

@@ -30,6 +30,7 @@ def changed(folder):
     return {path.relative_to(folder).as_posix(): path.stat().st_mtime_ns for path in sorted(folder.rglob("*.json"))}
 
 
+@pytest.mark.slow
 def test_a_protocol_is_run_once_and_stamped_on_the_result(evaluate, tmp_path):
     code, out, err = evaluate("--protocol", "loso", "--out", "e")
     assert code == 0
@@ -63,6 +64,7 @@ def test_a_run_that_comes_to_nothing_leaves_nothing(evaluate, tmp_path):
     assert not (tmp_path / "e").exists()
 
 
+@pytest.mark.slow
 def test_predictions_are_a_table_from_which_the_figures_can_be_counted(evaluate, tmp_path):
     evaluate("--protocol", "loso", "--out", "e")
     metrics = json.loads((tmp_path / "e" / "metrics.json").read_text())
@@ -74,6 +76,7 @@ def test_predictions_are_a_table_from_which_the_figures_can_be_counted(evaluate,
     assert set(table["seed"]) == {0}
 
 
+@pytest.mark.slow
 def test_seeds_are_trained_side_by_side_and_kept(evaluate, tmp_path):
     code, _, _ = evaluate("--protocol", "loso", "--out", "e")
     before = changed(tmp_path / "e" / "folds")

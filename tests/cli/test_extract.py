@@ -250,6 +250,7 @@ sys.exit(code)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the peak is read from Linux")
 def test_memory_does_not_grow_with_the_recording(tmp_path):
     """40 minutes more of spectrograms are 192 MB, and as much again in every copy; 20 fill all that has a bound."""

@@ -347,6 +347,7 @@ def spawn(tiny_model, environment):
     return start
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("out", ["r.parquet", "d"])
 def test_two_runs_at_once_lose_nothing(spawn, record, tmp_path, out):
     for folder in ("a", "b"):

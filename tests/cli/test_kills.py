@@ -99,6 +99,7 @@ def decoders(runs: Path) -> set[int]:
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="no such kill")
 @pytest.mark.parametrize("command", COMMANDS)
 def test_whenever_a_run_is_killed_nothing_is_lost_and_nothing_done_twice(

@@ -102,6 +102,7 @@ def test_list_says_whether_an_encoder_is_here(pcqtool, external_model, tiny_whis
     assert encoder(PCQTOOL_ENCODERS=str(tiny_whisper.parent)) == f"some/whisper, in {tiny_whisper}"
 
 
+@pytest.mark.slow
 def test_info_compares_the_encoders_tensors(pcqtool, external_model, tiny_whisper, tmp_path):
     other = shutil.copytree(tiny_whisper, tmp_path / "other")
     weights = load_file(other / directory.WEIGHTS)

@@ -284,6 +284,7 @@ def decoders_of(process: subprocess.Popen[str]) -> list[int]:
     return [pid for pid, parent in parents.items() if parent in servers]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks for processes as Linux shows them")
 def test_a_recording_whose_decoder_the_system_has_killed_is_taken_up_by_the_next_run(
     tmp_path, write_wave, tiny_model, environment

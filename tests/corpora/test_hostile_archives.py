@@ -156,7 +156,7 @@ def test_many_members_take_no_memory(tmp_path):
 
 
 def test_more_members_than_any_corpus_has_are_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr(module, "MOST_MEMBERS", 100)
+    monkeypatch.setattr(module, "MAX_MEMBERS", 100)
     (tmp_path / "a.tar").write_bytes(b"".join(header(f"{n}") for n in range(101)) + END)
     with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
         for n in range(101):
@@ -208,7 +208,7 @@ def test_a_member_without_a_name(tmp_path):
     content = bytearray(made.getvalue())
     content[content.index(b"PK\x01\x02") + 46] = 0  # a name ends at a zero
     (tmp_path / "a.zip").write_bytes(content)
-    with pytest.raises(CorpusError, match="leads out of its folder"):
+    with pytest.raises(CorpusError, match="is outside its folder"):
         unpack(tmp_path / "a.zip", tmp_path / "out")
 
 

@@ -16,7 +16,7 @@ from safetensors.torch import load_file, save_file
 
 from pcqtool.errors import TrainingError
 from pcqtool.evaluation import cross_validation
-from pcqtool.evaluation.cross_validation import FoldResult, cross_validate
+from pcqtool.evaluation.cross_validation import EvaluationTask, FoldResult
 from pcqtool.splits import PROTOCOLS, Fold
 from pcqtool.training.distillation.teacher import Teacher
 from pcqtool.training.experiment import Experiment, Trained
@@ -29,6 +29,11 @@ ASIDE = dict.fromkeys((*SAID, "elapsed_s"), 0)
 
 def loso(utterances, seed):
     return PROTOCOLS["loso"].folds(utterances, seed)
+
+
+def run(experiment, *arguments, **options):
+    """Cross-validate within the toy corpus."""
+    return cross_validation.cross_validate(EvaluationTask.within_corpus(experiment, "toy"), *arguments, **options)
 
 
 def same(one, other):
@@ -50,7 +55,7 @@ def quick(utterances, toy_recipe):
 
 @pytest.fixture
 def counted(monkeypatch):
-    """Count training runs, which say at once that every file is of the first class."""
+    """Count training runs, which end at once; every file is predicted to be of the first class."""
     runs = []
 
     def train(self, fold, seed, on_epoch=lambda epoch: None):
@@ -60,29 +65,29 @@ def counted(monkeypatch):
     monkeypatch.setattr(Experiment, "train", train)
     said = [0.5, 0.3, 0.2], [0.7, 0.2, 0.1]
     monkeypatch.setattr(
-        Experiment, "judge", lambda self, trained, chosen: tuple(np.tile(row, (len(chosen), 1)) for row in said)
+        EvaluationTask, "predict", lambda self, trained, chosen: tuple(np.tile(row, (len(chosen), 1)) for row in said)
     )
     return runs
 
 
-def test_every_utterance_is_judged_once_by_a_model_that_has_not_heard_its_speaker(quick, tmp_path, monkeypatch):
-    heard, judged = {}, []
-    train, judge = Experiment.train, Experiment.judge
+def test_every_utterance_is_predicted_once_by_a_model_that_was_not_trained_on_its_speaker(quick, tmp_path, monkeypatch):
+    trained_on, predicted = {}, []
+    train, predict = Experiment.train, EvaluationTask.predict
 
     def spy_train(self, fold, seed, on_epoch=lambda epoch: None):
         trained = train(self, fold, seed, on_epoch)
-        heard[id(trained.model)] = {self.utterances[i].speaker for i in (*fold.train, *fold.validation)}
+        trained_on[id(trained.model)] = {self.utterances[i].speaker for i in (*fold.train, *fold.validation)}
         return trained
 
-    def spy_judge(self, trained, chosen):
-        judged.extend(chosen)
-        assert not {self.utterances[i].speaker for i in chosen} & heard[id(trained.model)]
-        return judge(self, trained, chosen)
+    def spy_predict(self, trained, chosen):
+        predicted.extend(chosen)
+        assert not {self.utterances[i].speaker for i in chosen} & trained_on[id(trained.model)]
+        return predict(self, trained, chosen)
 
     monkeypatch.setattr(Experiment, "train", spy_train)
-    monkeypatch.setattr(Experiment, "judge", spy_judge)
-    results = cross_validate(quick, {0: loso(quick.utterances, 0)}, tmp_path)
-    assert sorted(judged) == list(range(36))
+    monkeypatch.setattr(EvaluationTask, "predict", spy_predict)
+    results = run(quick, {0: loso(quick.utterances, 0)}, tmp_path)
+    assert sorted(predicted) == list(range(36))
     assert sorted(index for result in results for index in result.fold.test) == list(range(36))
     for result in results:
         np.testing.assert_allclose(result.probabilities.sum(axis=1), 1.0)
@@ -94,8 +99,8 @@ def test_every_utterance_is_judged_once_by_a_model_that_has_not_heard_its_speake
 
 def test_folds_side_by_side_are_the_same_folds(quick, tmp_path):
     folds = loso(quick.utterances, 0)[:2]
-    alone = cross_validate(quick, {3: folds, 4: folds[:1]}, tmp_path / "one", 1)
-    together = cross_validate(quick, {3: folds, 4: folds[:1]}, tmp_path / "two", 2)
+    alone = run(quick, {3: folds, 4: folds[:1]}, tmp_path / "one", 1)
+    together = run(quick, {3: folds, 4: folds[:1]}, tmp_path / "two", 2)
     assert [(result.seed, result.fold.name) for result in alone] == [(3, "s0"), (3, "s1"), (4, "s0")]
     assert all(same(one, other) for one, other in zip(alone, together, strict=True))
     assert not np.array_equal(alone[0].probabilities, alone[2].probabilities)
@@ -103,8 +108,8 @@ def test_folds_side_by_side_are_the_same_folds(quick, tmp_path):
 
 def test_a_fold_that_is_done_is_not_done_again(quick, counted, tmp_path):
     folds, told = loso(quick.utterances, 0), []
-    first = cross_validate(quick, {0: folds[:2]}, tmp_path)
-    again = cross_validate(quick, {0: folds, 1: folds[:1]}, tmp_path, on_fold=told.append)
+    first = run(quick, {0: folds[:2]}, tmp_path)
+    again = run(quick, {0: folds, 1: folds[:1]}, tmp_path, on_fold=told.append)
     assert counted == [("s0", 0), ("s1", 0), ("s2", 0), ("s3", 0), ("s0", 1)]
     assert sorted(result.fold.name for result in told) == ["s0", "s0", "s1", "s2", "s3"]
     assert all(same(one, other) for one, other in zip(first, again[:2], strict=True))
@@ -116,9 +121,9 @@ def test_another_seed_recipe_corpus_or_teacher_is_another_result(quick, counted,
     fold = loso(quick.utterances, 0)[0]
 
     def is_done_again(experiment=quick, seed=0, fold=fold):
-        cross_validate(quick, {0: [loso(quick.utterances, 0)[0]]}, tmp_path)
+        run(quick, {0: [loso(quick.utterances, 0)[0]]}, tmp_path)
         before = len(counted)
-        cross_validate(experiment, {seed: [fold]}, tmp_path)
+        run(experiment, {seed: [fold]}, tmp_path)
         return len(counted) > before
 
     assert not is_done_again()
@@ -143,23 +148,23 @@ def test_an_encoder_is_known_by_its_weights(counted, utterances, toy_recipe, tin
     recipe = toy_recipe({"kind": "whisper", "layers": [1], "frozen": True}, epochs=1, n_augmented=0)
     for place in places:
         experiment = Experiment(utterances, recipe, CPU, encoder=str(place))
-        cross_validate(experiment, {0: loso(utterances, 0)[:1]}, tmp_path / "folds")
+        run(experiment, {0: loso(utterances, 0)[:1]}, tmp_path / "folds")
     assert len(counted) == 2
 
 
 def test_a_corpus_that_has_moved_is_the_same(quick, counted, utterances, tmp_path):
     folds = loso(quick.utterances, 0)[:1]
-    cross_validate(quick, {0: folds}, tmp_path)
+    run(quick, {0: folds}, tmp_path)
     moved = Experiment(utterances, quick.recipe, CPU)
     moved.utterances = [replace(each, path=tmp_path / each.path.name) for each in utterances]
-    cross_validate(moved, {0: folds}, tmp_path)
+    run(moved, {0: folds}, tmp_path)
     assert len(counted) == 1
 
 
 def test_a_speaker_may_have_any_name(quick, counted, tmp_path):
     folds = [replace(fold, name=name) for fold, name in zip(loso(quick.utterances, 0), ("../a/b", "."), strict=False)]
     for _ in range(2):
-        results = cross_validate(quick, {0: folds}, tmp_path / "folds")
+        results = run(quick, {0: folds}, tmp_path / "folds")
         assert {result.fold.name for result in results} == {"../a/b", "."}
     assert len(counted) == 2
     assert [path.name for path in tmp_path.iterdir()] == ["folds"]
@@ -176,7 +181,7 @@ def test_folds_that_ended_survive_one_that_fails(quick, counted, monkeypatch, tm
 
     monkeypatch.setattr(Experiment, "train", fail)
     with pytest.raises(KeyboardInterrupt):
-        cross_validate(quick, {0: loso(quick.utterances, 0)}, tmp_path)
+        run(quick, {0: loso(quick.utterances, 0)}, tmp_path)
     assert sorted(path.name for path in (tmp_path / "seed-0").iterdir()) == ["s0.json", "s1.json"]
 
 
@@ -184,7 +189,7 @@ def test_folds_that_ended_survive_one_that_fails(quick, counted, monkeypatch, tm
 def test_a_fold_that_diverges_is_named_with_its_seed(utterances, toy_recipe, tmp_path, n_jobs):
     wild = Experiment(utterances, toy_recipe(lr=1e30, warmup_steps=0, n_augmented=0), CPU)
     with pytest.raises(TrainingError, match=r"^fold s1, seed 3: .* is not a number in epoch 1") as caught:
-        cross_validate(wild, {3: loso(utterances, 0)[1:2]}, tmp_path, n_jobs)
+        run(wild, {3: loso(utterances, 0)[1:2]}, tmp_path, n_jobs)
     assert caught.value.hint == "Lower the learning rate."
 
 
@@ -199,9 +204,9 @@ def train(fold, seed):
     Path(str(os.getpid())).touch()
     time.sleep(600)
 
-crossval._fingerprint = lambda experiment, fold, seed: ""
+cross_validation._key = lambda task, fold, seed: ""
 folds = [Fold(name, (0,), (1,), (2,)) for name in "ab"]
-crossval.cross_validate(SimpleNamespace(train=train), {0: folds}, Path("folds"), 2)
+cross_validation.cross_validate(SimpleNamespace(experiment=SimpleNamespace(train=train)), {0: folds}, Path("folds"), 2)
 """
 
 
@@ -209,13 +214,13 @@ def test_folds_side_by_side_end_with_a_run_that_is_killed(tmp_path):
     def workers():
         return [int(path.name) for path in tmp_path.iterdir() if path.name.isdecimal()]
 
-    run = subprocess.Popen([sys.executable, "-c", SLOW], cwd=tmp_path, stdout=subprocess.PIPE)
+    main = subprocess.Popen([sys.executable, "-c", SLOW], cwd=tmp_path, stdout=subprocess.PIPE)
     try:
-        while run.poll() is None and len(workers()) < 2:
+        while main.poll() is None and len(workers()) < 2:
             time.sleep(0.1)
-        assert run.poll() is None
-        run.kill()
-        run.communicate(timeout=60)  # until nobody holds its output any more
+        assert main.poll() is None
+        main.kill()
+        main.communicate(timeout=60)  # until nobody holds its output any more
     finally:
         for pid in workers():
             with suppress(ProcessLookupError):
@@ -223,7 +228,7 @@ def test_folds_side_by_side_end_with_a_run_that_is_killed(tmp_path):
 
 
 def test_the_number_of_threads_is_left_as_it_was(quick, counted, tmp_path):
-    cross_validate(quick, {0: loso(quick.utterances, 0)[:1]}, tmp_path)
+    run(quick, {0: loso(quick.utterances, 0)[:1]}, tmp_path)
     assert torch.get_num_threads() == 1
 
 
@@ -256,17 +261,17 @@ def test_a_result_is_written_and_read_to_the_bit(quick, tmp_path):
 )
 def test_a_result_that_is_damaged_is_named_and_made_again(quick, counted, tmp_path, caplog, damage):
     folds = {0: loso(quick.utterances, 0)}
-    wanted = cross_validate(quick, folds, tmp_path)
+    wanted = run(quick, folds, tmp_path)
     path = tmp_path / "seed-0" / "s1.json"
     path.write_bytes(damage(path.read_bytes()))
     counted.clear()
-    found = cross_validate(quick, folds, tmp_path)
+    found = run(quick, folds, tmp_path)
     assert counted == [("s1", 0)]
     assert all(same(one, other) for one, other in zip(found, wanted, strict=True))
     assert caplog.text.count("the fold is run again") == 1
     assert str(path) in caplog.text
     counted.clear()
-    cross_validate(quick, folds, tmp_path)
+    run(quick, folds, tmp_path)
     assert counted == []
 
 

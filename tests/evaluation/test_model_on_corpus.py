@@ -9,6 +9,7 @@ from pcqtool.corpora.datasets.emodb import EmoDB
 from pcqtool.corpora.datasets.iemocap import IEMOCAP
 from pcqtool.corpora.pool import CorpusPool
 from pcqtool.errors import CorpusError, SettingsError
+from pcqtool.evaluation.cross_validation import EvaluationTask
 from pcqtool.evaluation.model_on_corpus import evaluate_model
 from pcqtool.metrics.scores import score
 from pcqtool.training.export import export_model
@@ -25,7 +26,7 @@ def test_a_model_is_scored_as_the_experiment_scores_it(model, pool_of, experimen
     chosen = [utterances[index] for index in fold.test]
     evaluation = evaluate_model(model, pool_of("other", chosen), "cpu", 1)
     metrics = evaluation.metrics
-    calibrated, uncalibrated = experiment.judge(trained, fold.test)
+    calibrated, uncalibrated = EvaluationTask.within_corpus(experiment, "toy").predict(trained, fold.test)
     truth = experiment.targets[list(fold.test)]
     wanted = score(truth, calibrated.argmax(axis=1), calibrated, experiment.labels, uncalibrated=uncalibrated)
     assert metrics["pooled"]["confusion"] == wanted.confusion

@@ -8,9 +8,8 @@ import torch
 
 from pcqtool.corpora.manifest.corpus import Manifest
 from pcqtool.errors import SettingsError
-from pcqtool.evaluation.ablations import Variant, ablations, depths
+from pcqtool.evaluation.ablations import Variant, ablations
 from pcqtool.evaluation.study import StudySetting, run_study, table
-from pcqtool.report.study_figures import draw_depth, draw_differences
 from pcqtool.splits import find_protocol
 from pcqtool.training.network_config import configure
 from pcqtool.training.recipe import FeatureDistillation, Recipe
@@ -110,22 +109,3 @@ def test_the_table_has_a_row_for_each_variant(study):
     assert whole[0] == "the recipe as it is"
     assert whole[3:] == ("", "")
     assert pdc[3][0] in "+-"
-
-
-def test_differences_are_drawn(study, tmp_path, words):
-    draw_differences(study[0], "A title", tmp_path / "d.svg")
-    said = words(tmp_path / "d.svg")
-    assert {"A title", "w/o PDC", "WA", "UA"} <= set(said)
-    assert any("paired" in each for each in said)
-
-
-def test_depth_is_drawn_from_shallow_to_deep(tmp_path, words):
-    scores = {2: 0.5, 3: 0.6, 4: 0.7}
-    rows = [
-        {"name": variant.name, "pooled": {"wa": (wa := scores[int(variant.name[0])]), "ua": wa - 0.011}}
-        for variant in depths(Recipe("r", {}), None)
-    ]
-    draw_depth({"variants": rows}, "A title", tmp_path / "d.svg")
-    said = words(tmp_path / "d.svg")
-    assert {"layers of MLCNN", "50.0", "58.9", "68.9"} <= set(said)
-    assert said.index("2") < said.index("3") < said.index("4")

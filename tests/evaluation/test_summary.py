@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from pcqtool.evaluation.cross_validation import FoldResult
+from pcqtool.evaluation.cross_validation import EvaluationTask, FoldResult
 from pcqtool.evaluation.summary import conclude, describe_machine, summarise
 from pcqtool.splits import PROTOCOLS
 
@@ -31,7 +31,8 @@ def results_of(experiment, folds, wrong):
 
 def conclusion(experiment, seeds, wrong, protocol=LOSO):
     folds = {seed: protocol.folds(experiment.utterances, seed) for seed in seeds}
-    return conclude(experiment, "hums", protocol, folds, results_of(experiment, folds, wrong))
+    task = EvaluationTask.within_corpus(experiment, "hums")
+    return conclude(task, protocol, folds, results_of(experiment, folds, wrong))
 
 
 def test_one_seed_gives_all_that_belongs_to_a_figure(experiment):

@@ -13,7 +13,7 @@ from sklearn.model_selection import LeaveOneGroupOut, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from pcqtool.audio.reader import load
+from pcqtool.audio.reader import load_waveform
 from pcqtool.cli import app
 from pcqtool.errors import AudioError, SettingsError
 from pcqtool.features import Extractor, read
@@ -41,7 +41,7 @@ def test_paths_and_waves_are_the_same(paths):
     extractor = Extractor("spectrogram")
     expected = extractor.transform(paths)
     assert expected.shape == (4, 400)
-    mixed = [str(paths[0]), load(paths[1]), load(paths[2]).astype(np.float64), paths[3]]
+    mixed = [str(paths[0]), load_waveform(paths[1]), load_waveform(paths[2]).astype(np.float64), paths[3]]
     np.testing.assert_allclose(extractor.transform(mixed), expected, atol=1e-4)
     assert extractor.transform([]).shape == (0, 400)
 

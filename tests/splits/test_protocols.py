@@ -14,7 +14,7 @@ from pcqtool.corpora.datasets.emodb import EmoDB
 from pcqtool.errors import CorpusError, SettingsError
 from pcqtool.splits import PROTOCOLS, Fold, Protocol, Shared, ValidationSize, find_protocol, holdout, overlap
 
-REAL = Path(os.environ.get("PCQTOOL_CORPORA", Path(__file__).parents[3].parent / "shared" / "corpora")) / "emodb"
+REAL = Path(os.environ.get("PCQTOOL_CORPORA", Path(__file__).parents[2].parent / "shared" / "corpora")) / "emodb"
 
 
 def values(utterances: list[Utterance], part: tuple[int, ...], attribute: str = "speaker") -> set[str | None]:

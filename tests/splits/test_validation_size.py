@@ -8,6 +8,7 @@ from pcqtool.errors import SettingsError
 from pcqtool.splits import ValidationSize
 
 
+@pytest.mark.slow
 @given(number=st.integers(1, 9), share=st.floats(0, 0.99), others=st.integers(2, 500))
 def test_a_share_never_takes_fewer_than_the_number(number, share, others):
     n = ValidationSize(number, share).of(others)

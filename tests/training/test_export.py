@@ -8,8 +8,7 @@ import pytest
 
 from pcqtool.corpora.datasets.emodb import EmoDB
 from pcqtool.corpora.manifest.corpus import Manifest
-from pcqtool.corpora.member import PooledCorpus
-from pcqtool.corpora.pool import CorpusPool
+from pcqtool.corpora.pool import CorpusPool, PooledCorpus
 from pcqtool.errors import SettingsError, TableError
 from pcqtool.model.directory import load
 from pcqtool.training.export import export_model, prepare

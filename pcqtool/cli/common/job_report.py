@@ -53,12 +53,12 @@ def show(job: Job, verb: str, dry_run: bool, json: bool) -> None:
 
 def _show_plan(plan: Plan, json: bool) -> None:
     """Show what a run would do."""
-    from pcqtool.audio.reader import probe
+    from pcqtool.audio.reader import read_header
 
     hours, unreadable = 0.0, 0
     for source in (source for part in plan.parts for source in part):
         try:
-            duration_s, _, _ = probe(source.path)
+            duration_s, _, _ = read_header(source.path)
             hours += (duration_s or 0.0) / 3600.0
         except PcqtoolError:
             unreadable += 1

@@ -1,4 +1,4 @@
-"""What the commands on corpora show alike: what a corpus says of itself, and counts by class and speaker."""
+"""Output that the commands on corpora share: a corpus's description, and counts by class and speaker."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ if TYPE_CHECKING:
     from pcqtool.corpora.base import Corpus, Utterance
     from pcqtool.corpora.release import Expected
 
-MOST_SPEAKERS_SHOWN = 40
+MAX_SPEAKERS_SHOWN = 40
 
-Name = Annotated[str, typer.Argument(metavar="NAME", help="One of the names that 'corpora list' shows.")]
+Name = Annotated[str, typer.Argument(metavar="NAME", help="A corpus of 'pcqtool corpora list'.")]
 
 
 def describe(corpus: type[Corpus], opened: Corpus | None = None) -> dict[str, Any]:
-    """Give what a corpus says of itself; its labels are null where only its files tell them."""
+    """Return a corpus's description; its labels are null if only its files state them."""
     labels = opened.labels if opened is not None else corpus.labels
     return {
         "name": corpus.name,
@@ -33,7 +33,7 @@ def describe(corpus: type[Corpus], opened: Corpus | None = None) -> dict[str, An
 
 
 def count(utterances: Sequence[Utterance]) -> dict[str, Any]:
-    """Count utterances, files, groups, and utterances by class and speaker."""
+    """Count utterances, files, speakers, sessions and texts, and utterances by class and speaker."""
     by_speaker: dict[str, Counter[str]] = {}
     for utterance in utterances:
         by_speaker.setdefault(utterance.speaker or "unknown", Counter())[utterance.label] += 1
@@ -49,11 +49,11 @@ def count(utterances: Sequence[Utterance]) -> dict[str, Any]:
 
 
 def print_counts(counts: Mapping[str, Any], labels: Sequence[str], published: Expected) -> None:
-    """Print the utterances by speaker and class, beside what was published of either."""
+    """Print the number of utterances by speaker and class, beside the published numbers."""
     labels = [*labels, *sorted(counts["by_label"].keys() - set(labels))]
     columns = ["speaker", *labels, "all"]
     rows = []
-    by_speaker = counts["by_speaker"] if len(counts["by_speaker"]) <= MOST_SPEAKERS_SHOWN else {}
+    by_speaker = counts["by_speaker"] if len(counts["by_speaker"]) <= MAX_SPEAKERS_SHOWN else {}
     for speaker in sorted({*by_speaker, *(published.by_speaker if by_speaker else ())}):
         by_label = by_speaker.get(speaker, {})
         rows.append([speaker, *(by_label.get(label, 0) for label in labels), sum(by_label.values())])

@@ -1,4 +1,4 @@
-"""``pcqtool corpora info``: what is in a corpus."""
+"""``pcqtool corpora info``: describe a corpus."""
 
 from __future__ import annotations
 
@@ -24,24 +24,24 @@ def info(
 ) -> None:
     """Show a corpus: its classes, speakers, hours, counts and licence.
 
-    Without a folder of it, shows what is known beforehand and where to get it. The recordings' headers are read for
-    their lengths; 'pcqtool corpora validate' reads all of them.
+    Without a copy of the corpus, shows what was published and where to get it. Durations come from the recordings'
+    headers; 'pcqtool corpora validate' decodes every recording.
     """
     from pcqtool.corpora import registry, release, roots
-    from pcqtool.corpora.label_map import read_map
-    from pcqtool.corpora.member import open_member
-    from pcqtool.corpora.sources import CorpusSpec
+    from pcqtool.corpora.label_map import load_label_map
+    from pcqtool.corpora.pool import open_pooled_corpus
+    from pcqtool.corpora.spec import CorpusSpec
 
-    corpus, renaming = registry.find(name), read_map(label_map).of(name)
+    corpus, renaming = registry.corpus_class(name), load_label_map(label_map).for_corpus(name)
     try:
-        place: Path | None = roots.resolve(corpus, root)
+        place: Path | None = roots.find_root(corpus, root)
     except CorpusError as error:
         if root is not None:
             raise
         console.explain(error.what, error.hint)
         place = None
     published = release.expected_of(corpus)
-    member = open_member(CorpusSpec(name, name, place), renaming) if place is not None else None
+    member = open_pooled_corpus(CorpusSpec(name, name, place), renaming) if place is not None else None
     about = {
         **describe(corpus, member.corpus if member is not None else None),
         "downloads": [each.url for each in release.downloads_of(corpus)],
@@ -52,7 +52,7 @@ def info(
     counts = {**count(utterances), "hours": _hours(utterances, options.n_jobs(jobs))} if member is not None else {}
     if member is not None and renaming:
         about["labels"] = list(member.labels)
-        console.info(f"{label_map}: {', '.join(member.notes) or 'changes nothing'}")
+        console.info(f"{label_map}: {', '.join(member.label_changes) or 'no changes'}")
     if as_json:
         by_label, by_speaker = dict(published.by_label), dict(published.by_speaker)
         console.print_json({**about, **counts, "published": {"by_label": by_label, "by_speaker": by_speaker}})
@@ -61,20 +61,20 @@ def info(
 
 
 def _hours(utterances: Sequence[Utterance], n_jobs: int) -> float:
-    """Add up the utterances' lengths; a recording that cannot be read has none."""
-    from pcqtool.corpora.validation.contents import lengths_s
+    """Return the total duration of the utterances; unreadable recordings count as 0."""
+    from pcqtool.corpora.validation.audio_summary import durations_s
 
     paths = {each.path for each in utterances}
     with console.progress(len(paths), "headers") as progress:
-        lengths = lengths_s(paths, n_jobs, progress.advance)
-    unread = [path for path, length_s in lengths.items() if length_s is None]
+        durations = durations_s(paths, n_jobs, progress.advance)
+    unread = [path for path, duration_s in durations.items() if duration_s is None]
     if unread:
         what = f"{len(unread)} of {len(paths)} recordings cannot be read, first {min(unread)}"
-        console.warn(f"{what}; 'pcqtool corpora validate' says why")
+        console.warn(f"{what}; 'pcqtool corpora validate' shows why")
     seconds = 0.0
     for each in utterances:
-        length_s = lengths[each.path] or 0.0
-        end_s = length_s if each.end_s is None else min(each.end_s, length_s)
+        duration_s = durations[each.path] or 0.0
+        end_s = duration_s if each.end_s is None else min(each.end_s, duration_s)
         seconds += max(0.0, end_s - (each.start_s or 0.0))
     return seconds / 3600
 
@@ -83,7 +83,7 @@ def _show(about: Mapping[str, Any], counts: Mapping[str, Any], published: Expect
     labels = about["labels"]
     fields = {
         **about,
-        "labels": ", ".join(labels) if labels else "those that its table names",
+        "labels": ", ".join(labels) if labels else "listed in its table",
         "downloads": about["downloads"],
     }
     numbers = {key: number or None for key, number in counts.items() if key.startswith("n_")}

@@ -105,13 +105,13 @@ def _set_up(
 ) -> StudySetting:
     """Read the corpus and make the folds."""
     from pcqtool.corpora import registry
-    from pcqtool.corpora.listed import list_utterances
+    from pcqtool.corpora.plugin_isolation import list_utterances
     from pcqtool.report.figure import require_matplotlib
     from pcqtool.splits import find_protocol
 
     require_matplotlib()
     chosen = find_protocol(protocol)
-    utterances = list_utterances(registry.get(corpus, root))
+    utterances = list_utterances(registry.open_corpus(corpus, root))
     folds = {seed: chosen.folds(utterances, seed, validating) for seed in seeds}
 
     from pcqtool.evaluation.study import StudySetting

@@ -22,12 +22,12 @@ def tsne(
     Utterances of speakers that the model was trained on are hollow: only the filled ones show what it can do.
     """
     from pcqtool.corpora import registry
-    from pcqtool.corpora.listed import list_utterances
+    from pcqtool.corpora.plugin_isolation import list_utterances
     from pcqtool.report.figure import check_path, require_matplotlib
 
     check_path(out)
     require_matplotlib()
-    opened = registry.get(corpus, root)
+    opened = registry.open_corpus(corpus, root)
     utterances = list_utterances(opened)
     console.info(f"{corpus}: {len(utterances)} utterances")
 

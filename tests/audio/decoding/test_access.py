@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 
 from pcqtool.audio.decoding import recording as recording_module
-from pcqtool.audio.decoding.callback_file import QuietFile
-from pcqtool.audio.decoding.container import _Source
-from pcqtool.audio.decoding.file_view import part_of
+from pcqtool.audio.decoding.container import _SeekableFile
+from pcqtool.audio.decoding.file_view import view_range
 from pcqtool.audio.decoding.recording import open_recording
+from pcqtool.audio.decoding.sndfile import CallbackFile
 from pcqtool.audio.reader import SegmentReader
 from pcqtool.errors import AccessError, AudioError
 
@@ -179,16 +179,16 @@ def test_a_file_that_becomes_shorter_while_it_is_read(sound: Sound, write: Make,
 
 def test_a_header_that_points_before_the_file_is_the_recordings_fault() -> None:
     content = b"#" * 100
-    assert QuietFile(io.BytesIO(content)).seek(50) == 50
+    assert CallbackFile(io.BytesIO(content)).seek(50) == 50
     with pytest.raises(OSError, match="Invalid argument"):
-        part_of(io.BytesIO(content), 10, 90).seek(-1)
+        view_range(io.BytesIO(content), 10, 90).seek(-1)
     for number, error in ((errno.EINVAL, None), (errno.EIO, OSError)):
-        quiet = QuietFile(BadSeek(number))
+        quiet = CallbackFile(BadSeek(number))
         assert quiet.seek(-1) == -1
         assert isinstance(quiet.error, error or type(None))
-    assert _Source(BadSeek(errno.EINVAL)).seek(-1) < 0
+    assert _SeekableFile(BadSeek(errno.EINVAL)).seek(-1) < 0
     with pytest.raises(OSError, match="Input/output error"):
-        _Source(BadSeek(errno.EIO)).seek(-1)
+        _SeekableFile(BadSeek(errno.EIO)).seek(-1)
 
 
 class BadSeek(io.BytesIO):

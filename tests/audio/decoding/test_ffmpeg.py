@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from pcqtool.audio.decoding.container import CONTAINERS, samples
+from pcqtool.audio.decoding.container import CONTAINERS, to_float32
 from pcqtool.audio.decoding.recording import Recording, open_recording
 from pcqtool.errors import AudioError
 
@@ -227,7 +227,7 @@ def test_sample_formats(format_: str) -> None:
         values = (wanted.astype(np.float64) * 2 ** (size - 1)).astype(f"int{size}")
     layout = values.T if format_.endswith("p") else values.reshape(1, -1)
     frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(layout), format=format_, layout="stereo")
-    np.testing.assert_allclose(samples(frame), wanted, atol=1e-7)
+    np.testing.assert_allclose(to_float32(frame), wanted, atol=1e-7)
 
 
 @pytest.mark.parametrize("tagged", ["mp3", "m4a"])

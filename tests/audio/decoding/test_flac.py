@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from pcqtool.audio.decoding import flac
-from pcqtool.audio.decoding.flac_frames import first_frame, frames
+from pcqtool.audio.decoding.flac import find_frames, first_frame
 from pcqtool.audio.decoding.recording import open_recording
-from pcqtool.audio.reader import ReaderOptions, SegmentReader, load
+from pcqtool.audio.reader import ReaderOptions, SegmentReader, load_waveform
 
 Make = Callable[..., Path]
 Sound = Callable[..., np.ndarray]
@@ -72,9 +72,9 @@ def test_beginnings_are_found_wherever_chunks_end(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(flac, "_CHUNK", 100)
     beginning = b"fLaC\x00\x00\x00\x22"
     content = beginning + bytes(at - 8) + beginning + bytes(150)
-    assert flac.next_beginning(io.BytesIO(content), 8) == at
-    assert flac.next_beginning(io.BytesIO(content), at) == at
-    assert flac.next_beginning(io.BytesIO(content), at + 1) is None
+    assert flac.next_signature(io.BytesIO(content), 8) == at
+    assert flac.next_signature(io.BytesIO(content), at) == at
+    assert flac.next_signature(io.BytesIO(content), at + 1) is None
 
 
 LENGTHS = [2, 3, 3.002, 10, 25]  # seconds; blocks are of 10 s
@@ -89,7 +89,7 @@ def states(path: Path, n_samples: int) -> bytes:
 
 def check(path: Path, wanted: np.ndarray) -> None:
     """All that reads recordings gives these samples, without complaint."""
-    np.testing.assert_array_equal(load(path), wanted)
+    np.testing.assert_array_equal(load_waveform(path), wanted)
     tracks = SegmentReader(path, ReaderOptions(vad=False))
     for _ in tracks:
         pass
@@ -100,7 +100,7 @@ def check(path: Path, wanted: np.ndarray) -> None:
 @pytest.mark.parametrize("behind", [b"\0", b"TAG" + b"0" * 125, b"APETAGEX" + b"cover" * 20_000])
 def test_whatever_stands_behind_sound_of_any_length(sound: Sound, write: Make, seconds: float, behind: bytes) -> None:
     path = write("a", sound(seconds), 16000, "FLAC")
-    wanted = load(path)
+    wanted = load_waveform(path)
     path.write_bytes(path.read_bytes() + behind)
     check(path, wanted)
 
@@ -108,14 +108,14 @@ def test_whatever_stands_behind_sound_of_any_length(sound: Sound, write: Make, s
 @pytest.mark.parametrize("seconds", LENGTHS)
 def test_joined_files_of_any_length(sound: Sound, write: Make, seconds: float) -> None:
     path = write("a", sound(seconds), 16000, "FLAC")
-    wanted = load(path)
+    wanted = load_waveform(path)
     path.write_bytes(path.read_bytes() * 2)
     check(path, np.concatenate([wanted, wanted]))
 
 
 def test_joined_files_that_state_no_count(sound: Sound, write: Make) -> None:
     path = write("a", sound(3.002), 16000, "FLAC")
-    wanted = load(path)
+    wanted = load_waveform(path)
     path.write_bytes(states(path, 0) * 3)
     check(path, np.tile(wanted, 3))
 
@@ -125,7 +125,7 @@ def test_joined_files_that_state_no_count(sound: Sound, write: Make) -> None:
 @pytest.mark.parametrize("behind", [b"", b"TAG" + b"0" * 125])
 def test_any_count_that_is_too_small(sound: Sound, write: Make, seconds: float, counted: float, behind: bytes) -> None:
     path = write("a", sound(seconds), 16000, "FLAC")
-    wanted = load(path)
+    wanted = load_waveform(path)
     n_counted = round(counted * len(wanted)) if counted < 1 else round(counted)
     path.write_bytes(states(path, n_counted) + behind)
     check(path, wanted)
@@ -146,7 +146,7 @@ def test_a_part_that_is_cut_short_is_told_and_the_next_is_heard(sound: Sound, wr
     path = write("a", sound(6), 16000, "FLAC")
     whole, _, _ = heard(path)
     content = path.read_bytes()
-    cut = list(frames(io.BytesIO(content), 42, len(content)))[10]
+    cut = list(find_frames(io.BytesIO(content), 42, len(content)))[10]
     path.write_bytes(content[: cut.at] + content)
     wave, shortfall, note = heard(path)
     np.testing.assert_array_equal(wave, np.concatenate([whole[: cut.start], whole]))
@@ -161,7 +161,7 @@ def test_frames_follow_one_another_to_the_end(sound: Sound, write: Make, rate: i
     path = write("a", wave, rate, "FLAC")
     with path.open("rb") as file:
         size = path.stat().st_size
-        found = list(frames(file, 42, size))
+        found = list(find_frames(file, 42, size))
         assert first_frame(file, size) == found[0]
     assert len({frame.kind for frame in found}) == 1
     assert len(found) > 128, "their numbers take more than one byte"
@@ -172,9 +172,9 @@ def test_frames_follow_one_another_to_the_end(sound: Sound, write: Make, rate: i
 @pytest.mark.parametrize("behind", [b"", b"TAG" + b"0" * 125])
 def test_sound_that_was_cut_out_of_another_file(sound: Sound, write: Make, behind: bytes) -> None:
     path = write("a", sound(6.1), 16000, "FLAC")
-    wanted = load(path)
+    wanted = load_waveform(path)
     content = path.read_bytes()
-    first, _, third, *_, last = frames(io.BytesIO(content), 42, len(content))
+    first, _, third, *_, last = find_frames(io.BytesIO(content), 42, len(content))
     part = content[: first.at] + content[third.at :]
     found = first_frame(io.BytesIO(part), len(part))
     assert found is not None
@@ -187,9 +187,9 @@ def test_sound_that_was_cut_out_of_another_file(sound: Sound, write: Make, behin
 
 def test_what_looks_like_a_frame_behind_the_sound_is_none(sound: Sound, write: Make) -> None:
     path, other = write("a", sound(3.002), 16000, "FLAC"), write("b", sound(9, 8000), 8000, "FLAC")
-    wanted = load(path)
+    wanted = load_waveform(path)
     content = other.read_bytes()
-    *_, last = frames(io.BytesIO(content), 42, len(content))
+    *_, last = find_frames(io.BytesIO(content), 42, len(content))
     assert last.end > len(wanted)
     path.write_bytes(path.read_bytes() + b"APETAGEX" + content[last.at : last.at + 100])
     check(path, wanted)

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from pcqtool.audio.decoding.mp4_fragments import first_time
 from pcqtool.audio.decoding.recording import open_recording
-from pcqtool.audio.reader import probe
+from pcqtool.audio.reader import read_header
 
 Make = Callable[..., Path]
 Tone = Callable[..., np.ndarray]
@@ -61,7 +61,7 @@ def test_a_piece_of_a_fragmented_file_is_as_long_as_it_is(mux: Make, tone: Tone,
     wave, _, shortfall = heard(path)
     assert shortfall is None
     assert len(wave) / rate == pytest.approx(6 - n_missing, abs=0.3)
-    assert probe(path)[0] == pytest.approx(len(wave) / rate, abs=0.1)
+    assert read_header(path)[0] == pytest.approx(len(wave) / rate, abs=0.1)
     path.write_bytes(path.read_bytes()[:-1500])
     _, _, shortfall = heard(path)
     assert shortfall is not None, "a piece that is cut is told as before"
@@ -69,7 +69,7 @@ def test_a_piece_of_a_fragmented_file_is_as_long_as_it_is(mux: Make, tone: Tone,
 
 def test_a_piece_whose_sound_starts_after_its_picture(mux: Make, tone: Tone) -> None:
     path = mux("a.mp4", "mp4", ("aac", 48000, (2, tone(4, 48000))), video_s=6, options=DASH)
-    claimed_s, _, _ = probe(path)
+    claimed_s, _, _ = read_header(path)
     wave, rate, shortfall = heard(path)
     assert shortfall is None
     assert len(wave) / rate == pytest.approx(6, abs=0.1)
@@ -79,7 +79,7 @@ def test_a_piece_whose_sound_starts_after_its_picture(mux: Make, tone: Tone) -> 
 def test_a_file_that_only_goes_on_in_fragments(mux: Make, tone: Tone) -> None:
     options = {"movflags": "frag_keyframe", "frag_duration": "1000000"}
     path = mux("a.mp4", "mp4", ("aac", 16000, (0, tone(4, 16000))), options=options)
-    assert probe(path)[0] == pytest.approx(4, abs=0.1)
+    assert read_header(path)[0] == pytest.approx(4, abs=0.1)
 
 
 @given(

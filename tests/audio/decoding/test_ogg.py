@@ -13,8 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pcqtool.audio.decoding import ogg
+from pcqtool.audio.decoding.ogg import OpusPackets, VorbisPackets, packet_heads
 from pcqtool.audio.decoding.recording import open_recording
-from pcqtool.audio.reader import probe
+from pcqtool.audio.reader import read_header
 
 Make = Callable[..., Path]
 Tone = Callable[..., np.ndarray]
@@ -169,12 +170,12 @@ def test_a_broadcast_that_was_joined_late(write: Make, tone: Tone) -> None:
     assert 5 < len(wave) / 48000 < 19
 
 
-def test_probe_reads_the_beginning_alone(
+def test_the_header_is_read_without_a_search_for_links(
     tmp_path: Path, recordings: Callable[[str], list[bytes]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "a").write_bytes(b"".join(recordings("OPUS")))
-    monkeypatch.setattr("pcqtool.audio.decoding.recording.links", None)
-    assert probe(tmp_path / "a")[1:] == (1, 48000)
+    monkeypatch.setattr("pcqtool.audio.decoding.recording.find_links", None)
+    assert read_header(tmp_path / "a")[1:] == (1, 48000)
 
 
 @settings(max_examples=200, deadline=None)
@@ -194,7 +195,7 @@ def test_links_are_found_wherever_chunks_end(groups: list[tuple[int, list[bytes]
     before = ogg._CHUNK
     ogg._CHUNK = chunk
     try:
-        found = ogg.links(io.BytesIO(content))
+        found = ogg.find_links(io.BytesIO(content))
     finally:
         ogg._CHUNK = before
     assert [(link.start, link.n_streams) for link in found] == wanted
@@ -275,5 +276,34 @@ def test_what_encoders_write_counts_all(
     wave = sound(seconds, rate, 2)
     if clicks:  # Vorbis has short blocks for them
         wave *= np.random.default_rng(1).random((len(wave), 1)) < 0.001
-    (link,) = ogg.links(io.BytesIO(write("a", wave, rate, "OGG", codec).read_bytes()))
+    (link,) = ogg.find_links(io.BytesIO(write("a", wave, rate, "OGG", codec).read_bytes()))
     assert (link.excess, link.gap, link.n_lost) == (False, False, 0)
+
+
+@pytest.mark.parametrize(
+    ("head", "n_samples"),
+    [(b"\x00\x00", 480), (b"\x18\x00", 2880), (b"\x61\x00", 960), (b"\x78\x00", 960), (b"\xfb\x03", 2880), (b"", 960)],
+)
+def test_samples_of_opus_packets(head: bytes, n_samples: int) -> None:
+    assert OpusPackets().count(head) == n_samples
+
+
+def test_samples_of_vorbis_packets() -> None:
+    vorbis = VorbisPackets(b"\x01vorbis" + bytes(4) + b"\x01" + (44100).to_bytes(4, "little") + bytes(12) + b"\xb8")
+    assert vorbis.rate == 44100
+    heads = [b"\x05v", b"\x02", b"\x02", b"\x00", b"\x00", b"\x02"]
+    assert [vorbis.count(head) for head in heads] == [0, 0, 1024, 576, 128, 576]
+
+
+@given(st.lists(st.binary(min_size=2, max_size=1200), min_size=1, max_size=8), st.integers(1, 6))
+def test_packets_are_followed_from_page_to_page(packets: list[bytes], n_segments: int) -> None:
+    table = b"".join(bytes([255] * (len(packet) // 255) + [len(packet) % 255]) for packet in packets)
+    body, at, pending, found = b"".join(packets), 0, b"", []
+    for first in range(0, len(table), n_segments):
+        part = table[first : first + n_segments]
+        heads = list(packet_heads(part, body[at : at + sum(part)], pending))
+        found += [head for head, ends in heads if ends]
+        pending = b"".join(head for head, ends in heads if not ends)
+        at += sum(part)
+    assert found == [packet[:2] for packet in packets]
+    assert pending == b""

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pcqtool.audio.decoding.recording import BLOCK_VALUES, Recording, open_recording
+from pcqtool.audio.decoding.recording import MAX_BLOCK_VALUES, Recording, open_recording
 from pcqtool.errors import AudioError
 
 Make = Callable[..., Path]
@@ -79,7 +79,7 @@ def test_blocks_are_bounded_in_seconds_and_in_values(sound: Sound, write: Make) 
         assert [len(block) for block in recording.blocks(2.0)] == [32000, 32000, 16000]
     wide = write("wide.wav", np.zeros((9000, 600), np.float32), 16000)
     with open_recording(wide) as recording:
-        assert max(block.size for block in recording.blocks()) <= BLOCK_VALUES
+        assert max(block.size for block in recording.blocks()) <= MAX_BLOCK_VALUES
 
 
 @pytest.mark.parametrize("share", [0.3, 0.6, 0.97])

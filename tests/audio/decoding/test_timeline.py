@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from pcqtool.audio.decoding import recording
 from pcqtool.audio.decoding.recording import open_recording
 from pcqtool.audio.decoding.timeline import JITTER_S, Timeline
-from pcqtool.audio.reader import ReaderOptions, SegmentReader, probe
+from pcqtool.audio.reader import ReaderOptions, SegmentReader, read_header
 
 av = pytest.importorskip("av")
 Make = Callable[..., Path]
@@ -73,7 +73,7 @@ def test_sound_that_starts_later_than_the_picture(
     if container == "webm":
         container = "matroska"  # the picture's codec is none of WebM's
     path = mux("a", container, (codec, rate, (3, tone(2, rate))), video_s=6)
-    claimed_s, _, _ = probe(path)
+    claimed_s, _, _ = read_header(path)
     assert claimed_s is not None
     wave, rate, shortfall = heard(path)
     assert shortfall is None

@@ -12,8 +12,8 @@ import pytest
 from filelock import FileLock
 
 from pcqtool.corpora.datasets.iemocap import IEMOCAP
-from pcqtool.corpora.download.fetch import Fetched, fetch
-from pcqtool.corpora.download.transfer import Address
+from pcqtool.corpora.download.fetch import FetchedFile, fetch
+from pcqtool.corpora.download.transfer import RemoteFile
 from pcqtool.corpora.release import Download
 from pcqtool.errors import CorpusError, LockedError
 
@@ -60,8 +60,8 @@ class Watched:
         yield lambda done, total: self.told.append((done, total))
 
 
-def run(corpus: type, root: Path, lines: list[str] | None = None) -> list[Fetched]:
-    return fetch(corpus, root, Watched(), (lines if lines is not None else []).append, wait=lambda seconds: None)
+def run(corpus: type, root: Path, lines: list[str] | None = None) -> list[FetchedFile]:
+    return fetch(corpus, root, Watched(), (lines if lines is not None else []).append, sleep=lambda seconds: None)
 
 
 def files(root: Path) -> dict[str, bytes]:
@@ -97,7 +97,7 @@ def test_a_second_time_is_held_against_the_first(corpus, site, tmp_path):
     assert [each.checked_by for each in run(corpus, tmp_path / "public")] == ["publisher", "first fetch", "first fetch"]
     shutil.rmtree(tmp_path / "public")
     site.files["two.zip"] = packed(c=b"changed")
-    with pytest.raises(CorpusError, match=r"two\.zip.* is not .*, as on 20") as caught:
+    with pytest.raises(CorpusError, match=r"two\.zip.* differs from .*, fetched on 20") as caught:
         run(corpus, tmp_path / "public")
     assert "fetched.json" in caught.value.hint
     assert not (tmp_path / "public").exists()
@@ -105,7 +105,7 @@ def test_a_second_time_is_held_against_the_first(corpus, site, tmp_path):
 
 def test_a_wrong_checksum_leaves_nothing_and_the_next_time_begins_anew(corpus, site, tmp_path):
     site.files["one.zip"] = FIRST[:-1] + b"x"
-    with pytest.raises(CorpusError, match=r"its md5 \w+ is not \w+, as published"):
+    with pytest.raises(CorpusError, match=r"its md5 \w+ is not the published \w+"):
         run(corpus, tmp_path / "public")
     assert not (tmp_path / "public").exists()
     site.files["one.zip"] = FIRST
@@ -117,7 +117,7 @@ def test_what_was_broken_off_goes_on_and_what_is_complete_is_kept(corpus, site, 
     lines: list[str] = []
     with pytest.raises(CorpusError, match="in a row"):
         run(corpus, tmp_path / "public", lines)
-    assert any("broken off after 5,000" in line for line in lines)
+    assert any("interrupted after 5,000" in line for line in lines)
     site.break_after, site.asked = [], []
     run(corpus, tmp_path / "public")
     assert len(site.asked) == 2  # two.zip and table.csv
@@ -130,7 +130,7 @@ def test_an_archive_that_would_do_harm_leaves_nothing(corpus, site, tmp_path):
         archive.writestr("fine.wav", b"fine")
         archive.writestr("../../evil.wav", b"evil")
     site.files["two.zip"] = made.getvalue()
-    with pytest.raises(CorpusError, match=r"'\.\./\.\./evil\.wav' leads out"):
+    with pytest.raises(CorpusError, match=r"'\.\./\.\./evil\.wav' is outside"):
         run(corpus, tmp_path / "deep" / "public")
     assert not list(tmp_path.rglob("*.wav"))
     assert not (tmp_path / "deep" / "public").exists()
@@ -154,7 +154,7 @@ def test_addresses_lead_where_the_class_or_the_caller_allows(corpus, tmp_path, m
     corpus.downloads = (Download("https://a.org/a.zip", size_bytes=5, hosts=("b.org",)),)
     with pytest.raises(CorpusError):
         fetch(corpus, tmp_path / "public", Watched(), lambda line: None, hosts=["c.org"])
-    assert asked == [Address("https://a.org/a.zip", 5, ("b.org", "c.org"))]
+    assert asked == [RemoteFile("https://a.org/a.zip", 5, ("b.org", "c.org"))]
 
 
 def test_one_at_a_time(corpus, tmp_path):

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from pcqtool.corpora.download import transfer
-from pcqtool.corpora.download.transfer import ATTEMPTS, Address, download
+from pcqtool.corpora.download.transfer import MAX_ATTEMPTS, RemoteFile, download
 from pcqtool.errors import CorpusError
 
 CONTENT = random.Random(0).randbytes(300_000)
@@ -21,13 +21,13 @@ def target(site, tmp_path: Path) -> Path:
 def fetch(site, target: Path, **more) -> tuple[list[float], list[str]]:
     waits: list[float] = []
     lines: list[str] = []
-    download(Address(f"{site.address}/a.zip"), target, say=lines.append, wait=waits.append, **more)
+    download(RemoteFile(f"{site.address}/a.zip"), target, log=lines.append, sleep=waits.append, **more)
     return waits, lines
 
 
 def test_a_file_comes_whole_and_is_told_of(site, target):
     told: list[tuple[int, int | None]] = []
-    assert fetch(site, target, tell=lambda *both: told.append(both)) == ([], [])
+    assert fetch(site, target, on_progress=lambda *both: told.append(both)) == ([], [])
     assert target.read_bytes() == CONTENT
     assert told[-1] == (len(CONTENT), len(CONTENT))
     assert [path.name for path in target.parent.iterdir()] == ["a.zip"]
@@ -39,7 +39,7 @@ def test_what_is_broken_off_goes_on_where_it_was(site, target):
     assert target.read_bytes() == CONTENT
     assert site.asked == [None, "bytes=100000-", "bytes=150000-", "bytes=150000-"]
     assert len(waits) == len(lines) == 3
-    assert "broken off after 100,000 of 300,000 bytes" in lines[0]
+    assert "interrupted after 100,000 of 300,000 bytes" in lines[0]
 
 
 def test_another_process_goes_on_with_it(site, target):
@@ -48,7 +48,7 @@ def test_another_process_goes_on_with_it(site, target):
 
     site.break_after = [100_000]
     with pytest.raises(KeyboardInterrupt):
-        download(Address(f"{site.address}/a.zip"), target, wait=stop)
+        download(RemoteFile(f"{site.address}/a.zip"), target, sleep=stop)
     assert not target.exists()
     fetch(site, target)
     assert target.read_bytes() == CONTENT
@@ -87,16 +87,16 @@ def test_a_server_without_ranges_sends_it_anew(site, target):
 
 def test_a_server_that_never_gets_far_is_given_up_on(site, target):
     site.break_after = [100_000, *[0] * 10]
-    with pytest.raises(CorpusError, match=f"{ATTEMPTS} times in a row") as caught:
+    with pytest.raises(CorpusError, match=f"{MAX_ATTEMPTS} times in a row") as caught:
         fetch(site, target)
-    assert "goes on" in caught.value.hint
-    assert len(site.asked) == 1 + ATTEMPTS - 1
+    assert "resumes" in caught.value.hint
+    assert len(site.asked) == 1 + MAX_ATTEMPTS - 1
 
 
 def test_a_server_without_lengths_is_believed(site, target):
     site.length = False
     told: list[tuple[int, int | None]] = []
-    fetch(site, target, tell=lambda *both: told.append(both))
+    fetch(site, target, on_progress=lambda *both: told.append(both))
     assert target.read_bytes() == CONTENT
     assert told[-1] == (len(CONTENT), None)
 
@@ -132,7 +132,7 @@ def test_a_file_that_is_not_there(site, target):
 
 def test_nobody_there(site, target, monkeypatch):
     with pytest.raises(CorpusError, match="no connection"):
-        download(Address("http://127.0.0.1:9/a.zip"), target, wait=lambda seconds: None)
+        download(RemoteFile("http://127.0.0.1:9/a.zip"), target, sleep=lambda seconds: None)
 
 
 def test_more_than_there_is_begins_anew(site, target):

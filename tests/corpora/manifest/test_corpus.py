@@ -83,7 +83,7 @@ def test_an_absolute_path_is_taken_as_it_is(folder, tmp_path_factory):
         ("file_name,label", "b.wav,hungry", "unknown emotion 'hungry'"),
         ("file_name,label", "z.wav,anger", "no such file"),
         ("file_name,label", "calls,anger", "no such file"),
-        ("file_name,label", "calls/../a.wav,anger", "the same recording as in"),
+        ("file_name,label", "calls/../a.wav,anger", "the same excerpt as in"),
         ("file_name,label,start_s,end_s", "b.wav,anger,2,1", "end_s 1 is not after start_s 2"),
         ("file_name,label,start_s,end_s", "b.wav,anger,2,2", "end_s 2 is not after start_s 2"),
         ("file_name,label,end_s", "b.wav,anger,0", "end_s 0 is not after start_s 0"),
@@ -107,7 +107,7 @@ def test_a_fault_is_an_error_with_its_line(folder, heading, row, text):
 
 def test_of_a_recording_listed_twice_both_lines_are_named(folder):
     csv(folder, "file_name,label,start_s", "a.wav,anger,", "b.wav,anger,", "a.wav,sad,0")
-    with pytest.raises(CorpusError, match=r"csv, line 4: the same recording as in .*metadata\.csv, line 2\n"):
+    with pytest.raises(CorpusError, match=r"csv, line 4: the same excerpt as in .*metadata\.csv, line 2\n"):
         Manifest(folder).utterances()
 
 
@@ -182,9 +182,9 @@ def test_a_heading_with_two_kinds_of_separators_is_refused(folder, heading):
     """Else the speakers would be lost without a word."""
     sign = heading[len("file_name")]
     csv(folder, heading, sign.join(["a.wav", "sad", "x"][: heading.count(sign) + 1]))
-    with pytest.raises(CorpusError, match=r"metadata\.csv: '.*' is one column") as caught:
+    with pytest.raises(CorpusError, match=r"metadata\.csv: '.*' is a single column") as caught:
         Manifest(folder).utterances()
-    assert "same sign" in caught.value.hint
+    assert "same separator" in caught.value.hint
 
 
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-8-sig"])

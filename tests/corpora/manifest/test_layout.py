@@ -65,9 +65,9 @@ def test_a_table_above_splits_and_label_folders_has_the_last_word(plant):
         (("hungry/1.wav", "hungry/2.wav"), r"hungry/1\.wav: unknown emotion 'hungry' \(2 faults in all\)"),
         (
             ("anger/1.wav", "2.wav"),
-            r"no metadata\.csv .* 1 recordings lie in no label's, first 2\.wav",
+            r"no metadata\.csv .* 1 recordings are not in a label's folder, first 2\.wav",
         ),
-        (("train/1.wav",), r"train: no metadata\.csv .* 1 recordings lie in no label's"),
+        (("train/1.wav",), r"train: no metadata\.csv .* 1 recordings are not in a label's"),
         (("docs/a.txt",), r"no metadata\.csv or metadata\.jsonl in this folder, and no folder of recordings"),
         (("train/metadata.csv", "train/metadata.tsv"), "2 manifests in this folder"),
         (("train/metadata.csv", "test/metadata.csv", "train/x.wav"), r"test/metadata\.csv, line 2: no such file"),
@@ -81,5 +81,5 @@ def test_what_cannot_be_read_is_told(plant, names, text):
 def test_a_recording_in_two_splits_is_told(plant):
     root = plant("train/metadata.csv", "train/x.wav", "test/metadata.csv")
     (root / "test" / "metadata.csv").write_text("file_name,label\n../train/x.wav,sad\n")
-    with pytest.raises(CorpusError, match=r"train/metadata\.csv, line 2: the same recording as in .*test/m"):
+    with pytest.raises(CorpusError, match=r"train/metadata\.csv, line 2: the same excerpt as in .*test/m"):
         Manifest(root).utterances()

@@ -29,7 +29,7 @@ def test_what_lies_inside_the_file_is_taken(entry, row):
         ({"start_s": 2.0}, "start_s 2 is outside"),
         ({"start_s": 7.5, "end_s": 8}, "start_s 7.5 is outside"),
         ({"start_s": 1, "end_s": 2.2}, "end_s 2.2 is outside"),
-        ({"channel": 2}, "which has 2: the first is 0"),
+        ({"channel": 2}, "which has 2 (counted from 0)"),
     ],
 )
 def test_what_lies_outside_the_file_is_an_error(entry, row, text):
@@ -74,15 +74,15 @@ def test_an_absolute_path_that_is_not_there(tmp_path):
 
 @pytest.mark.parametrize("name", ["label", "speaker", "session", "text_id"])
 def test_half_a_character_is_no_name(entry, name):
-    with pytest.raises(CorpusError, match=rf"{name} is '.ud800x', which is not UTF-8"):
-        entry(**{name: "\ud800x"}).utterance(also=["\ud800x"])
+    with pytest.raises(CorpusError, match=rf"{name} is '.ud800x', which is not valid UTF-8"):
+        entry(**{name: "\ud800x"}).utterance(accepted=["\ud800x"])
 
 
 @pytest.mark.parametrize("name", ["label", "speaker", "session"])
 @pytest.mark.parametrize("value", ["a\nb", "a\x00b", "a\x1b[2Jb", "a\x85b"])
 def test_control_characters_are_no_name(entry, name, value):
-    with pytest.raises(CorpusError, match=f"{name} is .*, with control characters") as caught:
-        entry(**{name: value}).utterance(also=[value])
+    with pytest.raises(CorpusError, match=f"{name} is .*, which contains control characters") as caught:
+        entry(**{name: value}).utterance(accepted=[value])
     assert caught.value.what.isprintable()
     assert entry(text_id=value).utterance().text_id == value
 

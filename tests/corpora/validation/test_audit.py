@@ -4,6 +4,7 @@ import os
 import shutil
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -69,7 +70,7 @@ def test_a_sound_corpus_has_no_faults(published):
     assert found.hours == pytest.approx(2 / 3600)
     assert found.notes == (
         "no sessions are known",
-        "1 of 1 texts occur with several speakers: a split by speaker shares them",
+        "1 of 1 texts occur with several speakers: both sides of a split by speaker contain them",
     )
 
 
@@ -84,9 +85,9 @@ def test_a_recording_that_is_gone(published):
     ]
     assert found.faults[0].what.startswith(NAMES[0])
     assert {fault.what for fault in found.faults[1:]} == {
-        "utterances: 3, published are 4",
-        "anger: 1, published are 2",
-        "speaker a: 1, published are 2",
+        "utterances: 3 found, 4 published",
+        "anger: 1 found, 2 published",
+        "speaker a: 1 found, 2 published",
     }
 
 
@@ -120,7 +121,7 @@ def test_two_files_with_each_others_names_are_mislabelled(published):
     other.rename(second)
     found = audit(Small(published), published)
     assert faults(found) == [("mislabelled", NAMES[0]), ("mislabelled", NAMES[1])]
-    assert found.faults[0].what == f"holds what was published as {NAMES[1]}"
+    assert found.faults[0].what == f"contains the sound that was published as {NAMES[1]}"
 
 
 def test_the_same_sound_with_two_labels_and_two_speakers_without_digests(root):
@@ -128,7 +129,7 @@ def test_the_same_sound_with_two_labels_and_two_speakers_without_digests(root):
     found = audit(Small(root), root)
     assert [fault.kind for fault in found.faults] == [FaultKind.DUPLICATED, FaultKind.MISLABELLED, FaultKind.LEAKING]
     assert {fault.path.name for fault in found.faults} == {"b_neutral_2.wav"}
-    assert "speaker b, but speaker a has the same sound in a_anger_1.wav" in found.faults[2].what
+    assert "speaker b, but the same sound has a in a_anger_1.wav" in found.faults[2].what
 
 
 def test_a_copy_that_is_not_listed_is_extra_and_named(published):
@@ -192,9 +193,9 @@ def test_utterances_without_sound_are_named_and_what_is_heard_otherwise_is_noted
     found = audit(Manifest(root), root)
     unreadable = [(fault.path.name, fault.what) for fault in found.faults if fault.kind is FaultKind.UNREADABLE]
     assert unreadable == [
-        ("half.wav", "channel 1 holds nothing but silence"),
-        ("half.wav", "channel 1 holds nothing but silence, 0 to 0.9 s"),
-        ("half.wav", "it holds nothing but silence, 1 to 1.9 s"),
+        ("half.wav", "channel 1 contains nothing but silence"),
+        ("half.wav", "channel 1 contains nothing but silence, 0 to 0.9 s"),
+        ("half.wav", "contains nothing but silence, 1 to 1.9 s"),
     ]
     assert "half.wav: channel 1 is dead; channel 0 is heard" in found.notes
     assert "again.wav and 1 more: mixing the channels would cancel them; channel 0 is heard" in found.notes
@@ -238,6 +239,23 @@ def test_a_list_that_cannot_be_had_is_a_fault_and_the_recordings_are_read_all_th
 def test_a_list_of_something_else_is_a_fault(root, monkeypatch):
     monkeypatch.setattr(Small, "utterances", lambda self: ["a.wav"])
     assert [fault.kind for fault in audit(Small(root), root).faults] == [FaultKind.LISTING]
+
+
+@pytest.mark.parametrize(
+    ("values", "kind", "text"),
+    [
+        ({"speaker": 3}, "listing", "speaker is 3, a int, not text"),
+        ({"label": None}, "listing", "label is None, a NoneType, not text"),
+        ({"start_s": float("nan")}, "outside", "start_s is nan"),
+        ({"channel": "left"}, "outside", "channel is 'left', a str"),
+    ],
+)
+def test_an_invalid_value_is_a_fault_and_the_other_utterances_are_checked(root, monkeypatch, values, kind, text):
+    first, *others = Small(root).utterances()
+    monkeypatch.setattr(Small, "utterances", lambda self: [replace(first, **values), *others])
+    found = audit(Small(root), root)
+    assert [(fault.kind, fault.path, fault.what) for fault in found.faults] == [(kind, first.path, text)]
+    assert list(found.utterances) == others
 
 
 def test_recordings_beside_a_manifest_are_noted_where_the_file_is_named_and_extra_where_the_folder_is(root):

@@ -1,0 +1,141 @@
+"""Fixtures for training and evaluation: a corpus and recipes so small that a training run takes a second."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pcqtool.corpora.base import Corpus, Utterance
+from pcqtool.corpora.manifest.corpus import Manifest
+from pcqtool.corpora.pool import CorpusPool, PooledCorpus
+from pcqtool.splits import PROTOCOLS, Fold
+from pcqtool.training.augmentation import Augmentations
+from pcqtool.training.recipe import Recipe
+
+MINI = {"kind": "mini", "architecture": {"dim": 16, "n_blocks": 1, "expansion": 2, "n_mels": 16}}
+NETWORK = {
+    "spectrogram_pool": [8, 4],
+    "classifier_hidden": [8],
+    "mlcnn_channels": [4, 8],
+    "mlcnn_strides": [2, 2],
+    "dropout": 0.0,
+}
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    """One thread: same sums in the same order, whatever ran before, and no fight for cores."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="session")
+def utterances(toy_root: Path) -> list[Utterance]:
+    return Manifest(toy_root).utterances()
+
+
+@pytest.fixture(scope="session")
+def pool_of() -> Callable[..., CorpusPool]:
+    """Return a pool of one corpus's utterances."""
+
+    def make(name: str, utterances: list[Utterance], corpus: Corpus | None = None) -> CorpusPool:
+        return CorpusPool((PooledCorpus(name, corpus or Manifest(Path()), tuple(utterances)),))
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def pool(pool_of, utterances) -> CorpusPool:
+    return pool_of("manifest", utterances)
+
+
+@pytest.fixture(scope="session")
+def fold(utterances) -> Fold:
+    """Two speakers train, one validates, one tests."""
+    return PROTOCOLS["loso"].folds(utterances, 0)[0]
+
+
+@pytest.fixture(scope="session")
+def toy_recipe() -> Callable[..., Recipe]:
+    """Return a recipe; ``encoder`` is an entry of the network's, or "mini"."""
+
+    def make(encoder: Any = None, **changes: Any) -> Recipe:
+        network = NETWORK if encoder is None else NETWORK | {"encoder": MINI if encoder == "mini" else encoder}
+        usual = {
+            "epochs": 15,
+            "batch_size": 8,
+            "lr": 1e-2,
+            "n_augmented": 1,
+            "warmup_steps": 3,
+            "label_smoothing": 0.0,
+            "augmentations": Augmentations(0.02, p_reverb=0.0, p_noise=0.0, tilt_db=1.0, p_telephone=0.0, p_codec=0.0),
+            "seed": 1,
+        }
+        return Recipe("toy", network, **usual | changes)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def experiment(utterances, toy_recipe):
+    import torch
+
+    from pcqtool.training.experiment import Experiment
+
+    return Experiment(utterances, toy_recipe(), torch.device("cpu"))
+
+
+@pytest.fixture(scope="session")
+def trained(experiment, fold):
+    """The toy recipe's model; not to be changed."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    model = experiment.train(fold, 1)
+    torch.set_num_threads(before)
+    return model
+
+
+LABELS = ("anger", "neutral", "sadness")
+
+
+@pytest.fixture(scope="session")
+def prediction_table():
+    """Return a table of predictions, given (file, truth, speaker, label, probability of it[, seed]) of each.
+
+    The fold is the speaker. The other two labels share the rest; nothing is calibrated.
+    """
+    import pyarrow as pa
+
+    from pcqtool.tables.order import in_order
+    from pcqtool.tables.schema import predictions_schema
+
+    def make(rows: list[tuple[Any, ...]]):
+        entries = []
+        for file, truth, speaker, label, sure, *seed in rows:
+            share = {name: sure if number == label else (1 - sure) / 2 for number, name in enumerate(LABELS)}
+            entries.append(
+                {"file": file, "channel": "mix", "n_segments": 1, "status": "ok", "truth": LABELS[truth]}
+                | {"speaker": speaker, "fold": speaker, "seed": seed[0] if seed else 0, "temperature": 1.0}
+                | {"label": LABELS[label], "confidence": sure}
+                | {f"{kind}_{name}": value for kind in ("prob", "uncalibrated") for name, value in share.items()}
+            )
+        return in_order(pa.Table.from_pylist(entries, predictions_schema(LABELS)))
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def predictions(prediction_table):
+    """The same, taken apart."""
+    from pcqtool.evaluation.predictions import Predictions
+
+    return lambda rows: Predictions.from_table(prediction_table(rows), LABELS)
