@@ -82,7 +82,7 @@ def evaluate(
         on_progress: is called with segments encoded, then with folds.
 
     Returns:
-        Figures, predictions, and a stamp that states what training and test have in common.
+        Metrics, predictions, and a note on leakage: what training and test have in common.
 
     Raises:
         SettingsError: if an argument is not valid.
@@ -158,7 +158,7 @@ def compare(first: str | Path, second: str | Path) -> dict[str, Any]:
     (one, from_one), (other, from_other) = load_predictions(Path(first)), load_predictions(Path(second))
     figures = compare_predictions(one, other)
     warnings = [
-        f"{run}: {provenance.settings['stamp']}"
+        f"{run}: {provenance.settings['leakage']}"
         for run, provenance in ((first, from_one), (second, from_other))
         if provenance.settings.get("leaks")
     ]

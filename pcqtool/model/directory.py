@@ -56,7 +56,7 @@ def find(name: str | os.PathLike[str] | None = None) -> Path:
     """Return the directory of a model, given a directory or the name of a bundled model; the default without a name.
 
     Raises:
-        SettingsError: if there is no such model.
+        SettingsError: if no model has that name.
         ModelError: if the directory is incomplete, or the package has no models.
     """
     wanted = os.fspath(name or DEFAULT)

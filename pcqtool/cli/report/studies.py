@@ -139,5 +139,5 @@ def _study(
         return
     console.print_table(COLUMNS, table(study))
     console.print_text("")
-    stamp = {"stamp": study.get("stamp"), "table": out / f"{kind}.json", "figure": figure}
-    console.print_fields({"differences": f"from {variants[0].name}, 95 % interval over speakers, paired", **stamp})
+    leakage = {"leakage": study.get("leakage"), "table": out / f"{kind}.json", "figure": figure}
+    console.print_fields({"differences": f"from {variants[0].name}, 95 % interval over speakers, paired", **leakage})

@@ -8,13 +8,13 @@ import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 from pcqtool.corpora.base import Corpus
 from pcqtool.corpora.download import OnProgress
-from pcqtool.corpora.download.transfer import RemoteFile, download
+from pcqtool.corpora.download.transfer import download
 from pcqtool.corpora.download.unpack import is_archive, unpack
 from pcqtool.corpora.release import Download, downloads_of
 from pcqtool.corpora.roots import how_to_apply
@@ -76,7 +76,7 @@ def fetch(
         CorpusError: if the corpus is not public, cannot be downloaded, or differs from the published files.
         LockedError: if another process is fetching it.
     """
-    files = downloads_of(corpus)
+    files = [replace(each, hosts=(*each.hosts, *hosts)) for each in downloads_of(corpus)]
     if not files:
         raise CorpusError(f"corpus {corpus.name!r} cannot be downloaded by a program", how_to_apply(corpus, root))
     work = root.parent / WORK_FOLDER / root.name
@@ -85,11 +85,7 @@ def fetch(
         if root.exists() and any(root.iterdir()):
             return []
         record = _ChecksumRecord(work / RECORD_FILE)
-        addresses = [RemoteFile(each.url, each.size_bytes, (*each.hosts, *hosts)) for each in files]
-        done = [
-            _fetch_file(file, remote, work, record, show_progress, log, sleep)
-            for file, remote in zip(files, addresses, strict=True)
-        ]
+        done = [_fetch_file(each, work, record, show_progress, log, sleep) for each in files]
         try:
             shutil.rmtree(unpacked, ignore_errors=True)
             for each in files:
@@ -113,9 +109,8 @@ class _ChecksumRecord:
         except FileNotFoundError:
             self._entries = {}
         except (ValueError, TypeError, KeyError, RecursionError) as error:
-            raise CorpusError(
-                f"{path}: cannot be read: {error}", "Remove it: it only contains earlier checksums."
-            ) from error
+            hint = "Remove it: it only contains earlier checksums."
+            raise CorpusError(f"{path}: cannot be read: {error}", hint) from error
 
     def first(self, url: str) -> FetchedFile | None:
         return self._entries.get(url)
@@ -129,7 +124,6 @@ class _ChecksumRecord:
 
 def _fetch_file(
     file: Download,
-    remote: RemoteFile,
     work: Path,
     record: _ChecksumRecord,
     show_progress: ShowProgress,
@@ -139,7 +133,7 @@ def _fetch_file(
     target = work / file.name
     if not target.exists():
         with show_progress(f"downloading {file.url}") as on_progress:
-            download(remote, target, lambda done, total: on_progress(done, total or file.size_bytes), log, sleep)
+            download(file, target, lambda done, total: on_progress(done, total or file.size_bytes), log, sleep)
     algorithm, _, expected = (file.checksum or "sha256:").partition(":")
     hashes = _hashes(target, {algorithm, "sha256"})
     first = record.first(file.url)
