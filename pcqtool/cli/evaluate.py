@@ -65,7 +65,7 @@ def evaluate(
         typer.Option(
             "--adapt",
             help="Centre each speaker's recordings in the frozen encoder's space first, those to be judged too, "
-            "without their labels; stamped on the result.",
+            "without their labels; noted on the result.",
         ),
     ] = False,
     device: options.Device = "auto",
@@ -76,7 +76,7 @@ def evaluate(
 
     With --protocol a model is trained for each fold and judges only what it has not learnt from; with --test-corpus
     one is trained on --corpus and judges the other. A run that was stopped goes on where it was. With --model nothing
-    is trained. What training and test have in common is counted and stamped on the result.
+    is trained. What training and test have in common is counted and noted on the result.
     """
     if model is not None:
         _refuse(ctx, _OF_TRAINING, "has no effect with --model, which trains nothing")
@@ -108,7 +108,7 @@ def evaluate(
             on_progress=on_progress,
         )
     if evaluation.metrics["leaks"]:
-        console.warn(evaluation.metrics.get("warning", evaluation.metrics["stamp"]))
+        console.warn(evaluation.metrics.get("warning", evaluation.metrics["leakage"]))
     if json:
         console.print_json(evaluation.metrics)
     else:
@@ -125,7 +125,7 @@ def _refuse(ctx: typer.Context, names: Iterable[str], why: str) -> None:
 
 def _show(metrics: Mapping[str, Any], out: Path) -> None:
     pooled, folds, seeds = metrics["pooled"], metrics.get("folds"), metrics.get("seeds", ())
-    together = metrics.get("seeds_together")
+    together = metrics.get("ensembled_seeds")
     console.print_fields(
         {
             "protocol": f"{metrics['protocol']}: {metrics['protocol_title']}" if folds else metrics["protocol"],
@@ -140,9 +140,9 @@ def _show(metrics: Mapping[str, Any], out: Path) -> None:
             if folds and len(metrics["by_fold"]) > 1
             else "",
             "over seeds": _over_seeds(metrics) if len(seeds) > 1 else "",
-            "seeds together": together
+            "ensemble": together
             and f"WA {100 * together['wa']:.1f} %, UA {100 * together['ua']:.1f} % ({together['what']})",
-            "stamp": metrics["stamp"],
+            "leakage": metrics["leakage"],
             "metrics": out / "metrics.json",
             "predictions": out / "predictions.parquet",
         }

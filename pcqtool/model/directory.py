@@ -110,7 +110,7 @@ def save(directory: Path, config: ModelConfig, model: PCQ, metrics: Mapping[str,
 
     Raises:
         ModelError: if a weight is outside the range of half precision.
-        TableError: if the file system refuses.
+        FileError: if the file system refuses.
     """
     from safetensors.torch import save as to_bytes
 
