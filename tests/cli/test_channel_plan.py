@@ -78,7 +78,7 @@ def test_features_are_those_of_the_channel_used(pcqtool, corpus, tmp_path):
 
 
 @pytest.mark.slow
-def test_an_evaluation_hears_what_labelling_hears(pcqtool, corpus, tmp_path, tiny_model):
+def test_an_evaluation_uses_the_channels_that_labelling_uses(pcqtool, corpus, tmp_path, tiny_model):
     usual = ["--corpus", "manifest", "--root", str(corpus), "--model", str(tiny_model), "--out", "e"]
     done = pcqtool("evaluate", *usual)
     assert done.returncode == 0, done.stderr
@@ -92,5 +92,5 @@ def test_a_check_names_silence_and_notes_what_would_cancel(pcqtool, corpus):
     assert done.returncode == 3
     found = json.loads(done.stdout)
     unreadable = [fault for fault in found["faults"] if fault["kind"] == "unreadable"]
-    assert unreadable == [{"kind": "unreadable", "file": "zeros.wav", "what": "holds nothing but silence"}]
+    assert unreadable == [{"kind": "unreadable", "file": "zeros.wav", "what": "contains nothing but silence"}]
     assert f"inverted.wav and 1 more: {NOTE}" in found["notes"]
