@@ -100,7 +100,7 @@ def evaluate(
         )
     if adapt and protocol is None:
         raise SettingsError("--adapt works with --protocol only")
-    from pcqtool.files.folder import claiming
+    from pcqtool.files.lock import claim_folder
 
     found = None if protocol is None else find_protocol(protocol)
     corpora = several(corpus)
@@ -110,7 +110,7 @@ def evaluate(
     pool = open_pool(chosen[: len(corpora)], renaming, all_classes)
     with tempfile.TemporaryDirectory(prefix="pcqtool-") as temporary:
         folder = Path(temporary) if out is None else Path(out)
-        with claiming(folder) as claim:
+        with claim_folder(folder) as claim:
             if model is not None:
                 from pcqtool.evaluation.model_on_corpus import evaluate_model
 

@@ -204,7 +204,7 @@ class Evaluation:
         """Write predictions and metrics into a directory; the metrics come last and mark it as complete.
 
         Raises:
-            TableError: if the file system refuses.
+            FileError: if the file system refuses.
         """
         from pcqtool.tables.provenance import Provenance
         from pcqtool.tables.writer import write

@@ -64,7 +64,7 @@ def draw_confusion(matrix: ConfusionMatrix, title: str, path: Path) -> None:
     """Draw each true class as a row: the percentage and the count of each predicted class.
 
     Raises:
-        SettingsError, ReportError, TableError: as ``drawing``.
+        SettingsError, ReportError, FileError: as ``drawing``.
     """
     n = len(matrix.labels)
     with drawing(path, 2.4 + 0.82 * n, 1.9 + 0.72 * n) as figure:

@@ -118,7 +118,7 @@ def draw_tsne(points: Sequence[Point], title: str, path: Path) -> None:
     """Draw a point for each utterance: colour and shape show the emotion; hollow points are training speakers.
 
     Raises:
-        SettingsError, ReportError, TableError: as ``drawing``.
+        SettingsError, ReportError, FileError: as ``drawing``.
     """
     with drawing(path, 7.6, 6.0) as figure:
         axes = figure.add_subplot()

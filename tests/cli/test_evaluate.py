@@ -6,7 +6,7 @@ import polars as pl
 import pytest
 
 from pcqtool.cli import app
-from pcqtool.files.folder import writing_into
+from pcqtool.files.lock import lock_folder
 
 pytestmark = pytest.mark.usefixtures("toy_recipe")
 
@@ -50,7 +50,7 @@ def test_a_protocol_is_run_once_and_its_leakage_is_noted(evaluate, tmp_path):
 
 
 def test_two_runs_at_once_do_not_mix(evaluate, tiny_model, tmp_path):
-    with writing_into(tmp_path / "e"):
+    with lock_folder(tmp_path / "e"):
         for way in (("--protocol", "loso"), ("--model", str(tiny_model))):
             code, _, said = evaluate(*way, "--out", "e")
             assert code == 75

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from pcqtool.audio.limits import Limits
+from pcqtool.audio import limits
 from pcqtool.cli.common import completion, durations
 
 MODEL = "Model"
@@ -18,9 +18,9 @@ FAULTS = "Faults"
 MACHINES = "Many machines"
 CORPUS = "Corpus"
 
-MAX_DURATION_S = Limits.max_duration_s
-MAX_CHANNELS = Limits.max_channels
-TIMEOUT_S = 300.0
+MAX_DURATION_S = limits.Limits.max_duration_s
+MAX_CHANNELS = limits.Limits.max_channels
+TIMEOUT_S = limits.TIMEOUT_S
 
 Inputs = Annotated[
     list[str] | None,

@@ -118,12 +118,12 @@ def _run_study(
     folds = {seed: chosen.folds(utterances, seed, recipe.validation_size()) for seed in seeds}
 
     from pcqtool.evaluation.study import COLUMNS, StudySetting, run_study, table
-    from pcqtool.files.folder import writing_into
+    from pcqtool.files.lock import lock_folder
     from pcqtool.model.device import choose_device
 
     setting = StudySetting(corpus, utterances, chosen, folds, choose_device(device), teacher, options.n_jobs(jobs))
     console.info(f"{setting.corpus}: {len(setting.utterances)} utterances, {len(variants)} variants")
-    with writing_into(out):
+    with lock_folder(out):
         with console.progress(setting.n_folds * len(variants), "folds") as progress:
             study: dict[str, Any] = run_study(
                 kind, variants, setting, out, lambda n, name: progress.advance(n, note=name)
