@@ -152,7 +152,7 @@ def _show(metrics: Mapping[str, Any], out: Path) -> None:
         (label, *counts, "" if pooled["recall"][label] is None else f"{100 * pooled['recall'][label]:.1f} %")
         for label, counts in zip(labels, pooled["confusion"], strict=True)
     ]
-    console.print_table(("true, judged →", *labels, "recall"), rows)
+    console.print_table(("true, predicted →", *labels, "recall"), rows)
 
 
 def _percent(value: float, interval: tuple[float, float] | None) -> str:

@@ -35,7 +35,7 @@ def test_a_protocol_is_run_once_and_its_leakage_is_noted(evaluate, tmp_path):
     code, out, err = evaluate("--protocol", "loso", "--out", "e")
     assert code == 0
     assert "manifest: 36 utterances, 4 folds" in err
-    for part in ("loso: leave one speaker out", "WA", "UA", "macro-F1", "before the temperature", "true, judged"):
+    for part in ("loso: leave one speaker out", "WA", "UA", "macro-F1", "before the temperature", "true, predicted"):
         assert part in out
     assert "leakage      Test and the other parts share no file and no speaker." in out
     assert "over seeds" not in out

@@ -11,20 +11,20 @@ from pcqtool.cli.report.arguments import Figure, RunPlace
 def confusion(run: RunPlace, out: Figure = Path("confusion.svg"), json: options.Json = False) -> None:
     """Draw the normalised confusion matrix of a run (the paper's Fig. 4).
 
-    Each row is a true class: the share of its files that was judged to be each class, and their number.
+    Each row is a true class: the percentage and the number of its files for each predicted class.
     """
     from pcqtool.evaluation.run_directory import read_run
-    from pcqtool.report import confusion as report
+    from pcqtool.report.confusion import confusion_matrix, draw_confusion
 
     found = read_run(run)
-    matrix = report.confusion(found)
-    report.draw_confusion(matrix, found.title, out)
+    matrix = confusion_matrix(found)
+    draw_confusion(matrix, found.title, out)
     rows = matrix.rows()
     if json:
         console.print_json({"rows": rows, "figure": out})
         return
     shown = [(*list(row.values())[:-1], _percent(row["recall"])) for row in rows]
-    console.print_table(("true, judged →", *matrix.labels, "recall"), shown)
+    console.print_table(("true, predicted →", *matrix.labels, "recall"), shown)
     console.print_text("")
     console.print_fields({"figure": out})
 
