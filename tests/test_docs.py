@@ -53,8 +53,8 @@ def test_the_label_map_of_the_docs_is_one(tmp_path: Path) -> None:
     (text,) = _blocks("docs/labels.md", "toml")
     (tmp_path / "map.toml").write_text(text, encoding="utf-8")
     found = load_label_map(tmp_path / "map.toml")
-    assert found.of("ravdess")["calm"] == "neutral"
-    assert found.of("emodb")["verärgert"] == "anger"
+    assert found.for_corpus("ravdess")["calm"] == "neutral"
+    assert found.for_corpus("emodb")["verärgert"] == "anger"
 
 
 @pytest.fixture(scope="module")

@@ -6,6 +6,9 @@ from dataclasses import dataclass
 
 from pcqtool.errors import AudioError, SettingsError
 
+TIMEOUT_S = 300.0
+"""How long a decoder may be silent before its recording fails."""
+
 
 @dataclass(frozen=True)
 class Limits:

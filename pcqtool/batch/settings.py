@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pcqtool.audio.channel_segmenter import MIN_SPEECH
-from pcqtool.audio.limits import Limits
+from pcqtool.audio.limits import TIMEOUT_S, Limits
 from pcqtool.audio.reader import ReaderOptions
 from pcqtool.errors import SettingsError
 from pcqtool.fingerprint import fingerprint
@@ -37,7 +37,7 @@ class BatchSettings:
     batch_size: int = 32
     jobs: int = 0
     limits: Limits = field(default_factory=Limits)
-    timeout_s: float = 300.0
+    timeout_s: float = TIMEOUT_S
 
     def __post_init__(self) -> None:
         if not 0.0 <= self.min_speech <= 1.0:

@@ -1,17 +1,17 @@
-"""``pcqtool report confusion``: who was taken for whom."""
+"""``pcqtool report confusion``: draw a confusion matrix."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from pcqtool.cli.common import console, options
-from pcqtool.cli.report.arguments import Figure, RunPlace
+from pcqtool.cli.report.arguments import Figure, RunPath
 
 
-def confusion(run: RunPlace, out: Figure = Path("confusion.svg"), json: options.Json = False) -> None:
-    """Draw the normalised confusion matrix of a run (the paper's Fig. 4).
+def confusion(run: RunPath, out: Figure = Path("confusion.svg"), json: options.Json = False) -> None:
+    """Draw the confusion matrix of a run (Figure 4).
 
-    Each row is a true class: the share of its files that was judged to be each class, and their number.
+    Each row is a true class: the fraction of its files predicted as each class, and the number of files.
     """
     from pcqtool.evaluation.run_directory import read_run
     from pcqtool.report import confusion as report
@@ -24,10 +24,10 @@ def confusion(run: RunPlace, out: Figure = Path("confusion.svg"), json: options.
         console.print_json({"rows": rows, "figure": out})
         return
     shown = [(*list(row.values())[:-1], _percent(row["recall"])) for row in rows]
-    console.print_table(("true, judged →", *matrix.labels, "recall"), shown)
+    console.print_table(("true, predicted →", *matrix.labels, "recall"), shown)
     console.print_text("")
     console.print_fields({"figure": out})
 
 
-def _percent(share: float | None) -> str:
-    return "" if share is None else f"{100 * share:.1f} %"
+def _percent(fraction: float | None) -> str:
+    return "" if fraction is None else f"{100 * fraction:.1f} %"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pcqtool.cli.common import console, options
+from pcqtool.cli.common import completion, console, options
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -17,14 +17,20 @@ if TYPE_CHECKING:
     from pcqtool.splits import ValidationSize
 
 Protocol = Annotated[
-    str, typer.Option("--protocol", metavar="NAME", help="How to part the corpus, as for 'pcqtool evaluate'.")
+    str,
+    typer.Option(
+        "--protocol",
+        metavar="NAME",
+        help="Cross-validation protocol, as for 'pcqtool evaluate'.",
+        autocompletion=completion.protocols,
+    ),
 ]
 OutDir = Annotated[
     Path, typer.Option("--out", "-o", metavar="DIR", help="Directory for the runs, the table and the figure.")
 ]
 Others = Annotated[
     list[str] | None,
-    typer.Option("--other-encoder", metavar="DIR|ID", help="An encoder to try instead; may be given more than once."),
+    typer.Option("--other-encoder", metavar="DIR|ID", help="Encoder of a further variant; may be repeated."),
 ]
 
 
@@ -44,22 +50,22 @@ def ablations(
     jobs: options.Jobs = 0,
     json: options.Json = False,
 ) -> None:
-    """Measure what each part of PCQ is worth (the paper's Table 4).
+    """Measure the effect of each part of PCQ (Table 4).
 
-    Each part is left out of the recipe, or put in where it is missing, and the difference in accuracy is tested on
-    the same speakers. A run that was stopped goes on where it was.
+    Each part is removed from the recipe, or added if it is missing, and the difference in accuracy is tested on the
+    same speakers. The same command resumes an interrupted study.
     """
     from pcqtool.evaluation import ablations
     from pcqtool.training.recipe import load_recipe
 
     settings = load_recipe(recipe, epochs=epochs, seed=seed)
     encoder, teacher = settings.encoder_and_teacher(encoder, teacher)
-    chosen = ablations.ablations(settings, encoder, other_encoder or ())
+    variants = ablations.ablations(settings, encoder, other_encoder or ())
     from pcqtool.report.study_figures import draw_differences
 
     repeats = range(settings.seed, settings.seed + seeds)
-    setting = _set_up(corpus, root, protocol, settings.validation_size(), repeats, teacher, device, jobs)
-    _study("ablations", chosen, setting, out, draw_differences, json)
+    setting = _study_setting(corpus, root, protocol, settings.validation_size(), repeats, teacher, device, jobs)
+    _run_study("ablations", variants, setting, out, draw_differences, json)
 
 
 def depth(
@@ -77,9 +83,9 @@ def depth(
     jobs: options.Jobs = 0,
     json: options.Json = False,
 ) -> None:
-    """Measure accuracy with 2, 3 and 4 layers of MLCNN (the paper's Fig. 3).
+    """Measure accuracy with 2, 3 and 4 MLCNN layers (Figure 3).
 
-    A run that was stopped goes on where it was.
+    The same command resumes an interrupted study.
     """
     from pcqtool.evaluation import ablations
     from pcqtool.report.study_figures import draw_depth
@@ -87,23 +93,23 @@ def depth(
 
     settings = load_recipe(recipe, epochs=epochs, seed=seed)
     encoder, teacher = settings.encoder_and_teacher(encoder, teacher)
-    chosen = ablations.depths(settings, encoder)
+    variants = ablations.depths(settings, encoder)
     repeats = range(settings.seed, settings.seed + seeds)
-    setting = _set_up(corpus, root, protocol, settings.validation_size(), repeats, teacher, device, jobs)
-    _study("depth", chosen, setting, out, draw_depth, json)
+    setting = _study_setting(corpus, root, protocol, settings.validation_size(), repeats, teacher, device, jobs)
+    _run_study("depth", variants, setting, out, draw_depth, json)
 
 
-def _set_up(
+def _study_setting(
     corpus: str,
     root: Path | None,
     protocol: str,
-    validating: ValidationSize,
+    validation_size: ValidationSize,
     seeds: Sequence[int],
     teacher: str | None,
     device: str,
     jobs: int,
 ) -> StudySetting:
-    """Read the corpus and make the folds."""
+    """List the corpus and divide it into folds."""
     from pcqtool.corpora import registry
     from pcqtool.corpora.plugin_isolation import list_utterances
     from pcqtool.report.figure import require_matplotlib
@@ -112,7 +118,7 @@ def _set_up(
     require_matplotlib()
     chosen = find_protocol(protocol)
     utterances = list_utterances(registry.open_corpus(corpus, root))
-    folds = {seed: chosen.folds(utterances, seed, validating) for seed in seeds}
+    folds = {seed: chosen.folds(utterances, seed, validation_size) for seed in seeds}
 
     from pcqtool.evaluation.study import StudySetting
     from pcqtool.model.device import choose_device
@@ -120,7 +126,7 @@ def _set_up(
     return StudySetting(corpus, utterances, chosen, folds, choose_device(device), teacher, options.n_jobs(jobs))
 
 
-def _study(
+def _run_study(
     kind: str, variants: Sequence[Variant], setting: StudySetting, out: Path, draw: Callable[..., None], as_json: bool
 ) -> None:
     from pcqtool.evaluation.study import COLUMNS, run_study, table
