@@ -56,10 +56,8 @@ def benchmark(
     """Measure labelling stage by stage and end to end, beside openSMILE where it is installed."""
     from pcqtool.batch.names import find_sources
     from pcqtool.labelling.settings import LabelSettings
-    from pcqtool.model.device import choose_device, default_batch_size
 
-    size = batch_size or default_batch_size(choose_device(device))
-    settings = LabelSettings(batch_size=size, jobs=jobs, precision=precision, timeout_s=timeout)
+    settings = LabelSettings(batch_size=batch_size, jobs=jobs, precision=precision, timeout_s=timeout)
     if not inputs:
         raise SettingsError("no inputs", "Name files or directories.")
     sources = find_sources(inputs)

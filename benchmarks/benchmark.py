@@ -17,6 +17,7 @@ from benchmarks.end_to_end import Outcome, pcqtool_systems, run_in_turn
 from benchmarks.sample import Sample
 from benchmarks.stages import Part, measure_parts, stages_s, warm_up
 from pcqtool.labelling.settings import LabelSettings
+from pcqtool.model.device import choose_device, default_batch_size
 from pcqtool.model.predictor import Predictor
 
 GPU_HOURS = 20.0
@@ -76,7 +77,7 @@ def run_benchmark(sample: Sample, model: Path, device: str, settings: LabelSetti
         settings: how to label; pcqtool runs with and without voice activity detection.
         scope: how much is measured.
     """
-    size, workers = settings.batch_size, settings.n_jobs
+    size, workers = settings.batch_size or default_batch_size(choose_device(device)), settings.n_jobs
     with opensmile_systems(sample, workers) as opensmile:
         predictor, warm_up_s = warm_up(model, device, settings.precision, sample.segments, size)
         on_gpu = predictor.device.type == "cuda"
@@ -85,7 +86,7 @@ def run_benchmark(sample: Sample, model: Path, device: str, settings: LabelSetti
         long = sample.repeated(hours)
         plain = plain_systems(sample, plain_predictor(model, device), size, workers) if scope.plain else {}
         return Result(
-            about=_about(predictor, settings, sample, long),
+            about=_about(predictor, settings, size, sample, long),
             on_gpu=on_gpu,
             audio_s=sample.audio_s,
             warm_up_s=warm_up_s,
@@ -104,13 +105,13 @@ def _peak(device: torch.device) -> dict[str, float]:
     return peak
 
 
-def _about(predictor: Predictor, settings: LabelSettings, sample: Sample, long: Sample) -> dict[str, Any]:
+def _about(predictor: Predictor, settings: LabelSettings, size: int, sample: Sample, long: Sample) -> dict[str, Any]:
     on_gpu = predictor.device.type == "cuda"
     return {
         "model": predictor.config.name,
         "precision": settings.precision,
         "device": torch.cuda.get_device_name(predictor.device) if on_gpu else "CPU",
-        "batch size": settings.batch_size,
+        "batch size": size,
         "cores": int(cpu_count()),
         "vector units": torch.backends.cpu.get_cpu_capability(),
         "threads of the network": torch.get_num_threads(),

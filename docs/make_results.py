@@ -134,7 +134,7 @@ def _published_row(figure: Published) -> tuple[str, float, list[str]]:
 
 def leaks(run: FinishedRun) -> str:
     """Give a run's marks, from what was counted on its parts and what its models were given."""
-    marks = [SHARED_SPEAKERS] if run.shared.get("speakers") else []
+    marks = [SHARED_SPEAKERS] if run.shared_with_training.get("speakers") else []
     marks += [CHOSEN_ON_TEST] if run.metrics.get("leaks") else []
     marks += [ADAPTED] if run.metrics.get("adapted") else []
     return " ".join(marks) or "–"
@@ -153,7 +153,7 @@ def _details(run: FinishedRun, folder: str) -> str:
         "over folds": _folds(run),
         "recall": ", ".join(f"{label} {100 * share:.1f} %" for label, share in recall.items()),
         "ECE": f"{pooled['ece']:.3f}" + ("" if before is None else f", before the temperature {before:.3f}"),
-        "test and training share": run.metrics.get("stamp") or _shared(run),
+        "test and training share": run.metrics.get("leakage") or _shared(run),
         "seeds": ", ".join(map(str, run.seeds)) or "none: nothing was trained",
         **_origin(run),
         "note": run.metrics.get("note", ""),
@@ -170,7 +170,7 @@ def _study(run: FinishedRun, folder: str) -> str:
     fields = {
         "corpus": _title(run.corpus),
         "protocol": _protocol(run),
-        "test and training share": run.metrics.get("stamp") or _shared(run),
+        "test and training share": run.metrics.get("leakage") or _shared(run),
         "seeds": ", ".join(map(str, run.seeds)),
         **_origin(run),
         "all figures": f"[`{run.path.name}`]({folder}/{run.path.name})",
@@ -197,7 +197,7 @@ def _folds(run: FinishedRun) -> str:
 
 
 def _shared(run: FinishedRun) -> str:
-    counts = [f"{group} {'unknown' if count is None else count}" for group, count in run.shared.items()]
+    counts = [f"{group} {'unknown' if count is None else count}" for group, count in run.shared_with_training.items()]
     return f"in any fold at most: {', '.join(counts)}" if counts else ""
 
 

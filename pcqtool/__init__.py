@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from pcqtool.errors import (
         AudioError,
         CorpusError,
+        FileError,
         LockedError,
         ModelError,
         PcqtoolError,
@@ -54,6 +55,7 @@ _HOMES = {
     "errors": (
         "AudioError",
         "CorpusError",
+        "FileError",
         "LockedError",
         "ModelError",
         "PcqtoolError",
@@ -77,6 +79,7 @@ __all__ = [
     "CorpusError",
     "Evaluation",
     "Extractor",
+    "FileError",
     "LockedError",
     "Model",
     "ModelError",

@@ -55,7 +55,7 @@ def canonical(name: str) -> str:
     if key not in VOCABULARY:
         raise SettingsError(
             f"unknown emotion {name[:80]!r}{'…' if len(name) > 80 else ''}",
-            f"Known: {', '.join(VOCABULARY)}; and as aliases {', '.join(ALIASES)}.",
+            f"Known names: {', '.join(VOCABULARY)}; aliases: {', '.join(ALIASES)}.",
         )
     return key
 

@@ -37,7 +37,7 @@ def load(path: Path, hint: str = "") -> dict[str, Any]:
     with path.open("rb") as file:
         raw = file.read(MAX_BYTES + 1)
     if raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) or b"\0" in raw[:4]:
-        raise SettingsError(f"{path} is in UTF-16, or no text at all", "Save it in the encoding UTF-8.")
+        raise SettingsError(f"{path} is UTF-16 or not text", "Save it as UTF-8.")
     if len(raw) > MAX_BYTES:
         raise SettingsError(f"{path} is larger than {MAX_BYTES / 1e6:.0f} MB", "Is it the right file?")
     try:
@@ -46,7 +46,7 @@ def load(path: Path, hint: str = "") -> dict[str, Any]:
             raise RecursionError
         return _check_limits(tomllib.loads(text))
     except RecursionError as error:
-        raise SettingsError(f"{path} is nested too deep", hint) from error
+        raise SettingsError(f"{path} is nested too deeply", hint) from error
     except ValueError as error:  # also for numbers with thousands of digits, and for invalid UTF-8
         raise SettingsError(f"{path} is not valid TOML: {error}", hint) from error
 

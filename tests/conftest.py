@@ -293,7 +293,7 @@ def _run_metrics(**changes: Any) -> dict[str, Any]:
         "corpus": "emodb",
         "protocol": "loso",
         "leaks": False,
-        "shared": {"test": shared, "validation": shared},
+        "overlap": {"test": shared, "validation": shared},
         "labels": list(RUN_LABELS),
         "seeds": [0, 1],
         "over_seeds": {"wa": {"mean": 0.75, "sd": 0.01}, "ua": {"mean": 0.75, "sd": 0.02}},

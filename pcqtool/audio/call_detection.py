@@ -186,7 +186,7 @@ class ChannelStats:
             return self.mix()
         if self.dead:
             (dead,) = self.dead
-            faint = f"channel {dead} is 40 dB fainter or more, and taken for dead"
+            faint = f"channel {dead} is at least 40 dB fainter, and treated as dead"
             return ChannelPlan(self.mix().mixes, faint if self.loudness[dead] > SILENCE_RMS else None)
         if abs(self.correlation) >= SAME_SIGNAL:
             return self.mix()
@@ -208,7 +208,7 @@ class ChannelStats:
         if len(kept) == self.n_channels:
             return ChannelPlan((mix_of(kept),))
         why = f"{_named(dead)} dead" if kept == live else "mixing the channels would cancel them"
-        return ChannelPlan((mix_of(kept),), f"{why}; {_named(kept)} {'heard' if len(kept) == 1 else 'mixed'}")
+        return ChannelPlan((mix_of(kept),), f"{why}; {_named(kept)} {'used' if len(kept) == 1 else 'mixed'}")
 
     def _loudest(self, numbers: Sequence[int]) -> int:
         loudness = self.loudness[list(numbers)]

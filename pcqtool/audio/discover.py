@@ -100,7 +100,7 @@ def discover(
             f"no recordings in {', '.join(map(display_path, inputs)) or 'the list'}",
             f"Looked for files ending in {' '.join(sorted(EXTENSIONS))}; a file given by name may have any."
             if inputs
-            else "Write a path in each line.",
+            else "Write one path per line.",
         )
     once: dict[str, FoundFile] = {}
     for file in (file for _, files in found for file in files):
@@ -127,7 +127,7 @@ def _from_input(given: str, on_skipped: OnSkipped) -> tuple[str, list[FoundFile]
             return os.path.realpath(os.path.dirname(os.path.abspath(given))), [_file(given, {})]
         if glob.has_magic(given):
             return _from_pattern(given, on_skipped)
-    raise SettingsError(f"{display_path(given)} does not exist", "Give files, folders or patterns that do.")
+    raise SettingsError(f"{display_path(given)} does not exist", "Specify existing files, folders or patterns.")
 
 
 def _from_list(lines: Iterable[str]) -> tuple[str, list[FoundFile]]:
@@ -243,7 +243,7 @@ def _entries(folder: str, on_skipped: OnSkipped | None) -> list[os.DirEntry[str]
             raise SettingsError(
                 f"{display_path(folder)} cannot be read ({error.strerror})", "Check its permissions."
             ) from error
-        _log.warning("%s cannot be read (%s) and is left out", display_path(folder), error.strerror)
+        _log.warning("%s cannot be read (%s) and is skipped", display_path(folder), error.strerror)
         on_skipped(display_path(folder), f"the folder cannot be read ({error.strerror})")
         return []
 

@@ -42,7 +42,9 @@ class ReaderOptions:
     def __post_init__(self) -> None:
         check_channel_mode(self.channels)
         if not 0.1 <= self.segment_s <= 60:
-            raise SettingsError(f"segments of {self.segment_s} s are not possible", "Use 0.1 to 60 s; the paper has 3.")
+            raise SettingsError(
+                f"segments of {self.segment_s} s are not possible", "Use 0.1 to 60 s; the paper uses 3."
+            )
 
     @property
     def n_samples(self) -> int:
@@ -93,9 +95,11 @@ class SegmentReader:
         limits: how long it may be, and how many channels it may have.
 
     Examples:
-        >>> reader = SegmentReader("call.wav")  # doctest: +SKIP
+        >>> reader = SegmentReader("call.wav", ReaderOptions("split"))
         >>> for chunk in reader:  # doctest: +SKIP
         ...     print(chunk.channel, chunk.waves.shape)
+        >>> reader.info.duration_s  # doctest: +SKIP
+        6.73
     """
 
     def __init__(self, path: str | Path, options: ReaderOptions | None = None, limits: Limits | None = None) -> None:
@@ -155,7 +159,7 @@ def load_waveform(
         wave = _excerpt(resample(blocks, recording.sample_rate, 1), first, last)
     if not len(wave) and (start_s is not None or end_s is not None):
         raise AudioError(
-            f"{display_path(path)}: holds nothing from {start_s} s to {end_s} s", "Check the manifest's times."
+            f"{display_path(path)}: contains no audio from {start_s} s to {end_s} s", "Check the manifest's times."
         )
     return wave
 

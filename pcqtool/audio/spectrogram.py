@@ -30,7 +30,7 @@ class SpectrogramSettings:
         if not 0 < self.window <= self.n_fft or not 0 < self.n_bins <= self.n_fft // 2 + 1 or self.hop < 1:
             raise SettingsError(f"impossible spectrogram settings: {self}")
         if self.sample_rate != SAMPLE_RATE:
-            raise SettingsError(f"recordings are heard at {SAMPLE_RATE} Hz, not {self.sample_rate}")
+            raise SettingsError(f"sample_rate must be {SAMPLE_RATE} Hz, not {self.sample_rate}")
         if not -math.inf < self.floor_db < 0:
             raise SettingsError(f"floor_db must be negative, not {self.floor_db}")
 

@@ -72,7 +72,7 @@ class Batcher:
     """
 
     def __init__(self, task: BatchTask) -> None:
-        self.batch_size = task.settings.batch_size
+        self.batch_size = task.batch_size
         self.min_speech = task.settings.min_speech
         self._trims_silence = task.trims_silence
         self._devices = DevicePool(task.networks, task.on_accelerator)

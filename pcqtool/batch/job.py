@@ -113,13 +113,8 @@ def split_options(options: Mapping[str, Any], settings: type[Settings]) -> tuple
     given: dict[type, dict[str, Any]] = {
         cls: {name: options[name] for name in names & options.keys()} for cls, names in groups.items()
     }
-    if given[settings].get("batch_size", ()) is None:  # chosen for the device once the task is loaded
-        del given[settings]["batch_size"]
-    nested: dict[str, Any] = {
-        "reader_options": ReaderOptions(**given[ReaderOptions]),
-        "limits": Limits(**given[Limits]),
-    }
-    return settings(**(nested | given[settings])), RunOptions(**given[RunOptions])
+    reader_options, limits = ReaderOptions(**given[ReaderOptions]), Limits(**given[Limits])
+    return settings(**given[settings], reader_options=reader_options, limits=limits), RunOptions(**given[RunOptions])
 
 
 @dataclass(frozen=True)
@@ -270,7 +265,7 @@ class Job:
         task = self.load()
         start_decoders(task.settings)
         load_s = time.monotonic() - began_s
-        _log.debug("%d decoding threads, batches of %d", task.settings.n_jobs, task.settings.batch_size)
+        _log.debug("%d decoding threads, batches of %d", task.settings.n_jobs, task.batch_size)
         self._begin()
         on_progress(Progress(0, plan.n_todo, "files"))
         summary = run(plan, output, task, on_file, self.options.max_failures)

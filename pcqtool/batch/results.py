@@ -67,9 +67,9 @@ class Results:
         Raises:
             TableError: if neither table has such a column.
         """
-        from pcqtool.tables.arrays import read
+        from pcqtool.tables.arrays import read_features
 
-        return read(self.path, column)
+        return read_features(self.path, column)
 
     def write(self, out: str | Path) -> None:
         """Copy both tables to ``out``, with the segment table beside it; earlier files there are replaced.

@@ -22,7 +22,7 @@ class BatchSettings:
     Attributes:
         reader_options: channels and voice activity detection.
         min_speech: segments with a smaller fraction of speech are skipped (0 to 1; not used without detection).
-        batch_size: segments computed at once.
+        batch_size: segments computed at once; None for a number that suits the device.
         jobs: files decoded at the same time; 0 for one per processor core.
         limits: a recording that exceeds them fails.
         timeout_s: a recording fails if its decoder is silent for this long, or crashes; 0 turns isolation off: files
@@ -34,7 +34,7 @@ class BatchSettings:
 
     reader_options: ReaderOptions = field(default_factory=ReaderOptions)
     min_speech: float = MIN_SPEECH
-    batch_size: int = 32
+    batch_size: int | None = None
     jobs: int = 0
     limits: Limits = field(default_factory=Limits)
     timeout_s: float = TIMEOUT_S
@@ -42,7 +42,7 @@ class BatchSettings:
     def __post_init__(self) -> None:
         if not 0.0 <= self.min_speech <= 1.0:
             raise SettingsError(f"the least share of speech lies between 0 and 1, not at {self.min_speech}")
-        if self.batch_size < 1 or self.jobs < 0:
+        if (self.batch_size is not None and self.batch_size < 1) or self.jobs < 0:
             raise SettingsError("batch size must be 1 or more, jobs 0 or more")
         if not 0 <= self.timeout_s < math.inf:
             raise SettingsError(f"the time limit is 0 or more seconds, not {self.timeout_s}")

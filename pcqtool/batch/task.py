@@ -56,7 +56,11 @@ class BatchTask(Protocol):
 
     @property
     def settings(self) -> BatchSettings:
-        """How recordings are read, and in which batches."""
+        """How recordings are read."""
+
+    @property
+    def batch_size(self) -> int:
+        """Segments computed at once."""
 
     @property
     def sequential(self) -> bool:

@@ -74,7 +74,7 @@ def evaluate(
         typer.Option(
             "--adapt",
             help="Centre each speaker's recordings in the frozen encoder's space, also those of the test part, without "
-            "their labels; the result is stamped with it.",
+            "their labels; noted on the result.",
         ),
     ] = False,
     device: options.Device = "auto",
@@ -85,7 +85,7 @@ def evaluate(
 
     With --protocol, each fold trains a model and tests it on the recordings that it was not trained on. With
     --test-corpus, one model is trained on --corpus and tested on the other. The same command resumes an interrupted
-    run. With --model, nothing is trained. The result is stamped with the overlap of training and test data.
+    run. With --model, nothing is trained. The overlap of training and test data is counted and noted on the result.
     """
     if model is not None:
         _refuse(ctx, _TRAINING_OPTIONS, "has no effect with --model, which trains nothing")
@@ -117,7 +117,7 @@ def evaluate(
             on_progress=on_progress,
         )
     if evaluation.metrics["leaks"]:
-        console.warn(evaluation.metrics.get("warning", evaluation.metrics["stamp"]))
+        console.warn(evaluation.metrics.get("warning", evaluation.metrics["leakage"]))
     if json:
         console.print_json(evaluation.metrics)
     else:
@@ -134,7 +134,7 @@ def _refuse(ctx: typer.Context, names: Iterable[str], why: str) -> None:
 
 def _show(metrics: Mapping[str, Any], out: Path) -> None:
     pooled, folds, seeds = metrics["pooled"], metrics.get("folds"), metrics.get("seeds", ())
-    together = metrics.get("seeds_together")
+    together = metrics.get("ensembled_seeds")
     console.print_fields(
         {
             "protocol": f"{metrics['protocol']}: {metrics['protocol_title']}" if folds else metrics["protocol"],
@@ -149,9 +149,9 @@ def _show(metrics: Mapping[str, Any], out: Path) -> None:
             if folds and len(metrics["by_fold"]) > 1
             else "",
             "over seeds": _over_seeds(metrics) if len(seeds) > 1 else "",
-            "seeds together": together
+            "ensemble": together
             and f"WA {100 * together['wa']:.1f} %, UA {100 * together['ua']:.1f} % ({together['what']})",
-            "stamp": metrics["stamp"],
+            "leakage": metrics["leakage"],
             "metrics": out / "metrics.json",
             "predictions": out / "predictions.parquet",
         }

@@ -82,7 +82,7 @@ def evaluate(
         on_progress: is called with segments encoded, then with folds.
 
     Returns:
-        Figures, predictions, and a stamp that states what training and test have in common.
+        Metrics, predictions, and a note on leakage: what training and test have in common.
 
     Raises:
         SettingsError: if an argument is not valid.
@@ -100,7 +100,7 @@ def evaluate(
         )
     if adapt and protocol is None:
         raise SettingsError("--adapt works with --protocol only")
-    from pcqtool.files.folder import claiming
+    from pcqtool.files.lock import claim_folder
 
     found = None if protocol is None else find_protocol(protocol)
     corpora = several(corpus)
@@ -110,7 +110,7 @@ def evaluate(
     pool = open_pool(chosen[: len(corpora)], renaming, all_classes)
     with tempfile.TemporaryDirectory(prefix="pcqtool-") as temporary:
         folder = Path(temporary) if out is None else Path(out)
-        with claiming(folder) as claim:
+        with claim_folder(folder) as claim:
             if model is not None:
                 from pcqtool.evaluation.model_on_corpus import evaluate_model
 
@@ -158,7 +158,7 @@ def compare(first: str | Path, second: str | Path) -> dict[str, Any]:
     (one, from_one), (other, from_other) = load_predictions(Path(first)), load_predictions(Path(second))
     figures = compare_predictions(one, other)
     warnings = [
-        f"{run}: {provenance.settings['stamp']}"
+        f"{run}: {provenance.settings['leakage']}"
         for run, provenance in ((first, from_one), (second, from_other))
         if provenance.settings.get("leaks")
     ]

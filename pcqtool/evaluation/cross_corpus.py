@@ -24,7 +24,7 @@ def across_corpora(
     Its folds are those of ``cross_corpus_protocol``.
 
     Args:
-        experiment: an experiment on the qualified utterances of the training corpora.
+        experiment: an experiment on the training corpora's ``prefixed_utterances``.
         test: the corpus to test on, with the same labels.
         n_jobs: number of recordings that are read in parallel.
         on_states: called with the number of segments encoded by a frozen encoder, and their total.

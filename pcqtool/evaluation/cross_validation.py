@@ -146,7 +146,7 @@ def cross_validate(
 
     Raises:
         TrainingError: if a training run fails; results of finished folds are kept.
-        TableError: if the folder cannot be written to.
+        FileError: if the folder cannot be written to.
     """
     results = []
     for result in _run(task, [(seed, fold) for seed, some in folds.items() for fold in some], folder, n_jobs):

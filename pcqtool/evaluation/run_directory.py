@@ -109,18 +109,14 @@ class FinishedRun:
         return Estimate(self.pooled[name], tuple(interval) if interval else None, over_seeds.get("sd"))
 
     @property
-    def shared(self) -> Mapping[str, int | None]:
-        """How many files, speakers, sessions and texts test and training share, in the fold where it is most.
+    def shared_with_training(self) -> Mapping[str, int | None]:
+        """The largest numbers of files, speakers, sessions and texts that test and training share in a fold.
 
-        A test part is counted against training and validation together; that of protocol ``paper``, which is the
-        validation part too, against training alone.
+        A test part is compared with training and validation together. In protocol ``paper`` it is also the validation
+        part, so it is compared with training alone.
         """
         part = "validation" if self.protocol == "paper" and self.metrics.get("leaks") else "test"
-        if "shared" in self.metrics:
-            return dict(self.metrics["shared"][part])
-        parts = [fold[part] for fold in self.metrics.get("overlap", {}).values()]
-        groups = {group: [each[group] for each in parts] for group in (parts[0] if parts else ())}
-        return {group: max((n for n in counts if n is not None), default=None) for group, counts in groups.items()}
+        return dict(self.metrics.get("overlap", {}).get(part, {}))
 
     @property
     def curves(self) -> dict[str, Curve]:
@@ -208,7 +204,7 @@ class Evaluation:
         """Write predictions and metrics into a directory; the metrics come last and mark it as complete.
 
         Raises:
-            TableError: if the file system refuses.
+            FileError: if the file system refuses.
         """
         from pcqtool.tables.provenance import Provenance
         from pcqtool.tables.writer import write
@@ -250,7 +246,7 @@ def load_predictions(run: Path) -> tuple[Predictions, Provenance]:
 def _settings(metrics: Mapping[str, Any]) -> dict[str, Any]:
     """Return the entries that decided the predictions, and the note on leakage: no scores."""
     names = (
-        *("corpus", "protocol", "protocol_title", "stamp", "leaks"),
+        *("corpus", "protocol", "protocol_title", "leakage", "leaks"),
         *("command", "seeds", "recipe", "encoder", "teacher", "adapted"),
     )
     return {name: metrics[name] for name in names if name in metrics}

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 COLUMNS = ("variant", "WA", "UA", "difference in WA", "difference in UA")
 OF_THE_WHOLE = (
-    *("corpus", "protocol", "protocol_title", "stamp", "leaks", "speaker_independent", "shared", "labels", "seeds"),
+    *("corpus", "protocol", "protocol_title", "leakage", "leaks", "speaker_independent", "overlap", "labels", "seeds"),
     *("n_utterances", "n_speakers", "recipe", "encoder", "teacher"),
     *("command", "data", "machine", "tool_version", "torch_version", "created"),
 )

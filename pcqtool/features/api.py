@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
@@ -54,14 +53,13 @@ def extract_job(
 
     def load() -> Extraction:
         from pcqtool.features.task import Extraction
-        from pcqtool.model.device import choose_devices, default_batch_size
+        from pcqtool.model.device import choose_devices
 
         devices = choose_devices(device)
         first, *others = (source.network(each) for each in devices)
         names = ", ".join(map(str, devices))
         _log.debug("device: %s, each segment's %s of shape %s", names, settings.feature, list(first.shape))
-        n = options.get("batch_size") or default_batch_size(devices[0])
-        return Extraction(first, replace(settings, batch_size=n), others)
+        return Extraction(first, settings, others)
 
     about = f", {info.about}" if info.about else ""
     return Job(output, *found, load, run_options, f"{settings.feature} by {info.name}{about}")

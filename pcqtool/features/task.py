@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pcqtool.batch.task import Network, Row
-from pcqtool.features.running_stats import RunningStats
 from pcqtool.features.settings import FeatureSettings
 from pcqtool.tables.feature_schema import feature_files_schema, feature_segments_schema, statistic_columns
 from pcqtool.tables.paths import Kind
@@ -19,6 +18,9 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from pcqtool.features.network import FeatureNetwork
+
+
+Array = NDArray[np.float64]
 
 
 class Extraction:
@@ -46,6 +48,13 @@ class Extraction:
         if kind == "files":
             return feature_files_schema(feature, shape[-1])
         return feature_segments_schema(feature, shape if self.settings.in_segments else None)
+
+    @property
+    def batch_size(self) -> int:
+        """Segments computed at once."""
+        from pcqtool.model.device import default_batch_size
+
+        return self.settings.batch_size or default_batch_size(self.network.device)
 
     @property
     def networks(self) -> Sequence[Network]:
@@ -88,3 +97,32 @@ class Statistics:
         """Return mean and standard deviation, ``(D,)`` each."""
         values = (self._stats.mean.astype(np.float32), self._stats.sd.astype(np.float32))
         return dict(zip(statistic_columns(self.settings.feature), values, strict=True))
+
+
+class RunningStats:
+    """Weighted mean and variance, updated block by block (Chan, Golub and LeVeque, 1983).
+
+    Args:
+        width: length of a vector.
+    """
+
+    def __init__(self, width: int) -> None:
+        self.weight = 0.0
+        self.mean = np.zeros(width)
+        self._scatter = np.zeros(width)  # weighted sum of squared distances from the mean
+
+    @property
+    def sd(self) -> Array:
+        """Standard deviation of the population, ``(D,)``; 0 before the first block."""
+        deviation: Array = np.sqrt(self._scatter / self.weight) if self.weight else self._scatter
+        return deviation
+
+    def add(self, values: NDArray[np.floating], weight: float) -> None:
+        """Add vectors ``(n, D)`` that share a positive weight equally."""
+        mean = values.mean(axis=0, dtype=np.float64)
+        scatter = weight * np.square(values - mean).mean(axis=0, dtype=np.float64)
+        total = self.weight + weight
+        distance = mean - self.mean
+        self.mean += distance * (weight / total)
+        self._scatter += scatter + np.square(distance) * (self.weight * weight / total)
+        self.weight = total

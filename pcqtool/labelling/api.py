@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
@@ -54,15 +53,14 @@ def label_job(
 
     def load() -> Labelling:
         from pcqtool.labelling.task import Labelling
-        from pcqtool.model.device import choose_devices, default_batch_size
+        from pcqtool.model.device import choose_devices
         from pcqtool.model.predictor import Predictor
 
         devices = choose_devices(device)
         encoders = search_path(encoder_dir, download=model is not None)
         first, *others = (Predictor(directory, each, encoders, settings.precision) for each in devices)
         _log.debug("device: %s", ", ".join(map(str, devices)))
-        n = options.get("batch_size") or default_batch_size(devices[0])
-        return Labelling(first, replace(settings, batch_size=n), provenance, others)
+        return Labelling(first, settings, provenance, others)
 
     about = f"model: {config.name} (bundled), {config.trained_on}" if model is None else ""
     return Job(output, *found, load, run_options, about)

@@ -21,7 +21,6 @@ from pcqtool.errors import AudioError, SettingsError
 from pcqtool.labelling.api import LabelOptions
 from pcqtool.labelling.settings import LabelSettings
 from pcqtool.labelling.task import Labelling
-from pcqtool.model.device import default_batch_size
 from pcqtool.model.directory import find
 from pcqtool.model.encoder_search import search_path
 from pcqtool.model.predictor import Predictor
@@ -169,5 +168,4 @@ def load_model(
     """
     settings, _ = split_options(options, LabelSettings)
     predictor = Predictor(find(model), device, search_path(encoder_dir, download=model is not None), settings.precision)
-    size = options.get("batch_size") or default_batch_size(predictor.device)
-    return Model(predictor, replace(settings, batch_size=size, timeout_s=0.0))  # decoded in this process
+    return Model(predictor, replace(settings, timeout_s=0.0))  # decoded in this process

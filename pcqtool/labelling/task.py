@@ -52,6 +52,13 @@ class Labelling:
         return SCHEMAS[kind](self.provenance.labels)
 
     @property
+    def batch_size(self) -> int:
+        """Segments computed at once."""
+        from pcqtool.model.device import default_batch_size
+
+        return self.settings.batch_size or default_batch_size(self.predictors[0].device)
+
+    @property
     def networks(self) -> Sequence[Network]:
         """The functions that compute log-probabilities ``(B, L)`` of segments."""
         return [predictor.log_probs for predictor in self.predictors]

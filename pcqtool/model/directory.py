@@ -56,7 +56,7 @@ def find(name: str | os.PathLike[str] | None = None) -> Path:
     """Return the directory of a model, given a directory or the name of a bundled model; the default without a name.
 
     Raises:
-        SettingsError: if there is no such model.
+        SettingsError: if no model has that name.
         ModelError: if the directory is incomplete, or the package has no models.
     """
     wanted = os.fspath(name or DEFAULT)
@@ -110,7 +110,7 @@ def save(directory: Path, config: ModelConfig, model: PCQ, metrics: Mapping[str,
 
     Raises:
         ModelError: if a weight is outside the range of half precision.
-        TableError: if the file system refuses.
+        FileError: if the file system refuses.
     """
     from safetensors.torch import save as to_bytes
 

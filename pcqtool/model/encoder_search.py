@@ -57,7 +57,7 @@ class EncoderSearchPath:
         Only the hash of the tensors identifies the encoder. If no directory matches, a download is the last candidate.
 
         Raises:
-            ModelError: if there is no candidate; the message lists the searched places and how to get the encoder.
+            ModelError: if there are no candidates; the message lists the searched places and how to get the encoder.
         """
         if (source := config.encoder_source) is None:
             return

@@ -110,7 +110,7 @@ class NetworkInputs(NamedTuple):
     valid_fraction: Tensor | None = None
 
 
-class Prediction(NamedTuple):
+class NetworkOutput(NamedTuple):
     """Outputs of the network for a batch of segments.
 
     Attributes:
@@ -129,7 +129,7 @@ class PCQ(nn.Module):
 
     Shape:
         waves ``(B, N)``, 16 kHz segments padded with zeros at the end, and n_samples ``(B,)``, their lengths before
-        padding (``None`` if nothing is padded) → ``Prediction``
+        padding (``None`` if nothing is padded) → ``NetworkOutput``
 
     Examples:
         >>> import torch
@@ -159,7 +159,7 @@ class PCQ(nn.Module):
         self.classifier = _classifier((width, *config.classifier_hidden, len(config.labels)), config.dropout)
         self.to(memory_format=torch.channels_last)  # halves the time of 2-D convolutions on a CPU
 
-    def forward(self, waves: Tensor, n_samples: Tensor | None = None) -> Prediction:
+    def forward(self, waves: Tensor, n_samples: Tensor | None = None) -> NetworkOutput:
         """Predict the labels of a batch of segments."""
         return self.classify(self.encode_inputs(waves, n_samples))
 
@@ -212,7 +212,7 @@ class PCQ(nn.Module):
         """Return the unpadded fraction of segments of ``length`` samples; ``None`` if padding is not masked."""
         return n_samples / length if n_samples is not None and self.config.mask_padding else None
 
-    def classify(self, inputs: NetworkInputs) -> Prediction:
+    def classify(self, inputs: NetworkInputs) -> NetworkOutput:
         """Predict the labels from the outputs of ``encode_inputs`` (Eqs. 6 to 9)."""
         frames = self.encoder_frames(inputs.encoder_input)
         fraction = inputs.valid_fraction
@@ -225,7 +225,7 @@ class PCQ(nn.Module):
         elif frames is not None:
             parts.append(_gap(frames.transpose(1, 2).unsqueeze(3), fraction))
         fusion = torch.cat(parts, dim=1)  # (B, F)
-        return Prediction(self.classifier(self.scale(fusion)), fusion, frames)
+        return NetworkOutput(self.classifier(self.scale(fusion)), fusion, frames)
 
     def _query(self, maps: list[Tensor], frames: Tensor | None) -> list[Tensor]:
         """Compute z1, z2, z3, the outputs of the CSQ modules for the query tokens Q1, Q2, Q3 (Eq. 6)."""

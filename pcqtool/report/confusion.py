@@ -64,7 +64,7 @@ def draw_confusion(matrix: Confusion, title: str, path: Path) -> None:
     """Draw each true class as a row: the share in per cent that was judged to be each class, and the count.
 
     Raises:
-        SettingsError, ReportError, TableError: as ``drawing``.
+        SettingsError, ReportError, FileError: as ``drawing``.
     """
     n = len(matrix.labels)
     with drawing(path, 2.4 + 0.82 * n, 1.9 + 0.72 * n) as figure:

@@ -36,7 +36,7 @@ def draw_curves(run: FinishedRun, title: str, path: Path) -> None:
 
     Raises:
         ReportError: if the run holds no history, or matplotlib is not installed.
-        SettingsError, TableError: as ``drawing``.
+        SettingsError, FileError: as ``drawing``.
     """
     curves = list(run.curves.values())
     with drawing(path, 9.0, 3.8) as figure:

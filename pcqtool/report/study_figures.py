@@ -16,7 +16,7 @@ def draw_depth(study: Mapping[str, Any], title: str, path: Path) -> None:
     """Draw WA and UA against the number of MLCNN's layers, with 95 % intervals over speakers.
 
     Raises:
-        SettingsError, ReportError, TableError: as ``drawing``.
+        SettingsError, ReportError, FileError: as ``drawing``.
     """
     rows = sorted(study["variants"], key=lambda row: str(row["name"]))
     with drawing(path, 6.0, 4.2) as figure:
@@ -44,7 +44,7 @@ def draw_differences(study: Mapping[str, Any], title: str, path: Path) -> None:
     """Draw how far each variant's WA and UA lie from the first one's, with the paired 95 % intervals.
 
     Raises:
-        SettingsError, ReportError, TableError: as ``drawing``.
+        SettingsError, ReportError, FileError: as ``drawing``.
     """
     rows = study["variants"][1:]
     with drawing(path, 7.0, 1.9 + 0.62 * len(rows)) as figure:

@@ -119,7 +119,7 @@ def draw_tsne(points: Sequence[Point], title: str, path: Path) -> None:
     """Draw a point for each utterance: colour and shape say the emotion, a hollow one that its speaker was trained on.
 
     Raises:
-        SettingsError, ReportError, TableError: as ``drawing``.
+        SettingsError, ReportError, FileError: as ``drawing``.
     """
     with drawing(path, 7.6, 6.0) as figure:
         axes = figure.add_subplot()

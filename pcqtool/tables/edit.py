@@ -60,7 +60,8 @@ def drop_files(path: Path, names: Collection[str], provenance: Provenance) -> No
     """Rewrite a table without the rows of some files.
 
     Raises:
-        TableError: if it cannot be read or written.
+        FileError: if it cannot be written.
+        TableError: if it cannot be read.
     """
     write(path, _without(read_columns(path), names), provenance)
 
@@ -75,7 +76,8 @@ def join(slices: Sequence[TableSlice], out: Path, schema: pa.Schema, provenance:
         provenance: what to record.
 
     Raises:
-        TableError: if a part is missing or damaged or repeats rows of another, or the file system refuses.
+        FileError: if the file system refuses.
+        TableError: if a table is missing or damaged, or repeats rows of another.
     """
     with appending(out, schema, provenance) as rows:
         for table in _merged(slices):

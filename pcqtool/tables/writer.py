@@ -12,9 +12,8 @@ import pyarrow.parquet as pq
 
 from pcqtool.errors import TableError
 from pcqtool.files.atomic import replacing, reported
-from pcqtool.tables.encoding import compact, parquet_options, row_bytes
+from pcqtool.tables.encoding import compact, pandas_hints, parquet_options, row_bytes
 from pcqtool.tables.order import check_order, in_order, keys_of
-from pcqtool.tables.pandas_types import pandas_hints
 from pcqtool.tables.provenance import METADATA_KEY, Provenance
 from pcqtool.tables.schema import PROBABILITY_PREFIX, probability_columns
 
@@ -32,7 +31,8 @@ def write(path: Path, table: pa.Table, provenance: Provenance) -> None:
     """Write a table, sorted by file, then start, then channel, in the place of whatever is at ``path``.
 
     Raises:
-        TableError: if two rows are alike, columns do not fit the provenance, or the file system refuses.
+        FileError: if the file system refuses.
+        TableError: if two rows have the same keys, or columns do not fit the provenance.
     """
     with appending(path, table.schema, provenance) as rows:
         rows.append(in_order(table))
@@ -43,7 +43,8 @@ def appending(path: Path, schema: pa.Schema, provenance: Provenance) -> Iterator
     """Open a table to be written piece by piece; it appears at ``path`` when the block ends well, or not at all.
 
     Raises:
-        TableError: if columns do not fit the provenance, or the file system refuses.
+        FileError: if the file system refuses.
+        TableError: if columns do not fit the provenance.
     """
     with replacing(path) as file:
         rows = Appender(path, file, schema, provenance)
@@ -84,7 +85,8 @@ class Appender:
             source: where the rows come from, for the error.
 
         Raises:
-            TableError: if columns or order are not as they must be, or the file system refuses.
+            FileError: if the file system refuses.
+            TableError: if columns do not fit the schema, or rows are out of order.
         """
         source = source or self.path
         table = self._conforming(table, source)

@@ -104,7 +104,7 @@ def train(
     utterances = pool.utterances
     fold = holdout(utterances, settings.seed, settings.validation_size(), pool.corpus_of_each)
 
-    from pcqtool.files.folder import writing_into
+    from pcqtool.files.lock import lock_folder
     from pcqtool.model.device import choose_device
     from pcqtool.training.checkpoint import CHECKPOINT, Checkpoint, fingerprint
     from pcqtool.training.experiment import Experiment
@@ -113,7 +113,7 @@ def train(
 
     curves = None if tensorboard is None else Path(tensorboard)
     check_apart(curves, out)
-    with writing_into(out):
+    with lock_folder(out):
         prepare(out)
         checkpoint = Checkpoint(out / CHECKPOINT, fingerprint(utterances, settings, fold, *origins))
         n_done = checkpoint.n_epochs()

@@ -57,7 +57,7 @@ class Checkpoint:
         """Replace the checkpoint by a state: nested dicts and lists of tensors, numbers and strings.
 
         Raises:
-            TableError: if the file system refuses.
+            FileError: if the file system refuses.
         """
         from safetensors.torch import save
 

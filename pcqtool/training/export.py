@@ -13,7 +13,7 @@ import torch
 from pcqtool.corpora.pool import CorpusPool
 from pcqtool.errors import ModelError, SettingsError
 from pcqtool.files.atomic import TEMPORARY_SUFFIX, reported, sweep
-from pcqtool.files.folder import LOCK
+from pcqtool.files.lock import LOCK_FILE
 from pcqtool.metrics.scores import score
 from pcqtool.model.directory import CARD, CONFIG, METRICS, WEIGHTS, ModelConfig, network_config_to_json, save
 from pcqtool.model.external_encoder import check_external, reference_encoder
@@ -31,7 +31,7 @@ def prepare(out: Path) -> None:
 
     Raises:
         SettingsError: if there is something else in it, be it a model: nothing is replaced.
-        TableError: if it cannot be made.
+        FileError: if it cannot be made.
     """
     with reported(out):
         out.mkdir(parents=True, exist_ok=True)
@@ -46,7 +46,7 @@ def prepare(out: Path) -> None:
 
 def _is_left_over(name: str) -> bool:
     """Say whether a file is a lock, ours or of a process that was killed, or what that one was writing."""
-    return name == LOCK or (name.startswith(".") and name.endswith(TEMPORARY_SUFFIX))
+    return name == LOCK_FILE or (name.startswith(".") and name.endswith(TEMPORARY_SUFFIX))
 
 
 def check_left_out(experiment: Experiment) -> None:
@@ -83,7 +83,7 @@ def export_model(
 
     Raises:
         SettingsError: if the directory is not empty.
-        TableError: if it cannot be written to.
+        FileError: if it cannot be written to.
         ModelError: if a weight does not fit into half precision, or the encoder cannot be left out.
     """
     prepare(out)

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from pcqtool.audio.segment import SEGMENT_SAMPLES
-from pcqtool.model.pcq import PCQ, NetworkInputs, Prediction
+from pcqtool.model.pcq import PCQ, NetworkInputs, NetworkOutput
 from pcqtool.training.data import SegmentSet
 from pcqtool.training.recipe import Recipe
 from pcqtool.training.specaugment import hide
@@ -38,12 +38,12 @@ class Loss(nn.Module):
         weights = len(train) / (len(counts) * counts) if recipe.class_weighting else np.ones(len(counts))
         self.class_weights = nn.Buffer(torch.tensor(weights, dtype=torch.float32))
 
-    def forward(self, prediction: Prediction, rows: NDArray[np.int64]) -> Tensor:
+    def forward(self, prediction: NetworkOutput, rows: NDArray[np.int64]) -> Tensor:
         """Compute the loss of a batch of segments."""
         with torch.autocast(prediction.logits.device.type, enabled=False):
             return self._loss(prediction, rows)
 
-    def _loss(self, prediction: Prediction, rows: NDArray[np.int64]) -> Tensor:
+    def _loss(self, prediction: NetworkOutput, rows: NDArray[np.int64]) -> Tensor:
         device = prediction.logits.device
         targets = torch.from_numpy(self.targets[self.data.utterance[rows]]).to(device)
         share = torch.from_numpy(self.data.n_samples[rows] / SEGMENT_SAMPLES).float().to(device)
@@ -85,6 +85,6 @@ def mixed_loss(
     return mixed
 
 
-def _judge(model: PCQ, inputs: NetworkInputs) -> Prediction:
+def _judge(model: PCQ, inputs: NetworkInputs) -> NetworkOutput:
     prediction = model.classify(inputs)
     return prediction._replace(logits=prediction.logits.float(), fusion=prediction.fusion.float())

@@ -167,7 +167,7 @@ class Recipe:
 
     def validation_size(self, number: int | None = None) -> ValidationSize:
         """Return how many speakers (texts, tenths of the files) validate: ``number``, or the recipe's fraction."""
-        return ValidationSize(share=self.validation_fraction) if number is None else ValidationSize(number)
+        return ValidationSize(fraction=self.validation_fraction) if number is None else ValidationSize(number)
 
     @property
     def needs_teacher(self) -> bool:

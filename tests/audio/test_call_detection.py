@@ -127,7 +127,7 @@ def names_and_note(plan: ChannelPlan) -> tuple[list[str], str | None]:
     return [mix.name for mix in plan.mixes], plan.note
 
 
-CANCEL = "mixing the channels would cancel them; channel {} is heard"
+CANCEL = "mixing the channels would cancel them; channel {} is used"
 
 
 @pytest.mark.parametrize("factor", [-1.0, -0.97, -0.4])
@@ -164,14 +164,14 @@ def test_dead_channels_are_not_mixed(agent: np.ndarray, customer: np.ndarray) ->
     nothing = np.zeros_like(agent)
     for stereo, alone, dead in (((agent, nothing), 0, 1), ((nothing + 0.5, agent), 1, 0), ((agent, agent / 200), 0, 1)):
         stats = stats_of(np.stack(stereo, 1).astype(np.float32))
-        assert names_and_note(stats.mix()) == ([str(alone)], f"channel {dead} is dead; channel {alone} is heard")
-        faint = f"channel {dead} is 40 dB fainter or more, and taken for dead" if alone == 0 and dead == 1 else None
+        assert names_and_note(stats.mix()) == ([str(alone)], f"channel {dead} is dead; channel {alone} is used")
+        faint = f"channel {dead} is at least 40 dB fainter, and treated as dead" if alone == 0 and dead == 1 else None
         silent = stats.loudness[dead] < 1e-4
         assert names_and_note(stats.split_if_call()) == ([str(alone)], None if silent else faint), (
             "silence is usual, a faint party not"
         )
     one_of_four = stats_of(np.stack((nothing, nothing, agent, nothing + 0.3), 1).astype(np.float32))
-    assert names_and_note(one_of_four.split_if_call()) == (["2"], "channels 0, 1, 3 are dead; channel 2 is heard")
+    assert names_and_note(one_of_four.split_if_call()) == (["2"], "channels 0, 1, 3 are dead; channel 2 is used")
     two_of_four = stats_of(np.stack((agent, nothing, nothing, customer), 1)).split_if_call()
     assert names_and_note(two_of_four) == (["mix"], "channels 1, 2 are dead; channels 0, 3 are mixed")
     assert two_of_four.mixes[0].channels == (0, 3)
@@ -228,7 +228,7 @@ def test_decoding_stops_at_the_limit(tmp_path: Path, sound: Sound) -> None:
 
 
 Make = Callable[..., Path]
-NOTE = "mixing the channels would cancel them; channel 0 is heard"
+NOTE = "mixing the channels would cancel them; channel 0 is used"
 
 
 @pytest.fixture
@@ -246,13 +246,13 @@ def looks(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
 
 
 @pytest.mark.parametrize("mode", ["auto", "mix"])
-def test_what_cancels_is_heard_with_a_note_and_alike_everywhere(sound: Sound, write: Make, mode: str) -> None:
+def test_cancelling_channels_get_a_note_and_the_same_samples_everywhere(sound: Sound, write: Make, mode: str) -> None:
     wave = sound(3)
     path = write("inverted.wav", np.stack((wave, -wave), 1), 16000, "WAV", "FLOAT")
-    tracks = SegmentReader(path, ReaderOptions(mode, vad=False))
-    (chunk,) = list(tracks)
+    reader = SegmentReader(path, ReaderOptions(mode, vad=False))
+    (chunk,) = list(reader)
     np.testing.assert_array_equal(chunk.waves[0], wave)
-    assert (tracks.info.channel_names, tracks.info.note) == (("0",), NOTE)
+    assert (reader.info.channel_names, reader.info.note) == (("0",), NOTE)
     np.testing.assert_array_equal(load_waveform(path), wave)
     np.testing.assert_array_equal(load_waveform(path, 1.0, 2.0), wave[16000:32000])
     assert rate_and_note(path) == (16000, NOTE)
@@ -260,7 +260,7 @@ def test_what_cancels_is_heard_with_a_note_and_alike_everywhere(sound: Sound, wr
     assert rate_and_note(path, 1) == (16000, None), "what was asked for"
 
 
-def test_corpora_hear_as_auto_does_but_for_calls(sound: Sound, write: Make) -> None:
+def test_load_waveform_equals_auto_except_for_calls(sound: Sound, write: Make) -> None:
     call = sound(3, 16000, 2)
     other = np.where(np.arange(2) == 0, call, 0.25).astype(np.float32)
     for name, stereo, wanted in (
@@ -270,15 +270,15 @@ def test_corpora_hear_as_auto_does_but_for_calls(sound: Sound, write: Make) -> N
     ):
         path = write(name, stereo, 16000, "WAV", "FLOAT")
         np.testing.assert_array_equal(load_waveform(path), wanted)
-        tracks = SegmentReader(path, ReaderOptions("auto", vad=False))
-        chunks = list(tracks)
-        assert len(tracks.info.channel_names) == (2 if name == "call.wav" else 1)
-        assert tracks.info.note is None
+        reader = SegmentReader(path, ReaderOptions("auto", vad=False))
+        chunks = list(reader)
+        assert len(reader.info.channel_names) == (2 if name == "call.wav" else 1)
+        assert reader.info.note is None
         if name != "call.wav":
             np.testing.assert_array_equal(chunks[0].waves[0], wanted)
 
 
-def test_a_thousand_excerpts_cost_one_look(sound: Sound, write: Make, looks: list[Path]) -> None:
+def test_a_thousand_excerpts_cost_one_analysis(sound: Sound, write: Make, looks: list[Path]) -> None:
     wave = sound(20)
     path = write("long.wav", np.stack((wave, -wave), 1), 16000, "WAV", "FLOAT")
     with ThreadPoolExecutor(8) as pool:
@@ -287,7 +287,7 @@ def test_a_thousand_excerpts_cost_one_look(sound: Sound, write: Make, looks: lis
     np.testing.assert_allclose(excerpts[500], wave[80_000:81_600], atol=1e-6)
 
 
-def test_one_channel_is_not_looked_at(sound: Sound, write: Make, looks: list[Path]) -> None:
+def test_one_channel_is_not_analysed(sound: Sound, write: Make, looks: list[Path]) -> None:
     path = write("mono.wav", sound(1))
     assert len(load_waveform(path)) == 16000
     list(SegmentReader(path, ReaderOptions("mix", vad=False)))
@@ -297,7 +297,7 @@ def test_one_channel_is_not_looked_at(sound: Sound, write: Make, looks: list[Pat
     assert looks == []
 
 
-def test_a_recording_that_changed_is_looked_at_again(sound: Sound, write: Make, looks: list[Path]) -> None:
+def test_a_changed_recording_is_analysed_again(sound: Sound, write: Make, looks: list[Path]) -> None:
     wave = sound(1)
     path = write("a.wav", np.stack((wave, -wave), 1))
     assert np.abs(load_waveform(path)).max() > 0.01
@@ -317,7 +317,7 @@ def test_notes_are_joined() -> None:
 def test_four_channels_in_pairs(sound: Sound, write: Make, suffix: str) -> None:
     wave = sound(3)
     path = write(f"a.{suffix}", np.stack((wave, -wave, wave, -wave), 1), 16000, suffix.upper())
-    tracks = SegmentReader(path, ReaderOptions(vad=False))
-    (chunk,) = list(tracks)
+    reader = SegmentReader(path, ReaderOptions(vad=False))
+    (chunk,) = list(reader)
     np.testing.assert_allclose(chunk.waves[0], wave, atol=1e-4)
-    assert (tracks.info.channel_names, tracks.info.note) == (("0",), NOTE)
+    assert (reader.info.channel_names, reader.info.note) == (("0",), NOTE)

@@ -25,7 +25,7 @@ def delay(before, after):
 
 @pytest.mark.parametrize("name", CODECS)
 @pytest.mark.parametrize("n", [32000, 31683, 16001])
-def test_what_comes_back_is_as_long_and_in_time(name, n, speechlike):
+def test_length_and_timing_do_not_change(name, n, speechlike):
     wave = speechlike[:n]
     heard = apply_codec(wave, CODECS[name])
     assert (heard.shape, heard.dtype) == (wave.shape, np.float32)

@@ -16,7 +16,7 @@ def test_the_loudest_tenth_of_a_second_counts_without_its_constant_part() -> Non
     assert peak_frame_rms(block[:0], 8000).tolist() == [0, 0, 0]
 
 
-def test_what_comes_last_counts_too() -> None:
+def test_the_last_samples_count_too() -> None:
     block = np.zeros((8100, 1), np.float32)
     block[-50:, 0] = 0.5 * np.tile((1, -1), 25)
     assert peak_frame_rms(block, 8000)[0] > 0.1

@@ -28,9 +28,9 @@ def joined(chunks: list[Chunk]) -> np.ndarray:
     return np.concatenate([np.zeros(0, np.float32), *rows])
 
 
-def by_channel(tracks: SegmentReader) -> dict[str, np.ndarray]:
-    chunks = list(tracks)
-    return {name: joined([chunk for chunk in chunks if chunk.channel == name]) for name in tracks.info.channel_names}
+def by_channel(reader: SegmentReader) -> dict[str, np.ndarray]:
+    chunks = list(reader)
+    return {name: joined([chunk for chunk in chunks if chunk.channel == name]) for name in reader.info.channel_names}
 
 
 @pytest.mark.parametrize("field", [{"channels": "both"}, {"segment_s": 0.0}, {"segment_s": 1e4}])
@@ -39,10 +39,10 @@ def test_impossible_settings(field: dict[str, object]) -> None:
         ReaderOptions(**field)
 
 
-def test_what_is_known_at_the_end(sound: Sound, write: Make) -> None:
-    tracks = SegmentReader(write("a.wav", sound(100.5, 8000), 8000), QUICK)
-    chunks = list(tracks)
-    assert (tracks.info.duration_s, tracks.info.sample_rate, tracks.info.channel_names, tracks.info.shortfall) == (
+def test_recording_info_after_the_last_chunk(sound: Sound, write: Make) -> None:
+    reader = SegmentReader(write("a.wav", sound(100.5, 8000), 8000), QUICK)
+    chunks = list(reader)
+    assert (reader.info.duration_s, reader.info.sample_rate, reader.info.channel_names, reader.info.shortfall) == (
         100.5,
         8000,
         ("0",),
@@ -57,7 +57,7 @@ def test_what_is_known_at_the_end(sound: Sound, write: Make) -> None:
 
 @pytest.mark.parametrize("rate", [8000, 16000, 44100])
 @pytest.mark.parametrize("n", [1, 700, 48000])
-def test_load_gives_the_stream_bit_for_bit(sound: Sound, write: Make, rate: int, n: int) -> None:
+def test_load_waveform_equals_the_stream_bit_for_bit(sound: Sound, write: Make, rate: int, n: int) -> None:
     path = write("a.flac", sound(3.1, rate, 2)[:n], rate, "FLAC", "PCM_16")
     streamed = by_channel(SegmentReader(path, ReaderOptions("mix", vad=False)))
     np.testing.assert_array_equal(load_waveform(path), streamed["mix"])
@@ -82,18 +82,18 @@ def test_excerpts(sound: Sound, write: Make, rate: int, format_: str, subtype: s
         excerpt = load_waveform(path, start_s, end_s)
         wanted = whole[round((start_s or 0) * 16000) : None if end_s is None else round(end_s * 16000)]
         np.testing.assert_allclose(excerpt, wanted, atol=1e-6)
-    with pytest.raises(AudioError, match="holds nothing from"):
+    with pytest.raises(AudioError, match="contains no audio from"):
         load_waveform(path, 20.0, 21.0)
 
 
 @settings(max_examples=40, deadline=None)
 @given(st.lists(st.integers(0, 60), max_size=12), st.integers(1, 9))
-def test_lanes_lose_nothing_and_do_not_depend_on_blocks(sizes: list[int], length: int) -> None:
+def test_segmenters_lose_no_sample_and_do_not_depend_on_blocks(sizes: list[int], length: int) -> None:
     values = np.arange(1, sum(sizes) + 1, dtype=np.float32)
 
     def run(cuts: list[int]) -> list[Chunk]:
-        lane = ChannelSegmenter("0", length, vad=False)
-        return [*(chunk for block in np.split(values, cuts) for chunk in lane.push(block)), *lane.flush()]
+        segmenter = ChannelSegmenter("0", length, vad=False)
+        return [*(chunk for block in np.split(values, cuts) for chunk in segmenter.push(block)), *segmenter.flush()]
 
     whole, cut = run([]), run(list(np.cumsum(sizes)))
     np.testing.assert_array_equal(joined(whole), values)
@@ -128,7 +128,7 @@ def test_nine_channels(sound: Sound, write: Make) -> None:
     assert len(by_channel(SegmentReader(path, ReaderOptions("split", vad=False)))) == 9
 
 
-def test_speech_shares(emodb: Path, tmp_path: Path) -> None:
+def test_speech_fractions_and_spans(emodb: Path, tmp_path: Path) -> None:
     speech = load_waveform(sorted(emodb.iterdir())[0])
     wave = np.concatenate((np.zeros(48000, np.float32), np.tile(speech, 4), np.zeros(100_000, np.float32)))
     soundfile.write(tmp_path / "a.wav", wave, 16000)
@@ -150,7 +150,7 @@ def test_speech_shares(emodb: Path, tmp_path: Path) -> None:
     np.testing.assert_array_equal(joined(chunks), load_waveform(tmp_path / "a.wav"))
 
 
-def test_the_share_of_a_short_tail_counts_real_samples_only(emodb: Path, tmp_path: Path) -> None:
+def test_the_speech_fraction_of_a_short_tail_counts_real_samples_only(emodb: Path, tmp_path: Path) -> None:
     speech = load_waveform(sorted(emodb.iterdir())[0])[8000:20000]
     soundfile.write(tmp_path / "a.wav", speech, 16000)
     (chunk,) = SegmentReader(tmp_path / "a.wav")
@@ -194,12 +194,12 @@ def test_faults(sound: Sound, write: Make, cut: Make, tmp_path: Path) -> None:
 
 
 def test_stereo_without_samples(write: Make) -> None:
-    tracks = SegmentReader(write("none.wav", np.zeros((0, 2), np.float32)))
-    assert list(tracks) == []
-    assert tracks.info.channel_names == ("mix",)
+    reader = SegmentReader(write("none.wav", np.zeros((0, 2), np.float32)))
+    assert list(reader) == []
+    assert reader.info.channel_names == ("mix",)
 
 
-def test_probe_reads_the_header_alone(sound: Sound, write: Make, cut: Make) -> None:
+def test_read_header_reads_the_header_alone(sound: Sound, write: Make, cut: Make) -> None:
     path = write("a.flac", sound(20, 44100, 2), 44100, "FLAC", "PCM_16")
     assert read_header(cut(path, 0.1)) == (20.0, 2, 44100)
 

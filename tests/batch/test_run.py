@@ -19,7 +19,7 @@ from pcqtool.batch.names import find_sources
 from pcqtool.batch.output import RunOutput
 from pcqtool.batch.plan import make_plan
 from pcqtool.batch.run import run as run_plan
-from pcqtool.errors import ModelError, TableError
+from pcqtool.errors import FileError, ModelError
 from pcqtool.labelling.settings import LabelSettings
 from pcqtool.labelling.task import Labelling
 from pcqtool.model.directory import model_sha256, read_config
@@ -233,11 +233,11 @@ def test_a_disk_that_fills_up_ends_the_run_and_keeps_the_parts(
 
         def full(self, *arguments):
             if self.next_part == 2:
-                raise TableError("no space left")
+                raise FileError("no space left")
             write_files(self, *arguments)
 
         patch.setattr(RunOutput, "write_files", full)
-        with pytest.raises(TableError):
+        with pytest.raises(FileError):
             run(tmp_path / "r.parquet", sources, predictor, tiny_model)
     assert run(tmp_path / "r.parquet", sources, predictor, tiny_model).n_done_before == 4
 

@@ -65,13 +65,13 @@ def test_what_a_device_computes_while_the_run_decodes_is_not_waited_for(sample, 
 
 def test_time_between_batches_is_not_the_device_s(sample, tiny, monkeypatch):
     system = labelled(sample, tiny)
-    on_device = tiny._on_device
+    on_device = tiny._to_device
 
     def slow_copy(waves):
         time.sleep(NAP_S)
         return on_device(waves)
 
-    monkeypatch.setattr(tiny, "_on_device", slow_copy)
+    monkeypatch.setattr(tiny, "_to_device", slow_copy)
     timings = system.run()
     assert timings.network - timings.busy >= 2 * NAP_S
 

@@ -6,7 +6,7 @@ import polars as pl
 import pytest
 
 from pcqtool.cli import app
-from pcqtool.files.folder import writing_into
+from pcqtool.files.lock import lock_folder
 
 pytestmark = pytest.mark.usefixtures("toy_recipe")
 
@@ -31,13 +31,13 @@ def changed(folder):
 
 
 @pytest.mark.slow
-def test_a_protocol_is_run_once_and_stamped_on_the_result(evaluate, tmp_path):
+def test_a_protocol_is_run_once_and_its_leakage_is_noted(evaluate, tmp_path):
     code, out, err = evaluate("--protocol", "loso", "--out", "e")
     assert code == 0
     assert "manifest: 36 utterances, 4 folds" in err
     for part in ("loso: leave one speaker out", "WA", "UA", "macro-F1", "before the temperature", "true, predicted"):
         assert part in out
-    assert "stamp        Test and the other parts share no file and no speaker." in out
+    assert "leakage      Test and the other parts share no file and no speaker." in out
     assert "over seeds" not in out
     metrics = json.loads((tmp_path / "e" / "metrics.json").read_text())
     assert (metrics["corpus"], metrics["protocol"], metrics["pooled"]["n"]) == ("manifest", "loso", 36)
@@ -50,7 +50,7 @@ def test_a_protocol_is_run_once_and_stamped_on_the_result(evaluate, tmp_path):
 
 
 def test_two_runs_at_once_do_not_mix(evaluate, tiny_model, tmp_path):
-    with writing_into(tmp_path / "e"):
+    with lock_folder(tmp_path / "e"):
         for way in (("--protocol", "loso"), ("--model", str(tiny_model))):
             code, _, said = evaluate(*way, "--out", "e")
             assert code == 75
@@ -83,14 +83,14 @@ def test_seeds_are_trained_side_by_side_and_kept(evaluate, tmp_path):
     code, out, err = evaluate("--protocol", "loso", "--out", "e", "--seeds", "2")
     assert code == 0
     assert "4 folds with 2 seeds" in err
-    for part in ("seeds           0, 1", "over seeds", "seeds together", "an ensemble"):
+    for part in ("seeds        0, 1", "over seeds", "ensemble     WA", "an ensemble"):
         assert part in out
     after = changed(tmp_path / "e" / "folds")
     assert len(after) == 8
     assert before.items() <= after.items()
     metrics = json.loads((tmp_path / "e" / "metrics.json").read_text())
     assert (metrics["seeds"], metrics["pooled"]["n"], metrics["n_utterances"]) == ([0, 1], 72, 36)
-    assert metrics["seeds_together"]["n"] == 36
+    assert metrics["ensembled_seeds"]["n"] == 36
 
 
 def test_seeds_begin_with_the_recipes(evaluate, tmp_path):
@@ -131,7 +131,7 @@ def test_a_model_is_judged_and_its_own_corpus_warned_of(evaluate, tiny_model, tm
     code, out, err = evaluate("--model", str(known), "--out", "e")
     assert code == 0
     assert err == (
-        "warning: the model has learnt from what was called manifest; if that was this, these figures are no test\n"
+        "warning: the model was trained on a corpus called manifest; if it is this one, the figures are not a test\n"
     )
     assert "UA" in out
 

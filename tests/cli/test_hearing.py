@@ -11,7 +11,7 @@ import pytest
 import soundfile
 
 SPEECH = Path(__file__).parents[2] / "examples" / "recordings" / "verspaetung.wav"
-NOTE = "mixing the channels would cancel them; channel 0 is heard"
+NOTE = "mixing the channels would cancel them; channel 0 is used"
 
 
 @pytest.fixture

@@ -164,14 +164,14 @@ def test_an_output_in_another_format_is_refused(run, record, name):
 
 def test_a_restart_that_cannot_be_written_keeps_the_old_table(run, record, monkeypatch):
     from pcqtool.batch.output import RunOutput
-    from pcqtool.errors import TableError
+    from pcqtool.errors import FileError
 
     record("A/a.wav", 1)
     run("label", "A", "--out", "r.parquet")
     before = rows()
 
     def refuse(*_):
-        raise TableError("no space")
+        raise FileError("no space")
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(RunOutput, "appending_segments", refuse)

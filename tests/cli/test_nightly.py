@@ -86,7 +86,7 @@ def test_loops_pipes_and_devices_are_rows(label, tmp_path, write_wave):
     assert label()[0] == 3
     reasons = rows("error")
     assert reasons.pop("itself.wav").startswith("cannot be opened")
-    odd = "is no regular file"
+    odd = "is not a regular file"
     assert reasons == {"a.wav": None, "gone.wav": "does not exist", "null.wav": odd, "pipe.wav": odd}
     write_wave("gone.wav")
     assert json.loads(label("--json")[1])["statuses"] == {"ok": 1}

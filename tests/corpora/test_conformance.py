@@ -11,7 +11,7 @@ def load(source: str) -> object:
     return scope["Good"]
 
 
-def test_a_sound_class_has_no_fault(good):
+def test_a_valid_class_has_no_problem(good):
     assert first_class_problem(load(good("fine")), "fine") is None
 
 
@@ -43,7 +43,7 @@ def test_a_sound_class_has_no_fault(good):
         ),
     ],
 )
-def test_a_class_that_is_no_corpus_is_told_what_it_lacks(good, old, new, text):
+def test_an_invalid_class_is_reported_with_the_reason(good, old, new, text):
     source = good("fine")
     assert old in source
     assert text in first_class_problem(load(source.replace(old, new)), "fine")
@@ -62,7 +62,7 @@ def test_labels_may_be_a_property(good):
     assert first_class_problem(load(good("fine").replace(*late)), "fine") is None
 
 
-def test_every_fault_can_be_had_at_once(good):
+def test_all_problems_are_returned_at_once(good):
     source = good("fine").replace('"CC0"', "None").replace("(self, root)", "(self)").replace('"anger"', '"rage"')
     assert len(list(class_problems(load(source), "other"))) == 4
 

@@ -37,12 +37,12 @@ def test_recordings_are_found_at_any_depth_in_the_order_of_their_names(tmp_path)
     assert [(each.speaker, each.text_id) for each in found] == [("a", "1"), ("A", "2"), ("b", "1")]
 
 
-def test_what_is_hidden_is_passed_over(tmp_path):
+def test_hidden_files_are_skipped(tmp_path):
     place(tmp_path, "._a_1.wav", "__MACOSX/a_2.wav", ".cache/a_3.wav", "a_4.wav", ".DS_Store")
     assert find_files(tmp_path, ".wav") == [tmp_path / "a_4.wav"]
 
 
-def test_a_folder_of_which_another_part_is_hidden_is_not_passed_over(tmp_path):
+def test_files_below_a_hidden_parent_of_the_root_are_found(tmp_path):
     root = tmp_path / ".data" / "corpus"
     place(root, "a_1.wav")
     assert len(find(root)) == 1
@@ -82,7 +82,7 @@ def test_no_folder_at_all_is_an_error(tmp_path):
         find(tmp_path / "nowhere")
 
 
-def test_all_faults_are_told_at_once_and_what_is_sound_is_listed(tmp_path):
+def test_all_faults_are_reported_at_once_and_valid_files_are_listed(tmp_path):
     place(tmp_path, "a_0.wav", "a_1.wav", "a_9.wav", "c_1.wav", "d_1.wav")
     place(tmp_path, "z/a_1.wav", content="another")
     with pytest.raises(FaultsError, match="4 faults in all") as caught:
@@ -96,7 +96,7 @@ def test_all_faults_are_told_at_once_and_what_is_sound_is_listed(tmp_path):
     assert [each.path.name for each in caught.value.found] == ["a_1.wav"]
 
 
-def test_recordings_that_tables_name_and_that_are_not_there_are_all_told(tmp_path):
+def test_all_missing_recordings_of_a_table_are_reported(tmp_path):
     place(tmp_path, "a.wav")
     listed = [Utterance(tmp_path / f"{name}.wav", "anger") for name in "abc"]
     assert require_recordings("Corpus", listed[:1], "Unpack it.") == listed[:1]

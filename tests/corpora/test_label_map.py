@@ -20,7 +20,7 @@ def test_without_a_file_nothing_changes():
     assert translate("calm", load_label_map(None).for_corpus("emodb")) == "calm"
 
 
-def test_labels_become_others_or_nothing_and_a_corpus_may_differ(read):
+def test_labels_are_renamed_or_left_out_and_a_corpus_may_differ(read):
     labels = read('Excited = "happy"\ncalm = ""\n"verärgert" = "anger"\n[ravdess]\ncalm = "neutral"\n')
     assert labels.for_corpus("emodb") == {"excitement": "happiness", "calm": None, "verärgert": "anger"}
     assert labels.for_corpus("ravdess") == {"excitement": "happiness", "calm": "neutral", "verärgert": "anger"}
@@ -48,6 +48,6 @@ def test_a_fault_is_named_with_its_place(read, text, said):
         read(text)
 
 
-def test_a_map_that_is_not_there(tmp_path):
+def test_a_missing_map_is_an_error(tmp_path):
     with pytest.raises(SettingsError, match=r"cannot read the label map .*nowhere\.toml"):
         load_label_map(tmp_path / "nowhere.toml")

@@ -1,4 +1,4 @@
-"""Lists of corpora whose classes are not to be relied on."""
+"""Listing corpora whose classes may be broken."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def corpus(found):
     return Listed()
 
 
-def test_a_sound_list_is_given_as_it_is():
+def test_a_valid_list_is_returned_unchanged():
     assert list_utterances(corpus((GOOD,))) == [GOOD]
 
 
@@ -52,14 +52,14 @@ def test_a_sound_list_is_given_as_it_is():
         ([Utterance(Path("a.wav"), "anger", channel=1.0)], "channel is 1.0, a float"),
     ],
 )
-def test_anything_else_is_a_fault_of_the_corpus(found, said):
+def test_anything_else_is_an_error_of_the_corpus(found, said):
     with pytest.raises(CorpusError, match="corpus 'listed'") as caught:
         list_utterances(corpus(found))
     assert said in caught.value.what
     assert "plugin" in caught.value.hint
 
 
-def test_what_the_corpus_says_itself_is_passed_on():
+def test_errors_of_the_corpus_are_passed_on():
     with pytest.raises(CorpusError, match=r"^its own$"):
         list_utterances(corpus(CorpusError("its own")))
     with pytest.raises(KeyboardInterrupt):

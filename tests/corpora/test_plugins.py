@@ -14,7 +14,7 @@ PLUGINS = Path(__file__).parents[2] / "plugins"
 NAMES = sorted(path.parent.name for path in PLUGINS.glob("*/pyproject.toml"))
 
 
-def test_there_is_a_plugin_to_copy():
+def test_the_repository_has_a_plugin_to_copy():
     assert "example" in NAMES
 
 

@@ -41,14 +41,14 @@ def labels(pool):
     return [each.label for each in pool.utterances]
 
 
-def test_one_corpus_is_as_it_is(one):
+def test_a_single_corpus_is_not_changed(one):
     pool = open_pool([one])
     assert pool.utterances == one.open().utterances()
     assert (pool.name, pool.label_changes, pool.corpus_of_each) == ("one", [], ["one"] * 4)
     assert [each.speaker for each in pool.prefixed_utterances] == ["one:a", "one:b", "one:a", "one:b"]
 
 
-def test_of_several_the_shared_classes_are_kept_and_names_bear_their_corpus(one, two):
+def test_several_corpora_keep_common_classes_and_get_prefixed_names(one, two):
     pool = open_pool([one, two])
     assert labels(pool) == ["anger", "anger", "neutral", "anger", "neutral"]
     assert [each.speaker for each in pool.utterances] == ["one:a", "one:b", "one:a", "two:a", None]
@@ -61,13 +61,13 @@ def test_of_several_the_shared_classes_are_kept_and_names_bear_their_corpus(one,
     ]
 
 
-def test_all_classes_are_kept_if_that_is_wanted(one, two):
+def test_all_classes_are_kept_on_request(one, two):
     pool = open_pool([one, two], all_classes=True)
     assert pool.labels == ("anger", "boredom", "calm", "fear", "neutral")
     assert pool.label_changes == []
 
 
-def test_a_map_says_what_counts_as_the_same(one, two):
+def test_a_map_renames_labels(one, two):
     label_map = LabelMap({"fear": None, "boredom": "neutral"}, {"two": {"calm": "neutral"}})
     pool = open_pool([one, two], label_map)
     assert labels(pool) == ["anger", "anger", "neutral", "neutral", "anger", "neutral", "neutral"]
@@ -83,7 +83,7 @@ def test_a_map_says_what_counts_as_the_same(one, two):
     assert [each["n_speakers"] for each in about] == [2, 1]
 
 
-def test_a_map_knows_labels_that_the_vocabulary_does_not(plant):
+def test_a_map_accepts_labels_outside_the_vocabulary(plant):
     source = plant("mine", ("Wut", "a"), ("Joy", "a"), ("Hunger", "b"), ("sad", "b"))
     pool = open_pool([source], LabelMap({"wut": "anger", "hunger": None}))
     assert labels(pool) == ["anger", "happiness", "sadness"]
@@ -92,7 +92,7 @@ def test_a_map_knows_labels_that_the_vocabulary_does_not(plant):
         open_pool([source], LabelMap({"wut": "anger"}))
 
 
-def test_corpora_without_shared_classes_are_told_with_what_they_have(one, plant):
+def test_corpora_without_common_classes_are_an_error_with_their_labels(one, plant):
     other = plant("other", ("anger", "a"), ("fear", "b"))
     with pytest.raises(CorpusError, match="one and other have only the label anger in common") as caught:
         open_pool([one, other])
@@ -102,12 +102,12 @@ def test_corpora_without_shared_classes_are_told_with_what_they_have(one, plant)
         open_pool([plant("third", ("fear", "a")), plant("fourth", ("sad", "b"))])
 
 
-def test_a_map_that_leaves_nothing_is_an_error(one):
+def test_a_map_that_leaves_no_utterance_is_an_error(one):
     with pytest.raises(CorpusError, match="no utterance of corpus 'one' is used"):
         open_pool([one], LabelMap({"*": None}))
 
 
-def test_a_file_of_two_corpora_is_an_error_be_it_under_another_name(one, tmp_path):
+def test_a_file_of_two_corpora_is_an_error_even_through_a_link(one, tmp_path):
     (tmp_path / "link").symlink_to(tmp_path / "one")
     again = CorpusSpec("again", "manifest", tmp_path / "link")
     with pytest.raises(CorpusError, match=r"corpora one and again both list .*one.0\.wav"):
@@ -116,14 +116,14 @@ def test_a_file_of_two_corpora_is_an_error_be_it_under_another_name(one, tmp_pat
         restrict_to_common_labels(open_pool([one]), open_pool([again]))
 
 
-def test_training_and_test_share_their_labels(one, two):
+def test_training_and_test_are_restricted_to_common_labels(one, two):
     train, test = restrict_to_common_labels(open_pool([one]), open_pool([two]))
     assert train.labels == test.labels == ("anger", "neutral")
     assert train.label_changes == ["one: 1 of boredom are left out"]
     assert [each.speaker for each in test.utterances] == ["a", None]
 
 
-def test_a_corpus_is_itself_under_another_name_but_a_manifest_is_not(tmp_path, one):
+def test_a_published_corpus_keeps_its_origin_under_another_name(tmp_path, one):
     for name in ("a", "b"):
         (tmp_path / name).mkdir()
         for speaker in ("03", "08"):
@@ -135,5 +135,5 @@ def test_a_corpus_is_itself_under_another_name_but_a_manifest_is_not(tmp_path, o
     assert [each["origin"] for each in pool.provenance()] == ["emodb", "emodb", "one"]
 
 
-def test_own_names_are_found_again():
+def test_speakers_of_a_corpus_are_found_without_prefix():
     assert speakers_of("one", ["one:a", "two:a", "one:b:c", "one"]) == {"a", "b:c"}

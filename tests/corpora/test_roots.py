@@ -27,7 +27,7 @@ def test_home_is_expanded(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("value", [None, ""])
-def test_without_a_root_the_error_says_where_to_get_it_and_how_to_name_it(monkeypatch, value):
+def test_without_a_root_the_error_explains_how_to_get_and_pass_it(monkeypatch, value):
     monkeypatch.delenv("PCQTOOL_CORPORA", raising=False)
     if value is not None:
         monkeypatch.setenv("PCQTOOL_CORPORA", value)
@@ -37,7 +37,7 @@ def test_without_a_root_the_error_says_where_to_get_it_and_how_to_name_it(monkey
         assert part in caught.value.hint
 
 
-def test_a_folder_that_is_not_there_is_named(tmp_path, monkeypatch):
+def test_a_missing_folder_is_named(tmp_path, monkeypatch):
     monkeypatch.setenv("PCQTOOL_CORPORA", str(tmp_path))
     with pytest.raises(CorpusError) as caught:
         find_root(EmoDB)
@@ -46,14 +46,14 @@ def test_a_folder_that_is_not_there_is_named(tmp_path, monkeypatch):
         find_root(EmoDB, tmp_path / "nowhere")
 
 
-def test_a_corpus_without_source_only_asks_for_its_place(monkeypatch):
+def test_a_corpus_without_a_source_only_asks_for_its_folder(monkeypatch):
     monkeypatch.delenv("PCQTOOL_CORPORA", raising=False)
     with pytest.raises(CorpusError) as caught:
         find_root(Manifest)
     assert caught.value.hint.startswith("Pass --root PATH")
 
 
-def test_what_is_public_says_exactly_what_to_run(monkeypatch, tmp_path):
+def test_a_public_corpus_hints_at_the_command_to_run(monkeypatch, tmp_path):
     monkeypatch.delenv("PCQTOOL_CORPORA", raising=False)
     with pytest.raises(CorpusError) as caught:
         find_root(EmoDB)
@@ -69,7 +69,7 @@ def test_what_is_public_says_exactly_what_to_run(monkeypatch, tmp_path):
     assert f"'pcqtool corpora fetch emodb --root '{tmp_path}/my corpora''" in caught.value.hint
 
 
-def test_where_it_belongs_and_whether_it_is_there(monkeypatch, tmp_path):
+def test_the_root_to_create_and_whether_it_is_present(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     assert root_to_create(EmoDB, "there") == tmp_path / "there"
     monkeypatch.delenv("PCQTOOL_CORPORA", raising=False)

@@ -37,14 +37,14 @@ def test_several_have_theirs_by_name():
         (["a:b=a"], [], "'a:b' is not a valid name for a corpus", ""),
     ],
 )
-def test_what_is_not_clear_is_told(corpora, roots, text, hint):
+def test_an_ambiguous_choice_is_an_error(corpora, roots, text, hint):
     with pytest.raises(SettingsError) as caught:
         parse_specs(corpora, roots)
     assert text in caught.value.what
     assert hint in caught.value.hint
 
 
-def test_a_corpus_with_a_name_of_its_own_lies_in_the_folder_of_that_name(tmp_path, monkeypatch):
+def test_a_renamed_corpus_is_in_the_folder_of_its_new_name(tmp_path, monkeypatch):
     (tmp_path / "calls").mkdir()
     monkeypatch.delenv("PCQTOOL_CORPORA", raising=False)
     with pytest.raises(CorpusError, match="corpus 'calls': no folder given") as caught:

@@ -15,24 +15,22 @@ def test_a_run_is_read_from_its_directory_or_its_file(write_run, tmp_path):
     assert run.title == "mine, emodb, loso"
     assert run.score("ua") == Estimate(0.75, (0.6, 0.9), 0.02)
     assert run.score("macro_f1") == Estimate(0.7)
-    assert run.shared == {"files": 0, "speakers": 0, "sessions": None, "texts": 4}
+    assert run.shared_with_training == {"files": 0, "speakers": 0, "sessions": None, "texts": 4}
     copy = tmp_path / "kept.json"
     copy.write_bytes((place / "metrics.json").read_bytes())
     assert read_run(copy).name == "kept"
     assert read_run(copy).metrics == run.metrics
 
 
-def test_an_earlier_form_is_read_too(write_run):
-    """One seed, and what is shared counted fold by fold."""
-    parts = {"a": {"test": {"speakers": 0, "texts": None}}, "b": {"test": {"speakers": 2, "texts": None}}}
-    place = write_run(seed=7, overlap=parts)
+def test_a_trained_model_has_one_seed_and_one_overlap(write_run):
+    place = write_run(seed=7, overlap={"test": {"speakers": 0}, "validation": {"speakers": 2}})
     entries = json.loads((place / "metrics.json").read_text())
-    for new in ("seeds", "shared", "over_seeds"):
-        del entries[new]
+    for name in ("seeds", "over_seeds"):
+        del entries[name]
     (place / "metrics.json").write_text(json.dumps(entries))
     run = read_run(place)
     assert run.seeds == (7,)
-    assert run.shared == {"speakers": 2, "texts": None}
+    assert run.shared_with_training == {"speakers": 0}
     assert run.score("wa").sd is None
 
 

@@ -67,7 +67,7 @@ def test_a_row_notes_how_its_recording_was_heard(tmp_path, write_wave):
     utterances.append(replace(utterances[1], channel=1))
     data = build_segments(utterances, 0, Augmentations(), 0, 1)
     table = predictions_table([predicted([0, 1, 2])], utterances, data, LABELS, "mean", "toy")
-    note = "mixing the channels would cancel them; channel 0 is heard"
+    note = "mixing the channels would cancel them; channel 0 is used"
     rows = table.select(["file", "channel", "sample_rate", "note"]).to_pylist()
     assert [tuple(row.values()) for row in rows] == [
         ("a.wav", "mix", 16000, None),

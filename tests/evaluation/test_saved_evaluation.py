@@ -9,7 +9,7 @@ from pcqtool.evaluation.run_directory import Evaluation, load_predictions
 from pcqtool.tables.reader import read_files
 
 ROWS = [("a", 0, "s0", 0, 0.5), ("b", 2, "s1", 1, 0.75)]
-METRICS = {"labels": ["anger", "neutral", "sadness"], "protocol": "loso", "leaks": False, "stamp": "ä", "pooled": {}}
+METRICS = {"labels": ["anger", "neutral", "sadness"], "protocol": "loso", "leaks": False, "leakage": "ä", "pooled": {}}
 
 
 @pytest.fixture
@@ -27,7 +27,7 @@ def test_it_is_read_as_it_was_written(evaluation, predictions, tmp_path):
         assert found.key.tolist() == wanted.key.tolist()
         assert (found.probabilities == wanted.probabilities).all()
         assert (provenance.model, provenance.aggregation, provenance.labels) == ("toy", "mean-log", wanted.labels)
-        assert provenance.settings == {"protocol": "loso", "stamp": "ä", "leaks": False}
+        assert provenance.settings == {"protocol": "loso", "leakage": "ä", "leaks": False}
 
 
 def test_the_fingerprint_is_of_what_decided_it_and_not_of_the_figures(evaluation, prediction_table, tmp_path):

@@ -16,7 +16,7 @@ from sklearn.preprocessing import StandardScaler
 from pcqtool.audio.reader import load_waveform
 from pcqtool.cli import app
 from pcqtool.errors import AudioError, SettingsError
-from pcqtool.features import Extractor, read
+from pcqtool.features import Extractor, read_features
 
 
 @pytest.fixture
@@ -28,7 +28,7 @@ def test_vectors_are_those_of_the_command(paths, tiny_whisper, tmp_path, monkeyp
     monkeypatch.chdir(tmp_path)
     command = ["extract", "calls", "--what", "statistics", "--encoder", str(tiny_whisper), "--layer", "1"]
     assert app.main([*command, "--vad", "off"]) == 0
-    expected = np.hstack([read("features.parquet", f"frames_{statistic}")[0] for statistic in ("mean", "sd")])
+    expected = np.hstack([read_features("features.parquet", f"frames_{statistic}")[0] for statistic in ("mean", "sd")])
     for batch_size in (1, 3):
         extractor = Extractor(encoder=str(tiny_whisper), layer=1, batch_size=batch_size)
         np.testing.assert_allclose(extractor.fit_transform(paths), expected, atol=1e-5)

@@ -12,7 +12,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from pcqtool.errors import ModelError, SettingsError, TableError
+from pcqtool.errors import FileError, ModelError, SettingsError
 from pcqtool.model import directory
 from pcqtool.model.directory import ModelConfig, find, load, model_sha256, network_config_to_json, save
 from pcqtool.model.encoder_search import EncoderSearchPath
@@ -157,7 +157,7 @@ def test_failed_save_leaves_no_model(place: Path, model: PCQ, monkeypatch: pytes
 
 def test_an_impossible_directory_is_refused(tmp_path: Path, model: PCQ) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(TableError, match="cannot be written"):
+    with pytest.raises(FileError, match="cannot be written"):
         save(tmp_path / "file" / "model", config_of(model), model, {}, "")
 
 

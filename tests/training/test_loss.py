@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from pcqtool.model.pcq import PCQ, NetworkInputs, PCQConfig, Prediction
+from pcqtool.model.pcq import PCQ, NetworkInputs, NetworkOutput, PCQConfig
 from pcqtool.training.data import SegmentSet
 from pcqtool.training.loss import Loss, mixed_loss
 from pcqtool.training.recipe import Distillation, Recipe
@@ -39,7 +39,7 @@ def data():
 @pytest.fixture
 def prediction(model):
     rng = torch.Generator().manual_seed(0)
-    return Prediction(torch.randn(4, 2, generator=rng), torch.randn(4, model.fusion_width, generator=rng), None)
+    return NetworkOutput(torch.randn(4, 2, generator=rng), torch.randn(4, model.fusion_width, generator=rng), None)
 
 
 def loss(model, data, lesson=None, **recipe):
@@ -84,7 +84,7 @@ class Echo(torch.nn.Module):
     """Judges an input by its first two numbers."""
 
     def judge(self, inputs):
-        return Prediction(inputs.spectrogram.flatten(1)[:, :2], inputs.spectrogram.flatten(1), None)
+        return NetworkOutput(inputs.spectrogram.flatten(1)[:, :2], inputs.spectrogram.flatten(1), None)
 
 
 def test_mixup_mixes_inputs_and_what_is_said_of_them(model, data):
@@ -93,7 +93,7 @@ def test_mixup_mixes_inputs_and_what_is_said_of_them(model, data):
     rule = loss(model, data)
     mixed = mixed_loss(Echo(), rule, NetworkInputs(level, level), ROWS, Recipe("r", mixup=0.4), rng)
     share, other = twin.beta(0.4, 0.4), twin.permutation(4)
-    seen = Prediction((share * level + (1 - share) * level[other]).flatten(1)[:, :2], level, None)
+    seen = NetworkOutput((share * level + (1 - share) * level[other]).flatten(1)[:, :2], level, None)
     torch.testing.assert_close(mixed, share * rule(seen, ROWS) + (1 - share) * rule(seen, ROWS[other]))
     plain = mixed_loss(Echo(), rule, NetworkInputs(level, level), ROWS, Recipe("r", mixup=0.0), rng)
-    torch.testing.assert_close(plain, rule(Prediction(level.flatten(1)[:, :2], level, None), ROWS))
+    torch.testing.assert_close(plain, rule(NetworkOutput(level.flatten(1)[:, :2], level, None), ROWS))

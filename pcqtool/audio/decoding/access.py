@@ -26,10 +26,10 @@ def open_file(path: Path) -> BinaryIO:
     with access_errors(path, "opened"):
         status = os.stat(path)  # noqa: PTH116
         if not stat.S_ISREG(status.st_mode):  # opening a pipe would wait for ever
-            what = "a directory" if stat.S_ISDIR(status.st_mode) else "no regular file"
-            raise AudioError(f"{display_path(path)}: is {what}", "Give a recording.")
+            what = "a directory" if stat.S_ISDIR(status.st_mode) else "not a regular file"
+            raise AudioError(f"{display_path(path)}: is {what}", "Specify a recording.")
         if not status.st_size:
-            raise AudioError(f"{display_path(path)}: is empty (0 bytes)", "The recording or the copy of it failed.")
+            raise AudioError(f"{display_path(path)}: is empty (0 bytes)", "Recording or copying it has failed.")
         return path.open("rb", buffering=0)
 
 
@@ -50,7 +50,7 @@ def access_errors(path: Path, done: str = "read") -> Iterator[None]:
         kind = AudioError if error.errno in _PERMANENT else AccessError
         raise kind(
             f"{display_path(path)}: cannot be {done} ({error.strerror or error})",
-            "Check the disk or the share.",
+            "Check the disk or the network share.",
         ) from error
 
 
@@ -60,6 +60,6 @@ def check_size(file: BinaryIO, path: Path, n_bytes: int) -> None:
         n_now = file.seek(0, os.SEEK_END)
     if n_now < n_bytes:
         raise AccessError(
-            f"{display_path(path)}: became shorter while it was read ({n_bytes} bytes, then {n_now})",
+            f"{display_path(path)}: became shorter while being read ({n_bytes} bytes, then {n_now})",
             "Wait until nothing writes to it.",
         )

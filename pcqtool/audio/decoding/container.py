@@ -32,7 +32,7 @@ _HEADERLESS = {
 # Decoders that support the pauses of discontinuous transmission, which FFmpeg's own reject.
 _PREFERRED_DECODERS = {"amrnb": ("libopencore_amrnb", 8000), "amrwb": ("libopencore_amrwb", 16000)}
 _RESERVED = {"amrnb": range(9, 15), "amrwb": range(10, 14)}  # undefined types of AMR frames
-# A broadcast without a packet in the next 64 KiB may continue behind them: up to 1 GiB is searched.
+# A broadcast without a packet in the next 64 KiB may continue after them: up to 1 GiB is searched.
 _MAX_TRIES = 1 << 14
 HINT = "Check that it plays elsewhere; copy or export it again if it does not."
 
@@ -139,7 +139,7 @@ class FrameDecoder:
                 if isinstance(error, BlockingIOError) and n_tries < _MAX_TRIES:
                     packets = self._container.demux(self._stream)
                     continue
-                self.fault = f"the file cannot be read on: {_reason(error)}"
+                self.fault = f"the rest of the file cannot be read: {_reason(error)}"
                 return
             except IndexError:  # PyAV fails at the end of a file whose streams begin late
                 packet = None

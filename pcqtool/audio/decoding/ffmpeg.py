@@ -73,9 +73,9 @@ class FFmpegDecoder:
         """Return the number of the audio track to decode, counted from 0."""
         streams = self._container.streams.audio
         if not streams:
-            raise AudioError(f"{self._name}: has no audio stream", "Only files with sound can be labelled.")
+            raise AudioError(f"{self._name}: has no audio stream", "Only files with audio can be processed.")
         if all(stream.codec_context is None for stream in streams):
-            raise AudioError(f"{self._name}: no decoder knows its sound", HINT)
+            raise AudioError(f"{self._name}: no decoder supports its audio", HINT)
         if len(streams) == 1:
             return 0
         number, why = choose_track(list(streams), self._is_silent if thorough else None)
@@ -98,7 +98,7 @@ class FFmpegDecoder:
         self._frames = FrameDecoder(self._container, self._stream)
         self._decoded = iter(self._frames)
         self._first = next(self._decoded, None)
-        fault = self._frames.fault or ("it holds no frame" if self._container.format.name == "mp3" else None)
+        fault = self._frames.fault or ("it contains no frame" if self._container.format.name == "mp3" else None)
         if self._first is None and fault:
             raise AudioError(f"{self._name}: nothing in it can be decoded ({fault})", HINT)
         context, frame = self._stream.codec_context, self._first and self._first.frame
@@ -184,7 +184,7 @@ class FFmpegDecoder:
                 break
             frame = decoded.frame
             if (frame.sample_rate, frame.layout.nb_channels) != (self.sample_rate, self.n_channels):
-                changed = f"the sound changes to {frame.sample_rate} Hz, {frame.layout.nb_channels} channel(s)"
+                changed = f"the audio changes to {frame.sample_rate} Hz, {frame.layout.nb_channels} channel(s)"
                 break
             yield from self._silence(self._gap(decoded, following))
             yield to_float32(frame)

@@ -80,7 +80,7 @@ class FlacDecoder(SndfileDecoder):
         )
 
     def _uncounted(self, n_frames: int, n_read: int, size: int) -> Iterator[npt.NDArray[np.float32]]:
-        """Yield the audio behind the last sample that the header counts."""
+        """Yield the audio after the last sample that the header counts."""
         self._file.seek(_COUNT.start)
         count = int.from_bytes(self._file.read(8), "big") >> 36 << 36  # 0 means unknown
         parts = (ByteRange(0, _COUNT.start), count.to_bytes(8, "big"), ByteRange(_COUNT.end, size))

@@ -38,7 +38,7 @@ class RepairedFile:
 def repair_header(file: BinaryIO) -> RepairedFile | None:
     """Return an uncompressed recording with a header that counts all audio; None if its own header does.
 
-    Bytes behind the counted audio are audio unless they are chunks, tags or padding. Leaves the position at 0.
+    Bytes after the counted audio are audio unless they are chunks, tags or padding. Leaves the position at 0.
     """
     head = file.read(12)
     size = file_size(file)
@@ -62,7 +62,7 @@ def joined_ends(file: BinaryIO) -> list[int]:
 
 
 def _next_recording(file: BinaryIO, at: int, size: int) -> int | None:
-    """Return the start of the next recording, behind the chunks of the one at a position; None if there is none."""
+    """Return the start of the next recording, after the chunks of the one at a position; None if there is none."""
     file.seek(at)
     layout = _CHUNK_FORMATS.get(file.read(4))
     if layout is None:
@@ -131,7 +131,7 @@ def _up_to_audio(file: BinaryIO, layout: ChunkFormat, start: int = 0) -> list[Ch
 
 
 def _true_end(file: BinaryIO, layout: ChunkFormat, end: int, size: int) -> int:
-    """Return the true end of audio: multiples of 4 GiB behind ``end``, or the start of tags, or the file's end."""
+    """Return the true end of audio: multiples of 4 GiB after ``end``, or the start of tags, or the file's end."""
     if struct.calcsize(layout.size) == 4:
         for wrapped in range(end + _MAX_UINT32 + 1, size + 1, _MAX_UINT32 + 1):
             if riff.end_of_chunks(file, layout, layout.next_position(Chunk(b"", 0, wrapped)), size) == size:
@@ -157,7 +157,7 @@ def _repair(file: BinaryIO, layout: ChunkFormat, before: list[Chunk], ranges: li
         struct.pack_into(layout.size, header, 4, len(header) + n_readable - 8)
     fault = None
     if n_readable < n_bytes:
-        fault = f"{n_bytes - n_readable} bytes of sound cannot be read, for {audio.name.decode()} chunks end at 4 GiB"
+        fault = f"{n_bytes - n_readable} bytes of audio cannot be read: {audio.name.decode()} chunks end at 4 GiB"
     return RepairedFile(_view(file, bytes(header), ranges), _note(n_counted, n_bytes), fault)
 
 
@@ -187,4 +187,4 @@ def _view(file: BinaryIO, header: bytes, ranges: list[ByteRange]) -> BinaryIO:
 
 def _note(n_counted: int, n_bytes: int) -> str | None:
     """Describe a header's count. Zero was never filled in: the recorder was stopped, or wrote to a pipe."""
-    return f"the header counts {n_counted} of {n_bytes} bytes of sound" if n_counted > 0 else None
+    return f"the header counts {n_counted} of {n_bytes} bytes of audio" if n_counted > 0 else None

@@ -53,7 +53,7 @@ class JoinedDecoder:
         """Yield float32 blocks ``(n, channels)``, see :class:`Decoder`."""
         while (part := self._current) is not None:
             if (part.sample_rate, part.n_channels) != (self.sample_rate, self.n_channels):
-                self._add_fault(f"the sound changes to {part.sample_rate} Hz, {part.n_channels} channel(s)")
+                self._add_fault(f"the audio changes to {part.sample_rate} Hz, {part.n_channels} channel(s)")
                 break
             n_read = 0
             for block in part.blocks(n_frames):

@@ -27,7 +27,7 @@ def looks_like_mpeg(file: BinaryIO) -> bool:
 
 
 def start_after_tags(file: BinaryIO) -> int:
-    """Return the start of a recording behind ID3 tags that its format does not allow; 0 if there are none.
+    """Return the start of a recording after ID3 tags that its format does not allow; 0 if there are none.
 
     MP3 and raw AAC keep their tags, since FFmpeg supports them. Leaves the position at 0.
     """
@@ -85,7 +85,7 @@ def _stated_samples(frame: bytes) -> tuple[int, int] | None:
 
 
 def _n_trimmed(frame: bytes, at: int, flags: int) -> int:
-    """Return the encoder's delay and padding, which decoders drop, from a LAME tag behind a Xing tag."""
+    """Return the encoder's delay and padding, which decoders drop, from a LAME tag after a Xing tag."""
     at += 8 + 4 * (flags & 1) + 4 * (flags >> 1 & 1) + 100 * (flags >> 2 & 1) + 4 * (flags >> 3 & 1)
     if frame[at : at + 4] not in (b"LAME", b"Lavf", b"Lavc"):
         return 0

@@ -137,7 +137,7 @@ def open_recording(path: str | Path, thorough: bool = True) -> Recording:
         if decoder.sample_rate not in SAMPLE_RATES:
             raise AudioError(
                 f"{display_path(path)}: a sample rate of {decoder.sample_rate} Hz cannot be right",
-                f"Rates from {SAMPLE_RATES.start} to {SAMPLE_RATES.stop - 1} Hz are read; the header may be damaged.",
+                f"Supported are {SAMPLE_RATES.start} to {SAMPLE_RATES.stop - 1} Hz; the header may be damaged.",
             )
         if decoder.n_channels < 1:
             raise AudioError(f"{display_path(path)}: has no channels", "The header may be damaged.")

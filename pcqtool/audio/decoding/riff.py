@@ -1,4 +1,4 @@
-"""The chunks of WAV, RF64, W64, AIFF and CAF files, and the bytes behind the last chunk."""
+"""The chunks of WAV, RF64, W64, AIFF and CAF files, and the bytes after the last chunk."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def is_not_audio(file: BinaryIO, layout: ChunkFormat, at: int, size: int) -> boo
 
 
 def trailing_tags(file: BinaryIO, layout: ChunkFormat, at: int, size: int) -> int:
-    """Return the start of the chunks, at or behind a position, that end exactly with the file; ``size`` if none do."""
+    """Return the start of the chunks, at or after a position, that end exactly with the file; ``size`` if none do."""
     first = max(at, size - _TAIL)
     file.seek(first)
     tail = file.read(size - first)

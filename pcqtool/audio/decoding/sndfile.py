@@ -57,7 +57,7 @@ class SndfileDecoder:
         claimed = claimed_frames(self._sound.frames, log)
         self.claimed_s = None if claimed is None else claimed / self.sample_rate
         self.claim_is_reliable = True
-        # asked for more than FLAC's audio, libsndfile mistakes the bytes behind it for damage
+        # asked for more than FLAC's audio, libsndfile mistakes the bytes after it for damage
         self.n_counted = min(self._sound.frames, UNKNOWN_FRAMES) if self.format == "FLAC" else UNKNOWN_FRAMES
         self.note: str | None = None
         self.fault: str | None = "its last Ogg page is cut" if _CUT_PAGE.search(log) else None

@@ -51,7 +51,7 @@ class Timeline:
         if not self._is_plausible(at_s, missing_s):
             self.fault = self.fault or (
                 f"timestamps jump {missing_s:.0f} s ahead at {self.n_placed / self.rate:.2f} s, which cannot be a gap:"
-                " the sound is taken as continuous"
+                " the audio is treated as continuous"
             )
             self.zero_s = at_s - self.n_placed / self.rate
             return 0

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from pcqtool.cli.common import console, options
-from pcqtool.cli.corpora.about import Name
+from pcqtool.cli.corpora.description import Name
 from pcqtool.errors import CorpusError
 from pcqtool.progress import Progress
 
@@ -44,10 +44,10 @@ def fetch(
     corpus = registry.corpus_class(name)
     if not release.downloads_of(corpus):
         raise CorpusError(f"corpus {name!r} cannot be downloaded by a program", roots.how_to_apply(corpus, root))
-    place = roots.root_to_create(corpus, root)
-    done = fetch(corpus, place, _show_progress, console.info, hosts=allow_host or ())
+    folder = roots.root_to_create(corpus, root)
+    done = fetch(corpus, folder, _show_progress, console.info, hosts=allow_host or ())
     if as_json:
-        console.print_json({"name": name, "root": place, "files": done})
+        console.print_json({"name": name, "root": folder, "files": done})
         return
     if not done:
         console.info("the corpus exists already: nothing is downloaded")
@@ -60,7 +60,7 @@ def fetch(
     console.print_fields(
         {
             "corpus": name,
-            "root": place,
+            "root": folder,
             "files": [f"{each.url}, {each.size_bytes / MB:,.1f} MB" for each in done],
             "licence": corpus.licence,
             "citation": corpus.citation,

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pcqtool.cli.common import console, options
-from pcqtool.cli.corpora.about import Name, count, describe, print_counts
+from pcqtool.cli.corpora.description import Name, corpus_fields, count, print_counts
 from pcqtool.errors import CorpusError
 
 if TYPE_CHECKING:
@@ -34,19 +34,19 @@ def info(
 
     corpus, renaming = registry.corpus_class(name), load_label_map(label_map).for_corpus(name)
     try:
-        place: Path | None = roots.find_root(corpus, root)
+        folder: Path | None = roots.find_root(corpus, root)
     except CorpusError as error:
         if root is not None:
             raise
         console.explain(error.what, error.hint)
-        place = None
+        folder = None
     published = release.expected_of(corpus)
-    member = open_pooled_corpus(CorpusSpec(name, name, place), renaming) if place is not None else None
+    member = open_pooled_corpus(CorpusSpec(name, name, folder), renaming) if folder is not None else None
     about = {
-        **describe(corpus, member.corpus if member is not None else None),
+        **corpus_fields(corpus, member.corpus if member is not None else None),
         "downloads": [each.url for each in release.downloads_of(corpus)],
         "n_published": published.total,
-        "root": place,
+        "root": folder,
     }
     utterances = member.utterances if member is not None else ()
     counts = {**count(utterances), "hours": _hours(utterances, options.n_jobs(jobs))} if member is not None else {}
@@ -81,11 +81,7 @@ def _hours(utterances: Sequence[Utterance], n_jobs: int) -> float:
 
 def _show(about: Mapping[str, Any], counts: Mapping[str, Any], published: Expected) -> None:
     labels = about["labels"]
-    fields = {
-        **about,
-        "labels": ", ".join(labels) if labels else "listed in its table",
-        "downloads": about["downloads"],
-    }
+    fields = {**about, "labels": ", ".join(labels) if labels else "listed in its table"}
     numbers = {key: number or None for key, number in counts.items() if key.startswith("n_")}
     hours = {"hours": f"{counts['hours']:.2f}"} if counts else {}
     shown = {key.removeprefix("n_"): value for key, value in {**fields, **numbers, **hours}.items()}

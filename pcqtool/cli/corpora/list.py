@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from pcqtool.cli.common import console, options
-from pcqtool.cli.corpora.about import describe
+from pcqtool.cli.corpora.description import corpus_fields
 
 if TYPE_CHECKING:
     from pcqtool.corpora.registry import CorpusRegistration
@@ -51,6 +51,6 @@ def _status(entry: CorpusRegistration) -> str:
 
 
 def _as_json(entry: CorpusRegistration) -> dict[str, Any]:
-    about = describe(entry.corpus) if entry.corpus else {"name": entry.name}
+    about = corpus_fields(entry.corpus) if entry.corpus else {"name": entry.name}
     origin = f"{entry.distribution} {entry.version}"
     return {**about, "data": _data(entry), "from": origin, "class": entry.value, "error": entry.error}

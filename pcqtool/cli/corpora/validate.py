@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pcqtool.cli.common import console, options
-from pcqtool.cli.corpora.about import Name, count, print_counts
+from pcqtool.cli.corpora.description import Name, count, print_counts
 from pcqtool.errors import ExitCode
 
 if TYPE_CHECKING:
@@ -31,13 +31,13 @@ def validate(
     from pcqtool.corpora.validation.audit import audit
 
     corpus = registry.corpus_class(name)
-    place = roots.find_root(corpus, root)
+    folder = roots.find_root(corpus, root)
     with ExitStack() as stack:
 
         def show_progress(total: int) -> Callable[[], None]:
             return stack.enter_context(console.progress(total, "recordings")).advance
 
-        found = audit(registry.open_corpus(name, place), place, options.n_jobs(jobs), show_progress)
+        found = audit(registry.open_corpus(name, folder), folder, options.n_jobs(jobs), show_progress)
     counts, published = count(found.utterances), release.expected_of(corpus)
     by_kind = Counter(fault.kind.value for fault in found.faults)
     if as_json:
@@ -45,13 +45,13 @@ def validate(
         console.print_json(
             {
                 "name": name,
-                "root": place,
+                "root": folder,
                 "sound": not found.faults,
                 "hours": found.hours,
                 **counts,
                 "published": {"n_utterances": published.total, "by_label": by_label, "by_speaker": by_speaker},
                 "n_faults": by_kind,
-                "faults": [_as_json(fault, place) for fault in found.faults],
+                "faults": [_as_json(fault, folder) for fault in found.faults],
                 "notes": found.notes,
             }
         )
@@ -61,7 +61,7 @@ def validate(
         console.print_fields(
             {
                 "corpus": name,
-                "root": place,
+                "root": folder,
                 "utterances": f"{len(found.utterances)}{of}",
                 "hours": f"{found.hours:.2f}",
                 "faults": faults or "none",
@@ -73,7 +73,7 @@ def validate(
             print_counts(counts, _labels(corpus, counts), published)
         if found.faults:
             console.print_text("")
-            console.print_table(("fault", "file", "what"), _rows(found.faults, place))
+            console.print_table(("fault", "file", "what"), _rows(found.faults, folder))
     return ExitCode.SOME_FAILED if found.faults else None
 
 

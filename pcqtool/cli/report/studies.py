@@ -130,10 +130,10 @@ def _run_study(
     kind: str, variants: Sequence[Variant], setting: StudySetting, out: Path, draw: Callable[..., None], as_json: bool
 ) -> None:
     from pcqtool.evaluation.study import COLUMNS, run_study, table
-    from pcqtool.files.folder import writing_into
+    from pcqtool.files.lock import lock_folder
 
     console.info(f"{setting.corpus}: {len(setting.utterances)} utterances, {len(variants)} variants")
-    with writing_into(out):
+    with lock_folder(out):
         with console.progress(setting.n_folds * len(variants), "folds") as progress:
             study: dict[str, Any] = run_study(
                 kind, variants, setting, out, lambda n, name: progress.advance(n, note=name)
@@ -145,5 +145,5 @@ def _run_study(
         return
     console.print_table(COLUMNS, table(study))
     console.print_text("")
-    stamp = {"stamp": study.get("stamp"), "table": out / f"{kind}.json", "figure": figure}
-    console.print_fields({"differences": f"from {variants[0].name}, 95 % interval over speakers, paired", **stamp})
+    leakage = {"leakage": study.get("leakage"), "table": out / f"{kind}.json", "figure": figure}
+    console.print_fields({"differences": f"from {variants[0].name}, 95 % interval over speakers, paired", **leakage})

@@ -85,7 +85,7 @@ class Audformat:
             speaker, session, text_id = (each.get(segment) or each.get((file, None, None)) for each in groups)
             path, label = header.parent / file, labels[segment]
             found.append(Utterance(path, label, speaker, session, text_id, start_s, end_s))
-        return tuple(require_recordings(str(header), found, "The recordings must lie below the folder of the header."))
+        return tuple(require_recordings(str(header), found, "The recordings must be below the folder of the header."))
 
     def _emotion_tables(self, tables: Tables) -> Tables:
         if self.root.is_file() and self.root.name != HEADER:
@@ -101,7 +101,7 @@ def _header(root: Path) -> Path:
     if not (found[0] / HEADER).is_file():
         found = [path.parent for path in find_files(root, ".yaml") if path.name == HEADER]
     if len(found) != 1:
-        raise CorpusError(f"{root}: {len(found)} headers {HEADER}", f"Give the folder of one database: {HEADER} in it.")
+        raise CorpusError(f"{root}: {len(found)} headers {HEADER}", f"Pass the folder of one database: {HEADER} in it.")
     return found[0] / HEADER
 
 
@@ -129,7 +129,7 @@ def _labels(folder: Path, tables: Tables) -> dict[Segment, str]:
                 choice = ", ".join(f"db.{table}" for table in sorted(tables))
                 raise CorpusError(
                     f"{folder}: {segment[0]} is {labels[segment]} in one table and {label} in another",
-                    f"Give the file of one table as --root: {choice}.",
+                    f"Pass the file of one table as --root: {choice}.",
                 )
     if left_out:
         names = ", ".join(f"{name!r} ({number})" for name, number in left_out.most_common())

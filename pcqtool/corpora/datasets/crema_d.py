@@ -49,7 +49,7 @@ class CREMAD:
                 if file.read(len(POINTER)) == POINTER:
                     raise CorpusError(
                         f"{self.title}: {path} is a pointer of Git LFS, not a recording",
-                        "Run 'git lfs pull' in the clone; an archive of GitHub does not hold the recordings.",
+                        "Run 'git lfs pull' in the clone; an archive from GitHub does not contain the recordings.",
                     )
         return utterances_from_names(
             self.title, self.root, NAME, "1001_DFA_ANG_XX.wav: actor, text, emotion, intensity", _utterance

@@ -63,7 +63,7 @@ class MELD:
             "sadness": 1002,
             "surprise": 1635,
         },
-        exhaustive=False,  # a copy also holds the ten clips that are left out
+        exhaustive=False,  # a copy also contains the ten clips that are left out
     )
 
     def __init__(self, root: Path) -> None:
@@ -80,7 +80,7 @@ class MELD:
             raise FaultsError(
                 f"{self.title}: {len(missing)} of {len(rows)} clips are missing in {self.root}, first {missing[0]}",
                 "Unpack MELD.Raw.tar.gz and the three archives in it, and keep the folders that they make.",
-                [Fault(FaultKind.MISSING, f"{clip} is labelled, but not there") for clip in missing],
+                [Fault(FaultKind.MISSING, f"{clip} is labelled, but missing") for clip in missing],
                 found,
             )
         return found

@@ -22,7 +22,7 @@ TABLES = ("labels_con[sc]ensus.csv", "*/labels_con[sc]ensus.csv", "*/*/labels_co
 NAME = re.compile(r"MSP-PODCAST_(?:(?P<podcast>\d+)|test3)_\d+(?:_\d+)?\.wav")
 NEVER_THERE = frozenset({"MSP-PODCAST_1909_1017.wav"})  # release 2.0 labels it without having it
 
-HINT = "Give the folder of one release, which holds Labels/ and Audios/."
+HINT = "Pass the folder of one release, which contains Labels/ and Audios/."
 
 
 class MSPPodcast:

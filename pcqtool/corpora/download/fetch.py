@@ -8,20 +8,19 @@ import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 from pcqtool.corpora.base import Corpus
 from pcqtool.corpora.download import OnProgress
-from pcqtool.corpora.download.transfer import RemoteFile, download
+from pcqtool.corpora.download.transfer import download
 from pcqtool.corpora.download.unpack import is_archive, unpack
 from pcqtool.corpora.release import Download, downloads_of
 from pcqtool.corpora.roots import how_to_apply
-from pcqtool.errors import CorpusError, TableError
+from pcqtool.errors import CorpusError, FileError
 from pcqtool.files.atomic import write_whole
-from pcqtool.files.folder import LOCK
-from pcqtool.files.lock import locked
+from pcqtool.files.lock import LOCK_FILE, locked
 
 WORK_FOLDER = ".fetch"
 RECORD_FILE = "fetched.json"
@@ -77,20 +76,16 @@ def fetch(
         CorpusError: if the corpus is not public, cannot be downloaded, or differs from the published files.
         LockedError: if another process is fetching it.
     """
-    files = downloads_of(corpus)
+    files = [replace(each, hosts=(*each.hosts, *hosts)) for each in downloads_of(corpus)]
     if not files:
         raise CorpusError(f"corpus {corpus.name!r} cannot be downloaded by a program", how_to_apply(corpus, root))
     work = root.parent / WORK_FOLDER / root.name
     unpacked = work / "unpacked"
-    with _disk_errors(work), locked(work / LOCK, f"{work}: another process is fetching it", "Wait for it."):
+    with _disk_errors(work), locked(work / LOCK_FILE, f"{work}: another process is fetching it", "Wait for it."):
         if root.exists() and any(root.iterdir()):
             return []
         record = _ChecksumRecord(work / RECORD_FILE)
-        addresses = [RemoteFile(each.url, each.size_bytes, (*each.hosts, *hosts)) for each in files]
-        done = [
-            _fetch_file(file, remote, work, record, show_progress, log, sleep)
-            for file, remote in zip(files, addresses, strict=True)
-        ]
+        done = [_fetch_file(each, work, record, show_progress, log, sleep) for each in files]
         try:
             shutil.rmtree(unpacked, ignore_errors=True)
             for each in files:
@@ -114,9 +109,8 @@ class _ChecksumRecord:
         except FileNotFoundError:
             self._entries = {}
         except (ValueError, TypeError, KeyError, RecursionError) as error:
-            raise CorpusError(
-                f"{path}: cannot be read: {error}", "Remove it: it only contains earlier checksums."
-            ) from error
+            hint = "Remove it: it only contains earlier checksums."
+            raise CorpusError(f"{path}: cannot be read: {error}", hint) from error
 
     def first(self, url: str) -> FetchedFile | None:
         return self._entries.get(url)
@@ -130,7 +124,6 @@ class _ChecksumRecord:
 
 def _fetch_file(
     file: Download,
-    remote: RemoteFile,
     work: Path,
     record: _ChecksumRecord,
     show_progress: ShowProgress,
@@ -140,7 +133,7 @@ def _fetch_file(
     target = work / file.name
     if not target.exists():
         with show_progress(f"downloading {file.url}") as on_progress:
-            download(remote, target, lambda done, total: on_progress(done, total or file.size_bytes), log, sleep)
+            download(file, target, lambda done, total: on_progress(done, total or file.size_bytes), log, sleep)
     algorithm, _, expected = (file.checksum or "sha256:").partition(":")
     hashes = _hashes(target, {algorithm, "sha256"})
     first = record.first(file.url)
@@ -192,5 +185,5 @@ def _disk_errors(work: Path) -> Iterator[None]:
     except OSError as error:
         place = error.filename or work
         raise CorpusError(f"{place}: cannot be written ({error.strerror or error})", remedy) from error
-    except TableError as error:  # from the lock
+    except FileError as error:  # from the lock
         raise CorpusError(error.what, remedy) from error

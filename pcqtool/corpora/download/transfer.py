@@ -16,6 +16,7 @@ from urllib.error import HTTPError, URLError
 
 from pcqtool.corpora.download import OnProgress
 from pcqtool.corpora.download.http_client import HttpClient
+from pcqtool.corpora.release import Download
 from pcqtool.errors import CorpusError
 from pcqtool.version import __version__
 
@@ -32,26 +33,6 @@ PART_SUFFIX, VALIDATOR_SUFFIX = ".part", ".validator"
 
 class _RetryableError(Exception):
     """A failure that another attempt may overcome."""
-
-
-@dataclass(frozen=True)
-class RemoteFile:
-    """A file on a server.
-
-    Attributes:
-        url: an http or https address.
-        size_bytes: the published size; None if unknown.
-        hosts: other hosts to which the address may redirect.
-    """
-
-    url: str
-    size_bytes: int | None = None
-    hosts: tuple[str, ...] = ()
-
-    @property
-    def max_bytes(self) -> int:
-        """The size limit of a download."""
-        return MAX_BYTES if self.size_bytes is None else int(GROWTH * self.size_bytes) + GROWTH_BYTES
 
 
 @dataclass(frozen=True)
@@ -87,7 +68,7 @@ class _StallDetector:
 
 
 def download(
-    remote: RemoteFile,
+    file: Download,
     target: Path,
     on_progress: OnProgress = lambda done, total: None,
     log: Callable[[str], None] = lambda text: None,
@@ -99,7 +80,7 @@ def download(
     file has not changed (``If-Range``); otherwise it starts again from the beginning.
 
     Args:
-        remote: the file.
+        file: the file, whose checksum is not compared here.
         target: the path to create when the download is complete; its folder must exist.
         on_progress: called with the number of bytes so far and in all; the latter is None if unknown.
         log: called with a line when an attempt has failed and another one follows.
@@ -115,15 +96,15 @@ def download(
     while True:
         before = stall.furthest
         try:
-            _attempt(remote, part, stall, on_progress)
+            _attempt(file, part, stall, on_progress)
         except _RetryableError as error:
             n_failed = n_failed + 1 if stall.furthest <= before else 1
             hint = "Run this again later: the download resumes."
             if stall.is_stalled():
-                what = f"{remote.url}: the server sent less than {STALL_BYTES:,} bytes in {STALL_S:.0f} s"
+                what = f"{file.url}: the server sent less than {STALL_BYTES:,} bytes in {STALL_S:.0f} s"
                 raise CorpusError(what, hint) from error
             if n_failed >= MAX_ATTEMPTS:
-                raise CorpusError(f"{remote.url}: {error}, {n_failed} times in a row", hint) from error
+                raise CorpusError(f"{file.url}: {error}, {n_failed} times in a row", hint) from error
             log(f"{error}; trying again")
             sleep(2.0 ** (n_failed - 1))
         else:
@@ -132,13 +113,13 @@ def download(
             return
 
 
-def _attempt(remote: RemoteFile, part: _Partial, stall: _StallDetector, on_progress: OnProgress) -> None:
-    client = HttpClient(remote.hosts, TIMEOUT_S)
+def _attempt(file: Download, part: _Partial, stall: _StallDetector, on_progress: OnProgress) -> None:
+    client = HttpClient(file.hosts, TIMEOUT_S)
     with client.closing_when(stall.is_stalled):
-        with _open(client, remote.url, part) as response:
+        with _open(client, file.url, part) as response:
             total = _prepare_partial(response, part)
-            _check_size(remote, total, part)
-            _write_body(response, remote, part, total, stall, on_progress)
+            _check_size(file, total, part)
+            _write_body(response, file, part, total, stall, on_progress)
         if total is None and stall.is_stalled():  # then this side has closed the connection
             raise _RetryableError("the server is too slow")
 
@@ -197,41 +178,45 @@ def _header(response: HTTPResponse, name: str) -> str:
     return value if value.isascii() and value.isprintable() and len(value) <= 1000 else ""
 
 
-def _check_size(remote: RemoteFile, total: int | None, part: _Partial) -> None:
+def _max_bytes(file: Download) -> int:
+    return MAX_BYTES if file.size_bytes is None else int(GROWTH * file.size_bytes) + GROWTH_BYTES
+
+
+def _check_size(file: Download, total: int | None, part: _Partial) -> None:
     if total is None:
         return
-    if total > remote.max_bytes:
+    if total > _max_bytes(file):
         part.discard()
-        raise _too_large(remote, f"states a size of {total:,} bytes")
+        raise _too_large(file, f"states a size of {total:,} bytes")
     free = shutil.disk_usage(part.bytes.parent).free
     if total - part.size > free:
         raise CorpusError(
-            f"{remote.url}: needs {total - part.size:,} bytes, but {part.bytes.parent} has only {free:,} left",
+            f"{file.url}: needs {total - part.size:,} bytes, but {part.bytes.parent} has only {free:,} left",
             "Free some space, or choose another folder.",
         )
 
 
-def _too_large(remote: RemoteFile, what: str) -> CorpusError:
-    if remote.size_bytes is not None:
-        known, hint = f"the published {remote.size_bytes:,}", "Look for a newer pcqtool."
+def _too_large(file: Download, what: str) -> CorpusError:
+    if file.size_bytes is not None:
+        known, hint = f"the published {file.size_bytes:,}", "Look for a newer pcqtool."
     else:
         known, hint = "the limit for a file of unknown size", "The corpus class can state a larger size_bytes."
-    return CorpusError(f"{remote.url}: the server {what}, more than {known}", f"The file was removed. {hint}")
+    return CorpusError(f"{file.url}: the server {what}, more than {known}", f"The file was removed. {hint}")
 
 
 def _write_body(
     response: HTTPResponse,
-    remote: RemoteFile,
+    file: Download,
     part: _Partial,
     total: int | None,
     stall: _StallDetector,
     on_progress: OnProgress,
 ) -> None:
-    max_bytes = remote.max_bytes
+    max_bytes = _max_bytes(file)
     if total is None:
         max_bytes = min(max_bytes, part.size + int(MAX_DISK_FRACTION * shutil.disk_usage(part.bytes.parent).free))
-    with part.bytes.open("ab") as file:
-        size = file.tell()
+    with part.bytes.open("ab") as output:
+        size = output.tell()
         while size <= max_bytes and (total is None or size <= total):
             try:
                 block = response.read1(BLOCK_BYTES)
@@ -239,13 +224,13 @@ def _write_body(
                 raise _RetryableError(f"interrupted after {size:,} bytes ({error or type(error).__name__})") from error
             if not block:
                 break
-            file.write(block)
+            output.write(block)
             size += len(block)
             stall.update(size)
             on_progress(size, total)
     if size > max_bytes:
         part.discard()
-        raise _too_large(remote, f"sends more than {max_bytes:,} bytes")
+        raise _too_large(file, f"sends more than {max_bytes:,} bytes")
     if total is not None and size != total:
         if size > total:
             part.discard()

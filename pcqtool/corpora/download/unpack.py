@@ -23,7 +23,7 @@ from pcqtool.corpora.download import OnProgress
 from pcqtool.errors import CorpusError
 
 SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
-MAX_RATIO = 20  # unpacked to packed size; audio is compressed to a third at most
+MAX_RATIO = 20  # unpacked to packed size; lossless compression of audio saves two thirds at most
 ALWAYS_ALLOWED_BYTES = 100_000_000  # because tables can be compressed much more
 
 MAX_MEMBERS = 500_000
@@ -100,7 +100,7 @@ def unpack(archive: Path, folder: Path, on_progress: OnProgress = lambda done, t
             on_progress(n_bytes, None)
     except (FileExistsError, NotADirectoryError) as error:
         raise CorpusError(f"{archive}: has two entries for {error.filename}", HARMFUL_HINT) from error
-    except _TooMuchError as error:
+    except _SizeLimitError as error:
         raise _too_much(archive, f"{max_bytes:,} bytes") from error
     except _DAMAGE_ERRORS as error:
         raise _damaged(archive, error) from error
@@ -174,10 +174,10 @@ class _LimitedReader(io.RawIOBase):
 
     def _check(self, position: int) -> None:
         if self._max_bytes is not None and position > self._max_bytes:
-            raise _TooMuchError
+            raise _SizeLimitError
 
 
-class _TooMuchError(Exception):
+class _SizeLimitError(Exception):
     """An archive exceeds the limit of unpacked bytes."""
 
 

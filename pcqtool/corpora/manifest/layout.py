@@ -31,9 +31,8 @@ def find_rows(root: Path) -> Iterator[ManifestRow]:
     if not root.is_dir():
         yield from _table_rows(root)
         return
-    splits = (
-        [folder for folder in _folders(root) if folder.name.lower() in SPLITS] if _find_metadata(root) is None else []
-    )
+    is_table = _find_metadata(root) is not None
+    splits = [] if is_table else [folder for folder in _folders(root) if folder.name.lower() in SPLITS]
     for folder in splits or [root]:
         table = _find_metadata(folder)
         yield from _label_folder_rows(folder) if table is None else _table_rows(table)
@@ -51,12 +50,9 @@ def _table_rows(table: Path) -> Iterator[ManifestRow]:
     line = "row" if table.suffix.lower() == ".parquet" else "line"
     for number, row in read_table(table):
         for column in row:
-            if column not in COLUMNS and not {part.strip() for part in _SEPARATORS.split(str(column))}.isdisjoint(
-                COLUMNS
-            ):
-                raise CorpusError(
-                    f"{table}: {str(column)[:80]!r} is a single column", "Use the same separator in the whole table."
-                )
+            if column not in COLUMNS and any(part.strip() in COLUMNS for part in _SEPARATORS.split(str(column))):
+                what = f"{table}: {str(column)[:80]!r} is a single column"
+                raise CorpusError(what, "Use the same separator in the whole table.")
         yield ManifestRow(f"{table}, {line} {number}", table.parent, row)
 
 
@@ -76,12 +72,9 @@ def _label_folder_rows(root: Path) -> Iterator[ManifestRow]:
         )
     for folder, path in found:
         subfolders = path.relative_to(folder).parts[:-1]
-        row = {
-            "file_name": str(path.relative_to(root)),
-            "label": folder.name,
-            "speaker": subfolders[0] if subfolders else None,
-        }
-        yield ManifestRow(str(path), root, row)
+        speaker = subfolders[0] if subfolders else None
+        cells = {"file_name": str(path.relative_to(root)), "label": folder.name, "speaker": speaker}
+        yield ManifestRow(str(path), root, cells)
 
 
 def _folders(root: Path) -> list[Path]:

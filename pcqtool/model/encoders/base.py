@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
 import torch
@@ -99,6 +99,15 @@ class Encoder(nn.Module, ABC):
         if bad:
             raise ModelError(f"the encoder has hidden states 0 to {self.n_layers}, not {bad[0]}")
         return tuple(layer % count for layer in self.config.layers)
+
+    def use_layer(self, layer: int) -> None:
+        """Output a single hidden state from now on, instead of those of the configuration.
+
+        Raises:
+            ModelError: if the encoder has no such layer.
+        """
+        self.config = replace(self.config, layers=(layer,))
+        self.layer_indices()
 
     @property
     def width(self) -> int:

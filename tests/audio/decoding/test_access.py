@@ -82,15 +82,15 @@ def test_a_disk_that_fails_half_way(
 ) -> None:
     path = write("a", sound(60, 8000), 8000, format_, subtype)
     bad_disk(path.stat().st_size // 2, number)
-    tracks = SegmentReader(path)
+    reader = SegmentReader(path)
     with pytest.raises(AccessError, match=os.strerror(number)) as caught:
-        list(tracks)
+        list(reader)
     assert str(path) in caught.value.what
-    assert tracks.info.shortfall is None
+    assert reader.info.shortfall is None
 
 
 @pytest.mark.parametrize(("container", "codec"), [("webm", "libopus"), ("mpegts", "aac"), ("matroska", "flac")])
-def test_a_disk_that_fails_half_way_through_what_ffmpeg_reads(
+def test_a_disk_that_fails_half_way_through_a_file_for_ffmpeg(
     mux: Make, sound: Sound, bad_disk: Callable[..., None], container: str, codec: str
 ) -> None:
     path = mux("a", container, (codec, 48000, (0, sound(20, 48000))))
@@ -155,7 +155,7 @@ def test_a_file_that_cannot_be_opened(
     assert caught.value.hint
 
 
-def test_what_is_the_recordings_own_fault(tmp_path: Path) -> None:
+def test_errors_of_the_recording_itself(tmp_path: Path) -> None:
     (tmp_path / "empty.wav").touch()
     (tmp_path / "text.wav").write_text("no sound\n" * 100)
     os.mkfifo(tmp_path / "pipe.wav")
@@ -173,7 +173,7 @@ def test_a_file_that_becomes_shorter_while_it_is_read(sound: Sound, write: Make,
         blocks = recording.blocks(2.0)
         next(blocks)
         os.truncate(path, path.stat().st_size // 2)
-        with pytest.raises(AccessError, match="became shorter while it was read"):
+        with pytest.raises(AccessError, match="became shorter while being read"):
             list(blocks)
 
 

@@ -1,4 +1,4 @@
-"""What a header does not count is heard all the same, and what is no sound is not."""
+"""Audio that a header does not count is decoded; bytes that are not audio are not."""
 
 from __future__ import annotations
 
@@ -41,14 +41,14 @@ HEADERS = [
 ]
 
 
-def heard(path: Path) -> tuple[np.ndarray, str | None, str | None]:
+def decoded(path: Path) -> tuple[np.ndarray, str | None, str | None]:
     with open_recording(path) as recording:
         wave = np.concatenate([np.zeros((0, recording.n_channels), np.float32), *recording.blocks()])
         return wave, recording.shortfall, recording.note
 
 
 def size_field(content: bytes, name: bytes) -> int:
-    """Where the size of the sound stands."""
+    """Return the position of the audio chunk's size."""
     gap = {b"ds64": 8 + 8, b".snd": 8, b"dns.": 8}.get(name, len(name))
     return content.index(name) + gap
 
@@ -59,7 +59,7 @@ def test_a_header_that_counts_less(
 ) -> None:
     path = tmp_path / "a"
     soundfile.write(path, sound(8, 8000, 2 if subtype != "GSM610" else None), 8000, subtype, endian, format_)
-    whole, shortfall, note = heard(path)
+    whole, shortfall, note = decoded(path)
     assert (shortfall, note) == (None, None)
     content = bytearray(path.read_bytes())
     at = size_field(content, name)
@@ -67,7 +67,7 @@ def test_a_header_that_counts_less(
     assert 8000 < counted <= len(content)
     struct.pack_into(size, content, at, counted // 8 // 1024 * 1024)
     path.write_bytes(content)
-    found, shortfall, note = heard(path)
+    found, shortfall, note = decoded(path)
     assert shortfall is None
     assert note is not None
     assert note.startswith("the header counts")
@@ -104,63 +104,63 @@ NO_SOUND = {
 
 @pytest.mark.parametrize("what", NO_SOUND)
 @pytest.mark.parametrize("odd", [0, 1])
-def test_what_stands_behind_the_sound_and_is_none(sound: Sound, write: Make, what: str, odd: int) -> None:
+def test_bytes_after_the_audio_are_not_audio(sound: Sound, write: Make, what: str, odd: int) -> None:
     path = write("a.wav", sound(2)[: 16000 + odd], 16000, "WAV", "PCM_U8")
-    whole, _, _ = heard(path)
+    whole, _, _ = decoded(path)
     content = path.read_bytes()
     assert len(content) % 2 == 0
     for n_filling in {0, odd}:  # some writers leave out the byte that fills a chunk up
         path.write_bytes(content[: len(content) - n_filling] + NO_SOUND[what])
-        found, shortfall, note = heard(path)
+        found, shortfall, note = decoded(path)
         assert (shortfall, note) == (None, None)
         np.testing.assert_array_equal(found, whole)
 
 
 @pytest.mark.parametrize("behind", [b"", LIST, LIST + chunk(b"bext", b"x" * 700)])
-def test_chunks_behind_uncounted_sound_are_not_heard(sound: Sound, write: Make, behind: bytes) -> None:
+def test_chunks_after_uncounted_audio_are_not_decoded(sound: Sound, write: Make, behind: bytes) -> None:
     path = write("a.wav", sound(5))
-    whole, _, _ = heard(path)
+    whole, _, _ = decoded(path)
     content = bytearray(path.read_bytes() + behind)
     struct.pack_into("<I", content, 40, 32_000)
     path.write_bytes(content)
-    found, shortfall, note = heard(path)
-    assert (shortfall, note) == (None, "the header counts 32000 of 160000 bytes of sound")
+    found, shortfall, note = decoded(path)
+    assert (shortfall, note) == (None, "the header counts 32000 of 160000 bytes of audio")
     np.testing.assert_array_equal(found, whole)
 
 
 @pytest.mark.parametrize("between", [b"", LIST])
 @pytest.mark.parametrize("n", [2, 3])
-def test_several_chunks_of_sound(sound: Sound, write: Make, between: bytes, n: int) -> None:
+def test_several_audio_chunks(sound: Sound, write: Make, between: bytes, n: int) -> None:
     path = write("a.wav", sound(6))
-    whole, _, _ = heard(path)
+    whole, _, _ = decoded(path)
     content = path.read_bytes()
     parts = np.array_split(np.frombuffer(content[44:], np.int16), n)
     chunks = between.join(chunk(b"data", part.tobytes()) for part in parts)
     path.write_bytes(content[:36] + chunks + LIST)
-    found, shortfall, note = heard(path)
-    assert (shortfall, note) == (None, f"the header counts {192_000 // n} of 192000 bytes of sound")
+    found, shortfall, note = decoded(path)
+    assert (shortfall, note) == (None, f"the header counts {192_000 // n} of 192000 bytes of audio")
     np.testing.assert_array_equal(found, whole)
 
 
-def test_an_empty_chunk_of_sound_before_another(sound: Sound, write: Make) -> None:
+def test_an_empty_audio_chunk_before_another(sound: Sound, write: Make) -> None:
     path = write("a.wav", sound(2))
-    whole, _, _ = heard(path)
+    whole, _, _ = decoded(path)
     content = path.read_bytes()
     path.write_bytes(content[:36] + chunk(b"data", b"") + content[36:])
-    found, shortfall, _ = heard(path)
+    found, shortfall, _ = decoded(path)
     assert shortfall is None
     np.testing.assert_array_equal(found, whole)
 
 
-def test_two_chunks_of_sound_in_an_aiff(sound: Sound, write: Make) -> None:
+def test_two_audio_chunks_in_an_aiff(sound: Sound, write: Make) -> None:
     path = write("a.aiff", sound(3), 16000, "AIFF")
-    whole, _, _ = heard(path)
+    whole, _, _ = decoded(path)
     content = path.read_bytes()
     at = content.index(b"SSND")
     half = content[at + 16 : at + 16 + 48_000]
     ssnd = [b"SSND" + struct.pack(">III", 8 + 48_000, 0, 0) + part for part in (half, content[at + 16 + 48_000 :])]
     path.write_bytes(content[:at] + b"".join(ssnd))
-    found, shortfall, _ = heard(path)
+    found, shortfall, _ = decoded(path)
     assert shortfall is None
     np.testing.assert_array_equal(found, whole)
 
@@ -179,14 +179,14 @@ def test_a_size_that_was_too_large_for_32_bits(tmp_path: Path, sound: Sound, wri
         file.write(last + behind)
     assert read_header(path)[0] == n_bytes / 32_000
     with open_recording(path) as recording:
-        assert recording.note == f"the header counts {n_bytes % 2**32} of {n_bytes} bytes of sound"
+        assert recording.note == f"the header counts {n_bytes % 2**32} of {n_bytes} bytes of audio"
         assert recording.seek(n_bytes // 2 - 16_000)
         found = np.concatenate(list(recording.blocks()))
         assert recording.shortfall is None
-    np.testing.assert_array_equal(found, heard(small)[0][-16_000:])
+    np.testing.assert_array_equal(found, decoded(small)[0][-16_000:])
 
 
-def test_a_size_that_states_none_does_not_end_at_4_gib(tmp_path: Path, sound: Sound, write: Make) -> None:
+def test_an_unknown_size_does_not_end_at_4_gib(tmp_path: Path, sound: Sound, write: Make) -> None:
     header = bytearray(write("a.wav", sound(1)).read_bytes()[:44])
     struct.pack_into("<I", header, 40, 0xFFFFFFFF)
     with (tmp_path / "large.wav").open("wb") as file:
@@ -195,7 +195,7 @@ def test_a_size_that_states_none_does_not_end_at_4_gib(tmp_path: Path, sound: So
     assert read_header(tmp_path / "large.wav")[0] == 4_400_000_000 / 32_000
 
 
-def test_an_aiff_beyond_4_gib_is_told(tmp_path: Path, sound: Sound, write: Make) -> None:
+def test_an_aiff_beyond_4_gib_is_reported(tmp_path: Path, sound: Sound, write: Make) -> None:
     content = bytearray(write("a.aiff", sound(1), 16000, "AIFF").read_bytes())
     at = content.index(b"SSND")
     path = tmp_path / "large.aiff"
@@ -208,7 +208,7 @@ def test_an_aiff_beyond_4_gib_is_told(tmp_path: Path, sound: Sound, write: Make)
         list(recording.blocks())
         assert recording.shortfall is not None
         assert "5032" in recording.shortfall
-        assert "bytes of sound cannot be read" in recording.shortfall
+        assert "bytes of audio cannot be read" in recording.shortfall
 
 
 @pytest.mark.parametrize("behind", [b"", LIST])
@@ -222,30 +222,30 @@ def test_joined_recordings(
     for part in parts:
         part.write_bytes(part.read_bytes() + behind)
     (tmp_path / "all").write_bytes(b"".join(part.read_bytes() for part in parts))
-    found, shortfall, note = heard(tmp_path / "all")
+    found, shortfall, note = decoded(tmp_path / "all")
     assert (shortfall, note) == (None, "3 recordings, joined")
-    np.testing.assert_array_equal(found, np.concatenate([heard(part)[0] for part in parts]))
+    np.testing.assert_array_equal(found, np.concatenate([decoded(part)[0] for part in parts]))
 
 
-def test_a_joined_recording_that_is_cut_is_told(sound: Sound, write: Make) -> None:
+def test_a_joined_recording_that_is_cut_is_reported(sound: Sound, write: Make) -> None:
     path = write("a", sound(3, 8000), 8000)
     content = path.read_bytes()
     path.write_bytes(content + content[:-16_000])
-    found, shortfall, _ = heard(path)
+    found, shortfall, _ = decoded(path)
     assert len(found) == 5 * 8000
     assert shortfall == "part 2 of 2: the header claims 3.00 s, 2.00 s could be read"
 
 
 @settings(max_examples=50, deadline=None)
 @given(st.integers(1024, 60_000), st.integers(2_000, 40_000))
-def test_any_count_gives_all(tmp_path_factory: pytest.TempPathFactory, counted: int, n: int) -> None:
+def test_all_audio_is_decoded_at_any_count(tmp_path_factory: pytest.TempPathFactory, counted: int, n: int) -> None:
     path = tmp_path_factory.mktemp("a") / "a.wav"
     wave = np.random.default_rng(n).integers(-30_000, 30_000, n).astype(np.int16)
     soundfile.write(path, wave, 8000)
     content = bytearray(path.read_bytes())
     struct.pack_into("<I", content, 40, counted // 2 * 2)
     path.write_bytes(content)
-    found, shortfall, note = heard(path)
+    found, shortfall, note = decoded(path)
     left = 2 * n - counted // 2 * 2
     if left > 1024:
         assert (shortfall, len(found)) == (None, n)
@@ -271,21 +271,21 @@ def test_a_size_that_was_never_filled_in(
     format_, subtype, endian, name, size = header
     path = tmp_path / "a"
     soundfile.write(path, sound(2.0), 16000, format=format_, subtype=subtype, endian=endian)
-    whole, *_ = heard(path)
+    whole, *_ = decoded(path)
     content = bytearray(path.read_bytes())
     struct.pack_into(size, content, size_field(content, name), 0)
     if before:
         at = content.index(b"data")
         content[at:at] = before
     path.write_bytes(content)
-    wave, shortfall, note = heard(path)
+    wave, shortfall, note = decoded(path)
     assert (shortfall, note) == (None, None)
     np.testing.assert_array_equal(wave[: len(whole)], whole)
     assert len(wave) - len(whole) < 600, "what fills up the last block of a codec"
 
 
-def test_a_recording_without_sound_stays_empty(write: Make) -> None:
+def test_a_recording_without_audio_stays_empty(write: Make) -> None:
     path = write("a.wav", np.zeros(0, np.float32))
     path.write_bytes(path.read_bytes() + chunk(b"LIST", b"INFOISFT" + bytes(18)))
-    wave, shortfall, note = heard(path)
+    wave, shortfall, note = decoded(path)
     assert (len(wave), shortfall, note) == (0, None, None)

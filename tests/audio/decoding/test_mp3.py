@@ -63,7 +63,7 @@ def test_a_tag_before_a_recording(sound: Sound, write: Make, tags: bytes, format
 
 
 @pytest.mark.parametrize(("container", "codec"), [("mp4", "aac"), ("matroska", "flac"), ("adts", "aac")])
-def test_a_tag_before_what_ffmpeg_reads(mux: Make, tone: Tone, container: str, codec: str) -> None:
+def test_a_tag_before_formats_of_ffmpeg(mux: Make, tone: Tone, container: str, codec: str) -> None:
     path = mux("a", container, (codec, 48000, (0, tone(3, 48000))))
     whole = decoded(path)
     path.write_bytes(tag(100_000) + path.read_bytes())
@@ -81,7 +81,7 @@ def test_a_tag_whose_recording_counts_less(sound: Sound, write: Make) -> None:
     assert len(decoded(path)[0]) == 48_000
 
 
-def test_a_wav_that_holds_mpeg_layer_3(mux: Make, tone: Tone) -> None:
+def test_a_wav_that_contains_mpeg_layer_3(mux: Make, tone: Tone) -> None:
     path = mux("a.wav", "wav", ("libmp3lame", 16000, (0, tone(4, 16000))))
     wave, rate, shortfall = decoded(path)
     assert (rate, shortfall) == (16000, None)
@@ -96,7 +96,7 @@ def test_a_wav_by_name_alone(mux: Make, tone: Tone, container: str, codec: str) 
 
 
 @pytest.mark.parametrize("garbage", [b"\0" * 3000, bytes(np.random.default_rng(1).integers(0, 250, 3000, np.uint8))])
-def test_an_mp3_behind_garbage(mux: Make, tone: Tone, garbage: bytes) -> None:
+def test_an_mp3_after_garbage(mux: Make, tone: Tone, garbage: bytes) -> None:
     path = mux("a.mp3", "mp3", ("libmp3lame", 44100, (0, tone(4, 44100))))
     path.write_bytes(garbage + path.read_bytes())
     wave, rate, _ = decoded(path)
@@ -104,7 +104,7 @@ def test_an_mp3_behind_garbage(mux: Make, tone: Tone, garbage: bytes) -> None:
 
 
 @pytest.mark.parametrize("name", ["a.mp3", "a.wav", "a.m4a", "a.amr"])
-def test_zeros_are_no_recording(tmp_path: Path, name: str) -> None:
+def test_zeros_are_not_a_recording(tmp_path: Path, name: str) -> None:
     with (tmp_path / name).open("wb") as file:
         file.truncate(20_000_000)
     with pytest.raises(AudioError, match=r"decoded"):
@@ -175,7 +175,7 @@ def decode_content(path: Path, content: bytes) -> tuple[np.ndarray, str | None]:
 
 
 @pytest.mark.parametrize("padding", PADDINGS.values(), ids=PADDINGS)
-def test_what_stands_behind_an_mp3(tmp_path: Path, mp3: Callable[[float, float], bytes], padding: bytes) -> None:
+def test_padding_after_an_mp3(tmp_path: Path, mp3: Callable[[float, float], bytes], padding: bytes) -> None:
     content = mp3(4, 440)
     whole, _ = decode_content(tmp_path / "a.mp3", content)
     wave, shortfall = decode_content(tmp_path / "a.mp3", content + padding)
@@ -185,7 +185,7 @@ def test_what_stands_behind_an_mp3(tmp_path: Path, mp3: Callable[[float, float],
 
 
 @pytest.mark.parametrize("padding", [b"", *PADDINGS.values()], ids=["nothing", *PADDINGS])
-def test_what_stands_between_joined_mp3s(tmp_path: Path, mp3: Callable[[float, float], bytes], padding: bytes) -> None:
+def test_padding_between_joined_mp3s(tmp_path: Path, mp3: Callable[[float, float], bytes], padding: bytes) -> None:
     one, other = mp3(4, 440), mp3(3, 880)
     wave, shortfall = decode_content(tmp_path / "a.mp3", one + padding + other + padding)
     assert shortfall is None
@@ -197,7 +197,7 @@ def test_what_stands_between_joined_mp3s(tmp_path: Path, mp3: Callable[[float, f
 
 
 @pytest.mark.parametrize("damage", [bytes(1500), picture(1500, 3)])
-def test_damage_in_the_middle_of_an_mp3_is_told(
+def test_damage_in_the_middle_of_an_mp3_is_reported(
     tmp_path: Path, mp3: Callable[[float, float], bytes], damage: bytes
 ) -> None:
     content = bytearray(mp3(6, 440))
@@ -208,7 +208,7 @@ def test_damage_in_the_middle_of_an_mp3_is_told(
     assert len(wave) / RATE > 5
 
 
-def test_a_cut_mp3_is_told_whatever_stands_behind_it(tmp_path: Path, mux: Make, tone: Tone) -> None:
+def test_a_cut_mp3_is_reported_whatever_padding_follows(tmp_path: Path, mux: Make, tone: Tone) -> None:
     content = mux("a.mp3", "mp3", ("libmp3lame", RATE, (0, tone(4, RATE)))).read_bytes()
     for padding in PADDINGS.values():
         _, shortfall = decode_content(tmp_path / "a.mp3", content[: len(content) // 2] + padding)
@@ -217,7 +217,7 @@ def test_a_cut_mp3_is_told_whatever_stands_behind_it(tmp_path: Path, mux: Make, 
 
 
 @pytest.mark.parametrize("rate", [8000, 11025, 16000, 22050, 24000, 32000, 44100, 48000])
-def test_the_length_that_an_mp3_states(mux: Make, tone: Tone, rate: int) -> None:
+def test_the_stated_duration_of_an_mp3(mux: Make, tone: Tone, rate: int) -> None:
     path = mux("a.mp3", "mp3", ("libmp3lame", rate, (0, tone(3.3, rate))))
     path.write_bytes(path.read_bytes() + bytes(30_000))
     assert read_header(path)[0] == pytest.approx(3.3, abs=1e-4)
@@ -245,7 +245,7 @@ def test_a_first_frame(head: bytes, seconds: float | None) -> None:
     assert stated_duration_s(io.BytesIO(id3(300) + head)) == seconds
 
 
-def test_sizes_that_lead_nowhere_are_not_believed() -> None:
+def test_implausible_tag_sizes_are_ignored() -> None:
     for is_header in (0, 1 << 29):
         wrong = b"APETAGEX" + struct.pack("<IIII", 2000, 5000, 1, is_header) + bytes(8)
         content = b"\xff" * 9000 + wrong + b"\xff" * 9000

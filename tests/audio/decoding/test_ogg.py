@@ -68,7 +68,7 @@ def recordings(write: Make, mux: Make, tone: Tone) -> Callable[[str], list[bytes
     return make
 
 
-def heard(path: Path) -> tuple[np.ndarray, str | None, str | None]:
+def decoded(path: Path) -> tuple[np.ndarray, str | None, str | None]:
     with open_recording(path) as recording:
         wave = np.concatenate([np.zeros((0, recording.n_channels), np.float32), *recording.blocks()])
         return wave[:, 0], recording.shortfall, recording.note
@@ -76,18 +76,18 @@ def heard(path: Path) -> tuple[np.ndarray, str | None, str | None]:
 
 @pytest.mark.parametrize("codec", ["OPUS", "VORBIS", "FLAC"])
 @pytest.mark.parametrize("serials", [(1, 2, 3), (7, 7, 7), (1, 2, 1), (1, 1, 2)])
-def test_every_link_is_heard(
+def test_every_link_is_decoded(
     tmp_path: Path, recordings: Callable[[str], list[bytes]], codec: str, serials: tuple[int, ...]
 ) -> None:
     parts = [numbered(content, serial) for content, serial in zip(recordings(codec), serials, strict=True)]
     waves = []
     for content in parts:
         (tmp_path / "one").write_bytes(content)
-        wave, shortfall, note = heard(tmp_path / "one")
+        wave, shortfall, note = decoded(tmp_path / "one")
         assert (shortfall, note) == (None, None)
         waves.append(wave)
     (tmp_path / "all").write_bytes(b"".join(parts))
-    wave, shortfall, note = heard(tmp_path / "all")
+    wave, shortfall, note = decoded(tmp_path / "all")
     assert (shortfall, note) == (None, "3 recordings, joined")
     np.testing.assert_array_equal(wave, np.concatenate(waves))
     assert len(wave) / 48000 == pytest.approx(6, abs=0.05)
@@ -97,40 +97,42 @@ def test_links_of_different_quality(tmp_path: Path, write: Make, tone: Tone) -> 
     parts = [write("a", tone(2, 48000), 48000, "OGG", "VORBIS"), tmp_path / "b"]
     soundfile.write(parts[1], tone(1, 48000), 48000, format="OGG", subtype="VORBIS", compression_level=0.9)
     (tmp_path / "c").write_bytes(b"".join(part.read_bytes() for part in parts))
-    wave, shortfall, _ = heard(tmp_path / "c")
+    wave, shortfall, _ = decoded(tmp_path / "c")
     assert (len(wave), shortfall) == (3 * 48000, None)
 
 
 def test_links_of_different_codecs(tmp_path: Path, write: Make, tone: Tone) -> None:
     parts = [write(name, tone(2, 48000), 48000, "OGG", name) for name in ("VORBIS", "OPUS")]
     (tmp_path / "c").write_bytes(b"".join(part.read_bytes() for part in parts))
-    wave, shortfall, _ = heard(tmp_path / "c")
+    wave, shortfall, _ = decoded(tmp_path / "c")
     assert len(wave) / 48000 == pytest.approx(4, abs=0.02)
     assert shortfall is None
 
 
-def test_a_link_at_another_rate_is_told(tmp_path: Path, write: Make, tone: Tone) -> None:
+def test_a_link_at_another_rate_is_reported(tmp_path: Path, write: Make, tone: Tone) -> None:
     parts = [write(f"{rate}", tone(2, rate), rate, "OGG", "VORBIS") for rate in (48000, 16000)]
     (tmp_path / "c").write_bytes(b"".join(part.read_bytes() for part in parts))
-    wave, shortfall, _ = heard(tmp_path / "c")
+    wave, shortfall, _ = decoded(tmp_path / "c")
     assert len(wave) == 2 * 48000
-    assert shortfall == "part 2 of 2: the sound changes to 16000 Hz, 1 channel(s)"
+    assert shortfall == "part 2 of 2: the audio changes to 16000 Hz, 1 channel(s)"
 
 
-def test_a_damaged_link_is_told_and_the_rest_is_heard(tmp_path: Path, recordings: Callable[[str], list[bytes]]) -> None:
+def test_a_damaged_link_is_reported_and_the_rest_decoded(
+    tmp_path: Path, recordings: Callable[[str], list[bytes]]
+) -> None:
     a, b, c = recordings("VORBIS")
     first, *rest = pages(b)
     (tmp_path / "a").write_bytes(a + first + b"".join(bytes(len(page)) for page in rest) + c)
-    wave, shortfall, _ = heard(tmp_path / "a")
+    wave, shortfall, _ = decoded(tmp_path / "a")
     assert len(wave) == (3 + 1) * 48000
     assert shortfall is not None
     assert shortfall.startswith("part 2 of 3: ")
 
 
-def test_a_cut_link_is_told(tmp_path: Path, recordings: Callable[[str], list[bytes]]) -> None:
+def test_a_cut_link_is_reported(tmp_path: Path, recordings: Callable[[str], list[bytes]]) -> None:
     a, b, _ = recordings("VORBIS")
     (tmp_path / "a").write_bytes(a + b[: len(b) * 2 // 3])
-    wave, shortfall, _ = heard(tmp_path / "a")
+    wave, shortfall, _ = decoded(tmp_path / "a")
     assert 3 * 48000 <= len(wave) < 5 * 48000, "what was on whole pages"
     assert shortfall is not None
     assert shortfall.startswith("part 2 of 2: its last Ogg page is cut")
@@ -138,7 +140,7 @@ def test_a_cut_link_is_told(tmp_path: Path, recordings: Callable[[str], list[byt
 
 @pytest.mark.parametrize("codec", ["libopus", "flac"])
 def test_a_gap_in_an_ogg_file(mux: Make, tone: Tone, codec: str) -> None:
-    wave, shortfall, note = heard(
+    wave, shortfall, note = decoded(
         mux("a", "ogg", (codec, 48000, (0, tone(3, 48000)), (8, tone(2, 48000))), options={"page_duration": "200000"})
     )
     assert (shortfall, note) == (None, None)
@@ -148,14 +150,14 @@ def test_a_gap_in_an_ogg_file(mux: Make, tone: Tone, codec: str) -> None:
 
 
 @pytest.mark.parametrize("codec", ["OPUS", "VORBIS"])
-def test_lost_pages_are_told_and_leave_their_time(write: Make, tone: Tone, codec: str) -> None:
+def test_lost_pages_are_reported_and_become_silence(write: Make, tone: Tone, codec: str) -> None:
     path = write("a", tone(20, 48000), 48000, "OGG", codec)
-    whole, _, _ = heard(path)
+    whole, _, _ = decoded(path)
     kept = pages(path.read_bytes())
     n = len(kept)
     assert n > 8
     path.write_bytes(b"".join(kept[: n // 2] + kept[n // 2 + 3 :]))
-    wave, shortfall, _ = heard(path)
+    wave, shortfall, _ = decoded(path)
     assert len(wave) == pytest.approx(len(whole), abs=0.1 * 48000)
     assert shortfall is not None
     assert "3 Ogg page(s) are missing" in shortfall
@@ -165,7 +167,7 @@ def test_a_broadcast_that_was_joined_late(write: Make, tone: Tone) -> None:
     path = write("a", tone(20, 48000), 48000, "OGG", "OPUS")
     kept = pages(path.read_bytes())
     path.write_bytes(b"".join(kept[:2] + kept[8:]))
-    wave, shortfall, _ = heard(path)
+    wave, shortfall, _ = decoded(path)
     assert shortfall is None
     assert 5 < len(wave) / 48000 < 19
 
@@ -222,7 +224,7 @@ def granule(page: bytes) -> int:
 
 
 def joined(one: bytes, other: bytes) -> bytes:
-    """What a muxer makes of two files: one stream, which goes on where the first one's count ends."""
+    """Join two files as a muxer does: into one stream that continues where the first one's count ends."""
     first, second = pages(one), pages(other)
     before = granule(first[-1])
     return renumbered(
@@ -233,9 +235,9 @@ def joined(one: bytes, other: bytes) -> bytes:
 @pytest.mark.parametrize("seconds", [1.01, 6.02, 12.3])
 def test_opus_that_a_muxer_joined(write: Make, tone: Tone, seconds: float) -> None:
     paths = [write(f"{hertz}", tone(seconds, 48000, hertz), 48000, "OGG", "OPUS") for hertz in (440, 880)]
-    one, other = (heard(path)[0] for path in paths)
+    one, other = (decoded(path)[0] for path in paths)
     paths[0].write_bytes(joined(*(path.read_bytes() for path in paths)))
-    wave, shortfall, note = heard(paths[0])
+    wave, shortfall, note = decoded(paths[0])
     assert (shortfall, note) == (None, None)
     assert len(wave) / 48000 == pytest.approx(2 * seconds, abs=0.05)
     np.testing.assert_allclose(wave[: len(one)], one, atol=1e-3)
@@ -249,7 +251,7 @@ def test_opus_that_a_muxer_joined(write: Make, tone: Tone, seconds: float) -> No
 @pytest.mark.parametrize("share", [0.02, 0.3, 0.9])
 def test_vorbis_whose_first_page_counts_too_little(write: Make, sound: Sound, share: float) -> None:
     path = write("a", sound(9, 44100), 44100, "OGG", "VORBIS")
-    whole, _, _ = heard(path)
+    whole, _, _ = decoded(path)
     found = pages(path.read_bytes())
     heads = [page for page in found if granule(page) == 0]
     kept = [page for page in found if granule(page) > 2 * 44100]
@@ -258,7 +260,7 @@ def test_vorbis_whose_first_page_counts_too_little(write: Make, sound: Sound, sh
     assert len(kept) > 2
     late = before + round(n_first * (1 - share))
     path.write_bytes(renumbered([(page, 0) for page in heads] + [(page, granule(page) - late) for page in kept]))
-    wave, shortfall, _ = heard(path)
+    wave, shortfall, _ = decoded(path)
     assert shortfall is None
     n_held = granule(found[-1]) - before
     assert n_held - 4096 <= len(wave) <= n_held + 4096, "but for the first block, of which there is half"
@@ -270,7 +272,7 @@ def test_vorbis_whose_first_page_counts_too_little(write: Make, sound: Sound, sh
 @pytest.mark.parametrize("rate", [8000, 16000, 48000])
 @pytest.mark.parametrize("clicks", [False, True])
 @pytest.mark.parametrize("seconds", [0.3, 7.7])
-def test_what_encoders_write_counts_all(
+def test_files_of_encoders_count_all_audio(
     write: Make, sound: Sound, codec: str, rate: int, clicks: bool, seconds: float
 ) -> None:
     wave = sound(seconds, rate, 2)
@@ -296,7 +298,7 @@ def test_samples_of_vorbis_packets() -> None:
 
 
 @given(st.lists(st.binary(min_size=2, max_size=1200), min_size=1, max_size=8), st.integers(1, 6))
-def test_packets_are_followed_from_page_to_page(packets: list[bytes], n_segments: int) -> None:
+def test_packets_continue_from_page_to_page(packets: list[bytes], n_segments: int) -> None:
     table = b"".join(bytes([255] * (len(packet) // 255) + [len(packet) % 255]) for packet in packets)
     body, at, pending, found = b"".join(packets), 0, b"", []
     for first in range(0, len(table), n_segments):

@@ -18,14 +18,14 @@ ZEROS = np.zeros(3 * 48000, np.float32)
 
 
 def seconds_and_note(path: Path) -> tuple[float, str | None]:
-    tracks = SegmentReader(path, ReaderOptions(vad=False))
-    assert sum(len(chunk.waves) for chunk in tracks)
-    assert tracks.info.shortfall is None
-    return tracks.info.duration_s, tracks.info.note
+    reader = SegmentReader(path, ReaderOptions(vad=False))
+    assert sum(len(chunk.waves) for chunk in reader)
+    assert reader.info.shortfall is None
+    return reader.info.duration_s, reader.info.note
 
 
 @pytest.mark.parametrize(("container", "codec"), [("mp4", "aac"), ("matroska", "flac"), ("matroska", "libopus")])
-def test_one_track_needs_no_word(mux: Make, tone: Tone, container: str, codec: str) -> None:
+def test_a_single_track_needs_no_note(mux: Make, tone: Tone, container: str, codec: str) -> None:
     seconds, note = seconds_and_note(mux("a", container, (codec, 48000, (0, tone(3, 48000))), video_s=1))
     assert seconds == pytest.approx(3, abs=0.1)
     assert note is None
@@ -84,7 +84,7 @@ def test_a_track_that_no_decoder_knows_is_passed_over(mux: Make, tone: Tone) -> 
 
 
 def test_sound_that_no_decoder_knows(mux: Make, tone: Tone) -> None:
-    with pytest.raises(AudioError, match="no decoder knows its sound"):
+    with pytest.raises(AudioError, match="no decoder supports its audio"):
         open_recording(unknown(mux("a", "mp4", ("aac", 48000, (0, tone(2, 48000))))))
 
 

@@ -68,7 +68,7 @@ def mine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., type]
     return load
 
 
-def test_a_sound_class_passes_and_gives_its_utterances(mine, root):
+def test_a_valid_class_passes_and_its_utterances_are_returned(mine, root):
     assert [(each.path.name, each.label) for each in check(mine(), root)] == [
         ("a-anger.wav", "anger"),
         ("a-neutral.wav", "neutral"),
@@ -76,7 +76,7 @@ def test_a_sound_class_passes_and_gives_its_utterances(mine, root):
     ]
 
 
-def test_a_relative_root_will_do(mine, root, monkeypatch):
+def test_a_relative_root_is_accepted(mine, root, monkeypatch):
     monkeypatch.chdir(root.parent)
     assert len(check(mine(), Path("corpus"))) == 3
 
@@ -125,7 +125,7 @@ def test_each_breach_of_the_contract_is_named(mine, root, old, new, text):
     assert text in str(caught.value)
 
 
-def test_an_order_by_a_sets_hashes_is_noticed(mine, root):
+def test_an_order_that_depends_on_hashes_is_detected(mine, root):
     for index in range(30):
         (root / f"c{index}.wav").touch()
     source = 'sorted(self.root.glob("*.wav"))', '[self.root / n for n in {p.name for p in self.root.glob("*.wav")}]'
@@ -133,7 +133,7 @@ def test_an_order_by_a_sets_hashes_is_noticed(mine, root):
         check(mine(source), root)
 
 
-def test_all_faults_are_told_at_once_and_many_alike_are_counted(mine, root):
+def test_all_problems_are_reported_at_once_and_similar_ones_are_counted(mine, root):
     for index in range(30):
         (root / f"c{index}.wav").touch()
     broken = mine(
@@ -149,7 +149,7 @@ def test_all_faults_are_told_at_once_and_many_alike_are_counted(mine, root):
     assert "28 more problems with channel" in text
 
 
-def test_the_built_in_corpora_keep_to_the_contract(tmp_path):
+def test_built_in_corpora_fulfil_the_contract(tmp_path):
     emodb = tmp_path / "emodb" / "wav"
     emodb.mkdir(parents=True)
     for name in ("16b10Td.wav", "03a01Fa.wav"):
@@ -166,7 +166,7 @@ def test_the_built_in_corpora_keep_to_the_contract(tmp_path):
     assert len(check(IEMOCAP, session.parent)) == 1
 
 
-def test_digests_are_of_sounds_and_not_of_files(mine, write_wave, tmp_path):
+def test_digests_depend_on_samples_and_not_on_files(mine, write_wave, tmp_path):
     import soundfile
 
     for seed, name in enumerate(("a.wav", "b.wav")):
@@ -180,7 +180,7 @@ def test_digests_are_of_sounds_and_not_of_files(mine, write_wave, tmp_path):
     assert digests(mine()(tmp_path / "sounds")).splitlines() == lines
 
 
-def test_no_digests_of_what_cannot_be_read(mine, tmp_path):
+def test_unreadable_recordings_have_no_digests(mine, tmp_path):
     (tmp_path / "a.wav").write_bytes(b"RIFF")
     with pytest.raises(CorpusError, match=r"a\.wav"):
         digests(mine()(tmp_path))

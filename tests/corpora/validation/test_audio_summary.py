@@ -19,7 +19,7 @@ def test_the_digest_is_of_the_samples_not_of_the_file(write_wave, tmp_path):
     assert len({summarise(tmp_path / name).digest for name in ("a.wav", "c.wav", "d.wav")}) == 3
 
 
-def test_what_cannot_be_used_says_why(write_wave, tmp_path):
+def test_an_unusable_recording_has_a_reason(write_wave, tmp_path):
     path = write_wave("cut.wav", 1.0)
     path.write_bytes(path.read_bytes()[:9000])
     assert "header claims 1.00 s" in summarise(path).problem
@@ -34,7 +34,7 @@ def test_what_cannot_be_used_says_why(write_wave, tmp_path):
     )
 
 
-def test_each_recording_is_read_once_and_told(write_wave):
+def test_each_recording_is_read_once_with_progress(write_wave):
     paths = [write_wave("a.wav", 0.1), write_wave("b.wav", 0.2, seed=1)]
     told: list[int] = []
     contents = summarise_all([*paths, *paths], 2, lambda: told.append(1))
@@ -42,7 +42,7 @@ def test_each_recording_is_read_once_and_told(write_wave):
     assert len(told) == 2
 
 
-def test_lengths_come_from_headers(write_wave, tmp_path):
+def test_durations_come_from_headers(write_wave, tmp_path):
     assert duration_s(write_wave("a.wav", 0.25)) == 0.25
     (tmp_path / "text.wav").write_text("no sound")
     assert duration_s(tmp_path / "text.wav") is None
@@ -52,12 +52,12 @@ def test_lengths_come_from_headers(write_wave, tmp_path):
     }
 
 
-def test_silence_is_told_second_by_second_and_a_constant_is_silence(tmp_path):
+def test_silence_is_detected_per_second_and_a_constant_is_silence(tmp_path):
     noise = np.random.default_rng(0).normal(0, 0.1, 40000)
     noise[16000:32000] = 0
     soundfile.write(tmp_path / "a.wav", np.stack((noise, 0 * noise + 0.25), 1), 16000)
     found = summarise(tmp_path / "a.wav")
-    assert (found.problem, found.note) == (None, "channel 1 is dead; channel 0 is heard")
+    assert (found.problem, found.note) == (None, "channel 1 is dead; channel 0 is used")
     assert found.silent == {(0, 1), (1, 0), (1, 1), (1, 2)}
     assert found.is_silent(1)
     assert found.is_silent(None, 1.1, 1.9)
@@ -72,9 +72,9 @@ def test_a_recording_of_one_value_is_named(tmp_path, value, words):
     assert summarise(tmp_path / "a.wav").problem == f"contains nothing but {words}"
 
 
-def test_channels_that_cancel_are_no_fault_but_noted(tmp_path):
+def test_channels_that_cancel_are_a_note_and_not_a_problem(tmp_path):
     noise = np.random.default_rng(0).normal(0, 0.1, 16000)
     soundfile.write(tmp_path / "a.wav", np.stack((noise, -noise), 1), 16000)
     found = summarise(tmp_path / "a.wav")
     assert (found.problem, found.silent) == (None, frozenset())
-    assert found.note == "mixing the channels would cancel them; channel 0 is heard"
+    assert found.note == "mixing the channels would cancel them; channel 0 is used"

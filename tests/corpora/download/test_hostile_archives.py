@@ -61,7 +61,7 @@ def packed(start: bytes, piece: bytes, times: int, pack: Callable[[bytes], bytes
 
 
 def run(content: bytes, folder: Path) -> tuple[str, int]:
-    """Unpack in a process of its own; give what it says, and the memory that it takes beyond that of starting it."""
+    """Unpack in a new process; return its output, and its memory beyond that at its start."""
     (folder / "archive").write_bytes(content)
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     command = [sys.executable, "-c", UNPACK, str(folder / "archive"), str(folder / "out")]
@@ -104,7 +104,7 @@ def test_a_name_of_gigabytes_is_not_read(tmp_path, kind, pack, first):
     ],
     ids=["sparse map", "sparse map in pax", "pax of pax", "empty global pax", "name of names"],
 )
-def test_headers_without_end_are_not_read_to_the_end(tmp_path, start, piece, times):
+def test_endless_headers_are_not_read(tmp_path, start, piece, times):
     once = max(1, MB // max(1, len(piece)))
     said, peak = run(packed(start, piece * min(once, times), max(1, times // once), gzip.compress), tmp_path)
     assert "archive" in said
@@ -112,7 +112,7 @@ def test_headers_without_end_are_not_read_to_the_end(tmp_path, start, piece, tim
     assert peak < 100 * MB
 
 
-def test_old_sparse_files_are_no_plain_files(tmp_path):
+def test_old_sparse_files_are_refused(tmp_path):
     start = bytearray(header("a", tarfile.GNUTYPE_SPARSE))
     start[482] = 1  # more of the map follows
     start[148:156] = b"%06o\0 " % (sum(start[:148]) + 8 * 32 + sum(start[156:]))
@@ -124,7 +124,7 @@ def test_old_sparse_files_are_no_plain_files(tmp_path):
     assert peak < 100 * MB
 
 
-def test_a_size_below_nothing_ends_it(tmp_path):
+def test_a_negative_size_is_refused(tmp_path):
     for kind in (tarfile.REGTYPE, tarfile.XHDTYPE, tarfile.GNUTYPE_LONGNAME):
         content = bytearray(header("a.wav", kind))
         content[124:136] = (-512).to_bytes(12, "big", signed=True)
@@ -137,7 +137,7 @@ def test_a_size_below_nothing_ends_it(tmp_path):
 
 @pytest.mark.parametrize("size", [10**30, 2**63, 2**64])
 @pytest.mark.parametrize("kind", [tarfile.REGTYPE, tarfile.DIRTYPE, tarfile.XHDTYPE, b"Z"])
-def test_a_size_beyond_everything_ends_it(tmp_path, kind, size):
+def test_an_enormous_size_is_refused(tmp_path, kind, size):
     content = bytearray(header("a", kind))
     content[124:136] = (size % 2**88 | 1 << 95).to_bytes(12, "big")
     content[148:156] = b"%06o\0 " % (sum(content[:148]) + 8 * 32 + sum(content[156:]))
@@ -166,13 +166,13 @@ def test_more_members_than_any_corpus_has_are_refused(tmp_path, monkeypatch):
             unpack(tmp_path / name, tmp_path / f"out of {name}")
 
 
-def test_what_follows_the_last_member_has_an_end(tmp_path):
+def test_bytes_after_the_last_member_are_limited(tmp_path):
     said, peak = run(packed(header("a.wav") + END, bytes(10 * MB), 300, gzip.compress), tmp_path)
     assert "unpacks to more than" in said
     assert peak < 100 * MB
 
 
-def test_the_table_of_a_zip_is_not_read_if_it_is_huge(tmp_path):
+def test_a_huge_directory_of_a_zip_is_not_read(tmp_path):
     made = io.BytesIO()
     with zipfile.ZipFile(made, "w") as archive:
         archive.writestr("a.wav", b"a")
@@ -186,7 +186,7 @@ def test_the_table_of_a_zip_is_not_read_if_it_is_huge(tmp_path):
     assert peak < 150 * MB
 
 
-def test_a_zip_whose_table_says_more_than_there_is(tmp_path):
+def test_a_zip_directory_with_wrong_counts_is_refused(tmp_path):
     made = io.BytesIO()
     with zipfile.ZipFile(made, "w") as archive:
         archive.writestr("a.wav", b"a")
@@ -213,7 +213,7 @@ def test_a_member_without_a_name(tmp_path):
 
 
 @pytest.mark.parametrize("length", [5000, 60_000])
-def test_names_that_no_file_can_have_are_told_in_short(tmp_path, length):
+def test_impossible_names_are_shortened_in_the_error(tmp_path, length):
     with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
         archive.writestr("a/" * (length // 2) + "b", b"a")
     with tarfile.open(tmp_path / "a.tar", "w", format=tarfile.PAX_FORMAT) as archive:

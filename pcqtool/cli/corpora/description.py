@@ -22,7 +22,7 @@ Name = Annotated[
 ]
 
 
-def describe(corpus: type[Corpus], opened: Corpus | None = None) -> dict[str, Any]:
+def corpus_fields(corpus: type[Corpus], opened: Corpus | None = None) -> dict[str, Any]:
     """Return a corpus's description; its labels are null if only its files state them."""
     labels = opened.labels if opened is not None else corpus.labels
     return {

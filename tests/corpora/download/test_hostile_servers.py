@@ -1,4 +1,4 @@
-"""Servers that send what they should not, or nothing, or without end: each ends with a line that names them."""
+"""Servers that send wrong data, nothing, or endless data: each ends in an error that names the address."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from urllib.parse import urlsplit
 import pytest
 
 from pcqtool.corpora.download import http_client, transfer
-from pcqtool.corpora.download.transfer import RemoteFile, download
+from pcqtool.corpora.download.transfer import download
+from pcqtool.corpora.release import Download
 from pcqtool.errors import CorpusError
 
 OK = b"HTTP/1.1 200 OK\r\n"
@@ -67,7 +68,7 @@ def serve(monkeypatch) -> Iterator[Callable[[Answer], Server]]:
 
 
 def fetch(server: Server, folder: Path, size_bytes: int | None = 10_240, hosts: tuple[str, ...] = ()) -> bytes:
-    address = RemoteFile(f"{server.address}/a.zip", size_bytes, hosts)
+    address = Download(f"{server.address}/a.zip", size_bytes=size_bytes, hosts=hosts)
     download(address, folder / "a.zip", sleep=lambda seconds: None)
     return (folder / "a.zip").read_bytes()
 
@@ -96,7 +97,7 @@ FLOOD = bytes(1 << 16)
     ],
     ids=["without a length", "in chunks", "longer than published", "announced"],
 )
-def test_more_than_the_file_can_have_is_refused_and_not_kept(serve, tmp_path, answer):
+def test_more_bytes_than_the_file_can_have_are_refused_and_deleted(serve, tmp_path, answer):
     server = serve(answer)
     with pytest.raises(CorpusError, match=r"a\.zip: the server .* more than the published 10,240"):
         fetch(server, tmp_path)
@@ -104,7 +105,7 @@ def test_more_than_the_file_can_have_is_refused_and_not_kept(serve, tmp_path, an
     assert list(tmp_path.iterdir()) == []
 
 
-def test_what_nobody_has_measured_has_a_limit_too(serve, tmp_path, monkeypatch):
+def test_a_file_of_unknown_size_has_a_limit_too(serve, tmp_path, monkeypatch):
     monkeypatch.setattr(transfer, "MAX_BYTES", 1_000_000)
     with pytest.raises(CorpusError, match="more than the limit for a file of unknown size"):
         fetch(serve(lambda asked: itertools.chain([OK, b"\r\n"], itertools.repeat(FLOOD))), tmp_path, None)
@@ -118,7 +119,7 @@ def test_a_file_without_a_length_never_fills_the_disk(serve, tmp_path, monkeypat
     assert list(tmp_path.iterdir()) == []
 
 
-def test_more_than_the_disk_has_room_for_is_told_at_once(serve, tmp_path, monkeypatch):
+def test_too_little_disk_space_is_reported_before_the_download(serve, tmp_path, monkeypatch):
     monkeypatch.setattr("shutil.disk_usage", lambda folder: type("Usage", (), {"free": 10_000}))
     with pytest.raises(CorpusError, match=r"needs 10,240 bytes, but .* has only 10,000 left"):
         fetch(serve(lambda asked: [OK, b"Content-Length: 10240\r\n\r\n", CONTENT]), tmp_path)
@@ -142,7 +143,7 @@ def trickle(start: bytes, piece: bytes) -> Answer:
     ],
     ids=["body", "body without length", "chunks", "chunk size", "trailer", "header", "state", "continue"],
 )
-def test_who_sends_next_to_nothing_is_given_up_on(serve, tmp_path, answer):
+def test_a_server_that_sends_almost_nothing_is_abandoned(serve, tmp_path, answer):
     server = serve(answer)
     with pytest.raises(CorpusError, match="less than 300,000 bytes in 1 s") as caught:
         fetch(server, tmp_path)
@@ -150,7 +151,7 @@ def test_who_sends_next_to_nothing_is_given_up_on(serve, tmp_path, answer):
     assert not (tmp_path / "a.zip").exists()
 
 
-def test_what_came_slowly_is_kept(serve, tmp_path):
+def test_bytes_of_a_slow_server_are_kept(serve, tmp_path):
     parts = [CONTENT[:4000], CONTENT[4000:]]
     state = b'ETag: "1"\r\nContent-Length: 10240\r\n\r\n'
 
@@ -168,7 +169,7 @@ def test_what_came_slowly_is_kept(serve, tmp_path):
 
 
 @pytest.mark.parametrize("length", [b"abc", b"-5", b"", b"1e4", b"9" * 5000, "１２".encode(), b"0x10", b"+10240"])
-def test_a_length_that_is_none_is_told(serve, tmp_path, length):
+def test_an_invalid_length_is_reported(serve, tmp_path, length):
     server = serve(lambda asked: [OK + b"Content-Length: " + length + b"\r\n\r\n" + CONTENT])
     with pytest.raises(CorpusError, match=r"the server states a size of .* bytes, 5 times in a row"):
         fetch(server, tmp_path)
@@ -197,7 +198,7 @@ def part_of(server_says: bytes) -> Answer:
         b"",
     ],
 )
-def test_another_part_than_was_asked_for_is_not_joined_to_what_is_there(serve, tmp_path, says):
+def test_another_part_than_requested_is_not_appended(serve, tmp_path, says):
     """Whole and partial answers in turn never come further than the first one did."""
     server = serve(part_of(says))
     with pytest.raises(CorpusError, match="5 times in a row"):
@@ -206,11 +207,11 @@ def test_another_part_than_was_asked_for_is_not_joined_to_what_is_there(serve, t
 
 
 @pytest.mark.parametrize("says", [b"bytes 4000-10239/10240", b"bytes 4000-10239/*"])
-def test_the_part_that_was_asked_for_is(serve, tmp_path, says):
+def test_the_requested_part_is_appended(serve, tmp_path, says):
     assert fetch(serve(part_of(says)), tmp_path) == CONTENT
 
 
-def test_a_server_that_changes_its_mind_is_given_up_on(serve, tmp_path):
+def test_a_server_with_changing_answers_is_abandoned(serve, tmp_path):
     """It sends a part, then all anew, each time a little and never all."""
     turns = itertools.count()
 
@@ -228,14 +229,14 @@ def test_a_server_that_changes_its_mind_is_given_up_on(serve, tmp_path):
 @pytest.mark.parametrize(
     "answer", [b"HTTP/1.1 204 No Content\r\n\r\n", b"HTTP/1.1 203 Perhaps\r\nContent-Length: 1\r\n\r\na"]
 )
-def test_an_answer_that_is_no_file_is_not_taken_for_one(serve, tmp_path, answer):
+def test_an_answer_other_than_the_file_is_refused(serve, tmp_path, answer):
     with pytest.raises(CorpusError, match="the server answers 20"):
         fetch(serve(lambda asked: [answer]), tmp_path)
     assert not (tmp_path / "a.zip").exists()
 
 
 @pytest.mark.parametrize("answer", [b"", b"\r\n\r\n", b"SSH-2.0-OpenSSH\r\n", b"HTTP/1.1 abc\r\n\r\n", b"\x16\x03\x01"])
-def test_what_is_no_web_server(serve, tmp_path, answer):
+def test_a_server_that_does_not_speak_http(serve, tmp_path, answer):
     with pytest.raises(CorpusError, match="5 times in a row"):
         fetch(serve(lambda asked: [answer]), tmp_path)
 
@@ -260,7 +261,7 @@ def to(place: str, state: int = 302) -> bytes:
         "gopher:a",
     ],
 )
-def test_a_redirect_to_elsewhere_is_not_followed(serve, tmp_path, place):
+def test_a_redirect_to_a_foreign_host_is_not_followed(serve, tmp_path, place):
     server = serve(lambda asked: [to(place)])
     with pytest.raises(CorpusError, match=r"redirects to .* not https at the same host"):
         fetch(server, tmp_path)
@@ -277,7 +278,7 @@ def test_a_host_that_is_allowed_is_asked(serve, tmp_path, monkeypatch):
         fetch(server, tmp_path, hosts=("127.0.0.2",))
 
 
-def test_nor_is_one_to_another_port(serve, tmp_path):
+def test_a_redirect_to_another_port_is_not_followed(serve, tmp_path):
     other = serve(lambda asked: [OK + b"\r\n" + CONTENT])
     with pytest.raises(CorpusError, match="redirects to"):
         fetch(serve(lambda asked: [to(f"{other.address}/a.zip")]), tmp_path)
@@ -285,20 +286,20 @@ def test_nor_is_one_to_another_port(serve, tmp_path):
 
 
 @pytest.mark.parametrize("place", ["http://[", "http://127.0.0.1:99999/", "http://127.0.0.1:abc/", "\xff\x01", ""])
-def test_a_redirect_to_no_address_is_told(serve, tmp_path, place):
+def test_a_redirect_to_an_invalid_address_is_reported(serve, tmp_path, place):
     with pytest.raises(CorpusError, match=r"a\.zip"):
         fetch(serve(lambda asked: [to(place)]), tmp_path)
 
 
 @pytest.mark.parametrize("state", [301, 302, 303, 307, 308])
-def test_one_at_the_same_host_is_followed(serve, tmp_path, state):
+def test_a_redirect_at_the_same_host_is_followed(serve, tmp_path, state):
     def answer(asked: bytes) -> list[bytes]:
         return [OK + b"\r\n" + CONTENT] if b"GET /b%20c" in asked else [to("/b c", state)]
 
     assert fetch(serve(answer), tmp_path) == CONTENT
 
 
-def test_redirects_that_lead_round_in_circles_end(serve, tmp_path):
+def test_circular_redirects_end(serve, tmp_path):
     count = itertools.count()
     for place in (lambda: "/a.zip", lambda: f"/{next(count)}"):
         server = serve(lambda asked, place=place: [to(place())])
@@ -307,7 +308,7 @@ def test_redirects_that_lead_round_in_circles_end(serve, tmp_path):
         assert len(server.asked) == http_client.MAX_REDIRECTS
 
 
-def test_what_comes_with_a_redirect_is_not_read(serve, tmp_path):
+def test_the_body_of_a_redirect_is_not_read(serve, tmp_path):
     def answer(asked: bytes) -> Iterable[bytes]:
         if b"GET /b" in asked:
             return [OK + b"\r\n" + CONTENT]
@@ -332,5 +333,5 @@ def test_what_comes_with_a_redirect_is_not_read(serve, tmp_path):
         ("http://[::1]:80/x", "http://[::1]:80/y", (), True),
     ],
 )
-def test_where_an_address_may_lead(first, then, hosts, allowed):
+def test_which_redirects_are_allowed(first, then, hosts, allowed):
     assert http_client._is_allowed(urlsplit(first), urlsplit(then), hosts) is allowed
