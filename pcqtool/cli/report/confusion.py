@@ -1,15 +1,15 @@
-"""``pcqtool report confusion``: who was taken for whom."""
+"""``pcqtool report confusion``: draw a confusion matrix."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from pcqtool.cli.common import console, options
-from pcqtool.cli.report.arguments import Figure, RunPlace
+from pcqtool.cli.report.arguments import Figure, RunPath
 
 
-def confusion(run: RunPlace, out: Figure = Path("confusion.svg"), json: options.Json = False) -> None:
-    """Draw the normalised confusion matrix of a run (the paper's Fig. 4).
+def confusion(run: RunPath, out: Figure = Path("confusion.svg"), json: options.Json = False) -> None:
+    """Draw the confusion matrix of a run (Figure 4).
 
     Each row is a true class: the percentage and the number of its files for each predicted class.
     """
@@ -29,5 +29,5 @@ def confusion(run: RunPlace, out: Figure = Path("confusion.svg"), json: options.
     console.print_fields({"figure": out})
 
 
-def _percent(share: float | None) -> str:
-    return "" if share is None else f"{100 * share:.1f} %"
+def _percent(fraction: float | None) -> str:
+    return "" if fraction is None else f"{100 * fraction:.1f} %"

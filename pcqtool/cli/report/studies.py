@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pcqtool.cli.common import console, options
+from pcqtool.cli.common import completion, console, options
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -16,14 +16,20 @@ if TYPE_CHECKING:
     from pcqtool.training.recipe import Recipe
 
 Protocol = Annotated[
-    str, typer.Option("--protocol", metavar="NAME", help="How to part the corpus, as for 'pcqtool evaluate'.")
+    str,
+    typer.Option(
+        "--protocol",
+        metavar="NAME",
+        help="Cross-validation protocol, as for 'pcqtool evaluate'.",
+        autocompletion=completion.protocols,
+    ),
 ]
 OutDir = Annotated[
     Path, typer.Option("--out", "-o", metavar="DIR", help="Directory for the runs, the table and the figure.")
 ]
 Others = Annotated[
     list[str] | None,
-    typer.Option("--other-encoder", metavar="DIR|ID", help="An encoder to try instead; may be given more than once."),
+    typer.Option("--other-encoder", metavar="DIR|ID", help="Encoder of a further variant; may be repeated."),
 ]
 
 
@@ -43,10 +49,10 @@ def ablations(
     jobs: options.Jobs = 0,
     json: options.Json = False,
 ) -> None:
-    """Measure what each part of PCQ is worth (the paper's Table 4).
+    """Measure the effect of each part of PCQ (Table 4).
 
-    Each part is left out of the recipe, or put in where it is missing, and the difference in accuracy is tested on
-    the same speakers. A run that was stopped goes on where it was.
+    Each part is removed from the recipe, or added if it is missing, and the difference in accuracy is tested on the
+    same speakers. The same command resumes an interrupted study.
     """
     from pcqtool.evaluation.study import ablation_variants
     from pcqtool.report.study_figures import draw_differences
@@ -75,9 +81,9 @@ def depth(
     jobs: options.Jobs = 0,
     json: options.Json = False,
 ) -> None:
-    """Measure accuracy with 2, 3 and 4 layers of MLCNN (the paper's Fig. 3).
+    """Measure accuracy with 2, 3 and 4 MLCNN layers (Figure 3).
 
-    A run that was stopped goes on where it was.
+    The same command resumes an interrupted study.
     """
     from pcqtool.evaluation.study import depth_variants
     from pcqtool.report.study_figures import draw_depth
