@@ -67,39 +67,39 @@ def train(
 
     from pcqtool.files.folder import writing_into
     from pcqtool.model.device import choose_device
-    from pcqtool.training.checkpoint import CHECKPOINT, Checkpoint, fingerprint
+    from pcqtool.training.checkpoint import CHECKPOINT, Checkpoint, run_fingerprint
     from pcqtool.training.experiment import Experiment
-    from pcqtool.training.export import check_left_out, export_model, prepare
-    from pcqtool.training.tensorboard import board, check_apart
+    from pcqtool.training.export import check_external_encoder, export_model, prepare_directory
+    from pcqtool.training.tensorboard import check_outside, tensorboard_writer
 
-    check_apart(tensorboard, out)
+    check_outside(tensorboard, out)
     with writing_into(out):
-        prepare(out)
-        checkpoint = Checkpoint(out / CHECKPOINT, fingerprint(utterances, settings, fold, encoder, teacher))
+        prepare_directory(out)
+        checkpoint = Checkpoint(out / CHECKPOINT, run_fingerprint(utterances, settings, fold, encoder, teacher))
         n_done = checkpoint.n_epochs()
         tell_labels(pool)
         console.info(f"{pool.name}: {len(utterances)} utterances, {len(fold.validation)} of them for validation")
         if n_done:
             console.info(f"going on after epoch {n_done} of {settings.epochs}")
         where, n_jobs = choose_device(device), values.n_jobs(jobs)
-        with board(tensorboard) as draw:
+        with tensorboard_writer(tensorboard) as write_curves:
             with console.counting("segments encoded") as count:
-                experiment = Experiment(utterances, settings, where, encoder, teacher, n_jobs, count)
+                experiment = Experiment(utterances, settings, where, encoder, teacher, n_jobs).prepare(count)
             if encoder_name is not None:
-                check_left_out(experiment)
-            n_imitation = settings.feature_distillation.epochs if settings.feature_distillation is not None else 0
-            with console.progress(n_imitation + settings.epochs - n_done, "epochs") as progress:
+                check_external_encoder(experiment)
+            n_distillation = settings.feature_distillation.epochs if settings.feature_distillation is not None else 0
+            with console.progress(n_distillation + settings.epochs - n_done, "epochs") as progress:
 
                 def tell(epoch: Epoch) -> None:
                     progress.advance(note=f"loss {epoch.loss:.3f}, validation UA {100 * epoch.validation_ua:.1f} %")
                     console.debug(f"epoch {epoch.number}: {asdict(epoch)}")
-                    draw(epoch)
+                    write_curves(epoch)
 
-                def tell_imitation(number: int, loss: float) -> None:
-                    progress.advance(note=f"imitation, loss {loss:.3f}")
-                    console.debug(f"epoch {number} of imitation: loss {loss}")
+                def tell_distillation(number: int, loss: float) -> None:
+                    progress.advance(note=f"feature distillation, loss {loss:.3f}")
+                    console.debug(f"epoch {number} of feature distillation: loss {loss}")
 
-                trained = experiment.train(fold, settings.seed, tell, checkpoint, tell_imitation)
+                trained = experiment.train(fold, settings.seed, tell, checkpoint, tell_distillation)
         metrics = export_model(out, name or out.resolve().name, pool, experiment, fold, trained, encoder_name)
     if json:
         console.print_json({"model": out, **metrics})

@@ -13,7 +13,6 @@ from pcqtool.corpora.base import Utterance
 from pcqtool.corpora.member import PooledCorpus, learnt_from
 from pcqtool.corpora.pool import CorpusPool
 from pcqtool.errors import CorpusError
-from pcqtool.evaluation.cross_validation import predict_files
 from pcqtool.evaluation.output import Evaluation
 from pcqtool.evaluation.prediction_table import Predicted, tabulate
 from pcqtool.evaluation.predictions import Predictions
@@ -21,8 +20,9 @@ from pcqtool.evaluation.summary import describe_machine, summarise
 from pcqtool.labels import in_order
 from pcqtool.model.device import choose_device
 from pcqtool.model.directory import EncoderSearchPath, ModelConfig, find, load, model_sha256
-from pcqtool.training.data import build_spoken
-from pcqtool.training.provenance import describe_origin
+from pcqtool.training.data import build_speech_segments
+from pcqtool.training.provenance import run_provenance
+from pcqtool.training.trainer import predict_files
 
 
 def evaluate_model(
@@ -55,7 +55,7 @@ def evaluate_model(
     labels = _shared_labels(config, corpus, utterances)
     known = [utterance for utterance in utterances if utterance.label in labels]
     place = choose_device(device)
-    data = build_spoken(known, n_jobs)
+    data = build_speech_segments(known, n_jobs)
     every = range(len(known))
     columns = [config.labels.index(label) for label in labels]
     probabilities = predict_files(model.to(place), config.temperature, data, every, config.aggregation)
@@ -70,7 +70,7 @@ def evaluate_model(
         **_labels(config, labels, utterances),
         "model": config.name,
         "trained_on": config.trained_on,
-        **describe_origin(corpus, known, data),
+        **run_provenance(corpus, known, data),
         **describe_machine(place),
     }
     return Evaluation(metrics, table, config.name, model_sha256(directory), config.aggregation)

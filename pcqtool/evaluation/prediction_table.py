@@ -62,7 +62,7 @@ def tabulate(
         model: name of the model, or of the recipe of many.
     """
     schema = predictions_schema(labels)
-    about = cache(lambda index: _about(utterances[index], data.length(index), len(data.rows(index))))
+    about = cache(lambda index: _about(utterances[index], data.n_recorded(index), len(data.rows(index))))
     folder = _common_folder(utterances)
     rows = [
         about(index)

@@ -62,8 +62,8 @@ class EvaluationRuns:
         device = choose_device(self.device)
         with console.counting("segments encoded") as count:
             experiment = Experiment(
-                pool.utterances, self.recipe, device, self.encoder, self.teacher, self.n_jobs, count, self.adapt
-            )
+                pool.utterances, self.recipe, device, self.encoder, self.teacher, self.n_jobs, self.adapt
+            ).prepare(count)
         task = EvaluationTask.within_corpus(experiment, pool.name)
         return self._run(task, protocol, folds).of_corpora(corpora=pool.describe())
 
@@ -87,8 +87,8 @@ class EvaluationRuns:
         device = choose_device(self.device)
         with console.counting("segments encoded") as count:
             experiment = Experiment(
-                train.qualified, self.recipe, device, self.encoder, self.teacher, self.n_jobs, count
-            )
+                train.qualified, self.recipe, device, self.encoder, self.teacher, self.n_jobs
+            ).prepare(count)
             task = across_corpora(experiment, test, self.n_jobs, count)
         evaluation = self._run(task, protocol, folds)
         return evaluation.of_corpora(corpora=train.describe(), test_corpora=test.describe())
