@@ -1,6 +1,6 @@
 # A fresh machine needs make and Python 3.11 or newer, nothing else:
 #   make demo    install, label the example recordings, show the result
-#   make test    install, then lint, types, layers, tests
+#   make test    install, then spelling, lint, types, layers, tests
 # Without a GPU, torch can be had smaller (once, before the others):
 #   make setup TORCH_INDEX=https://download.pytorch.org/whl/cpu
 
@@ -31,7 +31,7 @@ with polars.Config(tbl_rows=-1, tbl_cols=-1, tbl_width_chars=120, tbl_hide_dataf
 endef
 export SHOW
 
-.PHONY: help setup demo test format clean
+.PHONY: help setup demo test quick coverage format clean
 
 help:
 	@sed -n 's/^#  //p' Makefile
@@ -57,15 +57,23 @@ demo: $(STAMP)
 	@$(BIN)/python -c "$$SHOW" $(RESULT)
 
 test: $(STAMP)
+	$(BIN)/codespell
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/pytest
 
+quick: $(STAMP)
+	$(BIN)/pytest -m "not slow"
+
+# Which lines the tests run; fails below the floor that pyproject.toml names.
+coverage: $(STAMP)
+	$(BIN)/pytest --cov --cov-report=term
+
 format: $(STAMP)
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
 clean:
-	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) build dist .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -1,9 +1,9 @@
-"""What a million files cost before and after the work itself: discovery, plan, check of what is done, merge.
+"""Cost of a million files besides labelling: discovery, plan, check of finished recordings, merge.
 
     python benchmarks/million.py --folder /tmp/million --shards 16
 
-Makes the directory entries (empty files) and the finished parts first, which is not timed; each step is timed in a
-process of its own, with its peak of memory.
+First creates the directory entries (empty files) and the finished parts, untimed. Each step then runs in its own
+process, which measures its time and peak memory.
 """
 
 from __future__ import annotations
@@ -22,8 +22,7 @@ import pyarrow as pa
 
 from pcqtool.audio.discover import discover
 from pcqtool.batch.merge import merge
-from pcqtool.batch.names import FileSignature, Source, name_recordings
-from pcqtool.batch.names import signature_of as stamp_of
+from pcqtool.batch.names import FileSignature, Source, name_recordings, signature_of
 from pcqtool.batch.output import RunOutput
 from pcqtool.batch.plan import make_plan
 from pcqtool.batch.shard import Shard
@@ -38,7 +37,7 @@ A_FOLDER = 1000
 
 
 def make_entries(folder: Path, n: int) -> None:
-    """Make ``n`` empty files."""
+    """Create ``n`` empty files."""
     for number in range(-(-n // A_FOLDER)):
         (folder / f"d{number:03d}").mkdir(parents=True, exist_ok=True)
         for file in range(min(A_FOLDER, n - number * A_FOLDER)):
@@ -58,7 +57,7 @@ def find(folder: Path, before: Mapping[str, FileSignature] | None = None) -> lis
 
 
 def make_parts(folder: Path, out: Path, shards: int) -> None:
-    """Write the parts that a run over all files would leave."""
+    """Write the parts of a finished run over all files."""
     sources = find(folder)
     for number in range(shards):
         shard = Shard(shards, number + 1)
@@ -66,25 +65,26 @@ def make_parts(folder: Path, out: Path, shards: int) -> None:
         store.note_inputs(sources)
         store.prepare()
         for part in make_plan([source for source in sources if shard.has(source.file)], {}).parts:
-            stamps = [stamp_of(source) for source in part]
+            signatures = [signature_of(source) for source in part]
             probability = np.full(len(part), 0.25)
             common = {"file": [source.file for source in part], "channel": ["0"] * len(part)}
-            judged = {"label": ["anger"] * len(part), "confidence": probability}
-            judged |= {f"prob_{label}": probability for label in LABELS}
+            predicted = {"label": ["anger"] * len(part), "confidence": probability}
+            predicted |= {f"prob_{label}": probability for label in LABELS}
             of_file = {
                 "status": ["ok"] * len(part),
                 "n_segments": np.ones(len(part)),
-                "size_bytes": [stamp.size_bytes for stamp in stamps],
+                "size_bytes": [signature.size_bytes for signature in signatures],
             }
-            of_file |= {"mtime": [stamp.mtime_us for stamp in stamps]}
+            of_file |= {"mtime": [signature.mtime_us for signature in signatures]}
             of_segment = {
                 "segment": np.zeros(len(part)),
                 "padded": [False] * len(part),
                 "start_s": np.zeros(len(part)),
                 "end_s": probability,
             }
-            store.add_segments(segments_schema(LABELS), [_table(common | of_segment | judged, segments_schema(LABELS))])
-            store.add_files(_table(common | of_file | judged, files_schema(LABELS)))
+            with store.appending_segments(segments_schema(LABELS)) as rows:
+                rows.append(_table(common | of_segment | predicted, segments_schema(LABELS)))
+            store.write_files(_table(common | of_file | predicted, files_schema(LABELS)))
         store.finish()
 
 
@@ -110,7 +110,7 @@ def shard_step(folder: Path, out: Path, shards: int) -> None:
 
 
 def resume_step(folder: Path, out: Path, shards: int) -> None:
-    """Find the files and see that all are done."""
+    """Find the files and check that all are done."""
     done: dict[str, FileSignature] = {}
     for number in range(shards):
         done |= store_of(out, Shard(shards, number + 1)).done()
@@ -123,7 +123,7 @@ def merge_step(folder: Path, out: Path, shards: int) -> None:
 
 
 def measure(step: Callable[[Path, Path, int], None], *arguments: object) -> None:
-    """Run a step in a process of its own and say what it took."""
+    """Run a step in its own process and print its time and memory."""
     context = get_context("spawn")
     process = context.Process(target=_measured, args=(step, *arguments))
     process.start()
@@ -143,14 +143,14 @@ def _measured(step: Callable[..., None], *arguments: object) -> None:
 def main() -> None:
     """Prepare and measure."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--folder", type=Path, required=True, help="where the files are made, or were before")
+    parser.add_argument("--folder", type=Path, required=True, help="folder of the files; created if missing")
     parser.add_argument("--files", type=int, default=1_000_000)
     parser.add_argument("--shards", type=int, default=16)
     arguments = parser.parse_args()
     out = arguments.folder.with_name(f"{arguments.folder.name}-out")
     if not arguments.folder.exists():
         make_entries(arguments.folder, arguments.files)
-        shutil.rmtree(out, ignore_errors=True)  # made of other files
+        shutil.rmtree(out, ignore_errors=True)  # results of other files
     if not out.exists():
         make_parts(arguments.folder, out, arguments.shards)
     for step in (plan_step, shard_step, resume_step, merge_step):

@@ -1,9 +1,9 @@
-"""What a nightly job costs: many short files, the same again, a few more, and memory on the way.
+"""Cost of a nightly job: many short files, the same files again, a few more, and the memory meanwhile.
 
     python benchmarks/nightly.py --files 10000 --folder /tmp/nightly
 
-Prints for each run its seconds, the files decoded and whether torch was loaded; and the largest memory of the process
-and of those that decode for it, for each thousand files.
+Prints the seconds of each run, the number of decoded files and whether torch was loaded. For each thousand files,
+prints the peak memory of the process and of its decoder processes.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ sys.exit(code)
 
 
 def make_files(folder: Path, n: int, first: int = 0) -> None:
-    """Write short files of noise and a tone, a hundred different ones and links to them."""
+    """Write short files of noise and a tone: a hundred different ones, and links to them."""
     folder.mkdir(parents=True, exist_ok=True)
     kinds = folder.parent / "kinds"
     kinds.mkdir(exist_ok=True)
@@ -45,7 +45,7 @@ def make_files(folder: Path, n: int, first: int = 0) -> None:
 
 
 def anonymous_kb(pid: int) -> int:
-    """Give a process's memory, without what it has in common with others: files that are mapped."""
+    """Return a process's own memory, without mapped files, which it shares with other processes."""
     try:
         lines = Path(f"/proc/{pid}/status").read_text().splitlines()
         return next((int(line.split()[1]) for line in lines if line.startswith("RssAnon")), 0)
@@ -54,7 +54,7 @@ def anonymous_kb(pid: int) -> int:
 
 
 def descendants(pid: int) -> list[int]:
-    """List the processes below one."""
+    """Return the ids of all processes below a process."""
     try:
         own = [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
     except OSError:
@@ -63,7 +63,7 @@ def descendants(pid: int) -> list[int]:
 
 
 def run(out: Path, calls: Path, options: list[str], every: int = 1000) -> None:
-    """Run the program once, and say what it cost."""
+    """Run the program once, and print its time and memory."""
     began_s = time.monotonic()
     command = [sys.executable, "-c", PROGRAM, "label", str(calls), "--out", str(out), "--json", *options]
     peaks: dict[int, list[int]] = {}
@@ -77,14 +77,12 @@ def run(out: Path, calls: Path, options: list[str], every: int = 1000) -> None:
             best = peaks.setdefault(n_parts * 256 // every, [0, 0])
             best[:] = max(best[0], memory[0]), max(best[1], sum(memory[1:]))
             time.sleep(0.1)
-        said, complaints = process.communicate()
+        output, messages = process.communicate()
     if process.returncode not in (0, 3):
-        sys.exit(complaints)
-    took_s, summary = time.monotonic() - began_s, json.loads(said)
+        sys.exit(messages)
+    took_s, summary = time.monotonic() - began_s, json.loads(output)
     n_new, n_old = summary["n_files"], summary["n_done_before"]
-    print(
-        f"{took_s:.1f} s: {n_new:,} decoded, {n_old:,} done before, torch loaded: {complaints.split()[-1]}", flush=True
-    )
+    print(f"{took_s:.1f} s: {n_new:,} decoded, {n_old:,} done before, torch loaded: {messages.split()[-1]}", flush=True)
     if len(peaks) > 1:
         for thousand, (own, others) in sorted(peaks.items()):
             print(
@@ -93,10 +91,10 @@ def run(out: Path, calls: Path, options: list[str], every: int = 1000) -> None:
 
 
 def main() -> None:
-    """Make the files and run three times."""
+    """Create the files and run three times."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--files", type=int, default=10_000)
-    parser.add_argument("--folder", type=Path, required=True, help="is emptied first")
+    parser.add_argument("--folder", type=Path, required=True, help="work folder, emptied first")
     arguments, options = parser.parse_known_args()
     shutil.rmtree(arguments.folder, ignore_errors=True)
     calls, out = arguments.folder / "calls", arguments.folder / "out"

@@ -1,4 +1,4 @@
-"""What telephone codecs and a low level cost: each fold's model judges its test speaker clean and played through them.
+"""Accuracy lost to telephone codecs and a low level: each fold's model predicts its test speaker clean and degraded.
 
     python benchmarks/telephone.py --root emodb --recipe mini
 
@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from pcqtool.audio.codecs import CODECS, transmit
+from pcqtool.audio.codecs import CODECS, apply_codec
 from pcqtool.corpora import registry
 from pcqtool.metrics.scores import score
 from pcqtool.splits import PROTOCOLS
@@ -29,26 +29,26 @@ Wave = NDArray[np.float32]
 CONDITIONS: dict[str, Callable[[Wave], Wave]] = {
     "clean": lambda wave: wave,
     "-20 dB": lambda wave: wave / np.float32(10.0),
-    **{name: partial(transmit, codec=CODECS[name]) for name in ("mulaw", "gsm", "opus-32")},
+    **{name: partial(apply_codec, codec=CODECS[name]) for name in ("mulaw", "gsm", "opus-32")},
 }
 
 
 def play(data: SegmentSet, n_utterances: int, condition: Callable[[Wave], Wave]) -> SegmentSet:
-    """Play the recordings themselves, version 0 of ``data``, through a condition."""
+    """Return the original recordings (version 0 of ``data``) under a condition."""
     rows = np.concatenate([data.rows(utterance) for utterance in range(n_utterances)])
     samples = data.samples[rows].copy()
     for utterance in range(n_utterances):
-        mine = np.flatnonzero(data.utterance[rows] == utterance)
-        wave = np.concatenate([data.waves(rows[[row]])[0, : data.n_samples[rows[row]]] for row in mine])
-        heard = np.rint(condition(wave) * 32768.0).clip(-32768, 32767).astype(np.int16)
-        for row, start in zip(mine, np.cumsum([0, *data.n_samples[rows[mine]]]), strict=False):
+        own = np.flatnonzero(data.utterance[rows] == utterance)
+        wave = np.concatenate([data.waves(rows[[row]])[0, : data.n_samples[rows[row]]] for row in own])
+        degraded = np.rint(condition(wave) * 32768.0).clip(-32768, 32767).astype(np.int16)
+        for row, start in zip(own, np.cumsum([0, *data.n_samples[rows[own]]]), strict=False):
             n = data.n_samples[rows[row]]
-            samples[row, :n] = heard[start : start + n]
+            samples[row, :n] = degraded[start : start + n]
     return SegmentSet(samples, data.n_samples[rows], data.utterance[rows], data.version[rows])
 
 
 def main() -> None:
-    """Run all folds."""
+    """Run all folds of leave-one-speaker-out under each condition."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--corpus", default="emodb")
     parser.add_argument("--root")
@@ -57,23 +57,23 @@ def main() -> None:
     parser.add_argument("--teacher")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
-    utterances = registry.get(options.corpus, options.root).utterances()
+    utterances = registry.open_corpus(options.corpus, options.root).utterances()
     recipe, device = load_recipe(options.recipe, seed=options.seed), torch.device("cpu")
     encoder, teacher = recipe.encoder_and_teacher(options.encoder, options.teacher)
     experiment = Experiment(utterances, recipe, device, encoder, teacher, torch.get_num_threads()).prepare()
-    heard = {name: play(experiment.data, len(utterances), condition) for name, condition in CONDITIONS.items()}
-    heard = {name: experiment.with_states(data) for name, data in heard.items()}
-    probabilities = {name: np.zeros((len(utterances), len(experiment.labels))) for name in heard}
+    played = {name: play(experiment.data, len(utterances), condition) for name, condition in CONDITIONS.items()}
+    played = {name: experiment.with_states(data) for name, data in played.items()}
+    probabilities = {name: np.zeros((len(utterances), len(experiment.labels))) for name in played}
     for fold in PROTOCOLS["loso"].folds(utterances, options.seed, recipe.validation_size()):
         trained = experiment.train(fold, options.seed)
-        for name, data in heard.items():
+        for name, data in played.items():
             logits = predict_logits(trained.model, data, fold.test)
             probabilities[name][list(fold.test)] = file_probabilities(
                 logits, data, fold.test, recipe.aggregation, trained.temperature
             )
     found = {
-        name: score(experiment.targets, said.argmax(axis=1), said, experiment.labels)
-        for name, said in probabilities.items()
+        name: score(experiment.targets, predicted.argmax(axis=1), predicted, experiment.labels)
+        for name, predicted in probabilities.items()
     }
     for name, scores in found.items():
         lost = found["clean"].ua - scores.ua

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from pcqtool.errors import PcqtoolError, ReportError
-from pcqtool.evaluation.run import UNKNOWN, Run, read_run
+from pcqtool.evaluation.run_directory import UNKNOWN, FinishedRun, read_run
 from pcqtool.evaluation.study import COLUMNS, table
 from pcqtool.files.atomic import write_whole
 
@@ -109,7 +109,7 @@ def render(runs: Path, page: Path) -> str:
     return "\n".join(sections)
 
 
-def _comparison(corpus: str, runs: Sequence[Run]) -> str:
+def _comparison(corpus: str, runs: Sequence[FinishedRun]) -> str:
     """Put own and published figures on a corpus into one table, the best first, those that leak after the others."""
     rows = [_own_row(run) for run in runs]
     rows += [_published_row(each) for each in read_published() if each.corpus == corpus]
@@ -119,7 +119,7 @@ def _comparison(corpus: str, runs: Sequence[Run]) -> str:
     return "\n".join([title, "", *_markdown(header, [cells for *_, cells in rows]), ""])
 
 
-def _own_row(run: Run) -> tuple[str, float, list[str]]:
+def _own_row(run: FinishedRun) -> tuple[str, float, list[str]]:
     leak, wa, ua = leaks(run), run.score("wa"), run.score("ua")
     name = f"**[{run.name}](#{_anchor(run.name)})**"
     return leak, ua.value, [name, run.protocol, f"**{wa}**", f"**{ua}**", leak, "this tool"]
@@ -132,15 +132,15 @@ def _published_row(figure: Published) -> tuple[str, float, list[str]]:
     return leak, rank, [figure.system, figure.protocol, f"{figure.wa:g}", ua, leak, figure.source]
 
 
-def leaks(run: Run) -> str:
+def leaks(run: FinishedRun) -> str:
     """Give a run's marks, from what was counted on its parts and what its models were given."""
-    marks = [SHARED_SPEAKERS] if run.shared.get("speakers") else []
+    marks = [SHARED_SPEAKERS] if run.shared_with_training.get("speakers") else []
     marks += [CHOSEN_ON_TEST] if run.metrics.get("leaks") else []
     marks += [ADAPTED] if run.metrics.get("adapted") else []
     return " ".join(marks) or "–"
 
 
-def _details(run: Run, folder: str) -> str:
+def _details(run: FinishedRun, folder: str) -> str:
     """Say all that is needed to believe a run and to make it again."""
     pooled = run.pooled
     recall = {label: share for label, share in pooled["recall"].items() if share is not None}
@@ -153,7 +153,7 @@ def _details(run: Run, folder: str) -> str:
         "over folds": _folds(run),
         "recall": ", ".join(f"{label} {100 * share:.1f} %" for label, share in recall.items()),
         "ECE": f"{pooled['ece']:.3f}" + ("" if before is None else f", before the temperature {before:.3f}"),
-        "test and training share": run.metrics.get("stamp") or _shared(run),
+        "test and training share": run.metrics.get("leakage") or _shared(run),
         "seeds": ", ".join(map(str, run.seeds)) or "none: nothing was trained",
         **_origin(run),
         "note": run.metrics.get("note", ""),
@@ -164,13 +164,13 @@ def _details(run: Run, folder: str) -> str:
     )
 
 
-def _study(run: Run, folder: str) -> str:
+def _study(run: FinishedRun, folder: str) -> str:
     """Show a study's variants."""
     rows = [list(row) for row in table(run.metrics)]
     fields = {
         "corpus": _title(run.corpus),
         "protocol": _protocol(run),
-        "test and training share": run.metrics.get("stamp") or _shared(run),
+        "test and training share": run.metrics.get("leakage") or _shared(run),
         "seeds": ", ".join(map(str, run.seeds)),
         **_origin(run),
         "all figures": f"[`{run.path.name}`]({folder}/{run.path.name})",
@@ -181,12 +181,12 @@ def _study(run: Run, folder: str) -> str:
     return "\n".join([f"## Study: {run.name}", "", text, "", *_markdown(list(COLUMNS), rows), "", *about, ""])
 
 
-def _protocol(run: Run) -> str:
+def _protocol(run: FinishedRun) -> str:
     title = run.metrics.get("protocol_title")
     return f"{run.protocol}: {title}" if title else run.protocol
 
 
-def _folds(run: Run) -> str:
+def _folds(run: FinishedRun) -> str:
     spreads = run.metrics.get("folds", {})
     parts = [
         f"{name} {100 * spreads[key]['mean']:.1f} ± {100 * spreads[key]['sd']:.1f} %"
@@ -196,12 +196,12 @@ def _folds(run: Run) -> str:
     return ", ".join(parts)
 
 
-def _shared(run: Run) -> str:
-    counts = [f"{group} {'unknown' if count is None else count}" for group, count in run.shared.items()]
+def _shared(run: FinishedRun) -> str:
+    counts = [f"{group} {'unknown' if count is None else count}" for group, count in run.shared_with_training.items()]
     return f"in any fold at most: {', '.join(counts)}" if counts else ""
 
 
-def _origin(run: Run) -> dict[str, str]:
+def _origin(run: FinishedRun) -> dict[str, str]:
     """Say with which command, on which data, where and when."""
     metrics = run.metrics
     recipe = metrics.get("recipe", {}).get("name")
@@ -218,7 +218,7 @@ def _origin(run: Run) -> dict[str, str]:
     }
 
 
-def _data(data: Any, run: Run) -> str:
+def _data(data: Any, run: FinishedRun) -> str:
     if not isinstance(data, dict):
         n = run.metrics.get("n_utterances", run.metrics.get("pooled", {}).get("n"))
         return f"{_title(run.corpus)}, {n} utterances" if n else UNKNOWN
@@ -241,7 +241,7 @@ def _title(corpus: str) -> str:
     from pcqtool.errors import CorpusError
 
     try:
-        return registry.find(corpus).title
+        return registry.corpus_class(corpus).title
     except CorpusError:  # of a plugin that is not installed here
         return corpus
 

@@ -1,3 +1,116 @@
-"""pcqtool: batch speech emotion recognition by progressive channel querying (PCQ)."""
+"""pcqtool: batch speech emotion recognition by progressive channel querying (PCQ).
 
-__version__ = "0.1.0"
+Label recordings, and look at the result:
+
+    >>> import pcqtool
+    >>> results = pcqtool.label("examples/recordings", vad=False)
+    >>> results.files.columns[:3]
+    ['file', 'channel', 'duration_s']
+
+The functions do what the commands of the same name do:
+
+- ``label`` predicts emotions of recordings; ``load_model`` returns a model that predicts for one recording, or for
+  samples in memory.
+- ``extract`` computes features; ``Extractor`` does so in a scikit-learn pipeline.
+- ``read_results`` opens the tables of an earlier run.
+- ``train`` trains a model on corpora; ``evaluate`` measures a recipe or a model; ``compare`` compares two evaluations.
+
+They print nothing: progress goes to ``on_progress``, messages to the logger ``pcqtool``. Every error that a user can
+understand is a ``PcqtoolError``. Importing the package loads none of the heavy libraries; each function does.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from pcqtool.version import __version__
+
+if TYPE_CHECKING:
+    from pcqtool.batch.job import StoppedError
+    from pcqtool.batch.results import Results, read_results
+    from pcqtool.errors import (
+        AudioError,
+        CorpusError,
+        FileError,
+        LockedError,
+        ModelError,
+        PcqtoolError,
+        SettingsError,
+        TableError,
+        TrainingError,
+    )
+    from pcqtool.evaluation.api import compare, evaluate
+    from pcqtool.evaluation.run_directory import Evaluation
+    from pcqtool.features.api import extract
+    from pcqtool.features.transformer import Extractor
+    from pcqtool.labelling.api import label
+    from pcqtool.labelling.model import Model, Prediction, load_model
+    from pcqtool.progress import Progress
+    from pcqtool.training.api import TrainedModel, train
+
+_HOMES = {
+    "batch.job": ("StoppedError",),
+    "batch.results": ("Results", "read_results"),
+    "errors": (
+        "AudioError",
+        "CorpusError",
+        "FileError",
+        "LockedError",
+        "ModelError",
+        "PcqtoolError",
+        "SettingsError",
+        "TableError",
+        "TrainingError",
+    ),
+    "evaluation.api": ("compare", "evaluate"),
+    "evaluation.run_directory": ("Evaluation",),
+    "features.api": ("extract",),
+    "features.transformer": ("Extractor",),
+    "labelling.api": ("label",),
+    "labelling.model": ("Model", "Prediction", "load_model"),
+    "progress": ("Progress",),
+    "training.api": ("TrainedModel", "train"),
+}
+_HOME = {name: home for home, names in _HOMES.items() for name in names}
+
+__all__ = [
+    "AudioError",
+    "CorpusError",
+    "Evaluation",
+    "Extractor",
+    "FileError",
+    "LockedError",
+    "Model",
+    "ModelError",
+    "PcqtoolError",
+    "Prediction",
+    "Progress",
+    "Results",
+    "SettingsError",
+    "StoppedError",
+    "TableError",
+    "TrainedModel",
+    "TrainingError",
+    "__version__",
+    "compare",
+    "evaluate",
+    "extract",
+    "label",
+    "load_model",
+    "read_results",
+    "train",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name when it is first used."""
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

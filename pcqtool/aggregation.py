@@ -8,7 +8,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from pcqtool.errors import SettingsError, TableError
+from pcqtool.errors import ModelError, SettingsError
 
 Array = NDArray[np.float64]
 
@@ -40,7 +40,7 @@ def aggregate(log_probs: Array, durations_s: Array, rule: str = "mean-log") -> A
 
     Raises:
         SettingsError: if the rule is unknown.
-        TableError: if shapes do not fit, there is no segment, or a number is none (NaN, +inf, negative duration).
+        ModelError: if shapes do not fit, there is no segment, or a number is none (NaN, +inf, negative duration).
     """
     if rule not in RULES:
         raise SettingsError(f"unknown aggregation {rule!r}", f"Known: {', '.join(AGGREGATIONS)}.")
@@ -80,16 +80,16 @@ AGGREGATIONS = tuple(RULES)
 
 def _check(log_probs: Array, durations_s: Array) -> None:
     if log_probs.ndim != 2 or 0 in log_probs.shape or durations_s.shape != log_probs.shape[:1]:
-        raise TableError(
+        raise ModelError(
             f"cannot aggregate: log-probabilities are of shape {log_probs.shape}, durations of {durations_s.shape}",
             "Needed: (n, L) and (n,), with at least one segment and one label.",
         )
     if np.isnan(log_probs).any() or np.isposinf(log_probs).any():
-        raise TableError(
+        raise ModelError(
             "cannot aggregate: a log-probability is NaN or +inf", "The audio or the model has such numbers."
         )
     if not (np.isfinite(durations_s).all() and (durations_s >= 0).all() and durations_s.any()):
-        raise TableError("cannot aggregate: durations must be finite, not negative, and not all 0")
+        raise ModelError("cannot aggregate: durations must be finite, not negative, and not all 0")
 
 
 def _log_softmax(logits: Array) -> Array:

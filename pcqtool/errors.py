@@ -1,4 +1,4 @@
-"""The one tree of errors: raised where the fault is known, turned into text and exit code by the command line."""
+"""All errors of pcqtool in one tree: raised where the fault is detected, printed once by the command line."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from enum import IntEnum
 
 
 class ExitCode(IntEnum):
-    """What a process returns to its caller."""
+    """Exit codes of the command line."""
 
     DONE = 0
     FAILED = 1
@@ -18,7 +18,12 @@ class ExitCode(IntEnum):
 
 
 class PcqtoolError(Exception):
-    """A fault that a user can understand: what happened, and a hint at what to do about it."""
+    """Base class of errors that a user can understand (exit code 1 unless a subclass states another).
+
+    Attributes:
+        what: what happened, and in which file.
+        hint: what to do about it; may be empty.
+    """
 
     exit_code = ExitCode.FAILED
 
@@ -32,22 +37,22 @@ class PcqtoolError(Exception):
 
 
 class SettingsError(PcqtoolError):
-    """A value that a user gave cannot be used."""
+    """An option, argument or settings file has an invalid value (exit code 2)."""
 
     exit_code = ExitCode.USAGE
 
 
 class LockedError(PcqtoolError):
-    """Another run is writing to the same output."""
+    """Another run is writing to the same output (exit code 75)."""
 
     exit_code = ExitCode.LOCKED
 
 
 class TerminatedError(BaseException):
-    """The process was asked to stop; what is finished is kept.
+    """The process received a request to stop, such as SIGTERM (exit code 143); finished work is kept.
 
-    It can be raised between any two lines, so it is no ``Exception`` (as KeyboardInterrupt is none): what catches
-    those to go on with the next file does not catch this.
+    It can be raised between any two statements. Like KeyboardInterrupt it is not an ``Exception``, so that handlers
+    that catch exceptions and continue with the next file do not catch it.
     """
 
     exit_code = ExitCode.TERMINATED
@@ -59,32 +64,36 @@ class TerminatedError(BaseException):
 
 
 class AudioError(PcqtoolError):
-    """A recording cannot be read; a batch makes a row of it and goes on."""
+    """A recording cannot be read (exit code 1); a batch run stores it as a failed row and continues."""
 
 
 class AccessError(AudioError):
-    """A recording cannot be read at the moment: the fault is the disk's or the machine's; the next run tries again."""
+    """A recording cannot be read at the moment, because of the disk or the machine; the next run tries again."""
 
 
 class ModelError(PcqtoolError):
-    """A model directory or an encoder is missing, damaged or does not fit."""
+    """A model directory or an encoder is missing, damaged or incompatible (exit code 1)."""
 
 
 class CorpusError(PcqtoolError):
-    """A corpus is missing, incomplete or does not fit what was asked of it."""
+    """A corpus is missing or incomplete, or does not suit the request (exit code 1)."""
+
+
+class FileError(PcqtoolError):
+    """A file or folder cannot be written; the hint names the remedy (exit code 1)."""
 
 
 class TableError(PcqtoolError):
-    """A result table cannot be written or read."""
+    """A result table is missing, damaged, or does not fit the request (exit code 1)."""
 
 
 class TrainingError(PcqtoolError):
-    """A training run cannot go on."""
+    """A training run cannot continue (exit code 1)."""
 
 
 class CacheError(TrainingError):
-    """The feature cache cannot be written to; a run can go on without it where memory suffices."""
+    """The feature cache cannot be written (exit code 1); a run continues without it if memory suffices."""
 
 
 class ReportError(PcqtoolError):
-    """A figure or page cannot be made of what a run holds, or is not what the runs say."""
+    """A figure or page cannot be made from a finished run, or contradicts the runs (exit code 1)."""

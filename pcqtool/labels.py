@@ -1,4 +1,4 @@
-"""The shared vocabulary of emotion names, and the other names under which corpora know them."""
+"""The shared vocabulary of emotion names, and the aliases that corpora use."""
 
 from __future__ import annotations
 
@@ -44,33 +44,33 @@ ALIASES = {
 
 
 def canonical(name: str) -> str:
-    """Give the vocabulary's name for an emotion: ``Angry`` → ``anger``.
+    """Return the vocabulary's name of an emotion: ``Angry`` → ``anger``.
 
-    Merging two emotions into one (``excitement`` → ``happiness``) is a corpus's decision and not made here.
+    Merging two emotions into one (``excitement`` → ``happiness``) is left to the corpus.
 
     Raises:
-        SettingsError: if the name is neither in the vocabulary nor an alias.
+        SettingsError: the name is neither in the vocabulary nor an alias.
     """
-    key = plain(name)
+    key = normalise_label(name)
     if key not in VOCABULARY:
         raise SettingsError(
             f"unknown emotion {name[:80]!r}{'…' if len(name) > 80 else ''}",
-            f"Known: {', '.join(VOCABULARY)}; and as aliases {', '.join(ALIASES)}.",
+            f"Known names: {', '.join(VOCABULARY)}; aliases: {', '.join(ALIASES)}.",
         )
     return key
 
 
-def plain(name: str) -> str:
-    """Give a name without what makes no difference: in lower case, and for an alias what it stands for."""
+def normalise_label(name: str) -> str:
+    """Return a name in lower case and without surrounding spaces, and an alias's canonical name."""
     key = name.strip().lower()
     return ALIASES.get(key, key)
 
 
-def in_order(names: Iterable[str]) -> tuple[str, ...]:
-    """Sort labels as the vocabulary lists them, each once: the order of classes in every model and table."""
-    return tuple(sorted(set(names), key=_place))
+def sort_labels(names: Iterable[str]) -> tuple[str, ...]:
+    """Return labels in the order of the vocabulary, each once. Classes have this order in every model and table."""
+    return tuple(sorted(set(names), key=_rank))
 
 
-def _place(name: str) -> tuple[int, str]:
-    """Give a label's place: those that the vocabulary does not have come last."""
+def _rank(name: str) -> tuple[int, str]:
+    """Return a label's sort key: labels outside the vocabulary are last."""
     return (VOCABULARY.index(name) if name in VOCABULARY else len(VOCABULARY)), name

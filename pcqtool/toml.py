@@ -10,56 +10,56 @@ from typing import Any
 
 from pcqtool.errors import SettingsError
 
-MOST_BYTES = 2**20
-"""Larger than any settings; whoever names a recording, or a device without end, by mistake is told so."""
+MAX_BYTES = 2**20
+"""Larger than any settings: a recording or an endless device, named by mistake, is an error."""
 
-MOST_LEVELS = 20
-"""Of tables and lists inside each other."""
+MAX_DEPTH = 20
+"""Of nested tables and lists."""
 
-LARGEST = 2**63
-"""Whole numbers of TOML have 64 bits; Python reads any."""
+INT_LIMIT = 2**63
+"""Integers in TOML have 64 bits; Python's parser accepts larger ones."""
 
-_DEEP_KEY = re.compile(r"""(?<![\w"'-])(?:[\w"'-]+[ \t]*\.[ \t]*){32}""")
-"""Dotted keys take time that grows with the square of their depth: minutes for one of a hundred kilobytes."""
+_NESTED_KEY = re.compile(r"""(?<![\w"'-])(?:[\w"'-]+[ \t]*\.[ \t]*){32}""")
+"""Parsing dotted keys takes time that is quadratic in their depth: minutes for one of a hundred kilobytes."""
 
 
 def load(path: Path, hint: str = "") -> dict[str, Any]:
     """Read a TOML file, with or without a byte-order mark.
 
     Args:
-        path: the file; a pipe will do.
-        hint: what an entry reads like, for the error.
+        path: a file or a pipe.
+        hint: an example of an entry, for the error.
 
     Raises:
-        OSError: if it cannot be read.
-        SettingsError: if it is not UTF-8, not TOML, too large, nested too deep, or has too large a number.
+        OSError: it cannot be read.
+        SettingsError: it is not UTF-8, not TOML, too large, nested too deeply, or contains too large a number.
     """
     with path.open("rb") as file:
-        raw = file.read(MOST_BYTES + 1)
+        raw = file.read(MAX_BYTES + 1)
     if raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) or b"\0" in raw[:4]:
-        raise SettingsError(f"{path} is in UTF-16, or no text at all", "Save it in the encoding UTF-8.")
-    if len(raw) > MOST_BYTES:
-        raise SettingsError(f"{path} is larger than {MOST_BYTES / 1e6:.0f} MB", "Is it the right file?")
+        raise SettingsError(f"{path} is UTF-16 or not text", "Save it as UTF-8.")
+    if len(raw) > MAX_BYTES:
+        raise SettingsError(f"{path} is larger than {MAX_BYTES / 1e6:.0f} MB", "Is it the right file?")
     try:
         text = raw.decode("utf-8-sig")
-        if _DEEP_KEY.search(text):
+        if _NESTED_KEY.search(text):
             raise RecursionError
-        return _checked(tomllib.loads(text))
+        return _check_limits(tomllib.loads(text))
     except RecursionError as error:
-        raise SettingsError(f"{path} is nested too deep", hint) from error
-    except ValueError as error:  # also of a number with thousands of digits, and of what is not UTF-8
+        raise SettingsError(f"{path} is nested too deeply", hint) from error
+    except ValueError as error:  # also for numbers with thousands of digits, and for invalid UTF-8
         raise SettingsError(f"{path} is not valid TOML: {error}", hint) from error
 
 
-def _checked(entries: dict[str, Any]) -> dict[str, Any]:
-    """Raise what the parser should have: a ValueError at a number too large, a RecursionError at too many levels."""
-    todo: list[tuple[object, int]] = [(entries, 0)]
-    while todo:
-        value, level = todo.pop()
-        if level > MOST_LEVELS:
+def _check_limits(entries: dict[str, Any]) -> dict[str, Any]:
+    """Raise the parser's missing errors: ValueError for too large a number, RecursionError for too many levels."""
+    pending: list[tuple[object, int]] = [(entries, 0)]
+    while pending:
+        value, level = pending.pop()
+        if level > MAX_DEPTH:
             raise RecursionError
-        if isinstance(value, int) and not -LARGEST <= value < LARGEST:
+        if isinstance(value, int) and not -INT_LIMIT <= value < INT_LIMIT:
             raise ValueError("a number in it is too large")
-        inside = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-        todo += [(each, level + 1) for each in inside]
+        children = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+        pending += [(each, level + 1) for each in children]
     return entries

@@ -126,7 +126,7 @@ def tiny_whisper(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def borrowing_model(tmp_path_factory: pytest.TempPathFactory, tiny_whisper: Path) -> Path:
+def external_model(tmp_path_factory: pytest.TempPathFactory, tiny_whisper: Path) -> Path:
     """The directory of a very small PCQ that names ``tiny_whisper`` as its encoder and does not hold it."""
     import torch
 
@@ -293,7 +293,7 @@ def _run_metrics(**changes: Any) -> dict[str, Any]:
         "corpus": "emodb",
         "protocol": "loso",
         "leaks": False,
-        "shared": {"test": shared, "validation": shared},
+        "overlap": {"test": shared, "validation": shared},
         "labels": list(RUN_LABELS),
         "seeds": [0, 1],
         "over_seeds": {"wa": {"mean": 0.75, "sd": 0.01}, "ua": {"mean": 0.75, "sd": 0.02}},

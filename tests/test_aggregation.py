@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from pcqtool.aggregation import AGGREGATIONS, aggregate
-from pcqtool.errors import SettingsError, TableError
+from pcqtool.errors import ModelError, SettingsError
 
 logit = st.one_of(st.floats(-50, 50), st.floats(allow_nan=False, max_value=1.7e308), st.just(-np.inf))
 
@@ -137,7 +137,7 @@ def test_single_precision_is_summed_in_double() -> None:
     ],
 )
 def test_unusable_numbers_are_refused(logits: np.ndarray, durations: np.ndarray) -> None:
-    with pytest.raises(TableError, match="cannot aggregate"):
+    with pytest.raises(ModelError, match="cannot aggregate"):
         aggregate(logits, durations)
 
 

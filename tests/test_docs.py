@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from pcqtool.cli import app
-from pcqtool.corpora.label_map import read_map
+from pcqtool.corpora.label_map import load_label_map
 from pcqtool.labels import ALIASES, VOCABULARY
 from pcqtool.tables.feature_schema import feature_files_schema, feature_segments_schema
 from pcqtool.tables.schema import files_schema, predictions_schema, segments_schema
@@ -52,9 +52,9 @@ def test_the_vocabulary_is_written_down_with_its_aliases() -> None:
 def test_the_label_map_of_the_docs_is_one(tmp_path: Path) -> None:
     (text,) = _blocks("docs/labels.md", "toml")
     (tmp_path / "map.toml").write_text(text, encoding="utf-8")
-    found = read_map(tmp_path / "map.toml")
-    assert found.of("ravdess")["calm"] == "neutral"
-    assert found.of("emodb")["verärgert"] == "anger"
+    found = load_label_map(tmp_path / "map.toml")
+    assert found.for_corpus("ravdess")["calm"] == "neutral"
+    assert found.for_corpus("emodb")["verärgert"] == "anger"
 
 
 @pytest.fixture(scope="module")
@@ -69,6 +69,7 @@ def whisper_of_base_width(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return directory
 
 
+@pytest.mark.slow
 def test_page_about_features_runs(
     tmp_path: Path,
     write_wave: Callable[..., Path],

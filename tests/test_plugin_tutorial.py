@@ -46,6 +46,7 @@ def environment(tmp_path: Path) -> dict[str, str]:
     return own | pip | {"PATH": path, "PIP_ROOT_USER_ACTION": "ignore", "NO_COLOR": "1"}
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="the page's commands are for a shell")
 def test_the_tutorial_works_as_it_stands(environment: dict[str, str], tmp_path: Path) -> None:
     folder = tmp_path / "empty"

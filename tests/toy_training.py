@@ -10,8 +10,7 @@ import pytest
 
 from pcqtool.corpora.base import Corpus, Utterance
 from pcqtool.corpora.manifest.corpus import Manifest
-from pcqtool.corpora.member import PooledCorpus
-from pcqtool.corpora.pool import CorpusPool
+from pcqtool.corpora.pool import CorpusPool, PooledCorpus
 from pcqtool.splits import PROTOCOLS, Fold
 from pcqtool.training.augmentation import Augmentations
 from pcqtool.training.recipe import Recipe
@@ -165,4 +164,4 @@ def predictions(prediction_table):
     """The same, taken apart."""
     from pcqtool.evaluation.predictions import Predictions
 
-    return lambda rows: Predictions.of(prediction_table(rows), LABELS)
+    return lambda rows: Predictions.from_table(prediction_table(rows), LABELS)

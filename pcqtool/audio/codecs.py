@@ -1,4 +1,4 @@
-"""Telephone codecs: what a recording sounds like after a line or a messenger has carried it."""
+"""Telephone codecs: how a recording sounds after a telephone line or a messenger has transmitted it."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from pcqtool.audio.segment import SAMPLE_RATE
 
-_OPUS_KBITS = (6.0, 256.0)  # that libsndfile's compression levels 1 and 0 stand for, for each channel
-_SHORTEST = 320  # samples at 16 kHz, one frame of 20 ms: below it some codecs give nothing back
+_OPUS_KBITS = (6.0, 256.0)  # per channel, at libsndfile's compression levels 1 and 0
+_MIN_SAMPLES = 320  # samples at 16 kHz, one frame of 20 ms: for fewer, some codecs return nothing
 
 
 @dataclass(frozen=True)
@@ -44,21 +44,21 @@ CODECS = MappingProxyType(
         "opus-32": Codec(16000, "OGG", "OPUS", 32.0),
     }
 )
-"""The codecs by the names that settings know them by."""
+"""Codecs by configuration name."""
 
 
-def transmit(wave: NDArray[np.float32], codec: Codec) -> NDArray[np.float32]:
-    """Encode a mono 16 kHz recording ``(N,)`` and decode it again: as long as before, and no later.
+def apply_codec(wave: NDArray[np.float32], codec: Codec) -> NDArray[np.float32]:
+    """Encode a mono 16 kHz recording ``(N,)`` and decode it again; length and timing do not change.
 
-    libsndfile takes Opus's pre-skip off itself; what the codecs add at the end, to fill their last frame, is cut off.
+    libsndfile removes Opus's pre-skip. The samples that codecs append to fill their last frame are cut off.
     """
-    padded = np.pad(wave, (0, max(0, _SHORTEST - len(wave))))
-    heard = _through_a_file(soxr.resample(padded, SAMPLE_RATE, codec.rate), codec)
-    back: NDArray[np.float32] = soxr.resample(heard, codec.rate, SAMPLE_RATE)[: len(wave)]
-    return np.pad(back, (0, len(wave) - len(back)))
+    padded = np.pad(wave, (0, max(0, _MIN_SAMPLES - len(wave))))
+    decoded = _encode_and_decode(soxr.resample(padded, SAMPLE_RATE, codec.rate), codec)
+    result: NDArray[np.float32] = soxr.resample(decoded, codec.rate, SAMPLE_RATE)[: len(wave)]
+    return np.pad(result, (0, len(wave) - len(result)))
 
 
-def _through_a_file(wave: NDArray[np.float32], codec: Codec) -> NDArray[np.float32]:
+def _encode_and_decode(wave: NDArray[np.float32], codec: Codec) -> NDArray[np.float32]:
     settings: dict[str, Any] = {"format": codec.container, "subtype": codec.subtype}
     if codec.kbits is not None:
         lowest, highest = _OPUS_KBITS
@@ -66,5 +66,5 @@ def _through_a_file(wave: NDArray[np.float32], codec: Codec) -> NDArray[np.float
     with tempfile.TemporaryFile() as file:
         soundfile.write(file, wave, codec.rate, **settings)
         file.seek(0)
-        heard: NDArray[np.float32] = soundfile.read(file, dtype="float32")[0]
-    return heard[: len(wave)]
+        decoded: NDArray[np.float32] = soundfile.read(file, dtype="float32")[0]
+    return decoded[: len(wave)]

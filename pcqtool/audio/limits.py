@@ -1,4 +1,4 @@
-"""How much a recording may claim: what goes beyond is damaged, or was made to do harm."""
+"""Limits of duration and channels: a recording beyond them is damaged, or was made to do harm."""
 
 from __future__ import annotations
 
@@ -6,12 +6,15 @@ from dataclasses import dataclass
 
 from pcqtool.errors import AudioError, SettingsError
 
+TIMEOUT_S = 300.0
+"""How long a decoder in another process may be silent, in seconds, unless a run sets another time."""
+
 
 @dataclass(frozen=True)
 class Limits:
-    """What a recording may cost; it fails beyond that, and no result of another depends on it.
+    """Limits beyond which a recording fails, so that the results of the others do not depend on it.
 
-    A few kilobytes of FLAC can hold hours of silence, and a header of 44 bytes a thousand channels.
+    A few kilobytes of FLAC can contain hours of silence, and a header of 44 bytes a thousand channels.
 
     Attributes:
         max_duration_s: longest recording.
@@ -26,19 +29,20 @@ class Limits:
 
     def __post_init__(self) -> None:
         if not (self.max_duration_s > 0 and self.max_channels > 0):
-            raise SettingsError("limits of duration and channels are above 0")
+            raise SettingsError("limits of duration and channels must be positive")
 
     def check_channels(self, n_channels: int) -> None:
-        """Raise an ``AudioError`` at too many channels."""
+        """Raise an ``AudioError`` if there are too many channels."""
         if n_channels > self.max_channels:
             raise AudioError(
                 f"has {n_channels} channels, more than the limit of {self.max_channels}",
-                "Raise --max-channels if it really has.",
+                "If it really has so many, raise --max-channels.",
             )
 
     def check_duration(self, duration_s: float) -> None:
-        """Raise an ``AudioError`` when too much was decoded."""
+        """Raise an ``AudioError`` if too much has been decoded."""
         if duration_s > self.max_duration_s:
             raise AudioError(
-                f"is longer than the limit of {self.max_duration_s / 3600:g} h", "Raise --max-duration if it really is."
+                f"is longer than the limit of {self.max_duration_s / 3600:g} h",
+                "If it really is that long, raise --max-duration.",
             )

@@ -1,4 +1,4 @@
-"""From a file to 16 kHz segments: the audio layer as the rest of the project sees it."""
+"""From a file to 16 kHz segments: the interface of the audio layer."""
 
 from __future__ import annotations
 
@@ -10,10 +10,9 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from pcqtool.audio import channels
-from pcqtool.audio.channel_choice import hear
+from pcqtool.audio.call_detection import choose_channels
 from pcqtool.audio.channel_segmenter import ChannelSegmenter, Chunk
-from pcqtool.audio.channels import ChannelMix
+from pcqtool.audio.channels import ChannelPlan, check_channel_mode
 from pcqtool.audio.decoding.recording import Recording, open_recording
 from pcqtool.audio.limits import Limits
 from pcqtool.audio.resample import resample
@@ -27,13 +26,13 @@ class ReaderOptions:
     """How recordings are read.
 
     Attributes:
-        channels: ``auto``, ``mix``, ``split`` or the number of one channel, counted from 0. What is dead or
-            would cancel is not mixed, see :mod:`pcqtool.audio.stereo`.
-        vad: whether to tell speech from what is not.
+        channels: ``auto``, ``mix``, ``split`` or the number of one channel, counted from 0. Dead channels and
+            channels that would cancel each other are not mixed, see :mod:`pcqtool.audio.call_detection`.
+        vad: whether to detect speech.
         segment_s: length of a segment.
 
     Raises:
-        SettingsError: a value that cannot be used.
+        SettingsError: a value is invalid.
     """
 
     channels: str = "auto"
@@ -41,9 +40,11 @@ class ReaderOptions:
     segment_s: float = SEGMENT_S
 
     def __post_init__(self) -> None:
-        channels.check_mode(self.channels)
+        check_channel_mode(self.channels)
         if not 0.1 <= self.segment_s <= 60:
-            raise SettingsError(f"segments of {self.segment_s} s are not possible", "Use 0.1 to 60 s; the paper has 3.")
+            raise SettingsError(
+                f"segments of {self.segment_s} s are not possible", "Use 0.1 to 60 s; the paper uses 3."
+            )
 
     @property
     def n_samples(self) -> int:
@@ -94,9 +95,11 @@ class SegmentReader:
         limits: how long it may be, and how many channels it may have.
 
     Examples:
-        >>> reader = SegmentReader("call.wav")  # doctest: +SKIP
+        >>> reader = SegmentReader("call.wav", ReaderOptions("split"))
         >>> for chunk in reader:  # doctest: +SKIP
         ...     print(chunk.channel, chunk.waves.shape)
+        >>> reader.info.duration_s  # doctest: +SKIP
+        6.73
     """
 
     def __init__(self, path: str | Path, options: ReaderOptions | None = None, limits: Limits | None = None) -> None:
@@ -110,23 +113,22 @@ class SegmentReader:
             self.info = RecordingInfo(sample_rate=recording.sample_rate, note=recording.note)
             try:
                 self.limits.check_channels(recording.n_channels)
-                hearing = hear(recording, self.options.channels, self.limits.max_duration_s)
-                tracks = hearing.tracks
-                names = tuple(track.name for track in tracks)
-                self.info = replace(self.info, channel_names=names, note=join_notes(recording.note, hearing.note))
-                lanes = [ChannelSegmenter(name, self.options.n_samples, self.options.vad) for name in names]
-                for block in resample(_mixed(recording.blocks(), tracks), recording.sample_rate, len(tracks)):
+                plan = choose_channels(recording, self.options.channels, self.limits.max_duration_s)
+                names = tuple(mix.name for mix in plan.mixes)
+                self.info = replace(self.info, channel_names=names, note=join_notes(recording.note, plan.note))
+                segmenters = [ChannelSegmenter(name, self.options.n_samples, self.options.vad) for name in names]
+                for block in resample(_mix_blocks(recording.blocks(), plan), recording.sample_rate, len(names)):
                     self.limits.check_duration(recording.n_frames / recording.sample_rate)
-                    for number, lane in enumerate(lanes):
-                        yield from lane.push(np.ascontiguousarray(block[:, number]))
-                for lane in lanes:
-                    yield from lane.flush()
+                    for number, segmenter in enumerate(segmenters):
+                        yield from segmenter.push(np.ascontiguousarray(block[:, number]))
+                for segmenter in segmenters:
+                    yield from segmenter.flush()
             finally:
                 self.info = replace(self.info, duration_s=recording.n_frames / recording.sample_rate)
             self.info = replace(self.info, shortfall=recording.shortfall)
 
 
-def load(
+def load_waveform(
     path: str | Path, start_s: float | None = None, end_s: float | None = None, channel: int | None = None
 ) -> npt.NDArray[np.float32]:
     """Load a recording, or an excerpt of one, for training.
@@ -136,34 +138,34 @@ def load(
 
     Args:
         path: any recording.
-        start_s: where the excerpt starts; None for the file's start.
-        end_s: where it ends; None for the file's end.
-        channel: counted from 0; None for all together, heard as ``mix`` hears the whole file: an excerpt sounds as the
-            rest does, and many excerpts cost one look.
+        start_s: start of the excerpt; None for the file's start.
+        end_s: end of the excerpt; None for the file's end.
+        channel: counted from 0; None for all together, mixed as ``mix`` mixes the whole file: an excerpt sounds like
+            the rest of its file, and many excerpts cost one analysis.
 
     Shape:
         ``(n,)`` float32 at 16 kHz.
 
     Raises:
-        AudioError: the file cannot be read, or has no such channel, or nothing lies between start and end.
+        AudioError: the file cannot be read, has no such channel, or has no audio between start and end.
     """
     first = round((start_s or 0.0) * SAMPLE_RATE)
     last = None if end_s is None else round(end_s * SAMPLE_RATE)
     with open_recording(path) as recording:
         skipped_s = _skip(recording, start_s or 0.0)
-        blocks = _mixed(recording.blocks(), hear(recording, _mode(channel)).tracks)
+        blocks = _mix_blocks(recording.blocks(), choose_channels(recording, _mode(channel)))
         first -= skipped_s * SAMPLE_RATE
         last = None if last is None else last - skipped_s * SAMPLE_RATE
         wave = _excerpt(resample(blocks, recording.sample_rate, 1), first, last)
     if not len(wave) and (start_s is not None or end_s is not None):
         raise AudioError(
-            f"{display_path(path)}: holds nothing from {start_s} s to {end_s} s", "Check the manifest's times."
+            f"{display_path(path)}: contains no audio from {start_s} s to {end_s} s", "Check the manifest's times."
         )
     return wave
 
 
-def probe(path: str | Path) -> tuple[float | None, int, int]:
-    """Look at a recording's header alone: length in seconds (None where not stated), channels, rate in Hz.
+def read_header(path: str | Path) -> tuple[float | None, int, int]:
+    """Read a recording's header alone: duration in seconds (None if not stated), channels, sample rate in Hz.
 
     Raises:
         AudioError: the file cannot be read.
@@ -172,18 +174,19 @@ def probe(path: str | Path) -> tuple[float | None, int, int]:
         return recording.claimed_s, recording.n_channels, recording.sample_rate
 
 
-def describe(path: str | Path, channel: int | None = None) -> tuple[int, str | None]:
-    """Return a recording's rate in Hz, and the note on how :func:`load` hears it.
+def rate_and_note(path: str | Path, channel: int | None = None) -> tuple[int, str | None]:
+    """Return a recording's sample rate in Hz, and the note on how :func:`load_waveform` reads it.
 
     Raises:
         AudioError: the file cannot be read, or has no such channel.
     """
     with open_recording(path) as recording:
-        return recording.sample_rate, join_notes(recording.note, hear(recording, _mode(channel)).note)
+        note = choose_channels(recording, _mode(channel)).note
+        return recording.sample_rate, join_notes(recording.note, note)
 
 
 def join_notes(*notes: str | None) -> str | None:
-    """Make one note of several; None of none."""
+    """Join several notes; return None if there are none."""
     return "; ".join(note for note in notes if note) or None
 
 
@@ -191,31 +194,29 @@ def _mode(channel: int | None) -> str:
     return "mix" if channel is None else str(channel)
 
 
-def _mixed(
-    blocks: Iterable[npt.NDArray[np.float32]], tracks: tuple[ChannelMix, ...]
-) -> Iterator[npt.NDArray[np.float32]]:
-    """Blocks ``(n, channels)`` → ``(n, tracks)``."""
+def _mix_blocks(blocks: Iterable[npt.NDArray[np.float32]], plan: ChannelPlan) -> Iterator[npt.NDArray[np.float32]]:
+    """Mix blocks ``(n, input channels)`` down to ``(n, output channels)``."""
     for block in blocks:
-        yield np.stack([track.of(block) for track in tracks], axis=1)
+        yield np.stack([mix.mix(block) for mix in plan.mixes], axis=1)
 
 
 def _skip(recording: Recording, start_s: float) -> int:
-    """Begin a little before ``start_s`` where the format allows it; give the seconds left out.
+    """Seek to shortly before ``start_s`` if the format allows it; return the number of skipped seconds.
 
-    Whole seconds leave the resampler's phase as it is, and a second is far longer than its filter.
+    Whole seconds keep the resampler's phase, and one second is far longer than its filter.
     """
     skipped_s = max(0, int(start_s) - 1)
     return skipped_s if skipped_s and recording.seek(skipped_s * recording.sample_rate) else 0
 
 
 def _excerpt(blocks: Iterable[npt.NDArray[np.float32]], first: int, last: int | None) -> npt.NDArray[np.float32]:
-    """Samples ``first`` to ``last`` of a stream of ``(n, 1)`` blocks, which is read no further than that."""
-    kept, n_seen = [np.zeros(0, np.float32)], 0
+    """Return samples ``first`` to ``last`` of a stream of ``(n, 1)`` blocks; nothing beyond them is read."""
+    kept, n_read = [np.zeros(0, np.float32)], 0
     for block in blocks:
-        wanted = block[max(0, first - n_seen) : None if last is None else max(0, last - n_seen), 0]
-        n_seen += len(block)
+        wanted = block[max(0, first - n_read) : None if last is None else max(0, last - n_read), 0]
+        n_read += len(block)
         if len(wanted):  # an empty view would keep its block in memory
             kept.append(wanted)
-        if last is not None and n_seen >= last:
+        if last is not None and n_read >= last:
             break
     return np.concatenate(kept)

@@ -15,9 +15,9 @@ QUALITY = "HQ"  # soxr's 20-bit setting: linear phase, flat to 91 % of the lower
 def resample(
     blocks: Iterable[npt.NDArray[np.float32]], rate: int, n_channels: int
 ) -> Iterator[npt.NDArray[np.float32]]:
-    """Resample a stream to 16 kHz; what is at 16 kHz already passes through untouched.
+    """Resample a stream to 16 kHz; a stream that is at 16 kHz already passes through untouched.
 
-    The result does not depend on where the blocks are cut. A stream that holds anything gives at least one sample.
+    The result does not depend on the sizes of the blocks. A stream that is not empty yields at least one sample.
 
     Args:
         blocks: ``(n, n_channels)`` float32 each.
@@ -25,7 +25,7 @@ def resample(
         n_channels: of the blocks.
 
     Shape:
-        ``(m, n_channels)`` each; over all blocks ``m`` is ``n * 16000 / rate`` rounded, give or take one.
+        ``(m, n_channels)`` each; over all blocks ``m`` is ``n * 16000 / rate`` rounded, plus or minus one.
     """
     if rate == SAMPLE_RATE:
         yield from blocks

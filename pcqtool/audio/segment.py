@@ -1,4 +1,4 @@
-"""Cutting into consecutive segments of equal length, the last one padded with zeros at its end (section 3.2)."""
+"""Consecutive segments of equal length; the last one is padded with zeros at its end (section 3.2 of the paper)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Generic, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-SAMPLE_RATE = 16000  # Hz, of everything behind the decoder
+SAMPLE_RATE = 16000  # Hz, of all audio after resampling
 SEGMENT_S = 3.0
 SEGMENT_SAMPLES = round(SEGMENT_S * SAMPLE_RATE)
 
@@ -15,7 +15,7 @@ T = TypeVar("T", bound=np.generic)
 
 
 class Segmenter(Generic[T]):
-    """Cuts a stream of values, given in blocks of any size, into rows of equal length; each value is in one row.
+    """Cuts a stream of values, in blocks of any size, into rows of equal length. Each value is in exactly one row.
 
     Args:
         n_samples: the length of a segment.
@@ -34,14 +34,14 @@ class Segmenter(Generic[T]):
         self._rest: npt.NDArray[T] = np.zeros(0, dtype)
 
     def push(self, block: npt.NDArray[T]) -> npt.NDArray[T]:
-        """Take the next values ``(n,)``; give the segments that they complete, ``(m, n_samples)`` with ``m`` from 0."""
+        """Add the next values ``(n,)``; return the segments that they complete, ``(m, n_samples)``, ``m >= 0``."""
         values = np.concatenate((self._rest, block))
-        n_whole = len(values) // self.n_samples * self.n_samples
-        self._rest = values[n_whole:].copy()
-        return values[:n_whole].reshape(-1, self.n_samples)
+        n_complete = len(values) // self.n_samples * self.n_samples
+        self._rest = values[n_complete:].copy()
+        return values[:n_complete].reshape(-1, self.n_samples)
 
     def flush(self) -> tuple[npt.NDArray[T], npt.NDArray[np.int64]]:
-        """End the stream; give what is left: ``(m, n_samples)``, ``m`` 0 or 1, and its real length ``(m,)``."""
+        """End the stream; return the incomplete segment ``(m, n_samples)``, ``m`` 0 or 1, and its length ``(m,)``."""
         n_left = len(self._rest)
         m = 1 if n_left else 0
         tail = np.zeros((m, self.n_samples), self._rest.dtype)

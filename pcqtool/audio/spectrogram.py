@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from pcqtool.audio.segment import SAMPLE_RATE
 from pcqtool.errors import SettingsError
 
-_POWER_EPS = 1e-20  # of a segment's loudest bin: below it a segment counts as digital silence
+_POWER_EPS = 1e-20  # of a segment's loudest bin; a segment below it counts as digital silence
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class SpectrogramSettings:
         if not 0 < self.window <= self.n_fft or not 0 < self.n_bins <= self.n_fft // 2 + 1 or self.hop < 1:
             raise SettingsError(f"impossible spectrogram settings: {self}")
         if self.sample_rate != SAMPLE_RATE:
-            raise SettingsError(f"recordings are heard at {SAMPLE_RATE} Hz, not {self.sample_rate}")
+            raise SettingsError(f"sample_rate must be {SAMPLE_RATE} Hz, not {self.sample_rate}")
         if not -math.inf < self.floor_db < 0:
             raise SettingsError(f"floor_db must be negative, not {self.floor_db}")
 
@@ -38,7 +38,7 @@ class SpectrogramSettings:
 class Spectrogram(nn.Module):
     """Power in dB relative to each segment's loudest bin, limited to ``floor_db``.
 
-    The level of a recording therefore does not matter. Padding, and a segment of digital silence, lie at the floor.
+    The level of a recording therefore does not matter. Padding and segments of digital silence are at the floor.
 
     Shape:
         waves ``(B, N)`` → ``(B, N // hop, n_bins)`` in dB, from ``floor_db`` to 0.
@@ -52,7 +52,7 @@ class Spectrogram(nn.Module):
     def __init__(self, settings: SpectrogramSettings) -> None:
         super().__init__()
         self.settings = settings
-        with torch.device("cpu"):  # torch computes no window on the meta device before it has loaded its compiler
+        with torch.device("cpu"):  # the meta device could compute the window only with torch's compiler loaded
             self.transform = torchaudio.transforms.Spectrogram(
                 n_fft=settings.n_fft,
                 win_length=settings.window,
@@ -70,5 +70,5 @@ class Spectrogram(nn.Module):
             complex_ = self.transform(waves.float())[:, : self.settings.n_bins, : waves.shape[-1] // self.settings.hop]
             power = complex_.real.square() + complex_.imag.square()  # several times faster than abs()
             loudest = power.amax(dim=(1, 2), keepdim=True).clamp_min(_POWER_EPS)
-            lowest = 10.0 ** (self.settings.floor_db / 10.0)
-            return 10.0 * torch.log10((power / loudest).clamp(lowest, 1.0)).transpose(1, 2)
+            floor = 10.0 ** (self.settings.floor_db / 10.0)
+            return 10.0 * torch.log10((power / loudest).clamp(floor, 1.0)).transpose(1, 2)

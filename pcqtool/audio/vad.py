@@ -1,4 +1,4 @@
-"""Voice activity, streaming: silero-vad's network that takes many windows in one call, and its rule for on and off."""
+"""Streaming voice activity detection: silero-vad's network, many windows per call, and its on-off rule."""
 
 from __future__ import annotations
 
@@ -14,44 +14,51 @@ from pcqtool.audio.segment import SAMPLE_RATE, Segmenter
 from pcqtool.errors import ModelError
 
 WINDOW = 512  # samples, 32 ms
-CONTEXT = 64  # samples of the window before, that the network sees too
-WINDOWS_A_CALL = 256  # 8.2 s; always the same number, so that rounding does not depend on how a stream is cut
+CONTEXT = 64  # samples of the previous window that the network also gets
+WINDOWS_PER_CALL = 256  # 8.2 s; constant, so that rounding does not depend on the sizes of the blocks
 
-ON = 0.5  # speech begins at this probability
-OFF = 0.35  # and ends below this one
-MIN_SPEECH_S = 0.25  # shorter speech is taken for a click
+ONSET = 0.5  # speech begins at this probability
+OFFSET = 0.35  # and ends below this one
+MIN_SPEECH_S = 0.25  # shorter speech counts as a click
 MIN_SILENCE_S = 0.1  # a shorter dip is a pause for breath
 
 _session: Any = None
 _session_lock = threading.Lock()
 
 
-class VoiceActivity:
-    """Tells for each window of 512 samples whether it is speech, over one stream of 16 kHz mono.
+class VoiceActivityDetector:
+    """Decides for each window of 512 samples whether it is speech, in one stream of 16 kHz mono audio.
 
-    The result does not depend on the sizes of the blocks. It comes late: after about 8 s of sound.
+    The result does not depend on the sizes of the blocks. It is about 8 s of audio late.
+
+    Examples:
+        >>> detector = VoiceActivityDetector()
+        >>> detector.push(np.zeros(16000, np.float32)).shape  # too early to decide
+        (0,)
+        >>> detector.flush().shape
+        (32,)
     """
 
     def __init__(self) -> None:
-        self._session = session()
-        self._calls = Segmenter(WINDOWS_A_CALL * WINDOW, np.float32)
+        self._session = vad_session()
+        self._calls = Segmenter(WINDOWS_PER_CALL * WINDOW, np.float32)
         self._state = [np.zeros((1, 1, 128), np.float32)] * 2  # hidden and cell
         self._context = np.zeros(CONTEXT, np.float32)
-        self._rule = Hysteresis()
+        self._hysteresis = Hysteresis()
 
     def push(self, block: npt.NDArray[np.float32]) -> npt.NDArray[np.bool_]:
-        """Take the next samples ``(n,)``; give the windows decided by now, following on those given before."""
-        decided = [self._rule.push(self._probabilities(samples)) for samples in self._calls.push(block)]
+        """Add the next samples ``(n,)``; return the decisions on the next windows, as far as they are known."""
+        decided = [self._hysteresis.push(self._probabilities(samples)) for samples in self._calls.push(block)]
         return np.concatenate(decided) if decided else np.zeros(0, bool)
 
     def flush(self) -> npt.NDArray[np.bool_]:
-        """End the stream; give the windows not given yet, the last of which may reach beyond the end."""
+        """End the stream; return the remaining decisions; the last window may reach beyond the end."""
         tail, lengths = self._calls.flush()
         decided = [
-            self._rule.push(self._probabilities(samples[: -(-n // WINDOW) * WINDOW]))
+            self._hysteresis.push(self._probabilities(samples[: -(-n // WINDOW) * WINDOW]))
             for samples, n in zip(tail, lengths, strict=True)
         ]
-        return np.concatenate([*decided, self._rule.flush()])
+        return np.concatenate([*decided, self._hysteresis.flush()])
 
     def _probabilities(self, samples: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         """Run the network over whole windows: ``(k * 512,)`` → ``(k,)``."""
@@ -59,78 +66,77 @@ class VoiceActivity:
         before = np.concatenate((self._context[None], windows[:-1, -CONTEXT:]))
         self._context = windows[-1, -CONTEXT:].copy()
         feed = {"input": np.concatenate((before, windows), axis=1), "h": self._state[0], "c": self._state[1]}
-        found, *self._state = self._session.run(["speech_probs", "hn", "cn"], feed)
-        return np.asarray(found, dtype=np.float32).reshape(-1)
+        probabilities, *self._state = self._session.run(["speech_probs", "hn", "cn"], feed)
+        return np.asarray(probabilities, dtype=np.float32).reshape(-1)
 
 
 class Hysteresis:
     """From probabilities to speech, as silero-vad's ``get_speech_timestamps`` does it, but as a stream.
 
     Speech begins at a window of at least 0.5. It ends at the first window below 0.35 after which 0.5 is not reached
-    again for 0.1 s; an end that no more windows confirm is the stream's end. Speech of up to 0.25 s is dropped. Two
-    simplifications: nothing is added on both sides of speech (silero-vad adds 30 ms, so that cutting there is gentle;
-    nothing is cut here), and what lies between 0.35 and 0.5 after a dip counts as part of the silence, so that no
-    window stays undecided for long.
+    again for 0.1 s; without windows to confirm this, it ends with the stream. Speech of up to 0.25 s is dropped. Two
+    simplifications: speech gets no margins (silero-vad adds 30 ms, so that cutting there is gentle; nothing is cut
+    here), and windows between 0.35 and 0.5 after a dip count as silence, so that no window stays undecided for long.
     """
 
     def __init__(self) -> None:
-        self._n_seen = 0
-        self._n_given = 0
-        self._start: int | None = None  # window where the present speech began
-        self._dip: int | None = None  # window where it perhaps ended
-        self._speech: list[tuple[int, int]] = []  # ended, not given yet
+        self._n_windows = 0
+        self._n_decided = 0
+        self._start: int | None = None  # window where the current speech began
+        self._dip: int | None = None  # window where it may have ended
+        self._speech: list[tuple[int, int]] = []  # complete, not returned yet
 
     def push(self, probabilities: npt.NDArray[np.float32]) -> npt.NDArray[np.bool_]:
-        """Take the next windows' probabilities; give the windows decided by now."""
+        """Add the next windows' probabilities; return the decisions that are certain."""
         for probability in probabilities.tolist():
-            self._take(probability)
-            self._n_seen += 1
+            self._step(probability)
+            self._n_windows += 1
         if self._start is None:
-            return self._give(self._n_seen)
-        sure_end = self._n_seen if self._dip is None else self._dip
-        if _long_enough(sure_end - self._start):
-            return self._give(sure_end, (self._start, sure_end))
-        return self._give(self._start)
+            return self._decide(self._n_windows)
+        certain_end = self._n_windows if self._dip is None else self._dip
+        if _long_enough(certain_end - self._start):
+            return self._decide(certain_end, (self._start, certain_end))
+        return self._decide(self._start)
 
     def flush(self) -> npt.NDArray[np.bool_]:
-        """End the stream; give the windows not given yet."""
-        if self._start is not None and _long_enough(self._n_seen - self._start):
-            self._speech.append((self._start, self._n_seen))
-        return self._give(self._n_seen)
+        """End the stream; return the remaining decisions."""
+        if self._start is not None and _long_enough(self._n_windows - self._start):
+            self._speech.append((self._start, self._n_windows))
+        return self._decide(self._n_windows)
 
-    def _take(self, probability: float) -> None:
-        if probability >= ON:
+    def _step(self, probability: float) -> None:
+        if probability >= ONSET:
             self._dip = None
             if self._start is None:
-                self._start = self._n_seen
+                self._start = self._n_windows
             return
         if self._start is None:
             return
-        if self._dip is None and probability < OFF:
-            self._dip = self._n_seen
-        if self._dip is not None and (self._n_seen - self._dip) * WINDOW >= MIN_SILENCE_S * SAMPLE_RATE:
+        if self._dip is None and probability < OFFSET:
+            self._dip = self._n_windows
+        if self._dip is not None and (self._n_windows - self._dip) * WINDOW >= MIN_SILENCE_S * SAMPLE_RATE:
             if _long_enough(self._dip - self._start):
                 self._speech.append((self._start, self._dip))
             self._start = self._dip = None
 
-    def _give(self, end: int, *more: tuple[int, int]) -> npt.NDArray[np.bool_]:
-        given = np.zeros(max(0, end - self._n_given), dtype=bool)
+    def _decide(self, end: int, *more: tuple[int, int]) -> npt.NDArray[np.bool_]:
+        speech = np.zeros(max(0, end - self._n_decided), dtype=bool)
         for first, last in (*self._speech, *more):
-            given[max(0, first - self._n_given) : max(0, last - self._n_given)] = True
+            speech[max(0, first - self._n_decided) : max(0, last - self._n_decided)] = True
         self._speech.clear()
-        self._n_given += len(given)
-        return given
+        self._n_decided += len(speech)
+        return speech
 
 
 def _long_enough(n_windows: int) -> bool:
     return n_windows * WINDOW > MIN_SPEECH_S * SAMPLE_RATE
 
 
-def session() -> Any:
-    """The network, loaded once in a process and shared by its threads; each call runs in its caller's thread alone.
+def vad_session() -> Any:
+    """Return the network, loaded once per process and shared by its threads; each call runs in its caller's thread.
 
     Raises:
-        ModelError: silero-vad is not installed, or without this model.
+        ModelError: silero-vad is not installed, or does not contain this model.
     """
     global _session
     with _session_lock:
@@ -140,16 +146,16 @@ def session() -> Any:
             options = onnxruntime.SessionOptions()
             options.intra_op_num_threads = options.inter_op_num_threads = 1
             _session = onnxruntime.InferenceSession(
-                str(model_file()), sess_options=options, providers=["CPUExecutionProvider"]
+                str(find_vad_model()), sess_options=options, providers=["CPUExecutionProvider"]
             )
         return _session
 
 
-def model_file() -> Path:
-    """Find the network's file; the package itself is not imported, since that sets torch to one thread.
+def find_vad_model() -> Path:
+    """Return the network's file; importing the package itself would set torch to one thread.
 
     Raises:
-        ModelError: silero-vad is not installed, or without this model.
+        ModelError: silero-vad is not installed, or does not contain this model.
     """
     package = importlib.util.find_spec("silero_vad")
     if package is not None and package.origin is not None:

@@ -1,8 +1,9 @@
-"""Batches: segments of many recordings side by side, each value handed back to its track."""
+"""Batches of segments of many recordings; each value goes back to the channel that its segment came from."""
 
 from __future__ import annotations
 
 from collections import deque
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,38 +11,38 @@ import numpy as np
 
 from pcqtool.audio.channel_segmenter import Chunk
 from pcqtool.audio.segment import SAMPLE_RATE
-from pcqtool.batch.device_pool import DevicePool, Promise
+from pcqtool.batch.device_pool import DevicePool
 from pcqtool.batch.task import Accumulator, BatchTask, Row
 
 
 @dataclass
 class ChannelState:
-    """What is known of the segments of one channel of one recording, in their order.
+    """The segments of one channel of one recording, in order.
 
     Attributes:
         channel: its name.
-        tally: what is made of it.
-        n_samples: samples of each segment, padding not counted.
-        n_heard: of these, those that are computed.
-        speech: share of speech of each segment, or ``None`` without voice activity detection.
-        waiting: numbers of the segments that are still to be computed, ascending.
-        values: what was computed, by number of segment, until it is taken.
-        n_taken: number of segments that were computed and taken.
+        accumulator: collects the values of its segments.
+        n_samples: samples of each segment, without padding.
+        n_valid: samples of each segment that go to the network; fewer if silence is trimmed.
+        speech: fraction of speech of each segment, or ``None`` without voice activity detection.
+        pending: numbers of the segments that are still to be computed, ascending.
+        values: computed values by segment number, until they are consumed.
+        n_consumed: number of segments that were computed and consumed.
     """
 
     channel: str
-    tally: Accumulator
+    accumulator: Accumulator
     n_samples: list[int] = field(default_factory=list)
-    n_heard: list[int] = field(default_factory=list)
+    n_valid: list[int] = field(default_factory=list)
     speech: list[float | None] = field(default_factory=list)
-    waiting: deque[int] = field(default_factory=deque)
+    pending: deque[int] = field(default_factory=deque)
     values: dict[int, Any] = field(default_factory=dict)
-    n_taken: int = 0
+    n_consumed: int = 0
 
     @property
-    def n_settled(self) -> int:
-        """Number of segments, from the first on, that were computed or passed over."""
-        return self.waiting[0] if self.waiting else len(self.n_samples)
+    def n_done(self) -> int:
+        """Number of segments, from the first on, that were computed or skipped."""
+        return self.pending[0] if self.pending else len(self.n_samples)
 
     @property
     def speech_s(self) -> float | None:
@@ -50,74 +51,83 @@ class ChannelState:
             return None
         return sum((share or 0.0) * n for share, n in zip(self.speech, self.n_samples, strict=True)) / SAMPLE_RATE
 
-    def take(self, number: int) -> Row:
-        """Hand a settled segment to the tally, in order; give its own columns, none if it was passed over."""
+    def consume(self, number: int) -> Row:
+        """Pass a segment that is done to the accumulator, in order; return its columns, none if it was skipped."""
         if number not in self.values:
             return {}
-        self.n_taken += 1
-        return self.tally.add(self.values.pop(number), self.n_heard[number])
+        self.n_consumed += 1
+        return self.accumulator.add(self.values.pop(number), self.n_valid[number])
 
 
 class Batcher:
-    """Fills batches with segments from any track; the batch size changes no value beyond rounding.
+    """Fills batches with segments of any channel; the batch size changes values by rounding only.
 
-    Values come back in the order of the batches, whatever device was faster. Close it to stop early.
+    Results are collected in the order of the batches, whichever device was faster. Close the batcher to stop early.
+
+    Examples:
+        >>> with closing(Batcher(task)) as batcher:  # doctest: +SKIP
+        ...     for chunk in reader:
+        ...         batcher.add(channel, chunk)
+        ...     batcher.finish()  # channel.values has a value for each segment
     """
 
-    def __init__(self, work: BatchTask) -> None:
-        self.batch_size = work.settings.batch_size
-        self.min_speech = work.settings.min_speech
-        self._cuts = work.cuts
-        self._replicas = DevicePool(work.computes, work.aside)
-        self._waves = np.empty((0, 0), np.float32)  # (batch_size, N); its first rows belong to those who wait
-        self._waiting: list[tuple[ChannelState, int]] = []
-        self._under_way: deque[tuple[list[tuple[ChannelState, int]], Promise]] = deque()
+    def __init__(self, task: BatchTask) -> None:
+        self.batch_size = task.batch_size
+        self.min_speech = task.settings.min_speech
+        self._trims_silence = task.trims_silence
+        self._devices = DevicePool(task.networks, task.on_accelerator)
+        self._waves = np.empty((0, 0), np.float32)  # (batch_size, N); the first rows hold the pending segments
+        self._pending: list[tuple[ChannelState, int]] = []
+        self._in_flight: deque[tuple[list[tuple[ChannelState, int]], Future[list[Any]]]] = deque()
 
-    def add(self, track: ChannelState, chunk: Chunk) -> None:
-        """Take a chunk's segments, without those with too little speech."""
+    def add(self, channel: ChannelState, chunk: Chunk) -> None:
+        """Add the segments of a chunk; those with too little speech are skipped."""
         if self._waves.shape[1] != chunk.waves.shape[1]:
             self._waves = np.empty((self.batch_size, chunk.waves.shape[1]), np.float32)
-        shares = [None] * len(chunk.waves) if chunk.speech is None else chunk.speech.tolist()
+        fractions = [None] * len(chunk.waves) if chunk.speech_fraction is None else chunk.speech_fraction.tolist()
         spans = [(0, n) for n in chunk.n_samples.tolist()]
-        if self._cuts and chunk.spoken is not None:
-            spans = chunk.spoken.tolist()
-        for wave, n_samples, share, (first, end) in zip(
-            chunk.waves, chunk.n_samples.tolist(), shares, spans, strict=True
+        if self._trims_silence and chunk.speech_span is not None:
+            spans = chunk.speech_span.tolist()
+        for wave, n_samples, fraction, (first, end) in zip(
+            chunk.waves, chunk.n_samples.tolist(), fractions, spans, strict=True
         ):
-            if share is None or share >= self.min_speech:
-                row = self._waves[len(self._waiting)]  # copied: a view would keep its whole chunk in memory
+            if fraction is None or fraction >= self.min_speech:
+                row = self._waves[len(self._pending)]  # copied: a view would keep its whole chunk in memory
                 row[: end - first], row[end - first :] = wave[first:end], 0.0
-                self._waiting.append((track, len(track.n_samples)))
-                track.waiting.append(len(track.n_samples))
-            track.n_samples.append(n_samples)
-            track.n_heard.append(end - first)
-            track.speech.append(share)
-            if len(self._waiting) == self.batch_size:
+                self._pending.append((channel, len(channel.n_samples)))
+                channel.pending.append(len(channel.n_samples))
+            channel.n_samples.append(n_samples)
+            channel.n_valid.append(end - first)
+            channel.speech.append(fraction)
+            if len(self._pending) == self.batch_size:
                 self._submit()
 
     def finish(self) -> None:
-        """Compute what is waiting, and wait for what is under way."""
-        if self._waiting:
+        """Compute the pending segments, and collect all results."""
+        if self._pending:
             self._submit()
-        self._settle(0)
+        self._collect(0)
 
     def close(self) -> None:
-        """Leave what is not computed yet."""
-        self._replicas.close()
+        """Drop the batches that are not being computed yet."""
+        self._devices.close()
 
     def _submit(self) -> None:
-        n_samples = np.array([track.n_heard[number] for track, number in self._waiting])
-        promise = self._replicas.submit(self._waves[: len(self._waiting)], n_samples)
-        self._under_way.append((self._waiting, promise))
-        self._waiting = []
-        if self._replicas.n_ahead:
+        n_samples = np.array([channel.n_valid[number] for channel, number in self._pending])
+        future = self._devices.submit(self._waves[: len(self._pending)], n_samples)
+        self._in_flight.append((self._pending, future))
+        self._pending = []
+        if self._devices.n_ahead:
             self._waves = np.empty_like(self._waves)
-        self._settle(self._replicas.n_ahead)
+        self._collect(self._devices.n_ahead)
 
-    def _settle(self, n_ahead: int) -> None:
-        """Hand back the values of the oldest batches, until so many are under way: never fewer, by whatever chance."""
-        while len(self._under_way) > n_ahead:
-            batch, promise = self._under_way.popleft()
-            for (track, number), value in zip(batch, promise(), strict=True):
-                track.values[number] = value
-                track.waiting.popleft()
+    def _collect(self, n_ahead: int) -> None:
+        """Collect results, oldest batch first, until exactly ``n_ahead`` batches are in flight.
+
+        Never poll for the fastest device: results must not depend on timing.
+        """
+        while len(self._in_flight) > n_ahead:
+            batch, future = self._in_flight.popleft()
+            for (channel, number), value in zip(batch, future.result(), strict=True):
+                channel.values[number] = value
+                channel.pending.popleft()

@@ -1,91 +1,89 @@
-"""The same network on one device, or on several that take batches in turn; each knows how much fits into its memory."""
+"""The same network on one device, or on several that take batches in turn; each learns how many segments fit."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from queue import SimpleQueue
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pcqtool.batch.task import Compute
+from pcqtool.batch.task import Network
 from pcqtool.errors import ModelError
-
-Promise = Callable[[], list[Any]]
-"""Gives a batch's values, one a segment, and waits for them; raises what computing them did."""
 
 _log = logging.getLogger(__name__)
 
 
 class DevicePool:
-    """Computes batches: a processor in the caller's thread, a GPU or several devices in a thread each.
+    """Computes batches: a single CPU in the caller's thread, a GPU or several devices in one thread each.
 
     Args:
-        computes: of each device.
-        aside: whether the devices leave the processor's cores free.
+        networks: the network on each device.
+        on_accelerator: whether the devices leave the processor's cores free.
 
     Attributes:
-        n_ahead: batches that may be under way while the next is filled: of a processor none, else as many as make
-            two a device with that one, so that another lies ready where one ends.
+        n_ahead: batches in flight while the next one is being filled: 0 on a CPU, otherwise two per device including
+            the one being filled, so that no device idles.
     """
 
-    def __init__(self, computes: Sequence[Compute], aside: bool = False) -> None:
-        self._free: SimpleQueue[AdaptiveBatch] = SimpleQueue()
-        for compute in computes:
-            self._free.put(AdaptiveBatch(compute))
-        self.n_ahead = 2 * len(computes) - 1 if aside or len(computes) > 1 else 0
-        self._pool = ThreadPoolExecutor(len(computes), "compute") if self.n_ahead else None
+    def __init__(self, networks: Sequence[Network], on_accelerator: bool = False) -> None:
+        self._idle: SimpleQueue[AdaptiveBatch] = SimpleQueue()
+        for network in networks:
+            self._idle.put(AdaptiveBatch(network))
+        self.n_ahead = 2 * len(networks) - 1 if on_accelerator or len(networks) > 1 else 0
+        self._executor = ThreadPoolExecutor(len(networks), "compute") if self.n_ahead else None
 
-    def submit(self, waves: NDArray[np.float32], n_samples: NDArray[np.int64]) -> Promise:
-        """Compute a batch, by the device that is free first.
+    def submit(self, waves: NDArray[np.float32], n_samples: NDArray[np.int64]) -> Future[list[Any]]:
+        """Compute a batch on the first device that is free; the result is a list with one value per segment.
 
         Args:
-            waves: ``(B, N)``; where batches may be under way, they must stay as they are until the promise is kept.
+            waves: ``(B, N)``; must not change until the future is done.
             n_samples: ``(B,)``.
 
         Raises:
-            ModelError: as ``AdaptiveBatch.compute``; where batches may be under way, by the promise.
+            ModelError: as ``AdaptiveBatch.compute``; from the future if ``n_ahead`` > 0.
         """
-        if self._pool is not None:
-            return self._pool.submit(self._compute, waves, n_samples).result
-        values = self._compute(waves, n_samples)
-        return lambda: values
+        if self._executor is not None:
+            return self._executor.submit(self._compute, waves, n_samples)
+        future: Future[list[Any]] = Future()
+        future.set_result(self._compute(waves, n_samples))
+        return future
 
     def close(self) -> None:
-        """Compute nothing more than what is being computed."""
-        if self._pool is not None:
-            self._pool.shutdown(wait=False, cancel_futures=True)
+        """Drop the batches that no device has begun."""
+        if self._executor is not None:
+            self._executor.shutdown(wait=False, cancel_futures=True)
 
     def _compute(self, waves: NDArray[np.float32], n_samples: NDArray[np.int64]) -> list[Any]:
-        fitting = self._free.get()
+        device = self._idle.get()
         try:
-            return fitting.compute(waves, n_samples)
+            return device.compute(waves, n_samples)
         finally:
-            self._free.put(fitting)
+            self._idle.put(device)
 
 
 class AdaptiveBatch:
-    """Computes batches in pieces that fit into a device's memory; what size fits is remembered."""
+    """Computes batches in pieces that fit into a device's memory, and remembers the size that fits."""
 
-    def __init__(self, compute: Compute) -> None:
-        self._compute = compute
+    def __init__(self, network: Network) -> None:
+        self._network = network
         self._n_fitting: int | None = None
 
     def compute(self, waves: NDArray[np.float32], n_samples: NDArray[np.int64]) -> list[Any]:
         """Compute a batch.
 
         Raises:
-            ModelError: if not even one segment fits, or by the network.
+            ModelError: if not even one segment fits, or if the network raises it.
         """
         values: list[Any] = []
         while (n_left := len(waves) - len(values)) > 0:
             n = min(n_left, self._n_fitting or n_left)
             piece = slice(len(values), len(values) + n)
             try:
-                values.extend(self._compute(waves[piece], n_samples[piece]))
+                values.extend(self._network(waves[piece], n_samples[piece]))
             except MemoryError as fault:
                 if n == 1:
                     raise ModelError(

@@ -1,7 +1,7 @@
-"""Recordings decoded in processes of their own: a decoder that crashes or hangs costs its recording and nothing else.
+"""Recordings decoded in separate processes: a decoder that crashes or hangs costs its recording and nothing else.
 
-libsndfile and FFmpeg are C, and recordings come from anywhere. The processes are forked from one that has loaded the
-decoders and nothing more; each decodes one recording at a time, and is used again.
+libsndfile and FFmpeg are written in C, and recordings come from anywhere. The processes are forked from a server
+process that has loaded the decoders and nothing more; each decodes one recording at a time, and is reused.
 """
 
 from __future__ import annotations
@@ -10,12 +10,14 @@ import atexit
 import multiprocessing as mp
 import os
 import signal
+import sys
 import threading
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from itertools import islice
 from multiprocessing.connection import Connection
 from pathlib import Path
+from types import ModuleType
 from typing import Any, NamedTuple
 
 from pcqtool.audio.channel_segmenter import Chunk
@@ -24,23 +26,23 @@ from pcqtool.audio.reader import ReaderOptions, RecordingInfo, SegmentReader
 from pcqtool.errors import AccessError, AudioError, PcqtoolError
 from pcqtool.files.display import display_path
 
-PIECE = 4  # chunks of up to 30 s, 2 MB each
-GRACE_S = 10.0  # until a process that does not end by its own alarm is given up: it hangs in the kernel
-MAX_BYTES = 4 << 30  # of memory that a decoder may fill
-POSSIBLE = "forkserver" in mp.get_all_start_methods()  # not on Windows
-_LOADED = (__name__, "av", "onnxruntime", "soundfile", "soxr")  # before processes are forked
+PIECE_CHUNKS = 4  # of up to 30 s, 2 MB each
+GRACE_S = 10.0  # then a process that does not end by its own alarm is abandoned: it hangs in the kernel
+MAX_BYTES = 4 << 30  # memory that a decoder may use
+IS_POSSIBLE = "forkserver" in mp.get_all_start_methods()  # not on Windows
+_LOADED = (__name__, "av", "onnxruntime", "soundfile", "soxr")  # by the server process, before workers are forked
 
-_lock = threading.RLock()  # a generator that is collected gives its worker back, wherever its thread is
+_lock = threading.RLock()  # reentrant: a generator that is garbage returns its worker, in whatever thread
 _idle: list[Worker] = []
 
 
 class WorkerReply(NamedTuple):
-    """A piece of a recording, and what is known of it by now.
+    """A piece of a recording.
 
     Attributes:
-        chunks: the next ones, fewer than ``PIECE`` at the end.
-        info: facts about the recording so far.
-        error: what was raised.
+        chunks: the next chunks, fewer than ``PIECE_CHUNKS`` at the end.
+        info: facts about the recording that are known so far.
+        error: class, text and hint of the error that was raised.
     """
 
     chunks: list[Chunk]
@@ -49,51 +51,51 @@ class WorkerReply(NamedTuple):
 
 
 class SubprocessReader:
-    """A :class:`pcqtool.audio.reader.Reader` that decodes in another process.
+    """A ``Reader`` that decodes in another process.
 
     Args:
         path: any recording.
-        reading: how it is read.
-        limits: how much it may claim.
+        options: how to read it.
+        limits: how long it may be, and how many channels it may have.
         timeout_s: longest time for the next piece.
 
     Raises:
-        AudioError: on iteration: as ``SegmentReader``; or the decoder crashes, runs out of memory or times out.
+        AudioError: on iteration: as ``SegmentReader``; or if the decoder crashes, runs out of memory or times out.
     """
 
-    def __init__(self, path: Path, reading: ReaderOptions, limits: Limits, timeout_s: float) -> None:
+    def __init__(self, path: Path, options: ReaderOptions, limits: Limits, timeout_s: float) -> None:
         self.path = path
-        self.reading = reading
+        self.options = options
         self.limits = limits
         self.timeout_s = timeout_s
         self.info = RecordingInfo()
 
     def __iter__(self) -> Iterator[Chunk]:
-        worker = _take()
+        worker = _take_worker()
         try:
-            path = self.path.absolute()  # the process may be in another folder
-            question: object = (path, self.reading, self.limits)
+            path = self.path.absolute()  # the process may have another working directory
+            recording: object = (path, self.options, self.limits)
             while True:
-                answer = worker.ask(question, self.timeout_s)
-                self.info = answer.info
-                yield from answer.chunks
-                if answer.error is not None:
-                    kind, what, hint = answer.error
+                reply = worker.request(recording, self.timeout_s)
+                self.info = reply.info
+                yield from reply.chunks
+                if reply.error is not None:
+                    kind, what, hint = reply.error
                     raise kind(what.replace(display_path(path), display_path(self.path)), hint)
-                if len(answer.chunks) < PIECE:
+                if len(reply.chunks) < PIECE_CHUNKS:
                     return
-                question = None
+                recording = None
         finally:
-            if worker.alive:
+            if worker.is_usable:
                 with _lock:
                     _idle.append(worker)
 
 
 class Worker:
-    """A process that decodes.
+    """A decoder process.
 
     Attributes:
-        alive: whether it can be asked.
+        is_usable: whether it can take another request.
     """
 
     def __init__(self) -> None:
@@ -101,47 +103,56 @@ class Worker:
         context.set_forkserver_preload(list(_LOADED))
         self._connection, theirs = context.Pipe()
         self._process = context.Process(target=serve, args=(theirs,), name="decode", daemon=True)
-        self._process.start()
+        with _lock, _without_main_module():
+            self._process.start()
         theirs.close()
-        self.alive = True
+        self.is_usable = True
 
     @property
-    def waits(self) -> bool:
-        """Whether it is still there to be asked: the system may have killed it meanwhile."""
-        return self.alive and self._process.is_alive()
+    def is_running(self) -> bool:
+        """Whether the process still runs: the system may have killed it while it was idle."""
+        return self.is_usable and self._process.is_alive()
 
-    def ask(self, question: object, timeout_s: float) -> WorkerReply:
-        """Ask for the next piece; a new recording is named by path, reading and limits.
+    def request(self, recording: object, timeout_s: float) -> WorkerReply:
+        """Request the next piece.
+
+        Args:
+            recording: path, options and limits of a new recording; None for the one being read.
+            timeout_s: longest time to wait.
 
         Raises:
-            AudioError: the process has ended over it.
+            AudioError: if the process has ended meanwhile.
         """
-        self.alive = False
+        self.is_usable = False
         try:
-            self._connection.send((question, timeout_s))
+            self._connection.send((recording, timeout_s))
             if not self._connection.poll(timeout_s + GRACE_S):
-                raise self._late(timeout_s)
-            answer: WorkerReply = self._connection.recv()
+                raise self._time_out(timeout_s)
+            reply: WorkerReply = self._connection.recv()
         except (EOFError, OSError):
-            raise self._reason(timeout_s) from None
-        self.alive = True
-        return answer
+            raise self._diagnose(timeout_s) from None
+        self.is_usable = True
+        return reply
+
+    def disconnect(self) -> None:
+        """Close the connection, upon which the process ends."""
+        self._connection.close()
 
     def close(self) -> None:
-        """Let the process end, and see to it that it does."""
-        self._connection.close()
+        """End the process, by force if necessary."""
+        self.disconnect()
         with _lock:
             self._process.join(1.0)
             self._process.kill()
 
-    def _reason(self, timeout_s: float) -> AudioError:
-        """Find out by whose fault the process has ended."""
+    def _diagnose(self, timeout_s: float) -> AudioError:
+        """Return an error that states why the process has ended."""
         with _lock:
             self._process.join(GRACE_S)
             number = -(self._process.exitcode or 0)
         if number == signal.SIGALRM:
-            return self._late(timeout_s)
-        if number == signal.SIGKILL:  # nothing that a recording makes a decoder do
+            return self._time_out(timeout_s)
+        if number == signal.SIGKILL:  # no recording makes a decoder do this
             return AccessError("its decoder was killed", "Is there enough memory? The next run tries again.")
         try:
             by = signal.Signals(number).name
@@ -149,60 +160,87 @@ class Worker:
             by = f"exit code {-number}"
         return AudioError(f"its decoder crashed ({by})", "The file is damaged, or was made to do harm.")
 
-    def _late(self, timeout_s: float) -> AudioError:
+    def _time_out(self, timeout_s: float) -> AudioError:
         self.close()
         return AccessError(f"its decoder gave nothing for {timeout_s:g} s", "Raise --timeout if the disk is slow.")
 
 
 def serve(connection: Connection[Any, Any]) -> None:
-    """Answer until nobody asks any more."""
+    """Answer requests in the decoder process until the connection is closed."""
     for number in (signal.SIGINT, signal.SIGTERM):  # meant for the run, which closes the connection when it ends
         signal.signal(number, signal.SIG_IGN)
-    _be_modest()
+    _limit_resources()
     reader = SegmentReader("")
     chunks: Iterator[Chunk] = iter(())
     with suppress(EOFError, OSError):
         while True:
-            question, timeout_s = connection.recv()
-            if question is not None:
-                reader = SegmentReader(*question)
+            recording, timeout_s = connection.recv()
+            if recording is not None:
+                reader = SegmentReader(*recording)
                 chunks = iter(reader)
-            signal.setitimer(signal.ITIMER_REAL, timeout_s)  # ends the process, whatever it is at, also as an orphan
-            answer = _answer(reader, chunks)
+            signal.setitimer(signal.ITIMER_REAL, timeout_s)  # ends the process in any state, also without a parent
+            reply = _read_piece(reader, chunks)
             signal.setitimer(signal.ITIMER_REAL, 0)
-            connection.send(answer)
+            connection.send(reply)
 
 
-def _answer(reader: SegmentReader, chunks: Iterator[Chunk]) -> WorkerReply:
+def start() -> None:
+    """Start a worker, and the server process, before the first recording is there."""
+    worker = Worker()
+    with _lock:
+        _idle.append(worker)
+
+
+def _take_worker() -> Worker:
+    with _lock:
+        while _idle:
+            worker = _idle.pop()
+            if worker.is_running:
+                return worker
+        return Worker()
+
+
+@contextmanager
+def _without_main_module() -> Iterator[None]:
+    """Keep multiprocessing from importing the user's script into workers: it may start runs of its own."""
+    main = sys.modules["__main__"]
+    sys.modules["__main__"] = ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = main
+
+
+def _read_piece(reader: SegmentReader, chunks: Iterator[Chunk]) -> WorkerReply:
     found: list[Chunk] = []
     error: tuple[type[PcqtoolError], str, str] | None = None
     try:
-        found += islice(chunks, PIECE)
+        found += islice(chunks, PIECE_CHUNKS)
     except PcqtoolError as fault:
         error = type(fault), fault.what, fault.hint
     except MemoryError:
-        error = _scarce(), "its decoder needs too much memory", ""
+        error = _memory_error(), "its decoder needs too much memory", ""
     except OSError as fault:
         error = AccessError, f"cannot be read on ({fault.strerror or fault})", ""
-    except Exception as fault:  # whatever a decoder may raise is this file's fault
+    except Exception as fault:  # a decoder may raise anything: the file is at fault
         error = AudioError, f"{type(fault).__name__}: {fault}", ""
     return WorkerReply(found, reader.info, error)
 
 
-def _scarce() -> type[AudioError]:
-    """Return whose fault a lack of memory is: the recording's where it had all that a decoder may take."""
+def _memory_error() -> type[AudioError]:
+    """Return the class of a memory error: the recording is at fault unless another limit than ours was reached."""
     import resource
 
     unlimited = resource.getrlimit(resource.RLIMIT_AS)[0] == resource.RLIM_INFINITY
     return AudioError if unlimited and resource.getrlimit(resource.RLIMIT_DATA)[0] == MAX_BYTES else AccessError
 
 
-def _be_modest() -> None:
-    """Write nothing, and take no more memory than a recording needs."""
+def _limit_resources() -> None:
+    """Silence stdio and cap the worker's memory."""
     import resource
 
     nothing = os.open(os.devnull, os.O_RDWR)
-    for descriptor in (0, 1, 2):  # C libraries complain on stderr of what is told in the table
+    for descriptor in (0, 1, 2):  # C libraries write to stderr what the table states in the column error
         os.dup2(nothing, descriptor)
     _, most = resource.getrlimit(resource.RLIMIT_DATA)
     limit = MAX_BYTES if most == resource.RLIM_INFINITY else min(MAX_BYTES, most)
@@ -210,25 +248,9 @@ def _be_modest() -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
-def start() -> None:
-    """Start a process, and the one that all are forked from, before there is a recording that waits for it."""
-    worker = Worker()
-    with _lock:
-        _idle.append(worker)
-
-
-def _take() -> Worker:
-    with _lock:
-        while _idle:
-            worker = _idle.pop()
-            if worker.waits:
-                return worker
-        return Worker()
-
-
 @atexit.register
 def _close_all() -> None:
     for worker in _idle:
-        worker._connection.close()
+        worker.disconnect()
     while _idle:
         _idle.pop().close()

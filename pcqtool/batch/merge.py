@@ -61,7 +61,7 @@ def _merge(directories: Sequence[Path], out: Path) -> int:
     if root is not None:
         target.name_from(root)
     _check_target(target, root)
-    collect([target, *stores], out)
+    collect([target, *stores], out, target.provenance)
     target.remove_parts()  # those of a run that was killed have been taken along
     return len(parts)
 

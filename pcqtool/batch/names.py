@@ -17,7 +17,7 @@ from operator import attrgetter
 from pathlib import Path
 from typing import NamedTuple
 
-from pcqtool.audio.discover import Found, discover
+from pcqtool.audio.discover import FoundFile, discover
 from pcqtool.errors import SettingsError
 from pcqtool.files.display import display_path
 
@@ -30,43 +30,43 @@ class Source:
 
     Attributes:
         file: its name in the result tables: POSIX slashes, unique, valid UTF-8 (a byte that is not becomes ``\xNN``, a
-            backslash two).
-        place: where it lies, as text: with a million of them, paths would take three times as much memory.
-        size_bytes: None if it is not there, or is no regular file.
+            backslash becomes two).
+        location: its path as text: with a million recordings, ``Path`` objects would take three times as much memory.
+        size_bytes: None if it is missing, or is not a regular file.
         mtime: last change, in seconds since 1970; None likewise.
-        target: the recording to which it links, named as ``file`` is; None where it is no link.
+        target: the recording that it links to, named as ``file`` is; None if it is not a link.
     """
 
     file: str
-    place: str | Path
+    location: str | Path
     size_bytes: int | None
     mtime: float | None
     target: str | None = None
 
     @property
     def path(self) -> Path:
-        """Where it lies."""
-        return Path(self.place)
+        """Where it is located."""
+        return Path(self.location)
 
 
 class FileSignature(NamedTuple):
-    """What a recording is known by besides its name: with equal stamps, it has not changed.
+    """What identifies a recording besides its name: with an equal signature, it has not changed.
 
     Attributes:
-        size_bytes: None if it is not there.
+        size_bytes: None if it is missing.
         mtime_us: time of the last change, in microseconds since 1970.
-        target: the recording to which it links.
-        again: whether it is to be done again, although it may not have changed.
+        target: the recording that it links to.
+        retry: whether it is to be processed again, although it may not have changed.
     """
 
     size_bytes: int | None
     mtime_us: int | None
     target: str | None = None
-    again: bool = False
+    retry: bool = False
 
 
 def signature_of(source: Source) -> FileSignature:
-    """Return an input's stamp as the file table holds it."""
+    """Return an input's signature as the file table has it."""
     return FileSignature(source.size_bytes, None if source.mtime is None else round(source.mtime * 1e6), source.target)
 
 
@@ -116,7 +116,7 @@ def find_sources(inputs: Sequence[str | Path], listed: Iterable[str] | None = No
     return name_recordings(found.files, found.root, {})
 
 
-def name_recordings(found: Sequence[Found], root: str, before: Mapping[str, FileSignature]) -> list[Source]:
+def name_recordings(found: Sequence[FoundFile], root: str, before: Mapping[str, FileSignature]) -> list[Source]:
     """Name recordings for a table, sorted by name.
 
     Args:
@@ -127,18 +127,18 @@ def name_recordings(found: Sequence[Found], root: str, before: Mapping[str, File
     Raises:
         SettingsError: if two recordings have one name, which only a file system that changes meanwhile can do.
     """
-    linked = {signature_of.target: file for file, signature_of in before.items() if signature_of.target is not None}
+    linked = {signature.target: file for file, signature in before.items() if signature.target is not None}
     sources = sorted((_source(one, root, before, linked) for one in found), key=_file)
     for source, following in pairwise(sources):
         if source.file == following.file:
             raise SettingsError(
-                f"{display_path(source.place)} and {display_path(following.place)} have one name, {source.file}",
+                f"{display_path(source.location)} and {display_path(following.location)} have one name, {source.file}",
                 "Run again once no files change, or name their common folder with --root.",
             )
     return sources
 
 
-def _source(one: Found, root: str, before: Mapping[str, FileSignature], linked: Mapping[str, str]) -> Source:
+def _source(one: FoundFile, root: str, before: Mapping[str, FileSignature], linked: Mapping[str, str]) -> Source:
     real = name_of(one.real, root)
     if (known := before.get(real)) is not None and known.target is None:
         file = real
@@ -146,7 +146,7 @@ def _source(one: Found, root: str, before: Mapping[str, FileSignature], linked: 
         file = linked[real]
     elif one.link is not None and (link := name_of(one.link, root)) not in before:
         file = link
-    elif known is not None:  # its place was a link's, whose row stays
+    elif known is not None:  # a link had this name before, and its row stays
         return Source(f"./{real}", one.path, one.size_bytes, one.mtime)
     else:
         file = real

@@ -1,110 +1,124 @@
-"""Recordings decoded ahead of the model: several files at a time, never more than fits in memory."""
+"""Recordings decoded ahead of the model: several at a time, never more than fits in memory."""
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
 from itertools import islice
+from typing import NamedTuple
 
 from pcqtool.audio.channel_segmenter import Chunk
-from pcqtool.audio.reader import Reader, SegmentReader
-from pcqtool.batch.isolation import PIECE, POSSIBLE, SubprocessReader, start
+from pcqtool.audio.reader import Reader, RecordingInfo, SegmentReader
+from pcqtool.batch import isolation
+from pcqtool.batch.isolation import PIECE_CHUNKS, SubprocessReader
 from pcqtool.batch.names import Source
 from pcqtool.batch.settings import BatchSettings
 from pcqtool.errors import AccessError, AudioError, PcqtoolError
 from pcqtool.files.display import display_path
 
 
-class Stream:
-    """A recording on its way to the model, decoded piece by piece.
+@dataclass(frozen=True)
+class Failure:
+    """Why a recording could not be read, or not to its end.
 
     Attributes:
-        source: the input.
-        tracks: length, sample rate and shortfall, complete once it has ended.
-        ended: whether nothing more comes.
-        error: why it could not be read, or not to its end; ``None`` if it could.
-        retry: whether that is no fault of the recording, so that another run may read it.
+        reason: one line for the table.
+        retry: whether the recording itself is not at fault, so that the next run reads it again.
     """
 
-    def __init__(self, source: Source, settings: BatchSettings) -> None:
-        self.source = source
-        if _isolated(settings):
-            self.tracks: Reader = SubprocessReader(source.path, settings.reading, settings.limits, settings.timeout_s)
-        else:
-            self.tracks = SegmentReader(source.path, settings.reading, settings.limits)
-        self.ended = False
-        self.error: str | None = None
-        self.retry = False
-        self._chunks = iter(self.tracks)
-
-    def decode(self) -> list[Chunk]:
-        """Decode the next piece; a fault ends the stream and is told by ``error``.
-
-        Raises:
-            PcqtoolError: what is no fault of this file, such as voice activity detection that is not installed.
-        """
-        chunks: list[Chunk] = []
-        try:
-            chunks += islice(self._chunks, PIECE)
-        except PcqtoolError as fault:
-            if not isinstance(fault, AudioError):
-                raise
-            self.error = fault.what.removeprefix(f"{display_path(self.source.path)}: ")
-            self.retry = isinstance(fault, AccessError)
-        except OSError as fault:
-            self.error, self.retry = f"cannot be read on ({fault.strerror or fault})", True
-        except Exception as fault:  # whatever a decoder may raise is this file's fault, not the batch's
-            self.error = f"{type(fault).__name__}: {fault}"
-        if self.error is not None:
-            self.error = " ".join(self.error.encode("utf-8", "backslashreplace").decode().split())
-        self.ended = self.error is not None or len(chunks) < PIECE
-        return chunks
+    reason: str
+    retry: bool = False
 
 
-def get_ready(settings: BatchSettings) -> None:
-    """Start what decodes, which takes a second, before the first recording is there."""
-    if _isolated(settings):
-        start()
+class Piece(NamedTuple):
+    """The next chunks of a recording.
+
+    Attributes:
+        source: the recording.
+        chunks: at most ``PIECE_CHUNKS``.
+        info: facts about the recording that are known so far.
+        is_last: whether the recording has ended.
+        failure: why it has ended early.
+    """
+
+    source: Source
+    chunks: list[Chunk]
+    info: RecordingInfo
+    is_last: bool
+    failure: Failure | None = None
 
 
-def _isolated(settings: BatchSettings) -> bool:
-    return settings.timeout_s > 0 and POSSIBLE
-
-
-def prefetch(
-    sources: Sequence[Source], settings: BatchSettings, in_turn: bool = False
-) -> Generator[tuple[Stream, list[Chunk], bool]]:
+def prefetch(sources: Sequence[Source], settings: BatchSettings, sequential: bool = False) -> Generator[Piece]:
     """Decode recordings side by side, a piece of each in rotation; close the generator to stop early.
 
-    Twice as many recordings as jobs are open at a time, with one piece each in memory: while one half is decoded,
-    the other waits for the model. The order depends on the arguments alone, never on which thread was faster, so that
-    the same batches come out of every run.
-
-    Yields:
-        A recording, its next piece, and whether that is its last one.
+    Twice as many recordings as jobs are open at a time, with one piece each in memory: while one half is decoded, the
+    other half waits for the model. The order depends on the arguments alone, never on which thread was faster, so that
+    every run computes the same batches.
 
     Args:
-        sources: the inputs, opened in this order.
+        sources: the recordings, opened in this order.
         settings: how they are read, and how many at the same time.
-        in_turn: give all pieces of a recording before those of the next, of which only the first is decoded ahead.
+        sequential: yield all pieces of a recording before those of the next, of which only the first is decoded ahead.
 
     Raises:
-        PcqtoolError: as ``Stream.decode``.
+        PcqtoolError: a fault that is not the recording's, such as a missing package for voice activity detection.
     """
-    n_jobs = settings.n_jobs
-    fresh = (Stream(source, settings) for source in sources)
-    with ThreadPoolExecutor(n_jobs, "decode") as pool:
-        turn = deque((stream, pool.submit(stream.decode)) for stream in islice(fresh, 2 * n_jobs))
+    readers = (open_source(source, settings) for source in sources)
+    with ThreadPoolExecutor(settings.n_jobs, "decode") as pool:
+        queue = deque((read, pool.submit(read)) for read in islice(readers, 2 * settings.n_jobs))
         try:
-            while turn:
-                stream, piece = turn.popleft()
-                chunks = piece.result()
-                last = stream.ended  # asked now: a thread may bring it to its end while the model has this piece
-                follower = next(fresh, None) if last else stream
-                if follower is not None:
-                    queue = turn.appendleft if in_turn and not last else turn.append
-                    queue((follower, pool.submit(follower.decode)))
-                yield stream, chunks, last
+            while queue:
+                read, future = queue.popleft()
+                piece = future.result()
+                following = next(readers, None) if piece.is_last else read
+                if following is not None:
+                    put = queue.appendleft if sequential and not piece.is_last else queue.append
+                    put((following, pool.submit(following)))
+                yield piece
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
+
+
+def open_source(source: Source, settings: BatchSettings) -> Callable[[], Piece]:
+    """Return a function that decodes the next piece of a recording; the file is opened by the first call."""
+    options, limits = settings.reader_options, settings.limits
+    reader: Reader = (
+        SubprocessReader(source.path, options, limits, settings.timeout_s)
+        if _is_isolated(settings)
+        else SegmentReader(source.path, options, limits)
+    )
+    return partial(_read_piece, source, reader, iter(reader))
+
+
+def start_decoders(settings: BatchSettings) -> None:
+    """Start the decoder processes, which takes a second, before the first recording is there."""
+    if _is_isolated(settings):
+        isolation.start()
+
+
+def _is_isolated(settings: BatchSettings) -> bool:
+    return settings.timeout_s > 0 and isolation.IS_POSSIBLE
+
+
+def _read_piece(source: Source, reader: Reader, chunks: Iterator[Chunk]) -> Piece:
+    found: list[Chunk] = []
+    failure: Failure | None = None
+    try:
+        found += islice(chunks, PIECE_CHUNKS)
+    except PcqtoolError as fault:
+        if not isinstance(fault, AudioError):
+            raise
+        reason = fault.what.removeprefix(f"{display_path(source.path)}: ")
+        failure = Failure(_one_line(reason), isinstance(fault, AccessError))
+    except OSError as fault:
+        failure = Failure(_one_line(f"cannot be read on ({fault.strerror or fault})"), retry=True)
+    except Exception as fault:  # a decoder may raise anything: the file is at fault, not the run
+        failure = Failure(_one_line(f"{type(fault).__name__}: {fault}"))
+    return Piece(source, found, reader.info, failure is not None or len(found) < PIECE_CHUNKS, failure)
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.encode("utf-8", "backslashreplace").decode().split())

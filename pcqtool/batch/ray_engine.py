@@ -57,7 +57,7 @@ def run_on_ray(
     actor = ray.remote(max_restarts=-1, max_task_retries=RETRIES, **resources)(_Worker)
     n_cores = max(1, int(resources["num_cpus"]))
     idle = [actor.remote(load, store, n_cores) for _ in range(min(count, len(parts)))]
-    for loaded in [worker.get_ready.remote() for worker in idle]:
+    for loaded in [worker.start_decoders.remote() for worker in idle]:
         _result(ray, loaded)
     on_ready()
     started_s = time.monotonic()
@@ -98,18 +98,18 @@ class _Worker:
         torch.set_num_threads(self.n_cores)
         return self.load()
 
-    def get_ready(self) -> None:
+    def start_decoders(self) -> None:
         """Load the work, and start what decodes."""
-        from pcqtool.batch.prefetch import get_ready
+        from pcqtool.batch.prefetch import start_decoders
 
-        get_ready(self.work.settings)
+        start_decoders(self.work.settings)
 
     def do(self, number: int, sources: tuple[Source, ...]) -> list[dict[str, Any]]:
         """Do a part and write it; give its rows of the file table."""
-        from pcqtool.batch.run import do_part
+        from pcqtool.batch.run import run_part
 
         self.store.next_part = number
-        return do_part(sources, self.store, self.work)
+        return run_part(sources, self.store, self.work)
 
 
 def _ray() -> Any:

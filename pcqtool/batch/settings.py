@@ -1,4 +1,4 @@
-"""What a user can set about every run, whatever is made of the recordings."""
+"""The settings that all batch runs share, whatever their task."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pcqtool.audio.channel_segmenter import MIN_SPEECH
-from pcqtool.audio.limits import Limits
+from pcqtool.audio.limits import TIMEOUT_S, Limits
 from pcqtool.audio.reader import ReaderOptions
 from pcqtool.errors import SettingsError
 from pcqtool.fingerprint import fingerprint
@@ -17,30 +17,32 @@ from pcqtool.tables.schema import SCHEMA_VERSION
 
 @dataclass(frozen=True)
 class BatchSettings:
-    """How recordings are heard; of these, only ``reading`` and ``min_speech`` change results.
+    """How recordings are read and batched; only ``reader_options`` and ``min_speech`` change results.
 
     Attributes:
-        reading: channels and voice activity detection.
-        min_speech: a segment with a smaller share of speech is passed over (0 to 1; not used without detection).
-        batch_size: segments computed at once.
-        jobs: files decoded at the same time; 0 for one a processor core.
-        limits: what a recording may cost; one beyond fails.
-        timeout_s: a recording fails whose decoder gives nothing for this long, or crashes; 0 decodes in this process,
-            which a crash then ends. Other processes need what ``multiprocessing`` needs: a script that guards its
-            main part with ``if __name__ == "__main__":``.
+        reader_options: channels and voice activity detection.
+        min_speech: segments with a smaller fraction of speech are skipped (0 to 1; not used without detection).
+        batch_size: segments computed at once; None for a number that suits the device.
+        jobs: files decoded at the same time; 0 for one per processor core.
+        limits: a recording that exceeds them fails.
+        timeout_s: a recording fails if its decoder is silent for this long, or crashes; 0 turns isolation off: files
+            are decoded in this process, which a crash then ends.
+
+    Raises:
+        SettingsError: if a value is not possible.
     """
 
-    reading: ReaderOptions = field(default_factory=ReaderOptions)
+    reader_options: ReaderOptions = field(default_factory=ReaderOptions)
     min_speech: float = MIN_SPEECH
-    batch_size: int = 32
+    batch_size: int | None = None
     jobs: int = 0
     limits: Limits = field(default_factory=Limits)
-    timeout_s: float = 0.0
+    timeout_s: float = TIMEOUT_S
 
     def __post_init__(self) -> None:
         if not 0.0 <= self.min_speech <= 1.0:
             raise SettingsError(f"the least share of speech lies between 0 and 1, not at {self.min_speech}")
-        if self.batch_size < 1 or self.jobs < 0:
+        if (self.batch_size is not None and self.batch_size < 1) or self.jobs < 0:
             raise SettingsError("batch size must be 1 or more, jobs 0 or more")
         if not 0 <= self.timeout_s < math.inf:
             raise SettingsError(f"the time limit is 0 or more seconds, not {self.timeout_s}")
@@ -50,7 +52,7 @@ class BatchSettings:
         """Number of files decoded at the same time."""
         from joblib import cpu_count
 
-        return self.jobs or int(cpu_count())  # of those that this process may use
+        return self.jobs or int(cpu_count())  # the cores that this process may use
 
 
 def run_fingerprint(model_sha256: str, settings: Mapping[str, Any]) -> str:

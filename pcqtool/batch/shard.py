@@ -80,7 +80,7 @@ class ShardProgress:
         """Keep it in the output directory.
 
         Raises:
-            TableError: if the file system refuses.
+            FileError: if the file system refuses.
         """
         _write(directory, f"{self.shard.prefix}progress.json", json.dumps(asdict(self)).encode())
 
@@ -108,7 +108,7 @@ def write_inputs(directory: Path, shard: Shard, sources: Iterable[Source]) -> No
     """Note all recordings that a shard's run was given, also those that are in other shards.
 
     Raises:
-        TableError: if the file system refuses.
+        FileError: if the file system refuses.
     """
     stamps = ((source.file, *signature_of(source)[:2]) for source in sources)
     content = gzip.compress("\0".join(f"{field}" for each in stamps for field in each).encode(), 1, mtime=0)

@@ -1,4 +1,4 @@
-"""What a run makes of recordings: all in which labelling and extraction differ."""
+"""The task interface of a batch run: the part that differs between labelling and feature extraction."""
 
 from __future__ import annotations
 
@@ -15,67 +15,71 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 Row = dict[str, Any]
-"""Values by the names of their columns."""
+"""Values by column name."""
 
 
-class Compute(Protocol):
+class Network(Protocol):
     """A network on a device."""
 
     def __call__(self, waves: NDArray[np.float32], n_samples: NDArray[np.int64], /) -> Iterable[Any]:
-        """Compute a batch, one value for each segment, whatever else is in the batch.
+        """Compute a batch: one value per segment, which must not depend on the rest of the batch.
 
         Args:
             waves: ``(B, N)`` at 16 kHz, padded with zeros at the end; may be overwritten after the call.
             n_samples: ``(B,)``, samples before the padding.
 
         Raises:
-            MemoryError: if so many are too many; then fewer are asked for.
+            MemoryError: if the batch is too large; it is then computed in pieces.
         """
 
 
 class Accumulator(Protocol):
-    """What is made of one track, of its segments in their order."""
+    """Collects the values of the segments of one channel, in order."""
 
     def add(self, value: Any, n_samples: int) -> Row:
-        """Take what was computed of a segment.
+        """Add the value of a segment.
 
         Args:
-            value: one of those that a ``Compute`` gave.
-            n_samples: of the segment that were computed.
+            value: what a ``Network`` computed from the segment.
+            n_samples: samples of the segment that were computed.
 
         Returns:
-            The segment's own columns in the segment table.
+            The task's columns of the segment table.
         """
 
     def result(self) -> Row:
-        """Give the track's own columns in the file table; asked for when one segment or more was taken."""
+        """Return the task's columns of the file table; called after one segment or more was added."""
 
 
 class BatchTask(Protocol):
-    """What is made of recordings."""
+    """What a run computes from recordings: labels (``pcqtool.labelling``) or features (``pcqtool.features``)."""
 
     @property
     def settings(self) -> BatchSettings:
-        """How the recordings are heard."""
+        """How recordings are read."""
 
     @property
-    def in_turn(self) -> bool:
-        """Whether a recording is heard to its end before the next, since what is made of segments is large."""
+    def batch_size(self) -> int:
+        """Segments computed at once."""
 
     @property
-    def cuts(self) -> bool:
-        """Whether silence at a segment's edges is cut off, where speech is told: what is made of it has no times."""
+    def sequential(self) -> bool:
+        """Whether each recording is read to its end before the next, because the values of segments are large."""
+
+    @property
+    def trims_silence(self) -> bool:
+        """Whether to trim silence at segment edges (only with VAD, and only for outputs that have no time axis)."""
 
     def schema(self, kind: Kind) -> pa.Schema:
-        """Give the columns of one of the two tables."""
+        """Return the columns of one of the two tables."""
 
     @property
-    def computes(self) -> Sequence[Compute]:
-        """What computes batches, one for each device."""
+    def networks(self) -> Sequence[Network]:
+        """The network on each device."""
 
     @property
-    def aside(self) -> bool:
+    def on_accelerator(self) -> bool:
         """Whether the devices leave the processor's cores free."""
 
-    def tally(self) -> Accumulator:
-        """Begin a track."""
+    def new_accumulator(self) -> Accumulator:
+        """Return an accumulator for a channel."""

@@ -14,13 +14,12 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from types import FrameType
-from typing import cast
+from typing import Annotated, cast
 
 import typer
 from typer.core import TyperGroup
 
 from pcqtool.cli import (
-    bench,
     compare,
     corpora,
     doctor,
@@ -29,6 +28,7 @@ from pcqtool.cli import (
     label,
     merge,
     models,
+    recipes,
     report,
     train,
 )
@@ -44,7 +44,7 @@ EPILOG = """
 \b
 Examples:
   pcqtool label calls/ --out results.parquet
-  pcqtool label calls/ --help
+  pcqtool help label
   pcqtool doctor
 
 \b
@@ -75,17 +75,55 @@ def root(
     """Take the flags that come before a command's name; their callbacks do the work."""
 
 
-app.command(rich_help_panel=RECORDINGS)(label.label)
-app.command(rich_help_panel=RECORDINGS)(extract.extract)
-app.command(rich_help_panel=RECORDINGS)(merge.merge)
-app.command(rich_help_panel=MODELS)(train.train)
-app.command(rich_help_panel=MODELS)(evaluate.evaluate)
-app.command(rich_help_panel=MODELS)(compare.compare)
+def show_help(
+    ctx: typer.Context,
+    command: Annotated[
+        list[str] | None, typer.Argument(metavar="COMMAND...", help="For example: corpora list.")
+    ] = None,
+) -> None:
+    """Show the help of pcqtool or of a command."""
+    main([*(command or ()), "--help"])
+
+
+app.command(
+    rich_help_panel=RECORDINGS,
+    examples="""
+    pcqtool label calls/ --out results.parquet
+    pcqtool label calls/ --model pcq-whisper-base --channels split
+    pcqtool label --files-from list.txt --since 24h --log json
+    """,
+)(label.label)
+app.command(
+    rich_help_panel=RECORDINGS,
+    examples="""
+    pcqtool extract calls/ --what frames --out frames.parquet
+    pcqtool extract calls/ --what statistics --of spectrogram
+    """,
+)(extract.extract)
+app.command(rich_help_panel=RECORDINGS, examples="pcqtool merge shards/ --out results.parquet")(merge.merge)
+app.command(
+    rich_help_panel=MODELS,
+    examples="""
+    pcqtool train --corpus emodb --out mine
+    pcqtool train --corpus emodb --corpus ravdess --recipe mini --out small
+    """,
+)(train.train)
+app.command(
+    rich_help_panel=MODELS,
+    examples="""
+    pcqtool evaluate --corpus emodb --protocol loso
+    pcqtool evaluate --corpus emodb --test-corpus ravdess
+    pcqtool evaluate --corpus ravdess --model pcq-mini
+    """,
+)(evaluate.evaluate)
+app.command(rich_help_panel=MODELS, examples="pcqtool compare runs/best runs/mini")(compare.compare)
 app.add_typer(corpora.app, name="corpora", rich_help_panel=MODELS)
 app.add_typer(models.app, name="models", rich_help_panel=MODELS)
+app.add_typer(recipes.app, name="recipes", rich_help_panel=MODELS)
 app.add_typer(report.app, name="report", rich_help_panel=MODELS)
+app.command(rich_help_panel=INSTALLATION, examples="pcqtool doctor")(doctor.doctor)
+app.command("help", rich_help_panel=INSTALLATION, examples="pcqtool help corpora list")(show_help)
 app.command(rich_help_panel=INSTALLATION)(doctor.doctor)
-app.command(rich_help_panel=INSTALLATION)(bench.bench)
 
 
 def program() -> TyperGroup:
@@ -181,21 +219,25 @@ def _warnings_as_details() -> Iterator[None]:
     """Show the warnings of libraries, which are for programmers, only where details are asked for."""
     with warnings.catch_warnings():
         warnings.showwarning = lambda message, category, *_, **__: console.debug(f"{category.__name__}: {message}")
-        with _own_log_as_warnings():
+        with _log_on_console():
             yield
 
 
 @contextmanager
-def _own_log_as_warnings() -> Iterator[None]:
-    """Show what the lower parts log, which cannot print."""
+def _log_on_console() -> Iterator[None]:
+    """Show what the package logs; only the command line prints."""
 
     class Handler(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
-            console.warn(record.getMessage())
+            show = console.warn if record.levelno >= logging.WARNING else console.info
+            (console.debug if record.levelno < logging.INFO else show)(record.getMessage())
 
-    handler, logger = Handler(logging.WARNING), logging.getLogger("pcqtool")
+    handler, logger = Handler(), logging.getLogger("pcqtool")
+    before = logger.level
     logger.addHandler(handler)
+    logger.setLevel(logging.DEBUG)
     try:
         yield
     finally:
+        logger.setLevel(before)
         logger.removeHandler(handler)

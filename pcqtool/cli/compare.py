@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from pcqtool.cli.common import console, options
-
-if TYPE_CHECKING:
-    from pcqtool.tables.provenance import Provenance
 
 
 def compare(
@@ -24,24 +21,15 @@ def compare(
     Both must have judged the same utterances. Differences are RUN_A less RUN_B, with 95 % intervals by bootstrap over
     speakers; McNemar's test takes utterances as independent and is shown beside them.
     """
-    from pcqtool.evaluation.compare import compare as compare_predictions
-    from pcqtool.evaluation.output import load_predictions
+    from pcqtool.evaluation.api import compare as compare_runs
 
-    (first, from_a), (second, from_b) = load_predictions(run_a), load_predictions(run_b)
-    figures = compare_predictions(first, second)
-    for run, provenance in ((run_a, from_a), (run_b, from_b)):
-        if provenance.settings.get("leaks"):
-            console.warn(f"{run}: {provenance.settings['stamp']}")
-    if _protocol(from_a) != _protocol(from_b):
-        console.warn(f"the protocols differ: {_protocol(from_a)} and {_protocol(from_b)}")
+    figures = compare_runs(run_a, run_b)
+    for warning in figures["warnings"]:
+        console.warn(warning)
     if json:
         console.print_json(figures)
     else:
         _show(figures, run_a, run_b)
-
-
-def _protocol(provenance: Provenance) -> str:
-    return str(provenance.settings.get("protocol", "unknown"))
 
 
 def _show(figures: Mapping[str, Any], run_a: Path, run_b: Path) -> None:

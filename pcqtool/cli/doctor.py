@@ -9,12 +9,12 @@ from typing import Annotated
 
 import typer
 
-from pcqtool import __version__
-from pcqtool.cli.checks.finding import Finding, Status, fault
+from pcqtool.cli.checks.finding import CheckStatus, Finding, fault
 from pcqtool.cli.common import console, flags, options
 from pcqtool.errors import ExitCode
+from pcqtool.version import __version__
 
-COLOURS = {Status.OK: "green", Status.WARNING: "yellow", Status.FAULT: "bold red"}
+COLOURS = {CheckStatus.OK: "green", CheckStatus.WARNING: "yellow", CheckStatus.FAULT: "bold red"}
 
 
 def doctor(
@@ -31,7 +31,7 @@ def doctor(
     their encoders, corpus plugins, PCQTOOL_ variables and free disk space. Exits with 1 if there is a fault.
     """
     findings = examine(config or flags.config_file(ctx), ctx.find_root().command)
-    faults = sum(finding.status is Status.FAULT for finding in findings)
+    faults = sum(finding.status is CheckStatus.FAULT for finding in findings)
     if as_json:
         console.print_json({"pcqtool": __version__, "faults": faults, "checks": findings})
     else:
@@ -71,7 +71,7 @@ def show(findings: Sequence[Finding]) -> None:
     """Print the findings as a table, followed by the remedies in lines that can be copied."""
     rows = [(finding.check, finding.status.value, finding.found) for finding in findings]
     console.print_table(("check", "status", "found"), rows, styles={status.value: c for status, c in COLOURS.items()})
-    problems = [finding for finding in findings if finding.status is not Status.OK]
+    problems = [finding for finding in findings if finding.status is not CheckStatus.OK]
     if not problems:
         console.print_page("\nEverything is in order.")
     for finding in problems:

@@ -8,8 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from pcqtool.cli.common import console, options, values
-from pcqtool.cli.common.evaluation_runs import EvaluationRuns, tell_labels
+from pcqtool.cli.common import console, options
 from pcqtool.errors import SettingsError
 
 _OF_TRAINING = ("recipe", "encoder", "teacher", "epochs", "seed", "seeds", "validation")
@@ -66,7 +65,7 @@ def evaluate(
         typer.Option(
             "--adapt",
             help="Centre each speaker's recordings in the frozen encoder's space first, those to be judged too, "
-            "without their labels; stamped on the result.",
+            "without their labels; noted on the result.",
         ),
     ] = False,
     device: options.Device = "auto",
@@ -77,50 +76,39 @@ def evaluate(
 
     With --protocol a model is trained for each fold and judges only what it has not learnt from; with --test-corpus
     one is trained on --corpus and judges the other. A run that was stopped goes on where it was. With --model nothing
-    is trained. What training and test have in common is counted and stamped on the result.
+    is trained. What training and test have in common is counted and noted on the result.
     """
-    if [protocol, test_corpus, model].count(None) != 2:
-        raise SettingsError(
-            "one of --protocol, --test-corpus and --model is needed, and no more", "For example: --protocol loso"
-        )
-    if adapt and protocol is None:
-        raise SettingsError("--adapt is for --protocol alone")
     if model is not None:
         _refuse(ctx, _OF_TRAINING, "has no effect with --model, which trains nothing")
     else:
-        _refuse(ctx, ("encoder_dir",), "is for --model alone")
-    from pcqtool.corpora.label_map import read_map
-    from pcqtool.corpora.pool import open_pool
-    from pcqtool.corpora.sources import sources
-    from pcqtool.files.folder import claiming
-    from pcqtool.splits import find_protocol
+        _refuse(ctx, ("encoder_dir",), "works with --model only")
+    from pcqtool.evaluation.api import evaluate as evaluate_corpus
 
-    way = None if protocol is None else find_protocol(protocol)
-    chosen = sources([*corpus, *filter(None, [test_corpus])], root or ())
-    renaming, n_jobs = read_map(label_map), values.n_jobs(jobs)
-    pool = open_pool(chosen[: len(corpus)], renaming, all_classes)
-    with claiming(out) as claim:
-        if model is not None:
-            from pcqtool.evaluation.model_on_corpus import evaluate_model
-
-            tell_labels(pool)
-            encoders = values.places(encoder_dir, download=True)
-            evaluation = evaluate_model(model, pool, device, n_jobs, encoders).of_corpora(corpora=pool.describe())
-        else:
-            from pcqtool.training.recipe import load_recipe
-
-            settings = load_recipe(recipe, epochs=epochs, seed=seed)
-            repeats = range(settings.seed, settings.seed + seeds)
-            origins = settings.encoder_and_teacher(encoder, teacher)
-            trainings = EvaluationRuns(settings, repeats, validation, out, device, *origins, n_jobs, adapt, claim)
-            if way is not None:
-                evaluation = trainings.within(pool, way)
-            else:
-                evaluation = trainings.across_corpora(pool, open_pool(chosen[len(corpus) :], renaming))
-        claim()
-        evaluation.save(out)
+    with console.reporting() as on_progress:
+        evaluation = evaluate_corpus(
+            corpus,
+            out,
+            protocol=protocol,
+            test_corpus=test_corpus,
+            model=model,
+            root=root,
+            label_map=label_map,
+            all_classes=all_classes,
+            encoder_dir=encoder_dir,
+            recipe=recipe,
+            encoder=encoder,
+            teacher=teacher,
+            epochs=epochs,
+            seed=seed,
+            seeds=seeds,
+            validation=validation,
+            adapt=adapt,
+            device=device,
+            jobs=jobs,
+            on_progress=on_progress,
+        )
     if evaluation.metrics["leaks"]:
-        console.warn(evaluation.metrics.get("warning", evaluation.metrics["stamp"]))
+        console.warn(evaluation.metrics.get("warning", evaluation.metrics["leakage"]))
     if json:
         console.print_json(evaluation.metrics)
     else:
@@ -137,7 +125,7 @@ def _refuse(ctx: typer.Context, names: Iterable[str], why: str) -> None:
 
 def _show(metrics: Mapping[str, Any], out: Path) -> None:
     pooled, folds, seeds = metrics["pooled"], metrics.get("folds"), metrics.get("seeds", ())
-    together = metrics.get("seeds_together")
+    together = metrics.get("ensembled_seeds")
     console.print_fields(
         {
             "protocol": f"{metrics['protocol']}: {metrics['protocol_title']}" if folds else metrics["protocol"],
@@ -152,9 +140,9 @@ def _show(metrics: Mapping[str, Any], out: Path) -> None:
             if folds and len(metrics["by_fold"]) > 1
             else "",
             "over seeds": _over_seeds(metrics) if len(seeds) > 1 else "",
-            "seeds together": together
+            "ensemble": together
             and f"WA {100 * together['wa']:.1f} %, UA {100 * together['ua']:.1f} % ({together['what']})",
-            "stamp": metrics["stamp"],
+            "leakage": metrics["leakage"],
             "metrics": out / "metrics.json",
             "predictions": out / "predictions.parquet",
         }

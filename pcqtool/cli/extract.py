@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated, Literal
 
 import typer
 
-from pcqtool.cli.common import batch_run, console, options, values
-
-if TYPE_CHECKING:
-    from pcqtool.features.task import Extraction
+from pcqtool.cli.common import job_report, options
 
 
 def extract(
@@ -19,23 +15,24 @@ def extract(
     out: options.Out = Path("features.parquet"),
     files_from: options.FilesFrom = None,
     what: Annotated[
-        str,
+        Literal["fusion", "frames", "spectrogram", "statistics"],
         typer.Option(
             "--what",
-            metavar="NAME",
-            help="fusion (a model's vector), frames (of a speech encoder), spectrogram (300 × 200), or statistics.",
+            help="A model's fusion vector, a speech encoder's frames, the spectrogram (300 × 200), or statistics only.",
         ),
     ] = "fusion",
     of: Annotated[
-        str,
-        typer.Option("--of", metavar="NAME", help="With --what statistics: frames, fusion or spectrogram."),
+        Literal["frames", "fusion", "spectrogram"],
+        typer.Option("--of", help="Feature whose statistics are computed, with --what statistics."),
     ] = "frames",
     layer: Annotated[
         int | None,
         typer.Option(
             "--layer",
             metavar="N",
-            help="Hidden state of the encoder: 0 before its first layer, -1 the last. Without it: what the model uses.",
+            help="Hidden state of the encoder: 0 is the input of its first layer, -1 the output of its last. "
+            "Default: the model's own choice.",
+            rich_help_panel=options.MODEL,
         ),
     ] = None,
     model: options.Model = None,
@@ -44,7 +41,8 @@ def extract(
         typer.Option(
             "--encoder",
             metavar="DIR|ID",
-            help="Take frames from this pre-trained encoder, not a model's: a directory, or a Hub id.",
+            help="Pre-trained encoder for frames, instead of a model's: a directory, or a Hub id.",
+            rich_help_panel=options.MODEL,
         ),
     ] = None,
     encoder_dir: options.EncoderDir = None,
@@ -56,9 +54,9 @@ def extract(
     since: options.Since = None,
     max_failures: options.MaxFailures = None,
     retry_failed: options.RetryFailed = False,
-    max_duration: options.MaxDuration = "24h",
-    max_channels: options.MaxChannels = 64,
-    timeout: options.Timeout = "300s",
+    max_duration: options.MaxDuration = options.MAX_DURATION_S,
+    max_channels: options.MaxChannels = options.MAX_CHANNELS,
+    timeout: options.Timeout = options.TIMEOUT_S,
     shard: options.Shard = "1/1",
     root: options.TableRoot = None,
     moved: options.Moved = False,
@@ -66,42 +64,37 @@ def extract(
     dry_run: options.DryRun = False,
     json: options.Json = False,
 ) -> None:
-    """Extract features: arrays of segments, statistics of files.
+    """Compute features of recordings: arrays per segment, statistics per file.
 
-    A second run over the same inputs does only what is new or changed. A file that cannot be read becomes a row with
-    the reason. With --what statistics, segments have no arrays.
+    A second run over the same inputs processes only new and changed recordings. A recording that cannot be read
+    becomes a row with the reason. With --what statistics, the segment table has no arrays.
     """
-    from pcqtool.batch.output import RunOutput
-    from pcqtool.batch.shard import Shard
-    from pcqtool.features.settings import FeatureSettings
-    from pcqtool.features.sources import origin
+    from pcqtool.features.api import extract_job
 
-    settings = FeatureSettings(
-        **values.hearing(channels, vad, jobs, max_duration, max_channels, timeout),
+    job = extract_job(
+        inputs or (),
+        out,
+        listed=job_report.read_list(files_from),
         what=what,
         of=of,
         layer=layer,
+        model=model,
+        encoder=encoder,
+        encoder_dir=encoder_dir,
+        device=device,
+        shard=shard,
+        jobs=jobs,
+        batch_size=batch_size,
+        channels=channels,
+        vad=vad == "on",
+        since_s=since,
+        max_failures=max_failures,
+        retry_failed=retry_failed,
+        max_duration_s=max_duration,
+        max_channels=max_channels,
+        timeout_s=timeout,
+        root=root,
+        moved=moved,
+        restart=restart,
     )
-    share = Shard.parse(shard)
-    found = batch_run.find(inputs, files_from, since)
-    source = origin(settings, model, encoder, values.places(encoder_dir, download=model is not None))
-    identity = source.identify()
-    provenance = settings.provenance(identity.name, identity.sha256, identity.settings)
-    store = RunOutput(out, provenance, settings.columns(), share)
-    course = batch_run.RunOptions(restart, retry_failed, max_failures, root=root, moved=moved)
-    if dry_run:
-        batch_run.show_plan(batch_run.plan(store, found, course), json)
-        return
-    console.info(f"{settings.feature} by {identity.name}" + (f", {identity.about}" if identity.about else ""))
-
-    def load() -> Extraction:
-        from pcqtool.features.task import Extraction
-        from pcqtool.model.device import choose_devices
-
-        first, *others = (source.network(each) for each in choose_devices(device))
-        names = ", ".join(str(network.device) for network in (first, *others))
-        console.debug(f"device: {names}, each segment's {settings.feature} of shape {list(first.shape)}")
-        suited = replace(settings, batch_size=values.batch_size(batch_size, device))
-        return Extraction(first, suited, others)
-
-    batch_run.run(store, found, load, verb="extracted", course=course, json=json)
+    job_report.show(job, "extracted", dry_run, json)

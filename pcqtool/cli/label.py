@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated, Literal
 
 import typer
 
-from pcqtool.cli.common import batch_run, console, options, values
-
-if TYPE_CHECKING:
-    from pcqtool.labelling.task import Labelling
+from pcqtool.cli.common import job_report, options
 
 
 def label(
@@ -27,19 +23,19 @@ def label(
     channels: options.Channels = "auto",
     vad: options.Vad = "on",
     aggregation: Annotated[
-        str | None,
+        Literal["mean-log", "mean", "vote", "duration"] | None,
         typer.Option(
             "--aggregation",
-            metavar="RULE",
-            help="From segments to file: mean-log, mean, vote, duration. Without it: the model's own rule.",
+            help="Rule that combines segments into the file's probabilities. Default: the model's own rule.",
+            rich_help_panel=options.MODEL,
         ),
     ] = None,
     since: options.Since = None,
     max_failures: options.MaxFailures = None,
     retry_failed: options.RetryFailed = False,
-    max_duration: options.MaxDuration = "24h",
-    max_channels: options.MaxChannels = 64,
-    timeout: options.Timeout = "300s",
+    max_duration: options.MaxDuration = options.MAX_DURATION_S,
+    max_channels: options.MaxChannels = options.MAX_CHANNELS,
+    timeout: options.Timeout = options.TIMEOUT_S,
     shard: options.Shard = "1/1",
     engine: options.Engine = "local",
     workers: options.Workers = 0,
@@ -49,44 +45,37 @@ def label(
     dry_run: options.DryRun = False,
     json: options.Json = False,
 ) -> None:
-    """Label recordings: emotions of each file and segment.
+    """Predict the emotions of recordings, for each segment and file.
 
-    Without --model the small model inside the package is used, and no network is needed. A second run over the same
-    inputs does only what is new or changed. A file that cannot be read becomes a row with the reason.
+    Without --model, pcqtool uses the small model inside the package and needs no network. A second run over the same
+    inputs processes only new and changed recordings. A recording that cannot be read becomes a row with the reason.
     """
-    from pcqtool.batch.output import RunOutput
-    from pcqtool.batch.shard import Shard
-    from pcqtool.labelling.settings import LabelSettings
-    from pcqtool.labelling.task import SCHEMAS
-    from pcqtool.model.directory import find, model_sha256, read_config
+    from pcqtool.labelling.api import label_job
 
-    settings = LabelSettings(
-        **values.hearing(channels, vad, jobs, max_duration, max_channels, timeout),
-        aggregation=aggregation,
+    job = label_job(
+        inputs or (),
+        out,
+        listed=job_report.read_list(files_from),
+        model=model,
+        encoder_dir=encoder_dir,
+        device=device,
+        shard=shard,
         precision=precision,
+        aggregation=aggregation,
+        jobs=jobs,
+        batch_size=batch_size,
+        channels=channels,
+        vad=vad == "on",
+        since_s=since,
+        max_failures=max_failures,
+        retry_failed=retry_failed,
+        max_duration_s=max_duration,
+        max_channels=max_channels,
+        timeout_s=timeout,
+        engine=engine,
+        workers=workers,
+        root=root,
+        moved=moved,
+        restart=restart,
     )
-    share = Shard.parse(shard)
-    found = batch_run.find(inputs, files_from, since)
-    directory = find(model)
-    config = read_config(directory)
-    provenance = settings.provenance(config, model_sha256(directory))
-    store = RunOutput(out, provenance, {kind: schema(config.labels).names for kind, schema in SCHEMAS.items()}, share)
-    course = batch_run.RunOptions(restart, retry_failed, max_failures, engine, workers, root, moved)
-    if dry_run:
-        batch_run.show_plan(batch_run.plan(store, found, course), json)
-        return
-    if model is None:
-        console.info(f"model: {config.name} (bundled), {config.trained_on}")
-
-    def load() -> Labelling:
-        from pcqtool.labelling.task import Labelling
-        from pcqtool.model.device import choose_devices
-        from pcqtool.model.predictor import Predictor
-
-        encoders = values.places(encoder_dir, download=model is not None)
-        first, *others = (Predictor(directory, each, encoders, precision) for each in choose_devices(device))
-        console.debug(f"device: {', '.join(str(predictor.device) for predictor in (first, *others))}")
-        suited = replace(settings, batch_size=values.batch_size(batch_size, device))
-        return Labelling(first, suited, provenance, others)
-
-    batch_run.run(store, found, load, verb="labelled", course=course, json=json)
+    job_report.show(job, "labelled", dry_run, json)

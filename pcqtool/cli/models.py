@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pcqtool.cli.common import console, options, values
+from pcqtool.cli.common import console, options
 from pcqtool.cli.common.program import Program
 from pcqtool.errors import ModelError
 
@@ -35,6 +35,7 @@ def list_models(
     machine; 'pcqtool models info' and all commands that use the model verify its hash.
     """
     from pcqtool.model import directory
+    from pcqtool.model.encoder_search import search_path
 
     rows = []
     for path in (*directory.bundled_models(), *_local_models(folders or [Path()])):
@@ -44,7 +45,7 @@ def list_models(
             console.debug(f"skipped: {error.what}")  # many other tools write a config.json, too
             continue
         location = "bundled" if path in directory.bundled_models() else str(path)
-        encoder = _encoder_text(config, values.places(encoder_dir, download=False))
+        encoder = _encoder_text(config, search_path(encoder_dir, download=False))
         rows.append((config.name, list(config.labels), config.trained_on, location, encoder))
     columns = ("name", "labels", "trained_on", "where", "encoder")
     if as_json:
@@ -64,6 +65,7 @@ def info(
 ) -> None:
     """Show a model's labels, network, training data, scores, and the location of its encoder."""
     from pcqtool.model import directory
+    from pcqtool.model.encoder_search import search_path
 
     path = directory.find(model)
     config = directory.read_config(path)
@@ -77,7 +79,7 @@ def info(
         "temperature": config.temperature,
         "aggregation": config.aggregation,
         "trained_on": config.trained_on,
-        "encoder": _verified_encoder(path, config, values.places(encoder_dir, download=False)),
+        "encoder": _verified_encoder(path, config, search_path(encoder_dir, download=False)),
         "network": config.network,
         "provenance": config.provenance,
         "metrics": directory.read_metrics(path),

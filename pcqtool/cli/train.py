@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from pcqtool.cli.common import console, options, values
-from pcqtool.cli.common.evaluation_runs import tell_labels
-
-if TYPE_CHECKING:
-    from pcqtool.training.trainer import Epoch
+from pcqtool.cli.common import console, options
 
 
 def train(
@@ -52,55 +47,28 @@ def train(
     was stopped goes on where it was, if it is started again in the same way. For honest figures of a recipe use
     'pcqtool evaluate --protocol loso'.
     """
-    from pcqtool.corpora.label_map import read_map
-    from pcqtool.corpora.pool import open_pool
-    from pcqtool.corpora.sources import sources
-    from pcqtool.splits import holdout
-    from pcqtool.training.recipe import load_recipe
+    from pcqtool.training.api import train as train_model
 
-    chosen, renaming = sources(corpus, root or ()), read_map(label_map)
-    settings = load_recipe(recipe, epochs=epochs, seed=seed)
-    encoder, teacher = settings.encoder_and_teacher(encoder, teacher)
-    pool = open_pool(chosen, renaming, all_classes)
-    utterances = pool.utterances
-    fold = holdout(utterances, settings.seed, settings.validation_size(), pool.origins)
-
-    from pcqtool.files.folder import writing_into
-    from pcqtool.model.device import choose_device
-    from pcqtool.training.checkpoint import CHECKPOINT, Checkpoint, run_fingerprint
-    from pcqtool.training.experiment import Experiment
-    from pcqtool.training.export import check_external_encoder, export_model, prepare_directory
-    from pcqtool.training.tensorboard import check_outside, tensorboard_writer
-
-    check_outside(tensorboard, out)
-    with writing_into(out):
-        prepare_directory(out)
-        checkpoint = Checkpoint(out / CHECKPOINT, run_fingerprint(utterances, settings, fold, encoder, teacher))
-        n_done = checkpoint.n_epochs()
-        tell_labels(pool)
-        console.info(f"{pool.name}: {len(utterances)} utterances, {len(fold.validation)} of them for validation")
-        if n_done:
-            console.info(f"going on after epoch {n_done} of {settings.epochs}")
-        where, n_jobs = choose_device(device), values.n_jobs(jobs)
-        with tensorboard_writer(tensorboard) as write_curves:
-            with console.counting("segments encoded") as count:
-                experiment = Experiment(utterances, settings, where, encoder, teacher, n_jobs).prepare(count)
-            if encoder_name is not None:
-                check_external_encoder(experiment)
-            n_distillation = settings.feature_distillation.epochs if settings.feature_distillation is not None else 0
-            with console.progress(n_distillation + settings.epochs - n_done, "epochs") as progress:
-
-                def tell(epoch: Epoch) -> None:
-                    progress.advance(note=f"loss {epoch.loss:.3f}, validation UA {100 * epoch.validation_ua:.1f} %")
-                    console.debug(f"epoch {epoch.number}: {asdict(epoch)}")
-                    write_curves(epoch)
-
-                def tell_distillation(number: int, loss: float) -> None:
-                    progress.advance(note=f"feature distillation, loss {loss:.3f}")
-                    console.debug(f"epoch {number} of feature distillation: loss {loss}")
-
-                trained = experiment.train(fold, settings.seed, tell, checkpoint, tell_distillation)
-        metrics = export_model(out, name or out.resolve().name, pool, experiment, fold, trained, encoder_name)
+    with console.reporting() as on_progress:
+        trained = train_model(
+            corpus,
+            out,
+            root=root,
+            label_map=label_map,
+            all_classes=all_classes,
+            recipe=recipe,
+            encoder=encoder,
+            encoder_name=encoder_name,
+            teacher=teacher,
+            epochs=epochs,
+            seed=seed,
+            name=name,
+            tensorboard=tensorboard,
+            device=device,
+            jobs=jobs,
+            on_progress=on_progress,
+        )
+    metrics = trained.metrics
     if json:
         console.print_json({"model": out, **metrics})
     else:
@@ -108,10 +76,10 @@ def train(
         console.print_fields(
             {
                 "model": out,
-                "classes": ", ".join(experiment.labels),
+                "classes": ", ".join(trained.labels),
                 "validation": f"WA {100 * scores['wa']:.1f} %, UA {100 * scores['ua']:.1f} % "
                 f"({scores['n']} files of speaker {', '.join(metrics['validation_speakers'])}; "
                 "chose the epoch, no test)",
-                "epochs": f"{metrics['best_epoch']} of {len(trained.history)}",
+                "epochs": f"{metrics['best_epoch']} of {trained.n_epochs}",
             }
         )

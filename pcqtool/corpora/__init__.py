@@ -12,7 +12,7 @@ from pcqtool.corpora.files import find_files, require_recordings, utterances_fro
 from pcqtool.corpora.manifest.table import TableRow, read_table
 from pcqtool.corpora.release import Download, Expected
 from pcqtool.errors import CorpusError, SettingsError
-from pcqtool.labels import VOCABULARY, canonical, in_order
+from pcqtool.labels import VOCABULARY, canonical, sort_labels
 
 __all__ = [
     "VOCABULARY",
@@ -29,8 +29,8 @@ __all__ = [
     "Utterance",
     "canonical",
     "find_files",
-    "in_order",
     "read_table",
     "require_recordings",
+    "sort_labels",
     "utterances_from_names",
 ]

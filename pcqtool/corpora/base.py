@@ -1,7 +1,8 @@
-"""What a corpus is to the rest of the tool: a list of labelled utterances under one folder."""
+"""The interface of a corpus: a list of labelled utterances below one root folder."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection, Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -10,11 +11,11 @@ from typing import Any, ClassVar, Protocol, runtime_checkable
 
 @dataclass(frozen=True)
 class Utterance:
-    """One labelled stretch of speech.
+    """One labelled utterance.
 
-    What a corpus does not know is None: ``start_s`` and ``end_s`` (seconds) then mean the beginning and the end of
-    the file, ``channel`` (counted from 0) all channels together. ``speaker``, ``session`` and ``text_id`` (what is
-    said, where several utterances say the same) are the groups in which a split can leak.
+    Unknown values are None. ``start_s`` and ``end_s`` (seconds) are then the start and the end of the file, and
+    ``channel`` (counted from 0) means all channels mixed. A split can leak information through speakers, sessions and
+    texts; ``text_id`` identifies the spoken text if several utterances share it.
     """
 
     path: Path
@@ -26,9 +27,14 @@ class Utterance:
     end_s: float | None = None
     channel: int | None = None
 
+    @property
+    def excerpt(self) -> tuple[object, ...]:
+        """Path, start, end and channel: no two utterances of a corpus may have the same."""
+        return os.path.normpath(self.path), self.start_s or 0.0, self.end_s, self.channel
 
-def list_decisive(utterances: Iterable[Utterance]) -> list[dict[str, Any]]:
-    """List, as JSON values, what decides a run on utterances: how large their files are, not where they lie."""
+
+def fingerprint_entries(utterances: Iterable[Utterance]) -> list[dict[str, Any]]:
+    """Return JSON values that identify utterances in a fingerprint: file names and sizes, but not the folders."""
     return [
         asdict(each) | {"path": each.path.name, "size": each.path.stat().st_size if each.path.is_file() else None}
         for each in utterances
@@ -37,45 +43,45 @@ def list_decisive(utterances: Iterable[Utterance]) -> list[dict[str, Any]]:
 
 @runtime_checkable
 class Corpus(Protocol):
-    """What a class under the entry-point group ``pcqtool.corpora`` offers.
+    """The interface of a class that is registered under the entry-point group ``pcqtool.corpora``.
 
-    It lists, and does nothing else: no audio is read, nothing is split. Its module imports neither torch nor numpy.
-    ``pcqtool.corpora.testing.check`` tests all of it against a folder.
+    It lists utterances and does nothing else: it neither reads audio nor splits the corpus. Its module imports neither
+    torch nor numpy. ``pcqtool.corpora.testing.check`` tests all this on a folder.
 
-    A class may say more, in two attributes that ``pcqtool.corpora.release`` explains: ``downloads``, where its files
-    are for ``corpora fetch``, and ``expected``, what a complete copy holds for ``corpora validate``.
+    Two more attributes are optional (see ``pcqtool.corpora.release``): ``downloads``, the files that ``corpora fetch``
+    downloads, and ``expected``, the contents of a complete copy, for ``corpora validate``.
     """
 
     name: ClassVar[str]
-    """The name it is registered under."""
+    """The registered name."""
     title: ClassVar[str]
-    """The name that people know it by."""
+    """The full name."""
     citation: ClassVar[str]
     """The publication to cite."""
     licence: ClassVar[str]
-    """What its owners allow, in a sentence."""
+    """The terms of use, in one sentence."""
     url: ClassVar[str | None]
-    """Where to get it, or to apply for it."""
+    """The address for downloads or applications."""
 
     def __init__(self, root: Path) -> None:
-        """Take the folder (or file) the corpus lies in; nothing is read yet."""
+        """Store the root folder (or file) of the corpus; nothing is read yet."""
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """Its classes, names of ``pcqtool.labels.VOCABULARY``; a class attribute will do."""
+        """The classes, from ``pcqtool.labels.VOCABULARY``; a class attribute is enough."""
 
     def utterances(self) -> list[Utterance]:
-        """Give all utterances, in an order that depends on nothing but the corpus.
+        """List all utterances, in an order that depends only on the corpus.
 
         Raises:
-            CorpusError: if a file is missing or is not what the corpus has, or there is none; or, where more than the
-                first of such faults is known, its ``pcqtool.corpora.faults.FaultsError``.
+            CorpusError: if a file is missing or invalid, or there are no utterances. Raise the subclass
+                ``pcqtool.corpora.faults.FaultsError`` to report several faults.
         """
 
 
 @runtime_checkable
 class AcceptsLabels(Protocol):
-    """What a corpus may offer whose files have labels in words of their own: a label map can then say what they are."""
+    """Optional interface of a corpus whose files may contain any labels, which a label map then translates."""
 
     def accepting(self, labels: Collection[str]) -> Corpus:
-        """Give the same corpus, with these labels (in lower case) let through as they are."""
+        """Return the same corpus, which now lists these labels (in lower case) unchanged."""

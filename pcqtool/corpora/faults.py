@@ -1,4 +1,4 @@
-"""What can be wrong with a copy of a corpus, fault by fault."""
+"""Faults in a copy of a corpus."""
 
 from __future__ import annotations
 
@@ -12,33 +12,33 @@ from pcqtool.errors import CorpusError
 
 
 class FaultKind(StrEnum):
-    """What a fault is about."""
+    """The kinds of faults."""
 
     LISTING = "listing"
-    """The corpus's own tables or names cannot be read."""
+    """The corpus's tables or file names cannot be read."""
     MISSING = "missing"
-    """A recording that the corpus has is not there."""
+    """A recording of the corpus is missing."""
     EXTRA = "extra"
-    """A recording that the corpus does not have is there."""
+    """A recording does not belong to the corpus."""
     UNREADABLE = "unreadable"
-    """A recording cannot be decoded to its end, or there is no sound in it."""
+    """A recording cannot be decoded to its end, or is silent."""
     OUTSIDE = "outside"
     """An utterance's times or channel are not in its file."""
     ALTERED = "altered"
-    """A recording does not hold what was published under its name."""
+    """A recording differs from the published one."""
     DUPLICATED = "duplicated"
-    """The same sound is there twice."""
+    """Two recordings contain the same sound."""
     MISLABELLED = "mislabelled"
-    """A label is none of the corpus's, or the same sound has two, or lies under another's name."""
+    """A label is not one of the corpus's, or the same sound has two labels or another's name."""
     LEAKING = "leaking"
-    """One speaker or session counts as two, so that a split can share what it must not."""
+    """One speaker or session has two names, so that both sides of a split can contain it."""
     COUNT = "count"
-    """There are more or fewer utterances than were published."""
+    """The number of utterances differs from the published one."""
 
 
 @dataclass(frozen=True)
 class Fault:
-    """One thing that is wrong; ``path`` is None where it is no single file's."""
+    """One fault; ``path`` is None if it does not concern a single file."""
 
     kind: FaultKind
     what: str
@@ -46,10 +46,10 @@ class Fault:
 
 
 class FaultsError(CorpusError):
-    """A corpus is not what it should be; all faults at once, and what could be listed in spite of them.
+    """All faults of a corpus at once, and the utterances that could be listed.
 
-    ``utterances()`` of a corpus may raise it in place of a plain ``CorpusError``: ``corpora validate`` then goes on
-    with the utterances that were found.
+    ``utterances()`` of a corpus may raise it instead of a plain ``CorpusError``: ``corpora validate`` then continues
+    with the utterances in ``found``.
     """
 
     def __init__(self, what: str, hint: str, faults: Sequence[Fault], found: Sequence[Utterance] = ()) -> None:

@@ -1,4 +1,4 @@
-"""Which corpora there are: the built-in ones and those of plugins, all found through entry points."""
+"""The registry of corpora: built-in ones and those of plugins, all found through entry points."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from importlib.metadata import EntryPoint, distributions, entry_points
 from pathlib import Path
 
 from pcqtool.corpora.base import Corpus
-from pcqtool.corpora.conformance import fault
-from pcqtool.corpora.roots import resolve
-from pcqtool.corpora.testing.plugin_probe import brief, printing_aside, probe
+from pcqtool.corpora.conformance import first_class_problem
+from pcqtool.corpora.plugin_isolation import load_problems, one_line, stdout_to_stderr
+from pcqtool.corpora.roots import find_root
 from pcqtool.errors import CorpusError, PcqtoolError, TerminatedError
 
 GROUP = "pcqtool.corpora"
@@ -21,7 +21,7 @@ BUILT_IN = "pcqtool"
 
 @dataclass(frozen=True)
 class CorpusRegistration:
-    """One registration: a usable ``corpus`` class, or an ``error`` that says why there is none."""
+    """A registered corpus: its class, or the ``error`` that makes it unusable."""
 
     name: str
     value: str
@@ -32,53 +32,59 @@ class CorpusRegistration:
 
     @property
     def built_in(self) -> bool:
-        """Whether it comes with the tool itself."""
+        """Whether it belongs to pcqtool itself."""
         return self.distribution == BUILT_IN
 
 
-def available() -> list[CorpusRegistration]:
-    """List every registered corpus by name; a broken plugin is an entry with an ``error``, never an exception."""
-    return _load(_points())
+def registered_corpora() -> list[CorpusRegistration]:
+    """List all registered corpora by name; a broken plugin has an ``error`` and never raises an exception."""
+    return _load(_entry_points())
 
 
-def find(name: str) -> type[Corpus]:
-    """Load the class of one corpus, and no other plugin.
+def names() -> list[str]:
+    """List the names of all registered corpora without loading their classes."""
+    return sorted({point.name for point in _entry_points()})
+
+
+def corpus_class(name: str) -> type[Corpus]:
+    """Load the class of one corpus and no other plugin.
 
     Raises:
-        CorpusError: if no corpus has the name (the message lists those that exist), or its plugin is broken.
+        CorpusError: if no corpus has this name (the hint lists all names), or its plugin is broken.
     """
-    points = _points()
-    entries = _load(point for point in points if point.name == name)
-    for entry in entries:
-        if entry.corpus is not None:
-            return entry.corpus
-    if entries:
+    points = _entry_points()
+    registrations = _load(point for point in points if point.name == name)
+    for each in registrations:
+        if each.corpus is not None:
+            return each.corpus
+    if registrations:
+        first = registrations[0]
         raise CorpusError(
-            f"corpus {name!r} cannot be used: {entries[0].error}",
-            f"It is {entries[0].value} of {entries[0].distribution} {entries[0].version}: repair or uninstall that.",
+            f"corpus {name!r} cannot be used: {first.error}",
+            f"It is {first.value} of {first.distribution} {first.version}: repair or uninstall that distribution.",
         )
     raise _unknown(name, sorted({point.name for point in points}))
 
 
-def get(name: str, root: str | Path | None = None) -> Corpus:
-    """Open a corpus at ``root``, or else at ``$PCQTOOL_CORPORA/NAME``.
+def open_corpus(name: str, root: str | Path | None = None) -> Corpus:
+    """Open a corpus at ``root`` or, without one, at ``$PCQTOOL_CORPORA/NAME``.
 
     Raises:
-        CorpusError: if the corpus is unknown, broken, or not at that place.
+        CorpusError: if the corpus is unknown or broken, or its root does not exist.
     """
-    corpus = find(name)
-    path = resolve(corpus, root)
+    corpus = corpus_class(name)
+    path = find_root(corpus, root)
     try:
-        with printing_aside():
+        with stdout_to_stderr():
             return corpus(path)
     except (PcqtoolError, KeyboardInterrupt, TerminatedError):
         raise
     except BaseException as error:  # a plugin's fault must not look like the tool's
-        raise CorpusError(f"corpus {name!r} cannot open {path}: {brief(error)}") from error
+        raise CorpusError(f"corpus {name!r} cannot open {path}: {one_line(error)}") from error
 
 
-def _points() -> list[EntryPoint]:
-    """List the registrations; a distribution whose own list is damaged is passed over."""
+def _entry_points() -> list[EntryPoint]:
+    """List the entry points; a distribution with damaged metadata is skipped."""
     try:
         return list(entry_points(group=GROUP))
     except Exception:
@@ -90,50 +96,49 @@ def _points() -> list[EntryPoint]:
 
 
 def _load(points: Iterable[EntryPoint]) -> list[CorpusRegistration]:
-    entries = [(_describe(point), point) for point in points]
-    foreign = [(entry.name, entry.value) for entry, _ in entries if not entry.built_in]
-    verdicts = iter(probe(foreign))
-    loaded = [_loaded(entry, point, None if entry.built_in else next(verdicts)) for entry, point in entries]
-    loaded.sort(key=lambda entry: (entry.name, entry.distribution))
-    return [_unless_twice(entry, loaded) for entry in loaded]
+    found = [(_registration(point), point) for point in points]
+    problems = iter(load_problems([(each.name, each.value) for each, _ in found if not each.built_in]))
+    loaded = [_loaded(each, point, None if each.built_in else next(problems)) for each, point in found]
+    loaded.sort(key=lambda each: (each.name, each.distribution))
+    return [_refused_if_ambiguous(each, loaded) for each in loaded]
 
 
-def _describe(point: EntryPoint) -> CorpusRegistration:
+def _registration(point: EntryPoint) -> CorpusRegistration:
     name = version = ""
-    with suppress(Exception):  # its metadata may be damaged
+    with suppress(Exception):  # the metadata may be damaged
         name, version = (point.dist.name, point.dist.version) if point.dist else ("", "")
     return CorpusRegistration(point.name, point.value, name or "an unnamed distribution", version or "")
 
 
-def _loaded(entry: CorpusRegistration, point: EntryPoint, error: str | None) -> CorpusRegistration:
-    """Load a corpus that another process could load."""
+def _loaded(registration: CorpusRegistration, point: EntryPoint, error: str | None) -> CorpusRegistration:
+    """Load a corpus class, unless another process could not load it (``error``)."""
     corpus = None
     if error is None:
         try:
-            with printing_aside():
+            with stdout_to_stderr():
                 corpus = point.load()
-            error = fault(corpus, point.name)
+            error = first_class_problem(corpus, point.name)
         except (KeyboardInterrupt, TerminatedError):
             raise
         except BaseException as raised:  # whatever a plugin does at import
-            error = brief(raised)
-    return replace(entry, error=error) if error else replace(entry, corpus=corpus)
+            error = one_line(raised)
+    return replace(registration, error=error) if error else replace(registration, corpus=corpus)
 
 
-def _unless_twice(entry: CorpusRegistration, entries: list[CorpusRegistration]) -> CorpusRegistration:
-    """Refuse a name that two distributions claim; a built-in corpus keeps its own."""
-    others = [each for each in entries if each.name == entry.name and each is not entry]
-    if not others or entry.built_in:
-        return entry
+def _refused_if_ambiguous(one: CorpusRegistration, loaded: list[CorpusRegistration]) -> CorpusRegistration:
+    """Refuse a name that two distributions register; a built-in corpus keeps its name."""
+    others = [each for each in loaded if each.name == one.name and each is not one]
+    if not others or one.built_in:
+        return one
     rivals = ", ".join(sorted({f"{each.value} of {each.distribution}" for each in others}))
-    return replace(entry, corpus=None, error=f"the name {entry.name!r} is also taken by {rivals}")
+    return replace(one, corpus=None, error=f"the name {one.name!r} is also registered by {rivals}")
 
 
 def _unknown(name: str, known: list[str]) -> CorpusError:
     if not known:
         return CorpusError(
-            f"unknown corpus {name!r}, and none is registered",
-            "Install pcqtool (pip install .), do not only import it.",
+            f"unknown corpus {name!r}; no corpus is registered",
+            "Install pcqtool (pip install .): an import from its folder is not enough.",
         )
     close = get_close_matches(name.lower(), known, n=1)
     return CorpusError(

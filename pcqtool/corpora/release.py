@@ -1,4 +1,4 @@
-"""What a corpus class can say of its release, if it wants to: where it is downloaded, and what it then holds."""
+"""Optional release metadata of a corpus class: download URLs, checksums, expected counts."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ class Download:
     """One file of a corpus at its official address; an archive is unpacked.
 
     Attributes:
-        url: http or https; its last part is the name of the file.
-        checksum: ``sha256:…`` or ``md5:…``, as its publisher gives it; None where none is published.
-        size_bytes: None where it is not known.
-        folder: where it belongs inside the corpus's folder: ``audio/male``; else right there.
-        hosts: other hosts to which the address may lead, over https; to its own host it may anyway.
+        url: an http or https address that ends in the file's name.
+        checksum: the published checksum, ``sha256:…`` or ``md5:…``; None if none is published.
+        size_bytes: None if unknown.
+        folder: target folder below the corpus's root, such as ``audio/male``; empty for the root itself.
+        hosts: other hosts to which the address may redirect over https; its own host is always allowed.
 
     Raises:
-        SettingsError: if one of them is not of that form.
+        SettingsError: if a value is invalid.
     """
 
     url: str
@@ -38,11 +38,11 @@ class Download:
 
     def __post_init__(self) -> None:
         if not _is_address(self.url) or self.name in ("", ".", "..") or not self.name.isprintable():
-            raise SettingsError(f"{self.url!r} is no http address of a file")
+            raise SettingsError(f"{self.url!r} is not the http address of a file")
         if self.checksum is not None:
             match = CHECKSUM.fullmatch(self.checksum)
             if match is None or len(match[2]) != 2 * hashlib.new(match[1], usedforsecurity=False).digest_size:
-                raise SettingsError(f"{self.url}: {self.checksum!r} is no checksum", "It looks like md5:0123….")
+                raise SettingsError(f"{self.url}: {self.checksum!r} is not a checksum", "It looks like md5:0123….")
         folder = PurePosixPath(self.folder)
         if folder.is_absolute() or ".." in folder.parts or "\\" in self.folder:
             raise SettingsError(f"{self.url}: folder {self.folder!r} is not inside the corpus")
@@ -56,22 +56,22 @@ class Download:
 def _is_address(url: str) -> bool:
     try:
         return urlsplit(url).scheme in ("http", "https")
-    except ValueError:  # brackets with no address in them
+    except ValueError:  # brackets without an IPv6 address
         return False
 
 
 @dataclass(frozen=True)
 class Expected:
-    """What a complete copy of a corpus holds, as it was published.
+    """The published contents of a complete copy of a corpus.
 
     Attributes:
-        n_utterances: in all; None where the counts below say it.
-        by_label: utterances of each class, under the names of ``pcqtool.labels``; empty where it is not known.
-        by_speaker: utterances of each speaker; empty where it is not known.
-        exhaustive: whether every recording below the root is listed, so that another one does not belong there.
-        digests: a text file with a line ``DIGEST NAME`` for each recording, the digest as
-            ``validation.contents.read`` gives it. Names must be unique in the corpus, and the recordings in
-            a lossless format: another decoder gives other samples of an MP3.
+        n_utterances: number of utterances; None if the counts below state it.
+        by_label: utterances of each class, with the names of ``pcqtool.labels``; empty if unknown.
+        by_speaker: utterances of each speaker; empty if unknown.
+        exhaustive: whether the corpus lists every recording below the root, so that any other is a fault.
+        digests: a text file with a line ``DIGEST NAME`` for each recording, from
+            ``pcqtool.corpora.testing.digests``. Names must be unique in the corpus, and the format must be lossless:
+            decoders differ in the samples of an MP3.
     """
 
     n_utterances: int | None = None
@@ -82,15 +82,15 @@ class Expected:
 
     @property
     def total(self) -> int | None:
-        """The number of utterances; None if nothing says it."""
+        """The number of utterances; None if unknown."""
         counts = self.by_label or self.by_speaker
         return self.n_utterances if self.n_utterances is not None or not counts else sum(counts.values())
 
     def read_digests(self) -> dict[str, str]:
-        """Read the digests, by file name; none if there is no such file.
+        """Read the digests by file name; empty without a file of digests.
 
         Raises:
-            CorpusError: if it cannot be read.
+            CorpusError: if the file cannot be read.
         """
         if self.digests is None:
             return {}
@@ -98,15 +98,16 @@ class Expected:
             lines = self.digests.read_text("utf-8").splitlines()
             return {name: digest for digest, name in (line.split(maxsplit=1) for line in lines if line.strip())}
         except (OSError, ValueError) as error:
-            raise CorpusError(f"{self.digests}: cannot be read: {error}", "A line is a digest and a name.") from error
+            hint = "Each line is a digest and a name."
+            raise CorpusError(f"{self.digests}: cannot be read: {error}", hint) from error
 
 
 def downloads_of(corpus: type[Corpus]) -> tuple[Download, ...]:
-    """Give a corpus's downloads, its class attribute ``downloads``; none if it has no such attribute."""
+    """Return a corpus's optional class attribute ``downloads``."""
     return tuple(getattr(corpus, "downloads", ()))
 
 
 def expected_of(corpus: type[Corpus]) -> Expected:
-    """Give what a corpus should hold, its class attribute ``expected_of``; nothing if it has no such attribute."""
+    """Return a corpus's optional class attribute ``expected``."""
     found: Expected = getattr(corpus, "expected", Expected())
     return found

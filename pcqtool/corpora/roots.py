@@ -1,4 +1,4 @@
-"""Where a corpus lies on this machine."""
+"""The root folder of a corpus on this machine, and instructions for users who do not have the corpus yet."""
 
 from __future__ import annotations
 
@@ -11,56 +11,64 @@ from pcqtool.corpora.release import downloads_of
 from pcqtool.errors import CorpusError
 from pcqtool.tables.paths import at_home
 
-VARIABLE = "PCQTOOL_CORPORA"
+ROOTS_VARIABLE = "PCQTOOL_CORPORA"
 
 
-def resolve(corpus: type[Corpus], root: str | Path | None = None) -> Path:
-    """Find a corpus: ``root`` if given, else ``$PCQTOOL_CORPORA/NAME``.
+def find_root(corpus: type[Corpus], root: str | Path | None = None) -> Path:
+    """Return a corpus's root: ``root`` if given, else ``$PCQTOOL_CORPORA/NAME``.
 
     Raises:
-        CorpusError: if there is nothing, saying how to get the corpus and how to name its folder.
+        CorpusError: if it does not exist; the hint explains how to get the corpus and how to pass its folder.
     """
-    path = _place(corpus, root)
+    path = _root_path(corpus, root)
     if not path.exists():
-        inside = "" if root is not None else f" ({VARIABLE} is {os.environ[VARIABLE]})"
-        raise CorpusError(f"corpus {corpus.name!r}: {path} does not exist{inside}", remedy(corpus, root))
+        variable = "" if root is not None else f" ({ROOTS_VARIABLE} is {os.environ[ROOTS_VARIABLE]})"
+        raise CorpusError(f"corpus {corpus.name!r}: {path} does not exist{variable}", how_to_get(corpus, root))
     return path
 
 
-def destination(corpus: type[Corpus], root: str | Path | None = None) -> Path:
-    """Say where a corpus belongs, whether it is there or not: ``root`` if given, else ``$PCQTOOL_CORPORA/NAME``.
+def root_to_create(corpus: type[Corpus], root: str | Path | None = None) -> Path:
+    """Return the folder for a corpus, existing or not: ``root`` if given, else ``$PCQTOOL_CORPORA/NAME``.
 
     Raises:
         CorpusError: if neither is given.
     """
-    return _place(corpus, root).resolve()
+    return _root_path(corpus, root).resolve()
 
 
-def is_here(corpus: type[Corpus]) -> bool:
-    """Whether a corpus lies in ``$PCQTOOL_CORPORA``."""
-    return bool(os.environ.get(VARIABLE)) and _place(corpus, None).exists()
+def is_present(corpus: type[Corpus]) -> bool:
+    """Whether a corpus is in ``$PCQTOOL_CORPORA``."""
+    return bool(os.environ.get(ROOTS_VARIABLE)) and _root_path(corpus, None).exists()
 
 
-def remedy(corpus: type[Corpus], root: str | Path | None = None) -> str:
-    """Say what to run to get a corpus, or where to apply for it, and how to name its folder."""
+def how_to_get(corpus: type[Corpus], root: str | Path | None = None) -> str:
+    """Return instructions: how to download a corpus or where to apply for it, and how to pass its folder."""
     licence = f" ({corpus.licence.rstrip('.')})" if corpus.licence else ""
     if downloads_of(corpus):
-        first = "" if root is not None or os.environ.get(VARIABLE) else f"'export {VARIABLE}=~/corpora' and "
+        is_variable_needed = root is None and not os.environ.get(ROOTS_VARIABLE)
+        first = f"'export {ROOTS_VARIABLE}=~/corpora' and " if is_variable_needed else ""
         at = f" --root {shlex.quote(str(root))}" if root is not None else ""
-        return f"Run {first}'pcqtool corpora fetch {corpus.name}{at}'{licence}; or {_naming(corpus)}."
+        return f"Run {first}'pcqtool corpora fetch {corpus.name}{at}'{licence}; or {_how_to_pass(corpus)}."
     source = f"Get it from {corpus.url}{licence}, then " if corpus.url else ""
-    naming = _naming(corpus)
-    return f"{source}{naming}." if source else f"{naming[0].upper()}{naming[1:]}."
+    pass_it = _how_to_pass(corpus)
+    return f"{source}{pass_it}." if source else f"{pass_it[0].upper()}{pass_it[1:]}."
 
 
-def _naming(corpus: type[Corpus]) -> str:
-    return f"pass --root PATH, or set {VARIABLE} to the folder that holds {corpus.name}/"
+def how_to_apply(corpus: type[Corpus], root: Path | None) -> str:
+    """Return instructions for a corpus that its owners give only on application."""
+    source = f"Get it from {corpus.url}" if corpus.url else "Get it from its owners"
+    folder = root or Path(f"${ROOTS_VARIABLE}", corpus.name)
+    return f"{source} ({corpus.licence.rstrip('.') or 'licence unknown'}), and unpack it into {folder}."
 
 
-def _place(corpus: type[Corpus], root: str | Path | None) -> Path:
+def _how_to_pass(corpus: type[Corpus]) -> str:
+    return f"pass --root PATH, or set {ROOTS_VARIABLE} to the folder that contains {corpus.name}/"
+
+
+def _root_path(corpus: type[Corpus], root: str | Path | None) -> Path:
     if root is not None:
         return at_home(root)
-    parent = os.environ.get(VARIABLE, "")
+    parent = os.environ.get(ROOTS_VARIABLE, "")
     if not parent:
-        raise CorpusError(f"corpus {corpus.name!r}: no folder given", remedy(corpus))
+        raise CorpusError(f"corpus {corpus.name!r}: no folder given", how_to_get(corpus))
     return at_home(parent) / corpus.name

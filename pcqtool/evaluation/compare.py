@@ -1,4 +1,4 @@
-"""Is one run better than another? Both judged the same utterances, so the test is paired."""
+"""Comparison of two runs on the same utterances, by paired tests."""
 
 from __future__ import annotations
 
@@ -10,42 +10,41 @@ from numpy.typing import NDArray
 
 from pcqtool.errors import TableError
 from pcqtool.evaluation.predictions import Predictions
-from pcqtool.metrics.bootstrap import Run, paired
+from pcqtool.metrics.bootstrap import Outcomes, paired_bootstrap
 
 
 def compare(first: Predictions, second: Predictions) -> dict[str, Any]:
     """Compare two runs: WA and UA with a bootstrap over speakers, and McNemar's exact test on utterances.
 
-    A run with several seeds has the mean of its seeds' accuracies; in McNemar's test, which takes one answer for each
-    utterance, its seeds decide together.
+    The accuracy of a run with several seeds is the mean over its seeds. McNemar's test needs one prediction for each
+    utterance, so it takes that of the seeds' ensemble.
 
     Returns:
-        ``n_utterances``, ``n_speakers``, and of ``wa`` and ``ua`` the value in ``first`` and ``second``, their
-        ``difference`` with ``interval`` and ``p`` (null without two known speakers); and ``mcnemar``.
+        ``n_utterances`` and ``n_speakers``; under ``wa`` and ``ua`` the scores of the ``first`` and ``second`` run and
+        their ``difference`` with ``interval`` and ``p`` (None with fewer than two speakers); and ``mcnemar``.
 
     Raises:
-        TableError: if they have not judged the same utterances, or differ in labels, truth or speakers.
+        TableError: if the runs have different utterances, labels, true classes or speakers.
     """
-    one, other = first.together(), second.together()
-    _check(first, second, one, other)
+    ensembles = first.ensemble(), second.ensemble()
+    _check(first, second, *ensembles)
+    speakers = set(ensembles[0].speaker)
+    tests = paired_bootstrap(_outcomes(first), _outcomes(second), len(first.labels)) if None not in speakers else None
     scores = first.score(), second.score()
-    known = None not in set(one.speaker)
-    tests = paired(_run(first), _run(second), len(first.labels)) if known else None
-    figures: dict[str, Any] = {"n_utterances": len(one), "n_speakers": len({*one.speaker} - {None})}
-    for place, name in enumerate(("wa", "ua")):
+    figures: dict[str, Any] = {"n_utterances": len(ensembles[0]), "n_speakers": len(speakers - {None})}
+    for index, name in enumerate(("wa", "ua")):
         values = [getattr(each, name) for each in scores]
-        test = asdict(tests[place]) if tests else {"interval": None, "p": None}
+        test = asdict(tests[index]) if tests else {"interval": None, "p": None}
         figures[name] = {"first": values[0], "second": values[1], "difference": values[0] - values[1], **test}
-    right = [each.truth == each.label for each in (one, other)]
-    return figures | {"mcnemar": mcnemar(*right)}
+    return figures | {"mcnemar": mcnemar(*(each.truth == each.label for each in ensembles))}
 
 
 def mcnemar(first: NDArray[np.bool_], second: NDArray[np.bool_]) -> dict[str, Any]:
-    """Give McNemar's exact test of two runs' right answers ``(N,)``.
+    """Return McNemar's exact test, given which predictions ``(N,)`` of two runs are correct.
 
-    It asks whether those that one run alone has right are shared out as by tossing a coin. It takes utterances as
-    independent, which those of one speaker are not: the bootstrap over speakers is the more careful of the two.
-    Source: McNemar, Psychometrika 12, 1947; in its exact, binomial form.
+    The null hypothesis: an utterance that only one run predicts correctly is as likely to be the first run's as the
+    second's. The test assumes independent utterances. Those of one speaker are not independent, so the bootstrap over
+    speakers is the more careful of the two tests. Source: McNemar, Psychometrika 12, 1947; exact binomial form.
     """
     from scipy.stats import binomtest
 
@@ -55,28 +54,28 @@ def mcnemar(first: NDArray[np.bool_], second: NDArray[np.bool_]) -> dict[str, An
     return {"only_first_right": only_first, "only_second_right": only_second, "p": p}
 
 
-def _run(predictions: Predictions) -> Run:
+def _outcomes(predictions: Predictions) -> Outcomes:
     return predictions.truth, predictions.label, [str(name) for name in predictions.speaker]
 
 
 def _check(first: Predictions, second: Predictions, one: Predictions, other: Predictions) -> None:
     if first.labels != second.labels:
         raise TableError(
-            f"the runs have other labels: {', '.join(first.labels)} and {', '.join(second.labels)}",
+            f"the runs have different labels: {', '.join(first.labels)} and {', '.join(second.labels)}",
             "Only runs on the same classes can be compared.",
         )
-    alone = {*one.key} ^ {*other.key}
-    if alone:
+    unpaired = {*one.key} ^ {*other.key}
+    if unpaired:
         raise TableError(
-            f"the runs have not judged the same utterances: {len(alone)} are in one of them alone, "
-            f"first {min(str(file) for file, *_ in alone)}",
+            f"the runs have different utterances: {len(unpaired)} are in only one of them, "
+            f"first {min(str(file) for file, *_ in unpaired)}",
             "Compare runs on the same corpus.",
         )
-    if not np.array_equal(one.truth, other.truth):  # tables are sorted, and so are in the same order
-        raise TableError("the runs differ in what the utterances truly are", "Compare runs on the same corpus.")
+    if not np.array_equal(one.truth, other.truth):  # both tables are sorted in the same way
+        raise TableError("the runs differ in the true classes of utterances", "Compare runs on the same corpus.")
     if not np.array_equal(one.speaker, other.speaker):
-        raise TableError("the runs differ in who speaks the utterances", "Give both the same names of speakers.")
+        raise TableError("the runs differ in the speakers of utterances", "Use the same names of speakers in both.")
     for each in (first, second):
-        counts = np.bincount(each.number)
+        counts = np.bincount(each.utterance)
         if counts.min() != counts.max():
-            raise TableError("a run has judged some utterances more often than others", "Run it to its end.")
+            raise TableError("a run has more predictions for some utterances than for others", "Let the run finish.")

@@ -21,7 +21,7 @@ def across_corpora(
     Its folds are those of ``cross_corpus_protocol``.
 
     Args:
-        experiment: a prepared experiment on the qualified utterances of the training corpora.
+        experiment: a prepared experiment on the training corpora's ``prefixed_utterances``.
         test: the corpus to test on, with the same labels.
         n_jobs: number of recordings that are read in parallel.
         on_states: called with the number of segments encoded by a frozen encoder, and their total.
@@ -30,5 +30,5 @@ def across_corpora(
         CorpusError: if a recording cannot be read.
     """
     data = experiment.with_states(build_speech_segments(test.utterances, n_jobs), on_states)
-    utterances = [*experiment.utterances, *test.qualified]
+    utterances = [*experiment.utterances, *test.prefixed_utterances]
     return EvaluationTask(experiment, test.name, utterances, test.utterances, data)

@@ -17,7 +17,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from pcqtool import __version__
 from pcqtool.corpora.base import Utterance
 from pcqtool.errors import TrainingError
 from pcqtool.files.atomic import write_whole
@@ -27,6 +26,7 @@ from pcqtool.training.data import SegmentSet
 from pcqtool.training.experiment import Experiment, Trained
 from pcqtool.training.trainer import predict_files
 from pcqtool.training.worker import exit_with_parent
+from pcqtool.version import __version__
 
 _log = logging.getLogger(__name__)
 
@@ -128,7 +128,7 @@ def cross_validate(
 
     Raises:
         TrainingError: if a training run fails; results of finished folds are kept.
-        TableError: if the folder cannot be written to.
+        FileError: if the folder cannot be written to.
     """
     results = []
     for result in _run(task, [(seed, fold) for seed, some in folds.items() for fold in some], folder, n_jobs):

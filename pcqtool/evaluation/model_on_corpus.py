@@ -1,4 +1,4 @@
-"""A finished model on a corpus: nothing is trained."""
+"""Evaluation of a finished model on a corpus, without training."""
 
 from __future__ import annotations
 
@@ -10,14 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pcqtool.corpora.base import Utterance
-from pcqtool.corpora.member import PooledCorpus, learnt_from
-from pcqtool.corpora.pool import CorpusPool
+from pcqtool.corpora.pool import CorpusPool, PooledCorpus, training_corpora
 from pcqtool.errors import CorpusError
-from pcqtool.evaluation.output import Evaluation
-from pcqtool.evaluation.prediction_table import Predicted, tabulate
-from pcqtool.evaluation.predictions import Predictions
+from pcqtool.evaluation.predictions import ModelPredictions, Predictions, predictions_table
+from pcqtool.evaluation.run_directory import Evaluation
 from pcqtool.evaluation.summary import describe_machine, summarise
-from pcqtool.labels import in_order
+from pcqtool.labels import sort_labels
 from pcqtool.model.device import choose_device
 from pcqtool.model.directory import EncoderSearchPath, ModelConfig, find, load, model_sha256
 from pcqtool.training.data import build_speech_segments
@@ -32,17 +30,18 @@ def evaluate_model(
     n_jobs: int,
     encoders: EncoderSearchPath | None = None,
 ) -> Evaluation:
-    """Score a model on the utterances whose label it knows, by the labels that both of them have.
+    """Score a model on the utterances whose label is one of its own.
 
-    Its probabilities of these labels are scaled so that they sum to 1: a label that the corpus does not have cannot
-    be right, and is no possible answer. Recordings are heard as labelling hears them, with voice activity detection.
+    The probabilities of the labels that model and corpus share are scaled to sum to 1. A label that the corpus does
+    not have cannot be correct, so the model may not predict it. Recordings are segmented as in labelling, with voice
+    activity detection.
 
     Args:
-        name: of a bundled model, or a model directory.
+        name: a bundled model's name, or a model directory.
         pool: the corpus, or several.
         device: as for ``choose_device``.
-        n_jobs: recordings read at the same time.
-        encoders: where to look for an encoder that the model does not hold, as for ``load``.
+        n_jobs: number of recordings that are read in parallel.
+        encoders: where to look for an encoder that the model refers to, as for ``load``.
 
     Raises:
         CorpusError: if the model shares fewer than two labels with the corpus, or a recording cannot be read.
@@ -54,71 +53,71 @@ def evaluate_model(
     corpus, utterances = pool.name, pool.utterances
     labels = _shared_labels(config, corpus, utterances)
     known = [utterance for utterance in utterances if utterance.label in labels]
-    place = choose_device(device)
+    chosen_device = choose_device(device)
     data = build_speech_segments(known, n_jobs)
-    every = range(len(known))
+    indices = range(len(known))
     columns = [config.labels.index(label) for label in labels]
-    probabilities = predict_files(model.to(place), config.temperature, data, every, config.aggregation)
+    probabilities = predict_files(model.to(chosen_device), config.temperature, data, indices, config.aggregation)
     calibrated, uncalibrated = (_renormalised(each, columns) for each in probabilities)
-    judged = Predicted(every, calibrated, uncalibrated, config.temperature)
-    table = tabulate([judged], known, data, labels, config.aggregation, config.name)
+    predictions = ModelPredictions(indices, calibrated, uncalibrated, config.temperature)
+    table = predictions_table([predictions], known, data, labels, config.aggregation, config.name)
     metrics = {
         "corpus": corpus,
         "protocol": f"model {config.name}, nothing trained",
-        **_stamp(config, pool.members),
-        **summarise(Predictions.of(table, labels)),
+        **_leakage(config, pool.members),
+        **summarise(Predictions.from_table(table, labels)),
         **_labels(config, labels, utterances),
         "model": config.name,
         "trained_on": config.trained_on,
         **run_provenance(corpus, known, data),
-        **describe_machine(place),
+        **describe_machine(chosen_device),
     }
     return Evaluation(metrics, table, config.name, model_sha256(directory), config.aggregation)
 
 
 def _shared_labels(config: ModelConfig, corpus: str, utterances: Sequence[Utterance]) -> tuple[str, ...]:
-    """Give the labels that model and corpus both have, in the model's order."""
-    there = in_order(utterance.label for utterance in utterances)
-    labels = tuple(label for label in config.labels if label in there)
+    """Return the labels that model and corpus share, in the model's order."""
+    corpus_labels = sort_labels(utterance.label for utterance in utterances)
+    labels = tuple(label for label in config.labels if label in corpus_labels)
     if len(labels) < 2:
-        shared = f"nothing but {labels[0]}" if labels else "none"
+        shared = f"only {labels[0]}" if labels else "none"
         raise CorpusError(
-            f"model {config.name} has {shared} of the labels of {corpus} ({', '.join(there)})",
-            f"Its own: {', '.join(config.labels)}.",
+            f"model {config.name} has {shared} of the labels of {corpus} ({', '.join(corpus_labels)})",
+            f"Labels of the model: {', '.join(config.labels)}.",
         )
     return labels
 
 
 def _renormalised(probabilities: NDArray[np.float64], columns: Sequence[int]) -> NDArray[np.float64]:
-    """Keep some columns of probabilities ``(N, L)`` and let them sum to 1 again."""
+    """Keep some columns of probabilities ``(N, L)`` and scale them to sum to 1."""
     kept = probabilities[:, list(columns)].clip(np.finfo(np.float64).tiny)
     return np.asarray(kept / kept.sum(axis=1, keepdims=True))
 
 
 def _labels(config: ModelConfig, labels: Sequence[str], utterances: Sequence[Utterance]) -> Mapping[str, Any]:
-    """Say which labels were not judged, and of which the model was not asked."""
+    """Return the corpus's labels that were left out, and the model's labels that the corpus does not have."""
     left_out = Counter(utterance.label for utterance in utterances if utterance.label not in labels)
     absent = [label for label in config.labels if label not in labels]
     return {"left_out": dict(sorted(left_out.items())), "labels_not_in_corpus": absent, "renormalised": bool(absent)}
 
 
-def _stamp(config: ModelConfig, members: Sequence[PooledCorpus]) -> dict[str, Any]:
-    """Say whether the model may have heard what it was tested on; ``warning`` if it seems so."""
-    learnt = learnt_from(config.provenance)
-    heard = [member for member in members if {member.name, member.origin} & learnt]
-    if heard:
-        names = " and ".join(member.name for member in heard)
-        if all(member.particular for member in heard):
-            warning = f"the model has learnt from {names}: these figures are no test"
+def _leakage(config: ModelConfig, members: Sequence[PooledCorpus]) -> dict[str, Any]:
+    """Report whether the model may have been trained on what it was tested on; ``warning`` if it seems so."""
+    trained_on = training_corpora(config.provenance)
+    seen = [member for member in members if {member.name, member.origin} & trained_on]
+    if seen:
+        names = " and ".join(member.name for member in seen)
+        if all(member.has_fixed_labels for member in seen):
+            warning = f"the model was trained on {names}: these figures are not a test"
         else:
-            warning = f"the model has learnt from what was called {names}; if that was this, these figures are no test"
-        return {"stamp": f"LEAKS: {warning}.", "leaks": True, "warning": warning}
+            warning = f"the model was trained on a corpus called {names}; if it is this one, the figures are not a test"
+        return {"leakage": f"LEAKS: {warning}.", "leaks": True, "warning": warning}
     sources = ", ".join(config.provenance.get("corpora", ())) or "unknown corpora"
-    judged = " or ".join(member.name for member in members)
-    kinds = [member.particular for member in members]
-    kinds += [each.get("particular", True) for each in config.provenance.get("data", ())]
-    if all(kinds):
-        text = f"The model has learnt from {sources}, not from {judged}."
+    tested = " or ".join(member.name for member in members)
+    fixed = [member.has_fixed_labels for member in members]
+    fixed += [each.get("has_fixed_labels", True) for each in config.provenance.get("data", ())]
+    if all(fixed):
+        text = f"The model was trained on {sources}, not on {tested}."
     else:  # the same recordings may have another name
-        text = f"The model has learnt from {sources}; whether recordings of {judged} were among them cannot be told."
-    return {"stamp": f"Nothing was trained. {text}", "leaks": False}
+        text = f"The model was trained on {sources}; whether recordings of {tested} were among them is unknown."
+    return {"leakage": f"Nothing was trained. {text}", "leaks": False}

@@ -9,11 +9,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pcqtool import __version__
-from pcqtool.corpora.base import Utterance, list_decisive
+from pcqtool.corpora.base import Utterance, fingerprint_entries
 from pcqtool.evaluation.ablations import Variant
-from pcqtool.evaluation.run import METRICS, Run, read_run
+from pcqtool.evaluation.run_directory import METRICS, FinishedRun, read_run
 from pcqtool.files.atomic import write_whole
+from pcqtool.version import __version__
 
 if TYPE_CHECKING:
     import torch
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 COLUMNS = ("variant", "WA", "UA", "difference in WA", "difference in UA")
 OF_THE_WHOLE = (
-    *("corpus", "protocol", "protocol_title", "stamp", "leaks", "speaker_independent", "shared", "labels", "seeds"),
+    *("corpus", "protocol", "protocol_title", "leakage", "leaks", "speaker_independent", "overlap", "labels", "seeds"),
     *("n_utterances", "n_speakers", "recipe", "encoder", "teacher"),
     *("command", "data", "machine", "tool_version", "torch_version", "created"),
 )
@@ -93,10 +93,10 @@ def run_study(
 
 def _check(variants: Sequence[Variant], setting: StudySetting) -> None:
     """See that every variant can be trained, before hours are spent on the first."""
-    from pcqtool.labels import in_order
+    from pcqtool.labels import sort_labels
     from pcqtool.training.network_config import configure
 
-    labels = in_order(utterance.label for utterance in setting.utterances)
+    labels = sort_labels(utterance.label for utterance in setting.utterances)
     for variant in variants:
         configure(labels, variant.recipe, variant.encoder, setting.teacher)
 
@@ -105,7 +105,7 @@ def _evaluate(
     variant: Variant, setting: StudySetting, folder: Path, key: str, on_folds: Callable[[int, str], None]
 ) -> None:
     from pcqtool.evaluation.cross_validation import EvaluationTask, cross_validate
-    from pcqtool.evaluation.output import FOLDS
+    from pcqtool.evaluation.run_directory import FOLDS
     from pcqtool.evaluation.summary import conclude
     from pcqtool.training.experiment import Experiment
 
@@ -120,7 +120,7 @@ def _evaluate(
     write_whole(folder / DONE, f"{json.dumps({'key': key, 'sha256': _digests(folder)}, indent=1)}\n".encode())
 
 
-def _conclude(kind: str, variants: Sequence[Variant], runs: Sequence[Run]) -> dict[str, Any]:
+def _conclude(kind: str, variants: Sequence[Variant], runs: Sequence[FinishedRun]) -> dict[str, Any]:
     from pcqtool.evaluation.compare import compare
 
     whole = runs[0].predictions
@@ -135,7 +135,7 @@ def _conclude(kind: str, variants: Sequence[Variant], runs: Sequence[Run]) -> di
 def table(study: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
     """Write a study's rows for people: name, WA and UA in per cent, differences from the first in points."""
     for row in study["variants"]:
-        run = Run(row["name"], Path(), row)
+        run = FinishedRun(row["name"], Path(), row)
         against = row.get("against_first")
         differences = (_points(against["wa"]), _points(against["ua"])) if against else ("", "")
         yield row["name"], str(run.score("wa")), str(run.score("ua")), *differences
@@ -150,7 +150,7 @@ def _points(difference: Mapping[str, Any]) -> str:
 
 def _key(variant: Variant, setting: StudySetting) -> str:
     """Hash what decides a variant's figures; where the corpus lies does not."""
-    utterances = list_decisive(setting.utterances)
+    utterances = fingerprint_entries(setting.utterances)
     folds = {seed: [asdict(fold) for fold in folds] for seed, folds in setting.folds.items()}
     decisive = [variant.recipe.to_dict(), variant.encoder, setting.teacher, setting.protocol.name, utterances, folds]
     return hashlib.sha256(json.dumps([decisive, __version__], sort_keys=True).encode()).hexdigest()[:16]

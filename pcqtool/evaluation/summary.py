@@ -1,4 +1,4 @@
-"""From predictions to figures: what goes into an evaluation's ``metrics.json``."""
+"""The content of an evaluation's ``metrics.json``: scores, settings, training runs and machine."""
 
 from __future__ import annotations
 
@@ -12,28 +12,27 @@ from typing import Any
 
 import torch
 
-from pcqtool import __version__
 from pcqtool.corpora.base import Utterance
 from pcqtool.evaluation.cross_validation import EvaluationTask, FoldResult
-from pcqtool.evaluation.output import Evaluation
-from pcqtool.evaluation.prediction_table import Predicted, tabulate
-from pcqtool.evaluation.predictions import Predictions
+from pcqtool.evaluation.predictions import ModelPredictions, Predictions, predictions_table
+from pcqtool.evaluation.run_directory import Evaluation
 from pcqtool.metrics.scores import fold_spread
 from pcqtool.splits import Fold, Protocol, leakage_report, overlap
 from pcqtool.training.provenance import run_provenance
+from pcqtool.version import __version__
 
 ENSEMBLE = "an ensemble: the models of all seeds decide together, by the mean of their log-probabilities"
 
 
 def summarise(predictions: Predictions) -> dict[str, Any]:
-    """Score predictions: all together, by seed, by fold; and the seeds' joint decision apart from all that.
+    """Score predictions: pooled, by seed, by fold, and separately the ensemble of the seeds' models.
 
-    ``pooled`` scores the rows of all seeds: its WA, its UA and its recalls are the means over seeds, its confusion
-    matrix counts every utterance once a seed. Intervals draw speakers, with all rows of theirs.
+    ``pooled`` scores the rows of all seeds. Its WA, UA and recalls are the means over seeds, and its confusion matrix
+    counts every utterance once per seed. Intervals draw speakers, each with all of their rows.
     """
-    seeds, folds = predictions.by("seed"), predictions.by("fold")
-    by_seed = {str(seed): own.score() for seed, own in seeds.items()}
-    runs = [own.score() for each in seeds.values() for own in each.by("fold").values()]
+    seeds, folds = predictions.group_by("seed"), predictions.group_by("fold")
+    by_seed = {str(seed): rows.score() for seed, rows in seeds.items()}
+    runs = [rows.score() for each in seeds.values() for rows in each.group_by("fold").values()]
     figures: dict[str, Any] = {
         "n_utterances": len(set(predictions.key)),
         "n_speakers": len({*predictions.speaker} - {None}),
@@ -45,11 +44,11 @@ def summarise(predictions: Predictions) -> dict[str, Any]:
             "seeds": list(seeds),
             "over_seeds": _spreads(fold_spread(list(by_seed.values()))),
             "folds": _spreads(fold_spread(runs)),
-            "by_seed": {name: own.to_dict() for name, own in by_seed.items()},
-            "by_fold": {name: own.score().to_dict() for name, own in folds.items()},
+            "by_seed": {name: scores.to_dict() for name, scores in by_seed.items()},
+            "by_fold": {name: rows.score().to_dict() for name, rows in folds.items()},
         }
     if len(seeds) > 1:
-        figures["seeds_together"] = {"what": ENSEMBLE} | predictions.together().score().to_dict()
+        figures["ensembled_seeds"] = {"what": ENSEMBLE} | predictions.ensemble().score().to_dict()
     return figures
 
 
@@ -65,8 +64,9 @@ def conclude(
         results: their results.
     """
     experiment, recipe, data = task.experiment, task.experiment.recipe, task.test_data
-    predicted = [
-        Predicted(
+    labels = experiment.labels
+    predictions = [
+        ModelPredictions(
             task.test_indices(each.fold.test),
             each.probabilities,
             each.uncalibrated,
@@ -76,11 +76,11 @@ def conclude(
         )
         for each in results
     ]
-    table = tabulate(predicted, task.test_utterances, data, experiment.labels, recipe.aggregation, recipe.name)
+    table = predictions_table(predictions, task.test_utterances, data, labels, recipe.aggregation, recipe.name)
     metrics = {
         "corpus": task.corpus,
         **describe_protocol(protocol, folds, task.utterances, experiment.adapt),
-        **summarise(Predictions.of(table, experiment.labels)),
+        **summarise(Predictions.from_table(table, labels)),
         **describe_runs(task, results),
         **run_provenance(task.corpus, task.test_utterances, data),
         **describe_machine(experiment.device),
@@ -91,12 +91,12 @@ def conclude(
 def describe_protocol(
     protocol: Protocol, folds: Mapping[int, Sequence[Fold]], utterances: Sequence[Utterance], adapted: bool = False
 ) -> dict[str, Any]:
-    """Say how the figures came about, and what has to be known before they are believed."""
-    every = [fold for some in folds.values() for fold in some]
+    """Describe the protocol and the leakage between its parts."""
+    all_folds = [fold for some in folds.values() for fold in some]
     return {
         "protocol": protocol.name,
         "protocol_title": protocol.title,
-        **leakage_report(protocol, every, utterances, adapted).to_dict(),
+        **leakage_report(protocol, all_folds, utterances, adapted).to_dict(),
     }
 
 
@@ -113,7 +113,7 @@ def describe_runs(task: EvaluationTask, results: Sequence[FoldResult]) -> dict[s
 
 
 def describe_machine(device: torch.device) -> dict[str, Any]:
-    """Say where and with what the figures were made."""
+    """Describe the versions and the machine."""
     return {
         "tool_version": __version__,
         "torch_version": torch.__version__,
@@ -131,7 +131,7 @@ def _run(task: EvaluationTask, result: FoldResult) -> dict[str, Any]:
         "seed": result.seed,
         "fold": fold.name,
         "n_train": len(fold.train),
-        "n_learnt": len(task.experiment.final_training_part(fold)),
+        "n_trained_on": len(task.experiment.final_training_part(fold)),
         "n_validation": len(fold.validation),
         "n_test": len(fold.test),
         "validation_speakers": sorted({utterances[index].speaker or "" for index in fold.validation} - {""}),
@@ -149,7 +149,7 @@ def _spreads(spreads: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _processor() -> str:
-    """Name the processor; Linux tells its name in a file alone."""
+    """Return the processor's name, which only a file holds on Linux."""
     cpuinfo = Path("/proc/cpuinfo")
     if cpuinfo.is_file():
         for line in cpuinfo.read_text(encoding="utf-8", errors="replace").splitlines():

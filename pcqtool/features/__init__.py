@@ -1,6 +1,6 @@
-"""Features for other people's models: spectrograms, encoder frames, fusion vectors, and their statistics over files.
+"""Features for other models: spectrograms, encoder frames, fusion vectors, and their statistics over files.
 
-``Extractor`` puts them into a pipeline of scikit-learn, ``read`` gives what ``pcqtool extract`` wrote as an array.
+``Extractor`` is a transformer for scikit-learn's pipelines; ``read_features`` reads a table of ``pcqtool extract``.
 """
 
 from __future__ import annotations
@@ -9,19 +9,19 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pcqtool.features.transformer import Extractor
-    from pcqtool.tables.arrays import read
+    from pcqtool.tables.arrays import read_features
 
-__all__ = ["Extractor", "read"]
+__all__ = ["Extractor", "read_features"]
 
 
 def __getattr__(name: str) -> Any:
-    """Import what is asked for only then: scikit-learn takes seconds, and the command line needs none of it."""
+    """Import a name when it is first used: scikit-learn takes seconds, and the command line does not need it."""
     if name == "Extractor":
         from pcqtool.features.transformer import Extractor
 
         return Extractor
-    if name == "read":
-        from pcqtool.tables.arrays import read
+    if name == "read_features":
+        from pcqtool.tables.arrays import read_features
 
-        return read
+        return read_features
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,9 +1,8 @@
-"""From segments to features, on any device."""
+"""Networks that compute the features of segments, on any device."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 
 import numpy as np
 import torch
@@ -16,23 +15,23 @@ from pcqtool.model.device import choose_device, raising_memory_errors
 from pcqtool.model.encoders import Encoder
 
 Features = Callable[[Tensor, Tensor], Tensor]
-"""Waves ``(B, N)`` and their numbers of samples ``(B,)`` → features ``(B, ...)``."""
+"""A function of waves ``(B, N)`` and their numbers of samples ``(B,)`` that returns features ``(B, ...)``."""
 
 
-class Network:
-    """A network ready to give features of segments.
+class FeatureNetwork:
+    """A network that computes features.
 
     Args:
-        module: what is moved to the device.
-        features: what it computes.
+        module: the module that is moved to the device.
+        features: the function that computes features with it.
         device: as for ``choose_device``.
 
     Attributes:
         shape: of a segment's features: ``(T, D)``, steps in time by width, or ``(D,)``.
-        device: where it runs.
+        device: the network's device.
 
     Raises:
-        ModelError: if it gives no features of 3 s of silence.
+        ModelError: if it fails to compute features of 3 s of silence.
         SettingsError: if this machine has no such device.
     """
 
@@ -45,7 +44,7 @@ class Network:
 
     @torch.inference_mode()
     def compute(self, waves: NDArray[np.float32], n_samples: NDArray[np.int64]) -> NDArray[np.float32]:
-        """Give the features of segments, ``(B, *shape)``.
+        """Compute the features ``(B, *shape)`` of segments.
 
         Args:
             waves: ``(B, N)``, padded with zeros at the end.
@@ -53,7 +52,7 @@ class Network:
 
         Raises:
             ModelError: if a feature is not finite.
-            MemoryError: if there is not enough of it.
+            MemoryError: if the device does not have enough memory.
         """
         with raising_memory_errors():
             values = self._features(
@@ -66,18 +65,17 @@ class Network:
 
 
 def frames_of(encoder: Encoder, layer: int | None) -> Features:
-    """Give what computes an encoder's frames ``(B, T, D)``.
+    """Return the function that computes an encoder's frames ``(B, T, D)``.
 
     Args:
         encoder: the encoder.
-        layer: one of its hidden states; ``None`` for those that it is made to use.
+        layer: the hidden state to output; ``None`` for those of its configuration.
 
     Raises:
-        ModelError: if it has no such layer, or was cut off below it.
+        ModelError: if the encoder has no such layer, or was cut off below it.
     """
     if layer is not None:
-        encoder.config = replace(encoder.config, layers=(layer,))
-        encoder.layer_indices()
+        encoder.use_layer(layer)
 
     def frames(waves: Tensor, n_samples: Tensor) -> Tensor:
         try:

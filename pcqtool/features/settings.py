@@ -1,4 +1,4 @@
-"""What a user can set about an extraction, and what its tables say about their making."""
+"""The settings of feature extraction, and the provenance of its tables."""
 
 from __future__ import annotations
 
@@ -20,14 +20,17 @@ WHAT = (*FEATURES, STATISTICS_ALONE)
 
 @dataclass(frozen=True)
 class FeatureSettings(BatchSettings):
-    """What to extract; all of it changes results.
+    """Which features to extract; all of these settings change results.
 
     Attributes:
-        what: ``spectrogram``, ``frames`` of a speech encoder, the ``fusion`` vector of a model, or ``statistics``: what
-            the file table has of every feature, without the feature of each segment.
-        of: which feature ``statistics`` are of.
-        layer: hidden state of the encoder, 0 for what enters its first layer, -1 for the last layer's; ``None`` for
-            what a model uses, or an encoder's last.
+        what: ``spectrogram``, ``frames`` of a speech encoder, the ``fusion`` vector of a model, or ``statistics``: the
+            columns that the file table has for every feature, without the features of segments.
+        of: the feature of ``statistics``.
+        layer: hidden state of the encoder: 0 for the input of its first layer, -1 for the output of the last; ``None``
+            for the layers that a model uses, or an encoder's last.
+
+    Raises:
+        SettingsError: if a value is not possible.
     """
 
     what: str = "fusion"
@@ -45,7 +48,7 @@ class FeatureSettings(BatchSettings):
 
     @property
     def feature(self) -> str:
-        """Name of the feature."""
+        """Name of the feature that is computed."""
         return self.of if self.what == STATISTICS_ALONE else self.what
 
     @property
@@ -54,7 +57,7 @@ class FeatureSettings(BatchSettings):
         return self.what != STATISTICS_ALONE
 
     def columns(self) -> dict[Kind, list[str]]:
-        """Name the columns of both tables."""
+        """Return the names of the columns of both tables."""
         files = [FILE, CHANNEL, *FILE_BEGIN, *FILE_END]
         names = [column.name for column in files]
         at = len(names) - len(FILE_END)
@@ -63,15 +66,15 @@ class FeatureSettings(BatchSettings):
         return dict(zip(KINDS, (names, segments + [self.feature] * self.in_segments), strict=True))
 
     def provenance(self, name: str, sha256: str, more: Mapping[str, Any]) -> Provenance:
-        """Give what the tables say about their making; equal fingerprints, equal results.
+        """Return the provenance of the tables; equal fingerprints, equal results.
 
         Args:
-            name: of the model or encoder.
-            sha256: of its weights.
-            more: settings of the origin that change results.
+            name: name of the model or encoder.
+            sha256: hash of its weights.
+            more: further settings of the feature source that change results.
         """
         settings: dict[str, Any] = {"what": self.what, "of": self.feature, "layer": self.layer, **more}
-        settings |= {**asdict(self.reading), "min_speech": self.min_speech}
+        settings |= {**asdict(self.reader_options), "min_speech": self.min_speech}
         return Provenance(
             model=name,
             model_sha256=sha256,

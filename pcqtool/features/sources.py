@@ -1,7 +1,8 @@
-"""Where features come from: the paper's front end alone, a model, or a pre-trained encoder; no torch until needed."""
+"""Feature sources: the paper's front end, a model, or a pre-trained encoder; torch is imported when needed."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
@@ -16,20 +17,22 @@ from pcqtool.model.directory import EncoderSearchPath, find, load, model_sha256,
 if TYPE_CHECKING:
     import torch
 
-    from pcqtool.features.network import Network
+    from pcqtool.features.network import FeatureNetwork
     from pcqtool.model.encoders import PretrainedEncoder
 
 LAST = -1
 
+StrPath = str | os.PathLike[str]
+
 
 @dataclass(frozen=True)
 class SourceInfo:
-    """What an origin is.
+    """Facts about a feature source.
 
     Attributes:
-        name: of the model or encoder, for the tables.
-        sha256: of its weights.
-        settings: further ones that change results.
+        name: name of the model or encoder, for the tables.
+        sha256: hash of its weights.
+        settings: further settings that change results.
         about: a line for the user.
     """
 
@@ -40,78 +43,78 @@ class SourceInfo:
 
 
 class FeatureSource(Protocol):
-    """Where features come from."""
+    """The model or encoder that computes features."""
 
     def identify(self) -> SourceInfo:
-        """Say what it is."""
+        """Return the facts about it."""
 
-    def network(self, device: str | torch.device) -> Network:
-        """Make one ready to compute; each call makes another."""
+    def network(self, device: str | torch.device) -> FeatureNetwork:
+        """Return a network on a device; each call returns another one."""
 
 
 class SpectrogramSource:
-    """The paper's spectrogram, for which no model is needed."""
+    """The paper's spectrogram, which needs no model."""
 
     def identify(self) -> SourceInfo:
-        """Give a name; there are no weights."""
+        """Return its name; it has no weights."""
         return SourceInfo("paper-front-end")
 
-    def network(self, device: str | torch.device) -> Network:
-        """Make it ready to compute."""
+    def network(self, device: str | torch.device) -> FeatureNetwork:
+        """Return a network on a device."""
         from pcqtool.audio.spectrogram import Spectrogram, SpectrogramSettings
-        from pcqtool.features.network import Network
+        from pcqtool.features.network import FeatureNetwork
 
         spectrogram = Spectrogram(SpectrogramSettings())
-        return Network(spectrogram, lambda waves, n_samples: spectrogram(waves), device)
+        return FeatureNetwork(spectrogram, lambda waves, n_samples: spectrogram(waves), device)
 
 
 class ModelSource:
     """A model's spectrogram, its encoder's frames, or its fusion vector.
 
     Args:
-        directory: the model's.
-        settings: which of these.
-        places: where to look for an encoder that the model does not hold.
+        directory: the model's directory.
+        settings: which of these features.
+        search_path: where to look for an encoder that the model does not contain.
     """
 
-    def __init__(self, directory: Path, settings: FeatureSettings, places: EncoderSearchPath) -> None:
+    def __init__(self, directory: Path, settings: FeatureSettings, search_path: EncoderSearchPath) -> None:
         self.directory = directory
         self.settings = settings
-        self.places = places
+        self.search_path = search_path
 
     def identify(self) -> SourceInfo:
-        """Give name and hash of the model, and what it has learnt from."""
+        """Return name and hash of the model, and its training corpora."""
         config = read_config(self.directory)
         return SourceInfo(config.name, model_sha256(self.directory), about=config.trained_on)
 
-    def network(self, device: str | torch.device) -> Network:
-        """Make it ready to compute.
+    def network(self, device: str | torch.device) -> FeatureNetwork:
+        """Return a network on a device.
 
         Raises:
-            ModelError: if the model is damaged, or its encoder has not the layer.
-            SettingsError: if frames are asked for of a model without encoder.
+            ModelError: if the model is damaged, or its encoder does not have the layer.
+            SettingsError: if frames are requested from a model without encoder.
         """
-        from pcqtool.features.network import Network, frames_of
+        from pcqtool.features.network import FeatureNetwork, frames_of
 
-        model, config = load(self.directory, self.places)
+        model, config = load(self.directory, self.search_path)
         if self.settings.feature == "spectrogram":
-            return Network(model, lambda waves, n_samples: model.spectrogram(waves), device)
+            return FeatureNetwork(model, lambda waves, n_samples: model.spectrogram(waves), device)
         if self.settings.feature == "fusion":
-            return Network(model, lambda waves, n_samples: model(waves, n_samples).fusion, device)
+            return FeatureNetwork(model, lambda waves, n_samples: model(waves, n_samples).fusion, device)
         if model.encoder is None:
             raise SettingsError(f"model {config.name} has no encoder", "Name another --model, or an --encoder.")
-        return Network(model, frames_of(model.encoder, self.settings.layer), device)
+        return FeatureNetwork(model, frames_of(model.encoder, self.settings.layer), device)
 
 
 class EncoderSource:
     """The frames of a pre-trained encoder.
 
     Args:
-        source: its directory, or an id of the Hugging Face Hub.
+        source: the encoder's directory, or an id of the Hugging Face Hub.
         layer: hidden state; ``None`` for the last one.
 
     Raises:
-        ModelError: by its methods, if it cannot be found, reached or used.
+        ModelError: from its methods, if the encoder cannot be found, downloaded or used.
     """
 
     def __init__(self, source: str, layer: int | None) -> None:
@@ -126,43 +129,43 @@ class EncoderSource:
         return load_pretrained(self.source, (self.layer,), frozen=True)
 
     def identify(self) -> SourceInfo:
-        """Give its name, the hash of the tensors in use (as a model that names it has it), and that of its settings."""
+        """Return its name, the hash of the used tensors (as in a model that refers to it), and that of its settings."""
         from pcqtool.model.external_encoder import tensors_sha256, used_tensors
 
         name = Path(self.source).resolve().name if Path(self.source).is_dir() else self.source
         settings = {"architecture": fingerprint(asdict(self.encoder.config))}
         return SourceInfo(name, tensors_sha256(used_tensors(self.encoder)), settings)
 
-    def network(self, device: str | torch.device) -> Network:
-        """Make it ready to compute."""
-        from pcqtool.features.network import Network, frames_of
+    def network(self, device: str | torch.device) -> FeatureNetwork:
+        """Return a network on a device."""
+        from pcqtool.features.network import FeatureNetwork, frames_of
 
         encoder = self.encoder
-        del self.encoder  # another device gets one of its own
-        return Network(encoder, frames_of(encoder, None), device)
+        del self.encoder  # another device gets another copy
+        return FeatureNetwork(encoder, frames_of(encoder, None), device)
 
 
 def origin(
-    settings: FeatureSettings, model: str | None, encoder: str | None, places: EncoderSearchPath
+    settings: FeatureSettings, model: StrPath | None, encoder: StrPath | None, search_path: EncoderSearchPath
 ) -> FeatureSource:
-    """Say where features come from.
+    """Return the source of features.
 
     Args:
         settings: which features.
-        model: name or directory of a model; ``None`` for the bundled one, or where that is enough, for none.
+        model: name or directory of a model; ``None`` for the bundled one, or for none if the features need no model.
         encoder: a pre-trained encoder for the frames, instead of a model's.
-        places: where to look for an encoder that the model does not hold.
+        search_path: where to look for an encoder that the model does not contain.
 
     Raises:
         ModelError: if the model is damaged.
-        SettingsError: if there is no such model, or the features are none of an encoder.
+        SettingsError: if there is no such model, or an encoder does not compute the features.
     """
     if encoder is not None:
         if settings.feature != "frames":
             raise SettingsError(
                 f"an encoder alone gives no {settings.feature}", "Extract frames, or leave --encoder out."
             )
-        return EncoderSource(encoder, settings.layer)
+        return EncoderSource(os.fspath(encoder), settings.layer)
     if settings.feature == "spectrogram" and model is None:
         return SpectrogramSource()
-    return ModelSource(find(model), settings, places)
+    return ModelSource(find(model), settings, search_path)

@@ -1,4 +1,4 @@
-"""Extraction as the work of a run: features of segments, and their statistics over a file."""
+"""Feature extraction as a batch task: features of segments, and their statistics over a file."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from pcqtool.batch.task import Compute, Row
-from pcqtool.features.running_stats import RunningStats
+from pcqtool.batch.task import Network, Row
 from pcqtool.features.settings import FeatureSettings
 from pcqtool.tables.feature_schema import feature_files_schema, feature_segments_schema, statistic_columns
 from pcqtool.tables.paths import Kind
@@ -18,71 +17,112 @@ from pcqtool.tables.paths import Kind
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from pcqtool.features.network import Network
+    from pcqtool.features.network import FeatureNetwork
+
+
+Array = NDArray[np.float64]
 
 
 class Extraction:
     """Extracts features of recordings.
 
     Args:
-        network: what computes them.
-        settings: which, and how.
+        network: computes the features.
+        settings: which features, and how to read and batch recordings.
         replicas: the same network on further devices.
     """
 
-    in_turn = True  # an hour of frames takes hundreds of megabytes
-    cuts = False  # frames have times
+    sequential = True  # an hour of frames takes hundreds of megabytes
+    trims_silence = False  # frames have a time axis
 
-    def __init__(self, network: Network, settings: FeatureSettings, replicas: Sequence[Network] = ()) -> None:
+    def __init__(
+        self, network: FeatureNetwork, settings: FeatureSettings, replicas: Sequence[FeatureNetwork] = ()
+    ) -> None:
         self.network = network
         self.replicas = replicas
         self.settings = settings
 
     def schema(self, kind: Kind) -> pa.Schema:
-        """Give the columns of one of the two tables."""
+        """Return the columns of one of the two tables."""
         feature, shape = self.settings.feature, self.network.shape
         if kind == "files":
             return feature_files_schema(feature, shape[-1])
         return feature_segments_schema(feature, shape if self.settings.in_segments else None)
 
     @property
-    def computes(self) -> Sequence[Compute]:
-        """Give what computes segments' features ``(B, *shape)``."""
+    def batch_size(self) -> int:
+        """Segments computed at once."""
+        from pcqtool.model.device import default_batch_size
+
+        return self.settings.batch_size or default_batch_size(self.network.device)
+
+    @property
+    def networks(self) -> Sequence[Network]:
+        """The functions that compute features ``(B, *shape)`` of segments."""
         return [network.compute for network in (self.network, *self.replicas)]
 
     @property
-    def aside(self) -> bool:
-        """Tell whether the network is on a GPU."""
+    def on_accelerator(self) -> bool:
+        """Whether the network is on a GPU."""
         return self.network.device.type != "cpu"
 
-    def tally(self) -> Statistics:
-        """Begin a track."""
+    def new_accumulator(self) -> Statistics:
+        """Return an accumulator for a channel."""
         return Statistics(self.settings, self.network.shape[-1])
 
 
 class Statistics:
-    """A track's mean and standard deviation, every segment weighted by its duration.
+    """Mean and standard deviation of a channel's features, each segment weighted by its duration.
 
-    Of features with steps in time, those that begin in the padding are left out.
+    If features have a time axis, steps that begin in the padding are left out.
 
     Args:
-        settings: which feature, and whether segments have it.
-        width: of a step.
+        settings: which feature, and whether the segment table has it.
+        width: length of the feature vector of a step.
     """
 
     def __init__(self, settings: FeatureSettings, width: int) -> None:
         self.settings = settings
         self.width = width
-        self._moments = RunningStats(width)
+        self._stats = RunningStats(width)
 
     def add(self, value: NDArray[np.float32], n_samples: int) -> Row:
-        """Take a segment's features ``(T, D)`` or ``(D,)``."""
+        """Add the features ``(T, D)`` or ``(D,)`` of a segment; return its columns."""
         steps = value.reshape(-1, self.width)
-        n_inside = max(1, math.ceil(len(steps) * n_samples / self.settings.reading.n_samples))
-        self._moments.add(steps[:n_inside], n_samples)
+        n_inside = max(1, math.ceil(len(steps) * n_samples / self.settings.reader_options.n_samples))
+        self._stats.add(steps[:n_inside], n_samples)
         return {self.settings.feature: value.ravel()} if self.settings.in_segments else {}
 
     def result(self) -> Row:
-        """Give mean and standard deviation, ``(D,)`` each."""
-        values = (self._moments.mean.astype(np.float32), self._moments.sd.astype(np.float32))
+        """Return mean and standard deviation, ``(D,)`` each."""
+        values = (self._stats.mean.astype(np.float32), self._stats.sd.astype(np.float32))
         return dict(zip(statistic_columns(self.settings.feature), values, strict=True))
+
+
+class RunningStats:
+    """Weighted mean and variance, updated block by block (Chan, Golub and LeVeque, 1983).
+
+    Args:
+        width: length of a vector.
+    """
+
+    def __init__(self, width: int) -> None:
+        self.weight = 0.0
+        self.mean = np.zeros(width)
+        self._scatter = np.zeros(width)  # weighted sum of squared distances from the mean
+
+    @property
+    def sd(self) -> Array:
+        """Standard deviation of the population, ``(D,)``; 0 before the first block."""
+        deviation: Array = np.sqrt(self._scatter / self.weight) if self.weight else self._scatter
+        return deviation
+
+    def add(self, values: NDArray[np.floating], weight: float) -> None:
+        """Add vectors ``(n, D)`` that share a positive weight equally."""
+        mean = values.mean(axis=0, dtype=np.float64)
+        scatter = weight * np.square(values - mean).mean(axis=0, dtype=np.float64)
+        total = self.weight + weight
+        distance = mean - self.mean
+        self.mean += distance * (weight / total)
+        self._scatter += scatter + np.square(distance) * (self.weight * weight / total)
+        self.weight = total

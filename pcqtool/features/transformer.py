@@ -78,68 +78,71 @@ class Extractor(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         self.batch_size = batch_size
 
     def fit(self, X: Sequence[Recording], y: ArrayLike | None = None) -> Self:  # noqa: N803
-        """Check the settings; nothing is learnt.
+        """Check the settings; nothing is learned.
 
         Raises:
-            SettingsError: if one cannot be used.
+            SettingsError: if one is not possible.
         """
+        from pcqtool.model.device import choose_device
+
         self._settings()
+        choose_device(self.device)
         return self
 
     def transform(self, X: Sequence[Recording]) -> NDArray[np.float32]:  # noqa: N803
-        """Give a row for each recording, ``(len(X), d)``, ``d`` being the feature's width times the statistics.
+        """Compute a row for each recording.
 
         Args:
             X: paths, or waves ``(n,)`` at 16 kHz; both may be mixed.
 
+        Returns:
+            Shape ``(len(X), d)``, where ``d`` is the feature's width times the number of statistics.
+
         Raises:
-            AudioError: if a recording cannot be read, or has nothing to make a vector of.
+            AudioError: if a recording cannot be read, or contains nothing to compute features from.
             ModelError: if the model or encoder is missing or damaged.
-            SettingsError: if a setting cannot be used, or a wave has another shape.
+            SettingsError: if a setting is not possible, or a wave has another shape.
         """
-        work = self._work()
-        batches, tracks = Batcher(work), []
+        task = self._task()
+        batcher, channels = Batcher(task), []
         for item in X:
-            tracks.append(ChannelState("", work.tally()))
-            for chunk in _chunks(item, work.settings.reading):
-                batches.add(tracks[-1], chunk)
-                _take(tracks[-1])
-        batches.finish()
-        for number, track in enumerate(tracks):
-            _take(track)
-            if not track.n_taken:
-                reason = "no speech" if track.n_samples else "no audio"
+            channels.append(ChannelState("", task.new_accumulator()))
+            for chunk in _chunks(item, task.settings.reader_options):
+                batcher.add(channels[-1], chunk)
+                _consume(channels[-1])
+        batcher.finish()
+        for number, channel in enumerate(channels):
+            _consume(channel)
+            if not channel.n_consumed:
+                reason = "no speech" if channel.n_samples else "no audio"
                 raise AudioError(f"{_name(X[number], number)}: {reason} in it", "Leave it out.")
         columns = [f"{self.of}_{statistic}" for statistic in self.statistics]
-        rows = [np.concatenate([track.tally.result()[column] for column in columns]) for track in tracks]
-        return np.stack(rows) if rows else np.zeros((0, len(columns) * work.network.shape[-1]), np.float32)
+        rows = [np.concatenate([channel.accumulator.result()[column] for column in columns]) for channel in channels]
+        return np.stack(rows) if rows else np.zeros((0, len(columns) * task.network.shape[-1]), np.float32)
 
     def get_feature_names_out(self, input_features: ArrayLike | None = None) -> NDArray[np.object_]:
-        """Name the columns: ``frames_mean_0`` and so on."""
-        width = self._work().network.shape[-1]
+        """Return the names of the columns: ``frames_mean_0`` and so on."""
+        width = self._task().network.shape[-1]
         names = [f"{self.of}_{statistic}_{n}" for statistic in self.statistics for n in range(width)]
         return np.array(names, dtype=object)
 
     def _settings(self) -> FeatureSettings:
-        from pcqtool.model.device import choose_device, default_batch_size
-
         if not self.statistics or not set(self.statistics) <= set(STATISTICS):
             raise SettingsError(f"statistics cannot be {self.statistics!r}", f"Known: {', '.join(STATISTICS)}.")
         if self.channels in ("auto", "split"):
             raise SettingsError(
                 f"channels cannot be {self.channels!r} here", "Use mix, or a number: one row a recording."
             )
-        reading = ReaderOptions(self.channels, self.vad)
-        n = default_batch_size(choose_device(self.device)) if self.batch_size is None else self.batch_size
-        return FeatureSettings(reading, batch_size=n, what=STATISTICS_ALONE, of=self.of, layer=self.layer)
+        options = ReaderOptions(self.channels, self.vad)
+        return FeatureSettings(options, batch_size=self.batch_size, what=STATISTICS_ALONE, of=self.of, layer=self.layer)
 
-    def _work(self) -> Extraction:
-        """Load the network, unless that was done with these very settings."""
+    def _task(self) -> Extraction:
+        """Load the network, unless it was loaded with the same settings before."""
         settings, wanted = self._settings(), repr(sorted(self.get_params().items()))
         if getattr(self, "_loaded", ("",))[0] != wanted:
             folders = None if self.encoder_dir is None else tuple(map(Path, self.encoder_dir))
-            places = EncoderSearchPath(folders, download=self.model is not None)
-            source = origin(settings, self.model, self.encoder, places)
+            search_path = EncoderSearchPath(folders, download=self.model is not None)
+            source = origin(settings, self.model, self.encoder, search_path)
             self._loaded = wanted, Extraction(source.network(self.device), settings)
         return self._loaded[1]
 
@@ -153,23 +156,23 @@ class Extractor(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         return tags
 
 
-def _chunks(item: Recording, reading: ReaderOptions) -> Iterator[Chunk]:
+def _chunks(item: Recording, options: ReaderOptions) -> Iterator[Chunk]:
     if isinstance(item, str | os.PathLike):
-        yield from SegmentReader(Path(item), reading)
+        yield from SegmentReader(Path(item), options)
         return
     wave = np.asarray(item)
     if wave.ndim != 1 or not np.issubdtype(wave.dtype, np.floating) or not np.isfinite(wave).all():
         raise SettingsError(
             f"a recording is a path or a wave (n,) of finite floats at 16 kHz, not {wave.dtype} of shape {wave.shape}"
         )
-    lane = ChannelSegmenter("0", reading.n_samples, reading.vad)
-    yield from lane.push(wave.astype(np.float32))
-    yield from lane.flush()
+    segmenter = ChannelSegmenter("0", options.n_samples, options.vad)
+    yield from segmenter.push(wave.astype(np.float32))
+    yield from segmenter.flush()
 
 
-def _take(track: ChannelState) -> None:
-    for number in sorted(track.values):
-        track.take(number)
+def _consume(channel: ChannelState) -> None:
+    for number in sorted(channel.values):
+        channel.consume(number)
 
 
 def _name(item: Recording, number: int) -> str:

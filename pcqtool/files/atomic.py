@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
-from pcqtool.errors import TableError
+from pcqtool.errors import FileError
 
 TEMPORARY_SUFFIX = ".tmp"
 """A temporary starts with a dot and ends thus, so that no pattern for tables finds it."""
@@ -62,7 +62,7 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
     a device is not. Only a process killed outright leaves its temporary behind, under a name that is no table's.
 
     Raises:
-        TableError: if the file system refuses.
+        FileError: if the file system refuses.
     """
     target = Path(os.path.realpath(path))
     temporary = target.with_name(f".{target.name[:NAME_KEPT]}.{secrets.token_hex(4)}{TEMPORARY_SUFFIX}")
@@ -89,7 +89,7 @@ def write_whole(path: Path, content: bytes) -> None:
     """Write a file that takes the place of ``path`` when it is complete, as ``replacing`` does.
 
     Raises:
-        TableError: if the file system refuses.
+        FileError: if the file system refuses.
     """
     with reported(path), replacing(path) as file:
         file.write(content)
@@ -104,7 +104,7 @@ def sweep(folder: Path, name: str | None = None, prefix: str = "") -> None:
         prefix: only those of files whose names begin so.
 
     Raises:
-        TableError: if the file system refuses.
+        FileError: if the file system refuses.
     """
     stem = f"{glob.escape(prefix)}*" if name is None else glob.escape(name[:NAME_KEPT])
     with reported(folder):
@@ -121,18 +121,18 @@ def _check_replaceable(target: Path) -> None:
     if stat.S_ISDIR(mode):
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
     if not stat.S_ISREG(mode):
-        raise TableError(f"{target}: a pipe or a device, and no file", f"A result is a file: {_ELSEWHERE}")
+        raise FileError(f"{target}: a pipe or a device, and no file", f"A result is a file: {_ELSEWHERE}")
 
 
 @contextmanager
 def reported(path: Path) -> Iterator[None]:
-    """Turn what the file system refuses while ``path`` is being written into a ``TableError`` with the remedy."""
+    """Turn what the file system refuses while ``path`` is being written into a ``FileError`` with the remedy."""
     try:
         yield
     except OSError as fault:
         reason = fault.strerror or str(fault)
         hint = HINTS.get(fault.errno, "") if fault.errno is not None else ""
-        raise TableError(f"{path}: cannot be written ({reason})", hint) from fault
+        raise FileError(f"{path}: cannot be written ({reason})", hint) from fault
 
 
 def _sync(descriptor: int) -> None:

@@ -1,9 +1,9 @@
-"""One writer at a time: a lock file that vanishes when it is released."""
+"""Locks: one run at a time writes to an output; the lock file vanishes when the lock is released."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -11,19 +11,22 @@ from filelock import FileLock, Timeout
 from pcqtool.errors import LockedError
 from pcqtool.files.atomic import reported
 
+LOCK_FILE = ".lock"
+"""Name of the lock file in a folder."""
+
 
 @contextmanager
 def locked(path: Path, what: str, hint: str) -> Iterator[None]:
-    """Hold the lock that a file stands for; that of a process which was killed does not hold.
+    """Hold a lock; the lock of a killed process does not hold.
 
     Args:
-        path: the lock file; missing folders are made.
-        what: what to report where another process holds it.
-        hint: what to do then.
+        path: the lock file; missing folders are created.
+        what: text of the error if another process holds the lock.
+        hint: its hint.
 
     Raises:
-        LockedError: if another process holds it.
-        TableError: if the file cannot be made.
+        FileError: if the lock file cannot be created.
+        LockedError: if another process holds the lock.
     """
     lock = FileLock(path)
     with reported(path):
@@ -36,14 +39,48 @@ def locked(path: Path, what: str, hint: str) -> Iterator[None]:
         yield
     finally:
         try:
-            with suppress(OSError):  # Windows removes no open file
+            with suppress(OSError):  # Windows does not remove open files
                 path.unlink()
         finally:
             lock.release()
 
 
+def lock_folder(folder: Path) -> AbstractContextManager[None]:
+    """Keep other runs out of an ``--out`` folder, which is created if it is missing.
+
+    Raises:
+        FileError, LockedError: as ``locked``.
+    """
+    return locked(folder / LOCK_FILE, f"{folder}: another run is writing to it", "Wait for it, or name another --out.")
+
+
+@contextmanager
+def claim_folder(folder: Path) -> Iterator[Callable[[], None]]:
+    """Keep other runs out of an ``--out`` folder until the block ends; an existing folder is locked at once.
+
+    Yields:
+        A function that creates and locks a missing folder. Call it before the first file is written: a run that is
+        refused before leaves no folder.
+
+    Raises:
+        FileError, LockedError: as ``locked``.
+    """
+    is_ours = False
+    with ExitStack() as held:
+
+        def claim() -> None:
+            nonlocal is_ours
+            if not is_ours:
+                held.enter_context(lock_folder(folder))
+                is_ours = True
+
+        if folder.is_dir():
+            claim()
+        yield claim
+
+
 def _acquire(lock: FileLock, path: Path) -> None:
-    """Lock the file that has this name: not one that its holder has removed after it was opened here."""
+    """Lock the file that has this name now, not one that another process has removed since it was opened here."""
     while True:
         path.touch()
         with suppress(FileNotFoundError):

@@ -1,4 +1,4 @@
-"""What a user can set about a labelling run, and what its tables say about their making."""
+"""The settings of labelling, and the provenance of its tables."""
 
 from __future__ import annotations
 
@@ -11,38 +11,41 @@ from pcqtool.errors import SettingsError
 from pcqtool.model.directory import ModelConfig
 from pcqtool.tables.provenance import Provenance
 
-PRECISIONS = ("float32", "bfloat16")
-"""What a pre-trained encoder may compute in, the usual one first."""
+INFERENCE_PRECISIONS = ("float32", "bfloat16")
+"""Precisions in which a pre-trained encoder may compute, the default first."""
 
 
 @dataclass(frozen=True)
 class LabelSettings(BatchSettings):
-    """How to label.
+    """How to label recordings.
 
     Attributes:
-        precision: what a pre-trained encoder computes in, float32 or bfloat16; rounding changes results.
+        precision: precision of a pre-trained encoder, float32 or bfloat16; rounding changes results.
         aggregation: rule from segments to file, which changes results; ``None`` for the model's own.
+
+    Raises:
+        SettingsError: if a value is not possible.
     """
 
     aggregation: str | None = None
-    precision: str = "float32"
+    precision: str = INFERENCE_PRECISIONS[0]
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.aggregation is not None and self.aggregation not in AGGREGATIONS:
             raise SettingsError(f"unknown aggregation {self.aggregation!r}", f"Known: {', '.join(AGGREGATIONS)}.")
-        if self.precision not in PRECISIONS:
-            raise SettingsError(f"unknown precision {self.precision!r}", f"Known: {', '.join(PRECISIONS)}.")
+        if self.precision not in INFERENCE_PRECISIONS:
+            raise SettingsError(f"unknown precision {self.precision!r}", f"Known: {', '.join(INFERENCE_PRECISIONS)}.")
 
     def rule(self, config: ModelConfig) -> str:
-        """Give the aggregation rule in force."""
+        """Return the aggregation rule in force."""
         return self.aggregation or config.aggregation
 
     def provenance(self, config: ModelConfig, model_sha256: str) -> Provenance:
-        """Give what the tables say about their making; equal fingerprints, equal results."""
-        settings: dict[str, Any] = asdict(self.reading)
+        """Return the provenance of the tables; equal fingerprints, equal results."""
+        settings: dict[str, Any] = asdict(self.reader_options)
         settings |= {"aggregation": self.rule(config), "min_speech": self.min_speech}
-        if self.precision != PRECISIONS[0]:
+        if self.precision != INFERENCE_PRECISIONS[0]:
             settings["precision"] = self.precision
         return Provenance(
             model=config.name,

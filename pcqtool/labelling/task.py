@@ -1,4 +1,4 @@
-"""Labelling as the work of a run: log-probabilities of segments, and the rule that makes a file's judgement of them."""
+"""Labelling as a batch task: log-probabilities of segments, and the aggregation rule that labels a file."""
 
 from __future__ import annotations
 
@@ -11,30 +11,30 @@ from numpy.typing import NDArray
 
 from pcqtool.aggregation import aggregate
 from pcqtool.audio.segment import SAMPLE_RATE
-from pcqtool.batch.task import Compute, Row
+from pcqtool.batch.task import Network, Row
 from pcqtool.labelling.settings import LabelSettings
 from pcqtool.tables.paths import Kind
 from pcqtool.tables.provenance import Provenance
 from pcqtool.tables.schema import files_schema, probability_columns, segments_schema
 
-if TYPE_CHECKING:  # it loads torch, which a run with nothing to do has no need of
+if TYPE_CHECKING:  # it loads torch, which a run with nothing to do does not need
     from pcqtool.model.predictor import Predictor
 
 SCHEMAS: dict[Kind, Callable[[Sequence[str]], pa.Schema]] = {"files": files_schema, "segments": segments_schema}
 
 
 class Labelling:
-    """Judges recordings with a model.
+    """Predicts the emotions of recordings with a model.
 
     Args:
         predictor: the model.
-        settings: how.
+        settings: how to read and batch recordings.
         provenance: labels and aggregation rule.
         replicas: the same model on further devices.
     """
 
-    in_turn = False
-    cuts = True
+    sequential = False
+    trims_silence = True
 
     def __init__(
         self,
@@ -48,30 +48,37 @@ class Labelling:
         self.provenance = provenance
 
     def schema(self, kind: Kind) -> pa.Schema:
-        """Give the columns of one of the two tables."""
+        """Return the columns of one of the two tables."""
         return SCHEMAS[kind](self.provenance.labels)
 
     @property
-    def computes(self) -> Sequence[Compute]:
-        """Give what computes segments' log-probabilities ``(B, L)``."""
+    def batch_size(self) -> int:
+        """Segments computed at once."""
+        from pcqtool.model.device import default_batch_size
+
+        return self.settings.batch_size or default_batch_size(self.predictors[0].device)
+
+    @property
+    def networks(self) -> Sequence[Network]:
+        """The functions that compute log-probabilities ``(B, L)`` of segments."""
         return [predictor.log_probs for predictor in self.predictors]
 
     @property
-    def aside(self) -> bool:
-        """Tell whether the model is on a GPU."""
+    def on_accelerator(self) -> bool:
+        """Whether the model is on a GPU."""
         return self.predictors[0].device.type != "cpu"
 
-    def tally(self) -> LabelAggregator:
-        """Begin a track."""
+    def new_accumulator(self) -> LabelAggregator:
+        """Return an accumulator for a channel."""
         return LabelAggregator(self.provenance.labels, self.provenance.aggregation)
 
 
 class LabelAggregator:
-    """A track's judgement, made of those of its segments.
+    """Predicts the label of a channel from the predictions for its segments.
 
     Args:
         labels: the model's classes, in its order.
-        rule: by which segments make the track's judgement.
+        rule: the aggregation rule.
     """
 
     def __init__(self, labels: tuple[str, ...], rule: str) -> None:
@@ -81,17 +88,17 @@ class LabelAggregator:
         self._durations_s: list[float] = []
 
     def add(self, value: NDArray[np.float64], n_samples: int) -> Row:
-        """Take a segment's log-probabilities ``(L,)``."""
+        """Add the log-probabilities ``(L,)`` of a segment; return its columns."""
         self._log_probs.append(value)
         self._durations_s.append(n_samples / SAMPLE_RATE)
-        return self._labelled(np.exp(value))
+        return self._row(np.exp(value))
 
     def result(self) -> Row:
-        """Judge the track."""
+        """Return the channel's columns in the file table."""
         probabilities = aggregate(np.stack(self._log_probs), np.array(self._durations_s), self.rule)
-        return self._labelled(probabilities) | {"method": self.rule}
+        return self._row(probabilities) | {"method": self.rule}
 
-    def _labelled(self, probabilities: NDArray[np.float64]) -> Row:
+    def _row(self, probabilities: NDArray[np.float64]) -> Row:
         best = int(probabilities.argmax())
         return {
             "label": self.labels[best],

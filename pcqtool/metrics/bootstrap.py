@@ -1,8 +1,8 @@
-"""How sure accuracies are: bootstrap over speakers, of one run or of the difference between two.
+"""Bootstrap over speakers: intervals of the accuracies of one run, or of the difference between two runs.
 
-Speakers and not utterances are drawn, with replacement, since utterances of one speaker are no independent evidence.
-A draw without a class takes the mean over those it has. Source: Efron and Tibshirani, An Introduction to the
-Bootstrap, 1993, chapters 8 and 13 (percentile intervals).
+Speakers and not utterances are drawn, with replacement, since utterances of one speaker are not independent evidence.
+UA of a draw that lacks a class is the mean over the classes that it has. Source: Efron and Tibshirani, An
+Introduction to the Bootstrap, 1993, chapters 8 and 13 (percentile intervals).
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ Interval = tuple[float, float]
 
 @dataclass(frozen=True)
 class Difference:
-    """How sure it is that one run is ahead of another.
+    """Significance of a difference in accuracy, first run minus second run.
 
     Attributes:
-        interval: 95 % interval over speakers of first run less second run.
-        p: two-sided: twice the share of draws on the rarer side of 0, at least 2 / (number of draws + 1).
+        interval: 95 % interval over speakers.
+        p: two-sided p-value: twice the fraction of draws on the rarer side of 0, at least 2 / (number of draws + 1).
     """
 
     interval: Interval
@@ -37,14 +37,14 @@ class Difference:
 def bootstrap(
     true: Classes, predicted: Classes, n_labels: int, groups: Sequence[str], seed: int = 0
 ) -> tuple[Interval, Interval] | None:
-    """Give 95 % percentile intervals of WA and UA from 2 000 draws.
+    """Return 95 % percentile intervals of WA and UA from 2 000 draws.
 
     Args:
         true: ``(N,)`` indices of the true classes.
         predicted: ``(N,)`` indices of the predicted classes.
         n_labels: number of classes.
         groups: ``(N,)`` speakers.
-        seed: of the draws.
+        seed: seed of the draws.
 
     Returns:
         The intervals of WA and of UA; None if there are fewer than two speakers.
@@ -57,20 +57,22 @@ def bootstrap(
     return _interval(wa), _interval(ua)
 
 
-Run = tuple["Classes", "Classes", Sequence[str]]
+Outcomes = tuple["Classes", "Classes", Sequence[str]]
 """True classes, predicted classes and speakers of a run, ``(N,)`` each."""
 
 
-def paired(first: Run, second: Run, n_labels: int, seed: int = 0) -> tuple[Difference, Difference] | None:
+def paired_bootstrap(
+    first: Outcomes, second: Outcomes, n_labels: int, seed: int = 0
+) -> tuple[Difference, Difference] | None:
     """Test the differences in WA and in UA between two runs on the same utterances; both get the same draws.
 
-    A run may have judged every utterance several times, with several seeds: its accuracy is then their mean.
+    A run with several seeds has several predictions for each utterance. Its accuracy is then the mean over seeds.
 
     Args:
-        first: a run.
-        second: the other one; it may have judged an utterance more or fewer times.
+        first: outcomes of one run.
+        second: outcomes of the other run; its number of seeds may differ.
         n_labels: number of classes.
-        seed: of the draws.
+        seed: seed of the draws.
 
     Returns:
         The differences in WA and UA; None if there are fewer than two speakers.
@@ -78,14 +80,17 @@ def paired(first: Run, second: Run, n_labels: int, seed: int = 0) -> tuple[Diffe
     names = sorted(set(first[2]) | set(second[2]))
     if len(names) < 2:
         return None
-    own, other = (_counts(true, said, n_labels, groups, names) for true, said, groups in (first, second))
     draws = _draws(len(names), seed)
-    drawn = (_accuracies(draws, own) - _accuracies(draws, other)).round(12)  # equal runs differ by 0, not by 1e-17
-    wa, ua = (Difference(_interval(row), _p(row)) for row in drawn)
+    one, other = (
+        _accuracies(draws, _counts(true, predicted, n_labels, groups, names))
+        for true, predicted, groups in (first, second)
+    )
+    differences = (one - other).round(12)  # equal runs differ by 0, not by 1e-17
+    wa, ua = (Difference(_interval(row), _p_value(row)) for row in differences)
     return wa, ua
 
 
-def _p(drawn: NDArray[np.float64]) -> float:
+def _p_value(drawn: NDArray[np.float64]) -> float:
     import numpy as np
 
     rarer = min(int(np.count_nonzero(drawn <= 0)), int(np.count_nonzero(drawn >= 0)))
@@ -93,7 +98,7 @@ def _p(drawn: NDArray[np.float64]) -> float:
 
 
 def _draws(n_groups: int, seed: int) -> NDArray[np.int64]:
-    """Draw as many groups as there are, again and again: how often each came, ``(draws, G)``."""
+    """Draw G groups with replacement, repeatedly; return how often each was drawn, ``(draws, G)``."""
     import numpy as np
 
     drawn = np.random.default_rng(seed).multinomial(n_groups, np.full(n_groups, 1 / n_groups), N_RESAMPLES)
@@ -103,7 +108,7 @@ def _draws(n_groups: int, seed: int) -> NDArray[np.int64]:
 def _counts(
     true: Classes, predicted: Classes, n_labels: int, groups: Sequence[str], names: Sequence[str]
 ) -> NDArray[np.float64]:
-    """Count true and predicted classes of each speaker, ``(G, L, L)``."""
+    """Return the confusion matrices of the speakers, ``(G, L, L)``."""
     import numpy as np
 
     counts = np.zeros((len(names), n_labels, n_labels))
@@ -112,12 +117,12 @@ def _counts(
 
 
 def _accuracies(draws: NDArray[np.int64], counts: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Give WA and UA, ``(2, R)``, of draws ``(R, G)`` of speakers with counts ``(G, L, L)``."""
+    """Return WA and UA, ``(2, R)``, of draws ``(R, G)`` of speakers with confusion matrices ``(G, L, L)``."""
     import numpy as np
 
-    said, hits = draws @ counts.sum(axis=2), draws @ counts.diagonal(axis1=1, axis2=2)
-    recall = np.divide(hits, said, out=np.zeros_like(hits), where=said > 0)
-    return np.stack([hits.sum(axis=1) / said.sum(axis=1), recall.sum(axis=1) / (said > 0).sum(axis=1)])
+    totals, hits = draws @ counts.sum(axis=2), draws @ counts.diagonal(axis1=1, axis2=2)  # (R, L) each
+    recall = np.divide(hits, totals, out=np.zeros_like(hits), where=totals > 0)
+    return np.stack([hits.sum(axis=1) / totals.sum(axis=1), recall.sum(axis=1) / (totals > 0).sum(axis=1)])
 
 
 def _interval(values: NDArray[np.float64]) -> Interval:

@@ -1,4 +1,4 @@
-"""How sure a model may be: one temperature for all its outputs, fitted to recordings it was not trained on."""
+"""Calibration: one temperature for all outputs of a model, fitted to recordings that it was not trained on."""
 
 from __future__ import annotations
 
@@ -15,19 +15,20 @@ LOWEST, HIGHEST = 0.05, 20.0
 
 
 def fit_temperature(logits_by_file: Sequence[ArrayLike] | NDArray[np.floating], y: ArrayLike) -> float:
-    """Find the temperature T under which whole files' probabilities are the likeliest, had one more file been wrong.
+    """Return the temperature T that minimises the cross-entropy of N files' probabilities with smoothed targets.
 
     A file's probabilities are the softmax of the mean over its segments of log-softmax(logits / T). The normaliser
-    of each segment is the same for all classes, so this is softmax(mean logits / T), which is convex in 1 / T: the
-    search on log T in [0.05, 20] finds the one minimum. Source: Guo et al., ICML 2017, section 4.2. Of N files the
-    true class counts (N + 1) / (N + 2) and the others share the rest (Platt, 1999, section 2.2): files that are all
-    right would otherwise make a model as sure as can be, and a handful of them proves little.
+    of each segment is the same for all classes, so this is softmax(mean logits / T). The loss is convex in 1 / T, so
+    the search on log T in [0.05, 20] finds its only minimum. Source: Guo et al., ICML 2017, section 4.2. The target of
+    the true class is (N + 1) / (N + 2), and the other classes share the rest (Platt, 1999, section 2.2). Without this,
+    files that are all predicted correctly would make a model as confident as possible, although a handful of them
+    proves little.
 
-    scikit-learn's temperature scaling is not used: it calibrates a classifier object, and came with release 1.8.
+    scikit-learn's temperature scaling is not used: it calibrates a classifier object and was added in release 1.8.
 
     Args:
         logits_by_file: for each of N files ``(n_segments, L)`` logits or log-probabilities; or one array ``(N, L)``
-            with a row for each file, pooled already.
+            with one row for each file.
         y: ``(N,)`` indices of the true classes.
 
     Raises:
@@ -36,7 +37,7 @@ def fit_temperature(logits_by_file: Sequence[ArrayLike] | NDArray[np.floating], 
     import numpy as np
     from scipy.optimize import minimize_scalar
 
-    pooled, classes = pool(logits_by_file), np.asarray(y, dtype=np.int64)
+    pooled, classes = mean_logits(logits_by_file), np.asarray(y, dtype=np.int64)
     if classes.shape != (len(pooled),):
         raise ValueError(f"{len(pooled)} files, but classes of shape {classes.shape}")
     found = minimize_scalar(
@@ -44,13 +45,13 @@ def fit_temperature(logits_by_file: Sequence[ArrayLike] | NDArray[np.floating], 
         bounds=(np.log(LOWEST), np.log(HIGHEST)),
         method="bounded",
     )
-    # The search ends within a tolerance: where a bound, or T = 1, is the minimum, it must not lose to a neighbour.
-    nearby = float(np.clip(np.exp(found.x), LOWEST, HIGHEST))
-    return min(nearby, 1.0, LOWEST, HIGHEST, key=lambda temperature: _cost(pooled, classes, temperature))
+    # The search ends within a tolerance. If a bound, or T = 1, is the minimum, it must not lose to a neighbour.
+    nearest = float(np.clip(np.exp(found.x), LOWEST, HIGHEST))
+    return min(nearest, 1.0, LOWEST, HIGHEST, key=lambda temperature: _cost(pooled, classes, temperature))
 
 
 def _cost(pooled: NDArray[np.float64], y: NDArray[np.int64], temperature: float) -> float:
-    """Give the mean cross-entropy of smoothed targets."""
+    """Return the mean cross-entropy with smoothed targets."""
     from scipy.special import log_softmax
 
     n_files, n_classes = pooled.shape
@@ -60,8 +61,8 @@ def _cost(pooled: NDArray[np.float64], y: NDArray[np.int64], temperature: float)
     return float(-((n_files + 1) * true + others).mean() / (n_files + 2))
 
 
-def pool(logits_by_file: Sequence[ArrayLike] | NDArray[np.floating]) -> NDArray[np.float64]:
-    """Average each file's segments, ``(n_segments, L)`` → ``(L,)``; gives ``(N, L)``.
+def mean_logits(logits_by_file: Sequence[ArrayLike] | NDArray[np.floating]) -> NDArray[np.float64]:
+    """Average each file's segments, ``(n_segments, L)`` → ``(L,)``; return ``(N, L)``.
 
     Raises:
         TrainingError: if there are no files, a file has no segment, or a logit is not finite.
@@ -75,11 +76,3 @@ def pool(logits_by_file: Sequence[ArrayLike] | NDArray[np.floating]) -> NDArray[
     if not np.isfinite(pooled).all():
         raise TrainingError("calibration: the model's outputs are not finite", "The training run has diverged.")
     return pooled
-
-
-def negative_log_likelihood(pooled: NDArray[np.float64], y: NDArray[np.int64], temperature: float) -> float:
-    """Give the mean negative log-likelihood of classes ``(N,)`` under softmax(pooled / T), pooled ``(N, L)``."""
-    import numpy as np
-    from scipy.special import log_softmax
-
-    return float(-log_softmax(pooled / temperature, axis=1)[np.arange(len(y)), y].mean())

@@ -11,7 +11,7 @@ from typing import Any
 
 from pcqtool.aggregation import AGGREGATIONS
 from pcqtool.errors import ModelError
-from pcqtool.model.untrusted_files import read_json, short_repr
+from pcqtool.model.untrusted_files import printable, read_json, short_repr
 
 FORMAT = 1
 CONFIG = "config.json"
@@ -88,7 +88,7 @@ def read_config(directory: Path) -> ModelConfig:
 
 def _check(entries: Mapping[str, Any]) -> None:
     if unknown := sorted(entries.keys() - {entry.name for entry in fields(ModelConfig)}):
-        raise ValueError(f"unknown entries {', '.join(_printable(name) for name in unknown[:5])}")
+        raise ValueError(f"unknown entries {', '.join(printable(name) for name in unknown[:5])}")
     if missing := sorted({"name", "labels", "network"} - entries.keys()):
         raise ValueError(f"missing entries {', '.join(missing)}")
     for name, kind in _TYPES.items():
@@ -103,10 +103,8 @@ def _check(entries: Mapping[str, Any]) -> None:
         raise ValueError(f"temperature must be a positive number {bounds}, not {short_repr(temperature)}")
     if (source := entries.get("encoder_source")) is not None:
         _check_source(source)
-    if "aggregation" in entries and entries["aggregation"] not in AGGREGATIONS:
-        raise ValueError(
-            f"aggregation must be one of {', '.join(AGGREGATIONS)}, not {short_repr(entries['aggregation'])}"
-        )
+    if (rule := entries.get("aggregation", AGGREGATIONS[0])) not in AGGREGATIONS:
+        raise ValueError(f"aggregation must be one of {', '.join(AGGREGATIONS)}, not {short_repr(rule)}")
 
 
 def _check_labels(labels: list[Any]) -> None:
@@ -122,10 +120,6 @@ def _check_text(name: str, text: str, max_length: int) -> None:
     """Check that a text fits into one line of a table, a log or an error message."""
     if len(text) > max_length or any(unicodedata.category(character) in ("Cc", "Zl", "Zp") for character in text):
         raise ValueError(f"{name} must be text of one line, {max_length} characters at most, not {short_repr(text)}")
-
-
-def _printable(name: str) -> str:
-    return name if name.isprintable() and len(name) <= _MAX_LENGTHS["name"] else short_repr(name)
 
 
 def _check_source(source: object) -> None:

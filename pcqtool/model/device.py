@@ -49,7 +49,9 @@ def choose_devices(names: str = "auto") -> list[torch.device]:
         return [choose_device(f"cuda:{number}") for number in range(max(1, n_cuda))]
     devices = [choose_device(name) for name in names.split(",")]
     if 1 < len(devices) != len({device.index or 0 for device in devices if device.type == "cuda"}):
-        raise SettingsError(f"{names!r} are not several GPUs", f"Name each of them once: cuda:0,cuda:1, or {ALL}.")
+        raise SettingsError(
+            f"{names!r} does not name different GPUs", f"Name each of them once: cuda:0,cuda:1, or {ALL}."
+        )
     return devices
 
 

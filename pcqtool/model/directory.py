@@ -6,16 +6,16 @@ import json
 import os
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pcqtool.errors import ModelError, SettingsError
 from pcqtool.files.atomic import replacing, write_whole
 from pcqtool.model.config import CONFIG, EncoderRef, ModelConfig, read_config
 from pcqtool.model.encoder_search import WEIGHTS, EncoderSearchPath
 from pcqtool.model.setting_bounds import check_network
-from pcqtool.model.untrusted_files import read_json, sha256_of
+from pcqtool.model.untrusted_files import read_json, sha256_of, short_repr
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -43,6 +43,7 @@ __all__ = [
 
 DEFAULT = "pcq-mini"
 METRICS, CARD = "metrics.json", "README.md"
+T = TypeVar("T")
 _BUNDLED = Path(__file__).parent / "bundled"
 
 
@@ -55,7 +56,7 @@ def find(name: str | os.PathLike[str] | None = None) -> Path:
     """Return the directory of a model, given a directory or the name of a bundled model; the default without a name.
 
     Raises:
-        SettingsError: if there is no such model.
+        SettingsError: if no model has that name.
         ModelError: if the directory is incomplete, or the package has no models.
     """
     wanted = os.fspath(name or DEFAULT)
@@ -66,7 +67,7 @@ def find(name: str | os.PathLike[str] | None = None) -> Path:
         if (Path(wanted) / CONFIG).is_file():
             return Path(wanted)
         if name and (Path(wanted) / WEIGHTS).exists():
-            raise ModelError(f"the model in {wanted} lacks its {CONFIG}", "Copy its directory again.")
+            raise ModelError(f"the model in {wanted} has no {CONFIG}", "Copy its directory again.")
     fault = SettingsError if name else ModelError
     raise fault(
         f"no model {wanted!r}: neither a bundled model nor a directory with {CONFIG}",
@@ -109,7 +110,7 @@ def save(directory: Path, config: ModelConfig, model: PCQ, metrics: Mapping[str,
 
     Raises:
         ModelError: if a weight is outside the range of half precision.
-        TableError: if the file system refuses.
+        FileError: if the file system refuses.
     """
     from safetensors.torch import save as to_bytes
 
@@ -133,7 +134,7 @@ def load(directory: Path, encoders: EncoderSearchPath | None = None) -> tuple[PC
             Hub's cache.
 
     Raises:
-        ModelError: if a file is missing or damaged, if weights are missing, superfluous, not finite or of a wrong
+        ModelError: if a file is missing or damaged, if weights are missing, unexpected, not finite or of a wrong
             shape, or if the external encoder is not found or has other weights.
     """
     from pcqtool.model.weights import check_weights, read_weights
@@ -164,8 +165,8 @@ def locate_encoder(directory: Path, encoders: EncoderSearchPath) -> Path | None:
         return None
     from pcqtool.model.external_encoder import find_encoder
 
-    place, _ = find_encoder(config, _build_skeleton(directory, config), encoders)
-    return place
+    path, _ = find_encoder(config, _build_skeleton(directory, config), encoders)
+    return path
 
 
 def _own_weights(model: PCQ, config: ModelConfig) -> dict[str, Tensor]:
@@ -201,7 +202,7 @@ def _build(path: Path, config: ModelConfig) -> PCQ:
     except ModelError as error:
         raise ModelError(f"{path}: {error.what}", error.hint) from error
     except (TypeError, ValueError, RuntimeError) as error:
-        raise ModelError(f"{path} describes no network that can be built: {error}") from error
+        raise ModelError(f"{path} does not describe a valid network: {error}") from error
 
 
 def network_config_from_json(config: ModelConfig) -> PCQConfig:
@@ -216,16 +217,20 @@ def network_config_from_json(config: ModelConfig) -> PCQConfig:
 
     try:
         check_network(config.network)
-        entries = _tuples(config.network)
-        encoder = EncoderConfig(**_tuples(entries.pop("encoder", {})))
-        spectrogram = SpectrogramSettings(**entries.pop("spectrogram", {}))
-        return PCQConfig(labels=config.labels, encoder=encoder, spectrogram=spectrogram, **entries)
+        parts = {"encoder": EncoderConfig, "spectrogram": SpectrogramSettings}
+        parsed: dict[str, Any] = {name: _parse(kind, config.network.get(name, {})) for name, kind in parts.items()}
+        return _parse(PCQConfig, {**config.network, **parsed}, labels=config.labels)
     except (SettingsError, TypeError, ValueError) as error:
         raise ModelError(f"the network of model {config.name} is not valid: {error}") from error
 
 
-def _tuples(table: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: tuple(value) if isinstance(value, list) else value for key, value in dict(table).items()}
+def _parse(kind: type[T], table: object, **known: Any) -> T:
+    if not isinstance(table, Mapping):
+        raise TypeError(f"{short_repr(table)} is not a table of settings")
+    names = {each.name for each in fields(kind)} - known.keys()  # type: ignore[arg-type]
+    if unknown := sorted(table.keys() - names):
+        raise ValueError(f"unknown setting {short_repr(unknown[0])}")
+    return kind(**known, **{key: tuple(value) if isinstance(value, list) else value for key, value in table.items()})
 
 
 def network_config_to_json(config: PCQConfig) -> dict[str, Any]:

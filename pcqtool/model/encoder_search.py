@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import shlex
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,8 @@ from pcqtool.errors import ModelError
 from pcqtool.model.config import CONFIG, EncoderRef, ModelConfig
 from pcqtool.model.untrusted_files import read_json
 from pcqtool.tables.paths import at_home
+
+_log = logging.getLogger(__name__)
 
 ENCODERS_VARIABLE = "PCQTOOL_ENCODERS"
 WEIGHTS = "model.safetensors"
@@ -30,8 +33,7 @@ def resolve_local(source: str | Path) -> str | Path:
     if source.startswith("~"):  # in a recipe
         return at_home(source)
     name = source.rpartition("/")[2]
-    folders = [at_home(folder) for folder in os.environ.get(ENCODERS_VARIABLE, "").split(os.pathsep) if folder]
-    candidates = [path for folder in folders for path in (folder, folder / name) if path.name == name]
+    candidates = [path for folder in _folders(None) for path in (folder, folder / name) if path.name == name]
     return next((path for path in candidates if (path / CONFIG).is_file()), source)
 
 
@@ -55,7 +57,7 @@ class EncoderSearchPath:
         Only the hash of the tensors identifies the encoder. If no directory matches, a download is the last candidate.
 
         Raises:
-            ModelError: if there is no candidate; the message lists the searched places and how to get the encoder.
+            ModelError: if there are no candidates; the message lists the searched places and how to get the encoder.
         """
         if (source := config.encoder_source) is None:
             return
@@ -65,20 +67,16 @@ class EncoderSearchPath:
             yield self._download(config.name, source)
 
     def _directories(self, source: EncoderRef) -> Iterator[Path]:
-        for folder in self._folders():
+        for folder in _folders(self.folders):
             yield from (folder, *sorted(path.parent for path in folder.glob(f"*/{CONFIG}")))
         if (cached := _cached(source.name)) is not None:
             yield cached
 
-    def _folders(self) -> list[Path]:
-        named = os.environ.get(ENCODERS_VARIABLE, "").split(os.pathsep) if self.folders is None else self.folders
-        return [at_home(folder) for folder in named if folder]
-
     def _download(self, model: str, source: EncoderRef) -> Path:
-        searched = [f"{folder}{'' if folder.is_dir() else ' (no such directory)'}" for folder in self._folders()]
+        searched = [f"{folder}{'' if folder.is_dir() else ' (no such directory)'}" for folder in _folders(self.folders)]
         searched.append("the Hub's cache")
         if self.download and "/" in source.name:
-            self.on_download(f"fetching the encoder {source.name} from the Hugging Face Hub, this once")
+            self.on_download(f"downloading the encoder {source.name} from the Hugging Face Hub, only this once")
             try:
                 return _download(source.name)
             except Exception as error:  # of many unrelated kinds: no network, no such file, disk full
@@ -86,6 +84,12 @@ class EncoderSearchPath:
         raise ModelError(
             f"model {model} needs the encoder {source.name}, which is not in {', '.join(searched)}", remedy(source)
         )
+
+
+def _folders(named: Sequence[Path] | None) -> list[Path]:
+    """Return some folders, or those of ``PCQTOOL_ENCODERS``."""
+    texts = os.environ.get(ENCODERS_VARIABLE, "").split(os.pathsep) if named is None else named
+    return [at_home(folder) for folder in texts if folder]
 
 
 def remedy(source: EncoderRef) -> str:
@@ -135,3 +139,8 @@ def _download(name: str) -> Path:
     finally:
         if bars:
             utils.enable_progress_bars()
+
+
+def search_path(folders: Sequence[str | os.PathLike[str]] | None, download: bool) -> EncoderSearchPath:
+    """Return where to look for an encoder; the Hub only if the user has asked for the model by its name."""
+    return EncoderSearchPath(tuple(map(Path, folders)) if folders else None, download, _log.info)

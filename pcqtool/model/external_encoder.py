@@ -14,6 +14,7 @@ from pcqtool.errors import ModelError
 from pcqtool.model.config import EncoderRef, ModelConfig, check_encoder_name
 from pcqtool.model.encoder_search import WEIGHTS, EncoderSearchPath, remedy
 from pcqtool.model.encoders import EncoderConfig, PretrainedEncoder
+from pcqtool.model.encoders.pretrained import UNUSED_WEIGHT
 from pcqtool.model.pcq import PCQ
 from pcqtool.model.untrusted_files import short_repr
 from pcqtool.model.weights import FLOATS, checked_file, learned_state, to_half
@@ -21,7 +22,6 @@ from pcqtool.model.weights import FLOATS, checked_file, learned_state, to_half
 ENCODER_PREFIX = "encoder.model."
 """Prefix of the external encoder's tensors in ``PCQ``; ``encoder.mix``, our layer weights, does not match."""
 
-_UNUSED = "masked_spec_embed"  # pre-training puts it in place of masked frames; some checkpoints lack it
 _POSITIONS = "embed_positions.weight"  # of Whisper; only the first ones are used
 _CHECKPOINT_PREFIXES = ("", "encoder.", "model.encoder.", "wavlm.", "wav2vec2.", "hubert.")  # bare or with a head
 _OLD_NAMES = {"parametrizations.weight.original0": "weight_g", "parametrizations.weight.original1": "weight_v"}
@@ -60,8 +60,8 @@ def check_external(encoder: EncoderConfig) -> None:
     """
     if encoder.kind in ("none", "mini") or not encoder.frozen:
         raise ModelError(
-            "only a frozen pre-trained encoder can be named instead of held",
-            "Set frozen = true in the recipe's encoder, or keep its weights in the model's directory.",
+            "only a frozen pre-trained encoder can be external",
+            "Set frozen = true in the recipe's encoder, or store its weights in the model directory.",
         )
 
 
@@ -78,7 +78,7 @@ def used_tensors(encoder: PretrainedEncoder) -> dict[str, Tensor]:
 
 
 def _learned_tensors(encoder: PretrainedEncoder) -> dict[str, Tensor]:
-    return {name: tensor for name, tensor in learned_state(encoder.model).items() if name != _UNUSED}
+    return {name: tensor for name, tensor in learned_state(encoder.model).items() if name != UNUSED_WEIGHT}
 
 
 def tensors_sha256(tensors: Mapping[str, Tensor]) -> str:
@@ -115,10 +115,8 @@ def read_used_tensors(directory: Path, expected: Mapping[str, Tensor]) -> dict[s
 
 def _check_slice(path: Path, name: str, found: Any, expected: Tensor) -> None:
     shape, kind = tuple(found.get_shape()), found.get_dtype()
-    fits = (
-        shape[1:] == expected.shape[1:] and len(expected) <= shape[0] if name == _POSITIONS else shape == expected.shape
-    )
-    if not fits or kind not in FLOATS:
+    longer = name == _POSITIONS and shape[1:] == expected.shape[1:] and shape[0] >= len(expected)
+    if not (longer or shape == expected.shape) or kind not in FLOATS:
         raise ModelError(f"{path}: {name} is {kind} of shape {short_repr(shape)}")
 
 
@@ -134,7 +132,7 @@ def find_encoder(config: ModelConfig, model: PCQ, encoders: EncoderSearchPath) -
         ModelError: if no encoder is found, or only encoders with other tensors.
     """
     if (source := config.encoder_source) is None:
-        raise ModelError(f"model {config.name} names no encoder")
+        raise ModelError(f"model {config.name} has no external encoder")
     expected = _learned_tensors(external_encoder(model))
     rejected = []
     for directory in encoders.candidates(config):
@@ -145,10 +143,9 @@ def find_encoder(config: ModelConfig, model: PCQ, encoders: EncoderSearchPath) -
             continue
         if (found := tensors_sha256(tensors)) == source.sha256:
             return directory, tensors
-        rejected.append(f"the tensors in {directory} hash to {found}")
+        rejected.append(f"the encoder in {directory} has the hash {found}")
     raise ModelError(
-        f"model {config.name} needs the encoder {source.name} whose tensors hash to {source.sha256}, "
-        f"but {'; '.join(rejected)}",
+        f"model {config.name} needs the encoder {source.name} with the hash {source.sha256}, but {'; '.join(rejected)}",
         remedy(source),
     )
 
@@ -161,9 +158,8 @@ def _keys_in_file(path: Path, stored: set[str], expected: Mapping[str, Tensor]) 
         for name, key in keys.items():
             old_key = next((key.replace(new, old) for new, old in _OLD_NAMES.items() if new in key), key)
             keys[name] = old_key if key not in stored else key
-        lacking = sorted(name for name, key in keys.items() if key not in stored)
-        if not lacking:
+        missing.append(sorted(name for name, key in keys.items() if key not in stored))
+        if not missing[-1]:
             return keys
-        missing.append(lacking)
-    least = min(missing, key=len)
-    raise ModelError(f"{path} lacks {len(least)} of the encoder's tensors, as {least[0]}")
+    fewest = min(missing, key=len)
+    raise ModelError(f"{path} lacks {len(fewest)} of the encoder's tensors, for example {fewest[0]}")

@@ -70,22 +70,24 @@ class PCQConfig:
             if not isinstance(sizes, tuple) or not all(type(n) is int and n > 0 for n in sizes):
                 raise ModelError(f"{name} must be positive whole numbers, not {sizes!r}")
         if not self.mlcnn and self.encoder.kind == "none":
-            raise ModelError("without the spectrogram branch a network needs an encoder")
+            raise ModelError("a network without MLCNN needs an encoder")
         for name in ("mlcnn", "mask_padding", "fusion_batch_norm"):
             if type(getattr(self, name)) is not bool:
                 raise ModelError(f"{name} must be true or false, not {getattr(self, name)!r}")
         if len(self.labels) < 2 or len(set(self.labels)) != len(self.labels):
             raise ModelError(f"a model needs two or more different labels, not {list(self.labels)}")
         if not 2 <= len(self.mlcnn_channels) <= 4 or len(self.mlcnn_strides) < len(self.mlcnn_channels):
-            raise ModelError("MLCNN has 2, 3 or 4 layers, each with its channels and stride")
+            raise ModelError("mlcnn_channels must have 2 to 4 values, and mlcnn_strides at least as many")
         if len(self.spectrogram_pool) != 2:
             raise ModelError(
-                f"spectrogram_pool has two numbers, of frames and of bins, not {list(self.spectrogram_pool)}"
+                f"spectrogram_pool must be two numbers, frames and bins, not {list(self.spectrogram_pool)}"
             )
         if any(c % 4 for c in self.mlcnn_channels):
-            raise ModelError(f"MLCNN's channels must be multiples of 4 (CSQ's groups), not {list(self.mlcnn_channels)}")
+            raise ModelError(
+                f"mlcnn_channels must be multiples of 4 (the groups of CSQ), not {list(self.mlcnn_channels)}"
+            )
         if not (0 <= self.dropout < 1 and math.isfinite(self.mean_db) and 0 < self.sd_db < math.inf):
-            raise ModelError("dropout must lie from 0 to below 1, mean_db be a number, sd_db a positive one")
+            raise ModelError("dropout must be from 0 to below 1, mean_db finite and sd_db positive")
 
     @property
     def uses_csq(self) -> bool:
@@ -108,7 +110,7 @@ class NetworkInputs(NamedTuple):
     valid_fraction: Tensor | None = None
 
 
-class Prediction(NamedTuple):
+class NetworkOutput(NamedTuple):
     """Outputs of the network for a batch of segments.
 
     Attributes:
@@ -127,7 +129,7 @@ class PCQ(nn.Module):
 
     Shape:
         waves ``(B, N)``, 16 kHz segments padded with zeros at the end, and n_samples ``(B,)``, their lengths before
-        padding (``None`` if nothing is padded) → ``Prediction``
+        padding (``None`` if nothing is padded) → ``NetworkOutput``
 
     Examples:
         >>> import torch
@@ -157,7 +159,7 @@ class PCQ(nn.Module):
         self.classifier = _classifier((width, *config.classifier_hidden, len(config.labels)), config.dropout)
         self.to(memory_format=torch.channels_last)  # halves the time of 2-D convolutions on a CPU
 
-    def forward(self, waves: Tensor, n_samples: Tensor | None = None) -> Prediction:
+    def forward(self, waves: Tensor, n_samples: Tensor | None = None) -> NetworkOutput:
         """Predict the labels of a batch of segments."""
         return self.classify(self.encode_inputs(waves, n_samples))
 
@@ -210,7 +212,7 @@ class PCQ(nn.Module):
         """Return the unpadded fraction of segments of ``length`` samples; ``None`` if padding is not masked."""
         return n_samples / length if n_samples is not None and self.config.mask_padding else None
 
-    def classify(self, inputs: NetworkInputs) -> Prediction:
+    def classify(self, inputs: NetworkInputs) -> NetworkOutput:
         """Predict the labels from the outputs of ``encode_inputs`` (Eqs. 6 to 9)."""
         frames = self.encoder_frames(inputs.encoder_input)
         fraction = inputs.valid_fraction
@@ -223,7 +225,7 @@ class PCQ(nn.Module):
         elif frames is not None:
             parts.append(_gap(frames.transpose(1, 2).unsqueeze(3), fraction))
         fusion = torch.cat(parts, dim=1)  # (B, F)
-        return Prediction(self.classifier(self.scale(fusion)), fusion, frames)
+        return NetworkOutput(self.classifier(self.scale(fusion)), fusion, frames)
 
     def _query(self, maps: list[Tensor], frames: Tensor | None) -> list[Tensor]:
         """Compute z1, z2, z3, the outputs of the CSQ modules for the query tokens Q1, Q2, Q3 (Eq. 6)."""

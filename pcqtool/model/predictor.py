@@ -56,7 +56,7 @@ class Predictor:
     def _optimise(self, encoder: Encoder, precision: str) -> None:
         if rejected := encoder.optimise_for_inference(getattr(torch, precision)):
             names = " and ".join(rejected)
-            _log.warning("model %s does without %s, which this machine computes wrongly", self.config.name, names)
+            _log.warning("model %s runs without %s, which this machine computes wrongly", self.config.name, names)
 
     @torch.inference_mode()
     def log_probs(self, waves: NDArray[np.float32], n_samples: NDArray[np.int64] | None = None) -> NDArray[np.float64]:
@@ -74,7 +74,7 @@ class Predictor:
             lengths = None if n_samples is None else torch.from_numpy(n_samples).to(self.device)
             logits = self.model(self._to_device(waves), lengths).logits.double().cpu()
         if not torch.isfinite(logits).all():
-            raise ModelError(f"model {self.config.name} gave an output that is not finite", "The model is damaged.")
+            raise ModelError(f"the output of model {self.config.name} is not finite", "The model is damaged.")
         log_probs: NDArray[np.float64] = (logits / self.config.temperature).log_softmax(dim=1).numpy()
         return log_probs
 

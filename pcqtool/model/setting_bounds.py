@@ -24,28 +24,29 @@ class Rule:
 FLAG = Rule("true or false", lambda value: type(value) is bool)
 
 
-def whole(least: int, most: int) -> Rule:
+def integer(minimum: int, maximum: int) -> Rule:
     """Permit whole numbers within a range."""
     return Rule(
-        f"a whole number from {least} to {most}", lambda value: isinstance(value, int) and _within(value, least, most)
+        f"a whole number from {minimum} to {maximum}",
+        lambda value: isinstance(value, int) and _within(value, minimum, maximum),
     )
 
 
-def number(least: float, most: float) -> Rule:
+def number(minimum: float, maximum: float) -> Rule:
     """Permit numbers within a range."""
-    return Rule(f"a number from {least} to {most}", lambda value: _within(value, least, most))
+    return Rule(f"a number from {minimum} to {maximum}", lambda value: _within(value, minimum, maximum))
 
 
-def choice(*names: str) -> Rule:
+def one_of(*names: str) -> Rule:
     """Permit some names."""
     return Rule(f"one of {', '.join(names)}", lambda value: isinstance(value, str) and value in names)
 
 
-def several(rule: Rule, most: int) -> Rule:
-    """Permit lists of up to ``most`` values that each follow a rule."""
+def list_of(rule: Rule, maximum: int) -> Rule:
+    """Permit lists of up to ``maximum`` values that each follow a rule."""
     return Rule(
-        f"a list of up to {most}, each {rule.text}",
-        lambda value: isinstance(value, list | tuple) and len(value) <= most and all(map(rule.accepts, value)),
+        f"a list of up to {maximum}, each {rule.text}",
+        lambda value: isinstance(value, list | tuple) and len(value) <= maximum and all(map(rule.accepts, value)),
     )
 
 
@@ -55,28 +56,28 @@ def optional(rule: Rule) -> Rule:
 
 
 NETWORK: dict[str, Rule] = {
-    "mlcnn_channels": several(whole(4, 4096), 4),
-    "mlcnn_strides": several(whole(1, 64), 16),
-    "spectrogram_pool": several(whole(1, 1024), 2),
-    "classifier_hidden": several(whole(1, 65536), 16),
+    "mlcnn_channels": list_of(integer(4, 4096), 4),
+    "mlcnn_strides": list_of(integer(1, 64), 16),
+    "spectrogram_pool": list_of(integer(1, 1024), 2),
+    "classifier_hidden": list_of(integer(1, 65536), 16),
     "dropout": number(0, 1),
     "mean_db": number(-1000, 1000),
     "sd_db": number(1e-6, 1000),
 }
 SPECTROGRAM: dict[str, Rule] = {
-    "window": whole(1, 8192),
-    "hop": whole(40, 8192),
-    "n_fft": whole(1, 8192),
-    "n_bins": whole(1, 4097),
+    "window": integer(1, 8192),
+    "hop": integer(40, 8192),
+    "n_fft": integer(1, 8192),
+    "n_bins": integer(1, 4097),
     "floor_db": number(-300, 0),
 }
-ENCODER: dict[str, Rule] = {"layers": several(whole(-1000, 1000), 100)}
+ENCODER: dict[str, Rule] = {"layers": list_of(integer(-1000, 1000), 100)}
 MINI: dict[str, Rule] = {
-    "dim": whole(1, 4096),
-    "n_blocks": whole(1, 64),
-    "kernel": whole(1, 255),
-    "expansion": whole(1, 32),
-    "n_mels": whole(1, 512),
+    "dim": integer(1, 4096),
+    "n_blocks": integer(1, 64),
+    "kernel": integer(1, 255),
+    "expansion": integer(1, 32),
+    "n_mels": integer(1, 512),
 }
 
 
@@ -86,13 +87,13 @@ def check_network(network: Mapping[str, object]) -> None:
     Raises:
         ValueError: if a setting is out of bounds.
     """
-    check(network, NETWORK)
+    check_rules(network, NETWORK)
     for name, rules in (("spectrogram", SPECTROGRAM), ("encoder", ENCODER)):
         if isinstance(part := network.get(name), Mapping):
-            check(part, rules)
+            check_rules(part, rules)
 
 
-def check(settings: Mapping[str, object], rules: Mapping[str, Rule]) -> None:
+def check_rules(settings: Mapping[str, object], rules: Mapping[str, Rule]) -> None:
     """Check settings against rules; settings without a rule are ignored.
 
     Raises:
@@ -103,5 +104,5 @@ def check(settings: Mapping[str, object], rules: Mapping[str, Rule]) -> None:
             raise ValueError(f"{name} must be {rules[name].text}, not {short_repr(value)}")
 
 
-def _within(value: object, least: float, most: float) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and least <= value <= most
+def _within(value: object, minimum: float, maximum: float) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and minimum <= value <= maximum

@@ -25,6 +25,11 @@ def short_repr(value: object) -> str:
     return _SHORT.repr(value)
 
 
+def printable(name: str) -> str:
+    """Return a name as it is if it is printable and short, else its ``short_repr``."""
+    return name if name.isprintable() and len(name) <= 200 else short_repr(name)
+
+
 def open_regular(path: Path) -> BinaryIO:
     """Open a regular file, or a link to one, for reading; pipes and devices, which may never end, are refused.
 
@@ -35,7 +40,7 @@ def open_regular(path: Path) -> BinaryIO:
     if stat.S_ISREG(os.fstat(descriptor).st_mode):
         return os.fdopen(descriptor, "rb")
     os.close(descriptor)
-    raise OSError(errno.EINVAL, "it is not a file")
+    raise OSError(errno.EINVAL, "it is not a regular file")
 
 
 def read_json(path: Path) -> Any:
@@ -58,7 +63,7 @@ def read_json(path: Path) -> Any:
     except RecursionError:
         raise ValueError("it is nested too deeply") from None
     except UnicodeEncodeError:
-        raise ValueError("it holds what is no Unicode text") from None
+        raise ValueError("it contains text that is not valid Unicode") from None
     return value
 
 

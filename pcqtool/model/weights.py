@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from pcqtool.errors import ModelError
-from pcqtool.model.untrusted_files import open_regular, short_repr
+from pcqtool.model.untrusted_files import open_regular, printable, short_repr
 
 FLOATS = ("F16", "BF16", "F32", "F64")
 _HEADER_LIMIT = 8 * 2**20
@@ -35,7 +35,7 @@ def to_half(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
     halves = {name: tensor.detach().to("cpu", torch.float16).contiguous() for name, tensor in weights.items()}
     for name, tensor in halves.items():
         if not tensor.isfinite().all():
-            raise ModelError(f"{name} holds numbers that half precision cannot")
+            raise ModelError(f"{name} contains values outside the range of half precision")
     return halves
 
 
@@ -49,7 +49,7 @@ def read_weights(path: Path) -> dict[str, Tensor]:
         weights: dict[str, Tensor] = load_file(path)
     for name, tensor in weights.items():
         if not tensor.isfinite().all():
-            raise ModelError(f"{path} is damaged: {name} holds numbers that are not finite")
+            raise ModelError(f"{path} is damaged: {name} contains values that are not finite")
     return weights
 
 
@@ -57,24 +57,21 @@ def check_weights(path: Path, expected: Mapping[str, Tensor]) -> None:
     """Check by the file's header alone that a model's weights fit its network.
 
     Raises:
-        ModelError: if the file is missing or damaged, or a tensor is missing, superfluous, or of a wrong shape or type.
+        ModelError: if the file is missing or damaged, or a tensor is missing, unexpected, or of a wrong shape or type.
     """
+    mismatch = f"{path} does not fit its config.json:"
     with checked_file(path), safe_open(path, framework="pt") as file:
         names = set(file.keys())
         if missing := sorted(expected.keys() - names):
-            raise ModelError(f"{path} does not fit its config.json: missing {', '.join(missing[:3])}")
-        if superfluous := sorted(names - expected.keys()):
-            raise ModelError(f"{path} does not fit its config.json: superfluous {_printable(superfluous)}")
+            raise ModelError(f"{mismatch} missing {', '.join(missing[:3])}")
+        if unexpected := sorted(names - expected.keys()):
+            raise ModelError(f"{mismatch} unexpected {', '.join(map(printable, unexpected[:3]))}")
         for name in names:
             found = file.get_slice(name)
             if (shape := tuple(found.get_shape())) != expected[name].shape:
-                raise ModelError(f"{path} does not fit its config.json: {name} has shape {short_repr(shape)}")
-            if found.get_dtype() not in FLOATS:
-                raise ModelError(f"{path} is damaged: {name} holds {found.get_dtype()}, no floating-point numbers")
-
-
-def _printable(names: Sequence[str]) -> str:
-    return ", ".join(name if name.isprintable() and len(name) <= 200 else short_repr(name) for name in names[:3])
+                raise ModelError(f"{mismatch} {name} has shape {short_repr(shape)}")
+            if (kind := found.get_dtype()) not in FLOATS:
+                raise ModelError(f"{path} is damaged: {name} contains {kind} instead of floating-point numbers")
 
 
 @contextmanager
@@ -86,7 +83,7 @@ def checked_file(path: Path) -> Iterator[None]:
                 raise ModelError(f"{path} is damaged: its header is too long", "Copy its directory again.")
         yield
     except OSError as error:
-        reason = error.strerror or "it is not there"
+        reason = error.strerror or "it does not exist"
         raise ModelError(f"cannot read {path}: {reason}", "Is it a complete model directory?") from error
     except SafetensorError as error:
         raise ModelError(f"{path} is damaged: {error}", "Copy its directory again.") from error

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pcqtool.evaluation.run import Run
+from pcqtool.evaluation.run_directory import FinishedRun
 from pcqtool.report.figure import INK, drawing, headline
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ class Confusion:
         ]
 
 
-def confusion(run: Run) -> Confusion:
+def confusion(run: FinishedRun) -> Confusion:
     """Read a run's confusion matrix.
 
     Raises:
@@ -64,7 +64,7 @@ def draw_confusion(matrix: Confusion, title: str, path: Path) -> None:
     """Draw each true class as a row: the share in per cent that was judged to be each class, and the count.
 
     Raises:
-        SettingsError, ReportError, TableError: as ``drawing``.
+        SettingsError, ReportError, FileError: as ``drawing``.
     """
     n = len(matrix.labels)
     with drawing(path, 2.4 + 0.82 * n, 1.9 + 0.72 * n) as figure:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pcqtool.evaluation.run import Curve, Run
+from pcqtool.evaluation.run_directory import Curve, FinishedRun
 from pcqtool.report.figure import COLOURS, INK, drawing, headline, percent_axis
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ def best_epoch(curve: Curve) -> int:
     return int(min(curve, key=lambda epoch: epoch["validation_loss"])["number"])
 
 
-def summarise_curves(run: Run) -> list[dict[str, Any]]:
+def summarise_curves(run: FinishedRun) -> list[dict[str, Any]]:
     """Give a row for each training run: its epochs, its best one, and what validation said there.
 
     Raises:
@@ -31,12 +31,12 @@ def summarise_curves(run: Run) -> list[dict[str, Any]]:
     return rows
 
 
-def draw_curves(run: Run, title: str, path: Path) -> None:
+def draw_curves(run: FinishedRun, title: str, path: Path) -> None:
     """Draw the losses of a training run beside its validation accuracies; of several, thin lines and their mean.
 
     Raises:
         ReportError: if the run holds no history, or matplotlib is not installed.
-        SettingsError, TableError: as ``drawing``.
+        SettingsError, FileError: as ``drawing``.
     """
     curves = list(run.curves.values())
     with drawing(path, 9.0, 3.8) as figure:

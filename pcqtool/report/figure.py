@@ -71,7 +71,7 @@ def drawing(path: Path, width: float, height: float) -> Iterator[Figure]:
     Raises:
         SettingsError: if the suffix is none of ``SUFFIXES``.
         ReportError: if matplotlib is not installed.
-        TableError: if the file cannot be written.
+        FileError: if the file cannot be written.
     """
     check_path(path)
     require_matplotlib()

@@ -72,7 +72,7 @@ def draw_reliability(found: Mapping[str, Reliability], title: str, path: Path) -
     """Draw accuracy against confidence with the gap to the diagonal, and below how many predictions are how sure.
 
     Raises:
-        SettingsError, ReportError, TableError: as ``drawing``.
+        SettingsError, ReportError, FileError: as ``drawing``.
     """
     with drawing(path, 5.6, 7.2) as figure:
         above, below = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pcqtool.evaluation.run import Run
+from pcqtool.evaluation.run_directory import FinishedRun
 from pcqtool.report.figure import COLOURS, FAINT, MARKERS, drawing, headline
 
 NAMES = {"wa": "WA", "ua": "UA"}
@@ -16,13 +16,13 @@ def draw_depth(study: Mapping[str, Any], title: str, path: Path) -> None:
     """Draw WA and UA against the number of MLCNN's layers, with 95 % intervals over speakers.
 
     Raises:
-        SettingsError, ReportError, TableError: as ``drawing``.
+        SettingsError, ReportError, FileError: as ``drawing``.
     """
     rows = sorted(study["variants"], key=lambda row: str(row["name"]))
     with drawing(path, 6.0, 4.2) as figure:
         axes = figure.add_subplot()
         for number, (key, name) in enumerate(NAMES.items()):
-            scores = [Run(row["name"], Path(), row).score(key) for row in rows]
+            scores = [FinishedRun(row["name"], Path(), row).score(key) for row in rows]
             places = [place + (number - 0.5) * 0.12 for place in range(len(rows))]
             values = [100 * score.value for score in scores]
             ends = [score.interval or (score.value, score.value) for score in scores]
@@ -44,7 +44,7 @@ def draw_differences(study: Mapping[str, Any], title: str, path: Path) -> None:
     """Draw how far each variant's WA and UA lie from the first one's, with the paired 95 % intervals.
 
     Raises:
-        SettingsError, ReportError, TableError: as ``drawing``.
+        SettingsError, ReportError, FileError: as ``drawing``.
     """
     rows = study["variants"][1:]
     with drawing(path, 7.0, 1.9 + 0.62 * len(rows)) as figure:

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pcqtool.corpora.member import learnt_from, speakers_of
+from pcqtool.corpora.pool import speakers_of, training_corpora
 from pcqtool.errors import CorpusError
-from pcqtool.labels import in_order
+from pcqtool.labels import sort_labels
 from pcqtool.report.figure import COLOURS, MARKERS, drawing, headline
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ def embed(
 def speakers_heard(provenance: Mapping[str, Any], corpus: str) -> set[str]:
     """Name the speakers of a corpus that a model was trained on; none if it was trained on other corpora."""
     speakers = provenance.get("train_speakers", ())
-    if corpus not in learnt_from(provenance):
+    if corpus not in training_corpora(provenance):
         return set()
     return speakers_of(corpus, speakers) if len(provenance["corpora"]) > 1 else set(speakers)
 
@@ -118,11 +118,11 @@ def draw_tsne(points: Sequence[Point], title: str, path: Path) -> None:
     """Draw a point for each utterance: colour and shape say the emotion, a hollow one that its speaker was trained on.
 
     Raises:
-        SettingsError, ReportError, TableError: as ``drawing``.
+        SettingsError, ReportError, FileError: as ``drawing``.
     """
     with drawing(path, 7.6, 6.0) as figure:
         axes = figure.add_subplot()
-        for number, label in enumerate(in_order(point.label for point in points)):
+        for number, label in enumerate(sort_labels(point.label for point in points)):
             mark: dict[str, Any] = {"color": COLOURS[number % len(COLOURS)], "marker": MARKERS[number % len(MARKERS)]}
             _scatter(axes, [point for point in points if point.label == label], mark)
             axes.scatter([], [], s=60, label=label, **mark)

@@ -1,12 +1,11 @@
-"""Which utterances train, validate and test a model, and what the parts have in common."""
+"""Splits of a corpus into training, validation and test parts, and reports of their overlap."""
 
 from __future__ import annotations
 
-from pcqtool.splits.cross_corpus import cross_corpus_protocol
-from pcqtool.splits.fold import Disjointness, Fold, Overlap, Shared, check, overlap
+from pcqtool.splits.fold import Disjointness, Fold, Overlap, SharedCounts, check_fold, overlap
 from pcqtool.splits.leakage import LeakageReport, leakage_report
-from pcqtool.splits.protocols import PROTOCOLS, Protocol, find_protocol
-from pcqtool.splits.speakers import holdout
+from pcqtool.splits.protocols import PROTOCOLS, Protocol, cross_corpus_protocol, find_protocol
+from pcqtool.splits.splitters import holdout
 from pcqtool.splits.validation_size import ValidationSize
 
 __all__ = [
@@ -16,9 +15,9 @@ __all__ = [
     "LeakageReport",
     "Overlap",
     "Protocol",
-    "Shared",
+    "SharedCounts",
     "ValidationSize",
-    "check",
+    "check_fold",
     "cross_corpus_protocol",
     "find_protocol",
     "holdout",

@@ -1,4 +1,4 @@
-"""A division of a corpus into parts, what the parts have in common, and what they must not."""
+"""One division of a corpus into parts, and the check that the parts have nothing in common that would leak."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ GROUPS: Mapping[str, Callable[[Utterance], Hashable]] = {
     "sessions": attrgetter("session"),
     "texts": attrgetter("text_id"),
 }
-"""What two parts may share, and where an utterance tells it."""
+"""The groups that two parts may share, and how to read an utterance's group."""
 
 
 @dataclass(frozen=True)
@@ -29,10 +29,10 @@ class Fold:
 
 
 @dataclass(frozen=True)
-class Shared:
-    """How many files, speakers, sessions and texts two parts have in common.
+class SharedCounts:
+    """Numbers of files, speakers, sessions and texts that two parts have in common.
 
-    None means that it cannot be told, since a part names no speaker (session, text) at all.
+    None means unknown: no utterance of one part has a speaker (session, text).
     """
 
     files: int
@@ -45,13 +45,13 @@ class Shared:
 class Overlap:
     """What ``test`` shares with train and validation together, and what ``validation`` shares with train."""
 
-    test: Shared
-    validation: Shared
+    test: SharedCounts
+    validation: SharedCounts
 
 
 @dataclass(frozen=True)
 class Disjointness:
-    """Which of ``GROUPS`` parts never have in common: ``test`` with the two others, ``validation`` with train."""
+    """The ``GROUPS`` that parts never share: ``test`` with both other parts, ``validation`` with train."""
 
     test: tuple[str, ...] = ("files", "speakers")
     validation: tuple[str, ...] = ("files", "speakers")
@@ -67,14 +67,14 @@ def make_fold(
     validation: Collection[str],
     test: Collection[str],
 ) -> Fold:
-    """Make a fold of utterances that have been told apart already.
+    """Return a fold of utterances that belong to parts.
 
     Args:
         utterances: the corpus's list.
-        name: of the fold.
-        parts: which speaker, session, … each utterance belongs to.
-        validation: those that validate.
-        test: those that test; whoever does neither trains.
+        name: name of the fold.
+        parts: each utterance's speaker, session, …
+        validation: the parts that validate.
+        test: the parts that test; all remaining parts train.
     """
     indices = range(len(utterances))
     return Fold(
@@ -86,19 +86,19 @@ def make_fold(
 
 
 def overlap(fold: Fold, utterances: Sequence[Utterance]) -> Overlap:
-    """Count what the parts of a fold share; the figure that is stamped on each result."""
+    """Count what the parts of a fold share; each result reports these counts."""
     train, validation, test = (
         [utterances[index] for index in part] for part in (fold.train, fold.validation, fold.test)
     )
-    return Overlap(test=_shared(train + validation, test), validation=_shared(train, validation))
+    return Overlap(test=_count_shared(train + validation, test), validation=_count_shared(train, validation))
 
 
-def check(fold: Fold, utterances: Sequence[Utterance], promise: Disjointness = NEW_SPEAKERS) -> None:
-    """Refuse a fold that cannot be trained on, or would leak.
+def check_fold(fold: Fold, utterances: Sequence[Utterance], disjointness: Disjointness = NEW_SPEAKERS) -> None:
+    """Check that a fold can be trained on and does not leak.
 
     Raises:
-        CorpusError: if two parts share what they promise not to, nothing is left to validate on, or a class is
-            missing in the training part.
+        CorpusError: if two parts share what they must not, the validation part is empty, or the training part lacks a
+            class.
     """
     if lacking := {each.label for each in utterances} - {utterances[index].label for index in fold.train}:
         raise CorpusError(
@@ -108,11 +108,11 @@ def check(fold: Fold, utterances: Sequence[Utterance], promise: Disjointness = N
     if not fold.validation:
         raise CorpusError(f"fold {fold.name!r}: nothing to validate on")
     counts = overlap(fold, utterances)
-    for parts, shared, kept in (
-        ("the test part and the others", counts.test, promise.test),
-        ("the validation and training parts", counts.validation, promise.validation),
+    for parts, shared, groups in (
+        ("the test part and the others", counts.test, disjointness.test),
+        ("the validation and training parts", counts.validation, disjointness.validation),
     ):
-        for group in kept:
+        for group in groups:
             if n := getattr(shared, group):
                 raise CorpusError(f"fold {fold.name!r}: {parts} share {n} {group[:-1]}(s)", _HINTS.get(group, ""))
 
@@ -120,11 +120,11 @@ def check(fold: Fold, utterances: Sequence[Utterance], promise: Disjointness = N
 _HINTS = {"files": "All utterances of a file must be in one part: cut the file by speaker, or merge its speakers."}
 
 
-def _shared(one: Sequence[Utterance], other: Sequence[Utterance]) -> Shared:
+def _count_shared(first: Sequence[Utterance], second: Sequence[Utterance]) -> SharedCounts:
     def in_common(group: Callable[[Utterance], Hashable]) -> int | None:
-        left, right = {group(each) for each in one} - {None}, {group(each) for each in other} - {None}
-        known = (left and right) or not one or not other
+        left, right = {group(each) for each in first} - {None}, {group(each) for each in second} - {None}
+        known = (left and right) or not first or not second
         return len(left & right) if known else None
 
     counts = {name: in_common(group) for name, group in GROUPS.items()}
-    return Shared(files=counts.pop("files") or 0, **counts)
+    return SharedCounts(files=counts.pop("files") or 0, **counts)

@@ -1,4 +1,4 @@
-"""What is stamped on a result: what its parts had in common, in counts and in words."""
+"""The leakage report of a result: what its parts have in common, in counts and in words."""
 
 from __future__ import annotations
 
@@ -7,79 +7,79 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from pcqtool.corpora.base import Utterance
-from pcqtool.splits.fold import GROUPS, Fold, Overlap, Shared, overlap
+from pcqtool.splits.fold import GROUPS, Fold, Overlap, SharedCounts, overlap
 from pcqtool.splits.protocols import Protocol
 
 
 @dataclass(frozen=True)
 class LeakageReport:
-    """What has to be known of a figure before it is believed.
+    """What a reader must know of a figure before believing it.
 
     Attributes:
-        text: in words.
-        leaks: whether the figure is worthless as a measure of new data.
-        speaker_independent: whether no tested speaker had been heard before; None if that is unknown.
-        shared: the most that the parts of any fold have in common.
+        text: the report in words.
+        leaks: whether the figure is worthless as a measure for new data.
+        speaker_independent: whether no test speaker was in the other parts; None if unknown.
+        overlap: the largest count of each group over all folds.
     """
 
     text: str
     leaks: bool
     speaker_independent: bool | None
-    shared: Overlap
+    overlap: Overlap
 
     def to_dict(self) -> dict[str, Any]:
-        """Give the stamp as it stands in ``metrics.json``."""
+        """Return the entries of ``metrics.json``."""
         return {
-            "stamp": self.text,
+            "leakage": self.text,
             "leaks": self.leaks,
             "speaker_independent": self.speaker_independent,
-            "shared": asdict(self.shared),
+            "overlap": asdict(self.overlap),
         }
 
 
 _ADAPTED = (
-    "ADAPTED: the mean of each test speaker's own recordings was used, without their labels; a speaker who is heard "
-    "once does not get this."
+    "ADAPTED: the mean of each test speaker's own recordings was used, without their labels; a speaker with one "
+    "recording does not benefit."
 )
 
 
 def leakage_report(
     protocol: Protocol, folds: Iterable[Fold], utterances: Sequence[Utterance], adapted: bool = False
 ) -> LeakageReport:
-    """Make the stamp of a protocol's folds, which must all keep its promise.
+    """Return the report on folds, which must have the protocol's disjointness.
 
     Args:
-        protocol: of the evaluation.
-        folds: all of them.
-        utterances: that the folds count.
-        adapted: whether models were adapted to the speakers that they judge.
+        protocol: the protocol of the evaluation.
+        folds: all folds.
+        utterances: the list that the folds index into.
+        adapted: whether models were adapted to the test speakers.
     """
     overlaps = [overlap(fold, utterances) for fold in folds]
-    shared = Overlap(_most([each.test for each in overlaps]), _most([each.validation for each in overlaps]))
-    if protocol.leak:
-        text = f"LEAKS on purpose: {protocol.leak}; nothing in it may be compared with honest figures. " + _words(
-            shared.validation, protocol.name, "Test and training"
+    largest = Overlap(_largest([each.test for each in overlaps]), _largest([each.validation for each in overlaps]))
+    if protocol.leakage:
+        text = f"LEAKS on purpose: {protocol.leakage}; nothing in it may be compared with honest figures. " + _words(
+            largest.validation, protocol.name, "Test and training"
         )
     else:
-        text = _words(shared.test, protocol.name, "Test and the other parts")
+        text = _words(largest.test, protocol.name, "Test and the other parts")
     if protocol.note:
         text = f"{text} {protocol.note}"
     if adapted:
         text = f"{_ADAPTED} {text}"
-    independent = None if shared.test.speakers is None else shared.test.speakers == 0
-    return LeakageReport(text, bool(protocol.leak), independent, shared)
+    independent = None if largest.test.speakers is None else largest.test.speakers == 0
+    return LeakageReport(text, bool(protocol.leakage), independent, largest)
 
 
-def _most(counts: Sequence[Shared]) -> Shared:
-    """Give the largest count of each group in any fold; None where no fold tells."""
-    most = {
+def _largest(counts: Sequence[SharedCounts]) -> SharedCounts:
+    """Return the largest count of each group over all folds; None if it is unknown in all."""
+    largest = {
         group: max((n for each in counts if (n := getattr(each, group)) is not None), default=None) for group in GROUPS
     }
-    return Shared(files=most.pop("files") or 0, **most)
+    return SharedCounts(files=largest.pop("files") or 0, **largest)
 
 
-def _words(shared: Shared, protocol: str, parts: str) -> str:
-    """Say which groups two parts share and which not."""
+def _words(shared: SharedCounts, protocol: str, parts: str) -> str:
+    """Describe which groups two parts share and which not."""
     counts = asdict(shared)
     apart = [f"no {group[:-1]}" for group, n in counts.items() if n == 0]
     common = [f"{n} {group if n > 1 else group[:-1]}" for group, n in counts.items() if n]
@@ -88,9 +88,9 @@ def _words(shared: Shared, protocol: str, parts: str) -> str:
     if common:
         sentences.append(f"They share up to {_join(common)} in a fold, which {protocol} allows.")
     if shared.speakers:
-        sentences.append("So it says little about new speakers.")
+        sentences.append("So it is a poor measure for new speakers.")
     if unknown:
-        sentences.append(f"Whether they share {_join(unknown)} is unknown: the corpus does not tell.")
+        sentences.append(f"Whether they share {_join(unknown)} is unknown: the corpus does not state it.")
     return " ".join(sentence for sentence in sentences if sentence)
 
 

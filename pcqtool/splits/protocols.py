@@ -1,61 +1,61 @@
-"""The protocols of an evaluation: how a corpus is divided, and what the division promises."""
+"""The protocols of an evaluation: how a corpus is divided, and which parts must have nothing in common."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pcqtool.corpora.base import Utterance
+from pcqtool.corpora.pool import CorpusPool
 from pcqtool.errors import SettingsError
-from pcqtool.splits.fold import NEW_SPEAKERS, Disjointness, Fold, check
-from pcqtool.splits.speakers import loso, paper, session
-from pcqtool.splits.stratified import random10, sentence
-from pcqtool.splits.validation_size import ONE, ValidationSize
+from pcqtool.splits.fold import NEW_SPEAKERS, Disjointness, Fold, check_fold
+from pcqtool.splits.splitters import holdout, loso, paper, random10, sentence, session
+from pcqtool.splits.validation_size import ONE_UNIT, ValidationSize
 
-Split = Callable[[Sequence[Utterance], int, ValidationSize], list[Fold]]
+Splitter = Callable[[Sequence[Utterance], int, ValidationSize], list[Fold]]
 
 
 @dataclass(frozen=True)
 class Protocol:
-    """A way to cross-validate.
+    """A protocol of cross-validation.
 
     Attributes:
-        name: what users call it.
-        title: what it does, in a few words.
-        split: makes the folds of a list of utterances, a seed and how many units validate.
-        unit: what validates, in the plural; empty if there is no choice.
-        promise: what the parts never have in common; every fold is checked for it.
-        leak: what makes its figures wrong, for a protocol that exists to show just that.
-        note: what else has to be known of what its parts share, a sentence.
+        name: its name on the command line.
+        title: its description in a few words.
+        splitter: makes the folds, given utterances, a seed and the size of the validation part.
+        unit: validating unit, in the plural; empty if the validation part is fixed.
+        disjointness: what the parts never have in common; every fold is checked for it.
+        leakage: reason why its figures are wrong, for a protocol that demonstrates a leak.
+        note: a sentence on the parts that a reader of the figures must know.
     """
 
     name: str
     title: str
-    split: Split
+    splitter: Splitter
     unit: str = "speakers"
-    promise: Disjointness = NEW_SPEAKERS
-    leak: str = ""
+    disjointness: Disjointness = NEW_SPEAKERS
+    leakage: str = ""
     note: str = ""
 
-    def folds(self, utterances: Sequence[Utterance], seed: int, validating: ValidationSize = ONE) -> list[Fold]:
+    def folds(self, utterances: Sequence[Utterance], seed: int, validation: ValidationSize = ONE_UNIT) -> list[Fold]:
         """Divide a corpus.
 
         Args:
             utterances: the corpus's list.
-            seed: of what is drawn.
-            validating: how many of ``unit`` validate.
+            seed: seed of random choices.
+            validation: how many of ``unit`` validate.
 
         Raises:
-            SettingsError: if a number is asked for, and there is no choice; if so many validate that none trains.
-            CorpusError: if the corpus cannot be divided so, or a fold would break the promise or cannot be trained on.
+            SettingsError: if a number is given and the validation part is fixed, or if no unit would be left to train.
+            CorpusError: if the corpus cannot be divided like this, or a fold is not disjoint or cannot be trained on.
         """
-        if validating.number > 1 and not self.unit:
+        if validation.n_units > 1 and not self.unit:
             raise SettingsError(
-                f"protocol {self.name} cannot validate on {validating.number} parts", "It validates on its test part."
+                f"protocol {self.name} cannot validate on {validation.n_units} parts", "It validates on its test part."
             )
-        folds = self.split(utterances, seed, validating)
+        folds = self.splitter(utterances, seed, validation)
         for fold in folds:
-            check(fold, utterances, self.promise)
+            check_fold(fold, utterances, self.disjointness)
         return folds
 
 
@@ -69,7 +69,7 @@ PROTOCOLS: dict[str, Protocol] = {
     for protocol in (
         Protocol("loso", "leave one speaker out, validation on other speakers", loso),
         Protocol(
-            "session", "leave one session out, validation on speakers of other sessions", session, promise=_SESSIONS
+            "session", "leave one session out, validation on speakers of other sessions", session, "speakers", _SESSIONS
         ),
         Protocol("random10", "10 stratified folds, validation on other folds", random10, "tenths", _FILES),
         Protocol("sentence", "leave a text out, validation on other texts", sentence, "texts", _TEXTS),
@@ -86,11 +86,32 @@ PROTOCOLS: dict[str, Protocol] = {
 
 
 def find_protocol(name: str) -> Protocol:
-    """Give a protocol by its name.
+    """Return a protocol by its name.
 
     Raises:
-        SettingsError: if there is none.
+        SettingsError: if it does not exist.
     """
     if name not in PROTOCOLS:
         raise SettingsError(f"unknown protocol {name!r}", f"Known: {', '.join(PROTOCOLS)}.")
     return PROTOCOLS[name]
+
+
+def cross_corpus_protocol(train: CorpusPool, test: CorpusPool) -> Protocol:
+    """Return the protocol of one fold that tests on all of ``test`` and validates on speakers of ``train``.
+
+    Its folds index into the utterances of ``train`` followed by those of ``test``. Names of speakers must be prefixed
+    (``CorpusPool.prefixed_utterances``), since speaker 03 of one corpus is not speaker 03 of the other.
+
+    Args:
+        train: the corpora to train on.
+        test: the corpus to test on, with the same labels.
+    """
+
+    def split(utterances: Sequence[Utterance], seed: int, validation: ValidationSize) -> list[Fold]:
+        n_train = len(train.corpus_of_each)
+        fold = holdout(utterances[:n_train], seed, validation, train.corpus_of_each)
+        return [replace(fold, name=test.name, test=tuple(range(n_train, len(utterances))))]
+
+    title = f"train {train.name}, test {test.name}, {len(test.labels)} shared labels"
+    note = "Speakers, sessions and texts of two corpora are taken for different ones."
+    return Protocol("cross-corpus", title, split, note=note)

@@ -1,4 +1,4 @@
-"""How many of the speakers, texts or tenths that do not test are to validate."""
+"""The size of the validation part: how many speakers (texts, tenths) outside the test part validate."""
 
 from __future__ import annotations
 
@@ -9,34 +9,34 @@ from pcqtool.errors import SettingsError
 
 @dataclass(frozen=True)
 class ValidationSize:
-    """A number of validating units, or a share of those that do not test, whichever is more.
+    """A number of validating units, or a fraction of the units outside the test part, whichever is more.
 
     Attributes:
-        number: 1 or more.
-        share: from 0 to below 1; rounded to a whole number of units.
+        n_units: 1 or more.
+        fraction: from 0 to below 1; rounded to a whole number of units.
 
     Raises:
-        SettingsError: a value that cannot be used.
+        SettingsError: if a value is not valid.
     """
 
-    number: int = 1
-    share: float = 0.0
+    n_units: int = 1
+    fraction: float = 0.0
 
     def __post_init__(self) -> None:
-        if self.number < 1 or not 0 <= self.share < 1:
+        if self.n_units < 1 or not 0 <= self.fraction < 1:
             raise SettingsError("1 or more must validate; as a share, from 0 to below 1")
 
-    def of(self, n_others: int) -> int:
-        """Say how many of so many units validate."""
-        return max(self.number, round(self.share * n_others))
+    def count(self, n_others: int) -> int:
+        """Return the number of validating units, given the number of units outside the test part."""
+        return max(self.n_units, round(self.fraction * n_others))
 
-    def leaving_some(self, n_others: int) -> int:
-        """Say how many of so many units validate, where others of them must train.
+    def checked_count(self, n_others: int) -> int:
+        """Return ``count``, checked so that other units are left to train.
 
         Raises:
-            SettingsError: if none would be left to train.
+            SettingsError: if no unit would be left to train.
         """
-        n_validation = self.of(n_others)
+        n_validation = self.count(n_others)
         if n_validation >= n_others:
             raise SettingsError(
                 f"{n_validation} of {n_others} that do not test would validate: none is left to train",
@@ -45,5 +45,4 @@ class ValidationSize:
         return n_validation
 
 
-ONE = ValidationSize()
-"""One validates."""
+ONE_UNIT = ValidationSize()

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import polars as pl
 
 
-def read(path: str | Path, column: str) -> tuple[NDArray[np.float32], pl.DataFrame]:
+def read_features(path: str | Path, column: str) -> tuple[NDArray[np.float32], pl.DataFrame]:
     """Read a column of arrays, and beside it what its rows are about.
 
     Args:

@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pcqtool.errors import TableError
-from pcqtool.files.open import open_source
+from pcqtool.tables.open import open_source
 from pcqtool.tables.order import in_order
 from pcqtool.tables.provenance import Provenance
 from pcqtool.tables.writer import appending, write
@@ -22,7 +22,7 @@ NOTHING: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
-class Piece:
+class TableSlice:
     """A table to be joined with others.
 
     Attributes:
@@ -60,35 +60,37 @@ def drop_files(path: Path, names: Collection[str], provenance: Provenance) -> No
     """Rewrite a table without the rows of some files.
 
     Raises:
-        TableError: if it cannot be read or written.
+        FileError: if it cannot be written.
+        TableError: if it cannot be read.
     """
     write(path, _without(read_columns(path), names), provenance)
 
 
-def join(pieces: Sequence[Piece], out: Path, schema: pa.Schema, provenance: Provenance) -> None:
+def join(slices: Sequence[TableSlice], out: Path, schema: pa.Schema, provenance: Provenance) -> None:
     """Join sorted tables of one run into one, in memory that is bounded by how many of them interleave.
 
     Args:
-        pieces: the tables; no file has rows in two of them, apart from those that a piece leaves out.
-        out: where the result goes; it may be one of the pieces.
+        slices: the tables; no file has rows in two of them, apart from those that a part leaves out.
+        out: where the result goes; it may be one of the slices.
         schema: the columns that all of them have.
         provenance: what to record.
 
     Raises:
-        TableError: if a piece is missing or damaged or repeats rows of another, or the file system refuses.
+        FileError: if the file system refuses.
+        TableError: if a table is missing or damaged, or repeats rows of another.
     """
     with appending(out, schema, provenance) as rows:
-        for table in _merged(pieces):
+        for table in _merged(slices):
             rows.append(table)
 
 
-def _merged(pieces: Sequence[Piece]) -> Iterator[pa.Table]:
-    """Give the rows of all pieces in order, block by block.
+def _merged(slices: Sequence[TableSlice]) -> Iterator[pa.Table]:
+    """Give the rows of all slices in order, block by block.
 
     Of each table that has begun, one row group is held. All rows up to the first of these groups' ends can be given:
     what comes later has a later name, or it is of the same file and in the same table.
     """
-    waiting = deque(sorted(pieces, key=lambda piece: piece.first))
+    waiting = deque(sorted(slices, key=lambda part: part.first))
     begun: list[_Head] = []
     while waiting or begun:
         while waiting and (not begun or waiting[0].first <= min(head.last for head in begun)):
@@ -102,8 +104,8 @@ def _merged(pieces: Sequence[Piece]) -> Iterator[pa.Table]:
 class _Head:
     """The next rows of a table that is being read; ``None`` when it has come to its end."""
 
-    def __init__(self, piece: Piece) -> None:
-        self._groups = _row_groups(piece)
+    def __init__(self, part: TableSlice) -> None:
+        self._groups = _row_groups(part)
         self.rows: pa.Table = next(self._groups, None)
 
     @property
@@ -120,12 +122,12 @@ class _Head:
         return rows[:n]
 
 
-def _row_groups(piece: Piece) -> Iterator[pa.Table]:
+def _row_groups(part: TableSlice) -> Iterator[pa.Table]:
     """Read the row groups in which something is left."""
-    with _readable(piece.path), open_source(piece.path) as source:
+    with _readable(part.path), open_source(part.path) as source:
         file = pq.ParquetFile(source, page_checksum_verification=True)
         for index in range(file.num_row_groups):
-            rows = _without(file.read_row_group(index).replace_schema_metadata(), piece.without)
+            rows = _without(file.read_row_group(index).replace_schema_metadata(), part.without)
             if rows.num_rows:
                 yield rows
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -36,6 +37,30 @@ def compact(table: pa.Table) -> pa.Table:
             column = table.column(index).cast(field.type.value_type).combine_chunks()
             table = table.set_column(index, field, column.dictionary_encode().cast(field.type))
     return table.combine_chunks()
+
+
+NUMPY_NAMES = {"bool": "boolean", "int8": "Int8", "int16": "Int16", "int32": "Int32", "int64": "Int64"}
+"""Arrow's name of a type to pandas's name of the same type with room for missing values."""
+
+
+def pandas_hints(schema: pa.Schema) -> pa.Schema:
+    """Add the metadata by which pandas reads nullable integers and booleans as such; other readers pass over it.
+
+    The format is that of https://pandas.pydata.org/docs/development/developer.html.
+    """
+    columns = [
+        {
+            "name": field.name,
+            "field_name": field.name,
+            "pandas_type": str(field.type),
+            "numpy_type": NUMPY_NAMES[str(field.type)],
+            "metadata": None,
+        }
+        for field in schema
+        if field.nullable and str(field.type) in NUMPY_NAMES
+    ]
+    note = {"index_columns": [], "column_indexes": [], "columns": columns, "pandas_version": "2.2"}
+    return schema.with_metadata({**(schema.metadata or {}), b"pandas": json.dumps(note).encode()})
 
 
 def _leaves(path: str, kind: pa.DataType) -> Iterator[tuple[str, pa.DataType]]:

@@ -9,10 +9,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from pcqtool import __version__
 from pcqtool.errors import TableError
-from pcqtool.files.open import open_source
+from pcqtool.tables.open import open_source
 from pcqtool.tables.schema import SCHEMA_VERSION
+from pcqtool.version import __version__
 
 METADATA_KEY = b"pcqtool"
 """Key of the file metadata under which the JSON is stored."""

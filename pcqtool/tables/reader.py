@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pcqtool.errors import TableError
-from pcqtool.files.open import scan
+from pcqtool.tables.open import scan
 from pcqtool.tables.paths import Kind, list_tables
 from pcqtool.tables.provenance import common_provenance
 

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pcqtool.errors import TableError
 from pcqtool.files.atomic import replacing, reported
-from pcqtool.tables.encoding import compact, parquet_options, row_bytes
+from pcqtool.tables.encoding import compact, pandas_hints, parquet_options, row_bytes
 from pcqtool.tables.order import check_order, in_order, keys_of
-from pcqtool.tables.pandas_types import pandas_hints
 from pcqtool.tables.provenance import METADATA_KEY, Provenance
 from pcqtool.tables.schema import PROBABILITY_PREFIX, probability_columns
 
@@ -22,14 +21,18 @@ ROW_GROUP_ROWS = 65_536
 """Rows of a row group: few enough to hold, enough to compress and scan well."""
 
 ROW_GROUP_BYTES = 32 * 2**20
-"""Of rows that take more memory, as spectrograms do, a row group has fewer."""
+"""Memory limit of a row group: wide rows such as spectrograms get fewer rows per group."""
+
+BLOCK_BYTES = 8 * 2**20
+"""Memory limit of the rows that are collected as dictionaries, which take more memory than a table of them."""
 
 
 def write(path: Path, table: pa.Table, provenance: Provenance) -> None:
     """Write a table, sorted by file, then start, then channel, in the place of whatever is at ``path``.
 
     Raises:
-        TableError: if two rows are alike, columns do not fit the provenance, or the file system refuses.
+        FileError: if the file system refuses.
+        TableError: if two rows have the same keys, or columns do not fit the provenance.
     """
     with appending(path, table.schema, provenance) as rows:
         rows.append(in_order(table))
@@ -40,7 +43,8 @@ def appending(path: Path, schema: pa.Schema, provenance: Provenance) -> Iterator
     """Open a table to be written piece by piece; it appears at ``path`` when the block ends well, or not at all.
 
     Raises:
-        TableError: if columns do not fit the provenance, or the file system refuses.
+        FileError: if the file system refuses.
+        TableError: if columns do not fit the provenance.
     """
     with replacing(path) as file:
         rows = Appender(path, file, schema, provenance)
@@ -66,7 +70,9 @@ class Appender:
         metadata = {**(self.schema.metadata or {}), METADATA_KEY: provenance.to_json().encode()}
         self._waiting: list[pa.Table] = []
         self._n_waiting = 0
+        self._rows: list[dict[str, Any]] = []
         self._n_group = max(1, min(ROW_GROUP_ROWS, ROW_GROUP_BYTES // row_bytes(schema)))
+        self._n_block = max(1, BLOCK_BYTES // row_bytes(schema))
         self._last = keys_of(schema.empty_table())
         with reported(path):
             self._writer = pq.ParquetWriter(file, self.schema.with_metadata(metadata), **parquet_options(schema))
@@ -79,7 +85,8 @@ class Appender:
             source: where the rows come from, for the error.
 
         Raises:
-            TableError: if columns or order are not as they must be, or the file system refuses.
+            FileError: if the file system refuses.
+            TableError: if columns do not fit the schema, or rows are out of order.
         """
         source = source or self.path
         table = self._conforming(table, source)
@@ -92,8 +99,24 @@ class Appender:
         if self._n_waiting >= self._n_group:
             self._write(self._n_waiting - self._n_waiting % self._n_group)
 
+    def append_rows(self, rows: Iterable[dict[str, Any]]) -> None:
+        """Add rows as dictionaries by column name; use this or ``append`` for a table, not both.
+
+        Raises:
+            FileError, TableError: as ``append``, at once or by a later call.
+        """
+        self._rows += rows
+        if len(self._rows) >= self._n_block:
+            self._append_block()
+
+    def _append_block(self) -> None:
+        rows, self._rows = self._rows, []
+        self.append(pa.Table.from_pylist(rows, self.schema))
+
     def finish(self) -> None:
-        """Write what waits, and the footer."""
+        """Write the pending rows and the footer."""
+        if self._rows:
+            self._append_block()
         self._write(self._n_waiting)
         with reported(self.path):
             self._writer.close()

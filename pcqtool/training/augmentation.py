@@ -11,7 +11,7 @@ import numpy as np
 import soxr
 from numpy.typing import NDArray
 
-from pcqtool.audio.codecs import CODECS, transmit
+from pcqtool.audio.codecs import CODECS, apply_codec
 from pcqtool.audio.segment import SAMPLE_RATE
 from pcqtool.errors import SettingsError
 
@@ -73,7 +73,7 @@ def augment(wave: Wave, settings: Augmentations, rng: np.random.Generator) -> Wa
     wave = _filter(wave, settings.tilt_db, telephone, rng)
     wave = np.asarray((wave * 10.0 ** (rng.uniform(*settings.gain_db) / 20.0)).clip(-1.0, 1.0), np.float32)
     if rng.random() < settings.p_codec:
-        wave = transmit(wave, CODECS[str(rng.choice(settings.codecs))]).clip(-1.0, 1.0)
+        wave = apply_codec(wave, CODECS[str(rng.choice(settings.codecs))]).clip(-1.0, 1.0)
     return wave
 
 

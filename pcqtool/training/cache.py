@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from pcqtool.errors import CacheError, TableError
+from pcqtool.errors import CacheError, FileError
 from pcqtool.files.atomic import replacing
 from pcqtool.tables.paths import at_home
 
@@ -73,7 +73,7 @@ def cache_writer(path: Path, n_bytes: int) -> Iterator[SealedFile]:
             sealed = SealedFile(file, path.name)
             yield sealed
             sealed.seal()
-    except (OSError, TableError) as error:
+    except (OSError, FileError) as error:
         raise CacheError(
             f"the feature cache {path.parent} cannot be written: {error}", f"Name another folder with {VARIABLE}."
         ) from error

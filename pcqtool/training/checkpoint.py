@@ -16,14 +16,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from pcqtool import __version__
-from pcqtool.audio.channel_choice import HEARING
-from pcqtool.corpora.base import Utterance, list_decisive
+from pcqtool.audio.call_detection import CHANNEL_PLAN_VERSION
+from pcqtool.corpora.base import Utterance, fingerprint_entries
 from pcqtool.errors import SettingsError, TrainingError
 from pcqtool.files.atomic import write_whole
 from pcqtool.fingerprint import fingerprint
 from pcqtool.splits import Fold
 from pcqtool.training.recipe import Recipe
+from pcqtool.version import __version__
 
 CHECKPOINT = "checkpoint.safetensors"
 _TENSOR = "tensor:"  # prefix of a tensor's name, in its place in the state
@@ -58,7 +58,7 @@ class Checkpoint:
         """Replace the checkpoint by a state: nested dicts and lists of tensors, numbers and strings.
 
         Raises:
-            TableError: if the file system refuses.
+            FileError: if the file system refuses.
         """
         from safetensors.torch import save
 
@@ -118,8 +118,8 @@ def run_fingerprint(
     utterances: Sequence[Utterance], recipe: Recipe, fold: Fold, encoder: str | None, teacher: str | None
 ) -> str:
     """Hash everything that decides a run's weights: the sizes of the corpus's files do, their folders do not."""
-    settings = [list_decisive(utterances), recipe.to_dict(), asdict(fold), encoder, teacher]
-    return fingerprint([*settings, HEARING, __version__, torch.__version__])
+    settings = [fingerprint_entries(utterances), recipe.to_dict(), asdict(fold), encoder, teacher]
+    return fingerprint([*settings, CHANNEL_PLAN_VERSION, __version__, torch.__version__])
 
 
 def _take_tensors(tree: Any, name: str, tensors: dict[str, Tensor]) -> Any:

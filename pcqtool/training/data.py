@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pcqtool.audio.channel_segmenter import MIN_SPEECH, ChannelSegmenter
-from pcqtool.audio.reader import load
+from pcqtool.audio.reader import load_waveform
 from pcqtool.audio.segment import SEGMENT_SAMPLES
 from pcqtool.corpora.base import Utterance
 from pcqtool.errors import AudioError, CacheError, CorpusError
@@ -215,9 +215,9 @@ def _cut_speech(wave: NDArray[np.float32]) -> list[NDArray[np.float32]]:
     segmenter = ChannelSegmenter("0", SEGMENT_SAMPLES, vad=True)
     pieces = []
     for chunk in (*segmenter.push(wave), *segmenter.flush()):
-        if chunk.speech is not None and chunk.spoken is not None:
-            enough = chunk.speech >= MIN_SPEECH
-            pieces += [row[a:b] for row, (a, b) in zip(chunk.waves[enough], chunk.spoken[enough], strict=True)]
+        if chunk.speech_fraction is not None and chunk.speech_span is not None:
+            enough = chunk.speech_fraction >= MIN_SPEECH
+            pieces += [row[a:b] for row, (a, b) in zip(chunk.waves[enough], chunk.speech_span[enough], strict=True)]
     return pieces
 
 
@@ -259,7 +259,7 @@ def _as_set(segments: NDArray[np.void]) -> SegmentSet:
 
 def _load(utterance: Utterance) -> NDArray[np.float32]:
     try:
-        wave = load(utterance.path, utterance.start_s, utterance.end_s, utterance.channel)
+        wave = load_waveform(utterance.path, utterance.start_s, utterance.end_s, utterance.channel)
     except AudioError as error:
         raise CorpusError(error.what, _REMEDY) from error
     if not len(wave):

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from pcqtool.corpora.base import Utterance
 from pcqtool.errors import CorpusError, SettingsError
-from pcqtool.labels import in_order
+from pcqtool.labels import sort_labels
 from pcqtool.metrics.calibration import fit_temperature
 from pcqtool.model.encoders import Encoder, MiniEncoder
 from pcqtool.model.encoders.pretrained import PretrainedEncoder, load_pretrained
@@ -106,7 +106,7 @@ class Experiment:
             ModelError: if the encoder or the teacher cannot be loaded.
         """
         recipe = self.recipe
-        self.labels = in_order(utterance.label for utterance in self.utterances)
+        self.labels = sort_labels(utterance.label for utterance in self.utterances)
         if len(self.labels) < 2:
             raise CorpusError(f"the corpus has only the class {', '.join(self.labels)}", "Two or more are needed.")
         self.config, self.encoder = configure(self.labels, recipe, self.encoder_source, self.teacher_source)

@@ -10,11 +10,10 @@ from typing import Any
 
 import torch
 
-from pcqtool import __version__
 from pcqtool.corpora.pool import CorpusPool
 from pcqtool.errors import ModelError, SettingsError
 from pcqtool.files.atomic import TEMPORARY_SUFFIX, reported, sweep
-from pcqtool.files.folder import LOCK
+from pcqtool.files.lock import LOCK_FILE
 from pcqtool.metrics.scores import score
 from pcqtool.model.directory import CARD, CONFIG, METRICS, WEIGHTS, ModelConfig, network_config_to_json, save
 from pcqtool.model.external_encoder import check_external, reference_encoder
@@ -22,6 +21,7 @@ from pcqtool.splits import Fold, overlap
 from pcqtool.training.checkpoint import CHECKPOINT
 from pcqtool.training.experiment import Experiment, Trained
 from pcqtool.training.model_card import write_card
+from pcqtool.version import __version__
 
 
 def prepare_directory(out: Path) -> None:
@@ -31,7 +31,7 @@ def prepare_directory(out: Path) -> None:
 
     Raises:
         SettingsError: if it contains anything else, even a model: no file is replaced.
-        TableError: if it cannot be created.
+        FileError: if it cannot be created.
     """
     with reported(out):
         out.mkdir(parents=True, exist_ok=True)
@@ -46,7 +46,7 @@ def prepare_directory(out: Path) -> None:
 
 def _is_temporary(name: str) -> bool:
     """Check whether a file is a lock, or a temporary file of a process that was killed."""
-    return name == LOCK or (name.startswith(".") and name.endswith(TEMPORARY_SUFFIX))
+    return name == LOCK_FILE or (name.startswith(".") and name.endswith(TEMPORARY_SUFFIX))
 
 
 def check_external_encoder(experiment: Experiment) -> None:
@@ -83,7 +83,7 @@ def export_model(
 
     Raises:
         SettingsError: if the directory is not empty.
-        TableError: if it cannot be written to.
+        FileError: if it cannot be written to.
         ModelError: if a weight exceeds the range of half precision, or the encoder cannot be left out.
     """
     prepare_directory(out)
@@ -101,14 +101,14 @@ def export_model(
             "torch_version": torch.__version__,
             "created": datetime.now(UTC).replace(microsecond=0).isoformat(),
             "corpora": list(pool.names),
-            "data": pool.describe(),
+            "data": pool.provenance(),
             "train_speakers": speakers,
             "recipe": experiment.recipe.to_dict(),
             **experiment.pretrained_names,
         },
         encoder_source=None if encoder_name is None else reference_encoder(trained.model, encoder_name),
     )
-    metrics = {**_metrics(experiment, fold, trained), "corpora": pool.describe()}
+    metrics = {**_metrics(experiment, fold, trained), "corpora": pool.provenance()}
     save(out, config, trained.model, metrics, write_card(config, pool, metrics))
     with reported(out):
         (out / CHECKPOINT).unlink(missing_ok=True)

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from pcqtool.corpora.member import PooledCorpus
-from pcqtool.corpora.pool import CorpusPool
+from pcqtool.corpora.pool import CorpusPool, PooledCorpus
 from pcqtool.model.directory import ModelConfig
 
 _LIMITS = """## Limits
@@ -36,7 +35,7 @@ def write_card(config: ModelConfig, pool: CorpusPool, scores: Mapping[str, Any])
 
 def _corpus(member: PooledCorpus) -> str:
     """Return the number of used utterances of a corpus, and the changes of its labels."""
-    notes = f" ({', '.join(member.notes)})" if member.notes else ""
+    notes = f" ({', '.join(member.label_changes)})" if member.label_changes else ""
     return f"{member.title}, {len(member.utterances)} utterances{notes}"
 
 

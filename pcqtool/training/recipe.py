@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, asdict, dataclass, field, fields, replace
+from itertools import takewhile
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -166,7 +167,7 @@ class Recipe:
 
     def validation_size(self, number: int | None = None) -> ValidationSize:
         """Return how many speakers (texts, tenths of the files) validate: ``number``, or the recipe's fraction."""
-        return ValidationSize(share=self.validation_fraction) if number is None else ValidationSize(number)
+        return ValidationSize(fraction=self.validation_fraction) if number is None else ValidationSize(number)
 
     @property
     def needs_teacher(self) -> bool:
@@ -181,6 +182,26 @@ class Recipe:
 def bundled_recipes() -> list[str]:
     """Return the names of the recipes inside the package."""
     return sorted(path.stem for path in _BUNDLED.glob("*.toml"))
+
+
+def recipe_text(name: str) -> str:
+    """Return a recipe of the package as TOML.
+
+    Raises:
+        SettingsError: if the package has no recipe of that name.
+    """
+    if name not in bundled_recipes():
+        raise SettingsError(f"no recipe {name!r} in the package", f"Known: {', '.join(bundled_recipes())}.")
+    return (_BUNDLED / f"{name}.toml").read_text(encoding="utf-8")
+
+
+def describe_recipes() -> dict[str, str]:
+    """Return each recipe of the package with the comment that its file begins with."""
+    about = {}
+    for name in bundled_recipes():
+        lines = takewhile(lambda line: line.startswith("#"), recipe_text(name).splitlines())
+        about[name] = " ".join(line.lstrip("# ") for line in lines)
+    return about
 
 
 def load_recipe(name: str, **changes: Any) -> Recipe:

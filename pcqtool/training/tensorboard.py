@@ -30,7 +30,7 @@ def tensorboard_writer(folder: Path | None) -> Iterator[Callable[[Epoch], None]]
 
     Raises:
         SettingsError: if TensorBoard is not installed.
-        TableError: if the folder cannot be written to.
+        FileError: if the folder cannot be written to.
     """
     if folder is None:
         yield lambda epoch: None

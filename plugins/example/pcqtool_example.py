@@ -23,7 +23,7 @@ class Example:
         """List the recordings by name."""
         files = sorted(self.root.glob("*_*_*.wav"))
         if not files:
-            raise CorpusError(f"no recordings in {self.root}", "Give the folder that holds them.")
+            raise CorpusError(f"no recordings in {self.root}", "Pass the folder that contains them.")
         return [self._utterance(path) for path in files]
 
     def _utterance(self, path: Path) -> Utterance:

@@ -28,7 +28,7 @@ def frames_of(content: bytes) -> list[bytes]:
     return frames
 
 
-def heard(path: Path) -> tuple[np.ndarray, int, str | None]:
+def decode(path: Path) -> tuple[np.ndarray, int, str | None]:
     with open_recording(path) as recording:
         return np.concatenate(list(recording.blocks()))[:, 0], recording.sample_rate, recording.shortfall
 
@@ -42,7 +42,7 @@ def frames(mux: Make, tone: Callable[..., np.ndarray]) -> list[bytes]:
 def test_a_pause_lasts_as_long_as_it_lasted(tmp_path: Path, frames: list[bytes]) -> None:
     pause = [SID if number % 8 == 0 else NO_DATA for number in range(200)]
     (tmp_path / "a.amr").write_bytes(b"#!AMR\n" + b"".join([*frames[:150], *pause, *frames[150:]]))
-    wave, rate, shortfall = heard(tmp_path / "a.amr")
+    wave, rate, shortfall = decode(tmp_path / "a.amr")
     assert (rate, shortfall) == (8000, None)
     assert len(wave) == round((len(frames) + 200) * FRAME_S * rate)
     assert np.abs(wave[round(3.5 * rate) : round(6.9 * rate)]).max() < 0.05
@@ -62,7 +62,7 @@ def test_an_encoder_that_leaves_pauses_out(
             out.mux(stream.encode(frame))
         out.mux(stream.encode())
     assert (tmp_path / f"a.{ending}").stat().st_size < 0.7 * 32 * 500, "there are pauses"
-    wave, rate, shortfall = heard(tmp_path / f"a.{ending}")
+    wave, rate, shortfall = decode(tmp_path / f"a.{ending}")
     assert shortfall is None
     assert len(wave) / rate == pytest.approx(10, abs=0.05)
     assert np.abs(wave[round(3.4 * rate) : round(7.9 * rate)]).max() < 0.05
@@ -71,7 +71,7 @@ def test_an_encoder_that_leaves_pauses_out(
 
 def test_a_recording_that_begins_and_ends_with_a_pause(tmp_path: Path, frames: list[bytes]) -> None:
     (tmp_path / "a.amr").write_bytes(b"#!AMR\n" + NO_DATA * 100 + b"".join(frames[:50]) + NO_DATA * 100)
-    wave, rate, shortfall = heard(tmp_path / "a.amr")
+    wave, rate, shortfall = decode(tmp_path / "a.amr")
     assert shortfall is None
     assert len(wave) / rate == pytest.approx(5, abs=0.001)
     assert np.abs(wave[: round(1.9 * rate)]).max() < 0.01
@@ -82,19 +82,19 @@ def test_wide_band(tmp_path: Path) -> None:
     speech = [b"\x04" + rng.bytes(17) for _ in range(100)]  # 6.6 kbit/s
     pause = [b"\x4c" + bytes(5) if number % 8 == 0 else NO_DATA for number in range(150)]
     (tmp_path / "a.awb").write_bytes(b"#!AMR-WB\n" + b"".join([*speech, *pause, *speech]))
-    wave, rate, shortfall = heard(tmp_path / "a.awb")
+    wave, rate, shortfall = decode(tmp_path / "a.awb")
     assert (rate, shortfall) == (16000, None)
     assert len(wave) / rate == pytest.approx(7, abs=0.001)
 
 
 @pytest.mark.parametrize("decoder", ["libopencore_amrnb", "amrnb"])
-def test_what_is_refused_stands_for_its_duration(
+def test_rejected_frames_become_silence_of_their_duration(
     tmp_path: Path, frames: list[bytes], monkeypatch: pytest.MonkeyPatch, decoder: str
 ) -> None:
-    monkeypatch.setattr("pcqtool.audio.decoding.container._BETTER", {"amrnb": (decoder, 8000)})
+    monkeypatch.setattr("pcqtool.audio.decoding.container._PREFERRED_DECODERS", {"amrnb": (decoder, 8000)})
     reserved = [b"\x6c"] * 75  # a type of frame that does not exist
     (tmp_path / "a.amr").write_bytes(b"#!AMR\n" + b"".join([*frames[:150], *reserved, *frames[150:]]))
-    wave, rate, shortfall = heard(tmp_path / "a.amr")
+    wave, rate, shortfall = decode(tmp_path / "a.amr")
     assert len(wave) == round((len(frames) + 75) * FRAME_S * rate)
     assert not wave[3 * rate : round(4.5 * rate)].any()
     assert shortfall is not None

@@ -3,19 +3,19 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pcqtool.audio.channels import ChannelMix, check_mode, tracks_of
+from pcqtool.audio.channels import ChannelMix, check_channel_mode, mixes_for
 from pcqtool.errors import AudioError, SettingsError
 
 
 @pytest.mark.parametrize("mode", ["auto", "mix", "split", "0", "11"])
 def test_modes(mode: str) -> None:
-    assert check_mode(mode) == mode
+    assert check_channel_mode(mode) == mode
 
 
 @pytest.mark.parametrize("mode", ["", "-1", "left", "1.5", "²", "Mix"])
-def test_what_is_no_mode(mode: str) -> None:
+def test_invalid_modes(mode: str) -> None:
     with pytest.raises(SettingsError, match="channels cannot be"):
-        check_mode(mode)
+        check_channel_mode(mode)
 
 
 @pytest.mark.parametrize(
@@ -34,18 +34,18 @@ def test_what_is_no_mode(mode: str) -> None:
     ],
 )
 def test_names(mode: str, n_channels: int, names: list[str]) -> None:
-    assert [track.name for track in tracks_of(mode, n_channels)] == names
+    assert [mix.name for mix in mixes_for(mode, n_channels)] == names
 
 
 def test_a_channel_that_is_not_there() -> None:
     with pytest.raises(AudioError, match="no channel 2: it has 2"):
-        tracks_of("2", 2)
+        mixes_for("2", 2)
 
 
 def test_mixing_is_the_mean_and_leaves_the_block_alone() -> None:
     block = np.arange(12, dtype=np.float32).reshape(4, 3)
     before = block.copy()
-    np.testing.assert_allclose(ChannelMix("mix", (0, 1, 2)).of(block), block.mean(axis=1))
-    np.testing.assert_array_equal(ChannelMix("1", (1,)).of(block), before[:, 1])
+    np.testing.assert_allclose(ChannelMix("mix", (0, 1, 2)).mix(block), block.mean(axis=1))
+    np.testing.assert_array_equal(ChannelMix("1", (1,)).mix(block), before[:, 1])
     np.testing.assert_array_equal(block, before)
-    np.testing.assert_array_equal(ChannelMix("mix", (0, 1)).of(block[:, [0, 0]]), block[:, 0])
+    np.testing.assert_array_equal(ChannelMix("mix", (0, 1)).mix(block[:, [0, 0]]), block[:, 0])

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pcqtool.audio.discover import EXTENSIONS, Discovery, Found, discover
+from pcqtool.audio.discover import EXTENSIONS, Discovery, FoundFile, discover
 from pcqtool.errors import SettingsError
 
 
@@ -29,7 +29,7 @@ def test_a_folder(calls: Path) -> None:
     assert names(found) == ["a.WAV", "b.wav", "sub/c.mp3", "sub/deep/d.flac"]
     assert found.root == str(calls)
     b = str(calls / "b.wav")
-    assert found.files[1] == Found(b, b, None, 5, (calls / "b.wav").stat().st_mtime)
+    assert found.files[1] == FoundFile(b, b, None, 5, (calls / "b.wav").stat().st_mtime)
 
 
 def test_a_file_is_taken_whatever_its_extension(calls: Path) -> None:
@@ -80,7 +80,7 @@ def test_equal_names_in_two_roots_do_not_collide(tmp_path: Path) -> None:
     assert names(discover([y, y / "a.wav", f"{y}/*.wav"])) == ["a.wav"], "one root, three times"
 
 
-def test_names_do_not_depend_on_what_lies_there(calls: Path, tmp_path: Path) -> None:
+def test_names_do_not_depend_on_the_folders_other_files(calls: Path, tmp_path: Path) -> None:
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "z.wav").touch()
     before = names(discover([calls, tmp_path / "other"]))
@@ -107,13 +107,13 @@ def test_a_link_to_a_folder_elsewhere_is_followed(calls: Path, tmp_path: Path) -
     assert "disk/x.wav" in names(discover([calls]))
 
 
-def test_what_is_no_regular_file_has_no_size(calls: Path) -> None:
+def test_pipes_and_devices_have_no_size(calls: Path) -> None:
     os.mkfifo(calls / "pipe")
     found = discover([calls / "pipe", "/dev/null"], [str(calls)])
     assert [(one.size_bytes, one.mtime) for one in found.files] == [(None, None)] * 3
 
 
-def test_what_cannot_be_followed_is_found_too(calls: Path, tmp_path: Path) -> None:
+def test_broken_links_are_found_too(calls: Path, tmp_path: Path) -> None:
     os.mkfifo(calls / "pipe.wav")
     os.mkfifo(calls / "pipe")
     (calls / "folder.wav").mkdir()
@@ -130,7 +130,7 @@ def test_what_cannot_be_followed_is_found_too(calls: Path, tmp_path: Path) -> No
 
 
 @pytest.mark.skipif(not Path("/proc/self/exe").exists(), reason="Linux has such links")
-def test_links_that_lead_to_no_path_are_passed_over(calls: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_links_to_invalid_paths_are_skipped(calls: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def real(path: str) -> str:
         raise FileNotFoundError(2, "No such file or directory", path)
 
@@ -172,7 +172,7 @@ def test_nothing_found(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "litter", ["$RECYCLE.BIN", "$Recycle.Bin", "#recycle", "@eaDir", "System Volume Information", "lost+found"]
 )
-def test_what_systems_keep_is_left_out_unless_it_is_named(calls: Path, litter: str) -> None:
+def test_system_folders_are_skipped_unless_they_are_named(calls: Path, litter: str) -> None:
     (calls / "sub" / litter / "x").mkdir(parents=True)
     (calls / "sub" / litter / "x" / "old.wav").touch()
     before = ["a.WAV", "b.wav", "sub/c.mp3", "sub/deep/d.flac"]
@@ -186,13 +186,13 @@ def test_a_recording_may_be_called_like_a_recycle_bin(calls: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["pbx.spx", "tv.ts", "x.tta", "phone.3ga", "disc.m2ts", "cam.mts", "b.bwf"])
-def test_what_decoders_read_is_taken_from_folders(calls: Path, name: str) -> None:
+def test_folders_yield_every_format_that_can_be_decoded(calls: Path, name: str) -> None:
     (calls / name).write_bytes(b"G\x40\x00\x10" + bytes(184))
     assert name in names(discover([calls]))
 
 
 @pytest.mark.parametrize("text", [b"import x from 'y';\n", "\ufeff// größe\r\n".encode(), b"Given\tit"])
-def test_typescript_is_no_transport_stream(calls: Path, text: bytes) -> None:
+def test_typescript_is_not_a_transport_stream(calls: Path, text: bytes) -> None:
     (calls / "code.ts").write_bytes(text)
     (calls / "empty.ts").touch()
     assert "code.ts" not in names(discover([calls]))
@@ -200,7 +200,7 @@ def test_typescript_is_no_transport_stream(calls: Path, text: bytes) -> None:
     assert names(discover([calls / "code.ts"])) == ["code.ts"], "what is named is taken"
 
 
-def test_a_folder_that_is_left_out_is_told(calls: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_skipped_folder_is_reported(calls: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     scandir = os.scandir
 
     def refuse(folder: str) -> Iterator[os.DirEntry[str]]:
@@ -211,14 +211,14 @@ def test_a_folder_that_is_left_out_is_told(calls: Path, monkeypatch: pytest.Monk
     monkeypatch.setattr(os, "scandir", refuse)
     told: dict[str, str] = {}
     for folder in (calls, f"{calls}/**"):
-        assert names(discover([folder], on_left_out=told.__setitem__)) == ["a.WAV", "b.wav", "sub/c.mp3"]
+        assert names(discover([folder], on_skipped=told.__setitem__)) == ["a.WAV", "b.wav", "sub/c.mp3"]
         assert told.popitem() == (f"{calls}/sub/deep", "the folder cannot be read (Permission denied)")
     with pytest.raises(SettingsError, match="cannot be read"):
-        discover([calls / "sub/deep"], on_left_out=told.__setitem__)
+        discover([calls / "sub/deep"], on_skipped=told.__setitem__)
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root reads everything")
-def test_a_folder_that_may_not_be_read(calls: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_an_unreadable_folder(calls: Path, caplog: pytest.LogCaptureFixture) -> None:
     (calls / "sub").chmod(0)
     try:
         assert names(discover([calls])) == ["a.WAV", "b.wav"]

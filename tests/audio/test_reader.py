@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from pcqtool.audio.channel_segmenter import ChannelSegmenter, Chunk
 from pcqtool.audio.decoding import recording
-from pcqtool.audio.reader import ReaderOptions, SegmentReader, load, probe
+from pcqtool.audio.reader import ReaderOptions, SegmentReader, load_waveform, read_header
 from pcqtool.errors import AudioError, SettingsError
 
 Make = Callable[..., Path]
@@ -28,9 +28,9 @@ def joined(chunks: list[Chunk]) -> np.ndarray:
     return np.concatenate([np.zeros(0, np.float32), *rows])
 
 
-def by_channel(tracks: SegmentReader) -> dict[str, np.ndarray]:
-    chunks = list(tracks)
-    return {name: joined([chunk for chunk in chunks if chunk.channel == name]) for name in tracks.info.channel_names}
+def by_channel(reader: SegmentReader) -> dict[str, np.ndarray]:
+    chunks = list(reader)
+    return {name: joined([chunk for chunk in chunks if chunk.channel == name]) for name in reader.info.channel_names}
 
 
 @pytest.mark.parametrize("field", [{"channels": "both"}, {"segment_s": 0.0}, {"segment_s": 1e4}])
@@ -39,10 +39,10 @@ def test_impossible_settings(field: dict[str, object]) -> None:
         ReaderOptions(**field)
 
 
-def test_what_is_known_at_the_end(sound: Sound, write: Make) -> None:
-    tracks = SegmentReader(write("a.wav", sound(100.5, 8000), 8000), QUICK)
-    chunks = list(tracks)
-    assert (tracks.info.duration_s, tracks.info.sample_rate, tracks.info.channel_names, tracks.info.shortfall) == (
+def test_recording_info_after_the_last_chunk(sound: Sound, write: Make) -> None:
+    reader = SegmentReader(write("a.wav", sound(100.5, 8000), 8000), QUICK)
+    chunks = list(reader)
+    assert (reader.info.duration_s, reader.info.sample_rate, reader.info.channel_names, reader.info.shortfall) == (
         100.5,
         8000,
         ("0",),
@@ -52,23 +52,23 @@ def test_what_is_known_at_the_end(sound: Sound, write: Make) -> None:
     assert all(chunk.waves.shape[1] == 48000 and chunk.waves.dtype == np.float32 for chunk in chunks)
     assert chunks[-1].n_samples.tolist() == [48000, 48000, 48000, 24000]
     assert not chunks[-1].waves[-1, 24000:].any()
-    assert chunks[0].speech is None
+    assert chunks[0].speech_fraction is None
 
 
 @pytest.mark.parametrize("rate", [8000, 16000, 44100])
 @pytest.mark.parametrize("n", [1, 700, 48000])
-def test_load_gives_the_stream_bit_for_bit(sound: Sound, write: Make, rate: int, n: int) -> None:
+def test_load_waveform_equals_the_stream_bit_for_bit(sound: Sound, write: Make, rate: int, n: int) -> None:
     path = write("a.flac", sound(3.1, rate, 2)[:n], rate, "FLAC", "PCM_16")
     streamed = by_channel(SegmentReader(path, ReaderOptions("mix", vad=False)))
-    np.testing.assert_array_equal(load(path), streamed["mix"])
-    assert len(load(path)) >= 1
+    np.testing.assert_array_equal(load_waveform(path), streamed["mix"])
+    assert len(load_waveform(path)) >= 1
     for number, one in by_channel(SegmentReader(path, ReaderOptions("split", vad=False))).items():
-        np.testing.assert_array_equal(load(path, channel=int(number)), one)
+        np.testing.assert_array_equal(load_waveform(path, channel=int(number)), one)
 
 
 def test_16_khz_samples_are_the_files_own(sound: Sound, write: Make) -> None:
     wave = sound(2)
-    np.testing.assert_array_equal(load(write("a.wav", wave, 16000, "WAV", "FLOAT")), wave)
+    np.testing.assert_array_equal(load_waveform(write("a.wav", wave, 16000, "WAV", "FLOAT")), wave)
 
 
 @pytest.mark.parametrize(
@@ -77,23 +77,23 @@ def test_16_khz_samples_are_the_files_own(sound: Sound, write: Make) -> None:
 )
 def test_excerpts(sound: Sound, write: Make, rate: int, format_: str, subtype: str) -> None:
     path = write("a", sound(12, rate), rate, format_, subtype)
-    whole = load(path)
+    whole = load_waveform(path)
     for start_s, end_s in ((None, 2.5), (0.3, 1.7), (5.25, 7.0), (10.9, None), (7.5, 99.0)):
-        excerpt = load(path, start_s, end_s)
+        excerpt = load_waveform(path, start_s, end_s)
         wanted = whole[round((start_s or 0) * 16000) : None if end_s is None else round(end_s * 16000)]
         np.testing.assert_allclose(excerpt, wanted, atol=1e-6)
-    with pytest.raises(AudioError, match="holds nothing from"):
-        load(path, 20.0, 21.0)
+    with pytest.raises(AudioError, match="contains no audio from"):
+        load_waveform(path, 20.0, 21.0)
 
 
 @settings(max_examples=40, deadline=None)
 @given(st.lists(st.integers(0, 60), max_size=12), st.integers(1, 9))
-def test_lanes_lose_nothing_and_do_not_depend_on_blocks(sizes: list[int], length: int) -> None:
+def test_segmenters_lose_no_sample_and_do_not_depend_on_blocks(sizes: list[int], length: int) -> None:
     values = np.arange(1, sum(sizes) + 1, dtype=np.float32)
 
     def run(cuts: list[int]) -> list[Chunk]:
-        lane = ChannelSegmenter("0", length, vad=False)
-        return [*(chunk for block in np.split(values, cuts) for chunk in lane.push(block)), *lane.flush()]
+        segmenter = ChannelSegmenter("0", length, vad=False)
+        return [*(chunk for block in np.split(values, cuts) for chunk in segmenter.push(block)), *segmenter.flush()]
 
     whole, cut = run([]), run(list(np.cumsum(sizes)))
     np.testing.assert_array_equal(joined(whole), values)
@@ -128,36 +128,36 @@ def test_nine_channels(sound: Sound, write: Make) -> None:
     assert len(by_channel(SegmentReader(path, ReaderOptions("split", vad=False)))) == 9
 
 
-def test_speech_shares(emodb: Path, tmp_path: Path) -> None:
-    speech = load(sorted(emodb.iterdir())[0])
+def test_speech_fractions_and_spans(emodb: Path, tmp_path: Path) -> None:
+    speech = load_waveform(sorted(emodb.iterdir())[0])
     wave = np.concatenate((np.zeros(48000, np.float32), np.tile(speech, 4), np.zeros(100_000, np.float32)))
     soundfile.write(tmp_path / "a.wav", wave, 16000)
     chunks = list(SegmentReader(tmp_path / "a.wav"))
-    shares = np.concatenate([chunk.speech for chunk in chunks])
+    shares = np.concatenate([chunk.speech_fraction for chunk in chunks])
     assert len(shares) == -(-len(wave) // 48000)
     assert shares.dtype == np.float32
     assert shares[0] == 0
     assert shares[1] > 0.7
     assert shares[-1] == 0
     assert ((shares >= 0) & (shares <= 1)).all()
-    spoken = np.concatenate([chunk.spoken for chunk in chunks])
+    spoken = np.concatenate([chunk.speech_span for chunk in chunks])
     assert spoken[0].tolist() == [0, 48000], "no speech: all of it"
     assert spoken[-1].tolist() == [0, len(wave) % 48000]
     n_speech = 48000 + 4 * len(speech)
     (last,) = np.flatnonzero((shares[1:-1] > 0) & (shares[2:] == 0)) + 1  # the last one with speech
     assert abs(48000 * last + spoken[last, 1] - n_speech) < 0.4 * 16000
     assert (spoken[1:last, 0] < spoken[1:last, 1]).all()
-    np.testing.assert_array_equal(joined(chunks), load(tmp_path / "a.wav"))
+    np.testing.assert_array_equal(joined(chunks), load_waveform(tmp_path / "a.wav"))
 
 
-def test_the_share_of_a_short_tail_counts_real_samples_only(emodb: Path, tmp_path: Path) -> None:
-    speech = load(sorted(emodb.iterdir())[0])[8000:20000]
+def test_the_speech_fraction_of_a_short_tail_counts_real_samples_only(emodb: Path, tmp_path: Path) -> None:
+    speech = load_waveform(sorted(emodb.iterdir())[0])[8000:20000]
     soundfile.write(tmp_path / "a.wav", speech, 16000)
     (chunk,) = SegmentReader(tmp_path / "a.wav")
-    assert chunk.speech is not None
-    assert chunk.speech[0] > 0.8, "0.2 of the padded segment"
-    assert chunk.spoken is not None
-    assert chunk.spoken[0, 1] <= 12000, "behind it there is padding"
+    assert chunk.speech_fraction is not None
+    assert chunk.speech_fraction[0] > 0.8, "0.2 of the padded segment"
+    assert chunk.speech_span is not None
+    assert chunk.speech_span[0, 1] <= 12000, "behind it there is padding"
 
 
 @pytest.mark.parametrize("block_s", [0.37, 3.0, 100.0])
@@ -170,7 +170,7 @@ def test_block_size_changes_nothing(sound: Sound, write: Make, monkeypatch: pyte
     assert [chunk.first for chunk in found] == [chunk.first for chunk in wanted]
     for one, other in zip(found, wanted, strict=True):
         np.testing.assert_array_equal(one.waves, other.waves)
-        np.testing.assert_array_equal(one.speech, other.speech)
+        np.testing.assert_array_equal(one.speech_fraction, other.speech_fraction)
 
 
 def test_faults(sound: Sound, write: Make, cut: Make, tmp_path: Path) -> None:
@@ -194,14 +194,14 @@ def test_faults(sound: Sound, write: Make, cut: Make, tmp_path: Path) -> None:
 
 
 def test_stereo_without_samples(write: Make) -> None:
-    tracks = SegmentReader(write("none.wav", np.zeros((0, 2), np.float32)))
-    assert list(tracks) == []
-    assert tracks.info.channel_names == ("mix",)
+    reader = SegmentReader(write("none.wav", np.zeros((0, 2), np.float32)))
+    assert list(reader) == []
+    assert reader.info.channel_names == ("mix",)
 
 
-def test_probe_reads_the_header_alone(sound: Sound, write: Make, cut: Make) -> None:
+def test_read_header_reads_the_header_alone(sound: Sound, write: Make, cut: Make) -> None:
     path = write("a.flac", sound(20, 44100, 2), 44100, "FLAC", "PCM_16")
-    assert probe(cut(path, 0.1)) == (20.0, 2, 44100)
+    assert read_header(cut(path, 0.1)) == (20.0, 2, 44100)
 
 
 def test_memory_does_not_grow_with_the_recording(tmp_path: Path) -> None:

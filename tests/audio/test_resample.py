@@ -51,6 +51,6 @@ def test_channels_are_resampled_each_as_if_alone(sound: Callable[..., np.ndarray
         np.testing.assert_array_equal(run(wave[:, [channel]], 44100, [])[:, 0], together[:, channel])
 
 
-def test_what_lies_above_8_khz_is_gone() -> None:
+def test_frequencies_above_8_khz_are_removed() -> None:
     tone = np.sin(2 * np.pi * 12000 * np.arange(48000) / 48000).astype(np.float32)[:, None]
     assert np.abs(run(tone, 48000, [])[500:-500]).max() < 1e-4

@@ -50,7 +50,7 @@ def test_tone_peaks_in_its_bin(hertz: float, peak: int) -> None:
     assert (level[5:-5].argmax(dim=1) == peak).all()
 
 
-def test_padding_lies_at_the_floor() -> None:
+def test_padding_is_at_the_floor() -> None:
     wave = noise()
     wave[:, 16000:] = 0
     level = SPECTROGRAM(wave)[0]
@@ -58,7 +58,7 @@ def test_padding_lies_at_the_floor() -> None:
     assert (level[:98] > -80).all(dim=0).any()
 
 
-def test_digital_silence_lies_at_the_floor_and_never_at_0_db() -> None:
+def test_digital_silence_is_at_the_floor_and_never_at_0_db() -> None:
     assert (SPECTROGRAM(torch.zeros(2, 48000)) == -80).all()
     mixed = SPECTROGRAM(torch.cat((noise(), torch.zeros(1, 48000))))
     assert (mixed[1] == -80).all()
@@ -114,6 +114,6 @@ def test_neither_gradients_nor_half_precision() -> None:
         {"sample_rate": 8000},
     ],
 )
-def test_impossible_settings_are_refused(changes: dict[str, Any]) -> None:
+def test_impossible_settings_are_errors(changes: dict[str, Any]) -> None:
     with pytest.raises(SettingsError):
         SpectrogramSettings(**changes)

@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pcqtool.audio import vad
-from pcqtool.audio.reader import ReaderOptions, SegmentReader, load
-from pcqtool.audio.vad import WINDOW, Hysteresis, VoiceActivity
+from pcqtool.audio.reader import ReaderOptions, SegmentReader, load_waveform
+from pcqtool.audio.vad import WINDOW, Hysteresis, VoiceActivityDetector
 from pcqtool.errors import ModelError
 
 Sound = Callable[..., np.ndarray]
@@ -25,10 +25,10 @@ def decide(probabilities: list[float], sizes: tuple[int, ...] = ()) -> np.ndarra
     return np.concatenate([*given_, rule.flush()])
 
 
-def hear(wave: np.ndarray, sizes: tuple[int, ...] = ()) -> np.ndarray:
-    listener = VoiceActivity()
-    given_ = [listener.push(block) for block in np.split(wave, np.cumsum(sizes))]
-    return np.concatenate([*given_, listener.flush()])
+def detect(wave: np.ndarray, sizes: tuple[int, ...] = ()) -> np.ndarray:
+    detector = VoiceActivityDetector()
+    given_ = [detector.push(block) for block in np.split(wave, np.cumsum(sizes))]
+    return np.concatenate([*given_, detector.flush()])
 
 
 def test_the_rule() -> None:
@@ -84,7 +84,7 @@ print("same")
 @pytest.mark.parametrize("level", [0.0, 0.003, 0.1])
 def test_silence_and_noise_are_not_speech(sound: Sound, level: float) -> None:
     noise = np.random.default_rng(0).standard_normal(16000 * 20).astype(np.float32) * np.float32(level)
-    found = hear(noise)
+    found = detect(noise)
     assert len(found) == 16000 * 20 // WINDOW
     assert not found.any()
 
@@ -93,54 +93,56 @@ def test_tones_are_not_speech() -> None:
     t = np.arange(16000 * 10) / 16000
     dial = 0.3 * np.sin(2 * np.pi * 425 * t) * (t % 5 < 1)
     key = 0.3 * (np.sin(2 * np.pi * 697 * t) + np.sin(2 * np.pi * 1209 * t))
-    assert not hear(dial.astype(np.float32)).any()
-    assert not hear(key.astype(np.float32)).any()
+    assert not detect(dial.astype(np.float32)).any()
+    assert not detect(key.astype(np.float32)).any()
 
 
 @pytest.mark.parametrize("n", [0, 1, 511, 512, 513, 16000])
-def test_every_window_is_judged(sound: Sound, n: int) -> None:
-    assert len(hear(sound(1)[:n])) == -(-n // WINDOW)
+def test_every_window_is_decided(sound: Sound, n: int) -> None:
+    assert len(detect(sound(1)[:n])) == -(-n // WINDOW)
 
 
 def test_speech_is_found_and_block_sizes_do_not_matter(emodb: Path) -> None:
     files = sorted(emodb.iterdir())[:6]
     pause = np.zeros(16000 * 2, np.float32)
-    wave = np.concatenate([part for file in files for part in (load(file), pause)])
-    whole = hear(wave)
+    wave = np.concatenate([part for file in files for part in (load_waveform(file), pause)])
+    whole = detect(wave)
     assert 0.3 < whole.mean() < 0.8
     for sizes in ((100_000,), (1, 511, 3000, 7, 48000), (20_000,) * 10):
-        np.testing.assert_array_equal(hear(wave, sizes), whole)
+        np.testing.assert_array_equal(detect(wave, sizes), whole)
 
 
-def test_streams_in_parallel_threads_do_not_meet(emodb: Path) -> None:
+def test_streams_in_parallel_threads_do_not_interfere(emodb: Path) -> None:
     files = sorted(emodb.iterdir())[:8]
-    alone = [hear(load(file)) for file in files]
+    alone = [detect(load_waveform(file)) for file in files]
     with ThreadPoolExecutor(4) as pool:
-        together = list(pool.map(lambda file: hear(load(file)), files))
+        together = list(pool.map(lambda file: detect(load_waveform(file)), files))
     for one, other in zip(alone, together, strict=True):
         np.testing.assert_array_equal(one, other)
 
 
 def test_each_utterance_of_a_corpus_has_speech(emodb: Path) -> None:
     for file in sorted(emodb.iterdir())[::20]:
-        shares = [chunk.speech for chunk in SegmentReader(file, ReaderOptions())]
+        shares = [chunk.speech_fraction for chunk in SegmentReader(file, ReaderOptions())]
         assert max(share.max() for share in shares) > 0.5, file.name
 
 
-def test_speech_at_minus_30_db_is_still_heard(emodb: Path) -> None:
+def test_speech_at_minus_30_db_is_still_found(emodb: Path) -> None:
     files = sorted(emodb.iterdir())[::60]
-    quiet = [hear(load(file) * np.float32(10 ** (-30 / 20))) for file in files]
+    quiet = [detect(load_waveform(file) * np.float32(10 ** (-30 / 20))) for file in files]
     assert all(found.any() for found in quiet)
 
 
 def test_a_missing_model_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(vad.importlib.util, "find_spec", lambda _: None)
     with pytest.raises(ModelError, match="silero-vad"):
-        vad.model_file()
+        vad.find_vad_model()
 
 
 def test_torch_is_neither_imported_nor_slowed() -> None:
-    program = "import sys, numpy; from pcqtool.audio.vad import VoiceActivity as V; V().push(numpy.zeros(200000, 'f4'))"
+    program = (
+        "import sys, numpy; from pcqtool.audio import vad; vad.VoiceActivityDetector().push(numpy.zeros(200000, 'f4'))"
+    )
     done = subprocess.run(
         [sys.executable, "-c", program + "; print('torch' in sys.modules)"], capture_output=True, text=True, check=True
     )

@@ -21,7 +21,7 @@ def batches_of(predictor, batch_size, replicas=()):
 
 def judged(predictor, batch_size, n, replicas=()):
     """What comes of some segments."""
-    batches, track = batches_of(predictor, batch_size, replicas), ChannelState("0", tally=None)
+    batches, track = batches_of(predictor, batch_size, replicas), ChannelState("0", accumulator=None)
     batches.add(track, chunk(n))
     batches.finish()
     batches.close()
@@ -35,9 +35,12 @@ def chunk(n, seed=0, speech=None, channel="0"):
 
 
 @pytest.mark.parametrize("batch_size", [1, 2, 7, 64])
-def test_every_segment_is_batchesd_by_itself_in_whatever_batch(predictor, batch_size):
+def test_every_segment_is_batched_by_itself_in_whatever_batch(predictor, batch_size):
     batches = batches_of(predictor, batch_size)
-    tracks, chunks = [ChannelState("0", tally=None) for _ in range(5)], [chunk(n, seed=n) for n in (3, 1, 8, 0, 5)]
+    tracks, chunks = (
+        [ChannelState("0", accumulator=None) for _ in range(5)],
+        [chunk(n, seed=n) for n in (3, 1, 8, 0, 5)],
+    )
     for track, one in zip(tracks, chunks, strict=True):
         batches.add(track, one)
     batches.finish()
@@ -51,8 +54,8 @@ def test_every_segment_is_batchesd_by_itself_in_whatever_batch(predictor, batch_
             np.testing.assert_array_equal(list(track.values.values()), predictor.log_probs(one.waves))
 
 
-def test_segments_without_speech_are_not_batchesd(predictor):
-    batches, track = batches_of(predictor, 4), ChannelState("0", tally=None)
+def test_segments_without_speech_are_not_batched(predictor):
+    batches, track = batches_of(predictor, 4), ChannelState("0", accumulator=None)
     batches.add(track, chunk(4, speech=[0.0, 0.5, 0.05, 1.0]))
     batches.add(track, chunk(2, speech=[0.25, 0.0]))
     batches.finish()
@@ -62,24 +65,26 @@ def test_segments_without_speech_are_not_batchesd(predictor):
 
 
 def test_silence_at_edges_is_cut_off_for_a_judgement_and_not_for_frames(predictor):
-    one = replace(chunk(3, speech=[0.5, 1.0, 0.5]), spoken=np.array([[10, 30], [0, 48], [20, 48]]))
+    one = replace(chunk(3, speech=[0.5, 1.0, 0.5]), speech_span=np.array([[10, 30], [0, 48], [20, 48]]))
     heard = {}
     for cuts in (True, False):
         work = Labelling(predictor, LabelSettings(batch_size=2), None)
-        work.cuts = cuts
-        batches, track = Batcher(work), ChannelState("0", tally=None)
+        work.trims_silence = cuts
+        batches, track = Batcher(work), ChannelState("0", accumulator=None)
         batches.add(track, one)
         batches.finish()
         assert track.n_samples == [48, 48, 48]
         heard[cuts] = track
-    assert (heard[True].n_heard, heard[False].n_heard) == ([20, 48, 28], [48, 48, 48])
-    waves = np.stack([np.pad(wave[a:b], (0, 48 - b + a)) for wave, (a, b) in zip(one.waves, one.spoken, strict=True)])
+    assert (heard[True].n_valid, heard[False].n_valid) == ([20, 48, 28], [48, 48, 48])
+    waves = np.stack(
+        [np.pad(wave[a:b], (0, 48 - b + a)) for wave, (a, b) in zip(one.waves, one.speech_span, strict=True)]
+    )
     np.testing.assert_array_equal(list(heard[True].values.values()), predictor.log_probs(waves))
     np.testing.assert_array_equal(list(heard[False].values.values()), predictor.log_probs(one.waves))
 
 
-def test_without_voice_activity_detection_all_are_batchesd_and_speech_is_unknown(predictor):
-    batches, track = batches_of(predictor, 4), ChannelState("0", tally=None)
+def test_without_voice_activity_detection_all_are_batched_and_speech_is_unknown(predictor):
+    batches, track = batches_of(predictor, 4), ChannelState("0", accumulator=None)
     batches.add(track, chunk(3))
     batches.finish()
     assert list(track.values) == [0, 1, 2]
@@ -90,14 +95,14 @@ def test_waiting_segments_do_not_keep_their_chunks_in_memory(predictor):
     batches = batches_of(predictor, 64)
     one = chunk(10)
     waves = weakref.ref(one.waves)
-    batches.add(ChannelState("0", tally=None), one)
+    batches.add(ChannelState("0", accumulator=None), one)
     del one
     gc.collect()
     assert waves() is None
 
 
 def test_the_model_is_told_how_long_each_segment_is(predictor):
-    batches, track = batches_of(predictor, 3), ChannelState("0", tally=None)
+    batches, track = batches_of(predictor, 3), ChannelState("0", accumulator=None)
     one = chunk(5, speech=[1.0, 0.0, 1.0, 1.0, 1.0])
     one.n_samples[-1] = 7
     batches.add(track, one)
@@ -150,12 +155,12 @@ def test_batches_under_way_are_bounded_and_settle_in_order(predictor):
     go, held, other = threading.Event(), predictor, type(predictor)()
     log_probs = held.log_probs
     held.log_probs = lambda *given: go.wait(60) and log_probs(*given)
-    batches, track = batches_of(held, 2, [other]), ChannelState("0", tally=None)
+    batches, track = batches_of(held, 2, [other]), ChannelState("0", accumulator=None)
     adding = threading.Thread(target=batches.add, args=(track, chunk(40)))
     adding.start()
     adding.join(0.5)
     assert adding.is_alive()
-    assert len(track.n_samples) == 2 * (batches._replicas.n_ahead + 1)
+    assert len(track.n_samples) == 2 * (batches._devices.n_ahead + 1)
     assert not track.values
     go.set()
     adding.join(60)
@@ -177,5 +182,5 @@ def test_a_fault_of_any_device_ends_the_run(predictor):
 def test_a_gpu_gives_what_a_processor_gives_while_the_next_batch_is_filled(predictor):
     expected = judged(predictor, 4, 30)
     predictor.device.type = "cuda"
-    assert batches_of(predictor, 4)._replicas.n_ahead == 1
+    assert batches_of(predictor, 4)._devices.n_ahead == 1
     np.testing.assert_array_equal(judged(predictor, 4, 30), expected)

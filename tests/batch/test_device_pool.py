@@ -32,68 +32,68 @@ class Device:
 
 def test_one_device_computes_in_the_callers_thread():
     device = Device()
-    replicas = DevicePool([device])
-    assert replicas.n_ahead == 0
-    promise = replicas.submit(WAVES, N_SAMPLES)
+    pool = DevicePool([device])
+    assert pool.n_ahead == 0
+    future = pool.submit(WAVES, N_SAMPLES)
     assert device.threads == [threading.current_thread()]
-    np.testing.assert_array_equal(promise(), 2 * WAVES)
+    np.testing.assert_array_equal(future.result(), 2 * WAVES)
 
 
 def test_one_device_that_leaves_the_cores_free_computes_while_the_next_batch_is_filled():
     go = threading.Event()
     device = Device(go=go)
-    replicas = DevicePool([device], aside=True)
-    assert replicas.n_ahead == 1
-    promise = replicas.submit(WAVES, N_SAMPLES)  # comes back at once: the device waits
+    pool = DevicePool([device], on_accelerator=True)
+    assert pool.n_ahead == 1
+    future = pool.submit(WAVES, N_SAMPLES)  # comes back at once: the device waits
     go.set()
-    np.testing.assert_array_equal(promise(), 2 * WAVES)
+    np.testing.assert_array_equal(future.result(), 2 * WAVES)
     assert device.threads != [threading.current_thread()]
-    replicas.close()
+    pool.close()
 
 
 def test_a_batch_goes_to_the_device_that_is_free():
     go = threading.Event()
     slow, quick = Device(go=go), Device()
-    replicas = DevicePool([slow, quick])
-    promises = [replicas.submit(WAVES + number, N_SAMPLES) for number in range(replicas.n_ahead)]
-    for number in range(1, replicas.n_ahead):  # all but the first, which the slow one has
-        np.testing.assert_array_equal(promises[number](), 2 * (WAVES + number))
+    pool = DevicePool([slow, quick])
+    futures = [pool.submit(WAVES + number, N_SAMPLES) for number in range(pool.n_ahead)]
+    for number in range(1, pool.n_ahead):  # all but the first, which the slow one has
+        np.testing.assert_array_equal(futures[number].result(), 2 * (WAVES + number))
     go.set()
-    np.testing.assert_array_equal(promises[0](), 2 * WAVES)
-    assert (len(slow.sizes), len(quick.sizes)) == (1, replicas.n_ahead - 1)
-    replicas.close()
+    np.testing.assert_array_equal(futures[0].result(), 2 * WAVES)
+    assert (len(slow.sizes), len(quick.sizes)) == (1, pool.n_ahead - 1)
+    pool.close()
     assert threading.current_thread() not in slow.threads + quick.threads
 
 
 def test_each_device_knows_how_much_fits():
     small, large = Device(n_fitting=2), Device()
-    replicas = DevicePool([small, large])
+    pool = DevicePool([small, large])
     for _ in range(8):  # each is free in turn
-        np.testing.assert_array_equal(replicas.submit(WAVES, N_SAMPLES)(), 2 * WAVES)
+        np.testing.assert_array_equal(pool.submit(WAVES, N_SAMPLES).result(), 2 * WAVES)
     assert set(small.sizes) == {1}  # of six three do not fit, either
     assert set(large.sizes) == {6}
     assert sum(small.sizes) + sum(large.sizes) == 8 * len(WAVES)
-    replicas.close()
+    pool.close()
 
 
 @pytest.mark.parametrize("n", [1, 2])
 def test_no_memory_for_one_segment_is_told(n):
-    replicas = DevicePool([Device(n_fitting=0)] * n)
+    pool = DevicePool([Device(n_fitting=0)] * n)
     with pytest.raises(ModelError, match="not enough memory for one segment"):
-        replicas.submit(WAVES, N_SAMPLES)()
-    replicas.close()
+        pool.submit(WAVES, N_SAMPLES).result()
+    pool.close()
 
 
 def test_what_waits_is_dropped_when_closed():
     go = threading.Event()
     devices = [Device(go=go), Device(go=go)]
-    replicas = DevicePool(devices)
-    promises = [replicas.submit(WAVES, N_SAMPLES) for _ in range(4)]
+    pool = DevicePool(devices)
+    futures = [pool.submit(WAVES, N_SAMPLES) for _ in range(4)]
     while not all(device.threads for device in devices):
         pass
-    replicas.close()
+    pool.close()
     go.set()
-    assert len(promises[0]()) == len(promises[1]()) == len(WAVES)
+    assert len(futures[0].result()) == len(futures[1].result()) == len(WAVES)
     with pytest.raises(CancelledError):
-        promises[3]()
+        futures[3].result()
     assert sum(len(device.threads) for device in devices) == 2

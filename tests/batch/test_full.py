@@ -18,7 +18,7 @@ from pcqtool.batch.names import find_sources
 from pcqtool.batch.output import RunOutput
 from pcqtool.batch.plan import make_plan
 from pcqtool.batch.run import run
-from pcqtool.errors import TableError
+from pcqtool.errors import FileError
 from pcqtool.files import atomic
 from pcqtool.labelling.settings import LabelSettings
 from pcqtool.labelling.task import Labelling
@@ -90,7 +90,7 @@ def test_whichever_write_is_refused_nothing_is_lost(tmp_path, call_folder, predi
         out = tmp_path / str(number) / name
         with pytest.MonkeyPatch.context() as patch:
             Disk(number, fault).install(patch)
-            with pytest.raises(TableError) as refused:
+            with pytest.raises(FileError) as refused:
                 label(out, sources, predictor, config)
         assert os.strerror(fault) in refused.value.what
         assert not list(out.parent.rglob("*.tmp"))

@@ -14,7 +14,7 @@ from pcqtool.audio.reader import ReaderOptions
 from pcqtool.batch import isolation
 from pcqtool.batch.isolation import SubprocessReader
 from pcqtool.batch.names import find_sources
-from pcqtool.batch.prefetch import get_ready, prefetch
+from pcqtool.batch.prefetch import prefetch, start_decoders
 from pcqtool.batch.settings import BatchSettings
 from pcqtool.errors import AccessError, AudioError
 
@@ -57,9 +57,9 @@ def test_a_lack_of_memory_is_the_recordings_fault_where_nothing_else_limits_it(m
 
     limits = {resource.RLIMIT_AS: resource.RLIM_INFINITY, resource.RLIMIT_DATA: isolation.MAX_BYTES}
     monkeypatch.setattr(resource, "getrlimit", lambda kind: (limits[kind], resource.RLIM_INFINITY))
-    assert isolation._scarce() is AudioError
+    assert isolation._memory_error() is AudioError
     limits[resource.RLIMIT_AS] = 1 << 30
-    assert isolation._scarce() is AccessError
+    assert isolation._memory_error() is AccessError
 
 
 def test_a_hang_is_its_recordings(write_wave):
@@ -79,7 +79,7 @@ def test_a_process_that_no_signal_reaches_is_given_up(write_wave, monkeypatch):
     os.kill(worker._process.pid, signal.SIGSTOP)
     with pytest.raises(AudioError, match="nothing for"):
         seconds_of(good, timeout_s=0.2)
-    assert not worker.alive
+    assert not worker.is_usable
     assert seconds_of(good) == 2.0
 
 
@@ -102,6 +102,6 @@ def test_processes_are_used_again(write_wave):
 @pytest.mark.parametrize(("timeout_s", "n"), [(300.0, 1), (0.0, 0)])
 def test_a_process_is_started_before_it_is_needed(monkeypatch, timeout_s, n):
     monkeypatch.setattr(isolation, "_idle", [])
-    get_ready(BatchSettings(NO_VAD, timeout_s=timeout_s))
+    start_decoders(BatchSettings(NO_VAD, timeout_s=timeout_s))
     assert len(isolation._idle) == n
     isolation._close_all()

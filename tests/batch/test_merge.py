@@ -43,8 +43,9 @@ def run(store_of, provenance):
             store.prepare()
             for first in range(0, len(todo), 3):
                 part = todo[first : first + 3]
-                store.add_segments(segments_schema(provenance.labels), [_segments(part, provenance.labels)])
-                store.add_files(_files(part, provenance.labels, size, targets or {}))
+                with store.appending_segments(segments_schema(provenance.labels)) as rows:
+                    rows.append(_segments(part, provenance.labels))
+                store.write_files(_files(part, provenance.labels, size, targets or {}))
             store.finish()
 
     return label
@@ -150,8 +151,9 @@ def test_parts_of_a_killed_run_do_not_outlive_a_merge(run, store_of, tmp_path, p
     store = store_of(out)
     with store.locked():  # and killed after its first part
         store.prepare()
-        store.add_segments(segments_schema(provenance.labels), [_segments(["01.wav"], provenance.labels)])
-        store.add_files(_files(["01.wav"], provenance.labels, 1, {}))
+        with store.appending_segments(segments_schema(provenance.labels)) as rows:
+            rows.append(_segments(["01.wav"], provenance.labels))
+        store.write_files(_files(["01.wav"], provenance.labels, 1, {}))
     run(tmp_path / "d", NAMES, size=2)
     merge([tmp_path / "d"], out)
     run(out, ["new.wav"])

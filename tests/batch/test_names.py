@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pcqtool.audio.discover import Found, discover
+from pcqtool.audio.discover import FoundFile, discover
 from pcqtool.batch.names import as_text, find_sources, from_text, name_of, name_recordings, path_of, signature_of
 from pcqtool.errors import SettingsError
 
@@ -64,7 +64,7 @@ def test_names_that_are_not_utf8(tmp_path: Path) -> None:
     assert [source.file for source in sources] == ["b\\\\xf6se.wav", "b\\xf6se.wav", "böse.wav"]
     for source in sources:
         assert source.path.exists()
-        assert path_of(source.file, str(tmp_path)) == str(source.place)
+        assert path_of(source.file, str(tmp_path)) == str(source.location)
 
 
 def test_a_recording_has_one_name_whatever_way_leads_to_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -162,6 +162,6 @@ def test_a_link_without_its_target_keeps_its_name(tmp_path: Path) -> None:
 
 
 def test_two_recordings_never_share_a_name() -> None:
-    one = Found("/a/x.wav", "/a/x.wav", None, 1, 1.0)
+    one = FoundFile("/a/x.wav", "/a/x.wav", None, 1, 1.0)
     with pytest.raises(SettingsError, match="have one name"):
         name_recordings([one, one], "/a", {})

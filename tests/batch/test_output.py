@@ -16,7 +16,7 @@ from pcqtool.batch import output as store_module
 from pcqtool.batch.collect import collect
 from pcqtool.batch.names import Source, signature_of
 from pcqtool.batch.output import RunOutput
-from pcqtool.errors import LockedError, TableError
+from pcqtool.errors import FileError, LockedError, TableError
 from pcqtool.files import atomic
 from pcqtool.labelling.task import SCHEMAS
 from pcqtool.tables.order import in_order
@@ -31,8 +31,9 @@ def opened(out, provenance):
 
 def add(store, files, segments):
     """A part of a run."""
-    store.add_segments(segments.schema, [in_order(segments)])
-    store.add_files(files)
+    with store.appending_segments(segments.schema) as rows:
+        rows.append(in_order(segments))
+    store.write_files(files)
 
 
 class KilledError(BaseException):
@@ -96,7 +97,7 @@ def test_both_forms_hold_the_same_rows(tmp_path, provenance):
     assert {path.name for path in tmp_path.iterdir()} == {
         "r.parquet", "r.segments.parquet", "parts",
     }  # fmt: skip
-    collect([opened(tmp_path / "parts", provenance)], tmp_path / "m.parquet")
+    collect([opened(tmp_path / "parts", provenance)], tmp_path / "m.parquet", provenance)
     for kind in ("", ".segments"):
         assert pq.read_table(tmp_path / f"m{kind}.parquet").equals(pq.read_table(tmp_path / f"r{kind}.parquet"))
     assert pq.read_table(tmp_path / "r.parquet", columns=["file"])["file"].to_pylist() == list("abcde")
@@ -237,8 +238,8 @@ def test_a_restart_whose_first_part_cannot_be_written_changes_nothing(out, prove
     run(out, provenance, PARTS)
     before = content(out)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(store_module, "write", lambda *_: (_ for _ in ()).throw(TableError("no space")))
-        with pytest.raises(TableError):
+        patch.setattr(store_module, "write", lambda *_: (_ for _ in ()).throw(FileError("no space")))
+        with pytest.raises(FileError):
             run(out, provenance, [["z"]], size=2, restart=True)
     assert content(out)[0] == before[0]
     run(out, provenance, [["f"]])
@@ -261,8 +262,8 @@ def test_an_interrupted_join_keeps_the_older_table(tmp_path, provenance, monkeyp
     out = tmp_path / "r.parquet"
     run(out, provenance, PARTS)
     before = content(out)
-    monkeypatch.setattr(collect_module, "join", lambda *_: (_ for _ in ()).throw(TableError("no space")))
-    with pytest.raises(TableError):
+    monkeypatch.setattr(collect_module, "join", lambda *_: (_ for _ in ()).throw(FileError("no space")))
+    with pytest.raises(FileError):
         run(out, provenance, [["a"], ["z"]], size=2)
     assert content(out) == before
 
@@ -322,7 +323,7 @@ def test_what_is_not_of_pcqtool_is_never_touched(tmp_path, provenance, which, wh
 @pytest.mark.parametrize("name", ["results.old", "file/below.parquet", "file/below"])
 def test_a_place_that_cannot_be_written_to_is_told_before_the_work(tmp_path, provenance, name):
     (tmp_path / name.partition("/")[0]).write_text("a file")
-    with pytest.raises(TableError, match="cannot be written"), opened(tmp_path / name, provenance).locked():
+    with pytest.raises(FileError, match="cannot be written"), opened(tmp_path / name, provenance).locked():
         pass
     assert (tmp_path / name.partition("/")[0]).read_text() == "a file"
 
@@ -332,7 +333,7 @@ def test_a_folder_that_takes_no_files_is_told_before_the_work(out, provenance, m
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr(store_module.tempfile, "TemporaryFile", refuse)
-    with pytest.raises(TableError, match="Permission denied"):
+    with pytest.raises(FileError, match="Permission denied"):
         opened(out, provenance).prepare()
 
 

@@ -85,7 +85,7 @@ def test_what_is_done_changed_and_new():
 def test_rows_of_a_recording_that_is_gone_stay_unless_it_is_to_be_tried_again():
     gone = sources_of([None])
     assert make_plan(gone, {"00000.wav": FileSignature(1, 1_000_000)}).n_done == 1
-    assert make_plan(gone, {"00000.wav": FileSignature(None, None, again=True)}).stale == {"00000.wav"}
+    assert make_plan(gone, {"00000.wav": FileSignature(None, None, retry=True)}).stale == {"00000.wav"}
     assert make_plan(gone, {}).n_todo == 1
 
 

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from types import SimpleNamespace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
@@ -9,14 +9,27 @@ from pcqtool.audio.channel_segmenter import Chunk
 from pcqtool.audio.reader import RecordingInfo
 from pcqtool.batch.batcher import Batcher
 from pcqtool.batch.names import Source
-from pcqtool.batch.rows import RecordingRows
+from pcqtool.batch.prefetch import Failure, Piece
+from pcqtool.batch.rows import RecordingRows, RowQueue
 from pcqtool.labelling.settings import LabelSettings
 from pcqtool.labelling.task import Labelling
 
 
-def stream(error=None, duration_s=4.0, sample_rate=8000, shortfall=None, size_bytes=64044, channels=("0",)):
-    tracks = SimpleNamespace(info=RecordingInfo(duration_s, sample_rate, channels, shortfall))
-    return SimpleNamespace(source=Source("a.wav", "a.wav", size_bytes, 1.5), tracks=tracks, error=error, retry=False)
+@dataclass
+class Given:
+    """A recording as the reader leaves it."""
+
+    source: Source
+    info: RecordingInfo
+    failure: Failure | None
+
+    def piece(self, *chunks, is_last=False):
+        return Piece(self.source, list(chunks), self.info, is_last, self.failure if is_last else None)
+
+
+def recording(error=None, duration_s=4.0, sample_rate=8000, shortfall=None, size_bytes=64044, channels=("0",)):
+    info = RecordingInfo(duration_s, sample_rate, channels, shortfall)
+    return Given(Source("a.wav", "a.wav", size_bytes, 1.5), info, Failure(error) if error else None)
 
 
 def chunk(*n_samples, channel="0", speech=None):
@@ -36,22 +49,22 @@ def batches(work):
 
 @pytest.fixture
 def rows_of(work, batches):
-    """Give all rows of a recording."""
+    """All rows of a recording."""
 
     def run(given, *chunks):
-        entry = RecordingRows(given, work, "fake")
+        rows = RecordingRows(given.source, work, "fake")
         for one in chunks:
-            entry.add(one, batches)
+            rows.add(given.piece(one), batches)
+        rows.add(given.piece(is_last=True), batches)
         batches.finish()
-        entry.ended = True
-        assert entry.settled
-        return entry.segments(), entry.files()
+        assert rows.is_complete
+        return rows.take_segments(), rows.file_rows()
 
     return run
 
 
 def test_a_judged_recording(rows_of, work):
-    segments, (row,) = rows_of(stream(), chunk(48000, 16000, speech=[0.5, 1.0]))
+    segments, (row,) = rows_of(recording(), chunk(48000, 16000, speech=[0.5, 1.0]))
     assert (row["status"], row["error"], row["channel"], row["model"]) == ("ok", None, "0", "fake")
     assert (row["method"], row["n_segments"]) == ("mean-log", 2)
     assert (row["duration_s"], row["sample_rate"], row["speech_s"]) == (4.0, 8000, 2.5)
@@ -66,7 +79,7 @@ def test_a_judged_recording(rows_of, work):
 
 
 def test_a_row_for_each_channel(rows_of):
-    given = stream(channels=("0", "1"))
+    given = recording(channels=("0", "1"))
     segments, files = rows_of(given, chunk(48000, speech=[1.0]), chunk(48000, channel="1", speech=[0.0]))
     assert [(row["channel"], row["status"]) for row in files] == [("0", "ok"), ("1", "no_speech")]
     assert [(s["channel"], "label" in s) for s in segments] == [("0", True), ("1", False)]
@@ -77,50 +90,79 @@ def test_a_row_for_each_channel(rows_of):
 def test_the_last_segment_ends_where_the_recording_does(rows_of):
     """At 44.1 kHz a recording ends between two samples of the 16 kHz that it is resampled to."""
     duration_s = 176_401 / 44_100
-    segments, _ = rows_of(stream(duration_s=duration_s), chunk(48000, 16000))
+    segments, _ = rows_of(recording(duration_s=duration_s), chunk(48000, 16000))
     assert segments[-1]["end_s"] == duration_s
 
 
 @pytest.mark.parametrize(
     ("given", "status", "error", "duration_s"),
     [
-        (stream(error="broken", duration_s=0.0, sample_rate=0), "failed", "broken", None),
-        (stream(error="crashed half-way"), "failed", "crashed half-way", 4.0),
-        (stream(error="0 bytes", duration_s=0.0, sample_rate=0, size_bytes=0), "empty", "0 bytes", None),
-        (stream(duration_s=0.0), "empty", "no audio in the file", 0.0),
-        (stream(duration_s=0.0, shortfall="cut short"), "truncated", "cut short", 0.0),
+        (recording(error="broken", duration_s=0.0, sample_rate=0), "failed", "broken", None),
+        (recording(error="crashed half-way"), "failed", "crashed half-way", 4.0),
+        (recording(error="0 bytes", duration_s=0.0, sample_rate=0, size_bytes=0), "empty", "0 bytes", None),
+        (recording(duration_s=0.0), "empty", "no audio in the file", 0.0),
+        (recording(duration_s=0.0, shortfall="cut short"), "truncated", "cut short", 0.0),
     ],
 )
 def test_recordings_without_a_judgement_have_one_row_and_no_segments(rows_of, given, status, error, duration_s):
-    segments, (row,) = rows_of(given, *([chunk(48000)] if given.error and given.tracks.info.sample_rate else []))
+    segments, (row,) = rows_of(given, *([chunk(48000)] if given.failure and given.info.sample_rate else []))
     assert (row["status"], row["error"], row["duration_s"]) == (status, error, duration_s)
     assert not {"channel", "label"} & row.keys()
     assert (row["n_segments"], segments) == (0, [])
 
 
 def test_a_truncated_recording_is_judged_by_what_is_there(rows_of):
-    segments, (row,) = rows_of(stream(shortfall="cut short"), chunk(48000, 16000))
+    segments, (row,) = rows_of(recording(shortfall="cut short"), chunk(48000, 16000))
     assert (row["status"], row["error"], "label" in row, len(segments)) == ("truncated", "cut short", True, 2)
 
 
-def test_rows_are_given_as_soon_as_nothing_can_change_them(work, batches):
-    entry = RecordingRows(stream(channels=("0", "1")), work, "fake")
-    entry.add(chunk(48000, 48000, 48000), batches)
-    assert entry.segments() == []  # the other channel may still begin earlier
-    entry.add(chunk(48000, 48000, channel="1"), batches)  # a batch of two leaves its last segment waiting
-    assert [(s["segment"], s["channel"]) for s in entry.segments()] == [(0, "0"), (0, "1")]
-    assert entry.segments() == []
-    entry.add(chunk(48000, channel="1", speech=[1.0]), batches)
-    entry.ended = True
-    assert entry.settled
-    assert [(s["segment"], s["channel"]) for s in entry.segments()] == [(n, c) for n in (1, 2) for c in "01"]
-    assert not entry.void
+def test_rows_are_available_as_soon_as_nothing_can_change_them(work, batches):
+    given = recording(channels=("0", "1"))
+    rows = RecordingRows(given.source, work, "fake")
+    rows.add(given.piece(chunk(48000, 48000, 48000)), batches)
+    assert rows.take_segments() == []  # the other channel may still begin earlier
+    rows.add(given.piece(chunk(48000, 48000, channel="1")), batches)  # a batch of two leaves its last segment pending
+    assert [(s["segment"], s["channel"]) for s in rows.take_segments()] == [(0, "0"), (0, "1")]
+    assert rows.take_segments() == []
+    rows.add(given.piece(chunk(48000, channel="1", speech=[1.0]), is_last=True), batches)
+    assert rows.is_complete
+    assert [(s["segment"], s["channel"]) for s in rows.take_segments()] == [(n, c) for n in (1, 2) for c in "01"]
+    assert not rows.is_withdrawn
 
 
-def test_a_fault_after_rows_were_given_makes_them_void(work, batches):
-    entry = RecordingRows(given := stream(), work, "fake")
-    entry.add(chunk(48000, 48000, 48000, 48000), batches)
-    assert len(entry.segments()) == 3
-    given.error, entry.ended = "crashed half-way", True
-    assert (entry.void, entry.segments()) == (True, [])
-    assert [row["status"] for row in entry.files()] == ["failed"]
+def test_a_fault_withdraws_the_rows_that_were_taken_before(work, batches):
+    given = recording(error="crashed half-way")
+    rows = RecordingRows(given.source, work, "fake")
+    rows.add(given.piece(chunk(48000, 48000, 48000, 48000)), batches)
+    assert len(rows.take_segments()) == 3
+    rows.add(given.piece(is_last=True), batches)
+    assert (rows.is_withdrawn, rows.take_segments()) == (True, [])
+    assert [row["status"] for row in rows.file_rows()] == ["failed"]
+
+
+def test_a_queue_keeps_the_order_of_recordings_whichever_is_complete_first(work, batches):
+    queue = RowQueue(work, "fake")
+    first, second = recording(), recording()
+    second.source = replace(second.source, file="b.wav")
+    queue.add(first.piece(chunk(48000, 48000)), batches)
+    queue.add(second.piece(chunk(48000, 16000), is_last=True), batches)
+    assert [row["file"] for row in queue.take_segments()] == ["a.wav"]
+    assert queue.files == []
+    queue.add(first.piece(is_last=True), batches)
+    assert [row["file"] for row in queue.take_segments()] == ["a.wav", "b.wav", "b.wav"]
+    assert [(row["file"], row["n_segments"]) for row in queue.files] == [("a.wav", 2), ("b.wav", 2)]
+    assert queue.withdrawn == set()
+
+
+def test_a_queue_withdraws_what_failed_late_and_keeps_the_rows_of_what_has_vanished(work, batches):
+    failed, vanished = recording(error="crashed"), recording(error="no such file")
+    vanished.source = replace(vanished.source, file="b.wav", location="/no/such/file")
+    queue = RowQueue(work, "fake", stale={"b.wav"})
+    queue.add(failed.piece(chunk(48000, 48000, 48000)), batches)
+    assert len(queue.take_segments()) == 2
+    for each in (failed, vanished):
+        queue.add(each.piece(is_last=True), batches)
+    batches.finish()
+    assert queue.take_segments() == []
+    assert [row["file"] for row in queue.files] == ["a.wav"]
+    assert queue.withdrawn == {"a.wav"}

@@ -19,7 +19,7 @@ from pcqtool.batch.names import find_sources
 from pcqtool.batch.output import RunOutput
 from pcqtool.batch.plan import make_plan
 from pcqtool.batch.run import run as run_plan
-from pcqtool.errors import ModelError, TableError
+from pcqtool.errors import FileError, ModelError
 from pcqtool.labelling.settings import LabelSettings
 from pcqtool.labelling.task import Labelling
 from pcqtool.model.directory import model_sha256, read_config
@@ -143,11 +143,11 @@ def test_only_new_and_changed_recordings_are_decoded(
     tmp_path, call_folder, write_wave, predictor, tiny_model, monkeypatch
 ):
     decoded = []
-    decode_all = run_module.decode_all
+    prefetch = run_module.prefetch
     monkeypatch.setattr(
         run_module,
-        "decode_all",
-        lambda sources, *rest: decoded.extend(s.file for s in sources) or decode_all(sources, *rest),
+        "prefetch",
+        lambda sources, *rest: decoded.extend(s.file for s in sources) or prefetch(sources, *rest),
     )
     out = tmp_path / "r.parquet"
     run(out, find_sources([call_folder]), predictor, tiny_model)
@@ -229,15 +229,15 @@ def test_a_disk_that_fills_up_ends_the_run_and_keeps_the_parts(
     monkeypatch.setattr(plan_module, "PART_FILES", 2)
     sources = find_sources([call_folder])
     with monkeypatch.context() as patch:
-        add_files = RunOutput.add_files
+        write_files = RunOutput.write_files
 
         def full(self, *arguments):
             if self.next_part == 2:
-                raise TableError("no space left")
-            add_files(self, *arguments)
+                raise FileError("no space left")
+            write_files(self, *arguments)
 
-        patch.setattr(RunOutput, "add_files", full)
-        with pytest.raises(TableError):
+        patch.setattr(RunOutput, "write_files", full)
+        with pytest.raises(FileError):
             run(tmp_path / "r.parquet", sources, predictor, tiny_model)
     assert run(tmp_path / "r.parquet", sources, predictor, tiny_model).n_done_before == 4
 

@@ -6,7 +6,7 @@ from importlib.metadata import requires
 import pytest
 
 from pcqtool.cli.checks import dependencies, environment, models_and_corpora, pytorch, torch_probe
-from pcqtool.cli.checks.finding import Status, fault, ok
+from pcqtool.cli.checks.finding import CheckStatus, fault, ok
 from pcqtool.cli.doctor import _guarded, show
 
 NO_TORCH = "raise ImportError('not wanted here: the real one takes seconds')"
@@ -30,6 +30,7 @@ def checks(done):
     return {each["check"]: each for each in json.loads(done.stdout)["checks"]}
 
 
+@pytest.mark.slow
 def test_healthy_parts_are_ok_and_every_dependency_is_named(pcqtool):
     done = pcqtool("doctor", "--json")
     found = checks(done)
@@ -79,10 +80,10 @@ def test_torch_that_cannot_be_imported_ends_nothing(pcqtool, shadow, code, said)
 
 def test_optimisations_that_this_processor_computes_wrongly_are_named():
     found = pytorch._optimisations({"rejected": ["the layers in bfloat16 of wavlm", "the fast attention of wavlm"]})
-    assert found.status is Status.WARNING
+    assert found.status is CheckStatus.WARNING
     assert "the layers in bfloat16 of wavlm, the fast attention of wavlm" in found.found
-    assert pytorch._optimisations({"rejected": []}).status is Status.OK
-    assert pytorch._optimisations({"error": "ImportError: no"}).status is Status.FAULT
+    assert pytorch._optimisations({"rejected": []}).status is CheckStatus.OK
+    assert pytorch._optimisations({"error": "ImportError: no"}).status is CheckStatus.FAULT
 
 
 @pytest.fixture
@@ -101,6 +102,7 @@ def small_hubert(tmp_path):
     return tmp_path / "m"
 
 
+@pytest.mark.slow
 def test_the_probe_compares_small_encoders_and_the_usual_models_with_themselves(monkeypatch, small_hubert):
     from pcqtool.model.encoders import fast_inference
 
@@ -147,27 +149,27 @@ def test_devices_that_can_be_named(value):
     assert environment._device_problem(value) == ""
 
 
-def test_the_encoder_of_a_bundled_model_is_looked_for(monkeypatch, borrowing_model, tiny_whisper, tmp_path):
-    monkeypatch.setattr("pcqtool.model.directory._BUNDLED", borrowing_model.parent)
+def test_the_encoder_of_a_bundled_model_is_looked_for(monkeypatch, external_model, tiny_whisper, tmp_path):
+    monkeypatch.setattr("pcqtool.model.directory._BUNDLED", external_model.parent)
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("PCQTOOL_ENCODERS", str(tmp_path))
     [finding] = models_and_corpora.encoders()
-    assert (finding.check, finding.status) == ("encoder of borrowing", Status.WARNING)
+    assert (finding.check, finding.status) == ("encoder of borrowing", CheckStatus.WARNING)
     assert finding.found == "some/whisper is not on this machine"
     assert "hf download some/whisper" in finding.remedy
     monkeypatch.setenv("PCQTOOL_ENCODERS", str(tiny_whisper.parent))
     [finding] = models_and_corpora.encoders()
-    assert finding.status is Status.OK
+    assert finding.status is CheckStatus.OK
     assert str(tiny_whisper) in finding.found
 
 
 def test_every_folder_of_encoders_is_checked(monkeypatch, tmp_path):
     monkeypatch.setenv("PCQTOOL_ENCODERS", f"{tmp_path}:{tmp_path / 'gone'}")
     finding = next(each for each in environment.environment() if each.check == "PCQTOOL_ENCODERS")
-    assert finding.status is Status.WARNING
-    assert finding.found.endswith(f"names what is not a directory: {tmp_path / 'gone'}")
+    assert finding.status is CheckStatus.WARNING
+    assert finding.found.endswith(f"contains a path that is not a directory: {tmp_path / 'gone'}")
     monkeypatch.setenv("PCQTOOL_ENCODERS", str(tmp_path))
-    assert environment._variable("PCQTOOL_ENCODERS", str(tmp_path)).status is Status.OK
+    assert environment._variable("PCQTOOL_ENCODERS", str(tmp_path)).status is CheckStatus.OK
 
 
 def dependency(line, monkeypatch, installed):
@@ -226,7 +228,7 @@ def test_the_likelier_remedy_comes_first():
 
 def test_little_room_is_a_warning(monkeypatch):
     monkeypatch.setattr(environment, "MIN_FREE_GIB", 1e12)
-    assert environment.disk()[0].status is Status.WARNING
+    assert environment.disk()[0].status is CheckStatus.WARNING
 
 
 def test_a_check_that_fails_itself_is_a_finding():
@@ -234,7 +236,7 @@ def test_a_check_that_fails_itself_is_a_finding():
         raise RuntimeError("first line\nsecond")
 
     [finding] = _guarded("thing", check)
-    assert (finding.status, finding.found) == (Status.FAULT, "RuntimeError: first line")
+    assert (finding.status, finding.found) == (CheckStatus.FAULT, "RuntimeError: first line")
 
 
 def test_remedies_stand_below_the_table_to_be_copied(capsys):

@@ -6,7 +6,7 @@ import polars as pl
 import pytest
 
 from pcqtool.cli import app
-from pcqtool.files.folder import writing_into
+from pcqtool.files.lock import lock_folder
 
 pytestmark = pytest.mark.usefixtures("toy_recipe")
 
@@ -30,13 +30,14 @@ def changed(folder):
     return {path.relative_to(folder).as_posix(): path.stat().st_mtime_ns for path in sorted(folder.rglob("*.json"))}
 
 
-def test_a_protocol_is_run_once_and_stamped_on_the_result(evaluate, tmp_path):
+@pytest.mark.slow
+def test_a_protocol_is_run_once_and_its_leakage_is_noted(evaluate, tmp_path):
     code, out, err = evaluate("--protocol", "loso", "--out", "e")
     assert code == 0
     assert "manifest: 36 utterances, 4 folds" in err
     for part in ("loso: leave one speaker out", "WA", "UA", "macro-F1", "before the temperature", "true, judged"):
         assert part in out
-    assert "stamp        Test and the other parts share no file and no speaker." in out
+    assert "leakage      Test and the other parts share no file and no speaker." in out
     assert "over seeds" not in out
     metrics = json.loads((tmp_path / "e" / "metrics.json").read_text())
     assert (metrics["corpus"], metrics["protocol"], metrics["pooled"]["n"]) == ("manifest", "loso", 36)
@@ -49,7 +50,7 @@ def test_a_protocol_is_run_once_and_stamped_on_the_result(evaluate, tmp_path):
 
 
 def test_two_runs_at_once_do_not_mix(evaluate, tiny_model, tmp_path):
-    with writing_into(tmp_path / "e"):
+    with lock_folder(tmp_path / "e"):
         for way in (("--protocol", "loso"), ("--model", str(tiny_model))):
             code, _, said = evaluate(*way, "--out", "e")
             assert code == 75
@@ -63,6 +64,7 @@ def test_a_run_that_comes_to_nothing_leaves_nothing(evaluate, tmp_path):
     assert not (tmp_path / "e").exists()
 
 
+@pytest.mark.slow
 def test_predictions_are_a_table_from_which_the_figures_can_be_counted(evaluate, tmp_path):
     evaluate("--protocol", "loso", "--out", "e")
     metrics = json.loads((tmp_path / "e" / "metrics.json").read_text())
@@ -74,20 +76,21 @@ def test_predictions_are_a_table_from_which_the_figures_can_be_counted(evaluate,
     assert set(table["seed"]) == {0}
 
 
+@pytest.mark.slow
 def test_seeds_are_trained_side_by_side_and_kept(evaluate, tmp_path):
     code, _, _ = evaluate("--protocol", "loso", "--out", "e")
     before = changed(tmp_path / "e" / "folds")
     code, out, err = evaluate("--protocol", "loso", "--out", "e", "--seeds", "2")
     assert code == 0
     assert "4 folds with 2 seeds" in err
-    for part in ("seeds           0, 1", "over seeds", "seeds together", "an ensemble"):
+    for part in ("seeds        0, 1", "over seeds", "ensemble     WA", "an ensemble"):
         assert part in out
     after = changed(tmp_path / "e" / "folds")
     assert len(after) == 8
     assert before.items() <= after.items()
     metrics = json.loads((tmp_path / "e" / "metrics.json").read_text())
     assert (metrics["seeds"], metrics["pooled"]["n"], metrics["n_utterances"]) == ([0, 1], 72, 36)
-    assert metrics["seeds_together"]["n"] == 36
+    assert metrics["ensembled_seeds"]["n"] == 36
 
 
 def test_seeds_begin_with_the_recipes(evaluate, tmp_path):
@@ -128,7 +131,7 @@ def test_a_model_is_judged_and_its_own_corpus_warned_of(evaluate, tiny_model, tm
     code, out, err = evaluate("--model", str(known), "--out", "e")
     assert code == 0
     assert err == (
-        "warning: the model has learnt from what was called manifest; if that was this, these figures are no test\n"
+        "warning: the model was trained on a corpus called manifest; if it is this one, the figures are not a test\n"
     )
     assert "UA" in out
 

@@ -18,7 +18,7 @@ from polars.testing import assert_frame_equal
 from pcqtool.batch import plan as plan_module
 from pcqtool.batch import run as run_module
 from pcqtool.cli import app
-from pcqtool.features import read
+from pcqtool.features import read_features
 from pcqtool.tables.provenance import read_provenance
 from pcqtool.tables.reader import read_files, read_segments
 
@@ -50,8 +50,8 @@ def test_fusion_vectors_of_the_bundled_model(extract, calls):
     assert code == 0
     assert "6 extracted" in out
     assert err.startswith("fusion by pcq-mini, trained on")
-    fusion, segments = read("features.parquet", "fusion")
-    mean, files = read("features.parquet", "fusion_mean")
+    fusion, segments = read_features("features.parquet", "fusion")
+    mean, files = read_features("features.parquet", "fusion_mean")
     assert len(files) == 6 + 1  # two tracks of the call
     assert len(fusion) == len(segments) == files["n_segments"].sum()
     own = segments["file"] == "4.wav"
@@ -78,7 +78,7 @@ def test_frames_of_any_layer_of_an_encoder(extract, calls, tiny_whisper):
             "--json",
         )
         assert (code, json.loads(out)["model"]) == (0, "tiny-whisper")
-        found[layer], _ = read(f"{layer}.parquet", "frames")
+        found[layer], _ = read_features(f"{layer}.parquet", "frames")
         assert found[layer].shape[1:] == (150, 16)
     np.testing.assert_array_equal(found[2], found[-1])
     assert not np.allclose(found[0], found[1])
@@ -86,12 +86,12 @@ def test_frames_of_any_layer_of_an_encoder(extract, calls, tiny_whisper):
 
 def test_the_papers_spectrogram_and_statistics_alone(extract, calls):
     assert extract(calls, "--what", "spectrogram", "--out", "s")[0] == 0
-    spectrogram, _ = read("s", "spectrogram")
+    spectrogram, _ = read_features("s", "spectrogram")
     assert spectrogram.shape[1:] == (300, 200)
     assert extract(calls, "--what", "statistics", "--of", "spectrogram")[0] == 0
     assert "spectrogram" not in read_segments(calls.parent / "features.parquet").columns
     for column in ("spectrogram_mean", "spectrogram_sd"):
-        np.testing.assert_array_equal(read("features.parquet", column)[0], read("s", column)[0])
+        np.testing.assert_array_equal(read_features("features.parquet", column)[0], read_features("s", column)[0])
 
 
 def test_batch_size_threads_parts_and_blocks_change_nothing(extract, calls, tiny_model, monkeypatch):
@@ -112,7 +112,9 @@ def test_batch_size_threads_parts_and_blocks_change_nothing(extract, calls, tiny
             assert_frame_equal(table, joined, check_exact=True)
             plain = [name for name, kind in wanted.schema.items() if kind.base_type() is not pl.Array]
             assert_frame_equal(table.select(plain), wanted.select(plain), check_exact=True)
-        np.testing.assert_allclose(read(out, "fusion")[0], read("one.parquet", "fusion")[0], atol=1e-5)
+        np.testing.assert_allclose(
+            read_features(out, "fusion")[0], read_features("one.parquet", "fusion")[0], atol=1e-5
+        )
 
 
 @pytest.mark.parametrize("what", ["fusion", "frames"])
@@ -123,7 +125,7 @@ def test_several_devices_give_the_same_features(extract, calls, tiny_model, tiny
     monkeypatch.setattr("pcqtool.model.device.choose_devices", lambda names: [torch.device("cpu")] * len(names))
     code, _, err = extract(*usual, "--out", "two.parquet", "--device", "ab")
     assert (code, "device: cpu, cpu, " in err) == (0, True)
-    (values, rows), (expected, wanted) = (read(f"{name}.parquet", what) for name in ("two", "one"))
+    (values, rows), (expected, wanted) = (read_features(f"{name}.parquet", what) for name in ("two", "one"))
     assert_frame_equal(rows, wanted, abs_tol=1e-6)
     np.testing.assert_allclose(values, expected, atol=1e-5)
 
@@ -208,13 +210,13 @@ SLOW = """
 import sys, time
 from pcqtool.batch import plan
 from pcqtool.cli.app import main
-from pcqtool.features.network import Network
+from pcqtool.features.network import FeatureNetwork
 plan.PART_FILES = 2
-compute = Network.compute
+compute = FeatureNetwork.compute
 def slow(self, *segments):
     time.sleep(0.5)
     return compute(self, *segments)
-Network.compute = slow
+FeatureNetwork.compute = slow
 sys.exit(main(sys.argv[1:]))
 """
 
@@ -250,6 +252,7 @@ sys.exit(code)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the peak is read from Linux")
 def test_memory_does_not_grow_with_the_recording(tmp_path):
     """40 minutes more of spectrograms are 192 MB, and as much again in every copy; 20 fill all that has a bound."""

@@ -11,7 +11,7 @@ import pytest
 import soundfile
 
 SPEECH = Path(__file__).parents[2] / "examples" / "recordings" / "verspaetung.wav"
-NOTE = "mixing the channels would cancel them; channel 0 is heard"
+NOTE = "mixing the channels would cancel them; channel 0 is used"
 
 
 @pytest.fixture
@@ -41,6 +41,7 @@ def probabilities(path):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", ["auto", "mix"])
 def test_labelling_hears_a_live_channel_and_notes_it(pcqtool, corpus, tmp_path, tiny_model, mode):
     done = pcqtool("label", str(corpus), "--channels", mode, "--out", "r.parquet", "--model", str(tiny_model))
@@ -54,6 +55,7 @@ def test_labelling_hears_a_live_channel_and_notes_it(pcqtool, corpus, tmp_path, 
     assert table["channel"].cast(str).to_list() == ["0"] * 4
 
 
+@pytest.mark.slow
 def test_features_are_those_of_what_is_heard(pcqtool, corpus, tmp_path):
     command = [
         "extract",
@@ -75,6 +77,7 @@ def test_features_are_those_of_what_is_heard(pcqtool, corpus, tmp_path):
     assert table["note"].to_list() == [NOTE, None, NOTE, None]
 
 
+@pytest.mark.slow
 def test_an_evaluation_hears_what_labelling_hears(pcqtool, corpus, tmp_path, tiny_model):
     usual = ["--corpus", "manifest", "--root", str(corpus), "--model", str(tiny_model), "--out", "e"]
     done = pcqtool("evaluate", *usual)

@@ -164,17 +164,17 @@ def test_an_output_in_another_format_is_refused(run, record, name):
 
 def test_a_restart_that_cannot_be_written_keeps_the_old_table(run, record, monkeypatch):
     from pcqtool.batch.output import RunOutput
-    from pcqtool.errors import TableError
+    from pcqtool.errors import FileError
 
     record("A/a.wav", 1)
     run("label", "A", "--out", "r.parquet")
     before = rows()
 
     def refuse(*_):
-        raise TableError("no space")
+        raise FileError("no space")
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(RunOutput, "add_segments", refuse)
+        patch.setattr(RunOutput, "appending_segments", refuse)
         assert run("label", "A", "--out", "r.parquet", "--restart")[0] == 1
     assert rows() == before
     record("A/b.wav", 2)
@@ -347,6 +347,7 @@ def spawn(tiny_model, environment):
     return start
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("out", ["r.parquet", "d"])
 def test_two_runs_at_once_lose_nothing(spawn, record, tmp_path, out):
     for folder in ("a", "b"):

@@ -208,9 +208,9 @@ def no_cache(monkeypatch, tmp_path):
 
 
 def test_a_model_finds_its_encoder_by_flag_before_environment_before_file(
-    label, calls, borrowing_model, tiny_whisper, tmp_path, monkeypatch, no_cache
+    label, calls, external_model, tiny_whisper, tmp_path, monkeypatch, no_cache
 ):
-    model = str(borrowing_model)
+    model = str(external_model)
     for path in ("nowhere", "elsewhere"):
         (tmp_path / path).mkdir()
     assert label(calls, "--encoder-dir", tiny_whisper, "--out", "flag.parquet", model=model)[0] == 0
@@ -227,23 +227,23 @@ def test_a_model_finds_its_encoder_by_flag_before_environment_before_file(
     first = read_segments(tmp_path / "flag.parquet")
     for name in ("variable", "file", "several"):
         assert_frame_equal(read_segments(tmp_path / f"{name}.parquet"), first, abs_tol=1e-5)
-    assert read_provenance(tmp_path / "flag.parquet").model_sha256 == model_directory.model_sha256(borrowing_model)
+    assert read_provenance(tmp_path / "flag.parquet").model_sha256 == model_directory.model_sha256(external_model)
 
 
-def test_a_missing_encoder_is_two_lines_and_leaves_no_table(label, calls, borrowing_model, tmp_path, no_cache):
-    code, out, err = label(calls, model=str(borrowing_model))
+def test_a_missing_encoder_is_two_lines_and_leaves_no_table(label, calls, external_model, tmp_path, no_cache):
+    code, out, err = label(calls, model=str(external_model))
     assert (code, out) == (1, "")
     lines = err.splitlines()
-    assert lines[0].startswith("fetching the encoder some/whisper from the Hugging Face Hub")
+    assert lines[0].startswith("downloading the encoder some/whisper from the Hugging Face Hub")
     assert lines[1].startswith("error: model borrowing needs the encoder some/whisper, which is not in the Hub's cache")
     assert "--encoder-dir" in lines[2]
     assert len(lines) == 3
     assert not list(tmp_path.glob("*.parquet"))
 
 
-def test_a_run_with_nothing_to_do_needs_no_encoder(label, calls, borrowing_model, tiny_whisper, no_cache):
-    label(calls, "--encoder-dir", tiny_whisper, model=str(borrowing_model))
-    code, out, _ = label(calls, model=str(borrowing_model))
+def test_a_run_with_nothing_to_do_needs_no_encoder(label, calls, external_model, tiny_whisper, no_cache):
+    label(calls, "--encoder-dir", tiny_whisper, model=str(external_model))
+    code, out, _ = label(calls, model=str(external_model))
     assert (code, "3 done before" in out) == (0, True)
 
 
@@ -349,6 +349,7 @@ sys.exit(main(sys.argv[1:]))
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130), (signal.SIGKILL, -signal.SIGKILL)]
 )

@@ -86,7 +86,7 @@ def test_loops_pipes_and_devices_are_rows(label, tmp_path, write_wave):
     assert label()[0] == 3
     reasons = rows("error")
     assert reasons.pop("itself.wav").startswith("cannot be opened")
-    odd = "is no regular file"
+    odd = "is not a regular file"
     assert reasons == {"a.wav": None, "gone.wav": "does not exist", "null.wav": odd, "pipe.wav": odd}
     write_wave("gone.wav")
     assert json.loads(label("--json")[1])["statuses"] == {"ok": 1}
@@ -206,15 +206,15 @@ def test_an_output_folder_that_goes_away_is_told_and_done_again(label, write_wav
     for number in range(6):
         write_wave(f"calls/{number}.wav", seed=number)
     monkeypatch.setattr(plan_module, "PART_FILES", 2)
-    add_files = RunOutput.add_files
+    write_files = RunOutput.write_files
 
     def removing(self, *arguments):
-        add_files(self, *arguments)
+        write_files(self, *arguments)
         if self.next_part == 2:
             shutil.rmtree("out")
 
     with monkeypatch.context() as patch:
-        patch.setattr(RunOutput, "add_files", removing)
+        patch.setattr(RunOutput, "write_files", removing)
         code, _, err = label("--out", out)
     assert (code, "unexpected" in err) in ((0, False), (1, False))
     assert label("--out", out)[0] == 0
@@ -284,6 +284,7 @@ def decoders_of(process: subprocess.Popen[str]) -> list[int]:
     return [pid for pid, parent in parents.items() if parent in servers]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks for processes as Linux shows them")
 def test_a_recording_whose_decoder_the_system_has_killed_is_taken_up_by_the_next_run(
     tmp_path, write_wave, tiny_model, environment

@@ -68,6 +68,7 @@ def test_parameters_of_a_model_and_of_the_paper(report, tiny_model):
     assert "174.62 M" in out
 
 
+@pytest.mark.slow
 def test_studies_write_runs_table_and_figure(report, toy_root, tmp_path):
     usual = ["--corpus", "manifest", "--root", toy_root, "--recipe", "toy.toml", "--device", "cpu", "--jobs", "1"]
     code, out, _ = report("ablations", *usual, "--epochs", "1", "--out", "a")

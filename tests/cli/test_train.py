@@ -44,6 +44,7 @@ def test_a_model_comes_out_that_can_label(train, toy_root, tmp_path, capsys):
     assert pl.read_parquet("results.parquet")["status"].to_list() == ["ok"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("arguments", "seed"), [([], 7), (["--seed", "3"], 3)], ids=str)
 def test_the_seed_is_the_recipes_unless_another_is_given(train, tmp_path, arguments, seed):
     (tmp_path / "toy.toml").write_text("seed = 7\n" + (tmp_path / "toy.toml").read_text())
@@ -79,6 +80,7 @@ def start(tmp_path, toy_root, environment):
     return begin
 
 
+@pytest.mark.slow
 def test_a_run_that_was_killed_ends_with_the_same_weights(tmp_path, train, start):
     whole = start("whole")
     assert whole.wait(120) == 0, whole.stderr.read()
@@ -109,6 +111,7 @@ def test_a_run_that_was_killed_ends_with_the_same_weights(tmp_path, train, start
     assert [line["loss"] for line in one] == [line["loss"] for line in two]
 
 
+@pytest.mark.slow
 def test_two_runs_at_once_do_not_mix(tmp_path, train, start):
     first, second = start("both"), start("both")
     codes = sorted([first.wait(120), second.wait(120)])
@@ -123,6 +126,7 @@ def test_two_runs_at_once_do_not_mix(tmp_path, train, start):
     assert names == {"README.md", "config.json", "metrics.json", "model.safetensors"}
 
 
+@pytest.mark.slow
 def test_two_runs_may_share_a_cache_that_is_still_empty(tmp_path, start, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     runs = [start(name) for name in ("one", "two")]
@@ -132,6 +136,7 @@ def test_two_runs_may_share_a_cache_that_is_still_empty(tmp_path, start, monkeyp
     assert [path.suffix for path in (tmp_path / "cache").rglob("*.*")] == [".npy"]
 
 
+@pytest.mark.slow
 def test_a_checkpoint_that_is_damaged_is_named_and_the_weights_are_the_same(tmp_path, train):
     assert train("--out", "whole", "--epochs", "2")[0] == 0
     (tmp_path / "again").mkdir()
@@ -397,6 +402,7 @@ mlcnn_strides = [2, 2]
 """
 
 
+@pytest.mark.slow
 def test_a_wavlm_is_tuned_with_the_rest_saved_and_labels(train, toy_root, tiny_wavlm, tmp_path, capsys):
     (tmp_path / "tuned.toml").write_text(TUNED, encoding="utf-8")
     code, out, _ = train(

@@ -1,4 +1,4 @@
-"""Distributions made of a folder: what ``importlib.metadata`` sees of an installed plugin."""
+"""Plugins as ``importlib.metadata`` sees them when they are installed."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ Install = Callable[..., None]
 
 @pytest.fixture
 def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Install]:
-    """Give a function that puts a distribution with entry points, and its module, on ``sys.path``."""
+    """Return a function that puts a distribution with entry points, and its module, on ``sys.path``."""
     site = tmp_path / "site"
     site.mkdir()
     monkeypatch.syspath_prepend(str(site))
@@ -56,5 +56,5 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Install
 
 @pytest.fixture
 def good() -> Callable[[str], str]:
-    """Give the source of a module with a sound corpus class ``Good`` of some name."""
+    """Return a function for the source of a module with a valid corpus class ``Good``."""
     return lambda corpus: GOOD.format(name="Good", corpus=corpus)

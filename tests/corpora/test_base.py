@@ -8,7 +8,7 @@ import pytest
 from pcqtool.corpora.base import Corpus, Utterance
 
 
-def test_an_utterance_knows_only_what_it_is_told_and_never_changes():
+def test_an_utterance_has_unknown_values_and_is_immutable():
     utterance = Utterance(Path("a.wav"), "anger")
     assert dataclasses.astuple(utterance)[2:] == (None,) * 6
     with pytest.raises(dataclasses.FrozenInstanceError):
@@ -16,7 +16,7 @@ def test_an_utterance_knows_only_what_it_is_told_and_never_changes():
     assert utterance in {Utterance(Path("a.wav"), "anger")}
 
 
-def test_a_class_without_utterances_is_no_corpus():
+def test_a_class_without_utterances_is_not_a_corpus():
     class Half:
         name = title = citation = licence = ""
         url = None

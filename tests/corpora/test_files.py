@@ -37,12 +37,12 @@ def test_recordings_are_found_at_any_depth_in_the_order_of_their_names(tmp_path)
     assert [(each.speaker, each.text_id) for each in found] == [("a", "1"), ("A", "2"), ("b", "1")]
 
 
-def test_what_is_hidden_is_passed_over(tmp_path):
+def test_hidden_files_are_skipped(tmp_path):
     place(tmp_path, "._a_1.wav", "__MACOSX/a_2.wav", ".cache/a_3.wav", "a_4.wav", ".DS_Store")
     assert find_files(tmp_path, ".wav") == [tmp_path / "a_4.wav"]
 
 
-def test_a_folder_of_which_another_part_is_hidden_is_not_passed_over(tmp_path):
+def test_files_below_a_hidden_parent_of_the_root_are_found(tmp_path):
     root = tmp_path / ".data" / "corpus"
     place(root, "a_1.wav")
     assert len(find(root)) == 1
@@ -59,17 +59,17 @@ def test_a_folder_within_a_folder_of_the_same_counts_once(tmp_path):
 def test_two_recordings_of_one_name_are_an_error(tmp_path):
     place(tmp_path, "original/a_1.wav", content="48 kHz")
     place(tmp_path, "smaller/a_1.wav", content="16")
-    with pytest.raises(CorpusError, match=r"smaller/a_1\.wav has the name of .*original/a_1\.wav, but differs"):
+    with pytest.raises(CorpusError, match=r"smaller/a_1\.wav has the same name as .*original/a_1\.wav, but differs"):
         find(tmp_path)
 
 
 def test_another_name_is_an_error(tmp_path):
     place(tmp_path, "a_1.wav", "c_1.wav")
-    with pytest.raises(CorpusError, match=r"Corpus: .*c_1\.wav is not named .*\(a_1\.wav: speaker, number\)"):
+    with pytest.raises(CorpusError, match=r"Corpus: .*c_1\.wav does not have a file name of .*\(a_1\.wav: speaker"):
         find(tmp_path)
 
 
-@pytest.mark.parametrize(("name", "hint"), [("x/corpus.zip", "Unpack .*corpus.zip"), ("notes.txt", "was unpacked in")])
+@pytest.mark.parametrize(("name", "hint"), [("x/corpus.zip", "Unpack .*corpus.zip"), ("notes.txt", "unpacked archive")])
 def test_no_recordings_are_an_error_that_says_what_to_do(tmp_path, name, hint):
     place(tmp_path, name)
     with pytest.raises(CorpusError, match="no recordings") as caught:
@@ -82,7 +82,7 @@ def test_no_folder_at_all_is_an_error(tmp_path):
         find(tmp_path / "nowhere")
 
 
-def test_all_faults_are_told_at_once_and_what_is_sound_is_listed(tmp_path):
+def test_all_faults_are_reported_at_once_and_valid_files_are_listed(tmp_path):
     place(tmp_path, "a_0.wav", "a_1.wav", "a_9.wav", "c_1.wav", "d_1.wav")
     place(tmp_path, "z/a_1.wav", content="another")
     with pytest.raises(FaultsError, match="4 faults in all") as caught:
@@ -96,7 +96,7 @@ def test_all_faults_are_told_at_once_and_what_is_sound_is_listed(tmp_path):
     assert [each.path.name for each in caught.value.found] == ["a_1.wav"]
 
 
-def test_recordings_that_tables_name_and_that_are_not_there_are_all_told(tmp_path):
+def test_all_missing_recordings_of_a_table_are_reported(tmp_path):
     place(tmp_path, "a.wav")
     listed = [Utterance(tmp_path / f"{name}.wav", "anger") for name in "abc"]
     assert require_recordings("Corpus", listed[:1], "Unpack it.") == listed[:1]

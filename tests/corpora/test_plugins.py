@@ -7,19 +7,19 @@ from pathlib import Path
 
 import pytest
 
-from pcqtool.corpora.conformance import fault
-from pcqtool.corpora.registry import available, find
+from pcqtool.corpora.conformance import first_class_problem
+from pcqtool.corpora.registry import corpus_class, registered_corpora
 
 PLUGINS = Path(__file__).parents[2] / "plugins"
 NAMES = sorted(path.parent.name for path in PLUGINS.glob("*/pyproject.toml"))
 
 
-def test_there_is_a_plugin_to_copy():
+def test_the_repository_has_a_plugin_to_copy():
     assert "example" in NAMES
 
 
 def test_every_plugin_is_found_once_installed():
-    found = {entry.name: (entry.distribution, entry.error) for entry in available() if not entry.built_in}
+    found = {entry.name: (entry.distribution, entry.error) for entry in registered_corpora() if not entry.built_in}
     assert {name: found.get(name, "make setup installs it") for name in NAMES} == {
         name: (f"pcqtool-{name}", None) for name in NAMES
     }
@@ -27,7 +27,7 @@ def test_every_plugin_is_found_once_installed():
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_plugin_is_a_corpus_of_its_name(name):
-    assert fault(find(name), name) is None
+    assert first_class_problem(corpus_class(name), name) is None
 
 
 @pytest.mark.parametrize("name", NAMES)

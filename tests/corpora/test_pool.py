@@ -5,9 +5,8 @@ import json
 import pytest
 
 from pcqtool.corpora.label_map import LabelMap
-from pcqtool.corpora.member import speakers_of
-from pcqtool.corpora.pool import open_pool, share
-from pcqtool.corpora.sources import CorpusSpec
+from pcqtool.corpora.pool import open_pool, restrict_to_common_labels, speakers_of
+from pcqtool.corpora.spec import CorpusSpec
 from pcqtool.errors import CorpusError
 
 
@@ -42,38 +41,41 @@ def labels(pool):
     return [each.label for each in pool.utterances]
 
 
-def test_one_corpus_is_as_it_is(one):
+def test_a_single_corpus_is_not_changed(one):
     pool = open_pool([one])
     assert pool.utterances == one.open().utterances()
-    assert (pool.name, pool.notes, pool.origins) == ("one", [], ["one"] * 4)
-    assert [each.speaker for each in pool.qualified] == ["one:a", "one:b", "one:a", "one:b"]
+    assert (pool.name, pool.label_changes, pool.corpus_of_each) == ("one", [], ["one"] * 4)
+    assert [each.speaker for each in pool.prefixed_utterances] == ["one:a", "one:b", "one:a", "one:b"]
 
 
-def test_of_several_the_shared_classes_are_kept_and_names_bear_their_corpus(one, two):
+def test_several_corpora_keep_common_classes_and_get_prefixed_names(one, two):
     pool = open_pool([one, two])
     assert labels(pool) == ["anger", "anger", "neutral", "anger", "neutral"]
     assert [each.speaker for each in pool.utterances] == ["one:a", "one:b", "one:a", "two:a", None]
     assert {(each.session, each.text_id) for each in pool.utterances} == {("one:1", "one:t"), ("two:1", "two:t")}
     assert (pool.name, pool.names, pool.labels) == ("one+two", ("one", "two"), ("anger", "neutral"))
-    assert pool.origins == ["one"] * 3 + ["two"] * 2
-    assert pool.notes == ["one: 1 of boredom are left out", "two: 1 of calm are left out, 1 of fear are left out"]
+    assert pool.corpus_of_each == ["one"] * 3 + ["two"] * 2
+    assert pool.label_changes == [
+        "one: 1 of boredom are left out",
+        "two: 1 of calm are left out, 1 of fear are left out",
+    ]
 
 
-def test_all_classes_are_kept_if_that_is_wanted(one, two):
+def test_all_classes_are_kept_on_request(one, two):
     pool = open_pool([one, two], all_classes=True)
     assert pool.labels == ("anger", "boredom", "calm", "fear", "neutral")
-    assert pool.notes == []
+    assert pool.label_changes == []
 
 
-def test_a_map_says_what_counts_as_the_same(one, two):
+def test_a_map_renames_labels(one, two):
     label_map = LabelMap({"fear": None, "boredom": "neutral"}, {"two": {"calm": "neutral"}})
     pool = open_pool([one, two], label_map)
     assert labels(pool) == ["anger", "anger", "neutral", "neutral", "anger", "neutral", "neutral"]
-    assert pool.notes == [
+    assert pool.label_changes == [
         "one: 1 of boredom count as neutral",
         "two: 1 of calm count as neutral, 1 of fear are left out",
     ]
-    about = pool.describe()
+    about = pool.provenance()
     assert about == json.loads(json.dumps(about))
     assert [each["labels"] for each in about] == [{"anger": 2, "neutral": 2}, {"anger": 1, "neutral": 2}]
     assert [each["renamed"] for each in about] == [{"boredom": {"neutral": 1}}, {"calm": {"neutral": 1}}]
@@ -81,47 +83,47 @@ def test_a_map_says_what_counts_as_the_same(one, two):
     assert [each["n_speakers"] for each in about] == [2, 1]
 
 
-def test_a_map_knows_labels_that_the_vocabulary_does_not(plant):
+def test_a_map_accepts_labels_outside_the_vocabulary(plant):
     source = plant("mine", ("Wut", "a"), ("Joy", "a"), ("Hunger", "b"), ("sad", "b"))
     pool = open_pool([source], LabelMap({"wut": "anger", "hunger": None}))
     assert labels(pool) == ["anger", "happiness", "sadness"]
-    assert pool.notes == ["mine: 1 of wut count as anger, 1 of hunger are left out"]
+    assert pool.label_changes == ["mine: 1 of wut count as anger, 1 of hunger are left out"]
     with pytest.raises(CorpusError, match="unknown emotion 'Hunger'"):
         open_pool([source], LabelMap({"wut": "anger"}))
 
 
-def test_corpora_without_shared_classes_are_told_with_what_they_have(one, plant):
+def test_corpora_without_common_classes_are_an_error_with_their_labels(one, plant):
     other = plant("other", ("anger", "a"), ("fear", "b"))
-    with pytest.raises(CorpusError, match="one and other share nothing but anger") as caught:
+    with pytest.raises(CorpusError, match="one and other have only the label anger in common") as caught:
         open_pool([one, other])
     assert "one has anger, boredom, neutral; other has anger, fear" in caught.value.what
     assert "--map" in caught.value.hint
-    with pytest.raises(CorpusError, match="share no label"):
+    with pytest.raises(CorpusError, match="have no label in common"):
         open_pool([plant("third", ("fear", "a")), plant("fourth", ("sad", "b"))])
 
 
-def test_a_map_that_leaves_nothing_is_an_error(one):
-    with pytest.raises(CorpusError, match="nothing of corpus 'one' is used"):
+def test_a_map_that_leaves_no_utterance_is_an_error(one):
+    with pytest.raises(CorpusError, match="no utterance of corpus 'one' is used"):
         open_pool([one], LabelMap({"*": None}))
 
 
-def test_a_file_of_two_corpora_is_an_error_be_it_under_another_name(one, tmp_path):
+def test_a_file_of_two_corpora_is_an_error_even_through_a_link(one, tmp_path):
     (tmp_path / "link").symlink_to(tmp_path / "one")
     again = CorpusSpec("again", "manifest", tmp_path / "link")
     with pytest.raises(CorpusError, match=r"corpora one and again both list .*one.0\.wav"):
         open_pool([one, again])
     with pytest.raises(CorpusError, match="both list"):
-        share(open_pool([one]), open_pool([again]))
+        restrict_to_common_labels(open_pool([one]), open_pool([again]))
 
 
-def test_training_and_test_share_their_labels(one, two):
-    train, test = share(open_pool([one]), open_pool([two]))
+def test_training_and_test_are_restricted_to_common_labels(one, two):
+    train, test = restrict_to_common_labels(open_pool([one]), open_pool([two]))
     assert train.labels == test.labels == ("anger", "neutral")
-    assert train.notes == ["one: 1 of boredom are left out"]
+    assert train.label_changes == ["one: 1 of boredom are left out"]
     assert [each.speaker for each in test.utterances] == ["a", None]
 
 
-def test_a_corpus_is_itself_under_another_name_but_a_manifest_is_not(tmp_path, one):
+def test_a_published_corpus_keeps_its_origin_under_another_name(tmp_path, one):
     for name in ("a", "b"):
         (tmp_path / name).mkdir()
         for speaker in ("03", "08"):
@@ -130,8 +132,8 @@ def test_a_corpus_is_itself_under_another_name_but_a_manifest_is_not(tmp_path, o
     pool = open_pool([CorpusSpec("emodb", "emodb", tmp_path / "a"), CorpusSpec("phone", "emodb", tmp_path / "b"), one])
     assert pool.names == ("emodb", "phone", "one")
     assert {each.speaker for each in pool.utterances} == {"emodb:03", "emodb:08", "one:a", "one:b"}
-    assert [each["origin"] for each in pool.describe()] == ["emodb", "emodb", "one"]
+    assert [each["origin"] for each in pool.provenance()] == ["emodb", "emodb", "one"]
 
 
-def test_own_names_are_found_again():
+def test_speakers_of_a_corpus_are_found_without_prefix():
     assert speakers_of("one", ["one:a", "two:a", "one:b:c", "one"]) == {"a", "b:c"}

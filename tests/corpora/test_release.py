@@ -38,12 +38,12 @@ def test_the_name_of_a_download_is_its_addresss_last_part(url, name):
         {"folder": "..\\b"},
     ],
 )
-def test_what_is_no_download_is_refused_where_it_is_written(wrong):
+def test_an_invalid_download_is_refused_at_its_definition(wrong):
     with pytest.raises(SettingsError):
         Download(**{"url": "https://example.org/a.zip", **wrong})
 
 
-def test_how_many_there_should_be():
+def test_the_expected_number_of_utterances():
     assert Expected().total is None
     assert Expected(7).total == 7
     assert Expected(by_label={"anger": 2, "fear": 3}).total == 5
@@ -66,5 +66,5 @@ def test_emodb_as_published():
     assert [each.name for each in downloads_of(EmoDB)] == ["download.zip"]
 
 
-def test_what_says_nothing_expects_nothing():
+def test_a_class_without_release_metadata_expects_nothing():
     assert (downloads_of(Manifest), expected_of(Manifest)) == ((), Expected())

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from pcqtool.errors import ReportError
-from pcqtool.evaluation.run import Run
+from pcqtool.evaluation.run_directory import FinishedRun
 
 DOCS = Path(__file__).parents[2] / "docs"
 
@@ -37,7 +37,7 @@ def folder(tmp_path, write_run):
     """A folder of runs: one that is honest, one that shares speakers and one that leaks."""
     runs = tmp_path / "docs" / "results"
     runs.mkdir(parents=True)
-    shares = {"shared": {"test": {"files": 0, "speakers": 9, "sessions": None, "texts": 4}}}
+    shares = {"overlap": {"test": {"files": 0, "speakers": 9, "sessions": None, "texts": 4}}}
     for name, changes in {
         "honest": {},
         "shared": {"protocol": "random10", **shares},
@@ -131,15 +131,15 @@ def test_the_script_writes_and_checks_the_page(folder, tmp_path):
 
 
 def test_marks_come_from_counts():
-    assert leaks(Run("a", Path(), {"shared": {"test": {"speakers": 0}}, "leaks": False})) == "–"
-    assert leaks(Run("a", Path(), {"shared": {"test": {"speakers": 3}}, "leaks": True})) == "S T"
-    assert leaks(Run("a", Path(), {"shared": {"test": {"speakers": 0}}, "adapted": True})) == "A"
+    assert leaks(FinishedRun("a", Path(), {"overlap": {"test": {"speakers": 0}}, "leaks": False})) == "–"
+    assert leaks(FinishedRun("a", Path(), {"overlap": {"test": {"speakers": 3}}, "leaks": True})) == "S T"
+    assert leaks(FinishedRun("a", Path(), {"overlap": {"test": {"speakers": 0}}, "adapted": True})) == "A"
 
 
 @pytest.mark.parametrize(("n", "marks"), [(0, "T"), (2, "S T")])
 def test_speakers_that_only_validate_are_not_in_training(n, marks):
     shared = {"test": {"speakers": 1}, "validation": {"speakers": n}}
-    assert leaks(Run("a", Path(), {"protocol": "paper", "shared": shared, "leaks": True})) == marks
+    assert leaks(FinishedRun("a", Path(), {"protocol": "paper", "overlap": shared, "leaks": True})) == marks
 
 
 def test_runs_without_provenance_say_so(tmp_path, write_run):

@@ -17,7 +17,7 @@ TWO = [("a", 0, "s", 0, 0.5), ("b", 0, "s", 0, 0.5)]
 
 
 def run(predictions, wrong=(), seeds=(0,), n_speakers=4, n=6):
-    """Every speaker says all classes in turn; the (seed, file) pairs in ``wrong`` are judged wrong."""
+    """Every speaker speaks all classes in turn; the (seed, file) pairs in ``wrong`` are predicted wrongly."""
     return predictions(
         [
             (file := f"{speaker}-{take}", take % 3, f"s{speaker}", (take + ((seed, file) in wrong)) % 3, 0.8, seed)
@@ -66,11 +66,11 @@ def test_unknown_speakers_leave_mcnemar_alone(predictions):
 
 
 def test_runs_on_other_utterances_are_refused(predictions):
-    with pytest.raises(TableError, match="6 are in one of them alone, first 4-0"):
+    with pytest.raises(TableError, match="6 are in only one of them, first 4-0"):
         compare(run(predictions), run(predictions, n_speakers=5))
-    with pytest.raises(TableError, match="what the utterances truly are"):
+    with pytest.raises(TableError, match="the true classes of utterances"):
         compare(predictions([("a", 0, "s", 0, 0.5)]), predictions([("a", 1, "s", 0, 0.5)]))
-    with pytest.raises(TableError, match="more often than others"):
+    with pytest.raises(TableError, match="for some utterances than for others"):
         compare(predictions([*TWO, ("a", 0, "s", 0, 0.5, 1)]), predictions(TWO))
 
 
@@ -78,12 +78,12 @@ def test_runs_on_other_utterances_are_refused(predictions):
 def test_runs_that_name_other_speakers_are_refused(predictions, name):
     renamed = predictions([("a", 0, name, 0, 0.5), ("b", 0, "s", 0, 0.5)])
     for pair in ((predictions(TWO), renamed), (renamed, predictions(TWO))):
-        with pytest.raises(TableError, match="who speaks"):
+        with pytest.raises(TableError, match="the speakers of utterances"):
             compare(*pair)
 
 
 def test_runs_with_other_labels_are_refused(predictions):
-    with pytest.raises(TableError, match="other labels: anger, neutral, sadness and anger, fear, sadness"):
+    with pytest.raises(TableError, match="different labels: anger, neutral, sadness and anger, fear, sadness"):
         compare(predictions(TWO), replace(predictions(TWO), labels=("anger", "fear", "sadness")))
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from pcqtool.corpora.pool import share
+from pcqtool.corpora.pool import restrict_to_common_labels
 from pcqtool.evaluation.cross_corpus import across_corpora
 from pcqtool.evaluation.cross_validation import EvaluationTask, cross_validate
 from pcqtool.evaluation.summary import conclude
@@ -21,7 +21,7 @@ def pools(pool_of, utterances):
     """Speakers 0 to 2 of the toy corpus to learn from, 2 and 3 as another corpus without neutral files."""
     heard = [each for each in utterances if each.speaker in ("s0", "s1") or each.path.stem.endswith("2-0")]
     other = [each for each in utterances if each not in heard and each.label != "neutral"]
-    return share(pool_of("one", heard), pool_of("two", other))
+    return restrict_to_common_labels(pool_of("one", heard), pool_of("two", other))
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +29,7 @@ def run(pools, toy_recipe, tmp_path_factory):
     train, test = pools
     folder = tmp_path_factory.mktemp("across")
     protocol = cross_corpus_protocol(train, test)
-    task = across_corpora(Experiment(train.qualified, toy_recipe(), CPU).prepare(), test)
+    task = across_corpora(Experiment(train.prefixed_utterances, toy_recipe(), CPU).prepare(), test)
     folds = {seed: protocol.folds(task.utterances, seed) for seed in (0, 1)}
     torch.set_num_threads(1)
     results = cross_validate(task, folds, folder)
@@ -49,7 +49,7 @@ def test_the_test_corpus_is_neither_trained_on_nor_augmented(run, pools):
 def test_predictions_are_those_of_a_model_that_was_trained_without_it(run, pools, toy_recipe):
     _, _, folds, results, _ = run
     train, test = pools
-    alone = Experiment(train.qualified, toy_recipe(), CPU).prepare()
+    alone = Experiment(train.prefixed_utterances, toy_recipe(), CPU).prepare()
     torch.set_num_threads(1)
     trained = alone.train(folds[0][0], 0)
     other = Experiment(test.utterances, toy_recipe(), CPU).prepare()
@@ -62,7 +62,7 @@ def test_figures_are_those_of_the_test_corpus_under_its_own_names(run, pools):
     task, protocol, folds, results, _ = run
     train, test = pools
     evaluation = conclude(task, protocol, folds, results)
-    evaluation = evaluation.of_corpora(corpora=train.describe(), test_corpora=test.describe())
+    evaluation = evaluation.with_corpora(corpora=train.provenance(), test_corpora=test.provenance())
     metrics = json.loads(json.dumps(evaluation.metrics, allow_nan=False))
     assert (metrics["corpus"], metrics["protocol"]) == ("two", "cross-corpus")
     assert metrics["protocol_title"] == "train one, test two, 2 shared labels"
@@ -96,11 +96,12 @@ def test_what_is_finished_is_not_trained_again_but_for_another_test_corpus(run, 
     assert trained == ["two"]
 
 
+@pytest.mark.slow
 def test_a_frozen_encoders_states_are_kept_of_both(pools, toy_recipe, tiny_whisper, tmp_path, monkeypatch):
     monkeypatch.setenv("PCQTOOL_CACHE", str(tmp_path))
     train, test = pools
     recipe = toy_recipe({"frozen": True, "layers": [0, 1]}, epochs=1)
-    task = across_corpora(Experiment(train.qualified, recipe, CPU, str(tiny_whisper)).prepare(), test)
+    task = across_corpora(Experiment(train.prefixed_utterances, recipe, CPU, str(tiny_whisper)).prepare(), test)
     assert len(list((tmp_path / "features").iterdir())) == 2
     assert task.test_data.states is not None
     fold = cross_corpus_protocol(train, test).folds(task.utterances, 0)[0]

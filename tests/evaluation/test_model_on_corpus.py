@@ -46,13 +46,13 @@ def test_it_warns_of_a_corpus_that_the_model_knows(model, pool_of, utterances):
     known = evaluate_model(model, pool_of("manifest", utterances), "cpu", 1).metrics
     assert "manifest" in known["warning"]
     assert known["leaks"]
-    assert known["stamp"].startswith("LEAKS")
+    assert known["leakage"].startswith("LEAKS")
     foreign = evaluate_model(model, pool_of("emodb", utterances), "cpu", 1).metrics
     assert "warning" not in foreign
     assert not foreign["leaks"]
-    assert foreign["stamp"] == (
-        "Nothing was trained. The model has learnt from manifest; "
-        "whether recordings of emodb were among them cannot be told."
+    assert foreign["leakage"] == (
+        "Nothing was trained. The model was trained on manifest; "
+        "whether recordings of emodb were among them is unknown."
     )
 
 
@@ -61,7 +61,7 @@ def test_of_several_corpora_the_known_one_is_warned_of(model, pool_of, utterance
     metrics = evaluate_model(model, CorpusPool(tuple(parts)), "cpu", 1).metrics
     assert (metrics["corpus"], metrics["n_speakers"]) == ("manifest+b", 4)
     assert metrics["warning"] == (
-        "the model has learnt from what was called manifest; if that was this, these figures are no test"
+        "the model was trained on a corpus called manifest; if it is this one, the figures are not a test"
     )
 
 
@@ -71,9 +71,9 @@ def test_a_corpus_is_known_under_any_name(pool_of, utterances, experiment, fold,
     for name, corpus, leaks in (("emodb", emodb, True), ("phone", emodb, True), ("mine", None, False)):
         metrics = evaluate_model(str(tmp_path / "m"), pool_of(name, utterances, corpus), "cpu", 1).metrics
         assert metrics["leaks"] == leaks, name
-    assert "whether recordings of mine were among them cannot be told" in metrics["stamp"]
+    assert "whether recordings of mine were among them is unknown" in metrics["leakage"]
     apart = evaluate_model(str(tmp_path / "m"), pool_of("iemocap", utterances, IEMOCAP(tmp_path)), "cpu", 1).metrics
-    assert apart["stamp"] == "Nothing was trained. The model has learnt from berlin, not from iemocap."
+    assert apart["leakage"] == "Nothing was trained. The model was trained on berlin, not on iemocap."
 
 
 def test_labels_that_the_model_has_not_are_left_out_and_counted(model, pool_of, utterances):
@@ -102,7 +102,7 @@ def test_labels_that_the_corpus_has_not_are_no_possible_answers(model, pool_of, 
 
 
 @pytest.mark.parametrize(
-    ("labels", "text"), [(("fear", "fear"), "has none of"), (("fear", "anger"), "has nothing but anger of")]
+    ("labels", "text"), [(("fear", "fear"), "has none of"), (("fear", "anger"), "has only anger of")]
 )
 def test_too_few_shared_labels_are_an_error(model, pool_of, utterances, labels, text):
     foreign = [replace(each, label=label) for each, label in zip(utterances, labels, strict=False)]

@@ -16,31 +16,31 @@ def test_a_table_is_taken_apart(predictions):
 
 def test_rows_are_grouped(predictions):
     found = predictions([("a", 0, "s0", 0, 0.5, 0), ("a", 0, "s0", 1, 0.5, 1), ("b", 2, "s1", 2, 0.5, 0)])
-    assert {seed: len(rows) for seed, rows in found.by("seed").items()} == {0: 2, 1: 1}
-    assert {fold: rows.label.tolist() for fold, rows in found.by("fold").items()} == {"s0": [0, 1], "s1": [2]}
-    assert predictions([("a", 0, "s0", 0, 0.5, None)]).by("seed") == {}
+    assert {seed: len(rows) for seed, rows in found.group_by("seed").items()} == {0: 2, 1: 1}
+    assert {fold: rows.label.tolist() for fold, rows in found.group_by("fold").items()} == {"s0": [0, 1], "s1": [2]}
+    assert predictions([("a", 0, "s0", 0, 0.5, None)]).group_by("seed") == {}
 
 
 def test_seeds_decide_together_by_mean_log_probability(predictions):
     # certain of class 0 with one seed, two others lean to class 1
     found = predictions([("a", 0, "s0", 0, 0.98, 0), ("a", 0, "s0", 1, 0.5, 1), ("a", 0, "s0", 1, 0.5, 2)])
-    together = found.together()
+    together = found.ensemble()
     expected = np.exp(np.log(found.probabilities).mean(axis=0))
     np.testing.assert_allclose(together.probabilities, [expected / expected.sum()])
     assert together.label.tolist() == [0]
     assert together.key.tolist() == [("a", None, "mix")]
-    assert found.number.tolist() == [0, 0, 0]
+    assert found.utterance.tolist() == [0, 0, 0]
 
 
 def test_an_impossible_label_of_one_seed_leaves_numbers(predictions):
-    together = predictions([("a", 0, "s0", 0, 1.0, 0), ("a", 0, "s0", 1, 1.0, 1)]).together()
+    together = predictions([("a", 0, "s0", 0, 1.0, 0), ("a", 0, "s0", 1, 1.0, 1)]).ensemble()
     assert np.isfinite(together.probabilities).all()
     assert together.probabilities.sum() == pytest.approx(1.0)
 
 
 def test_one_seed_alone_decides_as_it_did(predictions):
     found = predictions([("a", 0, "s0", 0, 0.5), ("b", 2, "s1", 1, 0.75)])
-    together = found.together()
+    together = found.ensemble()
     np.testing.assert_allclose(together.probabilities, found.probabilities, atol=1e-12)
     assert together.label.tolist() == found.label.tolist()
 

@@ -40,8 +40,8 @@ def test_one_seed_gives_all_that_belongs_to_a_figure(experiment):
     metrics = json.loads(json.dumps(evaluation.metrics, allow_nan=False))
     assert metrics == evaluation.metrics | {"recipe": metrics["recipe"]}
     assert (metrics["corpus"], metrics["protocol"], metrics["leaks"]) == ("hums", "loso", False)
-    assert metrics["stamp"].startswith("Test and the other parts share no file and no speaker.")
-    assert metrics["shared"]["test"] == {"files": 0, "speakers": 0, "sessions": None, "texts": None}
+    assert metrics["leakage"].startswith("Test and the other parts share no file and no speaker.")
+    assert metrics["overlap"]["test"] == {"files": 0, "speakers": 0, "sessions": None, "texts": None}
     assert (metrics["n_utterances"], metrics["n_speakers"], metrics["seeds"]) == (36, 4, [7])
     assert metrics["pooled"]["wa"] == metrics["pooled"]["ua"] == 0.75
     assert metrics["pooled"]["wa_interval"][0] < 0.75 < metrics["pooled"]["wa_interval"][1]
@@ -49,12 +49,12 @@ def test_one_seed_gives_all_that_belongs_to_a_figure(experiment):
     assert metrics["over_seeds"]["wa"] == {"mean": 0.75, "sd": None}
     assert metrics["by_fold"]["s0"]["wa"] == 0.0
     assert metrics["by_fold"]["s1"]["wa"] == metrics["by_fold"]["s1"]["ua"] == 1.0
-    assert "seeds_together" not in metrics
+    assert "ensembled_seeds" not in metrics
     assert metrics["validation_ua"] == 0.75
     run = metrics["runs"][1]
     assert (run["fold"], run["seed"], run["best_epoch"], run["n_epochs"], run["elapsed_s"]) == ("s1", 7, 1, 2, 2.5)
     assert (run["n_train"], run["n_validation"], run["n_test"], run["temperature"]) == (18, 9, 9, 1.25)
-    assert run["n_learnt"] == 18
+    assert run["n_trained_on"] == 18
     assert len(run["validation_speakers"]) == 1
     assert run["overlap"]["test"]["speakers"] == 0
     assert metrics["recipe"]["name"] == "toy"
@@ -73,22 +73,22 @@ def test_several_seeds_are_averaged_and_their_joint_decision_stands_apart(experi
     assert (metrics["pooled"]["n"], metrics["n_utterances"]) == (108, 36)
     assert metrics["by_fold"]["s1"]["wa"] == pytest.approx(2 / 3)
     assert metrics["folds"]["wa"]["mean"] == pytest.approx(2 / 3)
-    assert (metrics["seeds_together"]["wa"], metrics["seeds_together"]["n"]) == (0.75, 36)
-    assert "ensemble" in metrics["seeds_together"]["what"]
+    assert (metrics["ensembled_seeds"]["wa"], metrics["ensembled_seeds"]["n"]) == (0.75, 36)
+    assert "ensemble" in metrics["ensembled_seeds"]["what"]
     assert len(metrics["runs"]) == 12
 
 
-def test_a_leak_is_stamped(experiment):
+def test_a_leak_is_report(experiment):
     metrics = conclusion(experiment, [0], (), PROTOCOLS["paper"]).metrics
     assert metrics["leaks"]
-    assert metrics["stamp"].startswith("LEAKS")
-    assert metrics["shared"]["test"]["files"] == 9
+    assert metrics["leakage"].startswith("LEAKS")
+    assert metrics["overlap"]["test"]["files"] == 9
 
 
 def test_what_was_not_trained_has_neither_seeds_nor_folds(predictions):
     metrics = summarise(predictions([("a", 0, "s0", 0, 0.5, None), ("b", 1, "s1", 1, 0.75, None)]))
     assert metrics["pooled"]["wa"] == 1.0
-    assert not {"seeds", "folds", "by_seed", "seeds_together"} & metrics.keys()
+    assert not {"seeds", "folds", "by_seed", "ensembled_seeds"} & metrics.keys()
 
 
 def test_the_machine_is_named():

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from pcqtool.errors import ModelError, SettingsError
-from pcqtool.features.network import Network, frames_of
+from pcqtool.features.network import FeatureNetwork, frames_of
 from pcqtool.model.encoders import EncoderConfig, build
 from pcqtool.model.encoders.pretrained import load_pretrained
 
@@ -15,26 +15,26 @@ N_SAMPLES = np.array([48000, 30000, 100])
 
 
 def test_the_shape_is_that_of_a_segment():
-    network = Network(nn.Identity(), lambda waves, n: waves.reshape(len(waves), -1, 10), "cpu")
+    network = FeatureNetwork(nn.Identity(), lambda waves, n: waves.reshape(len(waves), -1, 10), "cpu")
     assert network.shape == (4800, 10)
     assert network.compute(WAVES, N_SAMPLES).shape == (3, 4800, 10)
 
 
 def test_what_is_not_finite_is_told():
-    network = Network(nn.Identity(), lambda waves, n: waves, "cpu")
+    network = FeatureNetwork(nn.Identity(), lambda waves, n: waves, "cpu")
     with pytest.raises(ModelError, match="not finite"):
         network.compute(WAVES * np.nan, N_SAMPLES)
 
 
 def test_a_device_that_is_not_there_is_told():
     with pytest.raises(SettingsError, match="abacus"):
-        Network(nn.Identity(), lambda waves, n: waves, "abacus")
+        FeatureNetwork(nn.Identity(), lambda waves, n: waves, "abacus")
 
 
 @pytest.mark.parametrize("layer", [0, 1, 2, -1])
 def test_any_layer_of_a_whole_encoder_is_what_transformers_gives(tiny_whisper, layer):
     encoder = load_pretrained(tiny_whisper, (layer,), frozen=True)
-    found = Network(encoder, frames_of(encoder, None), "cpu").compute(WAVES, N_SAMPLES)
+    found = FeatureNetwork(encoder, frames_of(encoder, None), "cpu").compute(WAVES, N_SAMPLES)
     whole = load_pretrained(tiny_whisper, (-1,))
     with torch.no_grad():
         states = whole.model(whole.front_end(torch.from_numpy(WAVES)), output_hidden_states=True).hidden_states
@@ -44,7 +44,7 @@ def test_any_layer_of_a_whole_encoder_is_what_transformers_gives(tiny_whisper, l
 
 def test_a_layer_of_an_encoder_that_was_cut():
     encoder = build(EncoderConfig("mini", {"dim": 8, "n_blocks": 2, "n_mels": 16}))
-    shapes = {layer: Network(encoder, frames_of(encoder, layer), "cpu").shape for layer in (0, 2, None)}
+    shapes = {layer: FeatureNetwork(encoder, frames_of(encoder, layer), "cpu").shape for layer in (0, 2, None)}
     assert len(set(shapes.values())) == 1
     with pytest.raises(ModelError, match="hidden states 0 to 2"):
         frames_of(encoder, 3)
@@ -52,8 +52,8 @@ def test_a_layer_of_an_encoder_that_was_cut():
 
 def test_layers_above_those_in_use_are_not_there(tiny_whisper):
     encoder = load_pretrained(tiny_whisper, (0, 1), frozen=True)  # a mix, as a model may have it
-    mixed = Network(encoder, frames_of(encoder, None), "cpu")
-    single = Network(encoder, frames_of(encoder, 1), "cpu")
+    mixed = FeatureNetwork(encoder, frames_of(encoder, None), "cpu")
+    single = FeatureNetwork(encoder, frames_of(encoder, 1), "cpu")
     assert mixed.shape == single.shape == (150, 16)
     with pytest.raises(ModelError, match="hidden state 2 lies above"):
-        Network(encoder, frames_of(encoder, 2), "cpu")
+        FeatureNetwork(encoder, frames_of(encoder, 2), "cpu")

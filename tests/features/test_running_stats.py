@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pcqtool.features.running_stats import RunningStats
+from pcqtool.features.task import RunningStats
 
 
 @settings(deadline=None)
@@ -16,15 +16,15 @@ from pcqtool.features.running_stats import RunningStats
 def test_pieces_give_what_all_values_at_once_give(sizes, seed, level):
     rng = np.random.default_rng(seed)
     pieces = [(rng.normal(level, 10, (n, 3)).astype(np.float32), weight) for n, weight in sizes]
-    moments = RunningStats(3)
+    stats = RunningStats(3)
     for values, weight in pieces:
-        moments.add(values, weight)
+        stats.add(values, weight)
     everything = np.concatenate([values for values, _ in pieces]).astype(np.float64)
     weights = np.concatenate([np.full(len(values), weight / len(values)) for values, weight in pieces])
     mean = np.average(everything, axis=0, weights=weights)
     sd = np.sqrt(np.average((everything - mean) ** 2, axis=0, weights=weights))
-    np.testing.assert_allclose(moments.mean, mean, rtol=1e-9, atol=1e-9)
-    np.testing.assert_allclose(moments.sd, sd, rtol=1e-6, atol=1e-6)
+    np.testing.assert_allclose(stats.mean, mean, rtol=1e-9, atol=1e-9)
+    np.testing.assert_allclose(stats.sd, sd, rtol=1e-6, atol=1e-6)
 
 
 def test_nothing_has_no_spread():
@@ -32,7 +32,7 @@ def test_nothing_has_no_spread():
 
 
 def test_small_differences_far_from_zero_are_not_lost():
-    moments = RunningStats(1)
+    stats = RunningStats(1)
     for value in (1e8 - 1, 1e8, 1e8 + 1):
-        moments.add(np.array([[value]]), 1.0)
-    assert moments.sd[0] == np.sqrt(2 / 3)
+        stats.add(np.array([[value]]), 1.0)
+    assert stats.sd[0] == np.sqrt(2 / 3)

@@ -73,4 +73,4 @@ def test_the_command_has_the_same_defaults():
     settings = FeatureSettings()
     for name in ("what", "of", "layer", "jobs"):
         assert given[name] == getattr(settings, name)
-    assert (given["channels"], given["vad"] == "on") == (settings.reading.channels, settings.reading.vad)
+    assert (given["channels"], given["vad"] == "on") == (settings.reader_options.channels, settings.reader_options.vad)

@@ -40,14 +40,14 @@ def test_a_models_fusion_vector_is_what_its_classifier_sees(tiny_model):
         np.testing.assert_allclose(model.classifier(torch.from_numpy(values)), prediction.logits, atol=1e-5)
 
 
-def test_a_models_spectrogram_and_frames(borrowing_model, tiny_whisper):
+def test_a_models_spectrogram_and_frames(external_model, tiny_whisper):
     places = EncoderSearchPath((tiny_whisper,))
-    model, _ = load(borrowing_model, places)
+    model, _ = load(external_model, places)
     with torch.no_grad():
         frames = model(torch.from_numpy(WAVES)).frames.numpy()
         level = model.spectrogram(torch.from_numpy(WAVES)).numpy()
     for what, expected in (("frames", frames), ("spectrogram", level)):
-        found = origin_of(what, borrowing_model, places=places).network("cpu").compute(WAVES, N_SAMPLES)
+        found = origin_of(what, external_model, places=places).network("cpu").compute(WAVES, N_SAMPLES)
         np.testing.assert_allclose(found, expected, atol=1e-5)
 
 
@@ -56,8 +56,8 @@ def test_a_model_without_encoder_has_no_frames(tiny_model):
         origin_of("frames", tiny_model).network("cpu")
 
 
-def test_an_encoder_is_known_by_the_hash_that_models_name_it_by(borrowing_model, tiny_whisper):
-    named = read_config(borrowing_model).encoder_source
+def test_an_encoder_is_known_by_the_hash_that_models_name_it_by(external_model, tiny_whisper):
+    named = read_config(external_model).encoder_source
     found = origin_of("frames", encoder=tiny_whisper, layer=1)
     assert (found.identify().name, found.identify().sha256) == (tiny_whisper.name, named.sha256)
     assert found.network("cpu").shape == (150, 16)
@@ -90,11 +90,11 @@ def test_knowing_a_model_loads_no_torch(tiny_model):
 
 
 @pytest.mark.parametrize("origin", ["encoder", "model", "paper"])
-def test_each_device_gets_a_network_of_its_own(borrowing_model, tiny_whisper, origin, monkeypatch):
-    monkeypatch.setattr("pcqtool.features.network.Network", lambda module, features, device: module)
+def test_each_device_gets_a_network_of_its_own(external_model, tiny_whisper, origin, monkeypatch):
+    monkeypatch.setattr("pcqtool.features.network.FeatureNetwork", lambda module, features, device: module)
     found = {
         "encoder": lambda: origin_of("frames", encoder=tiny_whisper),
-        "model": lambda: origin_of("fusion", borrowing_model, places=EncoderSearchPath((tiny_whisper,))),
+        "model": lambda: origin_of("fusion", external_model, places=EncoderSearchPath((tiny_whisper,))),
         "paper": lambda: origin_of("spectrogram"),
     }[origin]()
     assert found.network("cpu") is not found.network("cpu")

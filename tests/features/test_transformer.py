@@ -13,10 +13,10 @@ from sklearn.model_selection import LeaveOneGroupOut, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from pcqtool.audio.reader import load
+from pcqtool.audio.reader import load_waveform
 from pcqtool.cli import app
 from pcqtool.errors import AudioError, SettingsError
-from pcqtool.features import Extractor, read
+from pcqtool.features import Extractor, read_features
 
 
 @pytest.fixture
@@ -28,7 +28,7 @@ def test_vectors_are_those_of_the_command(paths, tiny_whisper, tmp_path, monkeyp
     monkeypatch.chdir(tmp_path)
     command = ["extract", "calls", "--what", "statistics", "--encoder", str(tiny_whisper), "--layer", "1"]
     assert app.main([*command, "--vad", "off"]) == 0
-    expected = np.hstack([read("features.parquet", f"frames_{statistic}")[0] for statistic in ("mean", "sd")])
+    expected = np.hstack([read_features("features.parquet", f"frames_{statistic}")[0] for statistic in ("mean", "sd")])
     for batch_size in (1, 3):
         extractor = Extractor(encoder=str(tiny_whisper), layer=1, batch_size=batch_size)
         np.testing.assert_allclose(extractor.fit_transform(paths), expected, atol=1e-5)
@@ -41,7 +41,7 @@ def test_paths_and_waves_are_the_same(paths):
     extractor = Extractor("spectrogram")
     expected = extractor.transform(paths)
     assert expected.shape == (4, 400)
-    mixed = [str(paths[0]), load(paths[1]), load(paths[2]).astype(np.float64), paths[3]]
+    mixed = [str(paths[0]), load_waveform(paths[1]), load_waveform(paths[2]).astype(np.float64), paths[3]]
     np.testing.assert_allclose(extractor.transform(mixed), expected, atol=1e-4)
     assert extractor.transform([]).shape == (0, 400)
 

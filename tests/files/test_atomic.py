@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from pcqtool.errors import TableError
+from pcqtool.errors import FileError
 from pcqtool.files.atomic import replacing, reported, write_whole
 
 
@@ -79,7 +79,7 @@ def test_failed_sync_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         raise OSError(errno.EIO, "Input/output error")
 
     monkeypatch.setattr(os, "fsync", fsync)
-    with pytest.raises(TableError, match="Input/output error"), replacing(tmp_path / "x") as file:
+    with pytest.raises(FileError, match="Input/output error"), replacing(tmp_path / "x") as file:
         file.write(b"x")
     assert list(tmp_path.iterdir()) == []
 
@@ -109,7 +109,7 @@ def test_longest_name(tmp_path: Path) -> None:
 
 
 def test_too_long_name(tmp_path: Path) -> None:
-    with pytest.raises(TableError, match="too long") as caught, replacing(tmp_path / ("x" * 300)) as file:
+    with pytest.raises(FileError, match="too long") as caught, replacing(tmp_path / ("x" * 300)) as file:
         file.write(b"x")
     assert "shorter name" in caught.value.hint
     assert list(tmp_path.iterdir()) == []
@@ -117,7 +117,7 @@ def test_too_long_name(tmp_path: Path) -> None:
 
 def test_directory_in_the_way(tmp_path: Path) -> None:
     (tmp_path / "x.parquet").mkdir()
-    with pytest.raises(TableError, match=r"x\.parquet: cannot be written") as caught, replacing(tmp_path / "x.parquet"):
+    with pytest.raises(FileError, match=r"x\.parquet: cannot be written") as caught, replacing(tmp_path / "x.parquet"):
         pass
     assert "directory of this name" in caught.value.hint
     assert [path.name for path in tmp_path.iterdir()] == ["x.parquet"]
@@ -125,14 +125,14 @@ def test_directory_in_the_way(tmp_path: Path) -> None:
 
 def test_file_in_the_way(tmp_path: Path) -> None:
     (tmp_path / "x").touch()
-    with pytest.raises(TableError, match="cannot be written") as caught, replacing(tmp_path / "x" / "y.parquet"):
+    with pytest.raises(FileError, match="cannot be written") as caught, replacing(tmp_path / "x" / "y.parquet"):
         pass
     assert "part of the path is a file" in caught.value.hint
 
 
 @pytest.mark.skipif(not Path("/proc/self").is_dir(), reason="needs a file system that refuses even root")
 def test_refused_by_the_file_system() -> None:
-    with pytest.raises(TableError, match=r"x\.parquet: cannot be written"), replacing(Path("/proc/self/x.parquet")):
+    with pytest.raises(FileError, match=r"x\.parquet: cannot be written"), replacing(Path("/proc/self/x.parquet")):
         pass
 
 
@@ -144,7 +144,7 @@ def test_a_refused_write_is_told_and_the_old_file_stays(tmp_path: Path) -> None:
     ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     try:
         resource.setrlimit(resource.RLIMIT_FSIZE, (1000, before[1]))
-        with pytest.raises(TableError, match=r"metrics\.json: cannot be written \(File too large\)"):
+        with pytest.raises(FileError, match=r"metrics\.json: cannot be written \(File too large\)"):
             write_whole(path, bytes(100_000))
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
@@ -160,12 +160,12 @@ def test_pipes_and_devices_are_not_replaced(tmp_path: Path, link: bool) -> None:
     named = tmp_path / "r.parquet" if link else pipe
     if link:
         named.symlink_to(pipe)
-    with pytest.raises(TableError, match="a pipe or a device") as caught, replacing(named) as file:
+    with pytest.raises(FileError, match="a pipe or a device") as caught, replacing(named) as file:
         file.write(b"x")
     assert "A result is a file" in caught.value.hint
     assert pipe.is_fifo()
     assert {path.name for path in tmp_path.iterdir()} == {"pipe", *(["r.parquet"] if link else [])}
-    with pytest.raises(TableError, match="a pipe or a device"):
+    with pytest.raises(FileError, match="a pipe or a device"):
         write_whole(Path(os.devnull), b"x")
     assert Path(os.devnull).is_char_device()
 
@@ -173,7 +173,7 @@ def test_pipes_and_devices_are_not_replaced(tmp_path: Path, link: bool) -> None:
 @pytest.mark.skipif(not Path("/proc/self").is_dir(), reason="needs /proc")
 def test_a_file_system_without_new_files_is_named() -> None:
     with (
-        pytest.raises(TableError, match=r"x\.parquet: cannot be written") as caught,
+        pytest.raises(FileError, match=r"x\.parquet: cannot be written") as caught,
         replacing(Path("/proc/x.parquet")),
     ):
         pass
@@ -183,7 +183,7 @@ def test_a_file_system_without_new_files_is_named() -> None:
 def test_circle_of_links(tmp_path: Path) -> None:
     (tmp_path / "a").symlink_to(tmp_path / "b")
     (tmp_path / "b").symlink_to(tmp_path / "a")
-    with pytest.raises(TableError, match="cannot be written") as caught, replacing(tmp_path / "a" / "r.parquet"):
+    with pytest.raises(FileError, match="cannot be written") as caught, replacing(tmp_path / "a" / "r.parquet"):
         pass
     assert "circle" in caught.value.hint
 
@@ -191,6 +191,6 @@ def test_circle_of_links(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["EIO", "ENOENT", "EINVAL", "ELOOP", "ESTALE", "EBUSY", "ETXTBSY", "EMFILE", "ENOMEM"])
 def test_each_refusal_has_a_remedy(tmp_path: Path, name: str) -> None:
     number = getattr(errno, name)
-    with pytest.raises(TableError, match=re.escape(os.strerror(number))) as caught, reported(tmp_path):
+    with pytest.raises(FileError, match=re.escape(os.strerror(number))) as caught, reported(tmp_path):
         raise OSError(number, os.strerror(number))
     assert caught.value.hint.endswith(".")

@@ -9,9 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from pcqtool.errors import LockedError, TableError
-from pcqtool.files.folder import claiming, writing_into
-from pcqtool.files.lock import locked
+from pcqtool.errors import FileError, LockedError
+from pcqtool.files.lock import claim_folder, lock_folder, locked
 
 COUNT = """
 import sys, time
@@ -63,21 +62,21 @@ def test_many_processes_take_turns(tmp_path):
 
 def test_a_folder_that_cannot_be_is_told(tmp_path):
     (tmp_path / "file").touch()
-    with pytest.raises(TableError, match="cannot be written"), locked(Path(tmp_path, "file", ".lock"), "", ""):
+    with pytest.raises(FileError, match="cannot be written"), locked(Path(tmp_path, "file", ".lock"), "", ""):
         raise AssertionError
 
 
 def test_a_claim_makes_no_folder_before_it_is_needed(tmp_path):
     folder = tmp_path / "out"
-    with claiming(folder):
+    with claim_folder(folder):
         assert not folder.exists()
-    with claiming(folder) as claim:
+    with claim_folder(folder) as claim:
         claim()
         claim()
-        with pytest.raises(LockedError, match="another run is writing"), claiming(folder):
+        with pytest.raises(LockedError, match="another run is writing"), claim_folder(folder):
             raise AssertionError
         (folder / "model").touch()
     assert [path.name for path in folder.iterdir()] == ["model"]
-    with claiming(folder), pytest.raises(LockedError), writing_into(folder):
+    with claim_folder(folder), pytest.raises(LockedError), lock_folder(folder):
         raise AssertionError
     assert [path.name for path in folder.iterdir()] == ["model"]

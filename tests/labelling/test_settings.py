@@ -55,4 +55,4 @@ def test_the_command_has_the_same_defaults():
     given = {name: parameter.default for name, parameter in inspect.signature(label).parameters.items()}
     settings = LabelSettings()
     assert (given["batch_size"], given["jobs"], given["aggregation"]) == (None, settings.jobs, None)
-    assert (given["channels"], given["vad"] == "on") == (settings.reading.channels, settings.reading.vad)
+    assert (given["channels"], given["vad"] == "on") == (settings.reader_options.channels, settings.reader_options.vad)

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pcqtool.metrics.bootstrap import N_RESAMPLES, bootstrap, paired
+from pcqtool.metrics.bootstrap import N_RESAMPLES, bootstrap, paired_bootstrap
 from pcqtool.metrics.scores import score
 
 N_LABELS = 3
@@ -58,20 +58,20 @@ def test_a_draw_without_a_class_takes_the_mean_of_the_others():
 def test_one_speaker_gives_neither_interval_nor_test():
     run = (np.array([0, 1]), np.array([0, 0]), ["x", "x"])
     assert bootstrap(run[0], run[1], N_LABELS, run[2]) is None
-    assert paired(run, run, N_LABELS) is None
+    assert paired_bootstrap(run, run, N_LABELS) is None
 
 
 def test_equal_runs_do_not_differ():
     run = people([1.0, 0.5, 0.7])
     thrice = tuple(np.repeat(column, 3) for column in run)
     for other in (run, thrice):
-        for test in paired(run, other, N_LABELS):
+        for test in paired_bootstrap(run, other, N_LABELS):
             assert (test.interval, test.p) == ((0.0, 0.0), 1.0)
 
 
 def test_a_run_that_is_better_with_every_speaker_is_better():
     better, worse = people([1.0, 0.9, 0.8, 0.7, 0.9]), people([0.9, 0.7, 0.75, 0.6, 0.8])
-    for test in paired(better, worse, N_LABELS):
+    for test in paired_bootstrap(better, worse, N_LABELS):
         assert 0.05 <= test.interval[0] < 0.11 < test.interval[1] <= 0.2
         assert test.p == pytest.approx(2 / (N_RESAMPLES + 1))
 
@@ -81,7 +81,7 @@ def test_pairing_sees_more_than_two_intervals():
     better, worse = people([1.0, 0.6, 0.2, 0.8]), people([0.95, 0.55, 0.15, 0.75])
     low, high = bootstrap(worse[0], worse[1], N_LABELS, worse[2])[0]
     assert low < 0.65 < high
-    assert paired(better, worse, N_LABELS)[0].interval == pytest.approx((0.05, 0.05))
+    assert paired_bootstrap(better, worse, N_LABELS)[0].interval == pytest.approx((0.05, 0.05))
 
 
 shares = st.lists(st.sampled_from([0.0, 0.25, 0.5, 0.75, 1.0]), min_size=4, max_size=4)
@@ -90,7 +90,10 @@ shares = st.lists(st.sampled_from([0.0, 0.25, 0.5, 0.75, 1.0]), min_size=4, max_
 @settings(deadline=None)
 @given(first=shares, second=shares)
 def test_the_order_of_runs_turns_the_sign_and_nothing_else(first, second):
-    there, back = paired(people(first), people(second), N_LABELS), paired(people(second), people(first), N_LABELS)
+    there, back = (
+        paired_bootstrap(people(first), people(second), N_LABELS),
+        paired_bootstrap(people(second), people(first), N_LABELS),
+    )
     for one, other in zip(there, back, strict=True):
         assert one.interval == pytest.approx((-other.interval[1], -other.interval[0]))
         assert one.p == other.p

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy.special import log_softmax, softmax
 
 from pcqtool.errors import TrainingError
-from pcqtool.metrics.calibration import fit_temperature, negative_log_likelihood, pool
+from pcqtool.metrics.calibration import fit_temperature, mean_logits
 
 
 def sharpened(temperature: float, n: int = 20_000, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -44,7 +44,7 @@ def test_pooled_logits_have_the_probabilities_of_the_rule_for_files(seed, n_segm
     logits = np.random.default_rng(seed).normal(scale=3.0, size=(n_segments, 4))
     rule = softmax(log_softmax(logits / temperature, axis=1).mean(axis=0))
     for label in range(4):
-        loss = negative_log_likelihood(pool([logits]), np.array([label]), temperature)
+        loss = -log_softmax(mean_logits([logits])[0] / temperature)[label]
         assert loss == pytest.approx(-np.log(rule[label]), abs=1e-9)
 
 

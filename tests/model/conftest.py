@@ -105,12 +105,12 @@ def network(encoder_config: Callable[..., EncoderConfig]) -> Callable[..., PCQ]:
 
 
 @pytest.fixture(scope="session")
-def stock(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
-    """Saves a stock encoder of transformers with random weights, once: the directory."""
+def hf_encoder(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """Saves a plain encoder of transformers with random weights, once: the directory."""
     from transformers import AutoModel
     from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
-    root = tmp_path_factory.mktemp("stock")
+    root = tmp_path_factory.mktemp("encoders")
 
     def make(name: str) -> Path:
         kind, architecture = ARCHITECTURES[name]

@@ -12,7 +12,7 @@ def test_shape_is_one_frame(height: int, n_frames: int) -> None:
     assert attention(torch.randn(3, 8, height, 4), torch.randn(3, n_frames, 24)).shape == (3, 24)
 
 
-def test_frames_that_are_all_alike_come_out_as_they_are() -> None:
+def test_identical_frames_are_unchanged() -> None:
     frame = torch.randn(2, 1, 24)
     result = TimeAttention(8)(torch.randn(2, 8, 19, 13), frame.expand(2, 149, 24))
     torch.testing.assert_close(result, frame[:, 0])
@@ -36,7 +36,7 @@ def test_every_weight_learns_and_so_do_map_and_frames() -> None:
         assert x.grad.abs().max() > 1e-6
 
 
-def test_frames_outside_the_share_weigh_nothing() -> None:
+def test_frames_beyond_the_valid_fraction_have_no_weight() -> None:
     attention = TimeAttention(8)
     x4, frames, share = torch.randn(3, 8, 19, 4), torch.randn(3, 150, 24), torch.tensor([1.0, 0.25, 0.001])
     loud = frames.clone()
@@ -50,6 +50,6 @@ def test_frames_outside_the_share_weigh_nothing() -> None:
 @pytest.mark.parametrize(
     ("n_samples", "n_inside"), [(48000, 150), (47999, 150), (16000, 50), (16001, 51), (320, 1), (321, 2), (0, 1)]
 )
-def test_frames_that_begin_in_the_recording_are_within(n_samples: int, n_inside: int) -> None:
+def test_frames_that_begin_in_the_recording_are_valid(n_samples: int, n_inside: int) -> None:
     inside = valid_steps(torch.tensor([n_samples]) / 48000, 150)[0]
     assert inside.tolist() == [True] * n_inside + [False] * (150 - n_inside)

@@ -19,7 +19,7 @@ def write(directory: Path, entries: object) -> Path:
     return directory
 
 
-def test_defaults_fill_what_is_left_out(tmp_path: Path) -> None:
+def test_missing_optional_entries_get_defaults(tmp_path: Path) -> None:
     config = read_config(write(tmp_path, ENTRIES))
     assert config == ModelConfig("small", ("anger", "sadness"), {"classifier_hidden": [16]})
     assert (config.temperature, config.aggregation, config.format) == (1.0, "mean-log", 1)
@@ -66,7 +66,7 @@ def test_missing_entries_are_named(tmp_path: Path, missing: str) -> None:
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[1]", b"7", b"\xff\xfe\x00", b"[" * 100_000])
-def test_what_is_no_json_object_is_refused(tmp_path: Path, content: bytes) -> None:
+def test_only_a_json_object_is_accepted(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "config.json").write_bytes(content)
     with pytest.raises(ModelError, match=r"config\.json is not a valid model configuration"):
         read_config(tmp_path)
@@ -80,7 +80,7 @@ def test_missing_file_is_named(tmp_path: Path) -> None:
 def test_reading_needs_no_torch(tmp_path: Path) -> None:
     program = (
         "import sys; from pathlib import Path; from pcqtool.model import directory; "
-        "directory.available(); directory.read_config(Path(sys.argv[1])); "
+        "directory.bundled_models(); directory.read_config(Path(sys.argv[1])); "
         "sys.exit(str([m for m in ('torch', 'transformers', 'safetensors.torch') if m in sys.modules] or '') or None)"
     )
     done = subprocess.run(

@@ -26,7 +26,7 @@ def test_shape_is_the_shallow_maps(maps: tuple[Tensor, Tensor, Tensor]) -> None:
 
 
 @pytest.mark.parametrize(("number", "dilation"), [(0, 7), (1, 5), (2, 2), (3, 1)])
-def test_each_group_sees_as_far_as_its_dilation(number: int, dilation: int) -> None:
+def test_the_receptive_field_of_a_group_follows_its_dilation(number: int, dilation: int) -> None:
     module = CSQ(16, 32)
     module.groups[number][1].weight.data.fill_(1.0)
     x = torch.randn(1, 9, 31, 31, requires_grad=True)
@@ -41,7 +41,7 @@ def test_dilations_are_the_papers() -> None:
     assert DILATIONS == (7, 5, 2, 1)
 
 
-def test_the_whole_sees_the_union_of_the_four() -> None:
+def test_the_receptive_field_is_the_union_of_the_four_groups() -> None:
     module = CSQ(8, 8)
     shallow = torch.randn(1, 8, 31, 31, requires_grad=True)
     module(shallow, torch.randn(1, 8, 16, 16), torch.randn(1, 1, 31, 31))[0, 0, 15, 15].backward()

@@ -29,7 +29,7 @@ def test_named_gpu_is_taken_where_there_is_one(monkeypatch: pytest.MonkeyPatch) 
 
 
 @pytest.mark.parametrize("name", ["cuda", "cuda:0", "mps", "meta", "xpu"])
-def test_device_that_is_not_there_is_refused(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+def test_a_missing_device_is_refused(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     machine(monkeypatch, 0, False)
     with pytest.raises(SettingsError, match=f"this machine has no device '{name}'") as caught:
         choose_device(name)
@@ -52,15 +52,15 @@ def test_several_gpus_are_named_one_by_one_or_all_at_once(monkeypatch: pytest.Mo
 
 
 @pytest.mark.parametrize("names", ["cuda:0,cuda:0", "cuda,cuda:0", "cuda:0,cpu", "cpu,cpu", "cuda:0,auto"])
-def test_several_devices_are_gpus_each_named_once(monkeypatch: pytest.MonkeyPatch, names: str) -> None:
+def test_several_devices_must_be_different_gpus(monkeypatch: pytest.MonkeyPatch, names: str) -> None:
     machine(monkeypatch, 2, False)
-    with pytest.raises(SettingsError, match="not several GPUs") as caught:
+    with pytest.raises(SettingsError, match="does not name different GPUs") as caught:
         choose_devices(names)
     assert "cuda:all" in caught.value.hint
 
 
 @pytest.mark.parametrize("names", ["cuda:all", "cuda:0,cuda:1"])
-def test_gpus_that_are_not_there_are_refused(monkeypatch: pytest.MonkeyPatch, names: str) -> None:
+def test_missing_gpus_are_refused(monkeypatch: pytest.MonkeyPatch, names: str) -> None:
     machine(monkeypatch, 0, False)
     with pytest.raises(SettingsError, match="no device 'cuda:0'"):
         choose_devices(names)

@@ -12,7 +12,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from pcqtool.errors import ModelError, SettingsError, TableError
+from pcqtool.errors import FileError, ModelError, SettingsError
 from pcqtool.model import directory
 from pcqtool.model.directory import ModelConfig, find, load, model_sha256, network_config_to_json, save
 from pcqtool.model.encoder_search import EncoderSearchPath
@@ -99,10 +99,15 @@ def test_round_trip_rounds_to_half_precision_and_no_more(
 
 
 @pytest.mark.parametrize(("name", "layers"), [("wavlm", (-1,)), ("wavlm-large", (1,)), ("whisper", (0, 2))])
-def test_tuned_encoder_loads_without_its_origin(
-    network: Network, stock: Callable[[str], Path], waves: Tensor, tmp_path: Path, name: str, layers: tuple[int, ...]
+def test_a_trained_encoder_loads_without_its_source(
+    network: Network,
+    hf_encoder: Callable[[str], Path],
+    waves: Tensor,
+    tmp_path: Path,
+    name: str,
+    layers: tuple[int, ...],
 ) -> None:
-    origin = shutil.copytree(stock(name), tmp_path / "origin")
+    origin = shutil.copytree(hf_encoder(name), tmp_path / "origin")
     encoder = load_pretrained(origin, layers)
     model = network(mlcnn_channels=(8, 12), encoder=encoder.config)
     model.encoder = encoder
@@ -115,7 +120,7 @@ def test_tuned_encoder_loads_without_its_origin(
     assert torch.equal(log_probs(loaded, waves), log_probs(rounded(model), waves))
 
 
-def test_four_files_hold_what_training_made(original: Path, model: PCQ) -> None:
+def test_the_four_files_contain_the_results_of_training(original: Path, model: PCQ) -> None:
     assert {path.name for path in original.iterdir()} == {
         "README.md",
         "config.json",
@@ -150,9 +155,9 @@ def test_failed_save_leaves_no_model(place: Path, model: PCQ, monkeypatch: pytes
         find(place)
 
 
-def test_place_that_cannot_be_is_refused(tmp_path: Path, model: PCQ) -> None:
+def test_an_impossible_directory_is_refused(tmp_path: Path, model: PCQ) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(TableError, match="cannot be written"):
+    with pytest.raises(FileError, match="cannot be written"):
         save(tmp_path / "file" / "model", config_of(model), model, {}, "")
 
 
@@ -178,29 +183,31 @@ DAMAGES: dict[str, tuple[Callable[[Path], object], str]] = {
     "empty": (lambda p: os.truncate(p / "model.safetensors", 0), r"model\.safetensors is damaged"),
     "pickle": (lambda p: torch.save({}, p / "model.safetensors"), r"model\.safetensors is damaged"),
     "missing weight": (lambda p: change_weights(p, lambda w: w.pop(FIRST)), f"missing {FIRST}"),
-    "superfluous weight": (lambda p: change_weights(p, lambda w: w.update(odd=torch.ones(1))), "superfluous odd"),
+    "unexpected weight": (lambda p: change_weights(p, lambda w: w.update(odd=torch.ones(1))), "unexpected odd"),
     "misshapen weight": (
         lambda p: change_weights(p, lambda w: w.update({FIRST: torch.ones(1, 2, 3, 3)})),
         rf"{FIRST} has shape \(1, 2, 3, 3\)",
     ),
-    "NaN": (lambda p: change_weights(p, lambda w: w[FIRST].view(-1)[5:6].fill_(torch.nan)), f"{FIRST} holds numbers"),
-    "infinity": (lambda p: change_weights(p, lambda w: w[FIRST].fill_(torch.inf)), f"{FIRST} holds numbers"),
-    "other network": (lambda p: change_config(p, mlcnn_channels=[8, 12]), "superfluous"),
-    "unknown setting": (lambda p: change_config(p, depth=3), r"config\.json: .*depth"),
+    "NaN": (lambda p: change_weights(p, lambda w: w[FIRST].view(-1)[5:6].fill_(torch.nan)), f"{FIRST} contains values"),
+    "infinity": (lambda p: change_weights(p, lambda w: w[FIRST].fill_(torch.inf)), f"{FIRST} contains values"),
+    "other network": (lambda p: change_config(p, mlcnn_channels=[8, 12]), "unexpected"),
+    "unknown setting": (lambda p: change_config(p, depth=3), r"config\.json: .*unknown setting 'depth'"),
+    "labels twice": (lambda p: change_config(p, labels=["a", "b"]), r"config\.json: .*unknown setting 'labels'"),
+    "unknown setting of a part": (lambda p: change_config(p, encoder={"join": True}), r"unknown setting 'join'"),
     "wrong setting": (lambda p: change_config(p, mlcnn_channels="many"), r"config\.json: .*channels must be"),
     "setting in words": (lambda p: change_config(p, sd_db="loud"), r"config\.json: .*small is not valid"),
     "impossible front end": (lambda p: change_config(p, spectrogram={"window": 900}), r"config\.json: .*impossible"),
     "other rate": (lambda p: change_config(p, spectrogram={"sample_rate": 8000}), r"config\.json: .*16000 Hz"),
     "front end in words": (lambda p: change_config(p, spectrogram="paper"), r"config\.json: .*not valid"),
     "no such encoder": (lambda p: change_config(p, encoder={"kind": "alexnet"}), r"config\.json: unknown encoder"),
-    "no such layer": (lambda p: change_config(p, encoder={"kind": "mini", "layers": [99]}), r"config\.json: .*no 99"),
+    "no such layer": (lambda p: change_config(p, encoder={"kind": "mini", "layers": [99]}), r"config\.json: .*not 99"),
     "odd architecture": (
         lambda p: change_config(p, encoder={"kind": "mini", "architecture": {"depth": 9}}),
-        r"config\.json describes no network that can be built: .*depth",
+        r"config\.json does not describe a valid network: .*depth",
     ),
-    "odd stock encoder": (
+    "odd encoder of transformers": (
         lambda p: change_config(p, encoder={"kind": "wavlm", "architecture": {"hidden_size": "big"}}),
-        r"config\.json: impossible settings of a wavlm encoder: .*hidden_size",
+        r"config\.json: invalid settings of a wavlm encoder: .*hidden_size",
     ),
 }
 
@@ -229,7 +236,7 @@ def test_a_pickle_is_never_run(place: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["config.json", "model.safetensors"])
-def test_hash_knows_every_byte(place: Path, name: str) -> None:
+def test_the_hash_depends_on_every_byte(place: Path, name: str) -> None:
     before = model_sha256(place)
     assert model_sha256(place) == before
     content = bytearray((place / name).read_bytes())
@@ -238,7 +245,7 @@ def test_hash_knows_every_byte(place: Path, name: str) -> None:
     assert model_sha256(place) != before
 
 
-def test_hash_does_not_know_card_and_place(place: Path, original: Path) -> None:
+def test_the_hash_does_not_depend_on_card_and_directory(place: Path, original: Path) -> None:
     (place / "README.md").write_text("another card")
     assert model_sha256(place) == model_sha256(original)
 
@@ -268,14 +275,14 @@ def test_models_are_found_by_name_and_by_directory(bundled: Path, place: Path) -
     assert find("small").resolve() == place
 
 
-def test_name_of_a_bundled_model_means_that_one(bundled: Path, original: Path, tmp_path: Path) -> None:
+def test_a_bundled_models_name_takes_precedence(bundled: Path, original: Path, tmp_path: Path) -> None:
     shutil.copytree(original, tmp_path / "another")
     assert find("another") == bundled / "another"
     assert find("./another").resolve() == tmp_path / "another"
 
 
 @pytest.mark.parametrize("name", ["nix", "./nix", "no-model", "bundled", "x" * 5000, "a\0b"])
-def test_what_is_no_model_is_refused(bundled: Path, name: str) -> None:
+def test_a_missing_model_is_refused(bundled: Path, name: str) -> None:
     with pytest.raises(SettingsError, match="neither a bundled model nor a directory") as caught:
         find(name)
     assert "Bundled: another, pcq-mini." in caught.value.hint

@@ -38,14 +38,14 @@ def found(*folders: Path) -> list[Path]:
     return list(EncoderSearchPath(folders).candidates(CONFIG))
 
 
-def test_a_folder_is_an_encoder_or_holds_some(tmp_path: Path) -> None:
+def test_a_folder_is_an_encoder_or_contains_encoders(tmp_path: Path) -> None:
     one, two = encoder(tmp_path / "all" / "one"), encoder(tmp_path / "all" / "two")
     assert found(one) == [one]
     assert found(tmp_path / "all") == [one, two]
     assert found(tmp_path / "nowhere", two, one) == [two, one]
 
 
-def test_only_what_is_alike_is_a_candidate(tmp_path: Path) -> None:
+def test_only_encoders_of_the_right_kind_and_width_are_candidates(tmp_path: Path) -> None:
     right = encoder(tmp_path / "right")
     encoder(tmp_path / "wider", width=32)
     encoder(tmp_path / "other", model_type="wavlm")
@@ -56,7 +56,7 @@ def test_only_what_is_alike_is_a_candidate(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("network", [{}, {"encoder": 3}, {"encoder": {"kind": "whisper", "architecture": 3}}])
-def test_a_network_that_makes_no_sense_has_no_candidates(tmp_path: Path, network: dict[str, Any]) -> None:
+def test_an_invalid_network_has_no_candidates(tmp_path: Path, network: dict[str, Any]) -> None:
     encoder(tmp_path / "one")
     config = ModelConfig("head", ("a", "b"), network, encoder_source=CONFIG.encoder_source)
     with pytest.raises(ModelError, match="needs the encoder"):
@@ -81,7 +81,7 @@ def test_the_hubs_cache_comes_last_and_needs_no_network(tmp_path: Path) -> None:
     assert found(one) == [one]
 
 
-def test_nothing_found_says_where_it_looked_and_what_to_do(tmp_path: Path) -> None:
+def test_the_error_lists_the_searched_folders_and_a_remedy(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(ModelError) as caught:
         found(tmp_path / "empty", tmp_path / "nowhere")
@@ -92,15 +92,15 @@ def test_nothing_found_says_where_it_looked_and_what_to_do(tmp_path: Path) -> No
     assert "--encoder-dir or PCQTOOL_ENCODERS" in hint
 
 
-def test_a_download_comes_only_if_asked_for_and_nothing_is_here(
+def test_downloads_happen_only_on_request_and_without_local_candidates(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    fetched, said = [], []
+    fetched, messages = [], []
     monkeypatch.setattr(places_module, "_download", lambda name: fetched.append(name) or tmp_path / "fetched")
-    asked = EncoderSearchPath((tmp_path,), download=True, on_download=said.append)
+    asked = EncoderSearchPath((tmp_path,), download=True, on_download=messages.append)
     assert list(asked.candidates(CONFIG)) == [tmp_path / "fetched"]
     assert fetched == ["some/whisper"]
-    assert said == ["fetching the encoder some/whisper from the Hugging Face Hub, this once"]
+    assert messages == ["downloading the encoder some/whisper from the Hugging Face Hub, only this once"]
     one = encoder(tmp_path / "one")
     assert list(asked.candidates(CONFIG)) == [one]
     assert len(fetched) == 1
@@ -111,7 +111,7 @@ def test_a_download_comes_only_if_asked_for_and_nothing_is_here(
     assert len(fetched) == 1
 
 
-def test_a_failed_download_is_told_in_a_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_download_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(name: str) -> Path:
         raise ConnectionError("no network\nand a long explanation")
 
@@ -122,18 +122,18 @@ def test_a_failed_download_is_told_in_a_line(tmp_path: Path, monkeypatch: pytest
 
 
 @pytest.mark.parametrize("name", ["../../etc", "a/b/c", "-x/y", "a\0b/c", "x" * 500 + "/y", "some/whisper\n"])
-def test_names_that_are_no_ids_do_no_harm(name: str) -> None:
+def test_names_that_are_not_hub_ids_are_harmless(name: str) -> None:
     config = ModelConfig("head", ("a", "b"), NETWORK, encoder_source=EncoderRef(name, "0" * 64))
     with pytest.raises(ModelError):
         list(EncoderSearchPath(()).candidates(config))
 
 
-def test_a_model_that_holds_its_weights_has_no_candidates(tmp_path: Path) -> None:
+def test_a_complete_model_has_no_candidates(tmp_path: Path) -> None:
     encoder(tmp_path / "one")
     assert list(EncoderSearchPath((tmp_path,)).candidates(ModelConfig("whole", ("a", "b"), NETWORK))) == []
 
 
-def test_looking_needs_no_torch() -> None:
+def test_searching_needs_no_torch() -> None:
     code = "import sys, pcqtool.model.encoder_search, pcqtool.model.directory; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 

@@ -31,13 +31,13 @@ from pcqtool.model.external_encoder import read_used_tensors, reference_encoder,
 from pcqtool.model.pcq import PCQ, PCQConfig
 from pcqtool.model.predictor import Predictor
 
-Stock = Callable[[str], Path]
+HFEncoder = Callable[[str], Path]
 
 
 @pytest.fixture
-def place(borrowing_model: Path, tmp_path: Path) -> Path:
+def place(external_model: Path, tmp_path: Path) -> Path:
     """A model directory without its encoder, to be damaged."""
-    return shutil.copytree(borrowing_model, tmp_path / "borrowing")
+    return shutil.copytree(external_model, tmp_path / "borrowing")
 
 
 @pytest.fixture
@@ -89,8 +89,10 @@ def test_every_copy_of_the_encoder_is_the_same(place: Path, encoder: Path, waves
 
 
 @pytest.mark.parametrize("name", ["wavlm", "wavlm-large", "wav2vec2-large", "hubert"])
-def test_other_kinds_are_named_as_well(stock: Stock, waves: Tensor, tmp_path: Path, name: str) -> None:
-    encoder = load_pretrained(stock(name), (1, 2), frozen=True)
+def test_other_kinds_of_encoders_can_be_external(
+    hf_encoder: HFEncoder, waves: Tensor, tmp_path: Path, name: str
+) -> None:
+    encoder = load_pretrained(hf_encoder(name), (1, 2), frozen=True)
     network = PCQConfig(
         ("a", "b"), mlcnn_channels=(4, 8), spectrogram_pool=(4, 4), classifier_hidden=(), encoder=encoder.config
     )
@@ -104,22 +106,22 @@ def test_other_kinds_are_named_as_well(stock: Stock, waves: Tensor, tmp_path: Pa
         {},
         "",
     )
-    older = shutil.copytree(stock(name), tmp_path / "older")  # as torch named the parts of a normalised weight before
+    older = shutil.copytree(hf_encoder(name), tmp_path / "older")  # with the names of older versions of torch
     for new, old in (("original0", "weight_g"), ("original1", "weight_v")):
         rewrite(
             older,
             lambda w, new=new, old=old: {k.replace(f"parametrizations.weight.{new}", old): t for k, t in w.items()},
         )
     rewrite(older, lambda w: {f"{encoder.config.kind}.{k}": t for k, t in w.items() if k != "masked_spec_embed"})
-    logits = [load(tmp_path, at(folder))[0](waves).logits for folder in (stock(name), older)]
+    logits = [load(tmp_path, at(folder))[0](waves).logits for folder in (hf_encoder(name), older)]
     assert torch.equal(*logits)
 
 
-def test_the_directory_holds_what_is_ours_and_the_hash_of_the_rest(borrowing_model: Path, tiny_whisper: Path) -> None:
-    stored = load_file(borrowing_model / "model.safetensors")
+def test_the_directory_contains_our_weights_and_the_encoders_hash(external_model: Path, tiny_whisper: Path) -> None:
+    stored = load_file(external_model / "model.safetensors")
     assert "encoder.mix" in stored
     assert not any(name.startswith("encoder.model.") for name in stored)
-    entries = json.loads((borrowing_model / "config.json").read_text())
+    entries = json.loads((external_model / "config.json").read_text())
     weights = half_of_it(load_file(tiny_whisper / "model.safetensors"))
     weights["embed_positions.weight"] = weights["embed_positions.weight"][:150]
     hashed = hashlib.sha256()
@@ -135,25 +137,25 @@ def test_the_models_hash_covers_the_encoders(place: Path) -> None:
     assert model_sha256(place) != before
 
 
-def test_a_model_that_holds_all_and_one_that_names_its_encoder_judge_alike(
-    borrowing_model: Path, tiny_whisper: Path, waves: Tensor, tmp_path: Path
+def test_an_external_encoder_does_not_change_predictions(
+    external_model: Path, tiny_whisper: Path, waves: Tensor, tmp_path: Path
 ) -> None:
-    model, config = load(borrowing_model, at(tiny_whisper))
+    model, config = load(external_model, at(tiny_whisper))
     save(tmp_path / "whole", replace(config, encoder_source=None), model, {}, "")
     whole, _ = load(tmp_path / "whole", EncoderSearchPath(()))
     assert torch.equal(whole(waves).logits, model(waves).logits)
-    assert model_sha256(tmp_path / "whole") != model_sha256(borrowing_model)
+    assert model_sha256(tmp_path / "whole") != model_sha256(external_model)
 
 
-def test_batch_size_changes_nothing(borrowing_model: Path, tiny_whisper: Path, waves: Tensor) -> None:
-    predictor = Predictor(borrowing_model, "cpu", at(tiny_whisper))
+def test_batch_size_changes_nothing(external_model: Path, tiny_whisper: Path, waves: Tensor) -> None:
+    predictor = Predictor(external_model, "cpu", at(tiny_whisper))
     whole = predictor.log_probs(waves.numpy())
     alone = np.concatenate([predictor.log_probs(wave[None]) for wave in waves.numpy()])
     np.testing.assert_allclose(alone, whole, atol=1e-5)
     assert np.abs(whole - whole[0]).max() > 1e-3
 
 
-def test_the_right_one_is_picked_by_its_tensors(place: Path, encoder: Path) -> None:
+def test_the_right_encoder_is_identified_by_its_tensors(place: Path, encoder: Path) -> None:
     tuned = shutil.copytree(encoder, encoder.parent / "a-tuned-one")
     rewrite(tuned, lambda weights: {name: t + 0.01 for name, t in weights.items()})
     damaged = shutil.copytree(encoder, encoder.parent / "b-damaged-one")
@@ -181,18 +183,18 @@ def with_value(name: str, value: Tensor) -> Callable[[Path], None]:
 
 
 OTHERS: dict[str, tuple[Callable[[Path], object], str]] = {
-    "changed value": (flip, "the tensors in {place} hash to [0-9a-f]{{64}}\n"),
+    "changed value": (flip, "the encoder in {place} has the hash [0-9a-f]{{64}}\n"),
     "missing tensor": (
         without("encoder.layers.0.fc2.weight"),
-        "lacks 1 of the encoder's tensors, as layers.0.fc2.weight",
+        "lacks 1 of the encoder's tensors, for example layers.0.fc2.weight",
     ),
     "misshapen": (with_value("encoder.conv1.bias", torch.zeros(4)), r"conv1.bias is F32 of shape \(4,\)"),
     "whole numbers": (
         with_value("encoder.conv1.bias", torch.zeros(16, dtype=torch.int64)),
         "conv1.bias is I64 of shape",
     ),
-    "NaN": (with_value("encoder.conv1.bias", torch.full((16,), torch.nan)), "half precision cannot"),
-    "beyond half": (with_value("encoder.conv1.bias", torch.full((16,), 1e6)), "half precision cannot"),
+    "NaN": (with_value("encoder.conv1.bias", torch.full((16,), torch.nan)), "outside the range of half precision"),
+    "beyond half": (with_value("encoder.conv1.bias", torch.full((16,), 1e6)), "outside the range of half precision"),
     "too few positions": (with_value("encoder.embed_positions.weight", torch.zeros(100, 16)), r"shape \(100, 16\)"),
     "a pickle": (lambda d: torch.save({}, d / "model.safetensors"), "is damaged"),
     "truncated": (lambda d: os.truncate(d / "model.safetensors", 3000), "is damaged"),
@@ -206,7 +208,7 @@ def test_another_encoder_is_refused(place: Path, encoder: Path, change: str) -> 
     with pytest.raises(ModelError, match=pattern.format(place=encoder)) as caught:
         load(place, at(encoder))
     wanted = json.loads((place / "config.json").read_text())["encoder_source"]["sha256"]
-    assert f"model borrowing needs the encoder some/whisper whose tensors hash to {wanted}" in caught.value.what
+    assert f"model borrowing needs the encoder some/whisper with the hash {wanted}" in caught.value.what
     assert str(encoder) in caught.value.what
     assert "hf download" in caught.value.hint
 
@@ -223,10 +225,10 @@ DAMAGES: dict[str, tuple[Callable[[Path], object], str]] = {
     "no source": (lambda p: edit(p, encoder_source=None), "missing encoder.model"),
     "foreign weights, too": (
         with_value("encoder.model.conv1.bias", torch.zeros(16)),
-        "superfluous encoder.model.conv1.bias",
+        "unexpected encoder.model.conv1.bias",
     ),
     "mix missing": (without("encoder.mix"), "missing encoder.mix"),
-    "NaN of ours": (with_value("encoder.mix", torch.tensor([0.0, torch.nan])), "encoder.mix holds numbers"),
+    "NaN of ours": (with_value("encoder.mix", torch.tensor([0.0, torch.nan])), "encoder.mix contains values"),
 }
 
 
@@ -241,7 +243,7 @@ def test_damaged_directory_is_refused(place: Path, tiny_whisper: Path, damage: s
 
 
 @pytest.mark.parametrize(("name", "frozen"), [("none", True), ("mini", True), ("whisper", False)])
-def test_only_a_frozen_pretrained_encoder_can_be_named(
+def test_only_a_frozen_pretrained_encoder_can_be_external(
     network: Callable[..., PCQ], tmp_path: Path, name: str, frozen: bool
 ) -> None:
     model = network(name, mlcnn_channels=(8, 12), frozen=frozen)
@@ -254,13 +256,13 @@ def test_only_a_frozen_pretrained_encoder_can_be_named(
         load(tmp_path, EncoderSearchPath(()))
 
 
-def test_a_model_with_all_its_weights_looks_for_nothing(tiny_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_complete_model_searches_for_no_encoder(tiny_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(EncoderSearchPath, "candidates", lambda *_: pytest.fail("looked for an encoder"))
     load(tiny_model)
     assert locate_encoder(tiny_model, EncoderSearchPath()) is None
 
 
-def test_a_hash_knows_names_shapes_and_values_but_not_the_order() -> None:
+def test_the_hash_depends_on_names_shapes_and_values_but_not_on_the_order() -> None:
     weights = {"a": torch.zeros(2, 3).half(), "b": torch.ones(4).half()}
     others = [
         weights | {"a": torch.zeros(3, 2).half()},
@@ -272,10 +274,10 @@ def test_a_hash_knows_names_shapes_and_values_but_not_the_order() -> None:
     assert len({tensors_sha256(each) for each in (weights, *others)}) == 5
 
 
-def test_configuration_keeps_the_source(borrowing_model: Path, tiny_whisper: Path) -> None:
-    _, config = load(borrowing_model, at(tiny_whisper))
+def test_configuration_keeps_the_source(external_model: Path, tiny_whisper: Path) -> None:
+    _, config = load(external_model, at(tiny_whisper))
     assert isinstance(config.encoder_source, EncoderRef)
-    assert json.loads((borrowing_model / "config.json").read_text()) == json.loads(json.dumps(asdict(config)))
+    assert json.loads((external_model / "config.json").read_text()) == json.loads(json.dumps(asdict(config)))
 
 
 def test_real_encoders_differ(shared_encoders: Path) -> None:

@@ -21,7 +21,7 @@ from pcqtool.model.untrusted_files import JSON_LIMIT
 SOURCE = {"name": "some/whisper", "sha256": "0" * 64}
 
 
-def stock(kind: str, **architecture: Any) -> dict[str, Any]:
+def encoder_settings(kind: str, **architecture: Any) -> dict[str, Any]:
     return {"network": {"encoder": {"kind": kind, "architecture": architecture}}}
 
 
@@ -77,7 +77,7 @@ def test_only_known_settings_reach_transformers(
     place: Path, monkeypatch: pytest.MonkeyPatch, kind: str, setting: dict[str, Any]
 ) -> None:
     monkeypatch.setattr("transformers.AutoModel.from_config", lambda *_, **__: pytest.fail("reached transformers"))
-    change(place, stock(kind, **setting))
+    change(place, encoder_settings(kind, **setting))
     with pytest.raises(ModelError) as caught:
         load(place)
     [name] = setting
@@ -86,7 +86,7 @@ def test_only_known_settings_reach_transformers(
 
 
 @pytest.mark.parametrize("kind", ["wavlm", "wav2vec2", "hubert", "whisper"])
-def test_what_does_not_matter_to_an_encoder_is_passed_over(kind: str) -> None:
+def test_settings_that_do_not_affect_an_encoder_are_ignored(kind: str) -> None:
     """Whatever transformers writes of its own configurations, but for where they come from, is known."""
     from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
@@ -94,11 +94,11 @@ def test_what_does_not_matter_to_an_encoder_is_passed_over(kind: str) -> None:
 
     settings = CONFIG_MAPPING[kind]()
     every = {name: value for name, value in settings.to_dict().items() if name != "_name_or_path"}
-    told = check_architecture(kind, every)
-    assert told.keys() == RULES[kind].keys()
-    again = CONFIG_MAPPING[kind](**told)
+    allowed = check_architecture(kind, every)
+    assert allowed.keys() == RULES[kind].keys()
+    again = CONFIG_MAPPING[kind](**allowed)
     assert {name: getattr(again, name) for name in RULES[kind]} == {name: every[name] for name in RULES[kind]}
-    assert check_architecture(kind, settings.to_diff_dict()).items() <= told.items()
+    assert check_architecture(kind, settings.to_diff_dict()).items() <= allowed.items()
 
 
 TEXTS: dict[str, tuple[bytes, bytes, str]] = {
@@ -111,10 +111,10 @@ TEXTS: dict[str, tuple[bytes, bytes, str]] = {
     "large mean": (b'"mean_db": -50.0', b'"mean_db": 1' + b"0" * 30, "mean_db must be"),
     "true deviation": (b'"sd_db": 20.0', b'"sd_db": true', "sd_db must be"),
     "endless dropout": (b'"dropout": 0.1', b'"dropout": 1' + b"0" * 400, "dropout must be"),
-    "half a character as a label": (b'"anger"', b'"\\ud800"', "no Unicode text"),
-    "half a character as the name": (b'"tiny"', b'"\\udfff"', "no Unicode text"),
-    "half a character in what it learnt": (b'"nothing at all"', b'"\\ud800"', "no Unicode text"),
-    "half a character deep down": (b'"provenance": {}', b'"provenance": {"a": ["\\ud800"]}', "no Unicode text"),
+    "half a character as a label": (b'"anger"', b'"\\ud800"', "not valid Unicode"),
+    "half a character as the name": (b'"tiny"', b'"\\udfff"', "not valid Unicode"),
+    "half a character in what it learnt": (b'"nothing at all"', b'"\\ud800"', "not valid Unicode"),
+    "half a character deep down": (b'"provenance": {}', b'"provenance": {"a": ["\\ud800"]}', "not valid Unicode"),
     "a new line in a label": (b'"anger"', b'"a\\nok"', "a label must be text of one line"),
     "an escape in a label": (b'"anger"', b'"a\\u001b[31m"', "a label must be text of one line"),
     "a deleted label": (b'"anger"', b'"a\\u007f"', "a label must be text of one line"),
@@ -129,7 +129,7 @@ TEXTS: dict[str, tuple[bytes, bytes, str]] = {
 
 
 @pytest.mark.parametrize("name", TEXTS)
-def test_odd_values_are_refused_in_a_line(place: Path, name: str) -> None:
+def test_odd_values_are_refused_in_one_line(place: Path, name: str) -> None:
     old, new, word = TEXTS[name]
     file = place / "config.json"
     content = file.read_bytes()
@@ -145,7 +145,7 @@ def test_odd_values_are_refused_in_a_line(place: Path, name: str) -> None:
 @pytest.mark.parametrize(
     "name", ["../../etc/passwd", "/etc/passwd", "a/b/c", "~/x", "-x", "a;rm -rf x", "a\nb", "$(x)", "..", "a" * 300]
 )
-def test_the_name_of_an_encoder_is_no_path_and_no_command(place: Path, name: str) -> None:
+def test_an_encoders_name_cannot_be_a_path_or_a_command(place: Path, name: str) -> None:
     change(place, {"encoder_source": SOURCE | {"name": name}})
     with pytest.raises(ModelError, match="name of encoder_source must be NAME or OWNER/NAME"):
         read_config(place)
@@ -176,7 +176,7 @@ FILES: dict[str, Callable[[Path], None]] = {"pipe": pipe, "device": device, "loo
 
 @pytest.mark.parametrize("way", FILES)
 @pytest.mark.parametrize("name", ["config.json", "model.safetensors"])
-def test_what_is_no_file_is_refused_at_once(place: Path, name: str, way: str) -> None:
+def test_only_regular_files_are_read(place: Path, name: str, way: str) -> None:
     FILES[way](place / name)
     for reads in (load, model_sha256):
         with pytest.raises(ModelError, match=rf"cannot read .*{name}"):
@@ -226,7 +226,7 @@ def test_absurd_headers_are_refused(place: Path, name: str) -> None:
     assert len(str(caught.value).splitlines()) <= 2
 
 
-def test_weights_that_are_no_numbers_are_refused(place: Path) -> None:
+def test_weights_of_other_types_are_refused(place: Path) -> None:
     import torch
     from safetensors.torch import load_file
 
@@ -235,14 +235,14 @@ def test_weights_that_are_no_numbers_are_refused(place: Path) -> None:
     name = "classifier.1.weight"
     for dtype in (torch.int64, torch.bool, torch.float8_e4m3fn):
         save_file(weights | {name: weights[name].to(dtype)}, file)
-        with pytest.raises(ModelError, match=f"{name} holds .*, no floating-point numbers"):
+        with pytest.raises(ModelError, match=f"{name} contains .* instead of floating-point numbers"):
             load(place)
 
 
-def test_an_encoder_that_is_named_is_looked_for_before_memory_is_taken(
-    borrowing_model: Path, tiny_whisper: Path, tmp_path: Path
+def test_an_external_encoder_is_found_before_memory_is_allocated(
+    external_model: Path, tiny_whisper: Path, tmp_path: Path
 ) -> None:
-    place = shutil.copytree(borrowing_model, tmp_path / "model")
+    place = shutil.copytree(external_model, tmp_path / "model")
     entries = json.loads((place / "config.json").read_text())
     entries["network"]["encoder"]["architecture"]["encoder_ffn_dim"] = 65536
     (place / "config.json").write_text(json.dumps(entries))

@@ -16,7 +16,7 @@ def test_weights_are_the_papers() -> None:
 
 @pytest.mark.parametrize("depth", [2, 3, 4])
 @pytest.mark.parametrize("pdc", [True, False])
-def test_every_layer_gives_a_map_half_as_large(depth: int, pdc: bool) -> None:
+def test_every_layer_returns_a_map_of_half_the_size(depth: int, pdc: bool) -> None:
     maps = MLCNN(CHANNELS[:depth], STRIDES, pdc)(torch.randn(2, 1, 300, 200))
     sizes = [(16, 150, 100), (32, 75, 50), (48, 38, 25), (64, 19, 13)]
     assert [tuple(x.shape) for x in maps] == [(2, *size) for size in sizes[:depth]]
@@ -27,7 +27,7 @@ def test_strides_shrink_the_maps() -> None:
     assert [tuple(x.shape[2:]) for x in maps] == [(10, 7), (4, 3)]
 
 
-def test_ablation_puts_plain_convolutions_in_the_place_of_pdc() -> None:
+def test_the_ablation_replaces_pdc_by_plain_convolutions() -> None:
     whole, plain = MLCNN(CHANNELS, STRIDES), MLCNN(CHANNELS, STRIDES, pdc=False)
     assert [sum(isinstance(m, PDC) for m in x.modules()) for x in (whole, plain)] == [4, 0]
     assert [sum(isinstance(m, PlainConv) for m in x.modules()) for x in (whole, plain)] == [0, 4]

@@ -8,7 +8,7 @@ from pcqtool.model.padding import compute_unpadded
 STEP, N_STEPS = 10, 12
 
 
-def test_only_padding_out_of_reach_is_left_out() -> None:
+def test_only_padding_beyond_the_lookahead_is_skipped() -> None:
     """Each step tells how loud it is and the half step behind it, and how many samples there were to compute."""
     n_computed = []
 

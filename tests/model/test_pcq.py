@@ -40,7 +40,7 @@ def settled(model: PCQ, waves: Tensor) -> PCQ:
     return model.eval()
 
 
-def test_weights_of_the_whole_are_the_papers() -> None:
+def test_the_number_of_weights_is_the_papers() -> None:
     from transformers import WavLMConfig
 
     encoder = EncoderConfig("wavlm", WavLMConfig().to_diff_dict())
@@ -55,7 +55,7 @@ def test_weights_of_the_whole_are_the_papers() -> None:
 @pytest.mark.parametrize("ablation", ABLATIONS)
 def test_every_ablation_runs_and_learns(network: Network, waves: Tensor, ablation: str, depth: int) -> None:
     channels = (8, 12, 16, 20)[:depth]
-    model = network(**ABLATIONS[ablation], channels=channels).train()
+    model = network(**ABLATIONS[ablation], mlcnn_channels=channels).train()
     prediction = model(waves[:3])
     torch.nn.functional.cross_entropy(prediction.logits, torch.tensor([0, 1, 2])).backward()
     has_encoder = ablation != "w/o WavLM"
@@ -101,7 +101,7 @@ def test_query_changes_the_output_and_learns(network: Network, waves: Tensor, mo
     before = model(waves[:2])
     assert before.frames is not None
     frames = (2 * before.frames.flip(1)).detach().requires_grad_()
-    monkeypatch.setattr(model.encoder, "forward", lambda heard: frames)
+    monkeypatch.setattr(model.encoder, "forward", lambda encoder_input: frames)
     after = model(waves[:2])
     queried, own = slice(0, 96), slice(96, 160)  # Gap(z1) to Gap(z3), and Gap(x4)
     assert (after.fusion - before.fusion)[:, queried].abs().max() > 1e-3
@@ -126,7 +126,7 @@ def test_batch_size_changes_nothing(network: Network, waves: Tensor, name: str) 
         assert torch.equal(logits[size].argmax(dim=1), logits[1].argmax(dim=1))
 
 
-def test_perceiving_and_judging_are_the_whole(network: Network, waves: Tensor) -> None:
+def test_encode_inputs_and_classify_equal_forward(network: Network, waves: Tensor) -> None:
     model = network("whisper").eval()
     inputs = model.encode_inputs(waves)
     assert inputs.spectrogram.shape == (8, 1, 300, 200)
@@ -138,9 +138,7 @@ LENGTHS = torch.tensor([48000] * 5 + [30000, 9000, 37])  # of the fixture ``wave
 
 
 @pytest.mark.parametrize("name", ["none", "mini", "whisper"])
-def test_masked_padding_leaves_full_segments_and_the_papers_reading_alone(
-    network: Network, waves: Tensor, name: str
-) -> None:
+def test_masking_padding_changes_only_short_segments(network: Network, waves: Tensor, name: str) -> None:
     model = settled(network(name, mlcnn_channels=(8, 12)), waves)
     masked = network(name, mlcnn_channels=(8, 12), mask_padding=True).eval()
     masked.load_state_dict(model.state_dict())
@@ -152,14 +150,14 @@ def test_masked_padding_leaves_full_segments_and_the_papers_reading_alone(
     assert (given.logits - plain.logits)[5:].abs().amax(dim=1).min() > 1e-3
 
 
-def test_masked_padding_brings_nothing_into_averages_and_q4(
+def test_masked_padding_does_not_influence_averages_and_q4(
     network: Network, waves: Tensor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     model = network("whisper", csq=False, mlcnn_channels=(8, 12), mlcnn_strides=(2, 1), mask_padding=True).eval()
     inputs = model.encode_inputs(waves, LENGTHS)
     maps, frames = model.mlcnn(inputs.spectrogram), model.encoder(inputs.encoder_input)
     monkeypatch.setattr(model.mlcnn, "forward", lambda level: maps)
-    monkeypatch.setattr(model.encoder, "forward", lambda heard: frames)
+    monkeypatch.setattr(model.encoder, "forward", lambda encoder_input: frames)
     before = model.classify(inputs)
     frames[6, 29:], maps[-1][6, :, 30:] = 1e6, 1e6  # 9 000 samples are 28.1 frames; the map's 30th step follows
     after = model.classify(inputs)
@@ -181,7 +179,7 @@ def test_masked_padding_is_the_same_in_every_batch(network: Network, waves: Tens
     "changes", [{"csq": False}, {"csq": True}, {"csq": False, "mlcnn": False}, {"csq": False, "mask_padding": False}]
 )
 @pytest.mark.parametrize("architecture", [{}, {"n_blocks": 1, "kernel": 9}])
-def test_padding_that_is_not_computed_is_not_missed(
+def test_skipping_masked_padding_does_not_change_the_output(
     waves: Tensor, architecture: dict[str, int], changes: dict[str, bool]
 ) -> None:
     encoder = EncoderConfig("mini", architecture, layers=(0, 1), frozen=True, concat_layers=True)
@@ -198,19 +196,19 @@ def test_padding_that_is_not_computed_is_not_missed(
     assert whole.logits.std(dim=0).min() > 1e-3
 
 
-def test_without_the_spectrogram_branch_the_mean_frame_is_all(network: Network, waves: Tensor) -> None:
+def test_without_mlcnn_the_fusion_vector_is_the_mean_frame(network: Network, waves: Tensor) -> None:
     model = network("whisper", (1, 2), mlcnn=False, mask_padding=True).eval()
     with torch.no_grad():
-        said = model(waves, LENGTHS)
+        prediction = model(waves, LENGTHS)
     n_frames = (LENGTHS / 320).ceil().long()
-    wanted = torch.stack([frames[:n].mean(dim=0) for frames, n in zip(said.frames, n_frames, strict=True)])
-    torch.testing.assert_close(said.fusion, wanted)
+    wanted = torch.stack([frames[:n].mean(dim=0) for frames, n in zip(prediction.frames, n_frames, strict=True)])
+    torch.testing.assert_close(prediction.fusion, wanted)
     assert not any("mlcnn" in name or "csq" in name or "attention" in name for name in model.state_dict())
     with pytest.raises(ModelError, match="needs an encoder"):
         network("none", mlcnn=False)
 
 
-def test_a_scaled_fusion_vector_reaches_the_classifier_with_unit_variance(network: Network, waves: Tensor) -> None:
+def test_the_classifier_gets_a_normalised_fusion_vector(network: Network, waves: Tensor) -> None:
     model = network("mini", mlcnn_channels=(8, 12), fusion_batch_norm=True, dropout=0.0).train()
     reached: list[Tensor] = []
     model.classifier.register_forward_pre_hook(lambda module, args: reached.append(args[0]))
@@ -228,7 +226,7 @@ def test_pool_makes_the_spectrogram_coarser(network: Network, waves: Tensor) -> 
     torch.testing.assert_close(model.encode_inputs(waves).spectrogram[:, 0], blocks)
 
 
-def test_classifier_has_the_widths_that_are_named(network: Network) -> None:
+def test_the_classifier_has_the_configured_widths(network: Network) -> None:
     model = network("none", classifier_hidden=(32, 24))
     widths = [(m.in_features, m.out_features) for m in model.classifier if isinstance(m, torch.nn.Linear)]
     assert widths == [(64, 32), (32, 24), (24, 4)]

@@ -19,7 +19,7 @@ def test_weights_are_the_papers(channels: int) -> None:
     assert counted == pytest.approx(16 / 3 * channels**2 + 18 * channels, abs=rounding + 1e-6)
 
 
-def test_norms_are_all_that_the_papers_count_leaves_out() -> None:
+def test_the_papers_count_excludes_only_the_norms() -> None:
     block = PDC(16)
     assert sum(p.numel() for p in block.parameters()) == count(block, nn.Conv2d, nn.Linear, nn.BatchNorm2d)
 

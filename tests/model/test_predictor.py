@@ -41,7 +41,7 @@ def test_log_probabilities_are_calibrated(place: Path, waves: Tensor) -> None:
     assert np.abs(differences).max() > 0.1
 
 
-def test_padding_is_told_from_the_recording(network: Callable[..., PCQ], waves: Tensor, tmp_path: Path) -> None:
+def test_padding_is_masked(network: Callable[..., PCQ], waves: Tensor, tmp_path: Path) -> None:
     model = network("mini", mlcnn_channels=(8, 12), mask_padding=True)
     save(tmp_path, ModelConfig("small", model.config.labels, network_config_to_json(model.config)), model, {}, "")
     predictor, n_samples = Predictor(tmp_path, "cpu"), np.array([48000] * 5 + [30000, 9000, 37])
@@ -52,17 +52,17 @@ def test_padding_is_told_from_the_recording(network: Callable[..., PCQ], waves: 
     assert np.abs(log_probs - predictor.log_probs(waves.numpy()))[5:].max() > 1e-3
 
 
-def test_it_knows_which_model_it_is(place: Path) -> None:
+def test_the_predictor_has_the_models_name_and_hash(place: Path) -> None:
     predictor = Predictor(place, "cpu")
     assert (predictor.config.name, predictor.sha256) == ("small", model_sha256(place))
     assert predictor.device == torch.device("cpu")
 
 
-def test_output_that_is_no_number_is_an_error(place: Path, waves: Tensor) -> None:
+def test_nan_in_the_output_is_an_error(place: Path, waves: Tensor) -> None:
     predictor = Predictor(place, "cpu")
     with torch.no_grad():
         predictor.model.classifier[-1].bias[1] = torch.nan
-    with pytest.raises(ModelError, match="model small gave an output that is not finite"):
+    with pytest.raises(ModelError, match="the output of model small is not finite"):
         predictor.log_probs(waves.numpy())
 
 
@@ -76,7 +76,7 @@ def test_temperature_keeps_the_order(place: Path, waves: Tensor) -> None:
 
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
-def test_ways_that_are_wrong_on_this_machine_are_told_in_one_line(
+def test_rejected_optimisations_are_one_line_in_the_log(
     network: Callable[..., PCQ],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -92,7 +92,7 @@ def test_ways_that_are_wrong_on_this_machine_are_told_in_one_line(
     [record] = [record for record in caplog.records if record.name.startswith("pcqtool")]
     assert record.levelname == "WARNING"
     assert "small" in record.getMessage()
-    assert "the quicker convolutions of the waves" in record.getMessage()
+    assert "the fast convolutions of the waves" in record.getMessage()
     loaded, _ = load(tmp_path)
     with torch.inference_mode():
         expected = loaded(waves).logits.double().log_softmax(dim=1)

@@ -28,28 +28,28 @@ for place in bad:
     before = peak_mb()
     try:
         load(place, EncoderSearchPath(()))
-        said = "loaded"
+        message = "loaded"
     except PcqtoolError as error:
-        said = str(error)
-    print(json.dumps({"name": place.name, "said": said, "grown_mb": peak_mb() - before}))
+        message = str(error)
+    print(json.dumps({"name": place.name, "message": message, "grown_mb": peak_mb() - before}))
 """
 WIDE = {"hidden_size": 8192, "num_hidden_layers": 128, "intermediate_size": 65536, "num_attention_heads": 64}
 LARGE_WHISPER = {"d_model": 8192, "encoder_layers": 128, "encoder_attention_heads": 64, "encoder_ffn_dim": 65536}
 SOURCE = {"name": "some/whisper", "sha256": "0" * 64}
 
 
-def stock(kind: str, **architecture: Any) -> dict[str, Any]:
+def encoder_settings(kind: str, **architecture: Any) -> dict[str, Any]:
     return {"network": {"encoder": {"kind": kind, "architecture": architecture}}}
 
 
 def mini(**architecture: Any) -> dict[str, Any]:
-    return stock("mini", **architecture)
+    return encoder_settings("mini", **architecture)
 
 
 SIZES: dict[str, tuple[dict[str, Any], str]] = {
-    "hidden-40000": (stock("wavlm", hidden_size=40_000, intermediate_size=40_000), "hidden_size must be"),
-    "as-large-as-may-be": (stock("wavlm", **WIDE), "does not fit its config.json"),
-    "large-whisper": (stock("whisper", **LARGE_WHISPER), "does not fit its config.json"),
+    "hidden-40000": (encoder_settings("wavlm", hidden_size=40_000, intermediate_size=40_000), "hidden_size must be"),
+    "as-large-as-may-be": (encoder_settings("wavlm", **WIDE), "does not fit its config.json"),
+    "large-whisper": (encoder_settings("whisper", **LARGE_WHISPER), "does not fit its config.json"),
     "large-frozen-whisper-elsewhere": (
         {
             "network": {"encoder": {"kind": "whisper", "architecture": LARGE_WHISPER, "frozen": True}, "csq": False},
@@ -57,13 +57,13 @@ SIZES: dict[str, tuple[dict[str, Any], str]] = {
         },
         "does not fit its config.json",
     ),
-    "many-layers": (stock("hubert", num_hidden_layers=10**9), "num_hidden_layers must be"),
-    "many-whisper-layers": (stock("whisper", encoder_layers=10**9), "encoder_layers must be"),
-    "long-positions": (stock("wav2vec2", num_conv_pos_embeddings=10**9), "num_conv_pos_embeddings must be"),
-    "many-buckets": (stock("wavlm", num_buckets=10**9, max_bucket_distance=10**9), "num_buckets must be"),
-    "many-bins": (stock("whisper", num_mel_bins=10**9), "num_mel_bins must be"),
-    "frame-a-sample": (stock("wavlm", conv_stride=[1] * 7), "frames a second"),
-    "long-kernels": (stock("wavlm", conv_kernel=[1000] * 7), "frames a second"),
+    "many-layers": (encoder_settings("hubert", num_hidden_layers=10**9), "num_hidden_layers must be"),
+    "many-whisper-layers": (encoder_settings("whisper", encoder_layers=10**9), "encoder_layers must be"),
+    "long-positions": (encoder_settings("wav2vec2", num_conv_pos_embeddings=10**9), "num_conv_pos_embeddings must be"),
+    "many-buckets": (encoder_settings("wavlm", num_buckets=10**9, max_bucket_distance=10**9), "num_buckets must be"),
+    "many-bins": (encoder_settings("whisper", num_mel_bins=10**9), "num_mel_bins must be"),
+    "frame-a-sample": (encoder_settings("wavlm", conv_stride=[1] * 7), "frames a second"),
+    "long-kernels": (encoder_settings("wavlm", conv_kernel=[1000] * 7), "frames a second"),
     "large-mini": (mini(dim=4096, n_blocks=64, expansion=32), "does not fit its config.json"),
     "huge-mini": (mini(dim=10**6), "dim must be"),
     "many-blocks": (mini(n_blocks=10**9), "n_blocks must be"),
@@ -89,7 +89,7 @@ def change(place: Path, changes: dict[str, Any]) -> None:
 
 @pytest.fixture(scope="module")
 def measured(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
-    """What loading each of ``SIZES`` said, and by how many megabytes the peak of memory rose."""
+    """What loading each of ``SIZES`` message, and by how many megabytes the peak of memory rose."""
     root = tmp_path_factory.mktemp("sizes")
     for name, (changes, _) in SIZES.items():
         change(shutil.copytree(tiny_model, root / name), changes)
@@ -102,10 +102,10 @@ def measured(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> dict
 
 
 @pytest.mark.parametrize("name", SIZES)
-def test_no_memory_is_taken_for_what_the_weights_are_not(measured: dict[str, dict[str, Any]], name: str) -> None:
-    said = measured[name]["said"]
-    assert SIZES[name][1] in said
-    assert name in said
-    assert len(said.splitlines()) <= 2
-    assert len(said) < 1000
+def test_no_memory_is_allocated_for_weights_that_do_not_fit(measured: dict[str, dict[str, Any]], name: str) -> None:
+    message = measured[name]["message"]
+    assert SIZES[name][1] in message
+    assert name in message
+    assert len(message.splitlines()) <= 2
+    assert len(message) < 1000
     assert measured[name]["grown_mb"] < 200

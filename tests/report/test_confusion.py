@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pcqtool.evaluation.run import read_run
+from pcqtool.evaluation.run_directory import read_run
 from pcqtool.report.confusion import Confusion, confusion, draw_confusion
 
 

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from pcqtool.evaluation.run import read_run
+from pcqtool.evaluation.run_directory import read_run
 from pcqtool.report.curves import draw_curves, summarise_curves
 
 KEYS = ("number", "loss", "validation_loss", "validation_wa", "validation_ua")

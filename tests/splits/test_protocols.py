@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from pcqtool.corpora.base import Utterance
 from pcqtool.corpora.datasets.emodb import EmoDB
 from pcqtool.errors import CorpusError, SettingsError
-from pcqtool.splits import PROTOCOLS, Fold, Protocol, Shared, ValidationSize, find_protocol, holdout, overlap
+from pcqtool.splits import PROTOCOLS, Fold, Protocol, SharedCounts, ValidationSize, find_protocol, holdout, overlap
 
 REAL = Path(os.environ.get("PCQTOOL_CORPORA", Path(__file__).parents[2].parent / "shared" / "corpora")) / "emodb"
 
@@ -35,8 +35,8 @@ def test_every_utterance_is_tested_once_and_every_promise_is_kept(corpus, name, 
         assert {*fold.train, *fold.validation, *fold.test} == set(range(len(utterances)))
         assert not {*fold.train} & {*fold.validation, *fold.test}
         counts = overlap(fold, utterances)
-        assert all(getattr(counts.test, group) == 0 for group in protocol.promise.test)
-        assert all(getattr(counts.validation, group) == 0 for group in protocol.promise.validation)
+        assert all(getattr(counts.test, group) == 0 for group in protocol.disjointness.test)
+        assert all(getattr(counts.validation, group) == 0 for group in protocol.disjointness.validation)
         assert name == "paper" or not {*fold.validation} & {*fold.test}
 
 
@@ -116,8 +116,8 @@ def test_sentence_makes_a_fold_of_each_text_or_ten_of_many(corpus, takes, n_fold
 def test_paper_validates_on_the_very_test_part(corpus):
     for fold in PROTOCOLS["paper"].folds(corpus(4), 0):
         assert fold.validation == fold.test
-    assert PROTOCOLS["paper"].leak
-    assert not any(protocol.leak for name, protocol in PROTOCOLS.items() if name != "paper")
+    assert PROTOCOLS["paper"].leakage
+    assert not any(protocol.leakage for name, protocol in PROTOCOLS.items() if name != "paper")
 
 
 def test_a_protocol_that_leaks_by_mistake_is_refused(corpus):
@@ -180,7 +180,7 @@ def test_a_corpus_that_is_too_small_is_an_error(corpus, name, n_speakers, text):
     ("name", "validating", "text"),
     [
         ("loso", ValidationSize(9), "9 of 9 that do not test"),
-        ("loso", ValidationSize(share=0.95), "9 of 9 that do not test"),
+        ("loso", ValidationSize(fraction=0.95), "9 of 9 that do not test"),
         ("session", ValidationSize(8), "8 of 8 that do not test"),
         ("random10", ValidationSize(9), "9 of 9 that do not test"),
         ("sentence", ValidationSize(12), "12 of 9 that do not test"),
@@ -189,10 +189,10 @@ def test_a_corpus_that_is_too_small_is_an_error(corpus, name, n_speakers, text):
 def test_so_many_that_none_is_left_to_train_are_refused(corpus, name, validating, text):
     with pytest.raises(SettingsError, match=text) as caught:
         PROTOCOLS[name].folds(corpus(10, takes=10), 0, validating)
-    assert caught.value.hint == "Lower --validation, or 'validation' in the recipe."
+    assert caught.value.hint == "Lower --validation, or 'validation_fraction' in the recipe."
 
 
-@pytest.mark.parametrize("validating", [ValidationSize(4), ValidationSize(share=0.9)], ids=str)
+@pytest.mark.parametrize("validating", [ValidationSize(4), ValidationSize(fraction=0.9)], ids=str)
 def test_holdout_leaves_somebody_to_train(corpus, validating):
     with pytest.raises(SettingsError, match="4 of 4 that do not test"):
         holdout(corpus(4), 0, validating)
@@ -253,7 +253,7 @@ def test_a_number_where_there_is_no_choice_is_refused(corpus):
 def test_a_share_of_those_that_do_not_test_validates(corpus, name):
     protocol, utterances = PROTOCOLS[name], corpus(10, takes=10)
     whose = {"texts": "text_id", "speakers": "speaker"}.get(protocol.unit)
-    for fold in protocol.folds(utterances, 0, ValidationSize(share=0.3)):
+    for fold in protocol.folds(utterances, 0, ValidationSize(fraction=0.3)):
         if whose is None:
             share = len(fold.validation) / (len(utterances) - len(fold.test))
             assert share == pytest.approx(1 / 3 if name == "random10" else 1 / 9, abs=0.05)
@@ -274,9 +274,9 @@ def test_an_unknown_protocol_is_refused():
 @pytest.mark.parametrize(
     ("name", "shared"),
     [
-        ("loso", Shared(files=0, speakers=0, sessions=None, texts=10)),
-        ("random10", Shared(files=0, speakers=10, sessions=None, texts=10)),
-        ("sentence", Shared(files=0, speakers=10, sessions=None, texts=0)),
+        ("loso", SharedCounts(files=0, speakers=0, sessions=None, texts=10)),
+        ("random10", SharedCounts(files=0, speakers=10, sessions=None, texts=10)),
+        ("sentence", SharedCounts(files=0, speakers=10, sessions=None, texts=0)),
     ],
 )
 def test_the_real_corpus(name, shared):

@@ -8,14 +8,15 @@ from pcqtool.errors import SettingsError
 from pcqtool.splits import ValidationSize
 
 
-@given(number=st.integers(1, 9), share=st.floats(0, 0.99), others=st.integers(2, 500))
-def test_a_share_never_takes_fewer_than_the_number(number, share, others):
-    n = ValidationSize(number, share).of(others)
-    assert n >= number
-    assert n == number or abs(n - share * others) <= 0.5
+@pytest.mark.slow
+@given(n_units=st.integers(1, 9), fraction=st.floats(0, 0.99), others=st.integers(2, 500))
+def test_a_fraction_never_takes_fewer_than_the_number(n_units, fraction, others):
+    n = ValidationSize(n_units, fraction).count(others)
+    assert n >= n_units
+    assert n == n_units or abs(n - fraction * others) <= 0.5
 
 
-@pytest.mark.parametrize("wrong", [{"number": 0}, {"share": 1.0}, {"share": -0.1}, {"share": float("nan")}])
-def test_what_cannot_be_is_refused(wrong):
+@pytest.mark.parametrize("wrong", [{"n_units": 0}, {"fraction": 1.0}, {"fraction": -0.1}, {"fraction": float("nan")}])
+def test_values_out_of_range_are_refused(wrong):
     with pytest.raises(SettingsError, match="1 or more must validate"):
         ValidationSize(**wrong)

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from pcqtool.errors import TableError
-from pcqtool.tables.arrays import read
+from pcqtool.tables.arrays import read_features
 from pcqtool.tables.feature_schema import feature_files_schema, feature_segments_schema
 from pcqtool.tables.paths import part_path, table_path
 from pcqtool.tables.writer import write
@@ -47,31 +47,31 @@ def out(tmp_path, provenance, request):
 
 
 def test_arrays_come_back_in_their_shape_with_what_they_are_about(out):
-    frames, rows = read(out, "frames")
+    frames, rows = read_features(out, "frames")
     np.testing.assert_array_equal(frames, FRAMES[[0, 2, 3, 4]])
     assert frames.dtype == np.float32
     assert frames.flags.writeable  # else torch warns
     assert rows["file"].to_list() == ["0.wav", "2.wav", "3.wav", "4.wav"]
     assert rows.columns == ["file", "channel", "segment", "start_s", "end_s", "speech", "padded"]
-    mean, files = read(str(out), "frames_mean")
+    mean, files = read_features(str(out), "frames_mean")
     np.testing.assert_array_equal(mean, FRAMES[[0, 2, 3, 4]].mean(axis=1))
     assert files["status"].to_list() == ["ok"] * 4
 
 
 def test_what_is_not_there_is_told(out, tmp_path, provenance):
     with pytest.raises(TableError, match="no column 'fusion'") as told:
-        read(out, "fusion")
+        read_features(out, "fusion")
     assert told.value.hint == "Columns of arrays: frames_mean, frames_sd, frames."
     with pytest.raises(TableError, match="holds no arrays"):
-        read(out, "start_s")
+        read_features(out, "start_s")
     (tmp_path / "nothing").mkdir()
     for path in (tmp_path / "nothing", tmp_path / "nowhere.parquet"):
         with pytest.raises(TableError):
-            read(path, "frames")
+            read_features(path, "frames")
     if out.is_dir():
         write(part_path(out, "segments", 0), tables_of([0])["segments"], replace(provenance, fingerprint="other"))
         with pytest.raises(TableError, match="made with other settings"):
-            read(out, "frames")
+            read_features(out, "frames")
 
 
 def test_every_reader_has_the_same_values(tmp_path, provenance):

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from pcqtool.errors import TableError
 from pcqtool.tables import edit, writer
-from pcqtool.tables.edit import Piece, drop_files, join, read_columns, read_schema
+from pcqtool.tables.edit import TableSlice, drop_files, join, read_columns, read_schema
 from pcqtool.tables.provenance import read_provenance
 from pcqtool.tables.schema import files_schema, segments_schema
 from pcqtool.tables.writer import write
@@ -33,7 +33,7 @@ def pieces_of(tmp_path, parts, provenance, without=()):
     for number, files in enumerate(parts):
         path = tmp_path / f"{number}.parquet"
         write(path, segments_of(files, provenance.labels), provenance)
-        pieces.append(Piece(path, min(files, default=""), frozenset(without)))
+        pieces.append(TableSlice(path, min(files, default=""), frozenset(without)))
     return pieces
 
 
@@ -57,7 +57,7 @@ def test_what_a_piece_leaves_out_can_come_from_another(tmp_path, provenance, aga
     old = {"a": 2, "b": 3, "é": 0, "\U0001f642": 1} | dict.fromkeys(again, 4)
     new = dict.fromkeys(again, 1)
     first, second = pieces_of(tmp_path, [old, new], provenance)
-    pieces = [Piece(first.path, first.first, frozenset(again)), second]
+    pieces = [TableSlice(first.path, first.first, frozenset(again)), second]
     join(pieces, first.path, segments_schema(provenance.labels), provenance)  # in the place of a piece
     assert (
         read_columns(first.path).to_pylist()

@@ -9,11 +9,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from pcqtool import __version__
 from pcqtool.errors import TableError
 from pcqtool.tables.provenance import METADATA_KEY, Provenance, common_provenance, read_provenance
 from pcqtool.tables.schema import SCHEMA_VERSION
 from pcqtool.tables.writer import write
+from pcqtool.version import __version__
 
 
 def test_json_round_trip(provenance: Provenance) -> None:

@@ -16,7 +16,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pcqtool.errors import TableError
+from pcqtool.errors import FileError, TableError
 from pcqtool.tables import writer
 from pcqtool.tables.provenance import Provenance, read_provenance
 from pcqtool.tables.schema import describe, segments_schema
@@ -29,7 +29,7 @@ import resource, sys
 from pathlib import Path
 import numpy as np
 import pyarrow as pa
-from pcqtool.errors import TableError
+from pcqtool.errors import FileError
 from pcqtool.tables.provenance import Provenance
 from pcqtool.tables.writer import appending
 
@@ -268,7 +268,7 @@ def test_file_size_limit(tmp_path: Path) -> None:
     code = STREAM + (
         "resource.setrlimit(resource.RLIMIT_FSIZE, (10 << 20, 10 << 20))\n"
         f"try:\n    stream({str(tmp_path / 'x.parquet')!r}, 80)\n"
-        "except TableError as fault:\n    print(fault.what, fault.hint, sep='|')\n"
+        "except FileError as fault:\n    print(fault.what, fault.hint, sep='|')\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
     assert re.search(r"x\.parquet: cannot be written \(File too large\)\|.*ulimit", done.stdout)
@@ -294,7 +294,7 @@ def test_full_disk(small_disk: Path, make_segments: MakeTable, provenance: Prove
     write(path, make_segments(60), provenance)
     before = path.read_bytes()
     big = pa.table({"file": ["a"], "data": [np.random.default_rng(0).bytes(1 << 20)]})
-    with pytest.raises(TableError, match=r"x\.parquet: cannot be written \(No space left on device\)") as caught:
+    with pytest.raises(FileError, match=r"x\.parquet: cannot be written \(No space left on device\)") as caught:
         write(path, big, provenance)
     assert "Free some space" in caught.value.hint
     assert path.read_bytes() == before
@@ -303,6 +303,6 @@ def test_full_disk(small_disk: Path, make_segments: MakeTable, provenance: Prove
 
 def test_read_only_disk(small_disk: Path, make_segments: MakeTable, provenance: Provenance) -> None:
     subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
-    with pytest.raises(TableError, match="Read-only file system") as caught:
+    with pytest.raises(FileError, match="Read-only file system") as caught:
         write(small_disk / "x.parquet", make_segments(6), provenance)
     assert "--out" in caught.value.hint

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pcqtool.audio.codecs import CODECS, transmit
+from pcqtool.audio.codecs import CODECS, apply_codec
 from pcqtool.errors import SettingsError
 from pcqtool.training.augmentation import Augmentations, augment
 
@@ -111,7 +111,7 @@ def test_noise_goes_through_the_telephone_too():
 def test_a_codec_that_is_named_carries_the_view(name):
     wave = noise(16000)
     plain, seen = (view(wave, p_codec=share, codecs=(name,)) for share in (0.0, 1.0))
-    np.testing.assert_allclose(seen, transmit(plain, CODECS[name]).clip(-1, 1), atol=1e-6)
+    np.testing.assert_allclose(seen, apply_codec(plain, CODECS[name]).clip(-1, 1), atol=1e-6)
     assert band(seen, 4100, 8001) < 1e-4 * band(plain, 4100, 8001)
 
 

@@ -164,8 +164,8 @@ def test_what_fits_neither_disk_nor_memory_is_told(run, monkeypatch):
 WRITE = """
 import os, sys
 from pathlib import Path
-from pcqtool.training.cache import caching
-with caching(Path(sys.argv[1]), 10) as file:
+from pcqtool.training.cache import cache_writer
+with cache_writer(Path(sys.argv[1]), 10) as file:
     file.write(b"half")
     if sys.argv[2] == "killed":
         os.kill(os.getpid(), 9)

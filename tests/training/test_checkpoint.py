@@ -179,6 +179,6 @@ def test_the_fingerprint_is_that_of_what_decides(utterances, toy_recipe, fold, t
     ]
     moved[0].path.write_bytes(b"cut")
     others.append(run_fingerprint(moved, recipe, fold, None, None))
-    monkeypatch.setattr("pcqtool.training.checkpoint.HEARING", 0)
+    monkeypatch.setattr("pcqtool.training.checkpoint.CHANNEL_PLAN_VERSION", 0)
     others.append(run_fingerprint(utterances, recipe, fold, None, None))
     assert len({known, *others}) == 8

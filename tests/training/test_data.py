@@ -9,8 +9,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pcqtool.audio.channels import Hearing, tracks_of
-from pcqtool.audio.reader import ReaderOptions, SegmentReader, load
+from pcqtool.audio.channels import ChannelPlan, mixes_for
+from pcqtool.audio.reader import ReaderOptions, SegmentReader, load_waveform
 from pcqtool.audio.spectrogram import Spectrogram, SpectrogramSettings
 from pcqtool.corpora.base import Utterance
 from pcqtool.errors import CorpusError
@@ -37,7 +37,7 @@ def test_view_0_is_the_recording_to_the_bit(write_wave):
     data = segments(paths, n_augmented=1)
     for number, (path, n_segments) in enumerate(zip(paths, (1, 1, 3), strict=True)):
         assert len(data.rows(number)) == n_segments
-        assert np.array_equal(joined(data, number), load(path))
+        assert np.array_equal(joined(data, number), load_waveform(path))
 
 
 def test_training_sees_the_spectrogram_that_labelling_sees(write_wave):
@@ -86,7 +86,7 @@ def test_a_view_depends_on_seed_place_and_number_alone(write_wave):
     data = segments(paths, n_augmented=2, seed=5)
     for number in range(2):
         for view in (1, 2):
-            drawn = augment(load(paths[number]), Augmentations(), np.random.default_rng([5, number, view]))
+            drawn = augment(load_waveform(paths[number]), Augmentations(), np.random.default_rng([5, number, view]))
             np.testing.assert_allclose(joined(data, number, view), drawn, atol=0.5 / 32768 + 1e-7)
     assert np.array_equal(segments(paths, n_augmented=1, seed=5).samples, data.samples[data.version < 2])
     assert np.array_equal(segments(paths, n_augmented=2, seed=5, n_jobs=2).samples, data.samples)
@@ -170,7 +170,7 @@ def test_kept_segments_are_not_those_of_other_settings_or_recordings(kept, other
 
 
 def test_silence_is_not_heard_but_counted(tmp_path):
-    speech = load(Path(__file__).parents[2] / "examples" / "recordings" / "verspaetung.wav")
+    speech = load_waveform(Path(__file__).parents[2] / "examples" / "recordings" / "verspaetung.wav")
     second = np.zeros(16000, np.float32)
     wave = np.concatenate((second, speech, np.tile(second, 8)))
     soundfile.write(tmp_path / "a.wav", wave, 16000)
@@ -192,7 +192,7 @@ def test_silence_is_not_heard_but_counted(tmp_path):
 
 
 def test_channels_that_cancel_are_heard_as_labelling_hears_them(tmp_path):
-    speech = load(Path(__file__).parents[2] / "examples" / "recordings" / "verspaetung.wav")
+    speech = load_waveform(Path(__file__).parents[2] / "examples" / "recordings" / "verspaetung.wav")
     soundfile.write(tmp_path / "mono.wav", speech, 16000)
     for name, second in (("inverted.wav", -speech), ("dead.wav", 0 * speech), ("constant.wav", 0 * speech + 0.3)):
         soundfile.write(tmp_path / name, np.stack((speech, second), 1), 16000)
@@ -214,7 +214,7 @@ def test_segments_kept_of_a_mix_are_not_those_of_what_is_heard_now(tmp_path, mon
     soundfile.write(tmp_path / "a.wav", np.stack((wave, -wave), 1), 16000)
     utterances = [Utterance(tmp_path / "a.wav", "anger")]
     with monkeypatch.context() as before:
-        before.setattr("pcqtool.audio.reader.hear", lambda recording, mode: Hearing(tracks_of(mode, 2)))
+        before.setattr("pcqtool.audio.reader.choose_channels", lambda recording, mode: ChannelPlan(mixes_for(mode, 2)))
         silence = build_segments(utterances, 0, Augmentations(), 0, 1, cache=True)
     heard = build_segments(utterances, 0, Augmentations(), 0, 1, cache=True)
     assert np.abs(silence.samples).max() <= 1

@@ -8,9 +8,8 @@ import pytest
 
 from pcqtool.corpora.datasets.emodb import EmoDB
 from pcqtool.corpora.manifest.corpus import Manifest
-from pcqtool.corpora.member import PooledCorpus
-from pcqtool.corpora.pool import CorpusPool
-from pcqtool.errors import SettingsError, TableError
+from pcqtool.corpora.pool import CorpusPool, PooledCorpus
+from pcqtool.errors import FileError, SettingsError
 from pcqtool.model.directory import load
 from pcqtool.training.export import export_model, prepare_directory
 
@@ -101,7 +100,7 @@ def test_an_empty_or_new_directory_is_prepared(tmp_path):
     with pytest.raises(SettingsError):
         prepare_directory(tmp_path / "a" / "b")
     (tmp_path / "file").touch()
-    with pytest.raises(TableError, match="file"):
+    with pytest.raises(FileError, match="file"):
         prepare_directory(tmp_path / "file")
 
 

@@ -6,7 +6,7 @@ import torch
 from torch.nn import functional
 
 from pcqtool.errors import SettingsError
-from pcqtool.model.pcq import PCQ, NetworkInputs, PCQConfig, Prediction
+from pcqtool.model.pcq import PCQ, NetworkInputs, NetworkOutput, PCQConfig
 from pcqtool.training.data import SegmentSet, TrainingSetup
 from pcqtool.training.loss import Loss, mask, regularised_loss
 from pcqtool.training.recipe import Distillation, Recipe, SpecAugment
@@ -40,7 +40,7 @@ def data():
 @pytest.fixture
 def prediction(model):
     rng = torch.Generator().manual_seed(0)
-    return Prediction(torch.randn(4, 2, generator=rng), torch.randn(4, model.fusion_width, generator=rng), None)
+    return NetworkOutput(torch.randn(4, 2, generator=rng), torch.randn(4, model.fusion_width, generator=rng), None)
 
 
 def loss(model, data, teacher=None, **recipe):
@@ -81,7 +81,7 @@ class Echo(torch.nn.Module):
     """Returns the first two numbers of an input as its logits."""
 
     def classify(self, inputs):
-        return Prediction(inputs.spectrogram.flatten(1)[:, :2], inputs.spectrogram.flatten(1), None)
+        return NetworkOutput(inputs.spectrogram.flatten(1)[:, :2], inputs.spectrogram.flatten(1), None)
 
 
 def test_mixup_mixes_inputs_and_losses(model, data):

@@ -1,4 +1,4 @@
-"""What every decoder of recordings is."""
+"""The interface of all decoders."""
 
 from __future__ import annotations
 
@@ -8,33 +8,33 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-TOLERANCE_S = 0.1  # a codec's delay and padding, that headers count or do not count
+TOLERANCE_S = 0.1  # delay and padding of codecs, which headers may or may not count
 
 
 class Decoder(Protocol):
-    """What reads one kind of file; ``fault`` says what went wrong on the way."""
+    """A decoder of one kind of file. The file stays open when the decoder is closed."""
 
-    format: str
-    sample_rate: int
+    format: str  # name of the container or encoding
+    sample_rate: int  # Hz
     n_channels: int
-    claimed_s: float | None
-    claim_holds: bool
-    fault: str | None
-    note: str | None
+    claimed_s: float | None  # the duration according to the header
+    claim_is_reliable: bool  # False if this duration is an estimate
+    fault: str | None  # what went wrong, complete after the last block
+    note: str | None  # how the file is read, if not in the usual way
 
     def blocks(self, n_frames: int) -> Iterator[npt.NDArray[np.float32]]:
-        """Decode onwards: ``(n, channels)`` each, ``n`` about ``n_frames``; an ``OSError`` if the disk fails."""
+        """Yield float32 blocks ``(n, channels)``, ``n`` about ``n_frames``; raise ``OSError`` if the disk fails."""
 
     def seek(self, frame: int) -> bool:
-        """Go to a frame, exactly or not at all."""
+        """Go to a frame and return True; return False if that cannot be exact."""
 
     def close(self) -> None:
-        """Let go of the decoder; the file stays open."""
+        """Close the decoder."""
 
 
 def find_shortfall(decoder: Decoder, n_frames: int) -> str | None:
-    """Return why ``n_frames`` samples are fewer than the header claims, by much; None if they are not."""
-    held_s = n_frames / decoder.sample_rate
-    if not decoder.claim_holds or decoder.claimed_s is None or held_s >= decoder.claimed_s - TOLERANCE_S:
+    """Describe by how much ``n_frames`` falls short of the header's claim; None if it does not."""
+    decoded_s = n_frames / decoder.sample_rate
+    if not decoder.claim_is_reliable or decoder.claimed_s is None or decoded_s >= decoder.claimed_s - TOLERANCE_S:
         return None
-    return f"the header claims {decoder.claimed_s:.2f} s, {held_s:.2f} s could be read"
+    return f"the header claims {decoder.claimed_s:.2f} s, {decoded_s:.2f} s could be read"

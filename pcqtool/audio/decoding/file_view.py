@@ -1,4 +1,4 @@
-"""Parts of a file as a file: what stands behind a tag, one of several that were joined, or a header put right."""
+"""Parts of a file as a file: the audio after a tag, one of several joined recordings, or a repaired header."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ from collections.abc import Sequence
 from typing import BinaryIO, NamedTuple, cast
 
 
-class Stretch(NamedTuple):
-    """Bytes of a file, from ``start`` up to ``end``."""
+class ByteRange(NamedTuple):
+    """Bytes of a file, from ``start`` up to but not including ``end``."""
 
     start: int
     end: int
 
 
-class View(io.RawIOBase):
-    """A file to read that is made of stretches of another, and of bytes that stand in it nowhere.
+class FileView(io.RawIOBase):
+    """A read-only file composed of ranges of another file and of other bytes.
 
     Raises:
-        OSError: on reading, if the other cannot be read.
+        OSError: on reading, if the other file cannot be read.
     """
 
-    def __init__(self, file: BinaryIO, parts: Sequence[Stretch | bytes]) -> None:
+    def __init__(self, file: BinaryIO, parts: Sequence[ByteRange | bytes]) -> None:
         self._file = file
         self._parts = parts
         self._ends: list[int] = []
@@ -32,54 +32,54 @@ class View(io.RawIOBase):
             size += len(part) if isinstance(part, bytes) else part.end - part.start
             self._ends.append(size)
         self._size = size
-        self._at = 0
+        self._position = 0
 
     def readable(self) -> bool:
-        """Yes."""
+        """Return True."""
         return True
 
     def seekable(self) -> bool:
-        """Yes."""
+        """Return True."""
         return True
 
     def tell(self) -> int:
         """Return the position."""
-        return self._at
+        return self._position
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        """Go to a position, and return it; an ``OSError`` if it is before the beginning."""
-        position = offset + {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._size}[whence]
+        """Go to a position and return it; raise ``OSError`` if it is negative."""
+        position = offset + {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self._size}[whence]
         if position < 0:
             raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
-        self._at = position
+        self._position = position
         return position
 
     def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
-        """Read on into ``buffer``, to the end of the part at most; return the number of bytes, 0 at the end."""
+        """Read into ``buffer``, at most to the end of the current part; return the number of bytes, 0 at the end."""
         start = 0
         for part, end in zip(self._parts, self._ends, strict=True):
-            if self._at < end:
-                content = self._read(part, self._at - start, min(len(buffer), end - self._at))
+            if self._position < end:
+                content = self._read(part, self._position - start, min(len(buffer), end - self._position))
                 buffer[: len(content)] = content
-                self._at += len(content)
+                self._position += len(content)
                 return len(content)
             start = end
         return 0
 
-    def _read(self, part: Stretch | bytes, first: int, n_bytes: int) -> bytes:
+    def _read(self, part: ByteRange | bytes, first: int, n_bytes: int) -> bytes:
         if isinstance(part, bytes):
             return part[first : first + n_bytes]
         self._file.seek(part.start + first)
         return self._file.read(n_bytes)
 
 
-def part_of(file: BinaryIO, start: int, end: int) -> BinaryIO:
-    """Return a stretch of a file as a file."""
-    return cast(BinaryIO, View(file, [Stretch(start, end)]))
+def view_range(file: BinaryIO, start: int, end: int) -> BinaryIO:
+    """Return a byte range of a file as a file."""
+    return cast(BinaryIO, FileView(file, [ByteRange(start, end)]))
 
 
-def size_of(file: BinaryIO) -> int:
-    """Return a file's size in bytes; goes back to its start."""
+def file_size(file: BinaryIO) -> int:
+    """Return a file's size in bytes. Leaves the position at 0."""
     size = file.seek(0, io.SEEK_END)
     file.seek(0)
     return size

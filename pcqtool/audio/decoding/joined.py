@@ -1,4 +1,4 @@
-"""Recordings that were joined into one file, read one behind the other."""
+"""Several recordings in one file, decoded one after the other."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from pcqtool.errors import AccessError, AudioError
 
 
 class JoinedDecoder:
-    """Several recordings as one; rate and channels are the first's, and the sound ends where they change.
+    """Several recordings as one. Rate and channels are those of the first; the audio ends where they change.
 
     Args:
-        openers: each makes the decoder of a part, when its turn has come.
+        openers: functions that create the decoder of each part.
 
     Raises:
         AudioError: none of the parts can be decoded.
@@ -33,7 +33,7 @@ class JoinedDecoder:
         self.sample_rate = self._current.sample_rate
         self.n_channels = self._current.n_channels
         self.claimed_s: float | None = None
-        self.claim_holds = False
+        self.claim_is_reliable = False
         self.note: str | None = f"{self._n_parts} recordings, joined"
         self.fault: str | None = None
 
@@ -44,20 +44,16 @@ class JoinedDecoder:
             except AccessError:
                 raise
             except AudioError as error:
-                self._tell(error.what)
+                self._add_fault(error.what)
 
-    def _tell(self, fault: str) -> None:
+    def _add_fault(self, fault: str) -> None:
         self._faults.append(f"part {self._number} of {self._n_parts}: {fault}")
 
     def blocks(self, n_frames: int) -> Iterator[npt.NDArray[np.float32]]:
-        """Decode onwards, at most about ``n_frames`` at a time: float32 ``(n, channels)``; see ``fault`` afterwards.
-
-        Raises:
-            OSError: the file cannot be read.
-        """
+        """Yield float32 blocks ``(n, channels)``, see :class:`Decoder`."""
         while (part := self._current) is not None:
             if (part.sample_rate, part.n_channels) != (self.sample_rate, self.n_channels):
-                self._tell(f"the sound changes to {part.sample_rate} Hz, {part.n_channels} channel(s)")
+                self._add_fault(f"the audio changes to {part.sample_rate} Hz, {part.n_channels} channel(s)")
                 break
             n_read = 0
             for block in part.blocks(n_frames):
@@ -65,16 +61,16 @@ class JoinedDecoder:
                 yield block
             part.close()
             if fault := part.fault or find_shortfall(part, n_read):
-                self._tell(fault)
+                self._add_fault(fault)
             self._current = next(self._parts, None)
         self.fault = "; ".join(self._faults) or None
 
     def seek(self, frame: int) -> bool:
-        """Go nowhere: always False."""
+        """Return False: seeking is not supported."""
         return False
 
     def close(self) -> None:
-        """Let go of the decoders; the file stays open."""
+        """Close the current part's decoder."""
         if self._current is not None:
             self._current.close()
         self._current = None

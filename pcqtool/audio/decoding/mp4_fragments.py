@@ -1,4 +1,4 @@
-"""Fragmented MP4: when its first fragment begins. A piece of a broadcast goes on where the one before ended."""
+"""Fragmented MP4: the start time of the first fragment, since a part of a broadcast does not begin at 0."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import BinaryIO, NamedTuple
 
 
 class Box(NamedTuple):
-    """A box of an MP4 (ISO/IEC 14496-12): its kind, and where its content stands."""
+    """A box of an MP4 (ISO/IEC 14496-12): its type, and the byte range of its content."""
 
     kind: bytes
     start: int
@@ -15,9 +15,9 @@ class Box(NamedTuple):
 
 
 def first_time(file: BinaryIO, track: int) -> int:
-    """Return the decode time at which a track's first fragment begins, in units of its own; 0 if it states none.
+    """Return the decode time of a track's first fragment, in the track's own units; 0 if not stated.
 
-    Leaves the file's position as it was.
+    Restores the file's position.
     """
     position = file.tell()
     try:
@@ -27,12 +27,12 @@ def first_time(file: BinaryIO, track: int) -> int:
 
 
 def _times(file: BinaryIO, track: int) -> Iterator[int]:
-    """The decode times of a track's fragments, where the file has nothing but fragments."""
+    """Yield the decode times of a track's fragments, if the file consists of fragments only."""
     fragments = False
     for box in _boxes(file, Box(b"", 0, file.seek(0, 2))):
         fragments |= box.kind == b"moof"
         if not fragments and box.kind == b"mdat" and box.end > box.start:
-            return  # the beginning of the sound, which no fragment describes
+            return  # audio before the first fragment
         for traf in _boxes(file, box) if box.kind == b"moof" else ():
             found = {inner.kind: _read(file, inner.start, 12) for inner in _boxes(file, traf) if traf.kind == b"traf"}
             if b"tfhd" in found and b"tfdt" in found and int.from_bytes(found[b"tfhd"][4:8]) == track:

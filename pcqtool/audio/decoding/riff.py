@@ -1,4 +1,4 @@
-"""The chunks of WAV, RF64, W64, AIFF and CAF files, and what stands behind the last of them."""
+"""The chunks of WAV, RF64, W64, AIFF and CAF files, and the bytes after the last chunk."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import BinaryIO, NamedTuple
 
-PADDING = 1 << 16  # bytes of zeros up to which they are padding, as recorders and tapes write
-STRAY = 1 << 10  # bytes of anything else up to which they are no sound: some hundredths of a second
-_TAIL = 1 << 16  # bytes at a file's end in which tags are looked for
-_GUIDS = bytes.fromhex("f3acd3118cd100c04f8edb8a")  # how the names of W64's chunks end, all but "riff" and "list"
+PADDING = 1 << 16  # up to so many zero bytes are padding, as recorders and tapes write it
+STRAY = 1 << 10  # up to so many other bytes are not audio: a few hundredths of a second
+_TAIL = 1 << 16  # bytes at a file's end that are searched for tags
+_GUIDS = bytes.fromhex("f3acd3118cd100c04f8edb8a")  # end of the names of W64's chunks, except "riff" and "list"
 _NAMES = (
     b"LIST list id3  ID3  bext cue  fact iXML PEAK peak smpl inst JUNK junk PAD  FLLR DISP _PMX afsp cart axml chna "
     b"levl minf elm1 regn umid SAUR acid strc labl plst note ltxt olym MARK INST MIDI AESD APPL NAME AUTH (c)  ANNO "
     b"COMT"
 )
-NAMES = frozenset(_NAMES[at : at + 4] for at in range(0, len(_NAMES), 5))  # of chunks that hold no sound
+NON_AUDIO = frozenset(_NAMES[at : at + 4] for at in range(0, len(_NAMES), 5))  # names of chunks without audio
 
 
 class Chunk(NamedTuple):
-    """A chunk: its name, and where its content starts and ends by its header."""
+    """A chunk: its name, and the byte range of its content according to its header."""
 
     name: bytes
     start: int
@@ -28,34 +28,24 @@ class Chunk(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Grammar:
-    """How a format writes its chunks.
+class ChunkFormat:
+    """The layout of chunks in a file format."""
 
-    Attributes:
-        first: where the first chunk stands.
-        sound: the name of the one with the sound.
-        size: how its size is written, in the notation of ``struct``.
-        name_bytes: length of a name.
-        inclusive: whether the size counts name and size too.
-        aligned: to how many bytes chunks are filled up.
-        before_sound: bytes in the chunk with the sound that stand before it.
-    """
-
-    first: int
-    sound: bytes
-    size: str
-    name_bytes: int = 4
-    inclusive: bool = False
-    aligned: int = 2
-    before_sound: int = 0
+    first: int  # position of the first chunk
+    audio_name: bytes  # name of the audio chunk
+    size: str  # format of a chunk's size, as in ``struct``
+    name_bytes: int = 4  # length of a name
+    inclusive: bool = False  # whether the size includes name and size
+    aligned: int = 2  # chunks are padded to a multiple of so many bytes
+    before_audio: int = 0  # bytes in the audio chunk before the audio
 
     @property
     def header_bytes(self) -> int:
-        """Length of a name and a size."""
+        """Length of name and size."""
         return self.name_bytes + struct.calcsize(self.size)
 
-    def read(self, file: BinaryIO, at: int) -> Chunk | None:
-        """Read the header of the chunk at an offset; None at the file's end."""
+    def read_chunk(self, file: BinaryIO, at: int) -> Chunk | None:
+        """Read the header of the chunk at a position; None at the file's end."""
         file.seek(at)
         header = file.read(self.header_bytes)
         if len(header) < self.header_bytes:
@@ -64,45 +54,47 @@ class Grammar:
         start = at + self.header_bytes
         return Chunk(header[: self.name_bytes], start, (at if self.inclusive else start) + size)
 
-    def behind(self, chunk: Chunk) -> int:
-        """Return where the next chunk stands."""
+    def next_position(self, chunk: Chunk) -> int:
+        """Return the position of the next chunk."""
         return -(-chunk.end // self.aligned) * self.aligned
 
     def is_name(self, name: bytes) -> bool:
-        """Whether bytes can be the name of a chunk."""
+        """Whether bytes can be a chunk's name."""
         if self.name_bytes == 16:
             return name.endswith(_GUIDS) or name[:4] == b"list"
         return all(0x20 <= byte < 0x7F for byte in name)
 
 
-RIFF = Grammar(12, b"data", "<I")
-RIFX = Grammar(12, b"data", ">I")
-W64 = Grammar(40, b"data" + _GUIDS, "<q", name_bytes=16, inclusive=True, aligned=8)
-AIFF = Grammar(12, b"SSND", ">I", before_sound=8)
-CAF = Grammar(8, b"data", ">q", aligned=1, before_sound=4)
+RIFF = ChunkFormat(12, b"data", "<I")
+RIFX = ChunkFormat(12, b"data", ">I")
+W64 = ChunkFormat(40, b"data" + _GUIDS, "<q", name_bytes=16, inclusive=True, aligned=8)
+AIFF = ChunkFormat(12, b"SSND", ">I", before_audio=8)
+CAF = ChunkFormat(8, b"data", ">q", aligned=1, before_audio=4)
 
 
-def walk(file: BinaryIO, grammar: Grammar, at: int, size: int) -> Iterator[Chunk]:
-    """The chunks from an offset on, as long as each is whole and has a name that may be one."""
-    while (chunk := grammar.read(file, at)) and grammar.is_name(chunk.name) and at < chunk.start <= chunk.end <= size:
+def iter_chunks(file: BinaryIO, layout: ChunkFormat, at: int, size: int) -> Iterator[Chunk]:
+    """Yield the chunks from a position, as long as each is complete and has a valid name."""
+    while (
+        (chunk := layout.read_chunk(file, at)) and layout.is_name(chunk.name) and at < chunk.start <= chunk.end <= size
+    ):
         yield chunk
-        at = grammar.behind(chunk)
+        at = layout.next_position(chunk)
 
 
-def end_of_chunks(file: BinaryIO, grammar: Grammar, at: int, size: int) -> int:
-    """Return where chunks end that begin at an offset: at ``size`` if what follows them is padding or no sound."""
-    for chunk in walk(file, grammar, at, size):
-        at = grammar.behind(chunk)
-    return size if at >= size or is_no_sound(file, grammar, at, size) else at
+def end_of_chunks(file: BinaryIO, layout: ChunkFormat, at: int, size: int) -> int:
+    """Return the end of the chunks that begin at a position; ``size`` if no audio follows them."""
+    for chunk in iter_chunks(file, layout, at, size):
+        at = layout.next_position(chunk)
+    return size if at >= size or is_not_audio(file, layout, at, size) else at
 
 
-def is_no_sound(file: BinaryIO, grammar: Grammar, at: int, size: int) -> bool:
-    """Whether what follows an offset, and is no chunk, is no sound either: padding, a tag, a chunk that was cut."""
+def is_not_audio(file: BinaryIO, layout: ChunkFormat, at: int, size: int) -> bool:
+    """Whether the bytes from a position, which are not a chunk, are padding, a tag or a cut chunk."""
     if size - at <= STRAY:
         return True
     file.seek(at)
-    head = file.read(grammar.header_bytes)
-    if head[:4] in NAMES or head.startswith((b"ID3", b"APETAGEX")):
+    head = file.read(layout.header_bytes)
+    if head[:4] in NON_AUDIO or head.startswith((b"ID3", b"APETAGEX")):
         return True
     if size - at > PADDING:
         return False
@@ -110,16 +102,16 @@ def is_no_sound(file: BinaryIO, grammar: Grammar, at: int, size: int) -> bool:
     return not any(file.read(size - at))
 
 
-def tags_at_the_end(file: BinaryIO, grammar: Grammar, at: int, size: int) -> int:
-    """Return where the chunks begin, behind an offset, that lead exactly to the file's end; ``size`` if none do."""
+def trailing_tags(file: BinaryIO, layout: ChunkFormat, at: int, size: int) -> int:
+    """Return the start of the chunks, at or after a position, that end exactly with the file; ``size`` if none do."""
     first = max(at, size - _TAIL)
     file.seek(first)
     tail = file.read(size - first)
-    for offset in range(len(tail) - grammar.header_bytes):
-        if tail[offset : offset + 4] in NAMES and (first + offset) % grammar.aligned == 0:
+    for offset in range(len(tail) - layout.header_bytes):
+        if tail[offset : offset + 4] in NON_AUDIO and (first + offset) % layout.aligned == 0:
             last = first + offset
-            for chunk in walk(file, grammar, first + offset, size):
-                last = grammar.behind(chunk)
+            for chunk in iter_chunks(file, layout, first + offset, size):
+                last = layout.next_position(chunk)
             if last >= size:
                 return first + offset
     return size

@@ -11,8 +11,8 @@ from pathlib import Path
 
 from packaging.requirements import Requirement
 
-from pcqtool import __version__
 from pcqtool.cli.checks.finding import Finding, fault, ok, warning
+from pcqtool.version import __version__
 
 DISTRIBUTION = "pcqtool"
 OLDEST_PYTHON = (3, 11)

@@ -24,7 +24,7 @@ def _folder_problem(value: str) -> str:
 
 def _folders_problem(value: str) -> str:
     missing = [folder for folder in value.split(os.pathsep) if _folder_problem(folder)]
-    return f"names what is not a directory: {', '.join(missing)}" if missing else ""
+    return f"contains a path that is not a directory: {', '.join(missing)}" if missing else ""
 
 
 def _file_problem(value: str) -> str:
@@ -39,7 +39,7 @@ def _model_problem(value: str) -> str:
 
 def _device_problem(value: str) -> str:
     known = re.fullmatch(r"auto|cpu|mps|cuda|cuda:(\d+(,cuda:\d+)*|all)", value)
-    return "" if known else "is none of auto, cpu, cuda, cuda:N, mps, or several GPUs"
+    return "" if known else "must be auto, cpu, cuda, cuda:N, mps, or several GPUs"
 
 
 def _count_problem(value: str) -> str:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 
-class Status(StrEnum):
+class CheckStatus(StrEnum):
     """Result of a check: the tool works despite a warning, but not with a fault."""
 
     OK = "ok"
@@ -26,21 +26,21 @@ class Finding:
     """
 
     check: str
-    status: Status
+    status: CheckStatus
     found: str
     remedy: str = ""
 
 
 def ok(check: str, found: str) -> Finding:
     """Create a finding without a problem."""
-    return Finding(check, Status.OK, found)
+    return Finding(check, CheckStatus.OK, found)
 
 
 def warning(check: str, found: str, remedy: str) -> Finding:
     """Create a finding about a limitation."""
-    return Finding(check, Status.WARNING, found, remedy)
+    return Finding(check, CheckStatus.WARNING, found, remedy)
 
 
 def fault(check: str, found: str, remedy: str) -> Finding:
     """Create a finding about a fault that must be repaired."""
-    return Finding(check, Status.FAULT, found, remedy)
+    return Finding(check, CheckStatus.FAULT, found, remedy)

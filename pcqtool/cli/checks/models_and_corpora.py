@@ -53,9 +53,11 @@ def corpora() -> list[Finding]:
     """Check each registered corpus; a plugin that cannot be loaded is a warning, since nothing else needs it."""
     from pcqtool.corpora import registry
 
-    entries = registry.available()
+    entries = registry.registered_corpora()
     if not entries:
-        return [warning("corpora", "none is registered", "Install pcqtool: pip install -e . in its source directory.")]
+        return [
+            warning("corpora", "no corpus is registered", "Install pcqtool: pip install -e . in its source directory.")
+        ]
     return [
         warning(f"corpus {entry.name}", entry.error, f"Repair or uninstall {entry.distribution} {entry.version}.")
         if entry.error

@@ -18,6 +18,8 @@ from pcqtool.cli.common.progress import LINE_EVERY_S, Lines, Progress, bar
 from pcqtool.cli.common.streams import is_terminal
 from pcqtool.cli.common.text import json_text, one_line
 from pcqtool.errors import PcqtoolError
+from pcqtool.progress import OnProgress
+from pcqtool.progress import Progress as Reported
 
 
 class Level(IntEnum):
@@ -95,24 +97,26 @@ def progress(
 
 
 @contextmanager
-def counting(unit: str) -> Iterator[Callable[[float, float | None], None]]:
-    """Show how far work is whose amount is only known once it has begun.
+def reporting() -> Iterator[OnProgress]:
+    """Show the progress that a function of the package reports, stage by stage.
 
     Yields:
-        What to call with the amount done and the total amount, None where it is not known.
+        What to pass as ``on_progress``.
     """
+    shown: Progress | None = None
+    before = Reported(0, None, "")
     with ExitStack() as stack:
-        shown: list[Progress] = []
-        counted = 0.0
 
-        def count(done: float, total: float | None) -> None:
-            nonlocal counted
-            if not shown:
-                shown.append(stack.enter_context(progress(total, unit)))
-            shown[0].advance(done - counted)
-            counted = done
+        def report(new: Reported) -> None:
+            nonlocal shown, before
+            if shown is None or new.unit != before.unit:
+                stack.close()
+                shown = stack.enter_context(progress(new.total, new.unit))
+                before = Reported(0, new.total, new.unit)
+            shown.advance(new.done - before.done, note=new.note)
+            before = new
 
-        yield count
+        yield report
 
 
 def explain(*lines: str) -> None:

@@ -1,4 +1,4 @@
-"""Times as they are typed: ``90m``, ``24h``, ``7d``, ``2026-01-31``."""
+"""Durations and times as people type them: ``90m``, ``24h``, ``7d``, ``2026-01-31``."""
 
 from __future__ import annotations
 
@@ -6,42 +6,59 @@ import re
 import time
 from datetime import datetime
 
-from pcqtool.errors import SettingsError
+import typer
 
 LONGEST_D = 36_500
-"""Days in a century: what waits for a decoder cannot count three of them."""
+"""Days in a century: decoder processes cannot wait for much longer."""
 
-_UNITS_S = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
+_UNITS_S = {"w": 7 * 86400, "d": 86400, "h": 3600, "m": 60, "s": 1, "": 1}
 
 
-def duration_s(text: str, option: str) -> float:
-    """Compute the seconds of ``90m`` and the like; a number alone is seconds.
+def duration_s(value: str | float) -> float:
+    """Return a duration such as ``90m`` in seconds; a bare number is in seconds.
 
     Raises:
-        SettingsError: if it is none.
+        typer.BadParameter: if it is not a valid duration.
+
+    Examples:
+        >>> duration_s("90m")
+        5400.0
     """
-    found = re.fullmatch(r"(\d+(?:\.\d+)?) ?([smhdw]?)", text.strip(), re.ASCII)
+    if not isinstance(value, str):  # a default
+        return value
+    found = re.fullmatch(r"(\d+(?:\.\d+)?) ?([smhdw]?)", value.strip(), re.ASCII)
     if not found:
-        raise SettingsError(f"{option} {text!r} is no length of time", "Write 30s, 90m, 24h or 7d.")
+        raise typer.BadParameter(f"{value!r} is not a valid duration. Write 30s, 90m, 24h or 7d.")
     seconds = float(found[1]) * _UNITS_S[found[2]]
     if seconds > LONGEST_D * _UNITS_S["d"]:
-        raise SettingsError(f"{option} {text!r} is too long", f"No more than {LONGEST_D}d.")
+        raise typer.BadParameter(f"{value!r} is too long; the longest duration is {LONGEST_D}d.")
     return seconds
 
 
-def timestamp_s(text: str, option: str) -> float:
-    """Compute a moment in seconds since 1970: a length of time ago, or a date in local time or with a zone.
+def text(seconds: float) -> str:
+    """Return a duration as ``duration_s`` reads it, in the largest unit that divides it.
+
+    Examples:
+        >>> text(86400.0 / 2)
+        '12h'
+    """
+    unit = next(unit for unit in ("h", "m", "s") if seconds % _UNITS_S[unit] == 0 or unit == "s")
+    return f"{seconds / _UNITS_S[unit]:g}{unit}"
+
+
+def timestamp_s(value: str) -> float:
+    """Return a point in time in seconds since 1970: a duration before now, or a date in local time or with a zone.
 
     Raises:
-        SettingsError: if it is none.
+        typer.BadParameter: if it is neither.
     """
     try:
-        return time.time() - duration_s(text, option)
-    except SettingsError:
+        return time.time() - duration_s(value)
+    except typer.BadParameter:
         pass
     try:
-        return datetime.fromisoformat(text.strip()).timestamp()
+        return datetime.fromisoformat(value.strip()).timestamp()
     except (ValueError, OverflowError, OSError):
-        raise SettingsError(
-            f"{option} {text!r} is no moment", "Write 36h, 7d, 2026-01-31 or 2026-01-31T18:00."
+        raise typer.BadParameter(
+            f"{value!r} is not a valid time. Write 36h, 7d, 2026-01-31 or 2026-01-31T18:00."
         ) from None

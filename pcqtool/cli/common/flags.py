@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 from typer.core import TyperGroup
 
-from pcqtool import __version__
 from pcqtool.cli.common import config, console
-from pcqtool.errors import SettingsError
 from pcqtool.tables.paths import at_home
+from pcqtool.version import __version__
 
 PANEL = "Common options"
 
@@ -36,9 +35,7 @@ def _set_level(ctx: typer.Context, param: typer.CallbackParam, wanted: bool) -> 
 
 
 def _set_log(ctx: typer.Context, param: typer.CallbackParam, form: str) -> None:
-    """Take the form of the log, the last one typed."""
-    if form not in ("text", "json"):
-        raise SettingsError(f"--log is text or json, not {form!r}")
+    """Set the format of messages; the last flag typed wins."""
     if _source(ctx, param) != "DEFAULT":
         console.log_as(form)
 
@@ -70,12 +67,17 @@ def _path(ctx: Any) -> tuple[str, ...]:
 
 Version = Annotated[
     bool,
-    typer.Option("--version", help="Show the version and exit.", callback=_print_version, is_eager=True),
+    typer.Option("--version", "-V", help="Show the version and exit.", callback=_print_version, is_eager=True),
 ]
 Verbose = Annotated[
     bool,
     typer.Option(
-        "--verbose", "-v", help="Say more on stderr.", callback=_set_level, expose_value=False, rich_help_panel=PANEL
+        "--verbose",
+        "-v",
+        help="Show details on stderr.",
+        callback=_set_level,
+        expose_value=False,
+        rich_help_panel=PANEL,
     ),
 ]
 Quiet = Annotated[
@@ -83,7 +85,7 @@ Quiet = Annotated[
     typer.Option(
         "--quiet",
         "-q",
-        help="Say only warnings and errors; no progress.",
+        help="Show only warnings and errors; no progress.",
         callback=_set_level,
         expose_value=False,
         rich_help_panel=PANEL,
@@ -93,18 +95,17 @@ Debug = Annotated[
     bool,
     typer.Option(
         "--debug",
-        help="Say everything, and show the traceback of an error.",
+        help="Show every detail, and the traceback of an error.",
         callback=_set_level,
         expose_value=False,
         rich_help_panel=PANEL,
     ),
 ]
 Log = Annotated[
-    str,
+    Literal["text", "json"],
     typer.Option(
         "--log",
-        metavar="text|json",
-        help="How things are said on stderr: for people, or a JSON object a line.",
+        help="Format of messages on stderr: text for people, or one JSON object per line.",
         envvar="PCQTOOL_LOG",
         callback=_set_log,
         expose_value=False,
@@ -116,7 +117,7 @@ Config = Annotated[
     typer.Option(
         "--config",
         metavar="FILE.toml",
-        help="Read options from a file: a table for each command. Flags and environment variables win.",
+        help="Read options from a file with a table per command. Flags and environment variables win.",
         envvar="PCQTOOL_CONFIG",
         callback=_use_config,
         is_eager=True,

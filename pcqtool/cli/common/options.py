@@ -1,185 +1,43 @@
-"""Options that several commands share: one name, one help text, one environment variable each.
-
-A default stands in the command's signature, taken from the settings class that owns it.
-"""
+"""Options that several commands share: one name, one help text, one environment variable each."""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
+from pcqtool.audio import limits
+from pcqtool.cli.common import completion, durations
+
+MODEL = "Model"
+AUDIO = "Audio"
+EARLIER = "Earlier results"
+FAULTS = "Faults"
+MACHINES = "Many machines"
+CORPUS = "Corpus"
+
+MAX_DURATION_S = limits.Limits.max_duration_s
+MAX_CHANNELS = limits.Limits.max_channels
+TIMEOUT_S = limits.TIMEOUT_S
+
 Inputs = Annotated[
-    list[str] | None, typer.Argument(metavar="INPUT...", help="Files, directories (searched to the bottom), globs.")
+    list[str] | None,
+    typer.Argument(metavar="INPUT...", help="Files, folders (searched recursively), patterns.", show_default=False),
 ]
 
 Out = Annotated[
-    Path, typer.Option("--out", "-o", metavar="PATH", help="A .parquet file, or a directory for a table of parts.")
+    Path, typer.Option("--out", "-o", metavar="PATH", help="A .parquet file, or a directory for a table in parts.")
 ]
 
 FilesFrom = Annotated[
-    str | None, typer.Option("--files-from", metavar="FILE", help="Read input paths, one a line; - for stdin.")
+    str | None, typer.Option("--files-from", metavar="FILE", help="Read input paths, one per line; - for stdin.")
 ]
 
-BatchSize = Annotated[
-    int | None,
-    typer.Option(
-        "--batch-size",
-        min=1,
-        metavar="N",
-        help="Segments computed at once; changes no result. Without it, what suits the device: 256 on CUDA, else 32.",
-    ),
-]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON value on stdout, for programs.")]
 
-Channels = Annotated[
-    str,
-    typer.Option(
-        "--channels",
-        metavar="auto|mix|split|N",
-        help="auto: a call's two speakers apart, anything else mixed; or mix, split, or a channel's number from 0.",
-    ),
-]
-
-Vad = Annotated[
-    str,
-    typer.Option("--vad", metavar="on|off", help="Find speech first, so that silence and noise are passed over."),
-]
-
-Shard = Annotated[
-    str,
-    typer.Option(
-        "--shard",
-        metavar="I/N",
-        help="Do the I-th of N shares of the inputs, into a directory; `pcqtool merge` joins them.",
-    ),
-]
-
-Engine = Annotated[
-    str,
-    typer.Option(
-        "--engine",
-        metavar="local|ray",
-        help="ray: the same parts by the actors of a Ray cluster (RAY_ADDRESS), which shares the folders.",
-    ),
-]
-
-Workers = Annotated[
-    int,
-    typer.Option(
-        "--workers",
-        min=0,
-        metavar="N",
-        help="With --engine ray: actors that share the cluster; 0 for one a GPU, or without any one for two cores.",
-    ),
-]
-
-TableRoot = Annotated[
-    Path | None,
-    typer.Option(
-        "--root",
-        metavar="DIR",
-        help="Folder that names in the tables are relative to. Without it: the one that holds all inputs of the run "
-        "that made the table.",
-    ),
-]
-
-Moved = Annotated[
-    bool, typer.Option("--moved", help="The table's recordings have all moved: they lie under --root now.")
-]
-
-Restart = Annotated[bool, typer.Option("--restart", help="Replace an earlier result instead of going on with it.")]
-
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would be done, and do nothing.")]
-
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON value on stdout instead of text for people.")]
-
-FAULTS = "Faults and schedules"
-
-Since = Annotated[
-    str | None,
-    typer.Option(
-        "--since",
-        metavar="WHEN",
-        help="Only inputs that changed since then: 36h, 7d, 2026-01-31, 2026-01-31T18:00.",
-        rich_help_panel=FAULTS,
-    ),
-]
-
-MaxFailures = Annotated[
-    int | None,
-    typer.Option(
-        "--max-failures",
-        min=0,
-        metavar="N",
-        help="Stop with exit code 1 once more inputs than this have failed; what is finished is kept.",
-        rich_help_panel=FAULTS,
-    ),
-]
-
-RetryFailed = Annotated[
-    bool,
-    typer.Option("--retry-failed", help="Take up again what an earlier run failed at.", rich_help_panel=FAULTS),
-]
-
-MaxDuration = Annotated[
-    str,
-    typer.Option(
-        "--max-duration", metavar="TIME", help="A longer recording fails: 90m, 24h, 7d.", rich_help_panel=FAULTS
-    ),
-]
-
-MaxChannels = Annotated[
-    int,
-    typer.Option(
-        "--max-channels", min=1, metavar="N", help="A recording with more channels fails.", rich_help_panel=FAULTS
-    ),
-]
-
-Timeout = Annotated[
-    str,
-    typer.Option(
-        "--timeout",
-        metavar="TIME",
-        help="A recording fails whose decoder gives nothing for so long; 0 decodes unprotected.",
-        rich_help_panel=FAULTS,
-    ),
-]
-
-Device = Annotated[
-    str,
-    typer.Option(
-        "--device",
-        metavar="DEVICE",
-        envvar="PCQTOOL_DEVICE",
-        help="Where to compute: auto (a GPU when there is one), cpu, cuda, cuda:1, mps.",
-    ),
-]
-
-Devices = Annotated[
-    str,
-    typer.Option(
-        "--device",
-        metavar="DEVICE",
-        envvar="PCQTOOL_DEVICE",
-        help="Where to compute: auto (a GPU when there is one), cpu, cuda, cuda:1, mps; or on several GPUs: "
-        "cuda:0,cuda:1, or cuda:all.",
-    ),
-]
-
-Precision = Annotated[
-    str,
-    typer.Option(
-        "--precision",
-        metavar="float32|bfloat16",
-        help="What a pre-trained encoder computes in; bfloat16 is faster where the processor has it.",
-    ),
-]
-
-Jobs = Annotated[
-    int,
-    typer.Option("--jobs", "-j", metavar="N", envvar="PCQTOOL_JOBS", help="Parallel jobs; 0 for one a processor core."),
-]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what a run would do, and change nothing.")]
 
 Model = Annotated[
     str | None,
@@ -187,7 +45,9 @@ Model = Annotated[
         "--model",
         metavar="NAME|DIR",
         envvar="PCQTOOL_MODEL",
-        help="A bundled model's name, or a model directory. Without it: the bundled default.",
+        help="Name of a bundled model, or a model directory. Default: the bundled small model.",
+        autocompletion=completion.models,
+        rich_help_panel=MODEL,
     ),
 ]
 
@@ -197,7 +57,206 @@ EncoderDir = Annotated[
         "--encoder-dir",
         metavar="DIR",
         envvar="PCQTOOL_ENCODERS",
-        help="Where the encoder lies that a model names and does not hold: its directory, or a folder of several.",
+        help="Directory of the encoder that a model refers to, or a folder of such directories.",
+        rich_help_panel=MODEL,
+    ),
+]
+
+_DEVICE = "Where to compute: auto (a GPU if there is one), cpu, cuda, cuda:1, mps"
+
+Device = Annotated[
+    str,
+    typer.Option(
+        "--device",
+        metavar="DEVICE",
+        envvar="PCQTOOL_DEVICE",
+        help=f"{_DEVICE}.",
+        autocompletion=completion.devices,
+    ),
+]
+
+Devices = Annotated[
+    str,
+    typer.Option(
+        "--device",
+        metavar="DEVICE",
+        envvar="PCQTOOL_DEVICE",
+        help=f"{_DEVICE}; several GPUs as cuda:0,cuda:1 or cuda:all.",
+        autocompletion=completion.devices,
+        rich_help_panel=MODEL,
+    ),
+]
+
+Precision = Annotated[
+    Literal["float32", "bfloat16"],
+    typer.Option(
+        "--precision",
+        help="Number format of a pre-trained encoder. bfloat16 is faster on processors that support it.",
+        rich_help_panel=MODEL,
+    ),
+]
+
+BatchSize = Annotated[
+    int | None,
+    typer.Option(
+        "--batch-size",
+        min=1,
+        metavar="N",
+        help="Segments per batch; does not change results. Default: 256 on CUDA, else 32.",
+        rich_help_panel=MODEL,
+    ),
+]
+
+Jobs = Annotated[
+    int,
+    typer.Option("--jobs", "-j", metavar="N", envvar="PCQTOOL_JOBS", help="Parallel jobs; 0: one per core."),
+]
+
+Channels = Annotated[
+    str,
+    typer.Option(
+        "--channels",
+        metavar="auto|mix|split|N",
+        help="auto separates the two speakers of a call and mixes other recordings; N is one channel, from 0.",
+        autocompletion=completion.channels,
+        rich_help_panel=AUDIO,
+    ),
+]
+
+Vad = Annotated[
+    Literal["on", "off"],
+    typer.Option("--vad", help="Detect speech, and skip segments of silence and noise.", rich_help_panel=AUDIO),
+]
+
+MaxDuration = Annotated[
+    float,
+    typer.Option(
+        "--max-duration",
+        metavar="TIME",
+        parser=durations.duration_s,
+        show_default=durations.text(MAX_DURATION_S),
+        help="Longer recordings fail: 90m, 24h, 7d.",
+        rich_help_panel=AUDIO,
+    ),
+]
+
+MaxChannels = Annotated[
+    int,
+    typer.Option(
+        "--max-channels", min=1, metavar="N", help="Recordings with more channels fail.", rich_help_panel=AUDIO
+    ),
+]
+
+Since = Annotated[
+    float | None,
+    typer.Option(
+        "--since",
+        metavar="WHEN",
+        parser=durations.timestamp_s,
+        help="Only inputs that changed since then: 36h, 7d, 2026-01-31, 2026-01-31T18:00.",
+        rich_help_panel=EARLIER,
+    ),
+]
+
+Restart = Annotated[
+    bool,
+    typer.Option("--restart", help="Replace earlier results instead of resuming.", rich_help_panel=EARLIER),
+]
+
+RetryFailed = Annotated[
+    bool,
+    typer.Option("--retry-failed", help="Process inputs again that failed in earlier runs.", rich_help_panel=EARLIER),
+]
+
+TableRoot = Annotated[
+    Path | None,
+    typer.Option(
+        "--root",
+        metavar="DIR",
+        help="Folder that names in the tables are relative to. Default: the table's own, at first the folder that "
+        "contains all inputs.",
+        rich_help_panel=EARLIER,
+    ),
+]
+
+Moved = Annotated[
+    bool,
+    typer.Option(
+        "--moved", help="All recordings of the table have moved: they are now below --root.", rich_help_panel=EARLIER
+    ),
+]
+
+MaxFailures = Annotated[
+    int | None,
+    typer.Option(
+        "--max-failures",
+        min=0,
+        metavar="N",
+        help="Stop with exit code 1 after more failures than this; finished rows are kept.",
+        rich_help_panel=FAULTS,
+    ),
+]
+
+Timeout = Annotated[
+    float,
+    typer.Option(
+        "--timeout",
+        metavar="TIME",
+        parser=durations.duration_s,
+        show_default=durations.text(TIMEOUT_S),
+        help="Fail a recording if its decoder is silent for this long; 0 turns isolation off.",
+        rich_help_panel=FAULTS,
+    ),
+]
+
+Shard = Annotated[
+    str,
+    typer.Option(
+        "--shard",
+        metavar="I/N",
+        help="Process the I-th of N shares of the inputs, into a directory; 'pcqtool merge' joins them.",
+        rich_help_panel=MACHINES,
+    ),
+]
+
+Engine = Annotated[
+    Literal["local", "ray"],
+    typer.Option(
+        "--engine",
+        help="ray distributes the work over a Ray cluster (RAY_ADDRESS) with shared folders.",
+        rich_help_panel=MACHINES,
+    ),
+]
+
+Workers = Annotated[
+    int,
+    typer.Option(
+        "--workers",
+        min=0,
+        metavar="N",
+        help="Number of Ray actors. 0: one per GPU, or one per two cores where there is no GPU.",
+        rich_help_panel=MACHINES,
+    ),
+]
+
+CorpusName = Annotated[
+    str,
+    typer.Option(
+        "--corpus",
+        metavar="NAME",
+        help="Name of a corpus; 'pcqtool corpora list' shows them.",
+        autocompletion=completion.corpora,
+    ),
+]
+
+Corpora = Annotated[
+    list[str],
+    typer.Option(
+        "--corpus",
+        metavar="NAME",
+        help="Name of a corpus; may be repeated. OWN=NAME gives a corpus a name of your own.",
+        autocompletion=completion.corpora,
+        rich_help_panel=CORPUS,
     ),
 ]
 
@@ -206,20 +265,7 @@ Root = Annotated[
     typer.Option(
         "--root",
         metavar="DIR",
-        help="Directory of the corpus. Without it: the folder of that name inside PCQTOOL_CORPORA.",
-    ),
-]
-
-CorpusName = Annotated[
-    str, typer.Option("--corpus", metavar="NAME", help="A corpus by its name; 'pcqtool corpora list' shows them.")
-]
-
-Corpora = Annotated[
-    list[str],
-    typer.Option(
-        "--corpus",
-        metavar="NAME",
-        help="A corpus by its name; may be given more than once. OWN=NAME gives it a name of your own.",
+        help="Directory of the corpus. Default: the folder of that name inside PCQTOOL_CORPORA.",
     ),
 ]
 
@@ -228,23 +274,35 @@ Roots = Annotated[
     typer.Option(
         "--root",
         metavar="DIR|NAME=DIR",
-        help="Directory of a corpus. Without it: the folder of that name inside PCQTOOL_CORPORA.",
+        help="Directory of a corpus. Default: the folder of that name inside PCQTOOL_CORPORA.",
+        rich_help_panel=CORPUS,
     ),
 ]
 
 LabelMapFile = Annotated[
     Path | None,
-    typer.Option("--map", metavar="FILE.toml", help="What labels count as, or that they are left out."),
+    typer.Option(
+        "--map", metavar="FILE.toml", help="Rename or leave out labels of the corpora.", rich_help_panel=CORPUS
+    ),
 ]
 
 AllClasses = Annotated[
-    bool, typer.Option("--all-classes", help="Of several corpora, keep also classes that only some of them have.")
+    bool,
+    typer.Option(
+        "--all-classes", help="With several corpora, also keep classes that only some have.", rich_help_panel=CORPUS
+    ),
 ]
+
+RECIPE = "Recipe"
 
 RecipeName = Annotated[
     str,
     typer.Option(
-        "--recipe", metavar="NAME|FILE.toml", help="Training settings: best, mini, paper, or a file with the same keys."
+        "--recipe",
+        metavar="NAME|FILE.toml",
+        help="Training settings: a name that 'pcqtool recipes list' shows, or a file with the same keys.",
+        autocompletion=completion.recipes,
+        rich_help_panel=RECIPE,
     ),
 ]
 
@@ -253,8 +311,9 @@ Encoder = Annotated[
     typer.Option(
         "--encoder",
         metavar="DIR|ID",
-        help="Pre-trained speech encoder to build on, instead of the recipe's: a directory, one in a folder that "
-        "PCQTOOL_ENCODERS names, or a Hub id such as microsoft/wavlm-base.",
+        help="Pre-trained speech encoder to build on, instead of the recipe's: a directory, a name in a folder of "
+        "PCQTOOL_ENCODERS, or a Hub id such as microsoft/wavlm-base.",
+        rich_help_panel=RECIPE,
     ),
 ]
 
@@ -263,17 +322,35 @@ Teacher = Annotated[
     typer.Option(
         "--teacher",
         metavar="DIR|ID",
-        help="Pre-trained encoder that teaches, instead of the recipe's; none of it is kept.",
+        help="Pre-trained encoder that teaches, instead of the recipe's; the model does not contain it.",
+        rich_help_panel=RECIPE,
     ),
 ]
 
 Epochs = Annotated[
-    int | None, typer.Option("--epochs", min=1, metavar="N", help="Passes over the corpus, instead of the recipe's.")
+    int | None,
+    typer.Option(
+        "--epochs", min=1, metavar="N", help="Passes over the corpus, instead of the recipe's.", rich_help_panel=RECIPE
+    ),
 ]
 
 Seed = Annotated[
-    int | None, typer.Option("--seed", metavar="N", help="Of weights, order and views, instead of the recipe's.")
+    int | None,
+    typer.Option(
+        "--seed",
+        metavar="N",
+        help="Seed of weights, order and augmentation, instead of the recipe's.",
+        rich_help_panel=RECIPE,
+    ),
 ]
 Seeds = Annotated[
-    int, typer.Option("--seeds", min=1, metavar="N", help="Train this often, with that seed and those after it.")
+    int,
+    typer.Option(
+        "--seeds", min=1, metavar="N", help="Train once per seed, starting with --seed.", rich_help_panel=RECIPE
+    ),
 ]
+
+
+def n_jobs(jobs: int) -> int:
+    """Return the number of parallel jobs; 0 stands for one per core."""
+    return jobs or os.cpu_count() or 1

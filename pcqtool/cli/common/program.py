@@ -38,9 +38,18 @@ class Program(typer.Typer):
             **settings,
         )
 
-    def command(self, *arguments: Any, **settings: Any) -> Callable[[Function], Function]:
-        """Register a function as a command, as ``typer.Typer.command`` does."""
-        register = super().command(*arguments, cls=_Command, **settings)
+    def command(self, *arguments: Any, examples: str = "", **settings: Any) -> Callable[[Function], Function]:
+        """Register a function as a command, as ``typer.Typer.command`` does.
+
+        Args:
+            arguments: positional arguments of ``typer.Typer.command``.
+            examples: command lines that the help shows at its end, one per line.
+            settings: keyword arguments of ``typer.Typer.command``.
+        """
+        lines = "".join(f"\n  {line.strip()}" for line in examples.strip().splitlines())
+        register = super().command(
+            *arguments, cls=_Command, epilog=f"\b\nExamples:{lines}" if lines else None, **settings
+        )
 
         def registered(function: Function) -> Function:
             register(_with_places_at_home(function))

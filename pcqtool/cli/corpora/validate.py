@@ -1,4 +1,4 @@
-"""``pcqtool corpora validate``: whether a copy of a corpus is complete and sound."""
+"""``pcqtool corpora validate``: check that a copy of a corpus is complete and intact."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pcqtool.cli.common import console, options, values
-from pcqtool.cli.corpora.about import Name, count, print_counts
+from pcqtool.cli.common import console, options
+from pcqtool.cli.corpora.description import Name, count, print_counts
 from pcqtool.errors import ExitCode
 
 if TYPE_CHECKING:
     from pcqtool.corpora.faults import Fault
 
-MOST_SHOWN = 20  # faults of a kind
+MAX_SHOWN = 20  # faults of each kind
 
 
 def validate(
@@ -23,21 +23,21 @@ def validate(
 ) -> ExitCode | None:
     """Check a copy of a corpus and name every fault.
 
-    Reads every recording. Finds what is missing, extra, unreadable, altered, duplicated, mislabelled, outside its file,
-    leaking (one speaker or session that counts as two) and miscounted, as far as the corpus's class says what was
-    published. Ends with 3 if there is a fault.
+    Decodes every recording. Finds recordings that are missing, extra, unreadable, altered, duplicated or mislabelled,
+    times outside their file, speakers or sessions under two names, and wrong counts, as far as the published contents
+    are known. The exit code is 3 if there is a fault.
     """
     from pcqtool.corpora import registry, release, roots
     from pcqtool.corpora.validation.audit import audit
 
-    corpus = registry.find(name)
-    place = roots.resolve(corpus, root)
+    corpus = registry.corpus_class(name)
+    folder = roots.find_root(corpus, root)
     with ExitStack() as stack:
 
-        def watch(total: int) -> Callable[[], None]:
+        def show_progress(total: int) -> Callable[[], None]:
             return stack.enter_context(console.progress(total, "recordings")).advance
 
-        found = audit(registry.get(name, place), place, values.n_jobs(jobs), watch)
+        found = audit(registry.open_corpus(name, folder), folder, options.n_jobs(jobs), show_progress)
     counts, published = count(found.utterances), release.expected_of(corpus)
     by_kind = Counter(fault.kind.value for fault in found.faults)
     if as_json:
@@ -45,13 +45,13 @@ def validate(
         console.print_json(
             {
                 "name": name,
-                "root": place,
+                "root": folder,
                 "sound": not found.faults,
                 "hours": found.hours,
                 **counts,
                 "published": {"n_utterances": published.total, "by_label": by_label, "by_speaker": by_speaker},
                 "n_faults": by_kind,
-                "faults": [_as_json(fault, place) for fault in found.faults],
+                "faults": [_as_json(fault, folder) for fault in found.faults],
                 "notes": found.notes,
             }
         )
@@ -61,7 +61,7 @@ def validate(
         console.print_fields(
             {
                 "corpus": name,
-                "root": place,
+                "root": folder,
                 "utterances": f"{len(found.utterances)}{of}",
                 "hours": f"{found.hours:.2f}",
                 "faults": faults or "none",
@@ -73,26 +73,26 @@ def validate(
             print_counts(counts, _labels(corpus, counts), published)
         if found.faults:
             console.print_text("")
-            console.print_table(("fault", "file", "what"), _rows(found.faults, place))
+            console.print_table(("fault", "file", "what"), _rows(found.faults, folder))
     return ExitCode.SOME_FAILED if found.faults else None
 
 
 def _labels(corpus: type, counts: dict[str, Any]) -> list[str]:
-    from pcqtool.labels import in_order
+    from pcqtool.labels import sort_labels
 
     labels = getattr(corpus, "labels", None)
-    return list(labels) if isinstance(labels, tuple) else list(in_order(counts["by_label"]))
+    return list(labels) if isinstance(labels, tuple) else list(sort_labels(counts["by_label"]))
 
 
 def _rows(faults: Iterable[Fault], root: Path) -> Iterator[tuple[str, str | None, str]]:
     shown: Counter[str] = Counter()
     for fault in faults:
         shown[fault.kind] += 1
-        if shown[fault.kind] <= MOST_SHOWN:
+        if shown[fault.kind] <= MAX_SHOWN:
             yield fault.kind.value, _file(fault, root), fault.what
     for kind, number in shown.items():
-        if number > MOST_SHOWN:
-            yield str(kind), None, f"and {number - MOST_SHOWN} more: see --json"
+        if number > MAX_SHOWN:
+            yield str(kind), None, f"and {number - MAX_SHOWN} more: see --json"
 
 
 def _as_json(fault: Fault, root: Path) -> dict[str, str | None]:
@@ -100,7 +100,7 @@ def _as_json(fault: Fault, root: Path) -> dict[str, str | None]:
 
 
 def _file(fault: Fault, root: Path) -> str | None:
-    """Name a fault's file below the root, or in full."""
+    """Return a fault's file, relative to the root if it is below it."""
     if fault.path is None:
         return None
     folder = (root if root.is_dir() else root.parent).absolute()

@@ -15,10 +15,10 @@ STUDIES = "Tables and studies of the paper"
 
 app = Program(help="Tables and figures of the paper, for any corpus.")
 
-app.command(rich_help_panel=FIGURES)(confusion)
-app.command(rich_help_panel=FIGURES)(reliability)
-app.command(rich_help_panel=FIGURES)(curves)
-app.command(rich_help_panel=FIGURES)(tsne)
-app.command(rich_help_panel=STUDIES)(parameters)
-app.command(rich_help_panel=STUDIES)(ablations)
-app.command(rich_help_panel=STUDIES)(depth)
+app.command(rich_help_panel=FIGURES, examples="pcqtool report confusion evaluation/ --out confusion.svg")(confusion)
+app.command(rich_help_panel=FIGURES, examples="pcqtool report reliability evaluation/")(reliability)
+app.command(rich_help_panel=FIGURES, examples="pcqtool report curves model/")(curves)
+app.command(rich_help_panel=FIGURES, examples="pcqtool report tsne model/ --corpus emodb")(tsne)
+app.command(rich_help_panel=STUDIES, examples="pcqtool report parameters pcq-mini")(parameters)
+app.command(rich_help_panel=STUDIES, examples="pcqtool report ablations --corpus emodb")(ablations)
+app.command(rich_help_panel=STUDIES, examples="pcqtool report depth --corpus emodb")(depth)

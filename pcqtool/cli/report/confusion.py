@@ -13,7 +13,7 @@ def confusion(run: RunPlace, out: Figure = Path("confusion.svg"), json: options.
 
     Each row is a true class: the share of its files that was judged to be each class, and their number.
     """
-    from pcqtool.evaluation.run import read_run
+    from pcqtool.evaluation.run_directory import read_run
     from pcqtool.report import confusion as report
 
     found = read_run(run)

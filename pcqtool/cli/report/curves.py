@@ -22,7 +22,7 @@ def curves(
 
     The validation part chose the epoch, so its accuracy is no test.
     """
-    from pcqtool.evaluation.run import read_run
+    from pcqtool.evaluation.run_directory import read_run
     from pcqtool.report import curves as report
 
     found = read_run(run)

@@ -13,7 +13,7 @@ def reliability(run: RunPlace, out: Figure = Path("reliability.svg"), json: opti
 
     The expected calibration error is the mean gap between confidence and accuracy, before and after the temperature.
     """
-    from pcqtool.evaluation.run import read_run
+    from pcqtool.evaluation.run_directory import read_run
     from pcqtool.report import reliability as report
 
     found = read_run(run)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pcqtool.cli.common import console, options, values
+from pcqtool.cli.common import console, options
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -105,29 +105,29 @@ def _set_up(
 ) -> StudySetting:
     """Read the corpus and make the folds."""
     from pcqtool.corpora import registry
-    from pcqtool.corpora.listed import list_utterances
+    from pcqtool.corpora.plugin_isolation import list_utterances
     from pcqtool.report.figure import require_matplotlib
     from pcqtool.splits import find_protocol
 
     require_matplotlib()
     chosen = find_protocol(protocol)
-    utterances = list_utterances(registry.get(corpus, root))
+    utterances = list_utterances(registry.open_corpus(corpus, root))
     folds = {seed: chosen.folds(utterances, seed, validating) for seed in seeds}
 
     from pcqtool.evaluation.study import StudySetting
     from pcqtool.model.device import choose_device
 
-    return StudySetting(corpus, utterances, chosen, folds, choose_device(device), teacher, values.n_jobs(jobs))
+    return StudySetting(corpus, utterances, chosen, folds, choose_device(device), teacher, options.n_jobs(jobs))
 
 
 def _study(
     kind: str, variants: Sequence[Variant], setting: StudySetting, out: Path, draw: Callable[..., None], as_json: bool
 ) -> None:
     from pcqtool.evaluation.study import COLUMNS, run_study, table
-    from pcqtool.files.folder import writing_into
+    from pcqtool.files.lock import lock_folder
 
     console.info(f"{setting.corpus}: {len(setting.utterances)} utterances, {len(variants)} variants")
-    with writing_into(out):
+    with lock_folder(out):
         with console.progress(setting.n_folds * len(variants), "folds") as progress:
             study: dict[str, Any] = run_study(
                 kind, variants, setting, out, lambda n, name: progress.advance(n, note=name)
@@ -139,5 +139,5 @@ def _study(
         return
     console.print_table(COLUMNS, table(study))
     console.print_text("")
-    stamp = {"stamp": study.get("stamp"), "table": out / f"{kind}.json", "figure": figure}
-    console.print_fields({"differences": f"from {variants[0].name}, 95 % interval over speakers, paired", **stamp})
+    leakage = {"leakage": study.get("leakage"), "table": out / f"{kind}.json", "figure": figure}
+    console.print_fields({"differences": f"from {variants[0].name}, 95 % interval over speakers, paired", **leakage})

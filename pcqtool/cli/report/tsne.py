@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pcqtool.cli.common import console, options, values
+from pcqtool.cli.common import console, options
 from pcqtool.cli.report.arguments import Figure
 
 
@@ -22,19 +22,19 @@ def tsne(
     Utterances of speakers that the model was trained on are hollow: only the filled ones show what it can do.
     """
     from pcqtool.corpora import registry
-    from pcqtool.corpora.listed import list_utterances
+    from pcqtool.corpora.plugin_isolation import list_utterances
     from pcqtool.report.figure import check_path, require_matplotlib
 
     check_path(out)
     require_matplotlib()
-    opened = registry.get(corpus, root)
+    opened = registry.open_corpus(corpus, root)
     utterances = list_utterances(opened)
     console.info(f"{corpus}: {len(utterances)} utterances")
 
     from pcqtool.model.directory import find, read_config
     from pcqtool.report.tsne import draw_tsne, embed
 
-    points = embed(model, corpus, utterances, device, values.n_jobs(jobs))
+    points = embed(model, corpus, utterances, device, options.n_jobs(jobs))
     name = read_config(find(model)).name
     draw_tsne(points, f"t-SNE of the fusion vector: {name} on {opened.title}", out)
     if json:

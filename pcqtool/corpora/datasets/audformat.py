@@ -19,9 +19,9 @@ from pcqtool.corpora import (
     Utterance,
     canonical,
     find_files,
-    in_order,
     read_table,
     require_recordings,
+    sort_labels,
 )
 
 HEADER = "db.yaml"
@@ -29,7 +29,7 @@ EMOTION = ("emotion",)
 SPEAKER = ("speaker",)
 SESSION = ("session",)
 TEXT = ("text", "sentence", "sentence_number", "word", "transcription")
-# Which tables are taken, the first of these that there are: agreed on by listeners (not by viewers); else acted.
+# Patterns of table names, best first: agreed on by listeners (not by viewers); else acted.
 PREFERRED = (r"emotion\.categories(\.(train|dev|test))?\.gold_standard", r".*\.gold_standard", r"emotion(\..*)?", r".*")
 SPAN = re.compile(r"(?:(?P<days>\d+) days? )?(?P<hours>\d+):(?P<minutes>\d+):(?P<seconds>[\d.]+)")
 
@@ -40,12 +40,12 @@ _log = logging.getLogger(__name__)
 
 
 class Audformat:
-    """The folder with the header, or one table of it (``db.NAME.csv``), where several tables disagree.
+    """The folder with the header, or one of its tables (``db.NAME.csv``) if several tables disagree.
 
-    Labels are in columns named ``emotion`` or of that scheme, of the tables ``emotion.categories.….gold_standard`` if
-    there are any, else of other gold standards, else of all; speaker, session and text are in columns named so. Labels
-    that are no emotion of the vocabulary are left out with a warning. Headers and tables are data: nothing is
-    unpickled, so a table that exists as ``.pkl`` alone is an error.
+    Labels are in columns named ``emotion`` or with that scheme, in the tables ``emotion.categories.….gold_standard`` if
+    there are any, else in other gold standards, else in all; speaker, session and text are in columns of these names.
+    Labels outside the vocabulary are left out with a warning. Headers and tables are data: nothing is unpickled, so a
+    table that exists only as ``.pkl`` is an error.
     """
 
     name = "audformat"
@@ -53,7 +53,7 @@ class Audformat:
     citation = ""
     licence = ""
     url = "https://audeering.github.io/audformat/"
-    expected = Expected(exhaustive=False)  # what has no emotion of the vocabulary is left out
+    expected = Expected(exhaustive=False)  # labels outside the vocabulary are left out
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -61,10 +61,10 @@ class Audformat:
     @property
     def labels(self) -> tuple[str, ...]:
         """The labels that occur, in the order of the vocabulary; reads the database."""
-        return in_order(utterance.label for utterance in self._utterances)
+        return sort_labels(utterance.label for utterance in self._utterances)
 
     def utterances(self) -> list[Utterance]:
-        """Give the labelled files or segments, sorted by file and time.
+        """Return the labelled files or segments, sorted by file and time.
 
         Raises:
             CorpusError: if header, table or recordings are missing or damaged, or two tables disagree.
@@ -85,7 +85,7 @@ class Audformat:
             speaker, session, text_id = (each.get(segment) or each.get((file, None, None)) for each in groups)
             path, label = header.parent / file, labels[segment]
             found.append(Utterance(path, label, speaker, session, text_id, start_s, end_s))
-        return tuple(require_recordings(str(header), found, "The recordings must lie below the folder of the header."))
+        return tuple(require_recordings(str(header), found, "The recordings must be below the folder of the header."))
 
     def _emotion_tables(self, tables: Tables) -> Tables:
         if self.root.is_file() and self.root.name != HEADER:
@@ -101,12 +101,12 @@ def _header(root: Path) -> Path:
     if not (found[0] / HEADER).is_file():
         found = [path.parent for path in find_files(root, ".yaml") if path.name == HEADER]
     if len(found) != 1:
-        raise CorpusError(f"{root}: {len(found)} headers {HEADER}", f"Give the folder of one database: {HEADER} in it.")
+        raise CorpusError(f"{root}: {len(found)} headers {HEADER}", f"Pass the folder of one database: {HEADER} in it.")
     return found[0] / HEADER
 
 
 def _tables(header: Path) -> Tables:
-    """Read which tables there are, and which columns they have."""
+    """Read the columns of each table from the header."""
     import yaml
 
     try:
@@ -129,7 +129,7 @@ def _labels(folder: Path, tables: Tables) -> dict[Segment, str]:
                 choice = ", ".join(f"db.{table}" for table in sorted(tables))
                 raise CorpusError(
                     f"{folder}: {segment[0]} is {labels[segment]} in one table and {label} in another",
-                    f"Give the file of one table as --root: {choice}.",
+                    f"Pass the file of one table as --root: {choice}.",
                 )
     if left_out:
         names = ", ".join(f"{name!r} ({number})" for name, number in left_out.most_common())
@@ -138,7 +138,7 @@ def _labels(folder: Path, tables: Tables) -> dict[Segment, str]:
 
 
 def _values(folder: Path, tables: Tables, names: Sequence[str]) -> Iterator[tuple[Segment, str]]:
-    """Read what the tables say of each file or segment, in the column that has one of the names."""
+    """Read the value of each file or segment from the tables that have a column with one of the names."""
     for table, columns in tables.items():
         if column := _column(columns, names):
             path = _table_file(folder, table)
@@ -151,7 +151,7 @@ def _values(folder: Path, tables: Tables, names: Sequence[str]) -> Iterator[tupl
 
 
 def _column(columns: Mapping[str, Mapping[str, Any] | None], names: Sequence[str]) -> str | None:
-    """Give the column of one of the names, or else the only one whose scheme has such a name (not one of raters)."""
+    """Return the column with one of the names, or the only one whose scheme has such a name (not one of raters)."""
     for name in names:
         if name in columns:
             return name
@@ -169,7 +169,7 @@ def _table_file(folder: Path, table: str) -> Path:
 
 
 def _seconds(value: object) -> float | None:
-    """Give a time in seconds; None for the end of the file."""
+    """Return a time in seconds; None for the end of the file."""
     if isinstance(value, timedelta):
         return value.total_seconds()
     if value in (None, "", "NaT"):

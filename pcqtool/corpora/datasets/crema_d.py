@@ -16,14 +16,14 @@ EMOTIONS = {
     "SAD": "sadness",
 }
 TEXTS = ("DFA", "IEO", "IOM", "ITH", "ITS", "IWL", "IWW", "MTI", "TAI", "TIE", "TSI", "WSI")
-# The last part is how strongly: low, medium, high or not said; one release has 1040_ITH_SAD_X.wav.
+# The last part is the intensity: low, medium, high or unspecified; one release has 1040_ITH_SAD_X.wav.
 NAME = rf"(?P<actor>10\d\d)_(?P<text>{'|'.join(TEXTS)})_(?P<emotion>{'|'.join(EMOTIONS)})_(?:LO|MD|HI|XX?)"
-SILENT = "1076_MTI_SAD_XX"  # as its owners say
+SILENT = "1076_MTI_SAD_XX"  # according to the owners
 POINTER = b"version https://git-lfs"
 
 
 class CREMAD:
-    """``AudioWAV/1001_DFA_ANG_XX.wav`` and so on; labels are what was acted, not what listeners heard."""
+    """``AudioWAV/1001_DFA_ANG_XX.wav`` and so on; labels are what was acted, not what listeners perceived."""
 
     name = "crema-d"
     title = "Crowd-sourced Emotional Multimodal Actors Dataset (CREMA-D)"
@@ -36,20 +36,20 @@ class CREMAD:
     url = "https://github.com/CheyneyComputerScience/CREMA-D"
     expected = Expected(
         by_label={"anger": 1271, "disgust": 1271, "fear": 1271, "happiness": 1271, "neutral": 1087, "sadness": 1270},
-        exhaustive=False,  # the same as MP3 and video lie beside them
+        exhaustive=False,  # MP3 copies and video may be beside them
     )
 
     def __init__(self, root: Path) -> None:
         self.root = root
 
     def utterances(self) -> list[Utterance]:
-        """Give all recordings but the silent one; ``text_id`` is one of twelve sentences."""
+        """Return all recordings but the silent one; ``text_id`` is one of twelve sentences."""
         for path in find_files(self.root, ".wav")[:1]:
             with path.open("rb") as file:
                 if file.read(len(POINTER)) == POINTER:
                     raise CorpusError(
                         f"{self.title}: {path} is a pointer of Git LFS, not a recording",
-                        "Run 'git lfs pull' in the clone; an archive of GitHub does not hold the recordings.",
+                        "Run 'git lfs pull' in the clone; an archive from GitHub does not contain the recordings.",
                     )
         return utterances_from_names(
             self.title, self.root, NAME, "1001_DFA_ANG_XX.wav: actor, text, emotion, intensity", _utterance

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from pcqtool.corpora import CorpusError, Download, Expected, Fault, FaultKind, FaultsError, Utterance
 
-# The letters stand for the German names: Wut, Langeweile, Ekel, Angst, Freude, Trauer, neutral.
+# First letters of the German names: Wut, Langeweile, Ekel, Angst, Freude, neutral, Trauer.
 EMOTIONS = {
     "W": "anger",
     "L": "boredom",
@@ -27,7 +27,7 @@ NAME = re.compile(
 
 
 class EmoDB:
-    """EMO-DB as it is downloaded: ``root/wav/03a01Fa.wav`` and so on, or ``root`` itself being the folder of files."""
+    """EMO-DB in its published layout: ``root/wav/03a01Fa.wav`` and so on, or the files in ``root`` itself."""
 
     name: ClassVar[str] = "emodb"
     title: ClassVar[str] = "Berlin Database of Emotional Speech (EMO-DB)"
@@ -68,17 +68,17 @@ class EmoDB:
         self.root = root
 
     def utterances(self) -> list[Utterance]:
-        """Give every file, sorted by name; ``text_id`` is one of the ten sentences.
+        """List every file, sorted by name; ``text_id`` is one of the ten sentences.
 
         Raises:
-            CorpusError: if there are no files, or some with a name that EMO-DB does not have.
+            CorpusError: if there are no files, or files with other names.
         """
         folder = self.root / "wav" if (self.root / "wav").is_dir() else self.root
         if not folder.is_dir():
-            raise CorpusError(f"EMO-DB: {folder} is not a folder", "Give the folder that holds wav/.")
+            raise CorpusError(f"EMO-DB: {folder} is not a folder", "Pass the folder that contains wav/.")
         files = sorted(path for path in folder.iterdir() if path.is_file() and not path.name.startswith("."))
         if not files:
-            raise CorpusError(f"EMO-DB: no recordings in {folder}", "Give the folder that holds wav/.")
+            raise CorpusError(f"EMO-DB: no recordings in {folder}", "Pass the folder that contains wav/.")
         found = [_utterance(path, match) for path in files if (match := NAME.fullmatch(path.name))]
         if len(found) < len(files):
             raise _misnamed([path for path in files if not NAME.fullmatch(path.name)], found)
@@ -91,8 +91,8 @@ def _utterance(path: Path, match: re.Match[str]) -> Utterance:
 
 def _misnamed(paths: list[Path], found: list[Utterance]) -> FaultsError:
     return FaultsError(
-        f"EMO-DB: {paths[0]} is not named as its recordings are (03a01Fa.wav: speaker, text, emotion, version)",
-        "Move it elsewhere, or use the corpus 'manifest' for recordings of your own.",
-        [Fault(FaultKind.EXTRA, "not named as its recordings are", path) for path in paths],
+        f"EMO-DB: {paths[0]} does not have a file name of this corpus (03a01Fa.wav: speaker, text, emotion, version)",
+        "Move it elsewhere, or use the corpus 'manifest' for your own recordings.",
+        [Fault(FaultKind.EXTRA, "does not have a file name of this corpus", path) for path in paths],
         found,
     )

@@ -40,7 +40,7 @@ class EMOVO:
         self.root = root
 
     def utterances(self) -> list[Utterance]:
-        """Give all recordings; ``text_id`` is one of 14 sentences."""
+        """Return all recordings; ``text_id`` is one of 14 sentences."""
         return utterances_from_names(self.title, self.root, NAME, "dis-f1-b1.wav: emotion, speaker, text", _utterance)
 
 

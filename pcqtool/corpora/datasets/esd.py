@@ -23,8 +23,8 @@ MANDARIN = range(1, 11)
 class ESD:
     """``0001/Angry/0001_000351.wav`` and so on, with or without the folders train, evaluation and test.
 
-    Every speaker says the same 350 sentences of their language in every emotion, in the same order, so a file's
-    number tells emotion and sentence, and the transcripts (in four encodings) need not be read.
+    Every speaker speaks the same 350 sentences of their language in every emotion, in the same order, so emotion and
+    sentence follow from a file's number, and the transcripts (in four encodings) need not be read.
     """
 
     name = "esd"
@@ -45,7 +45,7 @@ class ESD:
         self.root = root
 
     def utterances(self) -> list[Utterance]:
-        """Give all recordings; ``text_id`` is language and sentence (``zh-001``)."""
+        """Return all recordings; ``text_id`` is language and sentence (``zh-001``)."""
         return utterances_from_names(self.title, self.root, NAME, "0001_000351.wav: speaker, number", self._utterance)
 
     def _utterance(self, path: Path, part: re.Match[str]) -> Utterance:

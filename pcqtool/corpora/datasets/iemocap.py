@@ -1,4 +1,4 @@
-"""IEMOCAP: dialogues of ten actors in five sessions, as the four classes that publications use."""
+"""IEMOCAP: dialogues of ten actors in five sessions, with the four classes that publications use."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import ClassVar
 from pcqtool.corpora import CorpusError, Expected, Fault, FaultKind, FaultsError, Utterance, require_recordings
 
 CODES = {"ang": "anger", "exc": "happiness", "hap": "happiness", "neu": "neutral", "sad": "sadness"}
-LEFT_OUT = frozenset({"dis", "fea", "fru", "oth", "sur", "xxx"})  # xxx: the annotators did not agree
+LEFT_OUT = frozenset({"dis", "fea", "fru", "oth", "sur", "xxx"})  # xxx: no agreement of the annotators
 
 # A letter after the number (script01_1b, impro05a) marks another take of the same script or scenario.
 NAME = re.compile(
@@ -20,11 +20,11 @@ LINE = re.compile(r"\[\s*[\d.]+\s*-\s*[\d.]+\s*\]\s+(?P<utterance>\S+)\s+(?P<cod
 
 
 class IEMOCAP:
-    """IEMOCAP as it is released: ``root/Session1`` … ``Session5``, each with ``dialog/`` and ``sentences/``.
+    """IEMOCAP in its published layout: ``root/Session1`` … ``Session5``, each with ``dialog/`` and ``sentences/``.
 
-    Happy and excited are one class, scripted and improvised dialogues are both used, and utterances of any other
-    label are left out: 5 531 remain. The wearer of the motion-capture markers is in a dialogue's name (``Ses01F_``);
-    who speaks is the last letter (``_M003``).
+    Happy and excited are one class, scripted and improvised dialogues are both used, and utterances with other labels
+    are left out: 5 531 remain. A dialogue's name states who wears the motion-capture markers (``Ses01F_``); the last
+    part of an utterance's name states who speaks (``_M003``).
     """
 
     name: ClassVar[str] = "iemocap"
@@ -46,9 +46,9 @@ class IEMOCAP:
         self.root = root
 
     def utterances(self) -> list[Utterance]:
-        """Give the labelled utterances by session, dialogue and position; ``text_id`` is the script, if any.
+        """List the labelled utterances by session, dialogue and position; ``text_id`` is the script, if any.
 
-        ``start_s`` and ``end_s`` stay None: the files are cut to the utterance already.
+        ``start_s`` and ``end_s`` are None: each file contains one utterance.
 
         Raises:
             CorpusError: if there are no sessions, a label line cannot be read, or a labelled file is missing.
@@ -57,7 +57,7 @@ class IEMOCAP:
         if not evaluations:
             raise CorpusError(
                 f"IEMOCAP: no Session*/dialog/EmoEvaluation in {self.root}",
-                "Give the folder that holds Session1 to Session5.",
+                "Pass the folder that contains Session1 to Session5.",
             )
         listed = [each for folder in evaluations for table in _tables(folder) for each in _read(table)]
         found = [each for each in listed if isinstance(each, Utterance)]
@@ -68,12 +68,12 @@ class IEMOCAP:
 
 
 def _tables(folder: Path) -> list[Path]:
-    """List the label files of a session, without the ``._`` files that macOS left in the release."""
+    """List the label files of a session, without the ``._`` files of macOS in the release."""
     return sorted(path for path in folder.glob("Ses*.txt") if path.is_file())
 
 
 def _read(table: Path) -> Iterator[Utterance | Fault]:
-    """Read one dialogue's label lines; the lines between them are the single annotators' opinions."""
+    """Read one dialogue's label lines; the lines between them are the labels of single annotators."""
     for number, line in enumerate(table.read_text(encoding="utf-8", errors="replace").splitlines(), start=1):
         if line.startswith("["):
             match = LINE.fullmatch(line)

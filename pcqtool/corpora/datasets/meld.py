@@ -21,14 +21,14 @@ from pcqtool.corpora import (
 )
 
 SPLITS = ("train", "dev", "test")
-SUFFIXES = (".wav", ".flac", ".mp4")  # sound that somebody extracted is read before the clips themselves
+SUFFIXES = (".wav", ".flac", ".mp4")  # extracted sound is preferred to the clips
 CLIP = re.compile(
     r"(?:.*/)?[^/]*(?P<split>train|dev|test)[^/]*/(?:.+/)?"
-    r"(?P<anew>final_videos_test)?dia(?P<dialogue>\d+)_utt(?P<utterance>\d+)\.\w+",
+    r"(?P<replaced>final_videos_test)?dia(?P<dialogue>\d+)_utt(?P<utterance>\d+)\.\w+",
     re.IGNORECASE,
 )
 BROKEN = {("train", 125, 3), ("dev", 110, 7)}  # cannot be decoded; was never there
-CUT_OFF = {  # a few hundredths of a second, nothing of what is said
+CUT_OFF = {  # a few hundredths of a second, without a word
     *(("train", *each) for each in ((71, 0), (179, 8), (312, 9), (332, 1), (406, 2), (523, 10))),
     *(("dev", *each) for each in ((99, 3), (108, 5))),
 }
@@ -40,8 +40,8 @@ Key = tuple[str, int, int]
 class MELD:
     """``train_sent_emo.csv``, ``dev_…``, ``test_…`` and the clips ``train_splits/dia0_utt0.mp4``, at any depth.
 
-    Two clips are missing or broken and eight are cut off: these ten are left out. Where a clip of the test part was
-    made anew (``final_videos_testdia93_utt6.mp4``), that one is taken. A session is an episode.
+    Two clips are missing or broken and eight are cut off: these ten are left out. A clip of the test part that
+    was replaced (``final_videos_testdia93_utt6.mp4``) is taken in its new form. A session is an episode.
     """
 
     name = "meld"
@@ -63,14 +63,14 @@ class MELD:
             "sadness": 1002,
             "surprise": 1635,
         },
-        exhaustive=False,  # the ten that are left out are there
+        exhaustive=False,  # a copy also contains the ten clips that are left out
     )
 
     def __init__(self, root: Path) -> None:
         self.root = root
 
     def utterances(self) -> list[Utterance]:
-        """Give the utterances by part, dialogue and position; ``text_id`` is what is said, in lower case."""
+        """Return the utterances by part, dialogue and position; ``text_id`` is the words in lower case."""
         there = find_files(self.root, ".csv", *SUFFIXES)
         clips = _clips(there)
         rows = {key: row for split in SPLITS for key, row in self._rows(split, there) if key not in LEFT_OUT}
@@ -80,7 +80,7 @@ class MELD:
             raise FaultsError(
                 f"{self.title}: {len(missing)} of {len(rows)} clips are missing in {self.root}, first {missing[0]}",
                 "Unpack MELD.Raw.tar.gz and the three archives in it, and keep the folders that they make.",
-                [Fault(FaultKind.MISSING, f"{clip} is labelled, but not there") for clip in missing],
+                [Fault(FaultKind.MISSING, f"{clip} is labelled, but missing") for clip in missing],
                 found,
             )
         return found
@@ -101,10 +101,10 @@ class MELD:
 
 
 def _clips(there: list[Path]) -> dict[Key, Path]:
-    """Find the clip of each utterance: one made anew before any other, sound before video."""
+    """Find the clip of each utterance: a replacement before any other, sound before video."""
     clips: dict[Key, Path] = {}
     media = [(path, match) for path in there if (match := CLIP.fullmatch(path.as_posix()))]
-    for path, part in sorted(media, key=lambda each: (not each[1]["anew"], SUFFIXES.index(each[0].suffix.lower()))):
+    for path, part in sorted(media, key=lambda each: (not each[1]["replaced"], SUFFIXES.index(each[0].suffix.lower()))):
         clips.setdefault((part["split"].lower(), int(part["dialogue"]), int(part["utterance"])), path)
     return clips
 

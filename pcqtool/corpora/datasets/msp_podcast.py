@@ -20,16 +20,16 @@ EMOTIONS = {
 LEFT_OUT = frozenset({"O", "X", ""})  # another emotion; no agreement; not published (Test3)
 TABLES = ("labels_con[sc]ensus.csv", "*/labels_con[sc]ensus.csv", "*/*/labels_con[sc]ensus.csv")
 NAME = re.compile(r"MSP-PODCAST_(?:(?P<podcast>\d+)|test3)_\d+(?:_\d+)?\.wav")
-NEVER_THERE = frozenset({"MSP-PODCAST_1909_1017.wav"})  # release 2.0 labels it, and has no recording
+NEVER_THERE = frozenset({"MSP-PODCAST_1909_1017.wav"})  # release 2.0 labels it without having it
 
-HINT = "Give the folder of one release, which holds Labels/ and Audios/."
+HINT = "Pass the folder of one release, which contains Labels/ and Audios/."
 
 
 class MSPPodcast:
     """``Labels/labels_consensus.csv`` and ``Audios/``, in releases 1.x and 2.0; all parts, train to test.
 
-    Turns of another emotion (``O``), without agreement (``X``) and of unpublished label are left out. A session is a
-    podcast. Not every speaker is known, so protocols by speaker refuse; ``session`` works.
+    Turns of another emotion (``O``), without agreement (``X``) or with an unpublished label are left out. A session is
+    a podcast. Not every speaker is known, so protocols by speaker refuse; ``session`` works.
     """
 
     name = "msp-podcast"
@@ -41,13 +41,13 @@ class MSPPodcast:
     )
     licence = "For research after an agreement between your institution and the University of Texas at Dallas."
     url = "https://www.lab-msp.com/MSP/MSP-Podcast.html"
-    expected = Expected(exhaustive=False)  # releases differ in number, and turns without a class are left out
+    expected = Expected(exhaustive=False)  # releases differ in size; turns without a class are left out
 
     def __init__(self, root: Path) -> None:
         self.root = root
 
     def utterances(self) -> list[Utterance]:
-        """Give the labelled turns, sorted by name."""
+        """Return the labelled turns, sorted by name."""
         table = self._table()
         folder = self._recordings(table.parent)
         found = []

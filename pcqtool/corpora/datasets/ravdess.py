@@ -44,14 +44,14 @@ class RAVDESS:
     expected = Expected(
         by_label={label: 96 if label == "neutral" else 192 for label in EMOTIONS.values()},
         by_speaker=dict.fromkeys((f"{actor:02}" for actor in range(1, 25)), 60),
-        exhaustive=False,  # songs and video may lie beside them
+        exhaustive=False,  # songs and video may be beside them
     )
 
     def __init__(self, root: Path) -> None:
         self.root = root
 
     def utterances(self) -> list[Utterance]:
-        """Give the spoken recordings; ``text_id`` is one of two statements."""
+        """Return the spoken recordings; ``text_id`` is one of two statements."""
         return utterances_from_names(self.title, self.root, NAME, "03-01-06-01-02-01-12.wav: seven numbers", _utterance)
 
 

@@ -36,14 +36,14 @@ class SAVEE:
     expected = Expected(
         by_label={label: 120 if label == "neutral" else 60 for label in EMOTIONS.values()},
         by_speaker=dict.fromkeys(("DC", "JE", "JK", "KL"), 120),
-        exhaustive=False,  # video may lie beside them
+        exhaustive=False,  # video may be beside them
     )
 
     def __init__(self, root: Path) -> None:
         self.root = root
 
     def utterances(self) -> list[Utterance]:
-        """Give all recordings; ``text_id`` is the same wherever the same sentence is spoken."""
+        """Return all recordings; ``text_id`` is the same wherever the same sentence is spoken."""
         example = "DC/a01.wav or DC_a01.wav: speaker, emotion, number"
         return utterances_from_names(self.title, self.root, NAME, example, _utterance)
 
@@ -55,7 +55,7 @@ def _utterance(path: Path, part: re.Match[str]) -> Utterance:
 
 
 def _text(emotion: str, number: int) -> str:
-    """Name a sentence by where it is at home.
+    """Return a name for the sentence: the emotion that it belongs to, and its number there.
 
     The first three are common to all emotions. The next two of each emotion are its own, and neutral 16 to 30 are
     the common ones and those two of every emotion, spoken once more.

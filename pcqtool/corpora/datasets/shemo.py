@@ -24,9 +24,9 @@ CORRECTED = "modified_shemo.json"
 class ShEMO:
     """``female/F01A01.wav``, ``male/M01A01.wav`` and so on, at any depth.
 
-    Where ``modified_shemo.json`` lies beside them (Yazdani and Shekofteh: 163 files are another emotion than their
-    names say), its labels hold; else those of the names. The release's own ``shemo.json`` names transcripts, not
-    recordings, and is passed over.
+    If ``modified_shemo.json`` is beside them, its labels are used (Yazdani and Shekofteh: the names of 163 files state
+    a wrong emotion), else those of the names. The release's own ``shemo.json`` lists transcripts, not recordings, and
+    is ignored.
     """
 
     name = "shemo"
@@ -38,13 +38,13 @@ class ShEMO:
     )
     licence = "Free for academic purposes."
     url = "https://github.com/pariajm/sharif-emotional-speech-dataset"
-    expected = Expected(3000)  # of which emotion depends on the table of corrections
+    expected = Expected(3000)  # their emotions depend on the table of corrections
 
     def __init__(self, root: Path) -> None:
         self.root = root
 
     def utterances(self) -> list[Utterance]:
-        """Give all recordings; what is said is known only from the transcripts, and hardly ever twice."""
+        """Return all recordings; their texts are only in the transcripts, and hardly any occurs twice."""
         corrected = self._corrected()
 
         def utterance(path: Path, part: re.Match[str]) -> Utterance:
@@ -55,7 +55,7 @@ class ShEMO:
         return utterances_from_names(self.title, self.root, NAME, example, utterance)
 
     def _corrected(self) -> dict[str, str]:
-        """Read the corrected emotion of each recording, none without the file."""
+        """Read the corrected emotion of each recording; without the file there are no corrections."""
         for path in find_files(self.root, ".json"):
             if path.name.lower() == CORRECTED:
                 try:

@@ -16,8 +16,8 @@ EMOTIONS = {
     "ps": "surprise",  # pleasant surprise
     "sad": "sadness",
 }
-# The folders are spelt unevenly (OAF_Pleasant_surprise, YAF_pleasant_surprised); the files are not, but for one
-# that lacks a letter of its speaker: OA_bite_neutral.wav.
+# Folder names are spelt unevenly (OAF_Pleasant_surprise, YAF_pleasant_surprised). File names are regular but for
+# one, which lacks a letter of its speaker: OA_bite_neutral.wav.
 NAME = rf"(?P<age>O|Y)AF?_(?P<word>[a-z]+)_(?P<emotion>{'|'.join(EMOTIONS)})"
 
 
@@ -39,7 +39,7 @@ class TESS:
         self.root = root
 
     def utterances(self) -> list[Utterance]:
-        """Give all recordings; ``text_id`` is the word."""
+        """Return all recordings; ``text_id`` is the word."""
         return utterances_from_names(
             self.title, self.root, NAME, "OAF_back_angry.wav: speaker, word, emotion", _utterance
         )

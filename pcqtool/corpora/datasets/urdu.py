@@ -14,7 +14,7 @@ NAME = rf"(?P<speaker>S[FM]\d+)_F\d+_(?P<emotion>[{''.join(EMOTIONS)}])\d+"
 class URDU:
     """``Angry/SM1_F1_A01.wav`` and so on: speaker, file of that speaker, emotion and file of that emotion.
 
-    The authors count 38 speakers; the names tell 29 apart.
+    The authors count 38 speakers; the file names distinguish 29.
     """
 
     name = "urdu"
@@ -38,7 +38,7 @@ class URDU:
         self.root = root
 
     def utterances(self) -> list[Utterance]:
-        """Give all recordings; what is said is not known."""
+        """Return all recordings; their texts are unknown."""
         return utterances_from_names(
             self.title, self.root, NAME, "SM1_F1_A01.wav: speaker, number, emotion", _utterance
         )

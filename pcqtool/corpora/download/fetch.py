@@ -1,4 +1,4 @@
-"""Public corpora from their official address: downloaded, checked, unpacked, and there when all of it is."""
+"""Fetch a public corpus: download, verify and unpack its files; the folder appears when all of it is complete."""
 
 from __future__ import annotations
 
@@ -8,36 +8,37 @@ import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 from pcqtool.corpora.base import Corpus
-from pcqtool.corpora.download.transfer import Address, Tell, download
+from pcqtool.corpora.download import OnProgress
+from pcqtool.corpora.download.transfer import download
 from pcqtool.corpora.download.unpack import is_archive, unpack
 from pcqtool.corpora.release import Download, downloads_of
-from pcqtool.corpora.roots import VARIABLE
-from pcqtool.errors import CorpusError, TableError
+from pcqtool.corpora.roots import how_to_apply
+from pcqtool.errors import CorpusError, FileError
 from pcqtool.files.atomic import write_whole
-from pcqtool.files.folder import LOCK
-from pcqtool.files.lock import locked
+from pcqtool.files.lock import LOCK_FILE, locked
 
-WORK = ".fetch"
-RECORD = "fetched.json"
+WORK_FOLDER = ".fetch"
+RECORD_FILE = "fetched.json"
 
-Watch = Callable[[str], AbstractContextManager[Tell]]
+ShowProgress = Callable[[str], AbstractContextManager[OnProgress]]
 
 
 @dataclass(frozen=True)
-class Fetched:
-    """One file that was fetched.
+class FetchedFile:
+    """A file after its download.
 
     Attributes:
         url: its address.
-        sha256: what it was.
-        size_bytes: of the file as downloaded.
-        fetched: when, in UTC.
-        checked_by: ``publisher``, ``first fetch`` (the same as then), or ``nothing`` (this was the first).
+        sha256: its checksum.
+        size_bytes: its size.
+        fetched: time of the download, in UTC.
+        checked_by: the checksum it was compared with: ``publisher``, ``first fetch`` (of an earlier download), or
+            ``nothing`` (this is the first download).
     """
 
     url: str
@@ -50,49 +51,45 @@ class Fetched:
 def fetch(
     corpus: type[Corpus],
     root: Path,
-    watch: Watch,
-    say: Callable[[str], None],
-    wait: Callable[[float], None] = time.sleep,
+    show_progress: ShowProgress,
+    log: Callable[[str], None],
+    sleep: Callable[[float], None] = time.sleep,
     hosts: Sequence[str] = (),
-) -> list[Fetched]:
-    """Download a corpus; what an earlier call began is gone on with.
+) -> list[FetchedFile]:
+    """Download a corpus, or resume an earlier download.
 
-    Until all is there, downloads and unpacked files lie in ``.fetch/NAME`` beside ``root``. There the checksums stay:
-    what has none from its publisher is held against that of the first time.
+    Until everything is complete, the files stay in ``.fetch/NAME`` beside ``root``. The checksums remain there: a file
+    without a published checksum is compared with that of its first download.
 
     Args:
         corpus: its class.
-        root: where it shall lie.
-        watch: shows the progress of work that is called so.
-        say: takes a line on what is going on.
-        wait: pauses for so many seconds, between attempts.
-        hosts: to which addresses may lead, besides their own and those that the class names.
+        root: the folder to create.
+        show_progress: shows the progress of a piece of work, given its title.
+        log: takes a line about a failed attempt.
+        sleep: pauses between attempts, for a number of seconds.
+        hosts: hosts to which addresses may redirect, besides their own and those that the class names.
 
     Returns:
-        The files, in the order of the class's ``downloads``; none if there is something at ``root`` already.
+        The files, in the order of the class's ``downloads``; empty if ``root`` exists already and is not empty.
 
     Raises:
-        CorpusError: if the corpus is not public, cannot be downloaded, or is not what it should be.
+        CorpusError: if the corpus is not public, cannot be downloaded, or differs from the published files.
         LockedError: if another process is fetching it.
     """
-    files = downloads_of(corpus)
+    files = [replace(each, hosts=(*each.hosts, *hosts)) for each in downloads_of(corpus)]
     if not files:
-        raise CorpusError(f"corpus {corpus.name!r} cannot be downloaded by a program", apply(corpus, root))
-    work = root.parent / WORK / root.name
+        raise CorpusError(f"corpus {corpus.name!r} cannot be downloaded by a program", how_to_apply(corpus, root))
+    work = root.parent / WORK_FOLDER / root.name
     unpacked = work / "unpacked"
-    with _disk(work), locked(work / LOCK, f"{work}: another process is fetching it", "Wait for it."):
+    with _disk_errors(work), locked(work / LOCK_FILE, f"{work}: another process is fetching it", "Wait for it."):
         if root.exists() and any(root.iterdir()):
             return []
-        record = _Record(work / RECORD)
-        addresses = [Address(each.url, each.size_bytes, (*each.hosts, *hosts)) for each in files]
-        done = [
-            _fetch_one(file, address, work, record, watch, say, wait)
-            for file, address in zip(files, addresses, strict=True)
-        ]
+        record = _ChecksumRecord(work / RECORD_FILE)
+        done = [_fetch_file(each, work, record, show_progress, log, sleep) for each in files]
         try:
             shutil.rmtree(unpacked, ignore_errors=True)
             for each in files:
-                _unpack_one(work / each.name, unpacked / each.folder, watch)
+                _unpack(work / each.name, unpacked / each.folder, show_progress)
             unpacked.rename(root)
         finally:
             shutil.rmtree(unpacked, ignore_errors=True)
@@ -102,68 +99,62 @@ def fetch(
     return done
 
 
-def apply(corpus: type[Corpus], root: Path | None) -> str:
-    """Say how to come by a corpus that has to be applied for."""
-    where = f"Get it from {corpus.url}" if corpus.url else "Get it from its owners"
-    place = root or Path(f"${VARIABLE}", corpus.name)
-    return f"{where} ({corpus.licence.rstrip('.') or 'licence unknown'}), and unpack it into {place}."
-
-
-class _Record:
-    """The checksums of what was fetched before."""
+class _ChecksumRecord:
+    """The checksums of earlier downloads."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         try:
-            self._entries = {each["url"]: Fetched(**each) for each in json.loads(path.read_text("utf-8"))}
+            self._entries = {each["url"]: FetchedFile(**each) for each in json.loads(path.read_text("utf-8"))}
         except FileNotFoundError:
             self._entries = {}
         except (ValueError, TypeError, KeyError, RecursionError) as error:
-            raise CorpusError(f"{path}: cannot be read: {error}", "Remove it: it only holds old checksums.") from error
+            hint = "Remove it: it only contains earlier checksums."
+            raise CorpusError(f"{path}: cannot be read: {error}", hint) from error
 
-    def first(self, url: str) -> Fetched | None:
+    def first(self, url: str) -> FetchedFile | None:
         return self._entries.get(url)
 
-    def add(self, fetched: list[Fetched]) -> None:
-        """Write down what is new; of the others, the day of the first time stays."""
+    def add(self, fetched: list[FetchedFile]) -> None:
+        """Store new files; for files that were fetched before, the first entry stays."""
         self._entries = {each.url: each for each in fetched} | self._entries
         text = json.dumps([asdict(each) for each in self._entries.values()], indent=2)
         write_whole(self.path, f"{text}\n".encode())
 
 
-def _fetch_one(
+def _fetch_file(
     file: Download,
-    address: Address,
     work: Path,
-    record: _Record,
-    watch: Watch,
-    say: Callable[[str], None],
-    wait: Callable[[float], None],
-) -> Fetched:
+    record: _ChecksumRecord,
+    show_progress: ShowProgress,
+    log: Callable[[str], None],
+    sleep: Callable[[float], None],
+) -> FetchedFile:
     target = work / file.name
     if not target.exists():
-        with watch(f"downloading {file.url}") as tell:
-            download(address, target, lambda done, total: tell(done, total or file.size_bytes), say, wait)
-    algorithm, _, wanted = (file.checksum or "sha256:").partition(":")
+        with show_progress(f"downloading {file.url}") as on_progress:
+            download(file, target, lambda done, total: on_progress(done, total or file.size_bytes), log, sleep)
+    algorithm, _, expected = (file.checksum or "sha256:").partition(":")
     hashes = _hashes(target, {algorithm, "sha256"})
     first = record.first(file.url)
-    wanted = wanted or (first.sha256 if first else "")
-    if wanted and hashes[algorithm] != wanted:
+    expected = expected or (first.sha256 if first else "")
+    if expected and hashes[algorithm] != expected:
         target.unlink()
-        raise _differs(file, first, f"{algorithm} {hashes[algorithm]}", wanted, record.path)
+        raise _mismatch(file, first, f"{algorithm} {hashes[algorithm]}", expected, record.path)
     checked_by = "publisher" if file.checksum else "first fetch" if first else "nothing"
     now = datetime.now(UTC).isoformat(timespec="seconds")
-    return Fetched(file.url, hashes["sha256"], target.stat().st_size, now, checked_by)
+    return FetchedFile(file.url, hashes["sha256"], target.stat().st_size, now, checked_by)
 
 
-def _differs(file: Download, first: Fetched | None, found: str, wanted: str, record: Path) -> CorpusError:
+def _mismatch(file: Download, first: FetchedFile | None, found: str, expected: str, record: Path) -> CorpusError:
     if file.checksum:
         return CorpusError(
-            f"{file.url}: its {found} is not {wanted}, as published: it was damaged or changed, and is removed",
-            "Run this again; if that does not help, the file has changed: look for a newer pcqtool.",
+            f"{file.url}: its {found} is not the published {expected}; the file was removed",
+            "Run this again. If that does not help, the published file has changed: look for a newer pcqtool.",
         )
+    since = f"fetched on {first.fetched}" if first else "fetched before"
     return CorpusError(
-        f"{file.url}: its {found} is not {wanted}, as on {first.fetched if first else 'the first time'}; it is removed",
+        f"{file.url}: its {found} differs from {expected}, {since}; the file was removed",
         f"No checksum is published. If the file may have changed, remove {record} and run this again.",
     )
 
@@ -171,28 +162,28 @@ def _differs(file: Download, first: Fetched | None, found: str, wanted: str, rec
 def _hashes(path: Path, algorithms: set[str]) -> dict[str, str]:
     hashes = {name: hashlib.new(name, usedforsecurity=False) for name in algorithms}
     with path.open("rb") as file:
-        while piece := file.read(1 << 20):
+        while block := file.read(1 << 20):
             for each in hashes.values():
-                each.update(piece)
+                each.update(block)
     return {name: each.hexdigest() for name, each in hashes.items()}
 
 
-def _unpack_one(file: Path, folder: Path, watch: Watch) -> None:
+def _unpack(file: Path, folder: Path, show_progress: ShowProgress) -> None:
     if not is_archive(file.name):
         folder.mkdir(parents=True, exist_ok=True)
         shutil.copy2(file, folder)
         return
-    with watch(f"unpacking {file.name}") as tell:
-        unpack(file, folder, tell)
+    with show_progress(f"unpacking {file.name}") as on_progress:
+        unpack(file, folder, on_progress)
 
 
 @contextmanager
-def _disk(work: Path) -> Iterator[None]:
+def _disk_errors(work: Path) -> Iterator[None]:
     remedy = "Free some space, or choose another folder."
     try:
         yield
     except OSError as error:
         place = error.filename or work
         raise CorpusError(f"{place}: cannot be written ({error.strerror or error})", remedy) from error
-    except TableError as error:  # of the lock
+    except FileError as error:  # from the lock
         raise CorpusError(error.what, remedy) from error

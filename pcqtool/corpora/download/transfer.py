@@ -1,6 +1,6 @@
-"""Downloads that go on where they were broken off (HTTP range requests, RFC 9110 section 14).
+"""Resumable downloads (HTTP range requests, RFC 9110 section 14).
 
-A server may be slow, broken or hostile: how much it may send and how long it may take is bounded.
+A server may be slow, broken or hostile: the size and the time of a download are limited.
 """
 
 from __future__ import annotations
@@ -14,51 +14,30 @@ from http.client import HTTPException, HTTPResponse
 from pathlib import Path
 from urllib.error import HTTPError, URLError
 
-from pcqtool import __version__
-from pcqtool.corpora.download.web import Client
+from pcqtool.corpora.download import OnProgress
+from pcqtool.corpora.download.http_client import HttpClient
+from pcqtool.corpora.release import Download
 from pcqtool.errors import CorpusError
+from pcqtool.version import __version__
 
-TIMEOUT_S = 30.0  # without a single byte
-STALL_S, STALL_BYTES = 300.0, 300_000  # as long, with no more than that: 1 kB/s
-ATTEMPTS = 5  # in a row that bring nothing
-PIECE_BYTES = 1 << 18
-MOST_BYTES = 20_000_000_000  # of a file whose size nobody has published
-MOST_OF_DISK = 0.5  # of what is free, for a file whose size the server does not say either
-MARGIN = 1.1  # by which a file may have grown since its size was published
-SPARE_BYTES = 1_000_000
-PASSING = {408, 425, 429, 500, 502, 503, 504}  # states of a server that may be over soon
-PART, VALIDATOR = ".part", ".validator"
-
-Tell = Callable[[int, int | None], None]
+TIMEOUT_S = 30.0  # without any byte
+STALL_S, STALL_BYTES = 300.0, 300_000  # minimum progress: 1 kB/s
+MAX_ATTEMPTS = 5  # in a row without progress
+BLOCK_BYTES = 1 << 18
+MAX_BYTES = 20_000_000_000  # of a file without a published size
+MAX_DISK_FRACTION = 0.5  # of the free space, for a file whose size the server does not state either
+GROWTH, GROWTH_BYTES = 1.1, 1_000_000  # a file may have grown since its size was published
+TEMPORARY_STATUS = {408, 425, 429, 500, 502, 503, 504}
+PART_SUFFIX, VALIDATOR_SUFFIX = ".part", ".validator"
 
 
-class _BrokenOffError(Exception):
-    """The connection failed in a way that another attempt may mend."""
-
-
-@dataclass(frozen=True)
-class Address:
-    """Where a file is, and what is known of it.
-
-    Attributes:
-        url: http or https.
-        size_bytes: as it was published; None where it was not.
-        hosts: other hosts to which the address may lead.
-    """
-
-    url: str
-    size_bytes: int | None = None
-    hosts: tuple[str, ...] = ()
-
-    @property
-    def most_bytes(self) -> int:
-        """More than this is not the file."""
-        return MOST_BYTES if self.size_bytes is None else int(MARGIN * self.size_bytes) + SPARE_BYTES
+class _RetryableError(Exception):
+    """A failure that another attempt may overcome."""
 
 
 @dataclass(frozen=True)
 class _Partial:
-    """What is there of a file: its bytes so far, and what the server called that state of the file."""
+    """A partial download: the bytes so far, and the server's validator of that version of the file."""
 
     bytes: Path
     validator: Path
@@ -72,81 +51,80 @@ class _Partial:
         self.validator.unlink(missing_ok=True)
 
 
-class _Pace:
-    """How far a download has come, over all attempts: what is sent a second time counts for nothing."""
+class _StallDetector:
+    """The progress of a download over all attempts; bytes that are sent a second time do not count."""
 
     def __init__(self, size: int) -> None:
-        self.furthest = self._mark = size
+        self.furthest = self._milestone = size
         self._since_s = time.monotonic()
 
-    def reach(self, size: int) -> None:
+    def update(self, size: int) -> None:
         self.furthest = max(self.furthest, size)
-        if self.furthest >= self._mark + STALL_BYTES:
-            self._mark, self._since_s = self.furthest, time.monotonic()
+        if self.furthest >= self._milestone + STALL_BYTES:
+            self._milestone, self._since_s = self.furthest, time.monotonic()
 
     def is_stalled(self) -> bool:
         return time.monotonic() - self._since_s > STALL_S
 
 
 def download(
-    address: Address,
+    file: Download,
     target: Path,
-    tell: Tell = lambda done, total: None,
-    say: Callable[[str], None] = lambda text: None,
-    wait: Callable[[float], None] = time.sleep,
+    on_progress: OnProgress = lambda done, total: None,
+    log: Callable[[str], None] = lambda text: None,
+    sleep: Callable[[float], None] = time.sleep,
 ) -> None:
-    """Download a file, or the rest of one that an earlier call, or process, has begun.
+    """Download a file, or resume the download of an earlier call or process.
 
-    What is there so far lies beside the target as ``NAME.part``. It is gone on with only if the server says that the
-    file is still the same (``If-Range``); else the download begins anew.
+    The bytes so far are in ``NAME.part`` beside the target. The download resumes only if the server confirms that the
+    file has not changed (``If-Range``); otherwise it starts again from the beginning.
 
     Args:
-        address: of the file.
-        target: appears when all of it is there; its folder must exist.
-        tell: called with the bytes that are there, and with those that there are in all, None if the server does not
-            say.
-        say: called with a line when an attempt has failed and another one follows.
-        wait: pauses for so many seconds.
+        file: the file, whose checksum is not compared here.
+        target: the path to create when the download is complete; its folder must exist.
+        on_progress: called with the number of bytes so far and in all; the latter is None if unknown.
+        log: called with a line when an attempt has failed and another one follows.
+        sleep: pauses for a number of seconds.
 
     Raises:
-        CorpusError: if the server refuses, leads elsewhere, sends more than the file can have, or brings nothing, be
-            it in several attempts or for a long time.
-        OSError: if the disk refuses.
+        CorpusError: if the server refuses, redirects to a foreign host, sends more bytes than the file can have, or
+            makes no progress, in several attempts or for a long time.
+        OSError: if the disk cannot be written.
     """
-    part = _Partial(target.with_name(target.name + PART), target.with_name(target.name + VALIDATOR))
-    pace, n_failed = _Pace(part.size), 0
+    part = _Partial(target.with_name(target.name + PART_SUFFIX), target.with_name(target.name + VALIDATOR_SUFFIX))
+    stall, n_failed = _StallDetector(part.size), 0
     while True:
-        before = pace.furthest
+        before = stall.furthest
         try:
-            _attempt(address, part, pace, tell)
-        except _BrokenOffError as fault:
-            n_failed = n_failed + 1 if pace.furthest <= before else 1
-            again = "Run this again later: it goes on with what is there."
-            if pace.is_stalled():
-                what = f"{address.url}: the server has sent less than {STALL_BYTES:,} bytes in {STALL_S:.0f} s"
-                raise CorpusError(what, again) from fault
-            if n_failed >= ATTEMPTS:
-                raise CorpusError(f"{address.url}: {fault}, {n_failed} times in a row", again) from fault
-            say(f"{fault}; trying again")
-            wait(2.0 ** (n_failed - 1))
+            _attempt(file, part, stall, on_progress)
+        except _RetryableError as error:
+            n_failed = n_failed + 1 if stall.furthest <= before else 1
+            hint = "Run this again later: the download resumes."
+            if stall.is_stalled():
+                what = f"{file.url}: the server sent less than {STALL_BYTES:,} bytes in {STALL_S:.0f} s"
+                raise CorpusError(what, hint) from error
+            if n_failed >= MAX_ATTEMPTS:
+                raise CorpusError(f"{file.url}: {error}, {n_failed} times in a row", hint) from error
+            log(f"{error}; trying again")
+            sleep(2.0 ** (n_failed - 1))
         else:
             part.bytes.replace(target)
             part.validator.unlink(missing_ok=True)
             return
 
 
-def _attempt(address: Address, part: _Partial, pace: _Pace, tell: Tell) -> None:
-    client = Client(address.hosts, TIMEOUT_S)
-    with client.hanging_up(pace.is_stalled):
-        with _open(client, address.url, part) as response:
-            total = _begin(response, part)
-            _check_size(address, total, part)
-            _take(response, address, part, total, pace, tell)
-        if total is None and pace.is_stalled():  # then it was we who made an end
-            raise _BrokenOffError("the server is too slow")
+def _attempt(file: Download, part: _Partial, stall: _StallDetector, on_progress: OnProgress) -> None:
+    client = HttpClient(file.hosts, TIMEOUT_S)
+    with client.closing_when(stall.is_stalled):
+        with _open(client, file.url, part) as response:
+            total = _prepare_partial(response, part)
+            _check_size(file, total, part)
+            _write_body(response, file, part, total, stall, on_progress)
+        if total is None and stall.is_stalled():  # then this side has closed the connection
+            raise _RetryableError("the server is too slow")
 
 
-def _open(client: Client, url: str, part: _Partial) -> HTTPResponse:
+def _open(client: HttpClient, url: str, part: _Partial) -> HTTPResponse:
     headers = {"User-Agent": f"pcqtool/{__version__}", "Accept-Encoding": "identity"}
     if part.size:
         headers |= {"Range": f"bytes={part.size}-", "If-Range": part.validator.read_text("utf-8")}
@@ -154,95 +132,106 @@ def _open(client: Client, url: str, part: _Partial) -> HTTPResponse:
         response = client.open(url, headers)
     except HTTPError as error:
         error.close()
-        if error.code == 416:  # there is no byte from there on
+        if error.code == 416:  # the file has no byte at that position
             part.discard()
-        elif error.code not in PASSING:
+        elif error.code not in TEMPORARY_STATUS:
             raise _refused(url, f"{error.code} {error.reason[:100]}") from error
-        raise _BrokenOffError(f"the server answers {error.code} {error.reason[:100]}") from error
+        raise _RetryableError(f"the server answers {error.code} {error.reason[:100]}") from error
     except (URLError, HTTPException, OSError, ValueError) as error:
-        raise _BrokenOffError(f"no connection ({getattr(error, 'reason', None) or error})") from error
+        raise _RetryableError(f"no connection ({getattr(error, 'reason', None) or error})") from error
     if response.status not in (200, 206):
         response.close()
         raise _refused(url, f"{response.status} {response.reason[:100]}")
     return response
 
 
-def _refused(url: str, answer: str) -> CorpusError:
+def _refused(url: str, status: str) -> CorpusError:
     hint = "The address may have changed: see 'pcqtool corpora info', and look for a newer pcqtool."
-    return CorpusError(f"{url}: the server answers {answer}", hint)
+    return CorpusError(f"{url}: the server answers {status}", hint)
 
 
-def _begin(response: HTTPResponse, part: _Partial) -> int | None:
-    """Make ready for what the server sends, the rest or all of it; return the size of the whole file."""
+def _prepare_partial(response: HTTPResponse, part: _Partial) -> int | None:
+    """Prepare the partial file for the rest, or for the whole file; return the size of the whole file."""
     if response.status == 206:
         found = re.fullmatch(r"bytes ([0-9]{1,18})-([0-9]{1,18})/([0-9]{1,18}|\*)", _header(response, "Content-Range"))
         end = int(found[2]) + 1 if found else 0
         total = int(found[3]) if found and found[3] != "*" else end
         if found is None or int(found[1]) != part.size or not part.size < end <= total:
             part.discard()
-            raise _BrokenOffError("the server sends another part than was asked for")
+            raise _RetryableError("the server sends another part than requested")
         return total
     part.discard()
     part.bytes.touch()
     etag, changed = _header(response, "ETag"), _header(response, "Last-Modified")
-    # A weak ETag says that two states are alike, not that their bytes are the same.
+    # A weak ETag means that two versions are equivalent, not that their bytes are equal.
     if validator := etag if etag and not etag.startswith("W/") else changed:
         part.validator.write_text(validator, "utf-8")
     length = response.headers.get("Content-Length")
     if length is not None and not re.fullmatch("[0-9]{1,18}", length.strip()):
-        raise _BrokenOffError(f"the server says that the file has {length[:20]!r} bytes")
+        raise _RetryableError(f"the server states a size of {length[:20]!r} bytes")
     return int(length) if length is not None else None
 
 
 def _header(response: HTTPResponse, name: str) -> str:
-    """Return a header that can be kept and sent again: it is printable and not long, else it counts for nothing."""
+    """Return a header that is safe to store and send back; empty if it is too long or not printable."""
     value = str(response.headers.get(name, ""))
     return value if value.isascii() and value.isprintable() and len(value) <= 1000 else ""
 
 
-def _check_size(address: Address, total: int | None, part: _Partial) -> None:
+def _max_bytes(file: Download) -> int:
+    return MAX_BYTES if file.size_bytes is None else int(GROWTH * file.size_bytes) + GROWTH_BYTES
+
+
+def _check_size(file: Download, total: int | None, part: _Partial) -> None:
     if total is None:
         return
-    if total > address.most_bytes:
+    if total > _max_bytes(file):
         part.discard()
-        raise _too_large(address, f"says that it has {total:,} bytes")
+        raise _too_large(file, f"states a size of {total:,} bytes")
     free = shutil.disk_usage(part.bytes.parent).free
     if total - part.size > free:
         raise CorpusError(
-            f"{address.url}: has {total:,} bytes, and {part.bytes.parent} has {free:,} left",
+            f"{file.url}: needs {total - part.size:,} bytes, but {part.bytes.parent} has only {free:,} left",
             "Free some space, or choose another folder.",
         )
 
 
-def _too_large(address: Address, what: str) -> CorpusError:
-    if address.size_bytes is not None:
-        known, hint = f"the {address.size_bytes:,} that were published", "Look for a newer pcqtool."
+def _too_large(file: Download, what: str) -> CorpusError:
+    if file.size_bytes is not None:
+        known, hint = f"the published {file.size_bytes:,}", "Look for a newer pcqtool."
     else:
-        known, hint = "is taken of a file of unknown size", "If it is as large as that, its class can say so."
-    return CorpusError(f"{address.url}: the server {what}, more than {known}", f"It is removed. {hint}")
+        known, hint = "the limit for a file of unknown size", "The corpus class can state a larger size_bytes."
+    return CorpusError(f"{file.url}: the server {what}, more than {known}", f"The file was removed. {hint}")
 
 
-def _take(response: HTTPResponse, address: Address, part: _Partial, total: int | None, pace: _Pace, tell: Tell) -> None:
-    most_bytes = address.most_bytes
+def _write_body(
+    response: HTTPResponse,
+    file: Download,
+    part: _Partial,
+    total: int | None,
+    stall: _StallDetector,
+    on_progress: OnProgress,
+) -> None:
+    max_bytes = _max_bytes(file)
     if total is None:
-        most_bytes = min(most_bytes, part.size + int(MOST_OF_DISK * shutil.disk_usage(part.bytes.parent).free))
-    with part.bytes.open("ab") as file:
-        size = file.tell()
-        while size <= most_bytes and (total is None or size <= total):
+        max_bytes = min(max_bytes, part.size + int(MAX_DISK_FRACTION * shutil.disk_usage(part.bytes.parent).free))
+    with part.bytes.open("ab") as output:
+        size = output.tell()
+        while size <= max_bytes and (total is None or size <= total):
             try:
-                piece = response.read1(PIECE_BYTES)
+                block = response.read1(BLOCK_BYTES)
             except (HTTPException, OSError, ValueError) as error:
-                raise _BrokenOffError(f"broken off after {size:,} bytes ({error or type(error).__name__})") from error
-            if not piece:
+                raise _RetryableError(f"interrupted after {size:,} bytes ({error or type(error).__name__})") from error
+            if not block:
                 break
-            file.write(piece)
-            size += len(piece)
-            pace.reach(size)
-            tell(size, total)
-    if size > most_bytes:
+            output.write(block)
+            size += len(block)
+            stall.update(size)
+            on_progress(size, total)
+    if size > max_bytes:
         part.discard()
-        raise _too_large(address, f"sends more than {most_bytes:,} bytes")
+        raise _too_large(file, f"sends more than {max_bytes:,} bytes")
     if total is not None and size != total:
         if size > total:
             part.discard()
-        raise _BrokenOffError(f"broken off after {size:,} of {total:,} bytes")
+        raise _RetryableError(f"interrupted after {size:,} of {total:,} bytes")

@@ -1,4 +1,4 @@
-"""Archives from elsewhere, unpacked so that nothing is written but files below one folder."""
+"""Safe unpacking of untrusted archives: only plain files below one folder are written."""
 
 from __future__ import annotations
 
@@ -19,32 +19,31 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, cast
 
+from pcqtool.corpora.download import OnProgress
 from pcqtool.errors import CorpusError
 
 SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
-MOST_TIMES = 20  # as large as the archive; sound is packed to no less than a third
-ALWAYS_ALLOWED_BYTES = 100_000_000  # since tables can be packed much further
+MAX_RATIO = 20  # unpacked to packed size; lossless compression of audio saves two thirds at most
+ALWAYS_ALLOWED_BYTES = 100_000_000  # because tables can be compressed much more
 
-MOST_MEMBERS = 500_000
-MOST_NAME = 4096  # characters: no file system takes more
-MOST_READ_BYTES = 1 << 25  # at once: the table of a zip archive with MOST_MEMBERS, hardly more
-MOST_HEADER_BYTES = 1 << 20  # of a tar's member: its name, and what else is said of it
+MAX_MEMBERS = 500_000
+MAX_NAME_LENGTH = 4096  # characters; no file system allows more
+MAX_READ_BYTES = 1 << 25  # at once; enough for the directory of a zip archive with MAX_MEMBERS
+MAX_HEADER_BYTES = 1 << 20  # name and metadata of a tar member
 
-# What zipfile and tarfile raise at damage; from ValueError on at headers with impossible numbers, unknown compression
-# and headers of headers of headers.
-_DAMAGES = (
+# zipfile and tarfile raise these for damaged archives; ValueError and the following ones for headers with impossible
+# numbers, unknown compression, or deeply nested headers.
+_DAMAGE_ERRORS = (
     *(zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, EOFError, struct.error),
     *(ValueError, OverflowError, NotImplementedError, RecursionError),
 )
-_PACKERS: dict[bytes, Callable[..., Any]] = {
+_DECOMPRESSORS: dict[bytes, Callable[..., Any]] = {
     b"\x1f\x8b": gzip.open,
     b"BZh": bz2.open,
     b"\xfd7zXZ": lzma.open,
     b"]\0\0": lzma.open,
 }
-UNTRUE = "It is not the original, or was made to do harm: nothing of it is used."
-
-Tell = Callable[[int, int | None], None]
+HARMFUL_HINT = "It is not the original, or may be harmful: nothing of it is used."
 
 
 @dataclass(frozen=True)
@@ -57,90 +56,89 @@ class _Member:
 
 
 def is_archive(name: str) -> bool:
-    """Whether a file of this name is unpacked."""
+    """Whether a file of this name is an archive to unpack."""
     return name.lower().endswith(SUFFIXES)
 
 
-def unpack(archive: Path, folder: Path, tell: Tell = lambda done, total: None) -> int:
+def unpack(archive: Path, folder: Path, on_progress: OnProgress = lambda done, total: None) -> int:
     """Unpack a zip or tar archive into a folder, with the permissions of new files.
 
-    What an archive of recordings has no use for is refused: a path that is absolute or leads out of the folder, a
-    link, a device, a password, a file of the same name as another, names and headers that take much memory, too many
-    files, and more than 20 times the archive's own size.
+    Anything that an archive of recordings does not need is refused: paths that are absolute or outside the folder,
+    links, devices, passwords, two files of the same name, names and headers that take much memory, too many files, and
+    more than 20 times the archive's size.
 
     Args:
-        archive: recognised by its content.
-        folder: made if it is missing.
-        tell: called with the bytes written so far, and None.
+        archive: the file, whose content determines the format.
+        folder: created if it does not exist.
+        on_progress: called with the bytes written so far, and None.
 
     Returns:
         The number of files.
 
     Raises:
-        CorpusError: if the archive is damaged, none at all, or not one to be unpacked; the folder may then hold a part
-            of it.
-        OSError: if the disk refuses.
+        CorpusError: if the file is not an archive, is damaged or refused; the folder may then contain a part of it.
+        OSError: if the disk cannot be written.
     """
-    most = max(ALWAYS_ALLOWED_BYTES, MOST_TIMES * archive.stat().st_size)
+    max_bytes = max(ALWAYS_ALLOWED_BYTES, MAX_RATIO * archive.stat().st_size)
     n_files = n_bytes = 0
     try:
-        for number, member in enumerate(_members(archive, most)):
-            if number >= MOST_MEMBERS:
-                raise _too_much(archive, f"{MOST_MEMBERS:,} entries")
+        for number, member in enumerate(_members(archive, max_bytes)):
+            if number >= MAX_MEMBERS:
+                raise _too_much(archive, f"{MAX_MEMBERS:,} entries")
             target = folder / _checked(member, archive)
             if member.is_folder:
                 target.mkdir(parents=True, exist_ok=True)
                 continue
             n_files, n_bytes = n_files + 1, n_bytes + member.size_bytes
-            if n_bytes > most:
-                raise _too_much(archive, f"{most:,} bytes")
+            if n_bytes > max_bytes:
+                raise _too_much(archive, f"{max_bytes:,} bytes")
             target.parent.mkdir(parents=True, exist_ok=True)
             source = member.open()
             if source is not None:
                 with source, target.open("xb") as file:
                     shutil.copyfileobj(source, file, 1 << 20)
-            tell(n_bytes, None)
+            on_progress(n_bytes, None)
     except (FileExistsError, NotADirectoryError) as error:
-        raise CorpusError(f"{archive}: has two entries for {error.filename}", UNTRUE) from error
-    except _TooMuchError as error:
-        raise _too_much(archive, f"{most:,} bytes") from error
-    except _DAMAGES as error:
+        raise CorpusError(f"{archive}: has two entries for {error.filename}", HARMFUL_HINT) from error
+    except _SizeLimitError as error:
+        raise _too_much(archive, f"{max_bytes:,} bytes") from error
+    except _DAMAGE_ERRORS as error:
         raise _damaged(archive, error) from error
     except OSError as error:
         if error.errno is not None:
             raise
-        raise _damaged(archive, error) from error  # gzip and bz2 say it so
+        raise _damaged(archive, error) from error  # gzip and bz2 report damage in this way
     return n_files
 
 
-def _members(archive: Path, most_bytes: int) -> Iterator[_Member]:
+def _members(archive: Path, max_bytes: int) -> Iterator[_Member]:
     if zipfile.is_zipfile(archive):
-        with archive.open("rb") as raw, zipfile.ZipFile(cast(IO[bytes], _Bounded(raw))) as packed:
+        with archive.open("rb") as raw, zipfile.ZipFile(cast(IO[bytes], _LimitedReader(raw))) as packed:
             yield from (_zipped(packed, each, archive) for each in packed.infolist())
         return
-    with _open_tar(archive, most_bytes) as (stream, packed_tar):
+    with _open_tar(archive, max_bytes) as (stream, packed_tar):
         while True:
-            with stream.limited(MOST_HEADER_BYTES):
+            with stream.limited(MAX_HEADER_BYTES):
                 info = packed_tar.next()
             if info is None:
                 break
-            packed_tar.members.clear()  # type: ignore[attr-defined]  # which would remember all of them
+            packed_tar.members.clear()  # type: ignore[attr-defined]  # it would grow with every member
             yield _tarred(packed_tar, info)
-        # Only at its very end does a stream's checksum tell whether it was damaged.
+        # A stream's checksum is at its very end.
         while stream.read(1 << 20):
             pass
 
 
-class _Bounded(io.RawIOBase):
-    """An archive's bytes, unpacked, of which no more is read at once, between two members and in all than it may."""
+class _LimitedReader(io.RawIOBase):
+    """The bytes of an archive, with limits for a single read, for a header and for all bytes."""
 
-    def __init__(self, file: IO[bytes], most_bytes: int | None = None) -> None:
-        self._file, self._most_bytes = file, most_bytes
+    def __init__(self, file: IO[bytes], max_bytes: int | None = None) -> None:
+        self._file, self._max_bytes = file, max_bytes
         self._left: int | None = None
 
     @contextmanager
     def limited(self, n_bytes: int) -> Iterator[None]:
-        """Let no more than so many bytes be read within the block."""
+        """Limit the number of bytes that the block may read."""
         self._left = n_bytes
         try:
             yield
@@ -148,58 +146,57 @@ class _Bounded(io.RawIOBase):
             self._left = None
 
     def read(self, size: int = -1) -> bytes:
-        """Read some bytes; without a size, as many as may be read at once."""
-        n = min(size, MOST_READ_BYTES + 1) if size >= 0 else MOST_READ_BYTES
+        """Read bytes; without a size, as many as a single read may return."""
+        n = min(size, MAX_READ_BYTES + 1) if size >= 0 else MAX_READ_BYTES
         if self._left is not None:
             self._left -= n
-        if n > MOST_READ_BYTES or (self._left is not None and self._left < 0):
+        if n > MAX_READ_BYTES or (self._left is not None and self._left < 0):
             raise tarfile.TarError("a name or header is far too long")
         content = self._file.read(n)
         self._check(self._file.tell())
         return content
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        """Go to a place."""
+        """Change the position."""
         if whence == io.SEEK_SET:
             if offset < 0:
-                raise ValueError("a place before its beginning")
+                raise ValueError("a position before the beginning")
             self._check(offset)
         return self._file.seek(offset, whence)
 
     def tell(self) -> int:
-        """Return the place."""
+        """Return the position."""
         return self._file.tell()
 
     def seekable(self) -> bool:
-        """Whether one can go back."""
+        """Whether the position can be changed."""
         return self._file.seekable()
 
-    def _check(self, place: int) -> None:
-        if self._most_bytes is not None and place > self._most_bytes:
-            raise _TooMuchError
+    def _check(self, position: int) -> None:
+        if self._max_bytes is not None and position > self._max_bytes:
+            raise _SizeLimitError
 
 
-class _TooMuchError(Exception):
-    """More comes out of an archive than may."""
+class _SizeLimitError(Exception):
+    """An archive exceeds the limit of unpacked bytes."""
 
 
 @contextmanager
-def _open_tar(archive: Path, most_bytes: int) -> Iterator[tuple[_Bounded, tarfile.TarFile]]:
+def _open_tar(archive: Path, max_bytes: int) -> Iterator[tuple[_LimitedReader, tarfile.TarFile]]:
     with archive.open("rb") as raw:
         start = raw.read(6)
-    opening = next((way for mark, way in _PACKERS.items() if start.startswith(mark)), Path.open)
-    with opening(archive, "rb") as file:
-        stream = _Bounded(file, most_bytes)
+    open_stream = next((each for magic, each in _DECOMPRESSORS.items() if start.startswith(magic)), Path.open)
+    with open_stream(archive, "rb") as file:
+        stream = _LimitedReader(file, max_bytes)
         try:
-            with stream.limited(MOST_HEADER_BYTES):
+            with stream.limited(MAX_HEADER_BYTES):
                 packed = tarfile.open(fileobj=cast(IO[bytes], stream), mode="r:")  # noqa: SIM115
         except (tarfile.ReadError, OSError, EOFError, lzma.LZMAError, zlib.error) as error:
-            if getattr(error, "errno", None) is not None:  # the disk's
+            if getattr(error, "errno", None) is not None:  # an error of the disk
                 raise
             raise CorpusError(
                 f"{archive}: is neither a zip nor a tar archive",
-                "It is damaged, or a web page that the server has sent instead: look into it, remove it, "
-                "run this again.",
+                "It is damaged, or a web page that the server sent instead: look at it, remove it, and run this again.",
             ) from error
         with packed:
             yield stream, packed
@@ -208,8 +205,8 @@ def _open_tar(archive: Path, most_bytes: int) -> Iterator[tuple[_Bounded, tarfil
 def _zipped(packed: zipfile.ZipFile, info: zipfile.ZipInfo, archive: Path) -> _Member:
     if info.flag_bits & 1:
         raise CorpusError(f"{archive}: {info.filename!r} needs a password", "Unpack it by hand.")
-    kind = stat.S_IFMT(info.external_attr >> 16)  # 0 where the archive was not made on Unix
-    is_folder = info.filename.endswith("/")  # info.is_dir() fails where there is no name at all
+    kind = stat.S_IFMT(info.external_attr >> 16)  # 0 if the archive was not created on Unix
+    is_folder = info.filename.endswith("/")  # info.is_dir() fails for an empty name
     is_file = not is_folder and kind in (0, stat.S_IFREG)
     return _Member(info.filename, info.file_size, is_folder, is_file, lambda: packed.open(info))
 
@@ -219,23 +216,23 @@ def _tarred(packed: tarfile.TarFile, info: tarfile.TarInfo) -> _Member:
 
 
 def _checked(member: _Member, archive: Path) -> Path:
-    """Give the relative path of a member that may be unpacked."""
-    if len(member.name) > MOST_NAME or member.size_bytes < 0:
-        raise CorpusError(f"{archive}: {member.name[:40]!r}… has an impossible name or size", UNTRUE)
+    """Return the relative path of a member, after all checks."""
+    if len(member.name) > MAX_NAME_LENGTH or member.size_bytes < 0:
+        raise CorpusError(f"{archive}: {member.name[:40]!r}… has an impossible name or size", HARMFUL_HINT)
     parts = re.split(r"[/\\]", member.name)
     outside = not parts[0] or ".." in parts or re.match("[A-Za-z]:", member.name)
     if outside or "\0" in member.name or not (member.is_file or member.is_folder):
-        what = "leads out of its folder" if outside else "is no plain file"
-        raise CorpusError(f"{archive}: {member.name!r} {what}", UNTRUE)
+        what = "is outside its folder" if outside else "is not a plain file"
+        raise CorpusError(f"{archive}: {member.name!r} {what}", HARMFUL_HINT)
     return Path(*parts)
 
 
 def _too_much(archive: Path, what: str) -> CorpusError:
     return CorpusError(
-        f"{archive}: unpacks to more than {what}, which no archive of recordings does",
+        f"{archive}: unpacks to more than {what}, unlike any archive of recordings",
         "Unpack it by hand if you trust it.",
     )
 
 
 def _damaged(archive: Path, error: Exception) -> CorpusError:
-    return CorpusError(f"{archive}: the archive is damaged: {error}", "Remove it, and run this again.")
+    return CorpusError(f"{archive}: the archive is damaged: {error}", "Remove it and run this again.")

@@ -1,1 +1,1 @@
-"""Corpora of your own: a table of files and labels, or folders named after labels."""
+"""Corpora of your own recordings: a table of files and labels, or folders named after labels."""

@@ -1,4 +1,4 @@
-"""Where a manifest's entries lie: in a table, in a table of each split, or as a folder for each label."""
+"""The layouts of a manifest: one table, a table for each split, or one folder per label."""
 
 from __future__ import annotations
 
@@ -13,67 +13,68 @@ from pcqtool.corpora.manifest.table import READERS, read_table
 from pcqtool.errors import CorpusError
 
 SPLITS = frozenset(("train", "training", "validation", "valid", "val", "dev", "test", "testing", "eval", "evaluation"))
-"""What Hugging Face's audiofolder takes for the names of splits."""
+"""The folder names that Hugging Face's audiofolder treats as splits."""
 
-_SIGNS = re.compile(r"[,;\t|]")
+_SEPARATORS = re.compile(r"[,;\t|]")
 
 
-def entries(root: Path) -> Iterator[ManifestRow]:
-    """Find the entries below a folder, or in a table.
+def find_rows(root: Path) -> Iterator[ManifestRow]:
+    """Find the rows of a table, or of the tables and recordings below a folder.
 
-    A folder has a table called ``metadata``; or folders ``train``, ``test`` and so on, each in either form; or a
-    folder for each label, ``anger/1.wav``, with one for each speaker inside it where they are known,
-    ``anger/anna/1.wav``. Hidden files and folders are passed over.
+    A folder contains a table called ``metadata``, or one folder per label (``anger/1.wav``), which may contain one
+    folder per speaker (``anger/anna/1.wav``). Or it contains folders ``train``, ``test`` and so on, each in one of
+    these layouts. Hidden files and folders are skipped.
 
     Raises:
-        CorpusError: if there is nothing of that, more than one table, or a table is damaged.
+        CorpusError: if the folder has none of these layouts or several tables, or a table is damaged.
     """
     if not root.is_dir():
-        yield from _listed(root)
+        yield from _table_rows(root)
         return
-    splits = [folder for folder in _folders(root) if folder.name.lower() in SPLITS] if _table(root) is None else []
+    is_table = _find_metadata(root) is not None
+    splits = [] if is_table else [folder for folder in _folders(root) if folder.name.lower() in SPLITS]
     for folder in splits or [root]:
-        table = _table(folder)
-        yield from _sorted_by_label(folder) if table is None else _listed(table)
+        table = _find_metadata(folder)
+        yield from _label_folder_rows(folder) if table is None else _table_rows(table)
 
 
-def _table(folder: Path) -> Path | None:
-    """Find the one called ``metadata``."""
+def _find_metadata(folder: Path) -> Path | None:
+    """Return the folder's table called ``metadata``; None without one."""
     tables = [path for suffix in READERS if (path := folder / f"metadata{suffix}").is_file()]
     if len(tables) > 1:
-        raise CorpusError(f"{folder}: {len(tables)} manifests in this folder", "Give the manifest file as --root.")
+        raise CorpusError(f"{folder}: {len(tables)} manifests in this folder", "Pass one of them as --root.")
     return tables[0] if tables else None
 
 
-def _listed(table: Path) -> Iterator[ManifestRow]:
+def _table_rows(table: Path) -> Iterator[ManifestRow]:
     line = "row" if table.suffix.lower() == ".parquet" else "line"
     for number, row in read_table(table):
         for column in row:
-            if column not in COLUMNS and not {part.strip() for part in _SIGNS.split(str(column))}.isdisjoint(COLUMNS):
-                raise CorpusError(
-                    f"{table}: {str(column)[:80]!r} is one column", "Separate all of them by one and the same sign."
-                )
+            if column not in COLUMNS and any(part.strip() in COLUMNS for part in _SEPARATORS.split(str(column))):
+                what = f"{table}: {str(column)[:80]!r} is a single column"
+                raise CorpusError(what, "Use the same separator in the whole table.")
         yield ManifestRow(f"{table}, {line} {number}", table.parent, row)
 
 
-def _sorted_by_label(root: Path) -> Iterator[ManifestRow]:
-    """Read folders named after labels; a recording beside them would have none."""
+def _label_folder_rows(root: Path) -> Iterator[ManifestRow]:
+    """Yield a row for each recording in folders named after labels; a recording beside the folders has no label."""
     if loose := [path for path in find_files(root, *EXTENSIONS) if path.parent == root]:
         raise CorpusError(
-            f"{root}: no metadata.csv in this folder, and {len(loose)} recordings lie in no label's, "
+            f"{root}: no metadata.csv in this folder, and {len(loose)} recordings are not in a label's folder, "
             f"first {loose[0].name}",
-            "Put them into folders named after labels (anger/1.wav), or list them in metadata.csv.",
+            "Move them into folders named after labels (anger/1.wav), or list them in metadata.csv.",
         )
     found = [(folder, path) for folder in _folders(root) for path in find_files(folder, *EXTENSIONS)]
     if not found:
         raise CorpusError(
             f"{root}: no metadata.csv or metadata.jsonl in this folder, and no folder of recordings",
-            "Give the manifest file itself as --root, or a folder with one for each label: anger/1.wav.",
+            "Pass the table itself as --root, or a folder that contains one folder per label: anger/1.wav.",
         )
     for folder, path in found:
-        inside = path.relative_to(folder).parts[:-1]
-        row = {"file_name": str(path.relative_to(root)), "label": folder.name, "speaker": inside[0] if inside else None}
-        yield ManifestRow(str(path), root, row)
+        subfolders = path.relative_to(folder).parts[:-1]
+        speaker = subfolders[0] if subfolders else None
+        cells = {"file_name": str(path.relative_to(root)), "label": folder.name, "speaker": speaker}
+        yield ManifestRow(str(path), root, cells)
 
 
 def _folders(root: Path) -> list[Path]:

@@ -1,4 +1,4 @@
-"""Rows of a manifest file, each with the number of the line (or row) that a person would look for."""
+"""Tables as rows, each with the number of its line (or row) for messages."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ TableRow = dict[str, Any]
 
 
 def read_table(path: Path) -> Iterator[tuple[int, TableRow]]:
-    """Read a CSV, TSV, JSONL or Parquet file as (number, row) pairs; empty lines are passed over.
+    """Read a CSV, TSV, JSONL or Parquet file as (number, row) pairs; empty lines are skipped.
 
-    Text is UTF-8, or has the byte-order mark of another Unicode encoding, with any line ends. Lines are counted from 1
-    with the heading, rows of Parquet from 1 without one. Values of CSV and TSV are strings; either may be separated by
-    semicolons, as spreadsheets write it where the comma is for decimals, by tabs or commas, or by what a first line
-    ``sep=;`` says.
+    Text is UTF-8, or another Unicode encoding with a byte-order mark; line ends are those of any system. Lines are
+    counted from 1 and include the heading; rows of Parquet are counted from 1. Values of CSV and TSV are strings. Their
+    separator is a comma, a tab, a semicolon (as spreadsheets write it where the comma is the decimal mark), or the
+    separator that a first line ``sep=;`` declares.
 
     Raises:
-        CorpusError: if the file is missing, of another kind, or damaged; with the line where it is known.
+        CorpusError: if the file is missing, damaged or of another format; with the line if it is known.
     """
     reader = READERS.get(path.suffix.lower())
     if reader is None:
@@ -35,15 +35,16 @@ def read_table(path: Path) -> Iterator[tuple[int, TableRow]]:
     return reader(path)
 
 
-# The csv and json modules, not polars: polars names no line for a row that is too long or is no JSON.
+# The csv and json modules, not polars: polars does not name the line of a row that is too long or is not JSON.
 def _separated(delimiter: str) -> Callable[[Path], Iterator[tuple[int, TableRow]]]:
     def rows(path: Path) -> Iterator[tuple[int, TableRow]]:
         text = _text(path)
-        said = _SAID.match(text)
-        sign = said[1] if said else next((sign for sign in (delimiter, *_SIGNS) if _parts(text, sign)), delimiter)
-        reader = csv.reader(io.StringIO(text, newline=""), delimiter=sign, strict=True)
+        declared = _DECLARATION.match(text)
+        candidates = (each for each in (delimiter, *_SEPARATORS) if _separates(text, each))
+        separator = declared[1] if declared else next(candidates, delimiter)
+        reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
         try:
-            if said:
+            if declared:
                 next(reader)
             heading = [name.strip() for name in next(reader, [])]
             if twice := {name for name in heading if name and heading.count(name) > 1}:
@@ -53,7 +54,7 @@ def _separated(delimiter: str) -> Callable[[Path], Iterator[tuple[int, TableRow]
                     if any(fields[len(heading) :]):
                         raise CorpusError(
                             f"{path}, line {reader.line_num}: {len(fields)} fields, but {len(heading)} columns",
-                            "Put a value that holds the separator in double quotes.",
+                            "Put a value that contains the separator in double quotes.",
                         )
                     yield reader.line_num, dict(zip(heading, fields, strict=False))
         except csv.Error as error:
@@ -62,10 +63,10 @@ def _separated(delimiter: str) -> Callable[[Path], Iterator[tuple[int, TableRow]
     return rows
 
 
-def _parts(text: str, sign: str) -> bool:
-    """Say whether a sign separates anything in the heading."""
+def _separates(text: str, separator: str) -> bool:
+    """Whether a separator divides the heading into several columns."""
     try:
-        return len(next(csv.reader(io.StringIO(text, newline=""), delimiter=sign, strict=True), [])) > 1
+        return len(next(csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True), [])) > 1
     except csv.Error:
         return False
 
@@ -74,18 +75,18 @@ def _json_lines(path: Path) -> Iterator[tuple[int, TableRow]]:
     for number, line in enumerate(_text(path).split("\n"), start=1):
         if line.strip():
             try:
-                row = json.loads(line, object_pairs_hook=_once)
-            except (ValueError, RecursionError) as error:  # the latter where brackets are nested too deep
+                row = json.loads(line, object_pairs_hook=_unique)
+            except (ValueError, RecursionError) as error:  # RecursionError: brackets are nested too deeply
                 raise CorpusError(f"{path}, line {number}: not JSON: {error}") from error
             if not isinstance(row, dict):
                 raise CorpusError(f"{path}, line {number}: not a JSON object")
             yield number, row
 
 
-def _once(pairs: list[tuple[str, Any]]) -> TableRow:
+def _unique(pairs: list[tuple[str, Any]]) -> TableRow:
     row = dict(pairs)
     if len(row) < len(pairs):
-        raise ValueError("a name is there twice in it")
+        raise ValueError("a name occurs twice")
     return row
 
 
@@ -93,7 +94,7 @@ def _parquet(path: Path) -> Iterator[tuple[int, TableRow]]:
     import polars
 
     try:
-        with path.open("rb") as file:  # polars takes a path for a pattern, or for an address
+        with path.open("rb") as file:  # polars may treat a path as a pattern or an address
             table = polars.read_parquet(file)
     except (polars.exceptions.PolarsError, polars.exceptions.PanicException, OSError) as error:
         raise CorpusError(f"{path}: not a readable Parquet file: {error}") from error
@@ -115,20 +116,22 @@ def _text(path: Path) -> str:
         ) from error
     if "\0" in text:
         line = text.count("\n", 0, text.index("\0")) + 1
-        raise CorpusError(f"{path}, line {line}: holds zeros, as no text does", "Save the file in the encoding UTF-8.")
+        raise CorpusError(
+            f"{path}, line {line}: contains zero bytes, so it is not text", "Save the file in the encoding UTF-8."
+        )
     return text
 
 
-_MARKS = {  # the longest first
+_MARKS = {  # byte-order marks, the longest first
     codecs.BOM_UTF32_LE: "utf-32",
     codecs.BOM_UTF32_BE: "utf-32",
     codecs.BOM_UTF8: "utf-8-sig",
     codecs.BOM_UTF16_LE: "utf-16",
     codecs.BOM_UTF16_BE: "utf-16",
 }
-_SIGNS = (",", ";", "\t")
-_SAID = re.compile(r"\"?sep=([,;\t|])\"?(?=[\r\n])", re.IGNORECASE)
-"""The first line by which Excel is told, and tells, what separates."""
+_SEPARATORS = (",", ";", "\t")
+_DECLARATION = re.compile(r"\"?sep=([,;\t|])\"?(?=[\r\n])", re.IGNORECASE)
+"""The first line in which Excel declares the separator."""
 
 READERS: dict[str, Callable[[Path], Iterator[tuple[int, TableRow]]]] = {
     ".csv": _separated(","),

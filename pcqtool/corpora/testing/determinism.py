@@ -1,6 +1,6 @@
-"""A corpus's list as another process makes it, whose strings hash otherwise and whose folders are read backwards.
+"""Determinism check: list a corpus in a second process with another hash seed and reversed directory order.
 
-``python -m pcqtool.corpora.testing.determinism`` takes a pickled (module, class, root) on stdin and writes a pickled
+``python -m pcqtool.corpora.testing.determinism`` reads a pickled (module, class, root) from stdin and writes a pickled
 ``ListingResult``.
 """
 
@@ -19,27 +19,27 @@ from typing import Any
 
 from pcqtool.corpora.base import Utterance
 
-LIST_S = 600.0  # for a list to be made
-HEAVY = ("torch", "numpy", "pandas", "polars", "pyarrow", "sklearn", "soundfile", "transformers")
+LIST_TIMEOUT_S = 600.0
+SLOW_MODULES = ("torch", "numpy", "pandas", "polars", "pyarrow", "sklearn", "soundfile", "transformers")
 
 
 @dataclass(frozen=True)
 class ListingResult:
-    """What came of it.
+    """The result of listing a corpus in another process.
 
     Attributes:
-        utterances: None if it failed.
-        heavy: modules that take long to import and that the corpus's module imports.
-        error: why it failed.
+        utterances: None if the listing failed.
+        slow_imports: modules that are slow to import and that the corpus's module imports.
+        error: why the listing failed.
     """
 
     utterances: list[Utterance] | None = None
-    heavy: tuple[str, ...] = ()
+    slow_imports: tuple[str, ...] = ()
     error: str = ""
 
 
-def ask(corpus: type, root: Path) -> ListingResult:
-    """Start such a process for a corpus class and wait for its answer."""
+def list_in_subprocess(corpus: type, root: Path) -> ListingResult:
+    """List what a corpus class finds at ``root``, in another process."""
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "PYTHONHASHSEED": "4711"}
     try:
         done = subprocess.run(
@@ -48,33 +48,33 @@ def ask(corpus: type, root: Path) -> ListingResult:
             capture_output=True,
             env=environment,
             check=False,
-            timeout=LIST_S,
+            timeout=LIST_TIMEOUT_S,
         )
     except subprocess.TimeoutExpired:
-        return ListingResult(error=f"no answer within {LIST_S:.0f} s")
+        return ListingResult(error=f"no answer within {LIST_TIMEOUT_S:.0f} s")
     if done.returncode:
         lines = done.stderr.decode(errors="replace").strip().splitlines()
         return ListingResult(error=lines[-1] if lines else f"exit code {done.returncode}")
     try:
-        answer: ListingResult = pickle.loads(done.stdout)  # noqa: S301  (of our own process)
-    except (EOFError, pickle.UnpicklingError):  # a plugin has ended it, or written into it
+        result: ListingResult = pickle.loads(done.stdout)  # noqa: S301  (written by our own process)
+    except (EOFError, pickle.UnpicklingError):  # a plugin has ended the process, or printed into the result
         return ListingResult(error="it ends the process without an answer")
-    return answer
+    return result
 
 
-def answer(module: str, name: str, root: Path) -> ListingResult:
+def _list_here(module: str, name: str, root: Path) -> ListingResult:
     """Import a corpus class and list what is at ``root``."""
     corpus: Any = importlib.import_module(module)
-    heavy = tuple(each for each in HEAVY if each in sys.modules)
+    slow_imports = tuple(each for each in SLOW_MODULES if each in sys.modules)
     for part in name.split("."):
         corpus = getattr(corpus, part)
-    with _backwards():
-        return ListingResult(corpus(root).utterances(), heavy)
+    with _reversed_directories():
+        return ListingResult(corpus(root).utterances(), slow_imports)
 
 
 @contextmanager
-def _backwards() -> Iterator[None]:
-    """Turn around in what order folders give their entries, which is the file system's affair and differs."""
+def _reversed_directories() -> Iterator[None]:
+    """Reverse the order of directory entries: it depends on the file system, so that a list must not depend on it."""
     listdir, scandir = os.listdir, os.scandir
 
     class Entries:
@@ -95,7 +95,7 @@ def _backwards() -> Iterator[None]:
             self.close()
 
         def close(self) -> None:
-            """Nothing is open any more."""
+            """Do nothing: the directory is closed already."""
 
     os.listdir = lambda *path: sorted(listdir(*path), reverse=True)  # type: ignore[assignment]
     os.scandir = Entries  # type: ignore[assignment]
@@ -106,9 +106,9 @@ def _backwards() -> Iterator[None]:
 
 
 if __name__ == "__main__":
-    question = pickle.loads(sys.stdin.buffer.read())  # noqa: S301  (of our own process)
-    stdout, sys.stdout = sys.stdout, sys.stderr  # a corpus that prints must not spoil the answer
-    made = answer(*question)
-    from pcqtool.corpora.testing import determinism  # pickle would find no class of "__main__" on the other side
+    request = pickle.loads(sys.stdin.buffer.read())  # noqa: S301  (written by our own process)
+    stdout, sys.stdout = sys.stdout, sys.stderr  # whatever a corpus prints must not end up in the result
+    listed = _list_here(*request)
+    from pcqtool.corpora.testing import determinism  # the reader could not unpickle a class of "__main__"
 
-    stdout.buffer.write(pickle.dumps(determinism.ListingResult(made.utterances, made.heavy)))
+    stdout.buffer.write(pickle.dumps(determinism.ListingResult(listed.utterances, listed.slow_imports)))

@@ -1,1 +1,1 @@
-"""Checks of a copy of a corpus: complete, readable, without duplicates."""
+"""Validation of a copy of a corpus: complete, readable, without duplicates."""

@@ -1,4 +1,4 @@
-"""Whether a copy of a corpus is complete and sound: every recording is read, every fault is named."""
+"""The audit of a copy of a corpus: decode every recording and name every fault."""
 
 from __future__ import annotations
 
@@ -11,27 +11,27 @@ from pathlib import Path
 
 from pcqtool.audio.discover import EXTENSIONS
 from pcqtool.corpora.base import Corpus, Utterance
+from pcqtool.corpora.conformance import TEXT_FIELDS, utterance_problems
 from pcqtool.corpora.faults import Fault, FaultKind, FaultsError
 from pcqtool.corpora.files import find_files
-from pcqtool.corpora.groups import leaking, notes
+from pcqtool.corpora.plugin_isolation import one_line, stdout_to_stderr
 from pcqtool.corpora.release import Expected, expected_of
-from pcqtool.corpora.testing.plugin_probe import brief, printing_aside
-from pcqtool.corpora.validation.contents import AudioSummary, read_all
-from pcqtool.corpora.validation.duplicates import repeated
+from pcqtool.corpora.validation.audio_summary import AudioSummary, summarise_all
+from pcqtool.corpora.validation.duplicates import ambiguous_names, duplicate_recordings, split_notes
 from pcqtool.errors import CorpusError, TerminatedError
 
-SLACK_S = 0.05  # by which tables may round a time beyond the end of its file
+TOLERANCE_S = 0.05  # tables may round a time to beyond the end of its file
 
 
 @dataclass(frozen=True)
 class Audit:
-    """What was found.
+    """The result of an audit.
 
     Attributes:
-        utterances: what the corpus lists, in its order, with absolute paths.
-        hours: of the utterances.
-        faults: by kind, then by file.
-        notes: what is no fault, but must be known to split the corpus.
+        utterances: the corpus's list, in its order, with absolute paths.
+        hours: total duration of the utterances.
+        faults: sorted by kind, then by file.
+        notes: facts that are not faults, but matter for splits.
     """
 
     utterances: tuple[Utterance, ...]
@@ -41,164 +41,152 @@ class Audit:
 
 
 def audit(
-    corpus: Corpus, root: Path, n_jobs: int = 1, watch: Callable[[int], Callable[[], None]] | None = None
+    corpus: Corpus, root: Path, n_jobs: int = 1, show_progress: Callable[[int], Callable[[], None]] | None = None
 ) -> Audit:
-    """Check a corpus's list against the recordings below its root, and both against what was published.
+    """Compare a corpus's list with the recordings below its root, and both with the published contents.
 
     Args:
-        corpus: opened at ``root``.
+        corpus: the corpus, opened at ``root``.
         root: its folder, or its table.
-        n_jobs: recordings read at a time.
-        watch: takes the number of recordings, gives what to call after each.
+        n_jobs: number of threads that decode recordings.
+        show_progress: takes the number of recordings; returns a function to call after each one.
 
     Raises:
-        CorpusError: if a file of its published digests cannot be read.
+        CorpusError: if the file of published digests cannot be read.
     """
-    wanted = expected_of(type(corpus))
+    expected = expected_of(type(corpus))
     utterances, faults = _list(corpus)
-    listed, held = {each.path for each in utterances}, _below(root)
-    present = [path for path in sorted(listed | held) if path.is_file()]
-    contents = read_all(present, n_jobs, watch(len(present)) if watch else lambda: None)
+    listed, found = {each.path for each in utterances}, _recordings_below(root)
+    present = [path for path in sorted(listed | found) if path.is_file()]
+    audio = summarise_all(present, n_jobs, show_progress(len(present)) if show_progress else lambda: None)
     known = {fault.path for fault in faults}
-    faults += [
-        Fault(FaultKind.MISSING, "listed, but not there", path) for path in sorted(listed - set(present) - known)
-    ]
-    faults += [Fault(FaultKind.UNREADABLE, one.fault, path) for path, one in contents.items() if one.fault]
-    faults += [fault for each in utterances for fault in _outside(each, contents.get(each.path))]
-    faults += [fault for each in utterances for fault in _silent(each, contents.get(each.path))]
-    faults += _foreign_labels(corpus, utterances)
-    faults += _unlike_published(wanted.read_digests(), contents, listed)
-    faults += repeated(utterances, contents)
-    faults += leaking(utterances)
-    faults += _miscounted(wanted, utterances)
-    unlisted = sorted(held - listed - known) if utterances else []
-    told = [*notes(utterances), *_unusual(contents)]
-    if wanted.exhaustive and root.is_dir():
-        faults += [Fault(FaultKind.EXTRA, "not listed", path) for path in unlisted]
+    absent = sorted(listed - set(present) - known)
+    faults += [Fault(FaultKind.MISSING, "is listed, but missing", path) for path in absent]
+    faults += [Fault(FaultKind.UNREADABLE, each.problem, path) for path, each in audio.items() if each.problem]
+    faults += [fault for each in utterances for fault in _excerpt_faults(each, audio.get(each.path))]
+    faults += _label_faults(corpus, utterances)
+    faults += _digest_faults(expected.read_digests(), audio, listed)
+    faults += duplicate_recordings(utterances, audio)
+    faults += ambiguous_names(utterances)
+    faults += _count_faults(expected, utterances)
+    unlisted = sorted(found - listed - known) if utterances else []
+    notes = [*split_notes(utterances), *_audio_notes(audio)]
+    if expected.exhaustive and root.is_dir():
+        faults += [Fault(FaultKind.EXTRA, "is not listed", path) for path in unlisted]
     elif unlisted:
-        told.append(f"{len(unlisted)} recordings are not listed, first {unlisted[0]}")
-    seconds = sum(_length_s(each, contents.get(each.path)) for each in utterances)
-    return Audit(tuple(utterances), seconds / 3600, tuple(sorted(set(faults), key=_place)), tuple(told))
+        notes.append(f"{len(unlisted)} recordings are not listed, first {unlisted[0]}")
+    seconds = sum(_duration_s(each, audio.get(each.path)) for each in utterances)
+    return Audit(tuple(utterances), seconds / 3600, tuple(sorted(set(faults), key=_sort_key)), tuple(notes))
 
 
-def _place(fault: Fault) -> tuple[int, str, str]:
+def _sort_key(fault: Fault) -> tuple[int, str, str]:
     return list(FaultKind).index(fault.kind), str(fault.path or ""), fault.what
 
 
 def _list(corpus: Corpus) -> tuple[list[Utterance], list[Fault]]:
-    """List what can be listed; whatever a plugin raises is a fault of the corpus."""
+    """Return the valid utterances; any exception of a plugin, and any invalid value, becomes a fault."""
+    name = type(corpus).__name__
     try:
-        with printing_aside():
-            found, faults = list(corpus.utterances()), []
+        with stdout_to_stderr():
+            listed, faults = list(corpus.utterances()), []
     except FaultsError as error:
-        found, faults = list(error.found), list(error.faults)
+        listed, faults = list(error.found), list(error.faults)
     except CorpusError as error:
         return [], [Fault(FaultKind.LISTING, error.what)]
     except (KeyboardInterrupt, TerminatedError):
         raise
     except BaseException as error:
-        return [], [Fault(FaultKind.LISTING, f"{type(corpus).__name__} fails: {brief(error)}")]
-    if not all(isinstance(each, Utterance) for each in found):
-        return [], [Fault(FaultKind.LISTING, f"{type(corpus).__name__} lists what is no Utterance")]
+        return [], [Fault(FaultKind.LISTING, f"{name} fails: {one_line(error)}")]
+    if not all(isinstance(each, Utterance) and isinstance(each.path, Path) for each in listed):
+        return [], [Fault(FaultKind.LISTING, f"{name} lists something other than Utterances with a Path")]
     faults = [replace(each, path=_absolute(each.path) if each.path else None) for each in faults]
-    return [replace(each, path=_absolute(each.path)) for each in found], faults
+    utterances = [replace(each, path=_absolute(each.path)) for each in listed]
+    problems = [(each, *problem) for each in utterances for problem in utterance_problems(each)]
+    for each, field, what in problems:
+        faults.append(Fault(FaultKind.LISTING if field in TEXT_FIELDS else FaultKind.OUTSIDE, what, each.path))
+    invalid = {id(each) for each, _, _ in problems}
+    return [each for each in utterances if id(each) not in invalid], faults
 
 
 def _absolute(path: Path) -> Path:
-    return Path(os.path.abspath(path))  # noqa: PTH100  (Path.absolute leaves "..", by which a name is not unique)
+    return Path(os.path.abspath(path))  # noqa: PTH100  (Path.absolute keeps "..", so that a file has several paths)
 
 
-def _below(root: Path) -> set[Path]:
-    """Find the recordings below a root."""
+def _recordings_below(root: Path) -> set[Path]:
     return set(find_files(_absolute(root if root.is_dir() else root.parent), *EXTENSIONS))
 
 
-def _outside(utterance: Utterance, contents: AudioSummary | None) -> Iterator[Fault]:
-    """Hold an utterance's times and channel against its file."""
-    if contents is None or not contents.n_channels:
+def _excerpt_faults(utterance: Utterance, audio: AudioSummary | None) -> Iterator[Fault]:
+    """Yield faults for times or a channel outside the file, and for a silent excerpt of a file that is not silent."""
+    if audio is None or not audio.n_channels:
         return
     channel, start_s, end_s = utterance.channel, utterance.start_s or 0.0, utterance.end_s
-    if channel is not None and not 0 <= channel < contents.n_channels:
-        what = f"channel {channel} of a file with {contents.n_channels}, counted from 0"
+    times = f"{start_s:g} to {'its end' if end_s is None else f'{end_s:g}'} s"
+    if channel is not None and channel >= audio.n_channels:
+        what = f"has channel {channel}, but the file has {audio.n_channels} channels, counted from 0"
         yield Fault(FaultKind.OUTSIDE, what, utterance.path)
-    last_s = start_s if end_s is None else end_s
-    if start_s < 0 or (end_s is not None and end_s <= start_s) or last_s > contents.duration_s + SLACK_S:
-        yield Fault(
-            FaultKind.OUTSIDE, f"{_stretch(utterance)} of a file of {contents.duration_s:.2f} s", utterance.path
-        )
+    if (start_s if end_s is None else end_s) > audio.duration_s + TOLERANCE_S:
+        yield Fault(FaultKind.OUTSIDE, f"{times} of a file of {audio.duration_s:.2f} s", utterance.path)
+    if not audio.is_silent() and audio.is_silent(channel, start_s, math.inf if end_s is None else end_s):
+        where = "" if channel is None else f"channel {channel} "
+        when = "" if utterance.start_s is None and end_s is None else f", {times}"
+        yield Fault(FaultKind.UNREADABLE, f"{where}contains nothing but silence{when}", utterance.path)
 
 
-def _silent(utterance: Utterance, contents: AudioSummary | None) -> Iterator[Fault]:
-    """Name an utterance without sound in a file that has some."""
-    if contents is None or not contents.n_channels or contents.is_silent():
-        return
-    channel, start_s, end_s = utterance.channel, utterance.start_s, utterance.end_s
-    if contents.is_silent(channel, start_s or 0.0, math.inf if end_s is None else end_s):
-        what = "it" if channel is None else f"channel {channel}"
-        place = "" if start_s is None and end_s is None else f", {_stretch(utterance)}"
-        yield Fault(FaultKind.UNREADABLE, f"{what} holds nothing but silence{place}", utterance.path)
-
-
-def _stretch(utterance: Utterance) -> str:
-    end_s = utterance.end_s
-    return f"{utterance.start_s or 0.0:g} to {'its end' if end_s is None else f'{end_s:g}'} s"
-
-
-def _unusual(contents: Mapping[Path, AudioSummary]) -> Iterator[str]:
-    """Say what recordings are heard otherwise than one would expect."""
+def _audio_notes(audio: Mapping[Path, AudioSummary]) -> Iterator[str]:
+    """Yield a sentence for each unusual way in which recordings are processed."""
     paths: dict[str, list[Path]] = defaultdict(list)
-    for path, one in contents.items():
-        if one.note:
-            paths[one.note].append(path)
+    for path, summary in audio.items():
+        if summary.note:
+            paths[summary.note].append(path)
     for note, ones in paths.items():
         more = f" and {len(ones) - 1} more" if len(ones) > 1 else ""
         yield f"{ones[0].name}{more}: {note}"
 
 
-def _foreign_labels(corpus: Corpus, utterances: list[Utterance]) -> list[Fault]:
+def _label_faults(corpus: Corpus, utterances: list[Utterance]) -> Iterator[Fault]:
     try:
         labels = set(corpus.labels)
-    except CorpusError:  # of a table that is no better known than its utterances
-        return []
-    foreign = [each for each in utterances if each.label not in labels]
-    return [
-        Fault(FaultKind.MISLABELLED, f"{each.label!r} is none of the corpus's labels", each.path) for each in foreign
-    ]
+    except CorpusError:  # from a table whose faults are known already
+        return
+    for each in utterances:
+        if each.label not in labels:
+            yield Fault(FaultKind.MISLABELLED, f"{each.label!r} is not one of the corpus's labels", each.path)
 
 
-def _unlike_published(
-    published: Mapping[str, str], contents: Mapping[Path, AudioSummary], listed: set[Path]
+def _digest_faults(
+    published: Mapping[str, str], audio: Mapping[Path, AudioSummary], listed: set[Path]
 ) -> Iterator[Fault]:
-    """Hold names and sounds against those that were published."""
+    """Compare names and sounds with the published ones."""
     if not published:
         return
     names = {digest: name for name, digest in published.items()}
-    for name in sorted(published.keys() - {path.name for path in contents}):
-        yield Fault(FaultKind.MISSING, f"{name} was published, but is not there")
-    for path, one in contents.items():
-        own, original = published.get(path.name), names.get(one.digest)
-        if own is None and path in listed:
+    for name in sorted(published.keys() - {path.name for path in audio}):
+        yield Fault(FaultKind.MISSING, f"{name} was published, but is missing")
+    for path, summary in audio.items():
+        expected, original = published.get(path.name), names.get(summary.digest)
+        if expected is None and path in listed:
             yield Fault(FaultKind.EXTRA, "no recording of this name was published", path)
-        if one.digest and one.digest != own and original is not None:
+        if summary.digest and summary.digest != expected and original is not None:
             kind = FaultKind.MISLABELLED if path in listed else FaultKind.EXTRA
-            yield Fault(kind, f"holds what was published as {original}", path)
-        elif one.digest and own is not None and one.digest != own:
-            yield Fault(FaultKind.ALTERED, "does not hold what was published under this name", path)
+            yield Fault(kind, f"contains the sound that was published as {original}", path)
+        elif summary.digest and expected is not None and summary.digest != expected:
+            yield Fault(FaultKind.ALTERED, "differs from the recording that was published under this name", path)
 
 
-def _miscounted(wanted: Expected, utterances: list[Utterance]) -> Iterator[Fault]:
+def _count_faults(expected: Expected, utterances: list[Utterance]) -> Iterator[Fault]:
     groups = (
-        ("", {"utterances": wanted.total}, {"utterances": len(utterances)}),
-        ("", wanted.by_label, Counter(each.label for each in utterances)),
-        ("speaker ", wanted.by_speaker, Counter(each.speaker or "unknown" for each in utterances)),
+        ("", {"utterances": expected.total}, {"utterances": len(utterances)}),
+        ("", expected.by_label, Counter(each.label for each in utterances)),
+        ("speaker ", expected.by_speaker, Counter(each.speaker or "unknown" for each in utterances)),
     )
     for what, published, found in groups:
         for name in {**published, **found} if published else ():
             number = published.get(name, 0)
             if number is not None and number != found.get(name, 0):
-                yield Fault(FaultKind.COUNT, f"{what}{name}: {found.get(name, 0)}, published are {number}")
+                yield Fault(FaultKind.COUNT, f"{what}{name}: {found.get(name, 0)} found, {number} published")
 
 
-def _length_s(utterance: Utterance, contents: AudioSummary | None) -> float:
-    end_s = contents.duration_s if contents else 0.0
+def _duration_s(utterance: Utterance, audio: AudioSummary | None) -> float:
+    end_s = audio.duration_s if audio else 0.0
     return max(0.0, min(end_s, utterance.end_s or end_s) - (utterance.start_s or 0.0))

@@ -11,12 +11,12 @@ from typing import Any
 
 from pcqtool.audio.segment import SEGMENT_SAMPLES
 from pcqtool.errors import ModelError
-from pcqtool.model.setting_bounds import FLAG, Rule, check, choice, number, optional, several, whole
+from pcqtool.model.setting_bounds import FLAG, Rule, check_rules, integer, list_of, number, one_of, optional
 from pcqtool.model.untrusted_files import short_repr
 
-_WIDTH, _HIDDEN, _LAYERS, _HEADS = whole(1, 8192), whole(1, 65536), whole(1, 128), whole(1, 256)
+_WIDTH, _HIDDEN, _LAYERS, _HEADS = integer(1, 8192), integer(1, 65536), integer(1, 128), integer(1, 256)
 _FRACTION = number(0, 1)
-_ACTIVATION = choice(
+_ACTIVATION = one_of(
     "gelu", "gelu_fast", "gelu_new", "gelu_python", "gelu_pytorch_tanh", "quick_gelu", "relu", "relu6", "silu", "swish",
     "tanh",
 )  # fmt: skip
@@ -32,27 +32,27 @@ _SPEECH: dict[str, Rule] = {
     "attention_dropout": _FRACTION,
     "feat_proj_dropout": _FRACTION,
     "layer_norm_eps": number(1e-12, 1),
-    "feat_extract_norm": choice("group", "layer"),
+    "feat_extract_norm": one_of("group", "layer"),
     "feat_extract_activation": _ACTIVATION,
-    "conv_dim": several(_WIDTH, 16),
-    "conv_stride": several(whole(1, 1000), 16),
-    "conv_kernel": several(whole(1, 1000), 16),
+    "conv_dim": list_of(_WIDTH, 16),
+    "conv_stride": list_of(integer(1, 1000), 16),
+    "conv_kernel": list_of(integer(1, 1000), 16),
     "conv_bias": FLAG,
-    "num_conv_pos_embeddings": whole(1, 1024),
-    "num_conv_pos_embedding_groups": whole(1, 8192),
+    "num_conv_pos_embeddings": integer(1, 1024),
+    "num_conv_pos_embedding_groups": integer(1, 8192),
     "do_stable_layer_norm": FLAG,
     "mask_time_prob": _FRACTION,  # decides whether the encoder has a mask vector
     "mask_feature_prob": _FRACTION,
 }
 _ADAPTED: dict[str, Rule] = {
     "add_adapter": FLAG,
-    "adapter_kernel_size": whole(1, 64),
-    "adapter_stride": whole(1, 64),
-    "num_adapter_layers": whole(1, 16),
+    "adapter_kernel_size": integer(1, 64),
+    "adapter_stride": integer(1, 64),
+    "num_adapter_layers": integer(1, 16),
     "output_hidden_size": optional(_WIDTH),
 }
 RULES: dict[str, dict[str, Rule]] = {
-    "wavlm": _SPEECH | _ADAPTED | {"num_buckets": whole(8, 4096), "max_bucket_distance": whole(8, 65536)},
+    "wavlm": _SPEECH | _ADAPTED | {"num_buckets": integer(8, 4096), "max_bucket_distance": integer(8, 65536)},
     "wav2vec2": _SPEECH | _ADAPTED | {"adapter_attn_dim": optional(_WIDTH)},
     "hubert": _SPEECH | {"feat_proj_layer_norm": FLAG, "conv_pos_batch_norm": FLAG},
     "whisper": {
@@ -64,8 +64,8 @@ RULES: dict[str, dict[str, Rule]] = {
         "dropout": _FRACTION,
         "attention_dropout": _FRACTION,
         "activation_dropout": _FRACTION,
-        "num_mel_bins": whole(1, 512),
-        "max_source_positions": whole(150, 15000),
+        "num_mel_bins": integer(1, 512),
+        "max_source_positions": integer(150, 15000),
         "scale_embedding": FLAG,
     },
 }
@@ -101,11 +101,11 @@ def allowed_settings(kind: str, settings: Mapping[str, Any]) -> dict[str, Any]:
     """
     allowed = {name: value for name, value in settings.items() if name in RULES[kind]}
     try:
-        check(allowed, RULES[kind])
+        check_rules(allowed, RULES[kind])
         if kind != "whisper":
             _check_front_end(allowed)
     except ValueError as error:
-        raise ModelError(f"impossible settings of a {kind} encoder: {error}") from error
+        raise ModelError(f"invalid settings of a {kind} encoder: {error}") from error
     return allowed
 
 
@@ -115,13 +115,13 @@ def check_architecture(kind: str, architecture: Mapping[str, Any]) -> dict[str, 
     Raises:
         ModelError: if a setting is unknown, or has a value that is not permitted.
     """
-    for name in architecture:
-        if name not in RULES[kind] and name not in OWN_SETTINGS and name not in _IGNORED.split():
-            raise ModelError(f"impossible settings of a {kind} encoder: unknown setting {short_repr(name)}")
     try:
-        check(architecture, OWN_SETTINGS | {"model_type": choice(kind)})
+        known = {*RULES[kind], *OWN_SETTINGS, *_IGNORED.split()}
+        if unknown := [name for name in architecture if name not in known]:
+            raise ValueError(f"unknown setting {short_repr(unknown[0])}")
+        check_rules(architecture, OWN_SETTINGS | {"model_type": one_of(kind)})
     except ValueError as error:
-        raise ModelError(f"impossible settings of a {kind} encoder: {error}") from error
+        raise ModelError(f"invalid settings of a {kind} encoder: {error}") from error
     return allowed_settings(kind, architecture)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
 import torch
@@ -39,11 +39,11 @@ class EncoderConfig:
         if self.kind not in KINDS:
             raise ModelError(f"unknown encoder kind {self.kind!r}", f"Known: {', '.join(KINDS)}.")
         if not isinstance(self.architecture, Mapping):
-            raise ModelError(f"an encoder's architecture is a table of settings, not {self.architecture!r}")
+            raise ModelError(f"an encoder's architecture must be a table of settings, not {self.architecture!r}")
         if type(self.concat_layers) is not bool or type(self.frozen) is not bool:
             raise ModelError("an encoder's concat_layers and frozen must be true or false")
         if not self.layers or not all(type(layer) is int for layer in self.layers):
-            raise ModelError(f"an encoder needs the numbers of one or more layers to be read, not {self.layers!r}")
+            raise ModelError(f"an encoder's layers must be one or more numbers, not {self.layers!r}")
 
 
 class Encoder(nn.Module, ABC):
@@ -97,8 +97,17 @@ class Encoder(nn.Module, ABC):
         count = self.n_layers + 1
         bad = [layer for layer in self.config.layers if not -count <= layer < count]
         if bad:
-            raise ModelError(f"the encoder has hidden states 0 to {self.n_layers}, no {bad[0]}")
+            raise ModelError(f"the encoder has hidden states 0 to {self.n_layers}, not {bad[0]}")
         return tuple(layer % count for layer in self.config.layers)
+
+    def use_layer(self, layer: int) -> None:
+        """Output a single hidden state from now on, instead of those of the configuration.
+
+        Raises:
+            ModelError: if the encoder has no such layer.
+        """
+        self.config = replace(self.config, layers=(layer,))
+        self.layer_indices()
 
     @property
     def width(self) -> int:
@@ -110,7 +119,7 @@ class Encoder(nn.Module, ABC):
         return waves
 
     @abstractmethod
-    def hidden_states(self, front_end: Tensor) -> list[Tensor]:
+    def hidden_states(self, encoder_input: Tensor) -> list[Tensor]:
         """Compute the hidden states ``(B, T, dim)`` of ``layer_indices``, in that order, from the front end."""
 
     def encode(self, waves: Tensor, n_samples: Tensor | None = None) -> Tensor:
@@ -123,10 +132,10 @@ class Encoder(nn.Module, ABC):
         """
         return torch.stack(self.hidden_states(self.front_end(waves)), dim=1)
 
-    def forward(self, front_end: Tensor) -> Tensor:
+    def forward(self, encoder_input: Tensor) -> Tensor:
         """Compute frames ``(B, T, width)`` from the front end's output."""
         with torch.set_grad_enabled(torch.is_grad_enabled() and not self.config.frozen):
-            states = self.hidden_states(front_end)
+            states = self.hidden_states(encoder_input)
         return self.combine(states)
 
     def combine(self, states: Sequence[Tensor]) -> Tensor:

@@ -11,7 +11,7 @@ from pcqtool.errors import ModelError
 from pcqtool.model.encoders.base import Encoder, EncoderConfig
 from pcqtool.model.encoders.logmel import HOP, LogMel
 from pcqtool.model.padding import compute_unpadded
-from pcqtool.model.setting_bounds import MINI, check
+from pcqtool.model.setting_bounds import MINI, check_rules
 
 _STEP = 4 * HOP  # samples per frame
 
@@ -88,7 +88,7 @@ class MiniEncoder(Encoder):
         super().__init__(config)
         sizes = MiniArchitecture(**config.architecture)
         try:
-            check(asdict(sizes), MINI)
+            check_rules(asdict(sizes), MINI)
         except ValueError as error:
             raise ModelError(f"invalid settings of a mini encoder: {error}") from error
         self.dim = sizes.dim
@@ -114,10 +114,10 @@ class MiniEncoder(Encoder):
         n_frames, lookahead = self.count_frames(waves.shape[1]), self.n_lookahead * _STEP
         return compute_unpadded(super().encode, waves, n_samples, _STEP, n_frames, lookahead, 0.0)
 
-    def hidden_states(self, front_end: Tensor) -> list[Tensor]:
+    def hidden_states(self, encoder_input: Tensor) -> list[Tensor]:
         """Run the blocks up to the highest one used, on log-mel frames padded to a multiple of 4."""
         indices = self.layer_indices()
-        x = self.stem(functional.pad(front_end, (0, -front_end.shape[-1] % 4)))
+        x = self.stem(functional.pad(encoder_input, (0, -encoder_input.shape[-1] % 4)))
         states = [x]
         for block in self.blocks[: max(indices)]:
             x = block(x)

@@ -25,10 +25,10 @@ from pcqtool.model.untrusted_files import read_json, short_repr
 from pcqtool.model.weights import checked_file
 
 HF_KINDS = ("wavlm", "wav2vec2", "hubert", "whisper")
+UNUSED_WEIGHT = "masked_spec_embed"  # pre-training puts it in place of masked frames; some checkpoints lack it
 WHISPER_FRAMES = 150  # of a 3 s segment: hop of 10 ms, and a stride of 2 in the second convolution
 
 _VARIANCE_EPS = 1e-7  # of transformers' Wav2Vec2FeatureExtractor
-_UNUSED_WEIGHTS = {"masked_spec_embed"}  # pre-training puts it in place of masked frames
 _HINT = (
     "Name a directory with config.json and model.safetensors, or one in a folder of encoders that PCQTOOL_ENCODERS "
     "names, or a Hub id while online."
@@ -70,10 +70,10 @@ class PretrainedEncoder(Encoder):
             return frames
         return functional.layer_norm(waves, waves.shape[-1:], eps=_VARIANCE_EPS) if self.standardised else waves
 
-    def hidden_states(self, front_end: Tensor) -> list[Tensor]:
+    def hidden_states(self, encoder_input: Tensor) -> list[Tensor]:
         """Run the encoder once and select its hidden states."""
-        output = self.model(front_end, output_hidden_states=True)
-        return [output.hidden_states[index].to(front_end.dtype) for index in self.layer_indices()]
+        output = self.model(encoder_input, output_hidden_states=True)
+        return [output.hidden_states[index].to(encoder_input.dtype) for index in self.layer_indices()]
 
     def optimise_for_inference(self, dtype: torch.dtype) -> tuple[str, ...]:
         """Use faster code and compute in ``dtype``; the frames keep the dtype of the input.
@@ -112,18 +112,14 @@ def build_hf_encoder(kind: str, architecture: Mapping[str, Any]) -> Any:
     Raises:
         ModelError: if a setting is unknown, or transformers cannot build an encoder with these settings.
     """
-    from transformers import AutoModel
-    from transformers.models.auto.configuration_auto import CONFIG_MAPPING
-    from transformers.models.whisper.modeling_whisper import WhisperEncoder
-
     allowed = check_architecture(kind, architecture)
-    auto_model: Any = AutoModel  # untyped
+    settings_class, model_class = _hf_classes(kind)
     try:
         with _quiet():
-            settings: Any = CONFIG_MAPPING[kind](**allowed)
-            return WhisperEncoder(settings) if kind == "whisper" else auto_model.from_config(settings)
+            settings = settings_class(**allowed)
+            return model_class(settings) if kind == "whisper" else model_class.from_config(settings)
     except Exception as error:  # its checks raise errors of many unrelated kinds
-        raise ModelError(f"impossible settings of a {kind} encoder: {_first_line(error)}") from error
+        raise ModelError(f"invalid settings of a {kind} encoder: {_first_line(error)}") from error
 
 
 def load_hf_encoder(source: str | Path) -> tuple[Any, dict[str, Any]]:
@@ -135,10 +131,6 @@ def load_hf_encoder(source: str | Path) -> tuple[Any, dict[str, Any]]:
     Raises:
         ModelError: if it cannot be found, reached or used, or if weights are missing.
     """
-    from transformers import AutoModel
-    from transformers.models.auto.configuration_auto import CONFIG_MAPPING
-    from transformers.models.whisper.modeling_whisper import WhisperEncoder
-
     source = resolve_local(source)
     _check_source(source)
     try:
@@ -147,10 +139,10 @@ def load_hf_encoder(source: str | Path) -> tuple[Any, dict[str, Any]]:
             entries = _read_settings(source)
             kind = entries["model_type"]
             allowed = allowed_settings(kind, entries)
-            settings: Any = CONFIG_MAPPING[kind](**allowed)
+            settings_class, model_class = _hf_classes(kind)
+            settings = settings_class(**allowed)
             _check_size(source, kind, allowed)
             is_whisper = kind == "whisper"
-            model_class: Any = WhisperEncoder if is_whisper else AutoModel
             model, report = model_class.from_pretrained(
                 source,
                 config=settings,
@@ -164,10 +156,19 @@ def load_hf_encoder(source: str | Path) -> tuple[Any, dict[str, Any]]:
         raise ModelError(f"cannot load the encoder {source}: {error.what}", _HINT) from error
     except Exception as error:  # of many unrelated kinds, as above
         raise ModelError(f"cannot load the encoder {source}: {_first_line(error)}", _HINT) from error
-    missing = sorted(set(report["missing_keys"]) - _UNUSED_WEIGHTS)
+    missing = sorted(set(report["missing_keys"]) - {UNUSED_WEIGHT})
     if missing:
-        raise ModelError(f"the encoder {source} is incomplete: {len(missing)} weights missing, as {missing[0]}", _HINT)
+        lack = f"lacks {len(missing)} of its weights, for example {missing[0]}"
+        raise ModelError(f"the encoder {source} {lack}", _HINT)
     return model, allowed | {"model_type": kind, "standardised_input": standardised}
+
+
+def _hf_classes(kind: str) -> tuple[Any, Any]:
+    from transformers import AutoModel
+    from transformers.models.auto.configuration_auto import CONFIG_MAPPING
+    from transformers.models.whisper.modeling_whisper import WhisperEncoder
+
+    return CONFIG_MAPPING[kind], WhisperEncoder if kind == "whisper" else AutoModel
 
 
 def _cut_layers(stack: Any, top: int, n_layers: int) -> None:
@@ -197,14 +198,14 @@ def _read_settings(source: str | Path) -> dict[str, Any]:
     folder = Path(source)
     for file in (*folder.glob("*.json"), *folder.glob("*.safetensors")):
         if not file.is_file():
-            raise ValueError(f"{file.name} is not a file")
+            raise ValueError(f"{file.name} is not a regular file")
     if folder.is_dir() and not (folder / CONFIG).exists():
         raise ValueError(f"it has no {CONFIG}")
     entries = read_json(folder / CONFIG if folder.is_dir() else Path(str(cached_file(source, CONFIG))))
     if not isinstance(entries, dict) or "model_type" not in entries:
-        raise ValueError(f"{CONFIG} names no model_type")
+        raise ValueError(f"{CONFIG} has no model_type")
     if entries["model_type"] not in HF_KINDS:
-        raise ValueError(f"type {short_repr(entries['model_type'])} is none of {', '.join(HF_KINDS)}")
+        raise ValueError(f"model_type must be one of {', '.join(HF_KINDS)}, not {short_repr(entries['model_type'])}")
     return entries
 
 
@@ -217,7 +218,7 @@ def _check_size(source: str | Path, kind: str, settings: Mapping[str, Any]) -> N
     with torch.device("meta"):
         n_weights = sum(each.numel() for each in build_hf_encoder(kind, settings).parameters())
     if n_bytes and n_weights > n_bytes:
-        raise ValueError(f"its settings want {n_weights} weights, and its files have {n_bytes} bytes")
+        raise ValueError(f"its settings need {n_weights} weights, but its files have only {n_bytes} bytes")
 
 
 @contextmanager
@@ -248,7 +249,7 @@ def _check_source(source: str | Path) -> None:
     except HFValidationError:
         may_be_id = False
     if not may_be_id and not Path(source).is_dir():
-        raise ModelError(f"cannot load the encoder {source}: there is no such directory", _HINT)
+        raise ModelError(f"cannot load the encoder {source}: no such directory", _HINT)
 
 
 def _check_reachable(source: str | Path) -> None:

@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 
 from pcqtool.audio.decoding import recording as recording_module
-from pcqtool.audio.decoding.callback_file import QuietFile
-from pcqtool.audio.decoding.container import _Source
-from pcqtool.audio.decoding.file_view import part_of
+from pcqtool.audio.decoding.container import _SeekableFile
+from pcqtool.audio.decoding.file_view import view_range
 from pcqtool.audio.decoding.recording import open_recording
+from pcqtool.audio.decoding.sndfile import CallbackFile
 from pcqtool.audio.reader import SegmentReader
 from pcqtool.errors import AccessError, AudioError
 
@@ -82,15 +82,15 @@ def test_a_disk_that_fails_half_way(
 ) -> None:
     path = write("a", sound(60, 8000), 8000, format_, subtype)
     bad_disk(path.stat().st_size // 2, number)
-    tracks = SegmentReader(path)
+    reader = SegmentReader(path)
     with pytest.raises(AccessError, match=os.strerror(number)) as caught:
-        list(tracks)
+        list(reader)
     assert str(path) in caught.value.what
-    assert tracks.info.shortfall is None
+    assert reader.info.shortfall is None
 
 
 @pytest.mark.parametrize(("container", "codec"), [("webm", "libopus"), ("mpegts", "aac"), ("matroska", "flac")])
-def test_a_disk_that_fails_half_way_through_what_ffmpeg_reads(
+def test_a_disk_that_fails_half_way_through_a_file_for_ffmpeg(
     mux: Make, sound: Sound, bad_disk: Callable[..., None], container: str, codec: str
 ) -> None:
     path = mux("a", container, (codec, 48000, (0, sound(20, 48000))))
@@ -155,7 +155,7 @@ def test_a_file_that_cannot_be_opened(
     assert caught.value.hint
 
 
-def test_what_is_the_recordings_own_fault(tmp_path: Path) -> None:
+def test_errors_of_the_recording_itself(tmp_path: Path) -> None:
     (tmp_path / "empty.wav").touch()
     (tmp_path / "text.wav").write_text("no sound\n" * 100)
     os.mkfifo(tmp_path / "pipe.wav")
@@ -173,22 +173,22 @@ def test_a_file_that_becomes_shorter_while_it_is_read(sound: Sound, write: Make,
         blocks = recording.blocks(2.0)
         next(blocks)
         os.truncate(path, path.stat().st_size // 2)
-        with pytest.raises(AccessError, match="became shorter while it was read"):
+        with pytest.raises(AccessError, match="became shorter while being read"):
             list(blocks)
 
 
 def test_a_header_that_points_before_the_file_is_the_recordings_fault() -> None:
     content = b"#" * 100
-    assert QuietFile(io.BytesIO(content)).seek(50) == 50
+    assert CallbackFile(io.BytesIO(content)).seek(50) == 50
     with pytest.raises(OSError, match="Invalid argument"):
-        part_of(io.BytesIO(content), 10, 90).seek(-1)
+        view_range(io.BytesIO(content), 10, 90).seek(-1)
     for number, error in ((errno.EINVAL, None), (errno.EIO, OSError)):
-        quiet = QuietFile(BadSeek(number))
+        quiet = CallbackFile(BadSeek(number))
         assert quiet.seek(-1) == -1
         assert isinstance(quiet.error, error or type(None))
-    assert _Source(BadSeek(errno.EINVAL)).seek(-1) < 0
+    assert _SeekableFile(BadSeek(errno.EINVAL)).seek(-1) < 0
     with pytest.raises(OSError, match="Input/output error"):
-        _Source(BadSeek(errno.EIO)).seek(-1)
+        _SeekableFile(BadSeek(errno.EIO)).seek(-1)
 
 
 class BadSeek(io.BytesIO):

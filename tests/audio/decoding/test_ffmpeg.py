@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from pcqtool.audio.decoding.container import CONTAINERS, samples
+from pcqtool.audio.decoding.container import CONTAINERS, to_float32
 from pcqtool.audio.decoding.recording import Recording, open_recording
 from pcqtool.errors import AudioError
 
@@ -110,7 +110,7 @@ def test_all_containers_are_known_to_this_ffmpeg() -> None:
     ("ending", "subtype"),
     [("ul", "ULAW"), ("ulaw", "ULAW"), ("al", "ALAW"), ("alaw", "ALAW"), ("gsm", "GSM610"), ("sln", "PCM_16")],
 )
-def test_headerless_telephone_sound_is_known_by_its_ending(tmp_path: Path, ending: str, subtype: str) -> None:
+def test_headerless_telephone_audio_is_recognised_by_its_extension(tmp_path: Path, ending: str, subtype: str) -> None:
     tone = 0.5 * np.sin(2 * np.pi * 440 * np.arange(16000) / 8000)
     soundfile.write(tmp_path / f"a.{ending}", tone, 8000, format="RAW", subtype=subtype)
     recording = open_recording(tmp_path / f"a.{ending}")
@@ -132,16 +132,14 @@ def test_a_video_without_sound(tmp_path: Path) -> None:
         open_recording(tmp_path / "a.mp4")
 
 
-def test_a_cut_m4a_without_its_index_is_no_recording(tmp_path: Path, cut: Callable[[Path, float], Path]) -> None:
+def test_a_cut_m4a_without_its_index_is_not_a_recording(tmp_path: Path, cut: Callable[[Path, float], Path]) -> None:
     encode(tmp_path / "a.m4a", "ipod", "aac", 44100)
     with pytest.raises(AudioError, match=r"a\.m4a"):
         open_recording(cut(tmp_path / "a.m4a", 0.6))
 
 
 @pytest.mark.parametrize("xing", [True, False])
-def test_an_mp3_that_states_no_length_is_not_held_to_a_guess(
-    tmp_path: Path, cut: Callable[[Path, float], Path], xing: bool
-) -> None:
+def test_a_guessed_mp3_duration_is_not_a_claim(tmp_path: Path, cut: Callable[[Path, float], Path], xing: bool) -> None:
     # variable bit rate: what is guessed from the first frame is wrong
     path = tmp_path / "a.mp3"
     encode(path, "mp3", "libmp3lame", 16000, options={"write_xing": str(int(xing))}, quality=0)
@@ -172,7 +170,7 @@ def test_joined_ogg_files_are_read_to_the_end(tmp_path: Path, subtype: str) -> N
 
 
 @pytest.mark.parametrize("n_tag", [1, 300, 100_000])
-def test_an_mp3_behind_a_long_tag(tmp_path: Path, cut: Callable[[Path, float], Path], n_tag: int) -> None:
+def test_an_mp3_after_a_long_tag(tmp_path: Path, cut: Callable[[Path, float], Path], n_tag: int) -> None:
     encode(tmp_path / "a.mp3", "mp3", "libmp3lame", 16000, options={"id3v2_version": "0"})
     size = bytes(n_tag >> shift & 0x7F for shift in (21, 14, 7, 0))
     tag = b"ID3\x03\0\0" + size + bytes(n_tag)
@@ -186,7 +184,7 @@ def test_an_mp3_behind_a_long_tag(tmp_path: Path, cut: Callable[[Path, float], P
 
 
 @pytest.mark.parametrize(("container", "codec"), [("mp4", "aac"), ("matroska", "flac"), ("webm", "libopus")])
-def test_a_cut_file_keeps_what_it_has_and_says_so(
+def test_a_cut_file_is_decoded_to_its_end_with_a_shortfall(
     tmp_path: Path, cut: Callable[[Path, float], Path], container: str, codec: str
 ) -> None:
     path = tmp_path / "a"
@@ -201,7 +199,7 @@ def test_a_cut_file_keeps_what_it_has_and_says_so(
     assert "claims 2.0" in recording.shortfall
 
 
-def test_a_damaged_packet_is_left_out_and_told(tmp_path: Path) -> None:
+def test_a_damaged_packet_is_skipped_and_reported(tmp_path: Path) -> None:
     path = tmp_path / "a.amr"
     encode(path, "amr", "libopencore_amrnb", 8000)
     n_whole = len(drain(open_recording(path)))
@@ -227,11 +225,11 @@ def test_sample_formats(format_: str) -> None:
         values = (wanted.astype(np.float64) * 2 ** (size - 1)).astype(f"int{size}")
     layout = values.T if format_.endswith("p") else values.reshape(1, -1)
     frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(layout), format=format_, layout="stereo")
-    np.testing.assert_allclose(samples(frame), wanted, atol=1e-7)
+    np.testing.assert_allclose(to_float32(frame), wanted, atol=1e-7)
 
 
 @pytest.mark.parametrize("tagged", ["mp3", "m4a"])
-def test_tags_that_are_not_utf8_are_no_fault(tmp_path, tagged):
+def test_tags_need_not_be_utf8(tmp_path, tagged):
     rate, wave = 16000, np.random.default_rng(0).normal(0, 0.1, 32000).astype(np.float32)
     path = tmp_path / f"a.{tagged}"
     if tagged == "mp3":

@@ -14,14 +14,14 @@ from hypothesis import strategies as st
 
 from pcqtool.audio.decoding.mp4_fragments import first_time
 from pcqtool.audio.decoding.recording import open_recording
-from pcqtool.audio.reader import probe
+from pcqtool.audio.reader import read_header
 
 Make = Callable[..., Path]
 Tone = Callable[..., np.ndarray]
 DASH = {"movflags": "frag_keyframe+empty_moov+default_base_moof+delay_moov", "frag_duration": "1000000"}
 
 
-def heard(path: Path) -> tuple[np.ndarray, int, str | None]:
+def decoded(path: Path) -> tuple[np.ndarray, int, str | None]:
     with open_recording(path) as recording:
         wave = np.concatenate([np.zeros((0, recording.n_channels), np.float32), *recording.blocks()])
         return wave[:, 0], recording.sample_rate, recording.shortfall
@@ -53,33 +53,33 @@ def leave_out(content: bytes, first: int, n: int) -> bytes:
 
 @pytest.mark.parametrize("rate", [8000, 16000, 48000])
 @pytest.mark.parametrize("n_missing", [1, 3])
-def test_a_piece_of_a_fragmented_file_is_as_long_as_it_is(mux: Make, tone: Tone, rate: int, n_missing: int) -> None:
+def test_a_part_of_a_fragmented_file_has_its_own_duration(mux: Make, tone: Tone, rate: int, n_missing: int) -> None:
     path = mux("a.mp4", "mp4", ("aac", rate, (0, tone(6, rate))), options=DASH)
     content = path.read_bytes()
-    assert heard(path)[2] is None
+    assert decoded(path)[2] is None
     path.write_bytes(leave_out(content, 0, n_missing))
-    wave, _, shortfall = heard(path)
+    wave, _, shortfall = decoded(path)
     assert shortfall is None
     assert len(wave) / rate == pytest.approx(6 - n_missing, abs=0.3)
-    assert probe(path)[0] == pytest.approx(len(wave) / rate, abs=0.1)
+    assert read_header(path)[0] == pytest.approx(len(wave) / rate, abs=0.1)
     path.write_bytes(path.read_bytes()[:-1500])
-    _, _, shortfall = heard(path)
+    _, _, shortfall = decoded(path)
     assert shortfall is not None, "a piece that is cut is told as before"
 
 
-def test_a_piece_whose_sound_starts_after_its_picture(mux: Make, tone: Tone) -> None:
+def test_a_part_whose_audio_starts_after_its_video(mux: Make, tone: Tone) -> None:
     path = mux("a.mp4", "mp4", ("aac", 48000, (2, tone(4, 48000))), video_s=6, options=DASH)
-    claimed_s, _, _ = probe(path)
-    wave, rate, shortfall = heard(path)
+    claimed_s, _, _ = read_header(path)
+    wave, rate, shortfall = decoded(path)
     assert shortfall is None
     assert len(wave) / rate == pytest.approx(6, abs=0.1)
     assert claimed_s == pytest.approx(6, abs=0.1)
 
 
-def test_a_file_that_only_goes_on_in_fragments(mux: Make, tone: Tone) -> None:
+def test_a_file_that_continues_in_fragments(mux: Make, tone: Tone) -> None:
     options = {"movflags": "frag_keyframe", "frag_duration": "1000000"}
     path = mux("a.mp4", "mp4", ("aac", 16000, (0, tone(4, 16000))), options=options)
-    assert probe(path)[0] == pytest.approx(4, abs=0.1)
+    assert read_header(path)[0] == pytest.approx(4, abs=0.1)
 
 
 @given(
@@ -107,29 +107,29 @@ def test_damaged_boxes_state_nothing(content: bytes) -> None:
 
 @pytest.mark.parametrize("codec", ["aac", "mp2"])
 @pytest.mark.parametrize("n_zeros", [100, 188, 1000, 5000, 70_000, 300_000])
-def test_zeros_behind_a_broadcast(mux: Make, tone: Tone, codec: str, n_zeros: int) -> None:
+def test_zeros_after_a_broadcast(mux: Make, tone: Tone, codec: str, n_zeros: int) -> None:
     path = mux("a.ts", "mpegts", (codec, 48000, (0, tone(3, 48000))))
-    whole, _, _ = heard(path)
+    whole, _, _ = decoded(path)
     path.write_bytes(path.read_bytes() + bytes(n_zeros))
-    wave, _, shortfall = heard(path)
+    wave, _, shortfall = decoded(path)
     assert shortfall is None
     np.testing.assert_array_equal(wave, whole)
 
 
-def test_a_broadcast_goes_on_behind_a_stretch_that_cannot_be_read(mux: Make, tone: Tone) -> None:
+def test_a_broadcast_continues_after_an_unreadable_stretch(mux: Make, tone: Tone) -> None:
     path = mux("a.ts", "mpegts", ("mp2", 48000, (0, tone(20, 48000))))
     content = bytearray(path.read_bytes())
     content[100_000:300_000] = bytes(200_000)
     path.write_bytes(content)
-    wave, rate, shortfall = heard(path)
+    wave, rate, shortfall = decoded(path)
     assert shortfall is not None
     assert len(wave) / rate == pytest.approx(20, abs=0.1)
     assert np.abs(wave[-rate:]).max() == pytest.approx(0.5, abs=0.05)
 
 
-def test_two_broadcasts_with_a_stretch_between_them_that_is_none(mux: Make, tone: Tone) -> None:
+def test_two_broadcasts_with_garbage_between_them(mux: Make, tone: Tone) -> None:
     path = mux("a.ts", "mpegts", ("mp2", 48000, (0, tone(3, 48000))))
     path.write_bytes(path.read_bytes() + bytes(200_000) + path.read_bytes())
-    wave, rate, shortfall = heard(path)
+    wave, rate, shortfall = decoded(path)
     assert shortfall == "a stretch in the middle of the file cannot be read"
     assert len(wave) / rate == pytest.approx(6, abs=0.15)

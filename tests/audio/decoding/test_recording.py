@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pcqtool.audio.decoding.recording import BLOCK_VALUES, Recording, open_recording
+from pcqtool.audio.decoding.recording import MAX_BLOCK_VALUES, Recording, open_recording
 from pcqtool.errors import AudioError
 
 Make = Callable[..., Path]
@@ -79,7 +79,7 @@ def test_blocks_are_bounded_in_seconds_and_in_values(sound: Sound, write: Make) 
         assert [len(block) for block in recording.blocks(2.0)] == [32000, 32000, 16000]
     wide = write("wide.wav", np.zeros((9000, 600), np.float32), 16000)
     with open_recording(wide) as recording:
-        assert max(block.size for block in recording.blocks()) <= BLOCK_VALUES
+        assert max(block.size for block in recording.blocks()) <= MAX_BLOCK_VALUES
 
 
 @pytest.mark.parametrize("share", [0.3, 0.6, 0.97])
@@ -99,7 +99,7 @@ def test_blocks_are_bounded_in_seconds_and_in_values(sound: Sound, write: Make) 
         ("OGG", "OPUS"),
     ],
 )
-def test_a_cut_file_keeps_what_it_has_and_says_so(
+def test_a_cut_file_is_decoded_to_its_end_with_a_shortfall(
     sound: Sound, write: Make, cut: Make, format_: str, subtype: str, share: float
 ) -> None:
     path = write("a", sound(10, 8000), 8000, format_, subtype)
@@ -140,7 +140,7 @@ def test_a_flac_that_cannot_be_decoded_from_its_first_block_on(sound: Sound, wri
 
 
 @pytest.mark.parametrize("size", [0, 0x7FFFF000, 0xFFFFFFFF])
-def test_a_wav_from_a_pipe_is_whole(sound: Sound, write: Make, size: int) -> None:
+def test_a_wav_from_a_pipe_is_complete(sound: Sound, write: Make, size: int) -> None:
     path = write("a.wav", sound(2))
     wanted = drain(open_recording(path))
     content = bytearray(path.read_bytes())
@@ -151,7 +151,7 @@ def test_a_wav_from_a_pipe_is_whole(sound: Sound, write: Make, size: int) -> Non
     assert recording.shortfall is None
 
 
-def test_no_samples_is_no_error(sound: Sound, write: Make, tmp_path: Path) -> None:
+def test_no_samples_is_not_an_error(sound: Sound, write: Make, tmp_path: Path) -> None:
     path = write("a.wav", sound(2))
     content = path.read_bytes()
     header_of_none = content[:40] + bytes(4)
@@ -183,14 +183,14 @@ def test_nan_and_infinity_end_a_recording_as_damage_does(write: Make, sound: Sou
     )
 
 
-def test_nan_at_the_beginning_leaves_nothing(write: Make, sound: Sound) -> None:
+def test_nan_in_the_first_block_is_an_error(write: Make, sound: Sound) -> None:
     wave = np.stack([sound(2)] * 2, axis=1)
     wave[8_000, 1] = np.nan
     with pytest.raises(AudioError, match=r"cannot be decoded .a sample at 0\.50 s is NaN or infinite"):
         drain(open_recording(write("a.wav", wave, 16000, "WAV", "FLOAT")))
 
 
-def test_what_is_no_recording(tmp_path: Path, sound: Sound, write: Make) -> None:
+def test_files_that_are_not_recordings(tmp_path: Path, sound: Sound, write: Make) -> None:
     (tmp_path / "empty.wav").touch()
     (tmp_path / "text.wav").write_text("This is not a sound.\n" * 100)
     (tmp_path / "text.mp3").write_text("This is not a sound.\n" * 100)
@@ -205,7 +205,7 @@ def test_what_is_no_recording(tmp_path: Path, sound: Sound, write: Make) -> None
         "half.wav": "not a recording",
         "list.m3u8": "not a recording",
         "join.wav": "not a recording",
-        "pipe.wav": "no regular file",
+        "pipe.wav": "not a regular file",
         "nowhere.wav": "does not exist",
         ".": "is a directory",
     }.items():
@@ -216,7 +216,7 @@ def test_what_is_no_recording(tmp_path: Path, sound: Sound, write: Make) -> None
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root reads everything")
-def test_a_file_that_may_not_be_read(write: Make, sound: Sound) -> None:
+def test_a_file_without_read_permission(write: Make, sound: Sound) -> None:
     path = write("a.wav", sound(1))
     path.chmod(0)
     with pytest.raises(AudioError, match="may not be read"):

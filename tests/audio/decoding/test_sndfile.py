@@ -14,12 +14,12 @@ Make = Callable[..., Path]
 @pytest.mark.parametrize(
     "size", [0, 0x7F000000, 0x7F000036, 0x7FFFF000, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF, 0xFFFFFFFF - 36]
 )
-def test_sizes_that_streaming_writers_leave(size: int) -> None:
+def test_placeholder_sizes_of_streaming_writers(size: int) -> None:
     assert is_placeholder(size)
 
 
 @pytest.mark.parametrize("size", [1, 320_000, 0x7FFFEFFF, 0x80000001, 0xC0000000])
-def test_sizes_that_are_meant(size: int) -> None:
+def test_real_sizes(size: int) -> None:
     assert not is_placeholder(size)
 
 

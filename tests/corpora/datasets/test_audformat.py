@@ -78,7 +78,7 @@ TABLES = {
 
 @pytest.fixture
 def root(tmp_path):
-    """A database as audformat writes it: labels wished for and labels agreed on, the votes, what is known of files."""
+    """A database as audformat writes it: intended labels, gold-standard labels, votes, and a table of files."""
     root = tmp_path / "mydb"
     root.mkdir()
     (root / "db.yaml").write_text(HEADER)
@@ -130,7 +130,7 @@ def test_tables_that_disagree_are_an_error_that_says_how_to_choose(root):
     with pytest.raises(CorpusError, match=r"wav/b\.wav is anger in one table and neutral in another") as caught:
         Audformat(root).utterances()
     tables = "db.emotion.categories.test.gold_standard, db.emotion.categories.train.gold_standard"
-    assert caught.value.hint == f"Give the file of one table as --root: {tables}."
+    assert caught.value.hint == f"Pass the file of one table as --root: {tables}."
 
 
 @pytest.mark.parametrize(

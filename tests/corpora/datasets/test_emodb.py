@@ -21,7 +21,7 @@ def touch(folder: Path, *names: str) -> Path:
 
 
 @pytest.mark.parametrize("inside", ["wav", "."])
-def test_the_name_of_a_file_says_everything(tmp_path, inside):
+def test_a_file_name_contains_everything(tmp_path, inside):
     folder = touch(tmp_path / inside, "16b10Td.wav", "03a01Fa.wav")
     assert EmoDB(tmp_path).utterances() == [
         Utterance(folder / "03a01Fa.wav", "happiness", speaker="03", text_id="a01"),
@@ -29,7 +29,7 @@ def test_the_name_of_a_file_says_everything(tmp_path, inside):
     ]
 
 
-def test_the_listening_test_beside_the_recordings_is_no_fault(tmp_path):
+def test_the_listening_test_beside_the_recordings_is_ignored(tmp_path):
     touch(tmp_path, "erkennung.txt")
     touch(tmp_path / "wav", "03a01Fa.wav", ".DS_Store", "._03a01Fa.wav")
     assert len(EmoDB(tmp_path).utterances()) == 1

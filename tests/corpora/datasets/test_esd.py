@@ -59,7 +59,7 @@ def test_a_recording_in_full(tmp_path):
         ("0001/Happy/0001_000352.wav", "0001_000352.wav has a number of angry"),
         ("0001/Angry/0001_001751.wav", "0001_001751.wav has a number of no emotion"),
         ("0001/Angry/0001_000000.wav", "number of no emotion"),
-        ("0001/Angry/0021_000352.wav", "0021_000352.wav is not named"),
+        ("0001/Angry/0021_000352.wav", "0021_000352.wav does not have a file name of"),
     ],
 )
 def test_a_recording_that_lies_wrong_is_an_error(tmp_path, name, text):

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from pcqtool.corpora.conformance import fault
-from pcqtool.corpora.registry import available, find
+from pcqtool.corpora.conformance import first_class_problem
+from pcqtool.corpora.registry import corpus_class, registered_corpora
 from pcqtool.corpora.release import expected_of
 from pcqtool.errors import CorpusError
 
@@ -30,14 +30,14 @@ def test_every_module_is_registered_under_its_own_name_and_has_tests():
 
 
 def test_every_corpus_of_the_project_is_installed_with_it():
-    found = {entry.name: entry.error for entry in available() if entry.built_in}
+    found = {entry.name: entry.error for entry in registered_corpora() if entry.built_in}
     assert found == dict.fromkeys(POINTS)
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_it_keeps_to_the_contract_and_names_its_source(name):
-    corpus = find(name)
-    assert fault(corpus, name) is None
+    corpus = corpus_class(name)
+    assert first_class_problem(corpus, name) is None
     assert corpus.url is not None
     assert corpus.url.startswith("http")
 
@@ -46,7 +46,7 @@ def test_it_keeps_to_the_contract_and_names_its_source(name):
 def test_the_page_says_how_many_utterances_a_whole_copy_has(name):
     line = re.search(rf"^\| `{name}` \|.*", PAGE.read_text("utf-8"), re.MULTILINE)
     number = line[0].split("|")[5].replace(" ", "")
-    assert number in ("", "byrelease") or int(number) == expected_of(find(name)).total
+    assert number in ("", "byrelease") or int(number) == expected_of(corpus_class(name)).total
 
 
 def test_the_page_has_every_corpus_in_its_table():
@@ -56,14 +56,14 @@ def test_the_page_has_every_corpus_in_its_table():
 @pytest.mark.parametrize("name", NAMES)
 def test_an_empty_folder_is_an_error_with_a_hint(name, tmp_path):
     with pytest.raises(CorpusError) as caught:
-        find(name)(tmp_path).utterances()
+        corpus_class(name)(tmp_path).utterances()
     assert str(tmp_path) in caught.value.what
     assert caught.value.hint
 
 
 def test_listing_them_imports_nothing_heavy():
     code = (
-        "import json, sys; from pcqtool.corpora.registry import available; available(); "
+        "import json, sys; from pcqtool.corpora.registry import registered_corpora; registered_corpora(); "
         "print(json.dumps([m for m in ('torch', 'numpy', 'polars', 'pandas', 'yaml') if m in sys.modules]))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -32,7 +32,7 @@ def dialog(root: Path, name: str, **turns: str) -> Path:
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    """Two sessions with what makes the release irregular."""
+    """Two sessions with the irregularities of the release."""
     first = dialog(tmp_path, "Ses01F_impro01", F000="neu", F001="exc", M000="xxx", M001="fru", FXX0="hap")
     dialog(tmp_path, "Ses01M_script01_1", F000="ang", M000="sad", M001="oth", M002="sur", M003="fea", M004="dis")
     dialog(tmp_path, "Ses05M_script01_1b", M000="sad")

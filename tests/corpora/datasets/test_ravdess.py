@@ -17,7 +17,7 @@ def place(root, *names):
 
 @pytest.fixture
 def root(tmp_path):
-    """Two of the actors as the archives are unpacked: speech, songs, video, and what macOS leaves behind."""
+    """Two actors as unpacked from the archives: speech, songs, video, and hidden files of macOS."""
     for actor in ("01", "24"):
         speech = f"Audio_Speech_Actors_01-24/Actor_{actor}"
         place(

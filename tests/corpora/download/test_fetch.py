@@ -12,8 +12,7 @@ import pytest
 from filelock import FileLock
 
 from pcqtool.corpora.datasets.iemocap import IEMOCAP
-from pcqtool.corpora.download.fetch import Fetched, fetch
-from pcqtool.corpora.download.transfer import Address
+from pcqtool.corpora.download.fetch import FetchedFile, fetch
 from pcqtool.corpora.release import Download
 from pcqtool.errors import CorpusError, LockedError
 
@@ -48,7 +47,7 @@ def corpus(site) -> type:
 
 
 class Watched:
-    """Takes what is shown while work goes on."""
+    """Records the displayed progress."""
 
     def __init__(self) -> None:
         self.titles: list[str] = []
@@ -60,8 +59,8 @@ class Watched:
         yield lambda done, total: self.told.append((done, total))
 
 
-def run(corpus: type, root: Path, lines: list[str] | None = None) -> list[Fetched]:
-    return fetch(corpus, root, Watched(), (lines if lines is not None else []).append, wait=lambda seconds: None)
+def run(corpus: type, root: Path, lines: list[str] | None = None) -> list[FetchedFile]:
+    return fetch(corpus, root, Watched(), (lines if lines is not None else []).append, sleep=lambda seconds: None)
 
 
 def files(root: Path) -> dict[str, bytes]:
@@ -81,7 +80,7 @@ def test_all_files_are_where_they_belong_and_nothing_else_stays(corpus, site, tm
     ]
 
 
-def test_what_is_there_is_not_fetched_again(corpus, site, tmp_path):
+def test_an_existing_corpus_is_not_fetched_again(corpus, site, tmp_path):
     (tmp_path / "public").mkdir()
     assert len(run(corpus, tmp_path / "public")) == 3
     n_asked = len(site.asked)
@@ -89,7 +88,7 @@ def test_what_is_there_is_not_fetched_again(corpus, site, tmp_path):
     assert len(site.asked) == n_asked
 
 
-def test_a_second_time_is_held_against_the_first(corpus, site, tmp_path):
+def test_a_second_download_is_compared_with_the_first(corpus, site, tmp_path):
     import shutil
 
     run(corpus, tmp_path / "public")
@@ -97,53 +96,53 @@ def test_a_second_time_is_held_against_the_first(corpus, site, tmp_path):
     assert [each.checked_by for each in run(corpus, tmp_path / "public")] == ["publisher", "first fetch", "first fetch"]
     shutil.rmtree(tmp_path / "public")
     site.files["two.zip"] = packed(c=b"changed")
-    with pytest.raises(CorpusError, match=r"two\.zip.* is not .*, as on 20") as caught:
+    with pytest.raises(CorpusError, match=r"two\.zip.* differs from .*, fetched on 20") as caught:
         run(corpus, tmp_path / "public")
     assert "fetched.json" in caught.value.hint
     assert not (tmp_path / "public").exists()
 
 
-def test_a_wrong_checksum_leaves_nothing_and_the_next_time_begins_anew(corpus, site, tmp_path):
+def test_a_wrong_checksum_leaves_no_files_and_the_next_download_starts_again(corpus, site, tmp_path):
     site.files["one.zip"] = FIRST[:-1] + b"x"
-    with pytest.raises(CorpusError, match=r"its md5 \w+ is not \w+, as published"):
+    with pytest.raises(CorpusError, match=r"its md5 \w+ is not the published \w+"):
         run(corpus, tmp_path / "public")
     assert not (tmp_path / "public").exists()
     site.files["one.zip"] = FIRST
     assert len(run(corpus, tmp_path / "public")) == 3
 
 
-def test_what_was_broken_off_goes_on_and_what_is_complete_is_kept(corpus, site, tmp_path):
+def test_interrupted_downloads_resume_and_complete_files_are_kept(corpus, site, tmp_path):
     site.break_after = [5_000, 100_000, *[0] * 10]
     lines: list[str] = []
     with pytest.raises(CorpusError, match="in a row"):
         run(corpus, tmp_path / "public", lines)
-    assert any("broken off after 5,000" in line for line in lines)
+    assert any("interrupted after 5,000" in line for line in lines)
     site.break_after, site.asked = [], []
     run(corpus, tmp_path / "public")
     assert len(site.asked) == 2  # two.zip and table.csv
     assert len(files(tmp_path / "public")) == 4
 
 
-def test_an_archive_that_would_do_harm_leaves_nothing(corpus, site, tmp_path):
+def test_a_harmful_archive_leaves_no_files(corpus, site, tmp_path):
     made = io.BytesIO()
     with zipfile.ZipFile(made, "w") as archive:
         archive.writestr("fine.wav", b"fine")
         archive.writestr("../../evil.wav", b"evil")
     site.files["two.zip"] = made.getvalue()
-    with pytest.raises(CorpusError, match=r"'\.\./\.\./evil\.wav' leads out"):
+    with pytest.raises(CorpusError, match=r"'\.\./\.\./evil\.wav' is outside"):
         run(corpus, tmp_path / "deep" / "public")
     assert not list(tmp_path.rglob("*.wav"))
     assert not (tmp_path / "deep" / "public").exists()
 
 
-def test_a_corpus_that_is_not_public_says_where_to_apply(tmp_path):
+def test_a_corpus_that_is_not_public_hints_at_the_application(tmp_path):
     with pytest.raises(CorpusError, match="'iemocap' cannot be downloaded by a program") as caught:
         run(IEMOCAP, tmp_path / "iemocap")
     for part in (IEMOCAP.url, "release form", str(tmp_path / "iemocap")):
         assert part in caught.value.hint
 
 
-def test_addresses_lead_where_the_class_or_the_caller_allows(corpus, tmp_path, monkeypatch):
+def test_redirects_are_allowed_by_the_class_or_the_caller(corpus, tmp_path, monkeypatch):
     asked = []
 
     def note(address, target, *more):
@@ -154,7 +153,7 @@ def test_addresses_lead_where_the_class_or_the_caller_allows(corpus, tmp_path, m
     corpus.downloads = (Download("https://a.org/a.zip", size_bytes=5, hosts=("b.org",)),)
     with pytest.raises(CorpusError):
         fetch(corpus, tmp_path / "public", Watched(), lambda line: None, hosts=["c.org"])
-    assert asked == [Address("https://a.org/a.zip", 5, ("b.org", "c.org"))]
+    assert asked == [Download("https://a.org/a.zip", size_bytes=5, hosts=("b.org", "c.org"))]
 
 
 def test_one_at_a_time(corpus, tmp_path):
@@ -163,7 +162,7 @@ def test_one_at_a_time(corpus, tmp_path):
         run(corpus, tmp_path / "public")
 
 
-def test_a_place_that_cannot_be_written_to(corpus, tmp_path):
+def test_a_folder_without_write_permission_is_an_error(corpus, tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(CorpusError, match="cannot be written"):
         run(corpus, tmp_path / "file" / "public")

@@ -25,7 +25,7 @@ def csv(folder: Path, *lines: str, name: str = "metadata.csv") -> Path:
     return path
 
 
-def test_the_audiofolder_form(folder):
+def test_the_audiofolder_layout(folder):
     csv(folder, "file_name,label,transcription", "calls/c.wav,Angry,hello", "a.wav, sad ,")
     manifest = Manifest(folder)
     assert manifest.utterances() == [Utterance(folder / "calls/c.wav", "anger"), Utterance(folder / "a.wav", "sadness")]
@@ -47,7 +47,7 @@ def test_every_column_is_read(folder):
     ]
 
 
-def test_all_forms_say_the_same(folder):
+def test_all_formats_give_the_same_utterances(folder):
     import polars
 
     rows = [
@@ -69,7 +69,7 @@ def test_all_forms_say_the_same(folder):
         assert Manifest(folder / f"m.{form}").utterances() == expected, form
 
 
-def test_an_absolute_path_is_taken_as_it_is(folder, tmp_path_factory):
+def test_an_absolute_path_is_not_changed(folder, tmp_path_factory):
     path = csv(tmp_path_factory.mktemp("tables"), "file_name,label", f"{folder / 'a.wav'},calm")
     assert Manifest(path).utterances() == [Utterance(folder / "a.wav", "calm")]
 
@@ -83,7 +83,7 @@ def test_an_absolute_path_is_taken_as_it_is(folder, tmp_path_factory):
         ("file_name,label", "b.wav,hungry", "unknown emotion 'hungry'"),
         ("file_name,label", "z.wav,anger", "no such file"),
         ("file_name,label", "calls,anger", "no such file"),
-        ("file_name,label", "calls/../a.wav,anger", "the same recording as in"),
+        ("file_name,label", "calls/../a.wav,anger", "the same excerpt as in"),
         ("file_name,label,start_s,end_s", "b.wav,anger,2,1", "end_s 1 is not after start_s 2"),
         ("file_name,label,start_s,end_s", "b.wav,anger,2,2", "end_s 2 is not after start_s 2"),
         ("file_name,label,end_s", "b.wav,anger,0", "end_s 0 is not after start_s 0"),
@@ -105,13 +105,13 @@ def test_a_fault_is_an_error_with_its_line(folder, heading, row, text):
     assert f"metadata.csv, line {line}: " in caught.value.what
 
 
-def test_of_a_recording_listed_twice_both_lines_are_named(folder):
+def test_an_excerpt_listed_twice_names_both_lines(folder):
     csv(folder, "file_name,label,start_s", "a.wav,anger,", "b.wav,anger,", "a.wav,sad,0")
-    with pytest.raises(CorpusError, match=r"csv, line 4: the same recording as in .*metadata\.csv, line 2\n"):
+    with pytest.raises(CorpusError, match=r"csv, line 4: the same excerpt as in .*metadata\.csv, line 2\n"):
         Manifest(folder).utterances()
 
 
-def test_an_unknown_label_is_told_what_is_known_and_of_maps(folder):
+def test_an_unknown_label_hints_at_known_labels_and_maps(folder):
     csv(folder, "file_name,label", "a.wav,hungry")
     with pytest.raises(CorpusError, match="line 2: unknown emotion 'hungry'") as caught:
         Manifest(folder).utterances()
@@ -119,21 +119,21 @@ def test_an_unknown_label_is_told_what_is_known_and_of_maps(folder):
     assert "--map" in caught.value.hint
 
 
-def test_labels_outside_the_vocabulary_are_let_through_where_somebody_knows_them(folder):
+def test_labels_outside_the_vocabulary_are_accepted_on_request(folder):
     csv(folder, "file_name,label", "a.wav, Hungry", "b.wav,happy")
     manifest = Manifest(folder).accepting({"hungry"})
     assert [each.label for each in manifest.utterances()] == ["hungry", "happiness"]
     assert manifest.labels == ("happiness", "hungry")
 
 
-def test_faults_are_counted_and_the_columns_are_told(folder):
+def test_faults_are_counted_and_the_columns_are_named(folder):
     csv(folder, "file_name,emotion", "a.wav,anger", "b.wav,anger")
     with pytest.raises(CorpusError, match="2 faults in all") as caught:
         Manifest(folder).utterances()
     assert caught.value.hint == "The columns are: file_name, emotion."
 
 
-def test_a_row_of_parquet_is_no_line(folder):
+def test_a_row_of_parquet_is_not_called_a_line(folder):
     import polars
 
     polars.DataFrame({"file_name": ["a.wav"], "label": ["hungry"]}).write_parquet(folder / "metadata.parquet")
@@ -141,7 +141,7 @@ def test_a_row_of_parquet_is_no_line(folder):
         Manifest(folder).utterances()
 
 
-def test_stretches_and_channels_of_one_file_are_different_utterances(folder):
+def test_excerpts_and_channels_of_one_file_are_different_utterances(folder):
     csv(
         folder,
         "file_name,label,start_s,end_s,channel",
@@ -166,7 +166,7 @@ def test_an_empty_manifest_is_an_error(folder, content):
         Manifest(folder).labels  # noqa: B018
 
 
-def test_every_fault_is_told_and_what_is_sound_is_listed(folder):
+def test_every_fault_is_reported_and_valid_rows_are_listed(folder):
     csv(folder, "file_name,label", "a.wav,hungry", "b.wav,anger", "z.wav,anger")
     with pytest.raises(FaultsError, match="2 faults in all") as caught:
         Manifest(folder).utterances()
@@ -182,13 +182,13 @@ def test_a_heading_with_two_kinds_of_separators_is_refused(folder, heading):
     """Else the speakers would be lost without a word."""
     sign = heading[len("file_name")]
     csv(folder, heading, sign.join(["a.wav", "sad", "x"][: heading.count(sign) + 1]))
-    with pytest.raises(CorpusError, match=r"metadata\.csv: '.*' is one column") as caught:
+    with pytest.raises(CorpusError, match=r"metadata\.csv: '.*' is a single column") as caught:
         Manifest(folder).utterances()
-    assert "same sign" in caught.value.hint
+    assert "same separator" in caught.value.hint
 
 
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-8-sig"])
-def test_what_excel_saves_is_read(folder, encoding):
+def test_files_saved_by_excel_are_read(folder, encoding):
     text = "sep=;\r\nfile_name;label;speaker\r\na.wav;sad;Zoë\r\n"
     (folder / "metadata.csv").write_bytes(text.encode(encoding))
     assert Manifest(folder).utterances() == [Utterance(folder / "a.wav", "sadness", speaker="Zoë")]

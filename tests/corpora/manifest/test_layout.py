@@ -44,7 +44,7 @@ def test_a_folder_inside_a_labels_is_a_speaker(plant):
     ]
 
 
-def test_splits_are_read_together_each_in_its_own_form(plant):
+def test_splits_are_read_together_each_in_its_layout(plant):
     root = plant("train/metadata.csv", "train/x.wav", "test/calm/1.wav", "test/fear/anna/1.wav", "docs/picture.png")
     assert listed(root) == [
         ("test/calm/1.wav", "calm", None),
@@ -53,7 +53,7 @@ def test_splits_are_read_together_each_in_its_own_form(plant):
     ]
 
 
-def test_a_table_above_splits_and_label_folders_has_the_last_word(plant):
+def test_a_table_takes_precedence_over_splits_and_label_folders(plant):
     root = plant("metadata.csv", "x.wav", "train/anger/1.wav", "fear/1.wav")
     assert listed(root) == [("x.wav", "sadness", None)]
 
@@ -65,21 +65,21 @@ def test_a_table_above_splits_and_label_folders_has_the_last_word(plant):
         (("hungry/1.wav", "hungry/2.wav"), r"hungry/1\.wav: unknown emotion 'hungry' \(2 faults in all\)"),
         (
             ("anger/1.wav", "2.wav"),
-            r"no metadata\.csv .* 1 recordings lie in no label's, first 2\.wav",
+            r"no metadata\.csv .* 1 recordings are not in a label's folder, first 2\.wav",
         ),
-        (("train/1.wav",), r"train: no metadata\.csv .* 1 recordings lie in no label's"),
+        (("train/1.wav",), r"train: no metadata\.csv .* 1 recordings are not in a label's"),
         (("docs/a.txt",), r"no metadata\.csv or metadata\.jsonl in this folder, and no folder of recordings"),
         (("train/metadata.csv", "train/metadata.tsv"), "2 manifests in this folder"),
         (("train/metadata.csv", "test/metadata.csv", "train/x.wav"), r"test/metadata\.csv, line 2: no such file"),
     ],
 )
-def test_what_cannot_be_read_is_told(plant, names, text):
+def test_an_unreadable_layout_is_an_error(plant, names, text):
     with pytest.raises(CorpusError, match=text):
         Manifest(plant(*names)).utterances()
 
 
-def test_a_recording_in_two_splits_is_told(plant):
+def test_a_recording_in_two_splits_is_an_error(plant):
     root = plant("train/metadata.csv", "train/x.wav", "test/metadata.csv")
     (root / "test" / "metadata.csv").write_text("file_name,label\n../train/x.wav,sad\n")
-    with pytest.raises(CorpusError, match=r"train/metadata\.csv, line 2: the same recording as in .*test/m"):
+    with pytest.raises(CorpusError, match=r"train/metadata\.csv, line 2: the same excerpt as in .*test/m"):
         Manifest(root).utterances()

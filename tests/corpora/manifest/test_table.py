@@ -39,7 +39,7 @@ def test_semicolons_of_a_spreadsheet(tmp_path):
     assert list(read_table(write(tmp_path, "m.csv", "a,b;c\n1,2;3\n"))) == [(2, {"a": "1", "b;c": "2;3"})]
 
 
-def test_trailing_separators_of_a_spreadsheet_are_no_fields(tmp_path):
+def test_trailing_separators_of_a_spreadsheet_are_ignored(tmp_path):
     assert list(read_table(write(tmp_path, "m.csv", "a,b\n1,2,,\n"))) == [(2, {"a": "1", "b": "2"})]
 
 
@@ -68,10 +68,10 @@ def test_parquet_keeps_its_types(tmp_path):
         ("m.jsonl", '{"a": 1}\n' + "[" * 100_000, "line 2: not JSON"),
         ("m.jsonl", '{"a": ' * 100_000, "line 1: not JSON"),
         ("m.jsonl", '{"a": %s}' % ("9" * 5000), "line 1: not JSON"),
-        ("m.jsonl", '{"a": 1, "a": 2}', "line 1: not JSON: a name is there twice"),
+        ("m.jsonl", '{"a": 1, "a": 2}', "line 1: not JSON: a name occurs twice"),
         ("m.csv", b"\xff\xfea\x00,", "not UTF-16"),
-        ("m.csv", "a,b\n1,2\n".encode("utf-16-le"), "line 1: holds zeros"),
-        ("m.jsonl", '{"a": 1}\n'.encode("utf-16-be"), "line 1: holds zeros"),
+        ("m.csv", "a,b\n1,2\n".encode("utf-16-le"), "line 1: contains zero bytes"),
+        ("m.jsonl", '{"a": 1}\n'.encode("utf-16-be"), "line 1: contains zero bytes"),
         ("m.csv", "sep=;\na;b;a\n", "line 2: more than one column is called 'a'"),
         ("m.parquet", "not parquet", "not a readable Parquet file"),
         ("m.xlsx", "", "not a manifest"),
@@ -96,7 +96,7 @@ def test_a_missing_file_is_an_error(tmp_path):
         )
     )
 )
-def test_what_the_csv_module_writes_comes_back(tmp_path_factory, rows):
+def test_tables_written_by_the_csv_module_are_read_back(tmp_path_factory, rows):
     import csv
 
     path = tmp_path_factory.mktemp("csv") / "m.csv"
@@ -147,7 +147,7 @@ def test_however_a_spreadsheet_saves_it_the_cells_are_the_same(
     ]
 
 
-def test_a_separator_inside_quotes_separates_nothing(tmp_path):
+def test_a_separator_inside_quotes_is_text(tmp_path):
     path = write(tmp_path, "m.csv", '"file_name";"label, as heard"\na.wav;sad\n')
     assert list(read_table(path)) == [(2, {"file_name": "a.wav", "label, as heard": "sad"})]
 

@@ -1,4 +1,4 @@
-"""Another process asked for a corpus's list, and what comes of it if the corpus does not let it answer."""
+"""Listing a corpus in another process, also if the corpus ends that process."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def listed(install, good, tmp_path):
 
 
 def test_a_list_comes_back(listed, tmp_path):
-    assert determinism.ask(listed("return []"), tmp_path).utterances == []
+    assert determinism.list_in_subprocess(listed("return []"), tmp_path).utterances == []
 
 
 @pytest.mark.parametrize(
@@ -34,12 +34,12 @@ def test_a_list_comes_back(listed, tmp_path):
         ("raise RuntimeError('so')", "RuntimeError: so"),
     ],
 )
-def test_no_answer_is_told(listed, tmp_path, code, said):
-    answer = determinism.ask(listed(code), tmp_path)
+def test_a_missing_answer_is_reported(listed, tmp_path, code, said):
+    answer = determinism.list_in_subprocess(listed(code), tmp_path)
     assert answer.utterances is None
     assert said in answer.error
 
 
-def test_an_answer_is_not_waited_for_without_end(listed, tmp_path, monkeypatch):
-    monkeypatch.setattr(determinism, "LIST_S", 3.0)
-    assert "no answer within 3 s" in determinism.ask(listed("time.sleep(1000)"), tmp_path).error
+def test_an_answer_has_a_time_limit(listed, tmp_path, monkeypatch):
+    monkeypatch.setattr(determinism, "LIST_TIMEOUT_S", 3.0)
+    assert "no answer within 3 s" in determinism.list_in_subprocess(listed("time.sleep(1000)"), tmp_path).error

@@ -4,6 +4,7 @@ import os
 import shutil
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -62,18 +63,18 @@ def faults(found: Audit) -> list[tuple[str, str | None]]:
     return [(fault.kind.value, fault.path.name if fault.path else None) for fault in found.faults]
 
 
-def test_a_sound_corpus_has_no_faults(published):
+def test_an_intact_corpus_has_no_faults(published):
     found = audit(Small(published), published, 2)
     assert found.faults == ()
     assert [each.path.name for each in found.utterances] == list(NAMES)
     assert found.hours == pytest.approx(2 / 3600)
     assert found.notes == (
         "no sessions are known",
-        "1 of 1 texts occur with several speakers: a split by speaker shares them",
+        "1 of 1 texts occur with several speakers: both sides of a split by speaker contain them",
     )
 
 
-def test_a_recording_that_is_gone(published):
+def test_a_missing_recording_is_a_fault(published):
     (published / NAMES[0]).unlink()
     found = audit(Small(published), published)
     assert [fault.kind for fault in found.faults] == [
@@ -84,9 +85,9 @@ def test_a_recording_that_is_gone(published):
     ]
     assert found.faults[0].what.startswith(NAMES[0])
     assert {fault.what for fault in found.faults[1:]} == {
-        "utterances: 3, published are 4",
-        "anger: 1, published are 2",
-        "speaker a: 1, published are 2",
+        "utterances: 3 found, 4 published",
+        "anger: 1 found, 2 published",
+        "speaker a: 1 found, 2 published",
     }
 
 
@@ -120,7 +121,7 @@ def test_two_files_with_each_others_names_are_mislabelled(published):
     other.rename(second)
     found = audit(Small(published), published)
     assert faults(found) == [("mislabelled", NAMES[0]), ("mislabelled", NAMES[1])]
-    assert found.faults[0].what == f"holds what was published as {NAMES[1]}"
+    assert found.faults[0].what == f"contains the sound that was published as {NAMES[1]}"
 
 
 def test_the_same_sound_with_two_labels_and_two_speakers_without_digests(root):
@@ -128,7 +129,7 @@ def test_the_same_sound_with_two_labels_and_two_speakers_without_digests(root):
     found = audit(Small(root), root)
     assert [fault.kind for fault in found.faults] == [FaultKind.DUPLICATED, FaultKind.MISLABELLED, FaultKind.LEAKING]
     assert {fault.path.name for fault in found.faults} == {"b_neutral_2.wav"}
-    assert "speaker b, but speaker a has the same sound in a_anger_1.wav" in found.faults[2].what
+    assert "speaker b, but the same sound has a in a_anger_1.wav" in found.faults[2].what
 
 
 def test_a_copy_that_is_not_listed_is_extra_and_named(published):
@@ -149,7 +150,7 @@ def test_every_planted_fault_is_found_at_once(published, write_wave):
         assert kinds[FaultKind(kind)], kind
 
 
-def test_selections_only_note_what_they_leave_out(root, write_wave, monkeypatch):
+def test_a_selection_only_notes_unlisted_recordings(root, write_wave, monkeypatch):
     write_wave("small/stray.wav", 0.3, seed=9)
     monkeypatch.setattr(Small, "expected", Expected(4, exhaustive=False), raising=False)
     found = audit(Small(root), root)
@@ -157,7 +158,7 @@ def test_selections_only_note_what_they_leave_out(root, write_wave, monkeypatch)
     assert any(note.startswith("1 recordings are not listed, first ") for note in found.notes)
 
 
-def test_labels_that_are_not_the_corpus_s(root):
+def test_labels_of_another_corpus_are_faults(root):
     (root / NAMES[0]).rename(root / "a_calm_1.wav")
     assert faults(audit(Small(root), root)) == [("mislabelled", "a_calm_1.wav")]
 
@@ -171,13 +172,13 @@ def test_speakers_that_differ_only_in_case(root):
 
 
 @pytest.mark.parametrize("wrong", [{"channel": 1}, {"end_s": 0.7}, {"start_s": 0.8}, {"start_s": -1.0}])
-def test_stretches_outside_their_file(root, monkeypatch, wrong):
+def test_excerpts_outside_their_file_are_faults(root, monkeypatch, wrong):
     monkeypatch.setattr(Small, "utterances", lambda self: [Utterance(root / NAMES[0], "anger", **wrong)])
     monkeypatch.setattr(Small, "expected", Expected(exhaustive=False), raising=False)
     assert faults(audit(Small(root), root)) == [("outside", NAMES[0])]
 
 
-def test_utterances_without_sound_are_named_and_what_is_heard_otherwise_is_noted(root):
+def test_silent_utterances_are_named_and_unusual_channels_are_noted(root):
     rng = np.random.default_rng(0)
     noise, other = rng.normal(0, 0.1, (2, 48000))
     noise[16000:32000] = 0
@@ -192,15 +193,15 @@ def test_utterances_without_sound_are_named_and_what_is_heard_otherwise_is_noted
     found = audit(Manifest(root), root)
     unreadable = [(fault.path.name, fault.what) for fault in found.faults if fault.kind is FaultKind.UNREADABLE]
     assert unreadable == [
-        ("half.wav", "channel 1 holds nothing but silence"),
-        ("half.wav", "channel 1 holds nothing but silence, 0 to 0.9 s"),
-        ("half.wav", "it holds nothing but silence, 1 to 1.9 s"),
+        ("half.wav", "channel 1 contains nothing but silence"),
+        ("half.wav", "channel 1 contains nothing but silence, 0 to 0.9 s"),
+        ("half.wav", "contains nothing but silence, 1 to 1.9 s"),
     ]
-    assert "half.wav: channel 1 is dead; channel 0 is heard" in found.notes
-    assert "again.wav and 1 more: mixing the channels would cancel them; channel 0 is heard" in found.notes
+    assert "half.wav: channel 1 is dead; channel 0 is used" in found.notes
+    assert "again.wav and 1 more: mixing the channels would cancel them; channel 0 is used" in found.notes
 
 
-def test_stretches_of_one_file_are_no_duplicates_unless_listed_twice(root, monkeypatch):
+def test_excerpts_of_one_file_are_duplicates_only_if_listed_twice(root, monkeypatch):
     monkeypatch.setattr(Small, "expected", Expected(exhaustive=False), raising=False)
     halves = [Utterance(root / NAMES[0], "anger", start_s=start, end_s=start + 0.25) for start in (0.0, 0.25)]
     monkeypatch.setattr(Small, "utterances", lambda self: halves)
@@ -212,7 +213,7 @@ def test_stretches_of_one_file_are_no_duplicates_unless_listed_twice(root, monke
     assert [fault.kind for fault in audit(Small(root), root).faults] == [FaultKind.DUPLICATED, FaultKind.MISLABELLED]
 
 
-def test_names_with_dots_are_the_files_that_they_are(root, monkeypatch):
+def test_names_with_dots_are_resolved(root, monkeypatch):
     monkeypatch.setattr(
         Small, "utterances", lambda self: [Utterance(root / "x" / ".." / name, "anger", speaker=name) for name in NAMES]
     )
@@ -224,7 +225,7 @@ def test_names_with_dots_are_the_files_that_they_are(root, monkeypatch):
     ("error", "text"),
     [(CorpusError("the table is gone", "Get it."), "the table is gone"), (KeyError("x"), "Small fails: KeyError: 'x'")],
 )
-def test_a_list_that_cannot_be_had_is_a_fault_and_the_recordings_are_read_all_the_same(root, monkeypatch, error, text):
+def test_a_failed_listing_is_a_fault_and_the_recordings_are_still_read(root, monkeypatch, error, text):
     def fail(self):
         raise error
 
@@ -235,12 +236,29 @@ def test_a_list_that_cannot_be_had_is_a_fault_and_the_recordings_are_read_all_th
     assert found.faults[0].what == text
 
 
-def test_a_list_of_something_else_is_a_fault(root, monkeypatch):
+def test_a_list_of_other_objects_is_a_fault(root, monkeypatch):
     monkeypatch.setattr(Small, "utterances", lambda self: ["a.wav"])
     assert [fault.kind for fault in audit(Small(root), root).faults] == [FaultKind.LISTING]
 
 
-def test_recordings_beside_a_manifest_are_noted_where_the_file_is_named_and_extra_where_the_folder_is(root):
+@pytest.mark.parametrize(
+    ("values", "kind", "text"),
+    [
+        ({"speaker": 3}, "listing", "speaker is 3, a int, not text"),
+        ({"label": None}, "listing", "label is None, a NoneType, not text"),
+        ({"start_s": float("nan")}, "outside", "start_s is nan"),
+        ({"channel": "left"}, "outside", "channel is 'left', a str"),
+    ],
+)
+def test_an_invalid_value_is_a_fault_and_the_other_utterances_are_checked(root, monkeypatch, values, kind, text):
+    first, *others = Small(root).utterances()
+    monkeypatch.setattr(Small, "utterances", lambda self: [replace(first, **values), *others])
+    found = audit(Small(root), root)
+    assert [(fault.kind, fault.path, fault.what) for fault in found.faults] == [(kind, first.path, text)]
+    assert list(found.utterances) == others
+
+
+def test_recordings_beside_a_manifest_are_notes_for_a_file_and_extra_for_a_folder(root):
     (root / "metadata.csv").write_text("file_name,label\n" + "".join(f"{name},anger\n" for name in NAMES[:3]))
     assert faults(audit(Manifest(root), root)) == [("extra", NAMES[3])]
     found = audit(Manifest(root / "metadata.csv"), root / "metadata.csv")
@@ -248,7 +266,7 @@ def test_recordings_beside_a_manifest_are_noted_where_the_file_is_named_and_extr
     assert any("are not listed" in note for note in found.notes)
 
 
-def test_it_tells_how_many_there_are_and_each_that_is_read(root):
+def test_progress_has_the_total_and_each_recording(root):
     told: list[int] = []
 
     def watch(total: int) -> Callable[[], None]:

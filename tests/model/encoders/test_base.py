@@ -53,12 +53,12 @@ def test_layers_are_counted_from_either_end(encoder_config: Config, kind: str) -
     encoder = built(encoder_config(kind, (0, -1, 1, -2, top, -top - 1)))
     assert encoder.layer_indices() == (0, top, 1, top - 1, top, 0)
     for layer in (top + 1, -top - 2):
-        with pytest.raises(ModelError, match=f"hidden states 0 to {top}, no {layer}"):
+        with pytest.raises(ModelError, match=f"hidden states 0 to {top}, not {layer}"):
             built(encoder_config(kind, (layer,)))
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_one_layer_is_given_as_it_is(encoder_config: Config, waves: Tensor, kind: str) -> None:
+def test_a_single_layer_is_unchanged(encoder_config: Config, waves: Tensor, kind: str) -> None:
     encoder = built(encoder_config(kind, (1,))).eval()
     frames = encoder(encoder.front_end(waves))
     assert frames.shape[::2] == (len(waves), encoder.dim)
@@ -100,23 +100,23 @@ def test_encoder_that_is_not_frozen_trains(encoder_config: Config, kind: str) ->
     assert not any(part.training for part in encoder.eval().modules())
 
 
-def test_layers_side_by_side(waves: Tensor) -> None:
+def test_concatenated_layers(waves: Tensor) -> None:
     """Joined frames are those of each layer, normalised; a single layer's are as they are."""
     joined = built(EncoderConfig("mini", layers=(0, 2), concat_layers=True)).eval()
     assert not hasattr(joined, "mix")
     assert joined.width == 2 * joined.dim
     with torch.no_grad():
-        heard = joined.front_end(waves)
-        frames, states = joined(heard), joined.hidden_states(heard)
+        encoder_input = joined.front_end(waves)
+        frames, states = joined(encoder_input), joined.hidden_states(encoder_input)
     for state, part in zip(states, frames.split(joined.dim, dim=2), strict=True):
         torch.testing.assert_close(part, layer_norm(state, (joined.dim,)))
     alone = built(EncoderConfig("mini", layers=(1,), concat_layers=True)).eval()
     assert alone.width == alone.dim
     with torch.no_grad():
-        assert torch.equal(alone(heard), alone.hidden_states(heard)[0])
+        assert torch.equal(alone(encoder_input), alone.hidden_states(encoder_input)[0])
 
 
-def test_pcq_takes_joined_frames(waves: Tensor) -> None:
+def test_pcq_accepts_concatenated_frames(waves: Tensor) -> None:
     encoder = EncoderConfig("mini", layers=(0, 2), concat_layers=True)
     mixed, joined = (
         PCQ(PCQConfig(("a", "b"), encoder=each)).eval() for each in (replace(encoder, concat_layers=False), encoder)

@@ -30,31 +30,31 @@ SIZES = {
 
 @pytest.mark.parametrize("kind", ["wavlm", "wav2vec2", "hubert"])
 @pytest.mark.parametrize("norm", ["group", "layer"])
-def test_quicker_ways_give_the_same_frames(kind, norm):
+def test_optimised_encoders_compute_the_same_frames(kind, norm):
     torch.manual_seed(0)
     plain = PretrainedEncoder(EncoderConfig(kind, SIZES | {"feat_extract_norm": norm})).eval()
-    quick = copy.deepcopy(plain)
-    quick.optimise_for_inference(torch.float32)
-    rough = copy.deepcopy(plain)
-    rough.optimise_for_inference(torch.bfloat16)
+    optimised = copy.deepcopy(plain)
+    optimised.optimise_for_inference(torch.float32)
+    half = copy.deepcopy(plain)
+    half.optimise_for_inference(torch.bfloat16)
     waves = torch.randn(3, 8000)
     with torch.inference_mode():
         expected = plain(waves)
-        torch.testing.assert_close(quick(waves), expected, atol=1e-5, rtol=1e-4)
-        close = rough(waves)
+        torch.testing.assert_close(optimised(waves), expected, atol=1e-5, rtol=1e-4)
+        close = half(waves)
     assert close.dtype == torch.float32
     assert not torch.equal(close, expected)
     assert (close - expected).abs().mean() < 0.05
 
 
 @pytest.mark.parametrize("wave", [torch.zeros(2, 8000), 0.5 + 1e-3 * torch.randn(2, 8000)])
-def test_silence_and_noise_on_an_offset_give_the_same_frames_too(wave):
+def test_optimised_encoders_handle_silence_and_offsets(wave):
     torch.manual_seed(0)
     plain = PretrainedEncoder(EncoderConfig("wavlm", SIZES)).eval()
-    quick = copy.deepcopy(plain)
-    quick.optimise_for_inference(torch.float32)
+    optimised = copy.deepcopy(plain)
+    optimised.optimise_for_inference(torch.float32)
     with torch.inference_mode():
-        torch.testing.assert_close(quick(wave), plain(wave), atol=1e-3, rtol=1e-3)
+        torch.testing.assert_close(optimised(wave), plain(wave), atol=1e-3, rtol=1e-3)
 
 
 @pytest.mark.parametrize("per_group", [2, 8, MIN_BFLOAT16_CHANNELS - 1])
@@ -75,7 +75,7 @@ def test_convolutions_of_few_channels_compute_in_float32(per_group: int, groups:
     assert torch.equal(rounded(x.bfloat16()), expected.bfloat16())
 
 
-def test_convolutions_of_many_channels_and_of_one_are_left_alone() -> None:
+def test_convolutions_of_many_channels_or_one_are_unchanged() -> None:
     for conv in (
         nn.Conv1d(2 * MIN_BFLOAT16_CHANNELS, 2 * MIN_BFLOAT16_CHANNELS, 3, groups=2),
         nn.Conv1d(1, 4, 3),
@@ -86,12 +86,12 @@ def test_convolutions_of_many_channels_and_of_one_are_left_alone() -> None:
 
 
 @pytest.mark.parametrize("name", ["wavlm", "wav2vec2-large", "hubert", "whisper"])
-def test_every_weight_that_is_used_belongs_to_one_part(encoder_config: Callable[..., EncoderConfig], name: str) -> None:
+def test_every_used_weight_belongs_to_one_part(encoder_config: Callable[..., EncoderConfig], name: str) -> None:
     model = PretrainedEncoder(encoder_config(name)).eval().model
     assert reduced_precision(model, torch.float32) == []
     parts = [
-        [each for module in way.modules for each in module.parameters()]
-        for way in reduced_precision(model, torch.bfloat16)
+        [each for module in optimisation.modules for each in module.parameters()]
+        for optimisation in reduced_precision(model, torch.bfloat16)
     ]
     weights = {id(each) for name, each in model.named_parameters() if name != "masked_spec_embed"}
     assert sorted(id(each) for part in parts for each in part) == sorted(weights)

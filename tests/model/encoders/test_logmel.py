@@ -9,8 +9,8 @@ from pcqtool.model.encoders.logmel import LogMel
 
 
 @pytest.mark.parametrize("n_mels", [80, 128])
-def test_it_is_transformers_own_at_one_level(waves: Tensor, n_mels: int) -> None:
-    """The stock extractor gives the same of a segment that has been made as loud."""
+def test_frames_equal_those_of_transformers_at_the_same_level(waves: Tensor, n_mels: int) -> None:
+    """The extractor of transformers gives the same of a segment that has been made as loud."""
     from transformers import WhisperFeatureExtractor
 
     mel = LogMel(n_mels)
@@ -37,7 +37,7 @@ def test_silence_is_quiet(waves: Tensor) -> None:
     assert mel(hiss).max() < mel(waves).max() - 0.2
 
 
-def test_it_is_float32_whatever_the_autocast(waves: Tensor) -> None:
+def test_frames_are_float32_under_autocast(waves: Tensor) -> None:
     mel = LogMel(80)
     with torch.autocast("cpu", torch.bfloat16):
         low = mel(waves)

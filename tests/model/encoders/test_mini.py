@@ -25,7 +25,7 @@ def test_frames_come_in_equal_steps(encoder: MiniEncoder, waves: Tensor) -> None
     assert half.shape[1] == pytest.approx(frames.shape[1] / 2, abs=1)
 
 
-def test_every_layer_can_be_read(encoder: MiniEncoder, waves: Tensor) -> None:
+def test_every_layer_can_be_selected(encoder: MiniEncoder, waves: Tensor) -> None:
     every = MiniEncoder(EncoderConfig("mini", layers=tuple(range(encoder.n_layers + 1)))).eval()
     states = every.hidden_states(every.front_end(waves))
     assert len({tuple(state.shape) for state in states}) == 1
@@ -37,16 +37,16 @@ def test_gain_does_not_matter(encoder: MiniEncoder, waves: Tensor) -> None:
     torch.testing.assert_close(encoder.front_end(loud * 0.25), encoder.front_end(loud), atol=1e-4, rtol=0)
 
 
-def test_digital_silence_is_a_number(encoder: MiniEncoder) -> None:
+def test_digital_silence_is_finite(encoder: MiniEncoder) -> None:
     assert encoder(encoder.front_end(torch.zeros(1, 48000))).isfinite().all()
 
 
 def test_front_end_takes_no_gradient_and_no_half_precision(encoder: MiniEncoder, waves: Tensor) -> None:
     with torch.autocast("cpu", torch.bfloat16):
-        heard = encoder.front_end(waves)
-    assert heard.dtype == torch.float32
-    assert not heard.requires_grad
-    assert torch.equal(heard, encoder.front_end(waves))
+        encoder_input = encoder.front_end(waves)
+    assert encoder_input.dtype == torch.float32
+    assert not encoder_input.requires_grad
+    assert torch.equal(encoder_input, encoder.front_end(waves))
 
 
 def test_building_it_needs_no_transformers() -> None:

@@ -14,7 +14,7 @@ from pcqtool.errors import ModelError
 from pcqtool.model.encoders import build
 from pcqtool.model.encoders.pretrained import load_pretrained
 
-Stock = Callable[[str], Path]
+HFEncoder = Callable[[str], Path]
 NAMES = ("wavlm", "wavlm-large", "wav2vec2", "wav2vec2-large", "hubert", "hubert-large")
 
 
@@ -33,11 +33,11 @@ def own_states(directory: Path, waves: Tensor) -> tuple[Tensor, ...]:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_every_layer_is_transformers_own(stock: Stock, waves: Tensor, name: str) -> None:
-    states = own_states(stock(name), waves)
+def test_every_layer_equals_that_of_transformers(hf_encoder: HFEncoder, waves: Tensor, name: str) -> None:
+    states = own_states(hf_encoder(name), waves)
     assert len(states) == 4
     for layer, state in enumerate(states):
-        encoder = load_pretrained(stock(name), (layer,))
+        encoder = load_pretrained(hf_encoder(name), (layer,))
         with torch.no_grad():
             frames = encoder(encoder.front_end(waves))
         assert frames.shape == (8, 150, encoder.dim)
@@ -46,19 +46,19 @@ def test_every_layer_is_transformers_own(stock: Stock, waves: Tensor, name: str)
 
 
 @pytest.mark.parametrize("name", ["wavlm", "wavlm-large"])
-def test_a_mix_reads_the_same_layers(stock: Stock, waves: Tensor, name: str) -> None:
-    states = own_states(stock(name), waves)
-    encoder = load_pretrained(stock(name), (-1, 0, 2))
+def test_a_mix_reads_the_same_layers(hf_encoder: HFEncoder, waves: Tensor, name: str) -> None:
+    states = own_states(hf_encoder(name), waves)
+    encoder = load_pretrained(hf_encoder(name), (-1, 0, 2))
     with torch.no_grad():
         read = encoder.hidden_states(encoder.front_end(waves))
     for mine, own in zip(read, (states[3], states[0], states[2]), strict=True):
         torch.testing.assert_close(mine, own, atol=1e-4, rtol=1e-4)
 
 
-def test_what_the_encoder_wants_its_input_to_be_is_read(stock: Stock, tmp_path: Path, waves: Tensor) -> None:
+def test_the_input_normalisation_of_the_encoder_is_read(hf_encoder: HFEncoder, tmp_path: Path, waves: Tensor) -> None:
     from transformers import Wav2Vec2FeatureExtractor
 
-    directory = shutil.copytree(stock("wavlm"), tmp_path / "wants")
+    directory = shutil.copytree(hf_encoder("wavlm"), tmp_path / "wants")
     extractor = Wav2Vec2FeatureExtractor(do_normalize=True)
     extractor.save_pretrained(directory)
     theirs = extractor(list(waves.numpy()), sampling_rate=16000, return_tensors="np").input_values
@@ -69,8 +69,8 @@ def test_what_the_encoder_wants_its_input_to_be_is_read(stock: Stock, tmp_path: 
 
 
 @pytest.mark.parametrize("name", [*NAMES, "whisper"])
-def test_its_configuration_builds_it_again_without_its_directory(stock: Stock, waves: Tensor, name: str) -> None:
-    encoder = load_pretrained(stock(name), (1, 2))
+def test_an_encoder_is_rebuilt_from_its_configuration_alone(hf_encoder: HFEncoder, waves: Tensor, name: str) -> None:
+    encoder = load_pretrained(hf_encoder(name), (1, 2))
     assert json.loads(json.dumps(dict(encoder.config.architecture)))
     again = build(encoder.config)
     assert again is not None
@@ -81,9 +81,9 @@ def test_its_configuration_builds_it_again_without_its_directory(stock: Stock, w
 
 @pytest.mark.parametrize("name", ["wavlm", "wavlm-large", "wav2vec2", "wav2vec2-large", "hubert", "whisper"])
 def test_training_it_masks_no_frames_and_drops_no_layers(
-    stock: Stock, tmp_path: Path, waves: Tensor, name: str
+    hf_encoder: HFEncoder, tmp_path: Path, waves: Tensor, name: str
 ) -> None:
-    directory = shutil.copytree(stock(name), tmp_path / name)
+    directory = shutil.copytree(hf_encoder(name), tmp_path / name)
     settings = json.loads((directory / "config.json").read_text())
     settings |= {key: 0.0 for key in settings if key.endswith("dropout")}
     settings |= {key: 0.9 for key in settings if key.endswith("layerdrop")}
@@ -91,17 +91,17 @@ def test_training_it_masks_no_frames_and_drops_no_layers(
     (directory / "config.json").write_text(json.dumps(settings))
     encoder = load_pretrained(directory, (1, 2, 3))
     with torch.no_grad():
-        heard = encoder.front_end(waves)
-        torch.testing.assert_close(encoder.train()(heard), encoder.eval()(heard), atol=1e-5, rtol=1e-4)
+        encoder_input = encoder.front_end(waves)
+        torch.testing.assert_close(encoder.train()(encoder_input), encoder.eval()(encoder_input), atol=1e-5, rtol=1e-4)
 
 
-def test_it_comes_evaluating_and_frozen_if_asked(stock: Stock) -> None:
-    tuned, frozen = load_pretrained(stock("wavlm")), load_pretrained(stock("wavlm"), frozen=True)
+def test_a_loaded_encoder_is_in_evaluation_mode_and_frozen_on_request(hf_encoder: HFEncoder) -> None:
+    tuned, frozen = load_pretrained(hf_encoder("wavlm")), load_pretrained(hf_encoder("wavlm"), frozen=True)
     assert not any(part.training for encoder in (tuned, frozen) for part in encoder.modules())
     assert all(p.requires_grad for p in tuned.parameters())
     assert not any(p.requires_grad for p in frozen.parameters())
 
 
-def test_layer_that_it_does_not_have_is_refused(stock: Stock) -> None:
-    with pytest.raises(ModelError, match="hidden states 0 to 3, no 4"):
-        load_pretrained(stock("wavlm"), (4,))
+def test_a_missing_layer_is_refused(hf_encoder: HFEncoder) -> None:
+    with pytest.raises(ModelError, match="hidden states 0 to 3, not 4"):
+        load_pretrained(hf_encoder("wavlm"), (4,))

@@ -17,13 +17,13 @@ from safetensors.torch import load_file, save_file
 from pcqtool.errors import ModelError
 from pcqtool.model.encoders.pretrained import build_hf_encoder, load_hf_encoder
 
-Stock = Callable[[str], Path]
+HFEncoder = Callable[[str], Path]
 
 
 @pytest.fixture
-def encoder(stock: Stock, tmp_path: Path) -> Path:
+def encoder(hf_encoder: HFEncoder, tmp_path: Path) -> Path:
     """A directory with an encoder, to be damaged."""
-    return shutil.copytree(stock("wavlm"), tmp_path / "encoder")
+    return shutil.copytree(hf_encoder("wavlm"), tmp_path / "encoder")
 
 
 def change(directory: Path, **settings: Any) -> None:
@@ -32,9 +32,9 @@ def change(directory: Path, **settings: Any) -> None:
 
 
 @pytest.mark.parametrize("name", ["wavlm", "wav2vec2-large", "hubert", "whisper"])
-def test_weights_are_those_of_the_file(stock: Stock, name: str) -> None:
-    model, architecture = load_hf_encoder(stock(name))
-    stored = load_file(stock(name) / "model.safetensors")
+def test_weights_are_those_of_the_file(hf_encoder: HFEncoder, name: str) -> None:
+    model, architecture = load_hf_encoder(hf_encoder(name))
+    stored = load_file(hf_encoder(name) / "model.safetensors")
     for key, tensor in model.state_dict().items():
         assert torch.equal(tensor, stored[f"encoder.{key}" if name == "whisper" else key])
     assert architecture["model_type"] == model.config.model_type
@@ -52,17 +52,17 @@ def test_half_precision_is_read_as_float32(encoder: Path) -> None:
     }
 
 
-def test_weights_under_a_head_are_found(tmp_path: Path, stock: Stock) -> None:
+def test_weights_under_a_head_are_found(tmp_path: Path, hf_encoder: HFEncoder) -> None:
     from transformers import WavLMConfig, WavLMForSequenceClassification
 
-    whole = WavLMForSequenceClassification(WavLMConfig.from_pretrained(stock("wavlm")))
+    whole = WavLMForSequenceClassification(WavLMConfig.from_pretrained(hf_encoder("wavlm")))
     whole.save_pretrained(tmp_path)
     model, _ = load_hf_encoder(tmp_path)
     weight = model.encoder.layers[2].feed_forward.output_dense.weight
     assert torch.equal(weight, whole.wavlm.encoder.layers[2].feed_forward.output_dense.weight)
 
 
-def test_transformers_is_told_what_an_encoder_computes_with_and_nothing_else(encoder: Path) -> None:
+def test_only_settings_that_affect_the_encoder_reach_transformers(encoder: Path) -> None:
     before, architecture = load_hf_encoder(encoder)
     change(encoder, attn_implementation="some/kernel", _attn_implementation="some/kernel", auto_map={"AutoModel": "x"})
     change(encoder, quantization_config={"quant_method": "bitsandbytes"}, torchscript=True, id2label={"0": "\u0000"})
@@ -84,18 +84,21 @@ DAMAGES: dict[str, tuple[Callable[[Path], object], str]] = {
     "not JSON": (lambda d: (d / "config.json").write_text("{"), "JSON"),
     "a list": (lambda d: (d / "config.json").write_text("[1]"), "model_type"),
     "no configuration": (lambda d: (d / "config.json").unlink(), "it has no config.json"),
-    "another kind of model": (lambda d: change(d, model_type="bert"), "'bert' is none of wavlm"),
+    "another kind of model": (lambda d: change(d, model_type="bert"), "not 'bert'"),
     "wrong type": (lambda d: change(d, hidden_size="x"), "hidden_size"),
     "impossible size": (lambda d: change(d, num_attention_heads=5), "divisible"),
     "unknown activation": (lambda d: change(d, hidden_act="foo"), "foo"),
     "other sizes": (lambda d: change(d, intermediate_size=50), ""),
-    "more layers": (lambda d: change(d, num_hidden_layers=5), "38 weights missing"),
-    "a weight missing": (drop_weight, "1 weights missing, as encoder.layers.1.layer_norm.weight"),
+    "more layers": (lambda d: change(d, num_hidden_layers=5), "lacks 38 of its weights"),
+    "a weight missing": (drop_weight, "lacks 1 of its weights, for example encoder.layers.1.layer_norm.weight"),
     "no weights": (lambda d: (d / "model.safetensors").unlink(), "model.safetensors"),
     "truncated": (lambda d: os.truncate(d / "model.safetensors", 3000), "header"),
-    "a pipe": (lambda d: ((d / "config.json").unlink(), os.mkfifo(d / "config.json")), "config.json is not a file"),
+    "a pipe": (
+        lambda d: ((d / "config.json").unlink(), os.mkfifo(d / "config.json")),
+        "config.json is not a regular file",
+    ),
     "a pipe of another name": (lambda d: os.mkfifo(d / "preprocessor_config.json"), "preprocessor_config.json is not"),
-    "sizes of another world": (lambda d: change(d, hidden_size=8192, num_hidden_layers=128), "weights, and its files"),
+    "sizes of another world": (lambda d: change(d, hidden_size=8192, num_hidden_layers=128), "weights, but its files"),
     "sizes out of bounds": (lambda d: change(d, hidden_size=10**9), "hidden_size must be"),
     "a pickle": (lambda d: torch.save({}, d / "model.safetensors"), "header"),
 }
@@ -114,14 +117,14 @@ def test_damaged_directory_is_refused(encoder: Path, damage: str) -> None:
 
 @pytest.mark.parametrize("kind", ["wavlm", "whisper"])
 def test_impossible_settings_are_refused(kind: str) -> None:
-    with pytest.raises(ModelError, match=f"impossible settings of a {kind} encoder: .*dropout"):
+    with pytest.raises(ModelError, match=f"invalid settings of a {kind} encoder: .*dropout"):
         build_hf_encoder(kind, {"dropout" if kind == "whisper" else "hidden_dropout": "much"})
 
 
 @pytest.mark.parametrize("as_path", [True, False])
 def test_missing_directory_is_named(tmp_path: Path, as_path: bool) -> None:
     source = tmp_path / "nowhere"
-    with pytest.raises(ModelError, match="there is no such directory") as caught:
+    with pytest.raises(ModelError, match="no such directory") as caught:
         load_hf_encoder(source if as_path else str(source))
     assert str(source) in caught.value.what
 
@@ -147,12 +150,12 @@ assert logging.is_progress_bar_enabled() and logging.get_verbosity() == logging.
 """
 
 
-def test_nothing_is_printed_and_settings_are_put_back(stock: Stock, tmp_path: Path) -> None:
+def test_nothing_is_printed_and_logging_is_restored(hf_encoder: HFEncoder, tmp_path: Path) -> None:
     from transformers import WhisperConfig, WhisperForConditionalGeneration
 
     headed = tmp_path / "headed"  # whose decoder transformers would report as unexpected
-    WhisperForConditionalGeneration(WhisperConfig.from_pretrained(stock("whisper"))).save_pretrained(headed)
-    sources = [str(path) for path in (stock("wavlm"), stock("hubert-large"), stock("whisper"), headed)]
+    WhisperForConditionalGeneration(WhisperConfig.from_pretrained(hf_encoder("whisper"))).save_pretrained(headed)
+    sources = [str(path) for path in (hf_encoder("wavlm"), hf_encoder("hubert-large"), hf_encoder("whisper"), headed)]
     env = {k: v for k, v in os.environ.items() if not k.startswith(("TRANSFORMERS_", "HF_"))} | {"HF_HUB_OFFLINE": "1"}
     done = subprocess.run(
         [sys.executable, "-c", PROGRAM, *sources], capture_output=True, text=True, env=env, check=False

@@ -13,7 +13,7 @@ from pcqtool.model.encoders.pretrained import WHISPER_FRAMES, load_pretrained
 
 
 def sliced(directory: Path) -> Any:
-    """The stock encoder half, with an input of 3 s: settings and weights of the first 150 positions."""
+    """The encoder half of transformers, with an input of 3 s: settings and weights of the first 150 positions."""
     from transformers import WhisperConfig
     from transformers.models.whisper.modeling_whisper import WhisperEncoder
 
@@ -29,8 +29,8 @@ def sliced(directory: Path) -> Any:
 
 
 @pytest.mark.parametrize("layer", [0, 1, 2, 3])
-def test_layers_are_those_of_the_stock_encoder(stock: Callable[[str], Path], waves: Tensor, layer: int) -> None:
-    directory = stock("whisper")
+def test_layers_equal_those_of_transformers(hf_encoder: Callable[[str], Path], waves: Tensor, layer: int) -> None:
+    directory = hf_encoder("whisper")
     encoder = load_pretrained(directory, (layer,))
     with torch.no_grad():
         mel = encoder.front_end(waves)
@@ -42,10 +42,12 @@ def test_layers_are_those_of_the_stock_encoder(stock: Callable[[str], Path], wav
 
 
 @pytest.mark.parametrize("whole", ["WhisperModel", "WhisperForConditionalGeneration", "WhisperForAudioClassification"])
-def test_encoder_half_is_found_in_whole_checkpoints(tmp_path: Path, whole: str, stock: Callable[[str], Path]) -> None:
+def test_encoder_half_is_found_in_whole_checkpoints(
+    tmp_path: Path, whole: str, hf_encoder: Callable[[str], Path]
+) -> None:
     import transformers
 
-    settings = transformers.WhisperConfig.from_pretrained(stock("whisper"))
+    settings = transformers.WhisperConfig.from_pretrained(hf_encoder("whisper"))
     model = getattr(transformers, whole)(settings)
     model.save_pretrained(tmp_path)
     encoder = load_pretrained(tmp_path)
@@ -54,8 +56,8 @@ def test_encoder_half_is_found_in_whole_checkpoints(tmp_path: Path, whole: str, 
     assert torch.equal(encoder.model.conv2.weight, theirs.conv2.weight)
 
 
-def test_positions_stay_fixed(stock: Callable[[str], Path]) -> None:
-    positions = load_pretrained(stock("whisper")).model.embed_positions
+def test_positions_stay_fixed(hf_encoder: Callable[[str], Path]) -> None:
+    positions = load_pretrained(hf_encoder("whisper")).model.embed_positions
     assert isinstance(positions, nn.Embedding)
     assert not positions.weight.requires_grad
 

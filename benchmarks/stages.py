@@ -1,0 +1,205 @@
+"""Speed of each stage alone: decoding, resampling, VAD, the network's parts on a filled batch, and writing."""
+
+from __future__ import annotations
+
+import statistics
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from benchmarks.sample import Sample, Waves
+from pcqtool.audio.resample import resample
+from pcqtool.audio.segment import SAMPLE_RATE
+from pcqtool.audio.vad import VoiceActivityDetector
+from pcqtool.model.predictor import Predictor
+
+MIN_S = 1.0
+"""Shortest time of a measurement; short work is repeated until it takes as long."""
+
+SIZES: Mapping[str, tuple[int, ...]] = {"cpu": (1024, 2048), "cuda": (4096, 8192, 16384)}
+"""Sizes of the square matrices whose product is the ceiling, by device."""
+
+HIGH_RATE = 44100
+
+
+@dataclass(frozen=True)
+class Part:
+    """A part of the network, or the whole network.
+
+    Attributes:
+        segment_s: seconds for one segment, in batches.
+        flops: floating point operations for one segment, matrix products and convolutions alone.
+        precision: data type of the computation.
+        ceiling: rate of the best matrix product in that precision, in FLOP/s.
+    """
+
+    segment_s: float
+    flops: int
+    precision: str
+    ceiling: float
+
+    @property
+    def rate(self) -> float:
+        """Rate in FLOP/s."""
+        return self.flops / self.segment_s
+
+    @property
+    def share(self) -> float:
+        """Share of the ceiling."""
+        return self.rate / self.ceiling
+
+
+def stages_s(sample: Sample, parts: Mapping[str, Part]) -> dict[str, float]:
+    """Return the seconds that each stage takes for the recordings, the network's parts among them.
+
+    Decoding, resampling, VAD and writing are measured in one thread.
+    """
+    segments = sample.segments
+    high = np.zeros((segments.size * HIGH_RATE // SAMPLE_RATE, 1), np.float32)
+    named = {name: part.segment_s * len(segments) for name, part in parts.items() if name != "whole"}
+    _write(1)  # warm-up
+    return {
+        "decode": _time_s(lambda: Sample.of(sample.sources)),
+        "resample (from 44.1 kHz)": _time_s(lambda: list(resample(np.array_split(high, 64), HIGH_RATE, 1))),
+        "VAD": _time_s(lambda: _detect(segments)),
+        **named,
+        "CSQ + head": max(0.0, parts["whole"].segment_s * len(segments) - sum(named.values())),
+        "write": _time_s(lambda: _write(len(segments))),
+    }
+
+
+def measure_parts(segments: Waves, predictor: Predictor, batch_size: int) -> dict[str, Part]:
+    """Measure the parts of a warm network: the encoder in its precision, the rest in float32.
+
+    The part of ``whole`` that the other parts do not cover is CSQ, the attention over time and the classifier.
+    """
+    model, device, precision = predictor.model, predictor.device, "float32"
+    waves = torch.from_numpy(fill(segments, batch_size)).to(device)
+    with torch.inference_mode():
+        level = model.normalised_spectrogram(waves).contiguous(memory_format=torch.channels_last)
+    works: dict[str, tuple[Callable[[Tensor], object], Tensor, str]] = {
+        "spectrogram": (model.normalised_spectrogram, waves, "float32")
+    }
+    if model.mlcnn is not None:
+        works["MLCNN"] = model.mlcnn, level, "float32"
+    if model.encoder is not None:
+        precision = _precision(model.encoder)
+        works["encoder"] = (lambda x: model.encoder_frames(model.encoder_input(x))), waves, precision
+    works["whole"] = model, waves, precision
+    ceilings = {name: matrix_ceiling(device, name) for name in {"float32", precision}}
+    return {
+        name: Part(_batch_s(work, x, device) / batch_size, count_flops(work, x[:1]), kind, ceilings[kind])
+        for name, (work, x, kind) in works.items()
+    }
+
+
+def warm_up(
+    directory: Path, device: str, precision: str, segments: Waves, batch_size: int
+) -> tuple[Predictor, dict[str, float]]:
+    """Return a predictor that is warm, and the seconds of loading it and of its first batches beside later ones."""
+    started_s = time.perf_counter()
+    predictor = Predictor(directory, device, precision=precision)
+    times_s = {"loading the model": time.perf_counter() - started_s}
+    batch = fill(segments, batch_size)
+    for name, waves in (
+        ("the first batch", batch),
+        ("a later one", batch),
+        ("the first single segment", batch[:1]),
+        ("a later single one", batch[:1]),
+    ):
+        times_s[name] = _time_s(lambda waves=waves: predictor.log_probs(waves))  # type: ignore[misc]
+    return predictor, times_s
+
+
+def fill(segments: Waves, batch_size: int) -> Waves:
+    """Return a full batch ``(B, N)`` of segments, repeated where there are too few."""
+    return segments[np.arange(batch_size) % len(segments)]
+
+
+def count_flops(work: Callable[[Tensor], object], x: Tensor) -> int:
+    """Count the operations of the matrix products and convolutions of some work."""
+    from torch.nn.attention import SDPBackend, sdpa_kernel
+    from torch.nn.utils import parametrize
+    from torch.utils.flop_counter import FlopCounterMode
+
+    with torch.inference_mode(), parametrize.cached():
+        work(x)  # parametrised weights must exist before: computing them under the counter would add to the count
+        with sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:  # it misses the CPU's attention
+            work(x)
+    return int(counter.get_total_flops())
+
+
+def matrix_ceiling(device: torch.device, precision: str, sizes: tuple[int, ...] | None = None) -> float:
+    """Measure the best rate of a product of square matrices, in FLOP/s."""
+    rates = []
+    for size in sizes or SIZES.get(device.type, SIZES["cpu"]):
+        matrix = torch.randn(size, size, device=device, dtype=getattr(torch, precision))
+        rates.append(2.0 * float(size) ** 3 / min(_times_s(lambda m=matrix: m @ m, device)))  # type: ignore[misc]
+    return max(rates)
+
+
+def _precision(encoder: nn.Module) -> str:
+    """Return the data type of most of an encoder's weights, which is that of its computation."""
+    n_weights: Counter[torch.dtype] = Counter()
+    for weight in encoder.parameters():
+        n_weights[weight.dtype] += weight.numel()
+    return str(n_weights.most_common(1)[0][0]).removeprefix("torch.")
+
+
+def _batch_s(work: Callable[[Tensor], object], x: Tensor, device: torch.device) -> float:
+    with torch.inference_mode():
+        return statistics.median(_times_s(lambda: work(x), device))
+
+
+def _times_s(work: Callable[[], object], device: torch.device) -> list[float]:
+    times_s: list[float] = []
+    _synchronize(device)
+    while sum(times_s) < MIN_S:
+        started_s = time.perf_counter()
+        work()
+        _synchronize(device)
+        times_s.append(time.perf_counter() - started_s)
+    return times_s
+
+
+def _synchronize(device: torch.device) -> None:
+    """Wait until a GPU has computed what it was given."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+
+
+def _time_s(work: Callable[[], object]) -> float:
+    started_s = time.perf_counter()
+    work()
+    return time.perf_counter() - started_s
+
+
+def _detect(segments: Waves) -> None:
+    activity = VoiceActivityDetector()
+    for wave in segments:
+        activity.push(wave)
+    activity.flush()
+
+
+def _write(n: int) -> None:
+    import pyarrow as pa
+
+    from pcqtool.tables.provenance import Provenance
+    from pcqtool.tables.schema import segments_schema
+    from pcqtool.tables.writer import write
+
+    labels = ("anger", "neutral")
+    provenance = Provenance(model="benchmark", model_sha256="", labels=labels, fingerprint="", aggregation="mean")
+    rows = [
+        {"file": "a.wav", "channel": "0", "segment": i, "start_s": 3.0 * i, "end_s": 3.0 * i + 3, "padded": False}
+        for i in range(n)
+    ]
+    with tempfile.TemporaryDirectory() as folder:
+        write(Path(folder) / "t.parquet", pa.Table.from_pylist(rows, segments_schema(labels)), provenance)

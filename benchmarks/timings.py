@@ -1,0 +1,124 @@
+"""Where the time of an end-to-end run goes: what the run waits for, and how long its device computes."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Generator, Iterator
+from concurrent.futures import Future
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+from unittest.mock import patch
+
+import torch
+
+from pcqtool.batch import run
+from pcqtool.batch.device_pool import DevicePool
+from pcqtool.batch.prefetch import prefetch
+from pcqtool.model.predictor import Predictor
+
+
+@dataclass(frozen=True)
+class Timings:
+    """Seconds of a run.
+
+    Attributes:
+        whole: from the first decode to both tables.
+        decoding: waiting for decoded recordings.
+        network: waiting for the network, copies to and from the device included.
+        busy: the device computing the network.
+    """
+
+    whole: float
+    decoding: float
+    network: float
+    busy: float
+
+    @property
+    def busy_share(self) -> float:
+        """Share of the run in which the device was computing."""
+        return self.busy / self.whole
+
+    def shares(self) -> dict[str, float]:
+        """Return the shares of the run's own thread; the largest one names the bottleneck."""
+        rest = max(0.0, self.whole - self.decoding - self.network)
+        times = {"decoding": self.decoding, "the network": self.network, "rows and tables": rest}
+        return {name: seconds / self.whole for name, seconds in times.items()}
+
+
+@dataclass
+class _Busy:
+    """Clock of a network's calls: CUDA events between its kernels on a GPU, else the processor's clock."""
+
+    device: torch.device
+    calls: list[tuple[Any, Any]] = field(default_factory=list)
+
+    def now(self) -> Any:
+        if self.device.type != "cuda":
+            return time.perf_counter()
+        event = torch.cuda.Event(enable_timing=True)  # type: ignore[no-untyped-call]
+        event.record(torch.cuda.current_stream(self.device))
+        return event
+
+    def begin(self, *_: object) -> None:
+        self.calls.append((self.now(), None))
+
+    def end(self, *_: object) -> None:
+        self.calls[-1] = self.calls[-1][0], self.now()
+
+    def total_s(self) -> float:
+        if self.device.type != "cuda":
+            return float(sum(end - start for start, end in self.calls))
+        torch.cuda.synchronize(self.device)
+        return float(sum(start.elapsed_time(end) for start, end in self.calls)) / 1000.0
+
+
+def time_run(predictor: Predictor, work: Callable[[], object]) -> Timings:
+    """Run some work that sends recordings through the predictor, and return where its time went."""
+    waits_s: list[float] = []
+    calls_s: list[float] = []
+    busy = _Busy(predictor.device)
+    before = predictor.model.register_forward_pre_hook(busy.begin)
+    after = predictor.model.register_forward_hook(busy.end)
+    plain_submit = DevicePool.submit
+
+    def timed_prefetch(*arguments: Any) -> Generator[Any]:
+        pieces = prefetch(*arguments)
+        try:
+            while True:
+                with _added(waits_s):
+                    piece = next(pieces, None)
+                if piece is None:
+                    return
+                yield piece
+        finally:
+            pieces.close()
+
+    def timed_submit(*arguments: Any) -> Future[list[Any]]:
+        with _added(calls_s):  # a CPU computes at once
+            future = plain_submit(*arguments)
+        result = future.result
+
+        def wait(timeout: float | None = None) -> list[Any]:
+            with _added(calls_s):  # a GPU may still be computing
+                return result(timeout)
+
+        vars(future)["result"] = wait
+        return future
+
+    try:
+        with patch.object(run, "prefetch", timed_prefetch), patch.object(DevicePool, "submit", timed_submit):
+            started_s = time.perf_counter()
+            work()
+            whole_s = time.perf_counter() - started_s
+        return Timings(whole_s, sum(waits_s), sum(calls_s), busy.total_s())
+    finally:
+        before.remove()
+        after.remove()
+
+
+@contextmanager
+def _added(times_s: list[float]) -> Iterator[None]:
+    started_s = time.perf_counter()
+    yield
+    times_s.append(time.perf_counter() - started_s)

@@ -1,0 +1,50 @@
+"""Values that a shell completes: names of models, corpora, recipes and protocols.
+
+Each function takes the beginning that was typed and returns matching values. The names are found only then.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+
+def models(incomplete: str) -> list[str]:
+    """Complete the name of a bundled model."""
+    from pcqtool.model.directory import bundled_models
+
+    return _matching(incomplete, (path.name for path in bundled_models()))
+
+
+def corpora(incomplete: str) -> list[str]:
+    """Complete the name of a corpus."""
+    from pcqtool.corpora.registry import names
+
+    return _matching(incomplete, names())
+
+
+def recipes(incomplete: str) -> list[str]:
+    """Complete the name of a recipe inside the package."""
+    from pcqtool.training.recipe import bundled_recipes
+
+    return _matching(incomplete, bundled_recipes())
+
+
+def protocols(incomplete: str) -> list[str]:
+    """Complete the name of an evaluation protocol."""
+    from pcqtool.splits import PROTOCOLS
+
+    return _matching(incomplete, PROTOCOLS)
+
+
+def channels(incomplete: str) -> list[str]:
+    """Complete a way to choose channels."""
+    return _matching(incomplete, ("auto", "mix", "split", "0", "1"))
+
+
+def devices(incomplete: str) -> list[str]:
+    """Complete the name of a device."""
+    return _matching(incomplete, ("auto", "cpu", "cuda", "cuda:all", "mps"))
+
+
+def _matching(incomplete: str, names: Iterable[str]) -> list[str]:
+    return sorted(name for name in names if name.startswith(incomplete))

@@ -1,0 +1,112 @@
+"""How the commands that process recordings read their inputs, and show a plan and a report."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import typer
+
+from pcqtool.cli.common import console, path_lists
+from pcqtool.errors import ExitCode, PcqtoolError
+
+if TYPE_CHECKING:
+    from pcqtool.batch.job import Job, RunReport
+    from pcqtool.batch.plan import Plan
+
+SHOWN_FAILURES = 5
+
+
+def read_list(file: str | None) -> list[str] | None:
+    """Return the paths of ``--files-from``; None without it."""
+    return None if file is None else path_lists.read(file)
+
+
+def show(job: Job, verb: str, dry_run: bool, json: bool) -> None:
+    """Run a job and show its report, or show only its plan.
+
+    Args:
+        job: the job.
+        verb: what it does with files, for the report: ``labelled``.
+        dry_run: whether to show the plan only.
+        json: whether to print one JSON object.
+
+    Raises:
+        typer.Exit: with exit code 3 if some inputs failed, in this run or in an earlier one.
+        StoppedError: if more inputs failed than the options allow.
+    """
+    from pcqtool.batch.job import StoppedError
+
+    if dry_run:
+        _show_plan(job.plan, json)
+        return
+    try:
+        with console.reporting() as on_progress:
+            report = job.run(on_progress)
+    except StoppedError as stopped:
+        _show_report(stopped.report, verb, json)
+        raise
+    _show_report(report, verb, json)
+    if report.summary.failures or report.failed:
+        raise typer.Exit(ExitCode.SOME_FAILED)
+
+
+def _show_plan(plan: Plan, json: bool) -> None:
+    """Show what a run would do."""
+    from pcqtool.audio.reader import read_header
+
+    hours, unreadable = 0.0, 0
+    for source in (source for part in plan.parts for source in part):
+        try:
+            duration_s, _, _ = read_header(source.path)
+            hours += (duration_s or 0.0) / 3600.0
+        except PcqtoolError:
+            unreadable += 1
+    facts = {
+        "files": plan.n_done + plan.n_todo,
+        "done": plan.n_done,
+        "to do": plan.n_todo,
+        "changed": len(plan.stale),
+        "hours to do": round(hours, 3),
+        "unreadable": unreadable,
+    }
+    if json:
+        console.print_json({name.replace(" ", "_"): value for name, value in facts.items()})
+    else:
+        console.print_fields(facts)
+
+
+def _show_report(report: RunReport, verb: str, json: bool) -> None:
+    from pcqtool.tables.paths import is_table_path, table_path
+
+    summary, state, out = report.summary, report.state, report.out
+    is_table = is_table_path(out)
+    for file, reason in list(summary.failures.items())[:SHOWN_FAILURES]:
+        console.warn(f"{file}: {reason}")
+    if len(summary.failures) > SHOWN_FAILURES:
+        console.warn(f"and {len(summary.failures) - SHOWN_FAILURES} more files; see the column error")
+    before = report.failed.keys() - summary.failures.keys()
+    if before:
+        console.warn(f"{len(before):,} failed in earlier runs, as {min(before)}; --retry-failed processes them again")
+    if json:
+        table = {"files": state.files, "statuses": state.statuses, "labels": state.labels, "failed": len(report.failed)}
+        console.print_json({"out": out, "model": report.model, **summary.to_dict(), "table": table})
+        return
+    speed = summary.audio_s / summary.elapsed_s if summary.elapsed_s else 0.0
+    console.print_fields(
+        {
+            "files": f"{summary.n_files:,} {verb}"
+            + (f" ({summary.n_replaced:,} changed since)" if summary.n_replaced else "")
+            + (f", {summary.n_done_before:,} done before" if summary.n_done_before else ""),
+            "audio": f"{summary.audio_s / 3600:.2f} h, {speed:.0f} × real time" if summary.audio_s else None,
+            "status": _counted(summary.statuses),
+            "labels": _counted(summary.labels),
+            "in all": f"{state.files:,} files: {_counted(state.statuses)}" if state.files != summary.n_files else None,
+            "table": out if is_table else out / "files",
+            "segments": table_path(out, "segments") if is_table else out / "segments",
+        }
+    )
+
+
+def _counted(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{name} {n:,}" for name, n in sorted(counts.items(), key=lambda item: -item[1]))

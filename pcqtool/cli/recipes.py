@@ -1,0 +1,34 @@
+"""``pcqtool recipes``: which recipes the package contains, and what is in one of them."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from pcqtool.cli.common import completion, console, options
+from pcqtool.cli.common.program import Program
+
+app = Program(help="Recipes, which are settings for training: list, show.")
+
+
+@app.command("list", examples="pcqtool recipes list")
+def list_recipes(json: options.Json = False) -> None:
+    """List the recipes inside the package."""
+    from pcqtool.training.recipe import describe_recipes
+
+    recipes = describe_recipes()
+    if json:
+        console.print_json([{"recipe": name, "about": about} for name, about in recipes.items()])
+    else:
+        console.print_table(("recipe", "about"), list(recipes.items()))
+
+
+@app.command(examples="pcqtool recipes show mini > mine.toml")
+def show(
+    name: Annotated[str, typer.Argument(metavar="NAME", autocompletion=completion.recipes, help="Name of a recipe.")],
+) -> None:
+    """Print a recipe as TOML, to be changed and used with --recipe FILE.toml."""
+    from pcqtool.training.recipe import recipe_text
+
+    console.print_page(recipe_text(name).rstrip())

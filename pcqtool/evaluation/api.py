@@ -1,0 +1,273 @@
+"""Evaluation from Python: ``pcqtool.evaluate`` and ``pcqtool.compare``."""
+
+from __future__ import annotations
+
+import logging
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pcqtool.corpora.label_map import load_label_map
+from pcqtool.corpora.pool import open_pool, restrict_to_common_labels
+from pcqtool.corpora.spec import parse_specs
+from pcqtool.errors import SettingsError
+from pcqtool.model.encoder_search import search_path
+from pcqtool.progress import OnProgress, Progress, ignore
+from pcqtool.splits import cross_corpus_protocol, find_protocol
+from pcqtool.training.api import as_text, n_jobs, several
+
+if TYPE_CHECKING:
+    from pcqtool.corpora.base import Utterance
+    from pcqtool.corpora.pool import CorpusPool
+    from pcqtool.evaluation.cross_validation import EvaluationTask, FoldResult
+    from pcqtool.evaluation.run_directory import Evaluation
+    from pcqtool.splits import Fold, Protocol
+    from pcqtool.training.recipe import Recipe
+
+_log = logging.getLogger(__name__)
+
+Folds = Mapping[int, "Sequence[Fold]"]
+
+
+def evaluate(
+    corpus: str | Sequence[str],
+    out: str | Path | None = None,
+    *,
+    protocol: str | None = None,
+    test_corpus: str | None = None,
+    model: str | Path | None = None,
+    root: str | Path | Sequence[str] | None = None,
+    label_map: str | Path | None = None,
+    all_classes: bool = False,
+    encoder_dir: Sequence[str | Path] | None = None,
+    recipe: str | Path = "best",
+    encoder: str | Path | None = None,
+    teacher: str | Path | None = None,
+    epochs: int | None = None,
+    seed: int | None = None,
+    seeds: int = 1,
+    validation: int | None = None,
+    adapt: bool = False,
+    device: str = "auto",
+    jobs: int = 0,
+    on_progress: OnProgress = ignore,
+) -> Evaluation:
+    """Evaluate a recipe by cross-validation or on another corpus, or a finished model on a corpus.
+
+    Exactly one of ``protocol``, ``test_corpus`` and ``model`` is given. An interrupted evaluation with ``out`` resumes
+    if it is called again with the same arguments.
+
+    Args:
+        corpus: name of a corpus, or several; ``own=emodb`` gives a corpus a name of your own.
+        out: directory for ``metrics.json``, ``predictions.parquet`` and ``folds/``; None writes nothing that stays.
+        protocol: cross-validation: ``loso``, ``session``, ``sentence``, ``random10`` or ``paper``.
+        test_corpus: corpus to test on; the recipe is trained on ``corpus``.
+        model: finished model to evaluate: a bundled name or a directory.
+        root: directory of the corpus, or ``name=directory`` for several.
+        label_map: TOML file that renames or leaves out labels.
+        all_classes: keep classes that only some of the corpora have.
+        encoder_dir: where to look for an encoder that the model refers to.
+        recipe: name of a recipe in the package, or a TOML file.
+        encoder: pre-trained encoder to build on, instead of the recipe's.
+        teacher: pre-trained encoder that teaches, instead of the recipe's.
+        epochs: passes over the corpus, instead of the recipe's.
+        seed: first seed, instead of the recipe's.
+        seeds: number of seeds; each trains every fold once.
+        validation: number of speakers (texts, tenths) that validate in a fold, instead of the recipe's share.
+        adapt: centre each speaker's recordings in the frozen encoder's space, without labels.
+        device: ``auto``, ``cpu``, ``cuda``, ``cuda:1`` or ``mps``.
+        jobs: parallel jobs; 0 for one per core.
+        on_progress: is called with segments encoded, then with folds.
+
+    Returns:
+        Metrics, predictions, and a note on leakage: what training and test have in common.
+
+    Raises:
+        SettingsError: if an argument is not valid.
+        CorpusError: if a corpus is missing or does not fit.
+        ModelError: if a model or encoder cannot be loaded.
+
+    Examples:
+        >>> import pcqtool
+        >>> report = pcqtool.evaluate("emodb", protocol="loso")  # doctest: +SKIP
+        >>> report.metrics["pooled"]["ua"]  # doctest: +SKIP
+    """
+    if [protocol, test_corpus, model].count(None) != 2:
+        raise SettingsError(
+            "one of --protocol, --test-corpus and --model is needed, and no more", "For example: --protocol loso"
+        )
+    if adapt and protocol is None:
+        raise SettingsError("--adapt works with --protocol only")
+    from pcqtool.files.lock import claim_folder
+
+    found = None if protocol is None else find_protocol(protocol)
+    corpora = several(corpus)
+    chosen = parse_specs([*corpora, *filter(None, [test_corpus])], several(root))
+    renaming = load_label_map(None if label_map is None else Path(label_map))
+    jobs = n_jobs(jobs)
+    pool = open_pool(chosen[: len(corpora)], renaming, all_classes)
+    with tempfile.TemporaryDirectory(prefix="pcqtool-") as temporary:
+        folder = Path(temporary) if out is None else Path(out)
+        with claim_folder(folder) as claim:
+            if model is not None:
+                from pcqtool.evaluation.model_on_corpus import evaluate_model
+
+                _log_notes(pool)
+                encoders = search_path(encoder_dir, download=True)
+                evaluation = evaluate_model(str(model), pool, device, jobs, encoders)
+                evaluation = evaluation.with_corpora(corpora=pool.provenance())
+            else:
+                from pcqtool.training.recipe import load_recipe
+
+                settings = load_recipe(str(recipe), epochs=epochs, seed=seed)
+                repeats = range(settings.seed, settings.seed + seeds)
+                origins = settings.encoder_and_teacher(as_text(encoder), as_text(teacher))
+                runs = _Runs(settings, repeats, validation, folder, device, *origins, jobs, adapt, claim, on_progress)
+                if found is not None:
+                    evaluation = runs.within(pool, found)
+                else:
+                    evaluation = runs.across_corpora(pool, open_pool(chosen[len(corpora) :], renaming))
+            claim()
+            evaluation.save(folder)
+    return evaluation
+
+
+def compare(first: str | Path, second: str | Path) -> dict[str, Any]:
+    """Test whether one evaluation is better than another on the same utterances.
+
+    Args:
+        first: directory of an evaluation, or its ``predictions.parquet``.
+        second: another one on the same utterances.
+
+    Returns:
+        WA and UA of both with the difference, its 95 % interval by bootstrap over speakers and p; McNemar's test; and
+        the ``warnings`` that the figures need, such as a protocol that leaks.
+
+    Raises:
+        TableError: if predictions are missing, or the runs have different utterances, labels or speakers.
+
+    Examples:
+        >>> import pcqtool
+        >>> pcqtool.compare("runs/best", "runs/mini")["ua"]["p"]  # doctest: +SKIP
+    """
+    from pcqtool.evaluation.compare import compare as compare_predictions
+    from pcqtool.evaluation.run_directory import load_predictions
+
+    (one, from_one), (other, from_other) = load_predictions(Path(first)), load_predictions(Path(second))
+    figures = compare_predictions(one, other)
+    warnings = [
+        f"{run}: {provenance.settings['leakage']}"
+        for run, provenance in ((first, from_one), (second, from_other))
+        if provenance.settings.get("leaks")
+    ]
+    protocols = [str(provenance.settings.get("protocol", "unknown")) for provenance in (from_one, from_other)]
+    if protocols[0] != protocols[1]:
+        warnings.append(f"the protocols differ: {protocols[0]} and {protocols[1]}")
+    return {**figures, "warnings": warnings}
+
+
+@dataclass(frozen=True)
+class _Runs:
+    """Training runs of an evaluation.
+
+    Attributes:
+        recipe: the settings.
+        seeds: each trains every fold once.
+        n_validation: speakers (texts, tenths) that validate; None for the recipe's share.
+        out: gets ``folds/``.
+        device: as for ``choose_device``.
+        encoder, teacher: directories or Hub ids.
+        n_jobs: folds, and recordings, at the same time.
+        adapt: whether to adapt to speakers, within a corpus.
+        claim: locks ``out``; called before the first fold.
+        on_progress: is called with segments encoded, then with folds.
+    """
+
+    recipe: Recipe
+    seeds: range
+    n_validation: int | None
+    out: Path
+    device: str
+    encoder: str | None
+    teacher: str | None
+    n_jobs: int
+    adapt: bool
+    claim: Callable[[], None]
+    on_progress: OnProgress
+
+    def within(self, pool: CorpusPool, protocol: Protocol) -> Evaluation:
+        """Cross-validate: every part of the corpus, or of several, is tested on."""
+        folds = self._folds(protocol, pool.utterances)
+
+        from pcqtool.evaluation.cross_validation import EvaluationTask
+        from pcqtool.model.device import choose_device
+        from pcqtool.training.experiment import Experiment
+
+        n_folds = len(folds[self.seeds[0]])
+        _log_notes(pool)
+        _log.info(f"{pool.name}: {len(pool.utterances)} utterances, {n_folds} folds{self._often}")
+        device = choose_device(self.device)
+        experiment = Experiment(
+            pool.utterances, self.recipe, device, self.encoder, self.teacher, self.n_jobs, self.adapt
+        ).prepare(self._on_states)
+        evaluation = self._run(EvaluationTask.within_corpus(experiment, pool.name), protocol, folds)
+        return evaluation.with_corpora(corpora=pool.provenance())
+
+    def across_corpora(self, train: CorpusPool, test: CorpusPool) -> Evaluation:
+        """Train on some corpora and test on another, with the labels that they share."""
+        train, test = restrict_to_common_labels(train, test)
+        protocol = cross_corpus_protocol(train, test)
+        folds = self._folds(protocol, [*train.prefixed_utterances, *test.prefixed_utterances])
+
+        from pcqtool.evaluation.cross_corpus import across_corpora
+        from pcqtool.model.device import choose_device
+        from pcqtool.training.experiment import Experiment
+
+        _log_notes(train, test)
+        _log.info(
+            f"train {train.name}: {len(train.utterances)} utterances; test {test.name}: {len(test.utterances)}"
+            f"{self._often}; classes {', '.join(test.labels)}"
+        )
+        device = choose_device(self.device)
+        experiment = Experiment(
+            train.prefixed_utterances, self.recipe, device, self.encoder, self.teacher, self.n_jobs
+        ).prepare(self._on_states)
+        evaluation = self._run(across_corpora(experiment, test, self.n_jobs, self._on_states), protocol, folds)
+        return evaluation.with_corpora(corpora=train.provenance(), test_corpora=test.provenance())
+
+    @property
+    def _often(self) -> str:
+        return f" with {len(self.seeds)} seeds" if len(self.seeds) > 1 else ""
+
+    def _folds(self, protocol: Protocol, utterances: Sequence[Utterance]) -> Folds:
+        validating = self.recipe.validation_size(self.n_validation)
+        return {seed: protocol.folds(utterances, seed, validating) for seed in self.seeds}
+
+    def _run(self, task: EvaluationTask, protocol: Protocol, folds: Folds) -> Evaluation:
+        from pcqtool.evaluation.cross_validation import cross_validate
+        from pcqtool.evaluation.run_directory import FOLDS
+        from pcqtool.evaluation.summary import conclude
+
+        self.claim()
+        n_folds, n_done = sum(map(len, folds.values())), 0
+        self.on_progress(Progress(0, n_folds, "folds"))
+
+        def on_fold(result: FoldResult) -> None:
+            nonlocal n_done
+            n_done += 1
+            note = f"validation UA {100 * result.best['validation_ua']:.1f} %"
+            self.on_progress(Progress(n_done, n_folds, "folds", note))
+
+        n_jobs = self.n_jobs if task.experiment.device.type == "cpu" else 1
+        results = cross_validate(task, folds, self.out / FOLDS, n_jobs, on_fold)
+        return conclude(task, protocol, folds, results)
+
+    def _on_states(self, done: int, total: int) -> None:
+        self.on_progress(Progress(done, total, "segments encoded"))
+
+
+def _log_notes(*pools: CorpusPool) -> None:
+    for note in (note for pool in pools for note in pool.label_changes):
+        _log.info(note)

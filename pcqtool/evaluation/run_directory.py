@@ -1,0 +1,252 @@
+"""The directory of a finished run: ``metrics.json``, ``predictions.parquet`` and ``folds/``, written and read.
+
+Only this module knows how ``metrics.json`` is read: reports take its entries from ``FinishedRun``.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from pcqtool.errors import ReportError, TableError
+from pcqtool.files.atomic import write_whole
+from pcqtool.fingerprint import fingerprint
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from pcqtool.evaluation.predictions import Predictions
+    from pcqtool.tables.provenance import Provenance
+
+METRICS, PREDICTIONS, FOLDS = "metrics.json", "predictions.parquet", "folds"
+UNKNOWN = "not recorded"
+
+Curve = tuple[Mapping[str, float], ...]
+"""A training run's history: for each epoch its number, losses and accuracies."""
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A figure, with how sure it is.
+
+    Attributes:
+        value: from 0 to 1.
+        interval: 95 % interval over speakers; None where there is none.
+        sd: standard deviation over seeds; None for one seed.
+    """
+
+    value: float
+    interval: tuple[float, float] | None = None
+    sd: float | None = None
+
+    def __str__(self) -> str:
+        """Write it in per cent: ``76.1 ± 0.4 (72.1 to 80.8)``."""
+        sd = "" if self.sd is None else f" ± {100 * self.sd:.1f}"
+        interval = "" if self.interval is None else f" ({100 * self.interval[0]:.1f} to {100 * self.interval[1]:.1f})"
+        return f"{100 * self.value:.1f}{sd}{interval}"
+
+
+@dataclass(frozen=True)
+class FinishedRun:
+    """A run, by its ``metrics.json``.
+
+    Attributes:
+        name: of its directory, or of the file where that is not ``metrics.json``.
+        path: of the file.
+        metrics: all that is in it.
+    """
+
+    name: str
+    path: Path
+    metrics: Mapping[str, Any]
+
+    @property
+    def pooled(self) -> Mapping[str, Any]:
+        """The scores of all test parts together; of a trained model, those on its validation part.
+
+        Raises:
+            ReportError: if the run holds none.
+        """
+        found = self.metrics.get("pooled", self.metrics.get("validation"))
+        if not isinstance(found, Mapping):
+            raise ReportError(f"{self.path} holds no scores", "Name a directory that 'pcqtool evaluate' has written.")
+        return found
+
+    @property
+    def corpus(self) -> str:
+        """Name of the corpus."""
+        return str(self.metrics.get("corpus", UNKNOWN))
+
+    @property
+    def protocol(self) -> str:
+        """How the parts were made."""
+        return str(self.metrics.get("protocol", UNKNOWN))
+
+    @property
+    def title(self) -> str:
+        """The run in a line, for a figure."""
+        return ", ".join(part for part in (self.name, self.corpus, self.protocol) if part != UNKNOWN)
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The classes, in the order of the confusion matrix."""
+        return tuple(self.metrics.get("labels", self.pooled["recall"]))
+
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        """The seeds of the training runs."""
+        found = self.metrics.get("seeds", self.metrics.get("seed", ()))
+        return tuple([found] if isinstance(found, int) else found)
+
+    def score(self, name: str) -> Estimate:
+        """Give ``wa``, ``ua`` or ``macro_f1``."""
+        interval = self.pooled.get(f"{name}_interval")
+        over_seeds = self.metrics.get("over_seeds", {}).get(name, {})
+        return Estimate(self.pooled[name], tuple(interval) if interval else None, over_seeds.get("sd"))
+
+    @property
+    def shared_with_training(self) -> Mapping[str, int | None]:
+        """The largest numbers of files, speakers, sessions and texts that test and training share in a fold.
+
+        A test part is compared with training and validation together. In protocol ``paper`` it is also the validation
+        part, so it is compared with training alone.
+        """
+        part = "validation" if self.protocol == "paper" and self.metrics.get("leaks") else "test"
+        return dict(self.metrics.get("overlap", {}).get(part, {}))
+
+    @property
+    def curves(self) -> dict[str, Curve]:
+        """The histories: of a trained model one, of a cross-validation one for each seed and fold that is still there.
+
+        Raises:
+            ReportError: if there is none.
+        """
+        histories = {"": self.metrics.get("history", ())}
+        for run in self.metrics.get("runs", ()):
+            name = f"seed-{run['seed']}/{quote(run['fold'], safe='')}"
+            path = self.path.parent / FOLDS / f"{name}.json"
+            fold = _read(path) if path.is_file() else {}
+            ours = all(fold.get(key) == run.get(key) for key in ("temperature", "elapsed_s"))  # else a later run's
+            if fold and ours:
+                histories[name] = fold["history"]
+        curves = {name: tuple(history) for name, history in histories.items() if history}
+        if not curves:
+            raise ReportError(
+                f"{self.path.parent} holds no training run's history",
+                "Name a directory that 'pcqtool train' or 'pcqtool evaluate --protocol' has written.",
+            )
+        return curves
+
+    @property
+    def predictions(self) -> Predictions:
+        """What was said of each utterance, a row for each seed.
+
+        Raises:
+            TableError: if the run has not kept it.
+        """
+        return load_predictions(self.path.parent)[0]
+
+
+def read_run(place: Path) -> FinishedRun:
+    """Read a run.
+
+    Args:
+        place: an evaluation's or a model's directory, or a ``metrics.json`` under any name.
+
+    Raises:
+        ReportError: if there is none, or it is damaged.
+    """
+    path = place / METRICS if place.is_dir() else place
+    return FinishedRun(path.resolve().parent.name if path.name == METRICS else path.stem, path, _read(path))
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        entries = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ReportError(
+            f"cannot read {path}: {error.strerror}", "Name a directory that 'pcqtool evaluate' or 'train' has written."
+        ) from error
+    except ValueError as error:
+        raise ReportError(f"{path} is not JSON: {error}") from error
+    if not isinstance(entries, dict):
+        raise ReportError(f"{path} holds no run")
+    return entries
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """The results of an evaluation, before they are written.
+
+    Attributes:
+        metrics: the content of ``metrics.json``.
+        table: the content of ``predictions.parquet``.
+        model: name of the model, or of the recipe of several models.
+        model_sha256: the model's hash; empty for a recipe.
+        aggregation: rule from segments to files.
+    """
+
+    metrics: dict[str, Any]
+    table: pa.Table
+    model: str
+    model_sha256: str
+    aggregation: str
+
+    def with_corpora(self, **corpora: Sequence[Mapping[str, Any]]) -> Evaluation:
+        """Add descriptions of the corpora to the metrics; the keyword states their use."""
+        return replace(self, metrics={**self.metrics, **{use: list(some) for use, some in corpora.items()}})
+
+    def save(self, out: Path) -> None:
+        """Write predictions and metrics into a directory; the metrics come last and mark it as complete.
+
+        Raises:
+            FileError: if the file system refuses.
+        """
+        from pcqtool.tables.provenance import Provenance
+        from pcqtool.tables.writer import write
+
+        settings = _settings(self.metrics)
+        provenance = Provenance(
+            model=self.model,
+            model_sha256=self.model_sha256,
+            labels=tuple(self.metrics["labels"]),
+            fingerprint=fingerprint([settings, self.model_sha256]),
+            aggregation=self.aggregation,
+            settings=settings,
+        )
+        write(out / PREDICTIONS, self.table, provenance)
+        write_whole(out / METRICS, f"{json.dumps(self.metrics, indent=1, ensure_ascii=False)}\n".encode())
+
+
+def load_predictions(run: Path) -> tuple[Predictions, Provenance]:
+    """Read an evaluation's predictions and their provenance, given its directory or the table itself.
+
+    Raises:
+        TableError: if the table is missing, damaged or not an evaluation's.
+    """
+    from pcqtool.evaluation.predictions import Predictions
+    from pcqtool.tables.edit import read_columns
+    from pcqtool.tables.paths import SUFFIX
+    from pcqtool.tables.provenance import read_provenance
+
+    path = run if run.suffix.lower() == SUFFIX and not run.is_dir() else run / PREDICTIONS
+    if not path.is_file():
+        raise TableError(f"{path}: no such file", "Name the --out directory of a finished 'pcqtool evaluate'.")
+    provenance = read_provenance(path)
+    table = read_columns(path)
+    if "truth" not in table.column_names:
+        raise TableError(f"{path}: no table of an evaluation", "Name the --out directory of 'pcqtool evaluate'.")
+    return Predictions.from_table(table, provenance.labels), provenance
+
+
+def _settings(metrics: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the entries that decided the predictions, and the note on leakage: no scores."""
+    names = (
+        *("corpus", "protocol", "protocol_title", "leakage", "leaks"),
+        *("command", "seeds", "recipe", "encoder", "teacher", "adapted"),
+    )
+    return {name: metrics[name] for name in names if name in metrics}

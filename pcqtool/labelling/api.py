@@ -1,0 +1,116 @@
+"""Labelling from Python: ``pcqtool.label``."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Unpack
+
+from pcqtool.batch.job import Job, JobOptions, StrPath, find_recordings, split_options
+from pcqtool.batch.output import RunOutput
+from pcqtool.batch.results import Results, run_job
+from pcqtool.batch.shard import Shard
+from pcqtool.labelling.settings import LabelSettings
+from pcqtool.labelling.task import SCHEMAS
+from pcqtool.model.directory import find, model_sha256, read_config
+from pcqtool.model.encoder_search import search_path
+from pcqtool.progress import OnProgress, ignore
+
+if TYPE_CHECKING:
+    from pcqtool.labelling.task import Labelling
+
+_log = logging.getLogger(__name__)
+
+
+class LabelOptions(JobOptions, total=False):
+    """Options of ``label``: those of every job, and the fields of ``LabelSettings``."""
+
+    aggregation: str | None
+    precision: str
+
+
+def label_job(
+    inputs: StrPath | Iterable[StrPath],
+    out: StrPath,
+    *,
+    model: StrPath | None = None,
+    encoder_dir: Sequence[StrPath] | None = None,
+    device: str = "auto",
+    listed: Iterable[str] | None = None,
+    shard: str = "1/1",
+    **options: Unpack[LabelOptions],
+) -> Job:
+    """Prepare a labelling job, which can be planned and run. Arguments and errors are those of ``label``."""
+    settings, run_options = split_options(options, LabelSettings)
+    share = Shard.parse(shard)
+    found = find_recordings(inputs, listed)
+    directory = find(model)
+    config = read_config(directory)
+    provenance = settings.provenance(config, model_sha256(directory))
+    columns = {kind: schema(config.labels).names for kind, schema in SCHEMAS.items()}
+    output = RunOutput(Path(out), provenance, columns, share)
+
+    def load() -> Labelling:
+        from pcqtool.labelling.task import Labelling
+        from pcqtool.model.device import choose_devices
+        from pcqtool.model.predictor import Predictor
+
+        devices = choose_devices(device)
+        encoders = search_path(encoder_dir, download=model is not None)
+        first, *others = (Predictor(directory, each, encoders, settings.precision) for each in devices)
+        _log.debug("device: %s", ", ".join(map(str, devices)))
+        return Labelling(first, settings, provenance, others)
+
+    about = f"model: {config.name} (bundled), {config.trained_on}" if model is None else ""
+    return Job(output, *found, load, run_options, about)
+
+
+def label(
+    inputs: StrPath | Iterable[StrPath],
+    out: StrPath | None = None,
+    *,
+    model: StrPath | None = None,
+    encoder_dir: Sequence[StrPath] | None = None,
+    device: str = "auto",
+    listed: Iterable[str] | None = None,
+    shard: str = "1/1",
+    on_progress: OnProgress = ignore,
+    **options: Unpack[LabelOptions],
+) -> Results:
+    """Predict emotions for recordings: probabilities per segment, and per file and channel.
+
+    A recording that cannot be read becomes a row with the reason. A second run into the same ``out`` processes only
+    new and changed recordings.
+
+    Args:
+        inputs: files, folders (searched recursively) or patterns; one or several.
+        out: a ``.parquet`` file, or a directory for a table in parts; None keeps the tables with the returned object.
+        model: name of a bundled model, or a model directory; None for the bundled default.
+        encoder_dir: where to look for an encoder that the model names but does not contain: its directory, or folders
+            of several; None for the environment variable PCQTOOL_ENCODERS.
+        device: ``auto``, ``cpu``, ``cuda``, ``cuda:1``, ``mps``; several GPUs as ``cuda:0,cuda:1`` or ``cuda:all``.
+        listed: further inputs, such as the lines of a list; they need not exist.
+        shard: ``I/N`` for the I-th of N shares of the inputs, into a directory.
+        on_progress: is called with the number of finished files.
+        **options: see ``LabelOptions``; for example ``channels="split"``, ``vad=False``, ``restart=True``.
+
+    Raises:
+        SettingsError: if an option or input is not valid.
+        ModelError: if the model is missing or damaged.
+        TableError: if the output cannot be written, or holds results of other settings.
+        LockedError: if another run is writing to the output.
+        StoppedError: if more recordings failed than ``max_failures``.
+
+    Examples:
+        >>> import pcqtool
+        >>> results = pcqtool.label("examples/recordings")
+        >>> results.files.select("file", "label", "status").head(2)  # doctest: +SKIP
+    """
+
+    def prepare(path: Path) -> Job:
+        return label_job(
+            inputs, path, model=model, encoder_dir=encoder_dir, device=device, listed=listed, shard=shard, **options
+        )
+
+    return run_job(prepare, out, on_progress)
