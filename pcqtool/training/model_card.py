@@ -1,4 +1,4 @@
-"""The model card, ``README.md`` of a model directory."""
+"""The model card: ``README.md`` of a model directory."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ you rely on it. It predicts how speech sounds, not what a person feels, and must
 
 
 def write_card(config: ModelConfig, pool: CorpusPool, scores: Mapping[str, Any]) -> str:
-    """Write the card: data, protocol, scores, limits, licences.
+    """Return the card's text: data, protocol, scores, limits, licences.
 
     Args:
-        config: the model's.
-        pool: the corpora it was trained on.
-        scores: what goes into ``metrics.json``.
+        config: the model's configuration.
+        pool: the training corpora.
+        scores: the content of ``metrics.json``.
     """
     lines = [
         f"# {config.name}",
@@ -34,12 +34,12 @@ def write_card(config: ModelConfig, pool: CorpusPool, scores: Mapping[str, Any])
     lines += [f"- Temperature: {config.temperature:.3f}; aggregation of segments: `{config.aggregation}`", ""]
     again = bool(config.provenance.get("recipe", {}).get("refit"))
     lines += ["## Scores", "", *_scores(scores, again), "", _LIMITS]
-    lines += ["## Licences", "", _origin(config), "", *(f"- {_licence(each)}" for each in pool.members), ""]
+    lines += ["## Licences", "", _weights(config), "", *(f"- {_licence(each)}" for each in pool.members), ""]
     return "\n".join(lines)
 
 
 def _corpus(member: PooledCorpus) -> str:
-    """Say how much of a corpus was used, and what became of its labels."""
+    """Return the number of used utterances of a corpus, and the changes of its labels."""
     notes = f" ({', '.join(member.label_changes)})" if member.label_changes else ""
     return f"{member.title}, {len(member.utterances)} utterances{notes}"
 
@@ -63,8 +63,8 @@ def _scores(scores: Mapping[str, Any], again: bool) -> list[str]:
     ]
 
 
-def _origin(config: ModelConfig) -> str:
-    """Say whose weights these are."""
+def _weights(config: ModelConfig) -> str:
+    """Describe the origin of the weights."""
     encoder, teacher = config.provenance.get("encoder"), config.provenance.get("teacher")
     if config.encoder_source is not None:
         whose = (
