@@ -55,5 +55,5 @@ def test_layers_above_those_in_use_are_not_there(tiny_whisper):
     mixed = FeatureNetwork(encoder, frames_of(encoder, None), "cpu")
     single = FeatureNetwork(encoder, frames_of(encoder, 1), "cpu")
     assert mixed.shape == single.shape == (150, 16)
-    with pytest.raises(ModelError, match="hidden state 2 lies above"):
+    with pytest.raises(ModelError, match="hidden state 2 is above"):
         FeatureNetwork(encoder, frames_of(encoder, 2), "cpu")
