@@ -20,7 +20,7 @@ def curves(
 ) -> None:
     """Draw the learning curves: losses, and accuracy on the validation part, by epoch.
 
-    The validation part chose the epoch, so its accuracy is no test.
+    The validation part chose the epoch, so its accuracy is not a test.
     """
     from pcqtool.evaluation.run_directory import read_run
     from pcqtool.report import curves as report
