@@ -296,7 +296,7 @@ def test_a_list_of_files(label, tmp_path, write_wave, monkeypatch, separator, wh
         (["calls", "--channels", "left"], "left"),
         (["calls", "--aggregation", "median"], "median"),
         (["calls", "--device", "abacus"], "abacus"),
-        (["calls", "--device", "cpu,cpu"], "several GPUs"),
+        (["calls", "--device", "cpu,cpu"], "does not name different GPUs"),
         (["calls", "--batch-size", "0"], "batch-size"),
         (["calls", "--workers", "2"], "--workers is for --engine ray"),
     ],

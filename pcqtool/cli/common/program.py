@@ -18,7 +18,7 @@ from typer.core import TyperCommand, TyperGroup
 
 from pcqtool.cli.common import console, failures
 from pcqtool.errors import SettingsError
-from pcqtool.tables.paths import at_home
+from pcqtool.files.display import expand_home
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -52,7 +52,7 @@ class Program(typer.Typer):
         )
 
         def registered(function: Function) -> Function:
-            register(_with_places_at_home(function))
+            register(_with_places_expand_home(function))
             return function
 
         return registered
@@ -93,7 +93,7 @@ class _Group(TyperGroup):
         _write_options(self, ctx, formatter)
 
 
-def _with_places_at_home(function: Function) -> Function:
+def _with_places_expand_home(function: Function) -> Function:
     """Let a function have its places with a leading ``~`` expanded.
 
     A shell leaves it alone in a settings file, in an environment file, between quotes and behind ``--out=``.
@@ -101,18 +101,20 @@ def _with_places_at_home(function: Function) -> Function:
 
     @functools.wraps(function)
     def call(*arguments: Any, **named: Any) -> Any:
-        return function(*arguments, **{name: _at_home(value) for name, value in named.items()})
+        return function(*arguments, **{name: _expand_home(value) for name, value in named.items()})
 
     return call  # type: ignore[return-value]
 
 
-def _at_home(value: Any) -> Any:
+def _expand_home(value: Any) -> Any:
     if isinstance(value, list):
-        return [_at_home(each) for each in value]
+        return [_expand_home(each) for each in value]
     if isinstance(value, Path):
-        return at_home(value)
+        return expand_home(value)
     # No text but a place begins so. It may be one of many that a shell has found here, called "~" or "~x".
-    return str(at_home(value)) if isinstance(value, str) and value[:1] == "~" and not os.path.lexists(value) else value
+    return (
+        str(expand_home(value)) if isinstance(value, str) and value[:1] == "~" and not os.path.lexists(value) else value
+    )
 
 
 def _refuse_empty(arguments: list[str]) -> None:
