@@ -193,7 +193,7 @@ def _evaluate(
     n_jobs = setting.n_jobs if setting.device.type == "cpu" else 1
     experiment = Experiment(
         setting.utterances, variant.recipe, setting.device, variant.encoder, setting.teacher, setting.n_jobs
-    )
+    ).prepare()
     task = EvaluationTask.within_corpus(experiment, setting.corpus)
     results = cross_validate(task, setting.folds, folder / FOLDS, n_jobs, lambda result: on_folds(1, variant.name))
     evaluation = conclude(task, setting.protocol, setting.folds, results)

@@ -88,8 +88,7 @@ def fusion_vectors(model: PCQ, utterances: Sequence[Utterance], n_jobs: int) -> 
     device = next(model.parameters()).device
     vectors = np.zeros((len(utterances), model.fusion_width))
     weights = np.zeros(len(utterances))
-    for start in range(0, len(data.samples), _BATCH_SIZE):
-        rows = np.arange(start, min(start + _BATCH_SIZE, len(data.samples)))
+    for rows in data.batches(_BATCH_SIZE):
         with torch.inference_mode():
             fusion = model(torch.from_numpy(data.waves(rows)).to(device)).fusion.double().cpu().numpy()
         np.add.at(vectors, data.utterance[rows], fusion * data.n_samples[rows, None])
