@@ -219,7 +219,7 @@ ONE_OF = "one of --protocol, --test-corpus and --model is needed"
         (["--protocol", "session"], 1, "needs to know the sessions; 36 of 36 utterances have none"),
         (["--protocol", "sentence"], 1, "add a column 'text_id' to the manifest"),
         (["--protocol", "paper", "--validation", "2"], 2, "It validates on its test part"),
-        (["--protocol", "loso", "--validation", "3"], 2, "3 of 3 that do not test would validate"),
+        (["--protocol", "loso", "--validation", "3"], 2, "3 of the 3 outside the test part would validate"),
         (["--model", "no-model"], 2, "no model 'no-model'"),
         (["--protocol", "loso", "--recipe", "maxi"], 2, "no recipe 'maxi'"),
         (["--protocol", "loso", "--encoder", "./nowhere", "--adapt"], 1, "no such directory"),
