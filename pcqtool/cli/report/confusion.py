@@ -14,11 +14,11 @@ def confusion(run: RunPath, out: Figure = Path("confusion.svg"), json: options.J
     Each row is a true class: the fraction of its files predicted as each class, and the number of files.
     """
     from pcqtool.evaluation.run_directory import read_run
-    from pcqtool.report import confusion as report
+    from pcqtool.report.confusion import confusion_matrix, draw_confusion
 
     found = read_run(run)
-    matrix = report.confusion(found)
-    report.draw_confusion(matrix, found.title, out)
+    matrix = confusion_matrix(found)
+    draw_confusion(matrix, found.title, out)
     rows = matrix.rows()
     if json:
         console.print_json({"rows": rows, "figure": out})

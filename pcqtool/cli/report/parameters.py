@@ -25,14 +25,14 @@ def parameters(
 
     Without --model, counts the paper's network, with WavLM-base and four classes, beside the paper's figures.
     """
-    from pcqtool.report.parameters import PAPER_TABLE, count, count_paper
+    from pcqtool.report.parameters import PAPER_TABLE, count_paper_parameters, count_parameters
 
     if model is None:
-        parts = [*count_paper(), *PAPER_TABLE]
+        parts = [*count_paper_parameters(), *PAPER_TABLE]
     else:
         from pcqtool.model.directory import find, network_config_from_json, read_config
 
-        parts = count(network_config_from_json(read_config(find(model))))
+        parts = count_parameters(network_config_from_json(read_config(find(model))))
     if json:
         console.print_json(parts)
         return

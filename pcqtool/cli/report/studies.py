@@ -10,11 +10,10 @@ import typer
 from pcqtool.cli.common import completion, console, options
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
-    from pcqtool.evaluation.ablations import Variant
-    from pcqtool.evaluation.study import StudySetting
-    from pcqtool.splits import ValidationSize
+    from pcqtool.evaluation.study import Variant
+    from pcqtool.training.recipe import Recipe
 
 Protocol = Annotated[
     str,
@@ -55,17 +54,16 @@ def ablations(
     Each part is removed from the recipe, or added if it is missing, and the difference in accuracy is tested on the
     same speakers. The same command resumes an interrupted study.
     """
-    from pcqtool.evaluation import ablations
+    from pcqtool.evaluation.study import ablation_variants
+    from pcqtool.report.study_figures import draw_differences
     from pcqtool.training.recipe import load_recipe
 
-    settings = load_recipe(recipe, epochs=epochs, seed=seed)
-    encoder, teacher = settings.encoder_and_teacher(encoder, teacher)
-    variants = ablations.ablations(settings, encoder, other_encoder or ())
-    from pcqtool.report.study_figures import draw_differences
+    def make_variants(recipe: Recipe, encoder: str | None) -> list[Variant]:
+        return ablation_variants(recipe, encoder, other_encoder or ())
 
-    repeats = range(settings.seed, settings.seed + seeds)
-    setting = _study_setting(corpus, root, protocol, settings.validation_size(), repeats, teacher, device, jobs)
-    _run_study("ablations", variants, setting, out, draw_differences, json)
+    settings = load_recipe(recipe, epochs=epochs, seed=seed)
+    common = (corpus, root, protocol, seeds, device, jobs, json)
+    _run_study("ablations", make_variants, draw_differences, out, settings, encoder, teacher, *common)
 
 
 def depth(
@@ -87,51 +85,49 @@ def depth(
 
     The same command resumes an interrupted study.
     """
-    from pcqtool.evaluation import ablations
+    from pcqtool.evaluation.study import depth_variants
     from pcqtool.report.study_figures import draw_depth
     from pcqtool.training.recipe import load_recipe
 
     settings = load_recipe(recipe, epochs=epochs, seed=seed)
-    encoder, teacher = settings.encoder_and_teacher(encoder, teacher)
-    variants = ablations.depths(settings, encoder)
-    repeats = range(settings.seed, settings.seed + seeds)
-    setting = _study_setting(corpus, root, protocol, settings.validation_size(), repeats, teacher, device, jobs)
-    _run_study("depth", variants, setting, out, draw_depth, json)
+    common = (corpus, root, protocol, seeds, device, jobs, json)
+    _run_study("depth", depth_variants, draw_depth, out, settings, encoder, teacher, *common)
 
 
-def _study_setting(
+def _run_study(
+    kind: str,
+    make_variants: Callable[[Recipe, str | None], list[Variant]],
+    draw: Callable[..., None],
+    out: Path,
+    recipe: Recipe,
+    encoder: str | None,
+    teacher: str | None,
     corpus: str,
     root: Path | None,
     protocol: str,
-    validation_size: ValidationSize,
-    seeds: Sequence[int],
-    teacher: str | None,
+    n_seeds: int,
     device: str,
     jobs: int,
-) -> StudySetting:
-    """List the corpus and divide it into folds."""
+    as_json: bool,
+) -> None:
     from pcqtool.corpora import registry
     from pcqtool.corpora.plugin_isolation import list_utterances
     from pcqtool.report.figure import require_matplotlib
     from pcqtool.splits import find_protocol
 
+    encoder, teacher = recipe.encoder_and_teacher(encoder, teacher)
+    variants = make_variants(recipe, encoder)
     require_matplotlib()
     chosen = find_protocol(protocol)
     utterances = list_utterances(registry.open_corpus(corpus, root))
-    folds = {seed: chosen.folds(utterances, seed, validation_size) for seed in seeds}
+    seeds = range(recipe.seed, recipe.seed + n_seeds)
+    folds = {seed: chosen.folds(utterances, seed, recipe.validation_size()) for seed in seeds}
 
-    from pcqtool.evaluation.study import StudySetting
+    from pcqtool.evaluation.study import COLUMNS, StudySetting, run_study, table
+    from pcqtool.files.lock import lock_folder
     from pcqtool.model.device import choose_device
 
-    return StudySetting(corpus, utterances, chosen, folds, choose_device(device), teacher, options.n_jobs(jobs))
-
-
-def _run_study(
-    kind: str, variants: Sequence[Variant], setting: StudySetting, out: Path, draw: Callable[..., None], as_json: bool
-) -> None:
-    from pcqtool.evaluation.study import COLUMNS, run_study, table
-    from pcqtool.files.lock import lock_folder
-
+    setting = StudySetting(corpus, utterances, chosen, folds, choose_device(device), teacher, options.n_jobs(jobs))
     console.info(f"{setting.corpus}: {len(setting.utterances)} utterances, {len(variants)} variants")
     with lock_folder(out):
         with console.progress(setting.n_folds * len(variants), "folds") as progress:

@@ -41,6 +41,6 @@ def tsne(
     if json:
         console.print_json({"model": name, "points": points, "figure": out})
     else:
-        heard = sum(point.heard for point in points)
-        fields = {"utterances": len(points), "of speakers it was trained on": heard or "none", "figure": out}
+        n_seen = sum(point.seen_speaker for point in points)
+        fields = {"utterances": len(points), "of speakers it was trained on": n_seen or "none", "figure": out}
         console.print_fields(fields)
