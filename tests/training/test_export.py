@@ -63,7 +63,7 @@ def test_metrics_are_stamped_as_no_test(made, trained):
 
 def test_the_card_tells_of_data_scores_limits_and_licences(made):
     card = (made[0] / "README.md").read_text()
-    for part in ("# toy", "Classes: anger, neutral, sadness", "## Scores", "no test", "## Limits", "## Licences"):
+    for part in ("# toy", "Classes: anger, neutral, sadness", "## Scores", "not a test", "## Limits", "## Licences"):
         assert part in card
     assert Manifest.title in card
 

@@ -9,7 +9,7 @@ import typer
 from typer.core import TyperGroup
 
 from pcqtool.cli.common import config, console
-from pcqtool.tables.paths import at_home
+from pcqtool.files.display import expand_home
 from pcqtool.version import __version__
 
 PANEL = "Common options"
@@ -43,7 +43,7 @@ def _set_log(ctx: typer.Context, param: typer.CallbackParam, form: str) -> None:
 def _use_config(ctx: typer.Context, param: typer.CallbackParam, file: Path | None) -> None:
     """Store the settings file's path. The command reads the file, so that its ``--help`` works with a broken file."""
     if _source(ctx, param) == "COMMANDLINE" or _CONFIG not in ctx.meta:
-        ctx.meta[_CONFIG] = None if file is None else at_home(file)
+        ctx.meta[_CONFIG] = None if file is None else expand_home(file)
     file = ctx.meta[_CONFIG]
     if file is None or isinstance(ctx.command, TyperGroup) or ctx.resilient_parsing:
         return

@@ -8,7 +8,8 @@ from typing import Annotated, Literal
 
 import typer
 
-from pcqtool.audio.limits import TIMEOUT_S, Limits
+from pcqtool.audio.limits import TIMEOUT_S as TIMEOUT_S
+from pcqtool.audio.limits import Limits
 from pcqtool.cli.common import completion, durations
 
 MODEL = "Model"

@@ -18,7 +18,7 @@ from typer.core import TyperCommand, TyperGroup
 
 from pcqtool.cli.common import console, failures
 from pcqtool.errors import SettingsError
-from pcqtool.tables.paths import at_home
+from pcqtool.files.display import expand_home
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -101,18 +101,20 @@ def _expanding_home(function: Function) -> Function:
 
     @functools.wraps(function)
     def call(*arguments: Any, **named: Any) -> Any:
-        return function(*arguments, **{name: _at_home(value) for name, value in named.items()})
+        return function(*arguments, **{name: _expand_home(value) for name, value in named.items()})
 
     return call  # type: ignore[return-value]
 
 
-def _at_home(value: Any) -> Any:
+def _expand_home(value: Any) -> Any:
     if isinstance(value, list):
-        return [_at_home(each) for each in value]
+        return [_expand_home(each) for each in value]
     if isinstance(value, Path):
-        return at_home(value)
+        return expand_home(value)
     # Only paths begin with "~". A file that is really called "~" or "~x", found by the shell's pattern, is kept.
-    return str(at_home(value)) if isinstance(value, str) and value[:1] == "~" and not os.path.lexists(value) else value
+    return (
+        str(expand_home(value)) if isinstance(value, str) and value[:1] == "~" and not os.path.lexists(value) else value
+    )
 
 
 def _refuse_empty(arguments: list[str]) -> None:

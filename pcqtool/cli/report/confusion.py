@@ -11,7 +11,7 @@ from pcqtool.cli.report.arguments import Figure, RunPath
 def confusion(run: RunPath, out: Figure = Path("confusion.svg"), json: options.Json = False) -> None:
     """Draw the confusion matrix of a run (Figure 4).
 
-    Each row is a true class: the fraction of its files predicted as each class, and the number of files.
+    Each row is a true class: the percentage and the number of its files for each predicted class.
     """
     from pcqtool.evaluation.run_directory import read_run
     from pcqtool.report.confusion import confusion_matrix, draw_confusion
