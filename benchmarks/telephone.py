@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Callable
-from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -20,13 +19,11 @@ from numpy.typing import NDArray
 from pcqtool.audio.codecs import CODECS, apply_codec
 from pcqtool.corpora import registry
 from pcqtool.metrics.scores import score
-from pcqtool.model.encoders.pretrained import load_pretrained
 from pcqtool.splits import PROTOCOLS
 from pcqtool.training.data import SegmentSet
 from pcqtool.training.experiment import Experiment
-from pcqtool.training.feature_cache import keep_states
 from pcqtool.training.recipe import load_recipe
-from pcqtool.training.trainer import file_probabilities, judge
+from pcqtool.training.trainer import file_probabilities, predict_logits
 
 Wave = NDArray[np.float32]
 CONDITIONS: dict[str, Callable[[Wave], Wave]] = {
@@ -37,7 +34,7 @@ CONDITIONS: dict[str, Callable[[Wave], Wave]] = {
 
 
 def play(data: SegmentSet, n_utterances: int, condition: Callable[[Wave], Wave]) -> SegmentSet:
-    """Return the original recordings (view 0 of ``data``) under a condition."""
+    """Return the original recordings (version 0 of ``data``) under a condition."""
     rows = np.concatenate([data.rows(utterance) for utterance in range(n_utterances)])
     samples = data.samples[rows].copy()
     for utterance in range(n_utterances):
@@ -47,7 +44,7 @@ def play(data: SegmentSet, n_utterances: int, condition: Callable[[Wave], Wave])
         for row, start in zip(own, np.cumsum([0, *data.n_samples[rows[own]]]), strict=False):
             n = data.n_samples[rows[row]]
             samples[row, :n] = degraded[start : start + n]
-    return SegmentSet(samples, data.n_samples[rows], data.utterance[rows], data.view[rows])
+    return SegmentSet(samples, data.n_samples[rows], data.utterance[rows], data.version[rows])
 
 
 def main() -> None:
@@ -63,16 +60,14 @@ def main() -> None:
     utterances = registry.open_corpus(options.corpus, options.root).utterances()
     recipe, device = load_recipe(options.recipe, seed=options.seed), torch.device("cpu")
     encoder, teacher = recipe.encoder_and_teacher(options.encoder, options.teacher)
-    experiment = Experiment(utterances, recipe, device, encoder, teacher, torch.get_num_threads())
+    experiment = Experiment(utterances, recipe, device, encoder, teacher, torch.get_num_threads()).prepare()
     played = {name: play(experiment.data, len(utterances), condition) for name, condition in CONDITIONS.items()}
-    if encoder is not None and experiment.data.states is not None:
-        frozen = load_pretrained(encoder, experiment.config.encoder.layers, frozen=True)
-        played = {name: replace(data, states=keep_states(frozen, data, device)) for name, data in played.items()}
+    played = {name: experiment.with_states(data) for name, data in played.items()}
     probabilities = {name: np.zeros((len(utterances), len(experiment.labels))) for name in played}
     for fold in PROTOCOLS["loso"].folds(utterances, options.seed, recipe.validation_size()):
         trained = experiment.train(fold, options.seed)
         for name, data in played.items():
-            logits = judge(trained.model, data, fold.test)
+            logits = predict_logits(trained.model, data, fold.test)
             probabilities[name][list(fold.test)] = file_probabilities(
                 logits, data, fold.test, recipe.aggregation, trained.temperature
             )

@@ -89,7 +89,33 @@ def experiment(utterances, toy_recipe):
 
     from pcqtool.training.experiment import Experiment
 
-    return Experiment(utterances, toy_recipe(), torch.device("cpu"))
+    return Experiment(utterances, toy_recipe(), torch.device("cpu")).prepare()
+
+
+@pytest.fixture(scope="session")
+def setup_of(experiment):
+    """Make the setup of a training run on the toy corpus."""
+    import torch
+
+    from pcqtool.training.data import TrainingSetup
+
+    def make(recipe, train, **changes):
+        usual = {"config": experiment.config, "data": experiment.data, "targets": experiment.targets}
+        return TrainingSetup(train=train, recipe=recipe, device=torch.device("cpu"), **usual | changes)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def predict():
+    """Predict calibrated probabilities of utterances of an experiment."""
+    from pcqtool.training.trainer import predict_files
+
+    def probabilities(experiment, trained, utterances):
+        rule = experiment.recipe.aggregation
+        return predict_files(trained.model, trained.temperature, experiment.data, utterances, rule)[0]
+
+    return probabilities
 
 
 @pytest.fixture(scope="session")

@@ -210,8 +210,8 @@ class _Runs:
         _log.info(f"{pool.name}: {len(pool.utterances)} utterances, {n_folds} folds{self._often}")
         device = choose_device(self.device)
         experiment = Experiment(
-            pool.utterances, self.recipe, device, self.encoder, self.teacher, self.n_jobs, self._on_states, self.adapt
-        )
+            pool.utterances, self.recipe, device, self.encoder, self.teacher, self.n_jobs, self.adapt
+        ).prepare(self._on_states)
         evaluation = self._run(EvaluationTask.within_corpus(experiment, pool.name), protocol, folds)
         return evaluation.with_corpora(corpora=pool.provenance())
 
@@ -232,8 +232,8 @@ class _Runs:
         )
         device = choose_device(self.device)
         experiment = Experiment(
-            train.prefixed_utterances, self.recipe, device, self.encoder, self.teacher, self.n_jobs, self._on_states
-        )
+            train.prefixed_utterances, self.recipe, device, self.encoder, self.teacher, self.n_jobs
+        ).prepare(self._on_states)
         evaluation = self._run(across_corpora(experiment, test, self.n_jobs, self._on_states), protocol, folds)
         return evaluation.with_corpora(corpora=train.provenance(), test_corpora=test.provenance())
 

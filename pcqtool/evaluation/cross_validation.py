@@ -21,12 +21,11 @@ from pcqtool.corpora.base import Utterance
 from pcqtool.errors import TrainingError
 from pcqtool.files.atomic import write_whole
 from pcqtool.fingerprint import fingerprint
-from pcqtool.model.pcq import PCQ
 from pcqtool.splits import Fold
 from pcqtool.training.data import SegmentSet
 from pcqtool.training.experiment import Experiment, Trained
-from pcqtool.training.trainer import file_probabilities, judge
-from pcqtool.training.worker import end_with_parent
+from pcqtool.training.trainer import predict_files
+from pcqtool.training.worker import exit_with_parent
 from pcqtool.version import __version__
 
 _log = logging.getLogger(__name__)
@@ -74,23 +73,6 @@ class EvaluationTask:
         """Return probabilities ``(N, L)`` of utterances of a test part: calibrated, and without the temperature."""
         rule, indices = self.experiment.recipe.aggregation, self.test_indices(utterances)
         return predict_files(trained.model, trained.temperature, self.test_data, indices, rule)
-
-
-def predict_files(
-    model: PCQ, temperature: float, data: SegmentSet, utterances: Sequence[int], rule: str
-) -> tuple[Probabilities, Probabilities]:
-    """Return probabilities ``(N, L)`` of N utterances: calibrated, and without the temperature.
-
-    Args:
-        model: the network, on its device.
-        temperature: the divisor of its logits.
-        data: segments of a corpus.
-        utterances: indices into that corpus's list.
-        rule: aggregation from segments to files.
-    """
-    logits = judge(model, data, utterances)
-    calibrated, uncalibrated = (file_probabilities(logits, data, utterances, rule, each) for each in (temperature, 1.0))
-    return calibrated, uncalibrated
 
 
 @dataclass(frozen=True)
@@ -168,7 +150,7 @@ def _run(task: EvaluationTask, runs: Sequence[tuple[int, Fold]], folder: Path, n
         else:
             yield found
     n_threads = max(1, torch.get_num_threads() // n_jobs)
-    backend = {"backend": "loky", "initializer": end_with_parent} if n_jobs > 1 else {"backend": "sequential"}
+    backend = {"backend": "loky", "initializer": exit_with_parent} if n_jobs > 1 else {"backend": "sequential"}
     parallel = Parallel(n_jobs=n_jobs, return_as="generator_unordered", **backend)
     for result in parallel(delayed(_run_fold)(task, fold, seed, n_threads) for seed, fold in todo):
         path = _path(folder, result.seed, result.fold)

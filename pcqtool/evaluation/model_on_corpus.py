@@ -12,15 +12,15 @@ from numpy.typing import NDArray
 from pcqtool.corpora.base import Utterance
 from pcqtool.corpora.pool import CorpusPool, PooledCorpus, training_corpora
 from pcqtool.errors import CorpusError
-from pcqtool.evaluation.cross_validation import predict_files
 from pcqtool.evaluation.predictions import ModelPredictions, Predictions, predictions_table
 from pcqtool.evaluation.run_directory import Evaluation
 from pcqtool.evaluation.summary import describe_machine, summarise
 from pcqtool.labels import sort_labels
 from pcqtool.model.device import choose_device
 from pcqtool.model.directory import EncoderSearchPath, ModelConfig, find, load, model_sha256
-from pcqtool.training.data import build_spoken
-from pcqtool.training.provenance import describe_origin
+from pcqtool.training.data import build_speech_segments
+from pcqtool.training.provenance import run_provenance
+from pcqtool.training.trainer import predict_files
 
 
 def evaluate_model(
@@ -54,7 +54,7 @@ def evaluate_model(
     labels = _shared_labels(config, corpus, utterances)
     known = [utterance for utterance in utterances if utterance.label in labels]
     chosen_device = choose_device(device)
-    data = build_spoken(known, n_jobs)
+    data = build_speech_segments(known, n_jobs)
     indices = range(len(known))
     columns = [config.labels.index(label) for label in labels]
     probabilities = predict_files(model.to(chosen_device), config.temperature, data, indices, config.aggregation)
@@ -69,7 +69,7 @@ def evaluate_model(
         **_labels(config, labels, utterances),
         "model": config.name,
         "trained_on": config.trained_on,
-        **describe_origin(corpus, known, data),
+        **run_provenance(corpus, known, data),
         **describe_machine(chosen_device),
     }
     return Evaluation(metrics, table, config.name, model_sha256(directory), config.aggregation)

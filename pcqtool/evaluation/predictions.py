@@ -168,7 +168,7 @@ def predictions_table(
     """
     schema = predictions_schema(labels)
     describe_utterance = cache(
-        lambda index: _describe_utterance(utterances[index], data.length(index), len(data.rows(index)))
+        lambda index: _describe_utterance(utterances[index], data.n_recorded(index), len(data.rows(index)))
     )
     folder = _common_folder(utterances)
     rows = [

@@ -18,7 +18,7 @@ from pcqtool.evaluation.predictions import ModelPredictions, Predictions, predic
 from pcqtool.evaluation.run_directory import Evaluation
 from pcqtool.metrics.scores import fold_spread
 from pcqtool.splits import Fold, Protocol, leakage_report, overlap
-from pcqtool.training.provenance import describe_origin
+from pcqtool.training.provenance import run_provenance
 from pcqtool.version import __version__
 
 ENSEMBLE = "an ensemble: the models of all seeds decide together, by the mean of their log-probabilities"
@@ -82,7 +82,7 @@ def conclude(
         **describe_protocol(protocol, folds, task.utterances, experiment.adapt),
         **summarise(Predictions.from_table(table, labels)),
         **describe_runs(task, results),
-        **describe_origin(task.corpus, task.test_utterances, data),
+        **run_provenance(task.corpus, task.test_utterances, data),
         **describe_machine(experiment.device),
     }
     return Evaluation(metrics, table, recipe.name, "", recipe.aggregation)
@@ -107,7 +107,7 @@ def describe_runs(task: EvaluationTask, results: Sequence[FoldResult]) -> dict[s
         "validation_ua": fmean(result.best["validation_ua"] for result in results),
         "runs": [_run(task, result) for result in results],
         "recipe": experiment.recipe.to_dict(),
-        **experiment.origins,
+        **experiment.pretrained_names,
         "adapted": experiment.adapt,
     }
 
@@ -131,7 +131,7 @@ def _run(task: EvaluationTask, result: FoldResult) -> dict[str, Any]:
         "seed": result.seed,
         "fold": fold.name,
         "n_train": len(fold.train),
-        "n_trained_on": len(task.experiment.trains_on(fold)),
+        "n_trained_on": len(task.experiment.final_training_part(fold)),
         "n_validation": len(fold.validation),
         "n_test": len(fold.test),
         "validation_speakers": sorted({utterances[index].speaker or "" for index in fold.validation} - {""}),

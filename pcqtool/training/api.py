@@ -106,16 +106,16 @@ def train(
 
     from pcqtool.files.lock import lock_folder
     from pcqtool.model.device import choose_device
-    from pcqtool.training.checkpoint import CHECKPOINT, Checkpoint, fingerprint
+    from pcqtool.training.checkpoint import CHECKPOINT, Checkpoint, run_fingerprint
     from pcqtool.training.experiment import Experiment
-    from pcqtool.training.export import check_left_out, export_model, prepare
-    from pcqtool.training.tensorboard import board, check_apart
+    from pcqtool.training.export import check_external_encoder, export_model, prepare_directory
+    from pcqtool.training.tensorboard import check_outside, tensorboard_writer
 
     curves = None if tensorboard is None else Path(tensorboard)
-    check_apart(curves, out)
+    check_outside(curves, out)
     with lock_folder(out):
-        prepare(out)
-        checkpoint = Checkpoint(out / CHECKPOINT, fingerprint(utterances, settings, fold, *origins))
+        prepare_directory(out)
+        checkpoint = Checkpoint(out / CHECKPOINT, run_fingerprint(utterances, settings, fold, *origins))
         n_done = checkpoint.n_epochs()
         for note in pool.label_changes:
             _log.info(note)
@@ -125,7 +125,7 @@ def train(
         n_before = settings.feature_distillation.epochs if settings.feature_distillation is not None else 0
         n_all = n_before + settings.epochs
         n_trained = n_done
-        with board(curves) as draw:
+        with tensorboard_writer(curves) as write_curves:
 
             def on_states(done: int, total: int) -> None:
                 on_progress(Progress(done, total, "segments encoded"))
@@ -136,19 +136,20 @@ def train(
                 note = f"loss {epoch.loss:.3f}, validation UA {100 * epoch.validation_ua:.1f} %"
                 on_progress(Progress(n_trained, n_all, "epochs", note))
                 _log.debug("epoch %d: %s", epoch.number, asdict(epoch))
-                draw(epoch)
+                write_curves(epoch)
 
-            def on_imitation(number: int, loss: float) -> None:
+            def on_distillation(number: int, loss: float) -> None:
                 nonlocal n_trained
                 n_trained += 1
-                on_progress(Progress(n_trained, n_all, "epochs", f"imitation, loss {loss:.3f}"))
-                _log.debug("epoch %d of imitation: loss %s", number, loss)
+                on_progress(Progress(n_trained, n_all, "epochs", f"feature distillation, loss {loss:.3f}"))
+                _log.debug("epoch %d of feature distillation: loss %s", number, loss)
 
             jobs = n_jobs(jobs)
-            experiment = Experiment(utterances, settings, choose_device(device), *origins, jobs, on_states)
+            experiment = Experiment(utterances, settings, choose_device(device), *origins, jobs).prepare(on_states)
             if encoder_name is not None:
-                check_left_out(experiment)
-            trained = experiment.train(fold, settings.seed, on_epoch, checkpoint, on_imitation)
+                check_external_encoder(experiment)
+            on_progress(Progress(n_trained, n_all, "epochs"))
+            trained = experiment.train(fold, settings.seed, on_epoch, checkpoint, on_distillation)
         metrics = export_model(out, name or out.resolve().name, pool, experiment, fold, trained, encoder_name)
     return TrainedModel(out, experiment.labels, metrics, len(trained.history))
 

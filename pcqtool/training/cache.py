@@ -1,7 +1,7 @@
-"""The cache: a folder for what can be computed again, each file named by a hash of what decides its content.
+"""The cache: a folder of recomputable files, each named by a hash of everything that decides its content.
 
-Each file ends in a seal: a CRC-32 of its name and content. It finds damage, be it a byte or half of the file, and is
-several times faster than the hash of a cipher, for what is read may be gigabytes.
+Each file ends in a seal: a CRC-32 of its name and content. It detects damage, from a byte to half of the file, and is
+several times faster than a cryptographic hash, which matters for files of gigabytes.
 """
 
 from __future__ import annotations
@@ -18,20 +18,20 @@ from typing import BinaryIO
 
 from pcqtool.errors import CacheError, FileError
 from pcqtool.files.atomic import replacing
-from pcqtool.tables.paths import at_home
+from pcqtool.files.display import expand_home
 
 VARIABLE = "PCQTOOL_CACHE"
 
-_SEAL = struct.Struct("<8sI")  # a mark, and the checksum
+_SEAL = struct.Struct("<8sI")  # marker and checksum
 _MARK = b"pcqtool1"
 _PIECE_BYTES = 1 << 20
-_MEMORY_SHARE = 0.5  # of the machine's, for what cannot be kept on disk
+_MAX_MEMORY = 0.5  # fraction of the machine's memory, for values that do not fit on disk
 
 _log = logging.getLogger(__name__)
 
 
-class Sealed:
-    """A file of the cache that is being written: it counts its checksum as it goes."""
+class SealedFile:
+    """A cache file that is being written; it updates its checksum with every write."""
 
     def __init__(self, file: BinaryIO, name: str) -> None:
         self._file = file
@@ -43,34 +43,34 @@ class Sealed:
         return self._file.write(content)
 
     def seal(self) -> None:
-        """Mark the file as whole."""
+        """Append the seal, which marks the file as complete."""
         self._file.write(_SEAL.pack(_MARK, self._checksum))
 
 
 def cache_folder() -> Path:
-    """Return the folder: ``PCQTOOL_CACHE``, or ``pcqtool`` in the user's cache."""
+    """Return the cache folder: ``PCQTOOL_CACHE``, or ``pcqtool`` in the user's cache."""
     named = os.environ.get(VARIABLE)
-    return at_home(named) if named else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "pcqtool"
+    return expand_home(named) if named else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "pcqtool"
 
 
 @contextmanager
-def caching(path: Path, n_bytes: int) -> Iterator[Sealed]:
-    """Open a file of the cache, which is there once the block has ended well.
+def cache_writer(path: Path, n_bytes: int) -> Iterator[SealedFile]:
+    """Open a cache file for writing; it appears under its name when the block ends without an error.
 
-    Processes may write the same file at once: each writes its own, and the last one stays.
+    Several processes may write the same file at once: each writes a temporary one, and the last one stays.
 
     Args:
-        path: its place in the folder.
-        n_bytes: how large it will be.
+        path: where the file belongs in the cache.
+        n_bytes: its expected size.
 
     Raises:
-        CacheError: if the folder cannot be written to, or has too little room.
+        CacheError: if the folder cannot be written to, or has too little space.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        _check_room(path.parent, n_bytes)
+        _check_space(path.parent, n_bytes)
         with replacing(path) as file:
-            sealed = Sealed(file, path.name)
+            sealed = SealedFile(file, path.name)
             yield sealed
             sealed.seal()
     except (OSError, FileError) as error:
@@ -79,41 +79,41 @@ def caching(path: Path, n_bytes: int) -> Iterator[Sealed]:
         ) from error
 
 
-def is_whole(path: Path) -> bool:
-    """Check that a file of the cache is there, and is what was written; damage is logged.
+def is_intact(path: Path) -> bool:
+    """Check that a cache file exists and is undamaged; damage is logged.
 
-    A damaged file stays until another one takes its place: another process may do so at any moment.
+    A damaged file stays until it is replaced, because another process may replace it at any moment.
     """
     try:
         with path.open("rb") as file:
-            if _is_sealed(file, path.name):
+            if _has_valid_seal(file, path.name):
                 return True
         fault = "is damaged, or of an earlier version"
     except (FileNotFoundError, NotADirectoryError):
         return False
     except OSError as error:
         fault = f"cannot be read ({error.strerror or error})"
-    _log.warning("%s of the feature cache %s: it is made again", path, fault)
+    _log.warning("%s of the feature cache %s and is computed again", path, fault)
     return False
 
 
-def read_content(path: Path) -> bytes:
-    """Read all of a whole file but its seal."""
+def read_intact(path: Path) -> bytes:
+    """Read an intact file without its seal."""
     return path.read_bytes()[: -_SEAL.size]
 
 
-def hold(fault: CacheError, n_bytes: int) -> None:
-    """Log that what cannot be kept on disk is held in memory.
+def fall_back_to_memory(error: CacheError, n_bytes: int) -> None:
+    """Log that values that do not fit on disk are kept in memory.
 
     Raises:
-        CacheError: the fault, if that takes too much of the machine's memory.
+        CacheError: the given error, if they take too much of the machine's memory.
     """
-    if n_bytes > _MEMORY_SHARE * _memory_bytes():
-        raise fault
-    _log.warning("%s; what belongs there is held in memory", " ".join(fault.what.split()))
+    if n_bytes > _MAX_MEMORY * _memory_bytes():
+        raise error
+    _log.warning("%s; its content is kept in memory", " ".join(error.what.split()))
 
 
-def _is_sealed(file: BinaryIO, name: str) -> bool:
+def _has_valid_seal(file: BinaryIO, name: str) -> bool:
     n_left = os.fstat(file.fileno()).st_size - _SEAL.size
     checksum, buffer = zlib.crc32(name.encode()), memoryview(bytearray(_PIECE_BYTES))
     while n_left > 0:
@@ -126,17 +126,17 @@ def _is_sealed(file: BinaryIO, name: str) -> bool:
 
 
 def _memory_bytes() -> int:
-    """Return the size of the machine's memory; 0 where the system does not tell."""
+    """Return the size of the machine's memory; 0 if the system does not report it."""
     try:
         return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     except (AttributeError, ValueError, OSError):
         return 0
 
 
-def _check_room(folder: Path, n_bytes: int) -> None:
+def _check_space(folder: Path, n_bytes: int) -> None:
     free = shutil.disk_usage(folder).free
     if free < n_bytes:
         raise CacheError(
-            f"the feature cache needs {n_bytes / 1e9:.1f} GB, and {folder} has {free / 1e9:.1f} GB left",
-            f"Name a folder with more room with {VARIABLE}, draw fewer views, or set cache = false in the recipe.",
+            f"the feature cache needs {n_bytes / 1e9:.1f} GB, but {folder} has only {free / 1e9:.1f} GB left",
+            f"Name a folder with more space with {VARIABLE}, lower n_augmented, or set cache = false in the recipe.",
         )

@@ -1,6 +1,6 @@
-"""Checkpoints: the whole state of a training run in one safetensors file, tensors and, as JSON, all else.
+"""Checkpoints: the state of a training run in one safetensors file, with everything but the tensors as JSON.
 
-The file holds a hash of all of it. One that is damaged is as good as none: training begins anew.
+The file contains a hash of its content. A damaged checkpoint counts as none: training starts from the beginning.
 """
 
 from __future__ import annotations
@@ -20,37 +20,38 @@ from pcqtool.audio.call_detection import CHANNEL_PLAN_VERSION
 from pcqtool.corpora.base import Utterance, fingerprint_entries
 from pcqtool.errors import SettingsError, TrainingError
 from pcqtool.files.atomic import write_whole
+from pcqtool.fingerprint import fingerprint
 from pcqtool.splits import Fold
 from pcqtool.training.recipe import Recipe
 from pcqtool.version import __version__
 
 CHECKPOINT = "checkpoint.safetensors"
-_TENSOR = "tensor:"  # in front of a tensor's name, where it stood in the state
+_TENSOR = "tensor:"  # prefix of a tensor's name, in its place in the state
 
 _log = logging.getLogger(__name__)
 
 
 class _DamagedError(Exception):
-    """The file is not what was written."""
+    """The file's content does not match its hash."""
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """Where a run keeps its state after every epoch, and the fingerprint of the settings that it belongs to."""
+    """The file for the state of a run after every epoch, and the fingerprint of the run's settings."""
 
     path: Path
     key: str
 
     def n_epochs(self) -> int:
-        """Return the number of epochs that have been kept; 0 without a checkpoint, or with a damaged one.
+        """Return the number of stored epochs; 0 without a checkpoint, or with a damaged one.
 
         Raises:
-            SettingsError: if it is of a run with other settings.
+            SettingsError: if the checkpoint belongs to a run with other settings.
             TrainingError: if it cannot be read.
         """
         try:
             return len(self._load()["history"]) if self.path.is_file() else 0
-        except _DamagedError:  # who reads it is told
+        except _DamagedError:  # logged by ``read``
             return 0
 
     def write(self, state: Mapping[str, Any]) -> None:
@@ -66,9 +67,9 @@ class Checkpoint:
         write_whole(self.path, save(tensors, metadata=header | {"sha256": _digest(header, tensors)}))
 
     def read(self) -> dict[str, Any] | None:
-        """Return the state that was written last, dict keys as strings; None if there is none.
+        """Return the last state, with dict keys as strings; None without a checkpoint.
 
-        Nor is there one if the file is damaged, which is logged: the next state takes its place.
+        A damaged checkpoint is logged and counts as none; the next state replaces it.
 
         Raises:
             SettingsError, TrainingError: as for ``n_epochs``.
@@ -78,13 +79,13 @@ class Checkpoint:
         try:
             return self._load()
         except _DamagedError as error:
-            _log.warning("%s is damaged (%s): training begins anew", self.path, error)
+            _log.warning("%s is damaged (%s): training starts from the beginning", self.path, error)
             return None
 
     def _load(self) -> dict[str, Any]:
         from safetensors import SafetensorError, safe_open
 
-        remedy = f"Remove {self.path} to begin anew, or name another directory with --out."
+        remedy = f"Remove {self.path} to start from the beginning, or name another directory with --out."
         try:
             with safe_open(self.path, framework="pt") as file:
                 header = file.metadata() or {}
@@ -94,18 +95,18 @@ class Checkpoint:
         except (SafetensorError, ValueError) as error:
             raise _DamagedError(error) from error
         if header.pop("sha256", None) != _digest(header, tensors):
-            raise _DamagedError("its content is not what was written")
+            raise _DamagedError("its content does not match its hash")
         if header["key"] != self.key:
             raise SettingsError(
-                f"{self.path} is of a training run with other settings",
-                f"Start with the same corpus, recipe, encoder and seed to go on. {remedy}",
+                f"{self.path} belongs to a training run with other settings",
+                f"Use the same corpus, recipe, encoder and seed to resume it. {remedy}",
             )
         state: dict[str, Any] = _put_tensors(json.loads(header["state"]), tensors)
         return state
 
 
 def _digest(header: Mapping[str, str], tensors: Mapping[str, Tensor]) -> str:
-    """Hash a checkpoint's header and its tensors, with their names, types and shapes."""
+    """Hash a checkpoint's header and its tensors with their names, types and shapes."""
     digest = hashlib.sha256(json.dumps(header, sort_keys=True).encode())
     for name, tensor in sorted(tensors.items()):
         digest.update(json.dumps([name, str(tensor.dtype), list(tensor.shape)]).encode())
@@ -113,25 +114,16 @@ def _digest(header: Mapping[str, str], tensors: Mapping[str, Tensor]) -> str:
     return digest.hexdigest()
 
 
-def fingerprint(
+def run_fingerprint(
     utterances: Sequence[Utterance], recipe: Recipe, fold: Fold, encoder: str | None, teacher: str | None
 ) -> str:
-    """Hash what decides a run's weights: where the corpus lies does not, how large its files are does."""
-    decisive = [
-        fingerprint_entries(utterances),
-        recipe.to_dict(),
-        asdict(fold),
-        encoder,
-        teacher,
-        CHANNEL_PLAN_VERSION,
-        __version__,
-        torch.__version__,
-    ]
-    return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()[:16]
+    """Hash everything that decides a run's weights: the sizes of the corpus's files do, their folders do not."""
+    settings = [fingerprint_entries(utterances), recipe.to_dict(), asdict(fold), encoder, teacher]
+    return fingerprint([*settings, CHANNEL_PLAN_VERSION, __version__, torch.__version__])
 
 
 def _take_tensors(tree: Any, name: str, tensors: dict[str, Tensor]) -> Any:
-    """Put a nested state's tensors aside, and names in their places."""
+    """Move the tensors of a nested state into ``tensors``, and leave their names."""
     if isinstance(tree, Tensor):
         tensors[name] = tree.detach().cpu().contiguous()
         return _TENSOR + name
@@ -143,7 +135,7 @@ def _take_tensors(tree: Any, name: str, tensors: dict[str, Tensor]) -> Any:
 
 
 def _put_tensors(tree: Any, tensors: Mapping[str, Tensor]) -> Any:
-    """Put tensors back in the places of their names."""
+    """Replace the names of tensors in a nested state by the tensors."""
     if isinstance(tree, dict):
         return {key: _put_tensors(value, tensors) for key, value in tree.items()}
     if isinstance(tree, list):

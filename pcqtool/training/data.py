@@ -1,13 +1,13 @@
-"""A corpus as segments in memory, with further views of each recording."""
+"""A corpus as segments in memory, with augmented versions of each recording."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,43 +18,37 @@ from pcqtool.audio.segment import SEGMENT_SAMPLES
 from pcqtool.corpora.base import Utterance
 from pcqtool.errors import AudioError, CacheError, CorpusError
 from pcqtool.training.augmentation import Augmentations, augment
-from pcqtool.training.cache import cache_folder, caching, hold, is_whole
+from pcqtool.training.cache import cache_folder, cache_writer, fall_back_to_memory, is_intact
+
+if TYPE_CHECKING:
+    import torch
+
+    from pcqtool.model.encoders import Encoder
+    from pcqtool.model.pcq import PCQConfig
+    from pcqtool.training.recipe import Recipe
 
 T = TypeVar("T", bound=np.generic)
 
-_REMEDY = "Leave it out of the corpus, or mend it."
-_FULL_SCALE = 32768.0  # 16-bit recordings at 16 kHz come back bit for bit
-_VIEWS = 1  # to be raised when the same settings and seed give other views
+_REMEDY = "Leave it out of the corpus, or repair it."
+_FULL_SCALE = 32768.0  # 16-bit recordings at 16 kHz keep every bit
+_CACHE_VERSION = 2  # raise it when the same settings and seed give other records
 _SEGMENT = np.dtype(
-    [("samples", np.int16, SEGMENT_SAMPLES), ("n_samples", np.int64), ("utterance", np.int64), ("view", np.int64)]
+    [("samples", np.int16, SEGMENT_SAMPLES), ("n_samples", np.int64), ("utterance", np.int64), ("version", np.int64)]
 )
 
 
 @dataclass(frozen=True)
 class SegmentSet:
-    """S segments, sorted by utterance, then view, then time; view 0 of an utterance is the recording itself.
+    """S segments of U utterances, sorted by utterance, version and time; version 0 is the recording itself."""
 
-    Attributes:
-        samples: ``(S, 48000)`` 16-bit, padded with zeros at the end; a recording with more bits is rounded.
-        n_samples: ``(S,)`` samples before the padding.
-        utterance: ``(S,)`` index into the corpus's list.
-        view: ``(S,)`` number of the view.
-        states: ``(S, n, T, D)`` in half precision, the n hidden states that a frozen encoder makes of each segment, if
-            they are kept.
-        spectra: ``(S, 1, H, W)`` in half precision, the segments' spectrograms in dB with frames and bins averaged as
-            the network does, if they are kept.
-        recorded: ``(U,)``, samples of each recording, where silence has been cut off or passed over.
-        offsets: ``(U, n, D)``, to be taken off the hidden states of each utterance, where they are adapted to speakers.
-    """
-
-    samples: NDArray[np.int16]
-    n_samples: NDArray[np.int64]
-    utterance: NDArray[np.int64]
-    view: NDArray[np.int64]
-    states: NDArray[np.float16] | None = None
-    spectra: NDArray[np.float16] | None = None
-    recorded: NDArray[np.int64] | None = None
-    offsets: NDArray[np.float32] | None = None
+    samples: NDArray[np.int16]  # (S, 48000), padded with zeros at the end; recordings with more bits are rounded
+    n_samples: NDArray[np.int64]  # (S,), samples before padding
+    utterance: NDArray[np.int64]  # (S,), index into the corpus's list
+    version: NDArray[np.int64]  # (S,), number of the augmented version
+    states: NDArray[np.float16] | None = None  # (S, n, T, D), cached hidden states of a frozen encoder
+    spectrograms: NDArray[np.float16] | None = None  # (S, 1, H, W) in dB, pooled as the network does
+    recording_lengths: NDArray[np.int64] | None = None  # (U,) in samples, where silence has been removed
+    speaker_offsets: NDArray[np.float32] | None = None  # (U, n, D), subtracted from the states of each utterance
 
     @cached_property
     def digest(self) -> str:
@@ -65,46 +59,76 @@ class SegmentSet:
         return digest.hexdigest()
 
     def waves(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
-        """Give segments as the model takes them, ``(len(rows), 48000)``."""
+        """Return segments as inputs of the network, ``(len(rows), 48000)`` within -1 to 1."""
         return self.samples[rows].astype(np.float32) / np.float32(_FULL_SCALE)
 
-    def rows(self, utterance: int, view: int = 0) -> NDArray[np.int64]:
-        """Give the rows of one view of an utterance, in order."""
-        return self._rows[utterance][view]
+    def rows(self, utterance: int, version: int = 0) -> NDArray[np.int64]:
+        """Return the rows of one version of an utterance, in order."""
+        return self._rows[utterance][version]
 
-    def length(self, utterance: int) -> int:
-        """Give the samples of a recording, be they heard or not."""
-        return int(self.n_samples[self.rows(utterance)].sum() if self.recorded is None else self.recorded[utterance])
+    def recorded_rows(self, utterances: Sequence[int]) -> NDArray[np.int64]:
+        """Return the rows of the recordings themselves, utterance by utterance."""
+        return np.concatenate([self.rows(utterance) for utterance in utterances])
+
+    def all_rows(self, utterances: Sequence[int]) -> NDArray[np.int64]:
+        """Return the rows of all versions of utterances, in ascending order."""
+        return np.flatnonzero(np.isin(self.utterance, utterances))
+
+    def batches(self, size: int, rows: NDArray[np.int64] | None = None) -> Iterator[NDArray[np.int64]]:
+        """Yield the given rows, or those of all segments, ``size`` at a time."""
+        rows = np.arange(len(self.samples)) if rows is None else rows
+        for start in range(0, len(rows), size):
+            yield rows[start : start + size]
+
+    def n_recorded(self, utterance: int) -> int:
+        """Return the length of a recording in samples, including removed silence."""
+        lengths = self.recording_lengths
+        return int(self.n_samples[self.rows(utterance)].sum() if lengths is None else lengths[utterance])
 
     @property
     def n_augmented(self) -> int:
-        """Views of each utterance besides the recording itself."""
-        return int(self.view.max())
+        """Number of augmented versions of each utterance."""
+        return int(self.version.max())
 
     @cached_property
     def _rows(self) -> list[list[NDArray[np.int64]]]:
-        n_utterances, n_augmented = int(self.utterance.max()) + 1, self.n_augmented + 1
-        key = self.utterance * n_augmented + self.view
-        groups = np.split(np.arange(len(key)), np.searchsorted(key, np.arange(1, n_utterances * n_augmented)))
-        return [groups[u * n_augmented : (u + 1) * n_augmented] for u in range(n_utterances)]
+        n_utterances, n_versions = int(self.utterance.max()) + 1, self.n_augmented + 1
+        key = self.utterance * n_versions + self.version
+        groups = np.split(np.arange(len(key)), np.searchsorted(key, np.arange(1, n_utterances * n_versions)))
+        return [groups[u * n_versions : (u + 1) * n_versions] for u in range(n_utterances)]
+
+
+@dataclass(frozen=True)
+class TrainingSetup:
+    """Everything that a training run starts from."""
+
+    config: PCQConfig  # the network; training replaces the statistics of its spectrogram
+    data: SegmentSet
+    targets: NDArray[np.int64]  # (U,), class of each utterance
+    train: Sequence[int]  # indices of the utterances to train on
+    recipe: Recipe
+    device: torch.device
+    teacher_log_probs: NDArray[np.float32] | None = None  # (S, L)
+    encoder: Encoder | None = None  # copied where it is trained; None for random weights
 
 
 def draw_batches(
-    data: SegmentSet, train: Sequence[int], own: float, batch_size: int, rng: np.random.Generator
+    data: SegmentSet, train: Sequence[int], p_clean: float, batch_size: int, rng: np.random.Generator
 ) -> list[NDArray[np.int64]]:
-    """Draw a view of every utterance, the recording itself for the share ``own``, and shuffle their segments.
+    """Draw a version of every utterance, the recording itself with probability ``p_clean``; shuffle their segments.
 
-    A last batch of one segment is left out.
+    A last batch of one segment is dropped.
     """
-    views = rng.integers(0, data.n_augmented + 1, len(train))
-    views[rng.random(len(train)) < own] = 0
-    rows = np.concatenate([data.rows(utterance, view) for utterance, view in zip(train, views, strict=True)])
+    versions = rng.integers(0, data.n_augmented + 1, len(train))
+    versions[rng.random(len(train)) < p_clean] = 0
+    rows = np.concatenate([data.rows(utterance, version) for utterance, version in zip(train, versions, strict=True)])
     rng.shuffle(rows)
-    return [rows[i : i + batch_size] for i in range(0, max(len(rows) - 1, 1), batch_size)]
+    batches = list(data.batches(batch_size, rows))
+    return batches[:-1] if len(batches) > 1 and len(batches[-1]) == 1 else batches
 
 
 def count_batches(data: SegmentSet, train: Sequence[int], batch_size: int) -> int:
-    """Count the batches of an epoch in which every utterance is seen as it was recorded."""
+    """Return the number of batches in an epoch on the recordings themselves."""
     return max(1, sum(len(data.rows(utterance)) for utterance in train) // batch_size)
 
 
@@ -114,83 +138,83 @@ def build_segments(
     settings: Augmentations,
     seed: int,
     n_jobs: int,
-    keep: bool = False,
+    cache: bool = False,
 ) -> SegmentSet:
-    """Read a corpus, draw views of each utterance and cut all into segments.
+    """Read a corpus, draw augmented versions of each utterance and cut them into segments.
 
-    A view depends on the seed, the utterance's place in the list and the view's number alone.
+    A version depends only on the seed, the utterance's position in the list and the version's number.
 
     Args:
         utterances: the corpus's list.
-        n_augmented: of each utterance, besides the recording itself.
-        settings: of the views.
-        seed: of the views.
-        n_jobs: recordings read at the same time.
-        keep: look for the segments in the cache, and leave them there, if it can be written to.
+        n_augmented: versions of each utterance, besides the recording itself.
+        settings: of the augmentation.
+        seed: of the augmentation.
+        n_jobs: number of recordings that are read in parallel.
+        cache: take the segments from the cache, or write them to it where that is possible.
 
     Raises:
         CorpusError: if a recording cannot be read, or is empty.
-        CacheError: if neither the cache nor the machine's memory has room for them.
+        CacheError: if the segments fit neither into the cache nor into memory.
     """
     from joblib import Parallel, delayed
 
-    def views_of(number: int) -> list[NDArray[np.int16]]:
+    def versions_of(number: int) -> list[NDArray[np.int16]]:
         wave = _load(utterances[number])
-        views = (augment(wave, settings, np.random.default_rng([seed, number, v])) for v in range(1, n_augmented + 1))
-        return [_to_16_bit(view) for view in (wave, *views)]
+        generators = (np.random.default_rng([seed, number, version]) for version in range(1, n_augmented + 1))
+        return [_to_16_bit(each) for each in (wave, *(augment(wave, settings, rng) for rng in generators))]
 
     def hash_of(number: int) -> bytes:
         return hashlib.sha256(_load(utterances[number]).data).digest()
 
     parallel = Parallel(n_jobs=n_jobs, backend="threading")
     numbers = range(len(utterances))
-    if not keep:
-        return _as_set(_cut_views(parallel(delayed(views_of)(number) for number in numbers)))
-    digest = hashlib.sha256(json.dumps([_VIEWS, n_augmented, asdict(settings), seed]).encode())
+    if not cache:
+        return _as_set(_cut_versions(parallel(delayed(versions_of)(number) for number in numbers)))
+    digest = hashlib.sha256(json.dumps([_CACHE_VERSION, n_augmented, asdict(settings), seed]).encode())
     for part in parallel(delayed(hash_of)(number) for number in numbers):
         digest.update(part)
     path = cache_folder() / "segments" / f"{digest.hexdigest()[:32]}.npy"
-    if not is_whole(path):
-        records = _cut_views(parallel(delayed(views_of)(number) for number in numbers))
+    if not is_intact(path):
+        records = _cut_versions(parallel(delayed(versions_of)(number) for number in numbers))
         try:
-            with caching(path, records.nbytes) as file:
+            with cache_writer(path, records.nbytes) as file:
                 np.save(file, records, allow_pickle=False)
-        except CacheError as fault:
-            hold(fault, records.nbytes)
+        except CacheError as error:
+            fall_back_to_memory(error, records.nbytes)
             return _as_set(records)
     return _as_set(np.load(path, mmap_mode="r", allow_pickle=False))
 
 
-def build_spoken(utterances: Sequence[Utterance], n_jobs: int) -> SegmentSet:
-    """Read recordings to be judged, without views, and hear them as labelling does.
+def build_speech_segments(utterances: Sequence[Utterance], n_jobs: int) -> SegmentSet:
+    """Read the recordings of a test corpus and segment them as labelling does, with voice activity detection.
 
-    Silence at the edges of segments is cut off, segments with too little speech are left out. A recording in which no
-    speech is found is heard as it is: it is to be judged all the same.
+    Silence at the edges of segments is trimmed, and segments with too little speech are dropped. A recording without
+    speech is used in full: it needs a prediction too.
 
     Args:
         utterances: the corpus's list.
-        n_jobs: recordings read at the same time.
+        n_jobs: number of recordings that are read in parallel.
 
     Raises:
         CorpusError: if a recording cannot be read, or is empty.
     """
     from joblib import Parallel, delayed
 
-    def spoken(number: int) -> tuple[list[NDArray[np.int16]], int]:
+    def segments_of(number: int) -> tuple[list[NDArray[np.int16]], int]:
         wave = _load(utterances[number])
-        return [_to_16_bit(piece) for piece in _spoken(wave) or _cut(wave)], len(wave)
+        return [_to_16_bit(piece) for piece in _cut_speech(wave) or _cut(wave)], len(wave)
 
     parallel = Parallel(n_jobs=n_jobs, backend="threading")
-    heard = parallel(delayed(spoken)(number) for number in range(len(utterances)))
-    records = _as_records([(number, 0, piece) for number, (pieces, _) in enumerate(heard) for piece in pieces])
-    return replace(_as_set(records), recorded=np.array([n for _, n in heard], np.int64))
+    recordings = parallel(delayed(segments_of)(number) for number in range(len(utterances)))
+    pieces = [(number, 0, piece) for number, (segments, _) in enumerate(recordings) for piece in segments]
+    return replace(_as_set(_as_records(pieces)), recording_lengths=np.array([n for _, n in recordings], np.int64))
 
 
-def _spoken(wave: NDArray[np.float32]) -> list[NDArray[np.float32]]:
-    """Cut a recording into segments, and silence off their edges."""
-    lane = ChannelSegmenter("0", SEGMENT_SAMPLES, vad=True)
+def _cut_speech(wave: NDArray[np.float32]) -> list[NDArray[np.float32]]:
+    """Cut a recording into segments with speech, and trim silence at their edges."""
+    segmenter = ChannelSegmenter("0", SEGMENT_SAMPLES, vad=True)
     pieces = []
-    for chunk in (*lane.push(wave), *lane.flush()):
+    for chunk in (*segmenter.push(wave), *segmenter.flush()):
         if chunk.speech_fraction is not None and chunk.speech_span is not None:
             enough = chunk.speech_fraction >= MIN_SPEECH
             pieces += [row[a:b] for row, (a, b) in zip(chunk.waves[enough], chunk.speech_span[enough], strict=True)]
@@ -203,34 +227,34 @@ def _to_16_bit(wave: NDArray[np.float32]) -> NDArray[np.int16]:
 
 
 def _cut(wave: NDArray[T]) -> list[NDArray[T]]:
-    """Cut a wave into pieces as long as a segment, the last of which may be shorter."""
+    """Cut a wave into segments; the last one may be shorter."""
     return [wave[start : start + SEGMENT_SAMPLES] for start in range(0, len(wave), SEGMENT_SAMPLES)]
 
 
-def _cut_views(utterances: Sequence[Sequence[NDArray[np.int16]]]) -> NDArray[np.void]:
-    """Cut every view of every utterance into segments."""
+def _cut_versions(utterances: Sequence[Sequence[NDArray[np.int16]]]) -> NDArray[np.void]:
+    """Cut every version of every utterance into segments."""
     return _as_records(
         [
-            (utterance, view, piece)
-            for utterance, views in enumerate(utterances)
-            for view, wave in enumerate(views)
+            (utterance, version, piece)
+            for utterance, versions in enumerate(utterances)
+            for version, wave in enumerate(versions)
             for piece in _cut(wave)
         ]
     )
 
 
 def _as_records(pieces: Sequence[tuple[int, int, NDArray[np.int16]]]) -> NDArray[np.void]:
-    """Make a record ``_SEGMENT`` of each piece of a view of an utterance."""
+    """Build an array of ``_SEGMENT`` records from (utterance, version, samples)."""
     segments = np.zeros(len(pieces), _SEGMENT)
-    for segment, (utterance, view, piece) in zip(segments, pieces, strict=True):
+    for segment, (utterance, version, piece) in zip(segments, pieces, strict=True):
         segment["samples"][: len(piece)] = piece
-        segment["n_samples"], segment["utterance"], segment["view"] = len(piece), utterance, view
+        segment["n_samples"], segment["utterance"], segment["version"] = len(piece), utterance, version
     return segments
 
 
 def _as_set(segments: NDArray[np.void]) -> SegmentSet:
-    n_samples, utterance, view = (segments[name].copy() for name in ("n_samples", "utterance", "view"))
-    return SegmentSet(segments["samples"], n_samples, utterance, view)
+    n_samples, utterance, version = (segments[name].copy() for name in ("n_samples", "utterance", "version"))
+    return SegmentSet(segments["samples"], n_samples, utterance, version)
 
 
 def _load(utterance: Utterance) -> NDArray[np.float32]:

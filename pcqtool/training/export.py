@@ -1,4 +1,4 @@
-"""From a trained network to a model directory."""
+"""Export: write the directory of a trained model."""
 
 from __future__ import annotations
 
@@ -24,36 +24,36 @@ from pcqtool.training.model_card import write_card
 from pcqtool.version import __version__
 
 
-def prepare(out: Path) -> None:
-    """Make the directory that a model is to go into, before hours are spent on training it.
+def prepare_directory(out: Path) -> None:
+    """Create the directory of a model before training.
 
-    It must be empty, but for what a run that was killed has left: its checkpoint, or half a model beside that.
+    It must be empty, except for the files of a run that was killed: its checkpoint, and perhaps half a model.
 
     Raises:
-        SettingsError: if there is something else in it, be it a model: nothing is replaced.
-        FileError: if it cannot be made.
+        SettingsError: if it contains anything else, even a model: no file is replaced.
+        FileError: if it cannot be created.
     """
     with reported(out):
         out.mkdir(parents=True, exist_ok=True)
         names = {path.name for path in out.iterdir()}
     unfinished = CHECKPOINT in names and CONFIG not in names
-    ours = {CHECKPOINT, WEIGHTS, METRICS, CARD} if unfinished else set()
-    if foreign := {name for name in names - ours if not _is_left_over(name)}:
+    own = {CHECKPOINT, WEIGHTS, METRICS, CARD} if unfinished else set()
+    if others := {name for name in names - own if not _is_temporary(name)}:
         raise SettingsError(
-            f"{out} is not empty: {min(foreign)} is in it", "Name another directory with --out, or remove this one."
+            f"{out} is not empty: it contains {min(others)}", "Name another directory with --out, or remove this one."
         )
 
 
-def _is_left_over(name: str) -> bool:
-    """Say whether a file is a lock, ours or of a process that was killed, or what that one was writing."""
+def _is_temporary(name: str) -> bool:
+    """Check whether a file is a lock, or a temporary file of a process that was killed."""
     return name == LOCK_FILE or (name.startswith(".") and name.endswith(TEMPORARY_SUFFIX))
 
 
-def check_left_out(experiment: Experiment) -> None:
-    """Check, before hours are spent on training, that the encoder can be left out of the model's directory.
+def check_external_encoder(experiment: Experiment) -> None:
+    """Check before training that the encoder's weights can be left out of the model's directory.
 
     Raises:
-        SettingsError: if it is not a pre-trained one, or is trained.
+        SettingsError: if the encoder is not pre-trained, or is trained further.
     """
     try:
         check_external(experiment.config.encoder)
@@ -70,23 +70,23 @@ def export_model(
     trained: Trained,
     encoder_name: str | None = None,
 ) -> dict[str, Any]:
-    """Write the directory of a trained model, and remove its checkpoint; give what went into ``metrics.json``.
+    """Write the directory of a trained model and remove its checkpoint; return the content of ``metrics.json``.
 
     Args:
         out: the new or empty directory.
-        name: of the model.
+        name: the model's name.
         pool: the corpora it was trained on.
-        experiment: the corpus and recipe.
-        fold: which utterances were learned from, which decided when to stop.
+        experiment: the prepared experiment.
+        fold: the training and validation parts.
         trained: the model.
-        encoder_name: Hub id of a frozen encoder whose weights are to be left out; ``None`` to store all weights.
+        encoder_name: Hub id of a frozen encoder whose weights are left out; ``None`` to store all weights.
 
     Raises:
         SettingsError: if the directory is not empty.
         FileError: if it cannot be written to.
-        ModelError: if a weight does not fit into half precision, or the encoder cannot be left out.
+        ModelError: if a weight exceeds the range of half precision, or the encoder cannot be left out.
     """
-    prepare(out)
+    prepare_directory(out)
     speakers = _speakers(experiment, trained.train)
     config = ModelConfig(
         name=name,
@@ -104,7 +104,7 @@ def export_model(
             "data": pool.provenance(),
             "train_speakers": speakers,
             "recipe": experiment.recipe.to_dict(),
-            **experiment.origins,
+            **experiment.pretrained_names,
         },
         encoder_source=None if encoder_name is None else reference_encoder(trained.model, encoder_name),
     )
@@ -118,8 +118,8 @@ def export_model(
 
 def _metrics(experiment: Experiment, fold: Fold, trained: Trained) -> dict[str, Any]:
     validation = list(fold.validation)
-    truth, said = experiment.targets[validation], trained.validation
-    scores = score(truth, said.argmax(axis=1), said, experiment.labels)
+    truth, predicted = experiment.targets[validation], trained.validation
+    scores = score(truth, predicted.argmax(axis=1), predicted, experiment.labels)
     return {
         "protocol": "holdout: validation on other speakers than training, no test",
         "validation": scores.to_dict(),

@@ -1,4 +1,4 @@
-"""What the network begins with, for which nothing is learnt: computed once where it is small."""
+"""Inputs of the network for batches of segments: taken from the caches where they are there, computed otherwise."""
 
 from __future__ import annotations
 
@@ -20,86 +20,77 @@ _BATCH = 64
 
 
 class FrontEnds:
-    """What the network begins with in training.
+    """The network's inputs in training.
 
-    Of a small encoder of our own, which differs from fold to fold, what it makes of the training segments is computed
-    once and kept in half precision; all else comes from the segments' set, where it is kept there.
+    The mini encoder differs per fold; its inputs for the training segments are computed once and kept in float16.
+    Everything else comes from the caches of the ``SegmentSet``, or is computed for each batch.
     """
 
     def __init__(self, model: PCQ, data: SegmentSet, train: Sequence[int]) -> None:
         self.model, self.data = model, data
-        self.heard: Tensor | None = None
-        if model.config.encoder.kind != "mini":
-            return
-        rows = np.flatnonzero(np.isin(data.utterance, train))
-        self.place = np.zeros(len(data.utterance), np.int64)
-        self.place[rows] = np.arange(len(rows))
-        self.heard = torch.cat([self._hear(rows[start : start + _BATCH]) for start in range(0, len(rows), _BATCH)])
+        self.encoder_inputs: Tensor | None = None
+        if model.config.encoder.kind == "mini":
+            self.rows = data.all_rows(train)
+            self.encoder_inputs = torch.cat([self._encode(rows) for rows in data.batches(_BATCH, self.rows)])
 
     def __call__(self, rows: NDArray[np.int64]) -> NetworkInputs:
-        """Give a batch's inputs."""
-        if self.heard is None:
-            return perceive(self.model, self.data, rows)
-        heard = self.heard[torch.from_numpy(self.place[rows])].float().to(_device(self.model))
-        return NetworkInputs(_level(self.model, self.data, rows), heard, _share(self.model, self.data, rows))
+        """Return the inputs of a batch."""
+        if self.encoder_inputs is None:
+            return network_inputs(self.model, self.data, rows)
+        cached = self.encoder_inputs[torch.from_numpy(np.searchsorted(self.rows, rows))]
+        return _inputs(self.model, self.data, rows, cached.float().to(_device(self.model)))
 
-    def _hear(self, rows: NDArray[np.int64]) -> Tensor:
+    def _encode(self, rows: NDArray[np.int64]) -> Tensor:
         with torch.no_grad():
-            heard = cast(Tensor, self.model.encoder_input(_waves(self.model, self.data, rows)))
-        return heard.half().cpu()
+            encoder_input = cast(Tensor, self.model.encoder_input(_waves(self.model, self.data, rows)))
+        return encoder_input.half().cpu()
 
 
-def perceive(model: PCQ, data: SegmentSet, rows: NDArray[np.int64]) -> NetworkInputs:
-    """Give the inputs of segments, without computing anew what is kept."""
-    states_kept = model.config.encoder.frozen and data.states is not None
-    heard = recall(data, rows, _device(model)) if states_kept else model.encoder_input(_waves(model, data, rows))
-    return NetworkInputs(_level(model, data, rows), heard, _share(model, data, rows))
+def network_inputs(model: PCQ, data: SegmentSet, rows: NDArray[np.int64]) -> NetworkInputs:
+    """Return the network's inputs for segments, from the caches of the ``SegmentSet`` where possible."""
+    if model.config.encoder.frozen and data.states is not None:
+        return _inputs(model, data, rows, cached_states(data, rows, _device(model)))
+    return _inputs(model, data, rows, model.encoder_input(_waves(model, data, rows)))
 
 
-def keep_spectra(model: PCQ, data: SegmentSet) -> NDArray[np.float16]:
-    """Give the spectrograms of all segments as ``PCQ.log_spectrogram`` does: no fold's statistics are in them."""
-    parts = []
-    for start in range(0, len(data.samples), _BATCH):
-        rows = np.arange(start, min(start + _BATCH, len(data.samples)))
-        with torch.inference_mode():
-            parts.append(model.log_spectrogram(_waves(model, data, rows)).half().cpu().numpy())
-    return np.concatenate(parts)
-
-
-def recall(data: SegmentSet, rows: NDArray[np.int64], device: torch.device) -> Tensor:
-    """Give the kept hidden states of segments, ``(len(rows), n, T, D)`` in float32, less the offsets of speakers."""
+def cached_states(data: SegmentSet, rows: NDArray[np.int64], device: torch.device) -> Tensor:
+    """Return cached hidden states ``(len(rows), n, T, D)`` in float32, with the speakers' offsets subtracted."""
     if data.states is None:
-        raise ValueError("no hidden states are kept")
+        raise ValueError("no hidden states are cached")
     states = torch.from_numpy(data.states[rows]).to(device).float()
-    if data.offsets is None:
+    if data.speaker_offsets is None:
         return states
-    return states - torch.from_numpy(data.offsets[data.utterance[rows]]).to(device)[:, :, None]
+    return states - torch.from_numpy(data.speaker_offsets[data.utterance[rows]]).to(device)[:, :, None]
+
+
+def log_spectrograms(model: PCQ, data: SegmentSet) -> NDArray[np.float16]:
+    """Compute the spectrograms of all segments; they do not depend on any fold's statistics."""
+    with torch.inference_mode():
+        parts = [model.log_spectrogram(_waves(model, data, rows)).half().cpu() for rows in data.batches(_BATCH)]
+    return np.concatenate([part.numpy() for part in parts])
 
 
 def with_statistics(config: PCQConfig, data: SegmentSet, train: Sequence[int]) -> PCQConfig:
-    """Put the mean and standard deviation of the training utterances' spectrograms into the configuration."""
+    """Return the configuration with mean and standard deviation of the training recordings' spectrograms."""
     spectrogram = Spectrogram(config.spectrogram)
-    rows = np.concatenate([data.rows(utterance) for utterance in train])
     n, total, squares = 0, 0.0, 0.0
-    for start in range(0, len(rows), _BATCH):
-        part = rows[start : start + _BATCH]
-        level = spectrogram(torch.from_numpy(data.waves(part))).double()
-        n_frames = torch.from_numpy(data.n_samples[part]) // config.spectrogram.hop
-        level = level[torch.arange(level.shape[1]) < n_frames[:, None]]
-        n, total, squares = n + level.numel(), total + level.sum().item(), squares + level.square().sum().item()
+    for rows in data.batches(_BATCH, data.recorded_rows(train)):
+        decibels = spectrogram(torch.from_numpy(data.waves(rows))).double()  # (B, T, F)
+        n_frames = torch.from_numpy(data.n_samples[rows]) // config.spectrogram.hop
+        valid = decibels[torch.arange(decibels.shape[1]) < n_frames[:, None]]
+        n, total, squares = n + valid.numel(), total + valid.sum().item(), squares + valid.square().sum().item()
     mean = total / max(n, 1)
     return replace(config, mean_db=round(mean, 4), sd_db=round(math.sqrt(max(squares / max(n, 1) - mean**2, 1.0)), 4))
 
 
-def _level(model: PCQ, data: SegmentSet, rows: NDArray[np.int64]) -> Tensor:
-    """Give the normalised spectrograms of segments, ``(len(rows), 1, H, W)``."""
-    if data.spectra is None:
-        return model.normalised_spectrogram(_waves(model, data, rows))
-    return model.normalise(torch.from_numpy(data.spectra[rows]).to(_device(model)).float())
-
-
-def _share(model: PCQ, data: SegmentSet, rows: NDArray[np.int64]) -> Tensor | None:
-    return model.valid_fraction(torch.from_numpy(data.n_samples[rows]).to(_device(model)), data.samples.shape[1])
+def _inputs(model: PCQ, data: SegmentSet, rows: NDArray[np.int64], encoder_input: Tensor | None) -> NetworkInputs:
+    """Add the normalised spectrograms ``(len(rows), 1, H, W)`` and the valid fractions to the encoder's input."""
+    if data.spectrograms is None:
+        spectrogram = model.normalised_spectrogram(_waves(model, data, rows))
+    else:
+        spectrogram = model.normalise(torch.from_numpy(data.spectrograms[rows]).to(_device(model)).float())
+    n_samples = torch.from_numpy(data.n_samples[rows]).to(_device(model))
+    return NetworkInputs(spectrogram, encoder_input, model.valid_fraction(n_samples, data.samples.shape[1]))
 
 
 def _waves(model: PCQ, data: SegmentSet, rows: NDArray[np.int64]) -> Tensor:

@@ -1,4 +1,4 @@
-"""The model card, ``README.md`` of a model directory."""
+"""The model card: ``README.md`` of a model directory."""
 
 from __future__ import annotations
 
@@ -10,31 +10,36 @@ from pcqtool.model.directory import ModelConfig
 
 _LIMITS = """## Limits
 
-The recordings it has learnt from decide what it can do. Acted speech from a studio does not carry over to spontaneous
-speech on the telephone, to other languages or to other emotions; measure it on labelled recordings of your own before
-you rely on it. It judges how speech sounds, not what somebody feels, and must not be used to decide about people.
+The model can only do what its training recordings cover. Acted speech from a studio does not generalise to spontaneous
+speech on the telephone, to other languages or to other emotions: test the model on your own labelled recordings before
+you rely on it. It predicts how speech sounds, not what a person feels, and must not be used to decide about people.
 """
 
 
 def write_card(config: ModelConfig, pool: CorpusPool, scores: Mapping[str, Any]) -> str:
-    """Write the card: data, protocol, scores, limits, licences.
+    """Return the card's text: data, protocol, scores, limits, licences.
 
     Args:
-        config: the model's.
-        pool: the corpora it was trained on.
-        scores: what goes into ``metrics.json``.
+        config: the model's configuration.
+        pool: the training corpora.
+        scores: the content of ``metrics.json``.
     """
-    lines = [f"# {config.name}", "", f"Speech emotion recognition by PCQ, made with pcqtool: {config.trained_on}.", ""]
+    lines = [
+        f"# {config.name}",
+        "",
+        f"Speech emotion recognition with PCQ, made with pcqtool: {config.trained_on}.",
+        "",
+    ]
     lines += [f"- Classes: {', '.join(config.labels)}", *(f"- Corpus: {_corpus(each)}" for each in pool.members)]
-    lines += [f"- Temperature: {config.temperature:.3f}; from segments to file by `{config.aggregation}`", ""]
+    lines += [f"- Temperature: {config.temperature:.3f}; aggregation of segments: `{config.aggregation}`", ""]
     again = bool(config.provenance.get("recipe", {}).get("refit"))
     lines += ["## Scores", "", *_scores(scores, again), "", _LIMITS]
-    lines += ["## Licences", "", _origin(config), "", *(f"- {_licence(each)}" for each in pool.members), ""]
+    lines += ["## Licences", "", _weights(config), "", *(f"- {_licence(each)}" for each in pool.members), ""]
     return "\n".join(lines)
 
 
 def _corpus(member: PooledCorpus) -> str:
-    """Say how much of a corpus was used, and what became of its labels."""
+    """Return the number of used utterances of a corpus, and the changes of its labels."""
     notes = f" ({', '.join(member.label_changes)})" if member.label_changes else ""
     return f"{member.title}, {len(member.utterances)} utterances{notes}"
 
@@ -45,25 +50,30 @@ def _licence(member: PooledCorpus) -> str:
 
 def _scores(scores: Mapping[str, Any], again: bool) -> list[str]:
     validation = scores["validation"]
-    then = ["", "The model was then trained anew on these files too, for as many epochs."] if again else []
+    then = (
+        ["", "The model was then trained again with these files included, for the same number of epochs."]
+        if again
+        else []
+    )
     return [
-        f"On {validation['n']} validation files of {', '.join(scores['validation_speakers'])}, which also decided when "
-        f"to stop: WA {100 * validation['wa']:.1f}, UA {100 * validation['ua']:.1f}. This is no test; "
+        f"On {validation['n']} validation files of {', '.join(scores['validation_speakers'])}, which also determined "
+        f"when to stop: WA {100 * validation['wa']:.1f}, UA {100 * validation['ua']:.1f}. This is not a test; "
         "`pcqtool evaluate --protocol loso` gives honest figures for the recipe.",
         *then,
     ]
 
 
-def _origin(config: ModelConfig) -> str:
-    """Say whose weights these are."""
+def _weights(config: ModelConfig) -> str:
+    """Describe the origin of the weights."""
     encoder, teacher = config.provenance.get("encoder"), config.provenance.get("teacher")
     if config.encoder_source is not None:
         whose = (
-            "All weights in this directory began at random. The frozen speech encoder is not in it: it is "
-            f"{config.encoder_source.name}, known by a hash of its tensors, and its own licence holds for it."
+            "All weights in this directory were trained from random values. It does not contain the frozen speech "
+            f"encoder, {config.encoder_source.name}, which is identified by a hash of its tensors and has its own "
+            "licence."
         )
     elif encoder:
-        whose = f"The speech encoder began with the weights of {encoder}, whose licence holds for it."
+        whose = f"The speech encoder was initialised with the weights of {encoder}, whose licence applies to it."
     else:
-        whose = "All weights began at random: none of another model's are in it."
-    return f"{whose} {teacher} was its teacher." if teacher else whose
+        whose = "All weights were trained from random values; the model contains none of another model."
+    return f"{whose} Its teacher was {teacher}." if teacher else whose

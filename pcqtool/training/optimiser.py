@@ -1,4 +1,4 @@
-"""AdamW over the network, and how the learning rate changes."""
+"""The optimiser, AdamW, and the schedule of the learning rate."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _LAYER = re.compile(r"\.layers\.(\d+)\.")
 
 
 def make_optimiser(model: PCQ, recipe: Recipe) -> torch.optim.AdamW:
-    """Make AdamW with learning rates of its own for a pre-trained encoder, and no decay of biases and scales."""
+    """Return AdamW with separate learning rates for a pre-trained encoder, and without decay of biases and scales."""
     groups: dict[tuple[float, float], list[nn.Parameter]] = {}
     top = max((number for name, _ in model.named_parameters() if (number := _layer(name)) is not None), default=0)
     for name, parameter in model.named_parameters():
@@ -29,7 +29,7 @@ def make_optimiser(model: PCQ, recipe: Recipe) -> torch.optim.AdamW:
 
 
 def lr_factor(warmup_steps: int, n_steps: int, schedule: str = "cosine") -> Callable[[int], float]:
-    """Give the factor on the learning rate at a step: a rise along a line, then a fall along a cosine or none."""
+    """Return a step's factor on the learning rate: a linear warm-up, then a fall along a cosine, or none."""
 
     def factor(step: int) -> float:
         rise = min(1.0, (step + 1) / max(1, warmup_steps))
@@ -41,7 +41,7 @@ def lr_factor(warmup_steps: int, n_steps: int, schedule: str = "cosine") -> Call
 
 
 def _lr(name: str, model: PCQ, recipe: Recipe, top: int) -> float:
-    """Give a parameter's learning rate; an encoder's layers get less the lower they are, what is no layer the least."""
+    """Return a parameter's learning rate: lower for an encoder's lower layers, lowest outside its layers."""
     if model.config.encoder.kind in ("none", "mini") or not name.startswith("encoder.model."):
         return recipe.lr
     number = _layer(name)
@@ -50,6 +50,6 @@ def _lr(name: str, model: PCQ, recipe: Recipe, top: int) -> float:
 
 
 def _layer(name: str) -> int | None:
-    """Give the number of the encoder's layer that a parameter belongs to."""
+    """Return the number of the encoder's layer that a parameter belongs to; None outside the layers."""
     found = _LAYER.search(name) if name.startswith("encoder.model.") else None
     return int(found[1]) if found else None

@@ -1,4 +1,4 @@
-"""The precision that a training run computes in."""
+"""The numeric precision of a training run."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from pcqtool.model.pcq import PCQ
 
 
 def choose_precision(wanted: str, device: torch.device, model: PCQ) -> torch.dtype:
-    """Choose the type of autocast.
+    """Return the data type of autocast.
 
-    ``auto`` is float32 for a network whose training runs no pre-trained encoder: it is too small to gain. For the
-    others it is bfloat16 where the device computes faster in it, on CUDA devices without it float16, else float32.
+    ``auto`` is float32 if no pre-trained encoder is trained: the rest of the network is too small to gain. Otherwise it
+    is bfloat16 if the device computes faster in it, float16 on other CUDA devices, and float32 on other CPUs.
 
     Args:
         wanted: one of ``recipe.PRECISIONS``.
@@ -20,7 +20,7 @@ def choose_precision(wanted: str, device: torch.device, model: PCQ) -> torch.dty
         model: the network.
 
     Raises:
-        SettingsError: if float16 is asked for on a CPU, where small gradients would vanish.
+        SettingsError: if float16 is set for a CPU, where small gradients would vanish.
     """
     if wanted == "float16" and device.type == "cpu":
         raise SettingsError("precision float16 is for GPUs", 'Use precision = "bfloat16", or "auto".')
@@ -36,16 +36,16 @@ def choose_precision(wanted: str, device: torch.device, model: PCQ) -> torch.dty
 
 
 def is_fast_in_bfloat16(device: torch.device) -> bool:
-    """Say whether a device multiplies matrices in bfloat16 itself."""
+    """Check whether a device multiplies matrices in bfloat16 in hardware."""
     if device.type == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     return device.type == "cpu" and cpu_is_fast_in_bfloat16()
 
 
 def cpu_is_fast_in_bfloat16() -> bool:
-    """Say whether the processor multiplies matrices in bfloat16, by AVX-512 BF16 or AMX, and torch uses what it has.
+    """Check whether the processor multiplies matrices in bfloat16, by AVX-512 BF16 or AMX, and torch uses that.
 
-    Where torch is kept from AVX-512 (``ATEN_CPU_CAPABILITY``), its attention in bfloat16 fails on such a processor.
+    If ``ATEN_CPU_CAPABILITY`` keeps torch from AVX-512, its attention in bfloat16 fails on such a processor.
     """
     if torch.backends.cpu.get_cpu_capability() != "AVX512":
         return False

@@ -1,7 +1,7 @@
-"""Adaptation to speakers: what is the same in all of a speaker's recordings is taken out of the encoder's frames.
+"""Speaker adaptation: each speaker's mean offset is subtracted from the encoder's frames.
 
-This needs several recordings of each speaker, and nothing else: no labels. It is cepstral mean normalisation (Atal,
-1974) over a speaker instead of a recording, on hidden states instead of cepstra.
+It needs several recordings of each speaker, but no labels. It is cepstral mean normalisation (Atal, 1974) over a
+speaker instead of a recording, and on hidden states instead of cepstra.
 """
 
 from __future__ import annotations
@@ -19,28 +19,28 @@ from pcqtool.training.data import SegmentSet
 def speaker_offsets(
     means: NDArray[np.float32], data: SegmentSet, utterances: Sequence[Utterance]
 ) -> NDArray[np.float32]:
-    """Say by how much each speaker's mean frame differs from the mean over speakers.
+    """Return the difference of each speaker's mean frame from the mean over speakers.
 
-    The recordings themselves count, by their length; further views of them do not. All speakers count alike.
+    Only the recordings themselves count, weighted by duration, without augmented versions. All speakers count equally.
 
     Args:
         means: ``(S, K)``, mean frame of each segment.
         data: the segments.
-        utterances: U of them, with their speakers.
+        utterances: the corpus's list, U utterances with speakers.
 
     Returns:
         ``(U, K)``, the offset of each utterance's speaker.
 
     Raises:
-        CorpusError: if the speaker of an utterance is not known.
+        CorpusError: if the speaker of an utterance is unknown.
     """
     if unknown := next((each for each in utterances if each.speaker is None), None):
         raise CorpusError(f"adaptation needs every utterance's speaker; {unknown.path} has none")
     names, speaker = np.unique([each.speaker or "" for each in utterances], return_inverse=True)
-    own = data.view == 0
-    of_segment, weights = speaker[data.utterance[own]], data.n_samples[own].astype(np.float64)
+    recorded = data.version == 0
+    speaker_of_segment, weights = speaker[data.utterance[recorded]], data.n_samples[recorded].astype(np.float64)
     totals = np.zeros((len(names), means.shape[1]))
-    np.add.at(totals, of_segment, means[own] * weights[:, None])
-    centres = totals / np.bincount(of_segment, weights, len(names))[:, None]
+    np.add.at(totals, speaker_of_segment, means[recorded] * weights[:, None])
+    centres = totals / np.bincount(speaker_of_segment, weights, len(names))[:, None]
     offsets: NDArray[np.float32] = (centres - centres.mean(axis=0)).astype(np.float32)[speaker]
     return offsets

@@ -1,4 +1,4 @@
-"""Curves of a training run for TensorBoard, an optional extra."""
+"""Curves of a training run for TensorBoard, an optional dependency."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from pcqtool.files.atomic import reported
 from pcqtool.training.trainer import Epoch
 
 
-def check_apart(folder: Path | None, out: Path) -> None:
-    """Check, before hours are spent on training, that curves do not go where the model is to be alone.
+def check_outside(folder: Path | None, out: Path) -> None:
+    """Check before training that the curves are not written into the model's directory, which holds only the model.
 
     Raises:
-        SettingsError: if the folder is the model's directory, or lies in it.
+        SettingsError: if the folder is the model's directory, or inside it.
     """
     if folder is not None and folder.resolve().is_relative_to(out.resolve()):
         raise SettingsError(
-            f"--tensorboard {folder} lies in {out}, which is the model's alone",
+            f"--tensorboard {folder} is inside {out}, which holds only the model",
             "Name a directory beside it with --tensorboard.",
         )
 
 
 @contextmanager
-def board(folder: Path | None) -> Iterator[Callable[[Epoch], None]]:
-    """Give what draws an epoch into a folder; without one, what does nothing.
+def tensorboard_writer(folder: Path | None) -> Iterator[Callable[[Epoch], None]]:
+    """Yield a function that writes an epoch's curves into a folder; without a folder it does nothing.
 
     Raises:
         SettingsError: if TensorBoard is not installed.
@@ -44,13 +44,13 @@ def board(folder: Path | None) -> Iterator[Callable[[Epoch], None]]:
     with reported(folder):
         writer = SummaryWriter(folder)
 
-    def draw(epoch: Epoch) -> None:
+    def write(epoch: Epoch) -> None:
         for name, value in epoch.to_dict().items():
             if name != "number":
                 writer.add_scalar(name.replace("validation_", "validation/"), value, epoch.number)
         writer.flush()
 
     try:
-        yield draw
+        yield write
     finally:
         writer.close()

@@ -1,192 +1,258 @@
-"""The training loop: one model, one fold."""
+"""The training loop: train a network on a training part and stop early by a validation part."""
 
 from __future__ import annotations
 
+import copy
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from pcqtool.aggregation import aggregate
 from pcqtool.errors import TrainingError
-from pcqtool.model.encoders import Encoder
-from pcqtool.model.pcq import PCQ, PCQConfig
+from pcqtool.model.device import raising_memory_errors
+from pcqtool.model.pcq import PCQ
 from pcqtool.training.checkpoint import Checkpoint
-from pcqtool.training.data import SegmentSet, count_batches, draw_batches
-from pcqtool.training.front_ends import FrontEnds, perceive, with_statistics
-from pcqtool.training.learner import Learner, learnt
-from pcqtool.training.loss import Loss
-from pcqtool.training.memory import memory_reported
+from pcqtool.training.data import SegmentSet, TrainingSetup, count_batches, draw_batches
+from pcqtool.training.front_ends import FrontEnds, network_inputs, with_statistics
+from pcqtool.training.loss import Loss, regularised_loss
+from pcqtool.training.optimiser import lr_factor, make_optimiser
+from pcqtool.training.precision import choose_precision
 from pcqtool.training.recipe import Recipe
 
-_BATCH = 64  # of segments that are judged and not learned from
+_BATCH = 64  # segments, for prediction
 
 
 @dataclass(frozen=True)
 class Epoch:
-    """A line of a training run's history.
+    """An entry of a training run's history."""
 
-    Attributes:
-        number: from 1.
-        loss: mean training loss.
-        validation_loss: mean negative log-likelihood of the validation files.
-        validation_wa: accuracy over validation files.
-        validation_ua: mean recall over their classes.
-        lr: learning rate at the epoch's end, of the part that is not pre-trained.
-        seconds: that the epoch took; no part of a comparison.
-    """
-
-    number: int
-    loss: float
-    validation_loss: float
-    validation_wa: float
-    validation_ua: float
-    lr: float = 0.0
+    number: int  # from 1
+    loss: float  # mean training loss
+    validation_loss: float  # mean negative log-likelihood of the validation files
+    validation_wa: float  # accuracy over validation files
+    validation_ua: float  # mean recall over their classes
+    lr: float = 0.0  # learning rate at the epoch's end, of the weights that are not pre-trained
     seconds: float = field(default=0.0, compare=False)
 
     def to_dict(self) -> dict[str, Any]:
-        """Give the line as JSON values."""
+        """Return the entry as JSON values."""
         return asdict(self)
 
 
 def fit(
-    config: PCQConfig,
-    data: SegmentSet,
-    targets: NDArray[np.int64],
-    train: Sequence[int],
+    setup: TrainingSetup,
     validation: Sequence[int],
-    recipe: Recipe,
-    device: torch.device,
-    lesson: NDArray[np.float32] | None = None,
-    encoder: Encoder | None = None,
     on_epoch: Callable[[Epoch], None] = lambda epoch: None,
     checkpoint: Checkpoint | None = None,
 ) -> tuple[PCQ, list[Epoch]]:
-    """Train a model; it comes back as it was after the epoch with the smallest validation loss.
+    """Train a network and return it with the weights of the epoch with the smallest validation loss.
 
-    With a checkpoint, a run that was killed goes on after its last whole epoch and ends with the same weights.
+    With a checkpoint, a run that was killed resumes after its last complete epoch and ends with the same weights.
 
     Args:
-        config: the network; its spectrogram statistics are replaced by those of the training utterances.
-        data: segments of the corpus.
-        targets: ``(U,)`` class of each utterance.
-        train: indices of the utterances to learn from.
+        setup: network, data and recipe.
         validation: indices of the utterances that decide when to stop.
-        recipe: the settings.
-        device: where to compute.
-        lesson: ``(S, L)``, log-probabilities that a teacher gives the segments.
-        encoder: the encoder to begin with, of the configuration's kind and sizes; ``None`` for random weights.
-        on_epoch: told of every epoch that is run; of those before a kill no more.
-        checkpoint: where the state of the run is kept.
+        on_epoch: called after every epoch that is run; not for those before a resumption.
+        checkpoint: stores the state of the run after every epoch.
 
     Raises:
-        TrainingError: if the loss, or what the model says of the validation part, is no longer a number; if memory
-            does not suffice; if the checkpoint is damaged.
-        SettingsError: if the checkpoint is of a run with other settings.
+        TrainingError: if the loss or a prediction is not a number, or if memory runs out.
+        SettingsError: if the checkpoint belongs to a run with other settings.
     """
-    with memory_reported(recipe):
-        learner, seen = _begin(config, data, targets, train, recipe, device, lesson, encoder)
+    recipe = setup.recipe
+    with explaining_memory_errors(recipe):
+        state = TrainingState(setup)
         best: dict[str, Tensor] = {}
         history: list[Epoch] = []
-        if checkpoint is not None and (state := checkpoint.read()) is not None:
-            learner.restore(state["learner"])
-            best, history = state["best"], [Epoch(**line) for line in state["history"]]
+        if checkpoint is not None and (saved := checkpoint.read()) is not None:
+            state.restore(saved["state"])
+            best, history = saved["best"], [Epoch(**entry) for entry in saved["history"]]
         for number in range(len(history) + 1, recipe.epochs + 1):
-            if _is_over(history, recipe):
-                break
+            if history and history[-1].number - best_epoch(history).number >= recipe.patience:
+                break  # early stopping
             started_s = time.monotonic()
-            loss = _pass(learner, seen, data, train, number)
-            scores = _validate(learner.averaged, data, targets, validation, recipe, number)
-            history.append(Epoch(number, loss, *scores, learner.lr, round(time.monotonic() - started_s, 3)))
+            loss = train_epoch(state, number)
+            scores = validate(state.ema_model, setup, validation, number)
+            history.append(Epoch(number, loss, *scores, state.lr, round(time.monotonic() - started_s, 3)))
             if best_epoch(history).number == number:
-                best = {name: value.clone() for name, value in learnt(learner.averaged).items()}
+                best = {name: value.clone() for name, value in trainable_state(state.ema_model).items()}
             if checkpoint is not None:
-                lines = [epoch.to_dict() for epoch in history]
-                checkpoint.write({"learner": learner.state(), "best": best, "history": lines})
+                entries = [epoch.to_dict() for epoch in history]
+                checkpoint.write({"state": state.to_dict(), "best": best, "history": entries})
             on_epoch(history[-1])
-    learner.model.load_state_dict(best, strict=False)
-    return learner.model.eval(), history
+    state.model.load_state_dict(best, strict=False)
+    return state.model.eval(), history
 
 
-def refit(
-    config: PCQConfig,
-    data: SegmentSet,
-    targets: NDArray[np.int64],
-    train: Sequence[int],
-    n_epochs: int,
-    recipe: Recipe,
-    device: torch.device,
-    lesson: NDArray[np.float32] | None = None,
-    encoder: Encoder | None = None,
-) -> PCQ:
-    """Train as ``fit`` does, without a validation part, for as many epochs as have been found to be best."""
-    with memory_reported(recipe):
-        learner, seen = _begin(config, data, targets, train, recipe, device, lesson, encoder)
+def refit(setup: TrainingSetup, n_epochs: int) -> PCQ:
+    """Train as ``fit`` does, without a validation part, for the number of epochs that was found to be best."""
+    with explaining_memory_errors(setup.recipe):
+        state = TrainingState(setup)
         for number in range(1, n_epochs + 1):
-            _pass(learner, seen, data, train, number)
-    learner.model.load_state_dict(learnt(learner.averaged), strict=False)
-    return learner.model.eval()
+            train_epoch(state, number)
+    state.model.load_state_dict(trainable_state(state.ema_model), strict=False)
+    return state.model.eval()
 
 
-def _begin(
-    config: PCQConfig,
-    data: SegmentSet,
-    targets: NDArray[np.int64],
-    train: Sequence[int],
-    recipe: Recipe,
-    device: torch.device,
-    lesson: NDArray[np.float32] | None,
-    encoder: Encoder | None,
-) -> tuple[Learner, FrontEnds]:
-    """Make a network with random weights, but for the encoder's, and what its training needs."""
-    torch.manual_seed(recipe.seed)
-    model = PCQ(with_statistics(config, data, train))
-    if encoder is not None:
-        model.encoder = encoder
-    model.to(device)
-    loss_of = Loss(model, data, targets, train, recipe, lesson).to(device)
-    n_steps = recipe.epochs * count_batches(data, train, recipe.batch_size * recipe.grad_accumulation)
-    return Learner(model, loss_of, recipe, n_steps), FrontEnds(model, data, train)
+def best_epoch(history: Sequence[Epoch]) -> Epoch:
+    """Return the epoch with the smallest validation loss, the first of equal ones."""
+    return min(history, key=lambda epoch: epoch.validation_loss)
 
 
-def _pass(learner: Learner, seen: FrontEnds, data: SegmentSet, train: Sequence[int], number: int) -> float:
-    """Learn from one view of every training utterance; give the mean loss of a step."""
-    learner.model.train()
-    recipe, n = learner.recipe, learner.recipe.grad_accumulation
-    batches = draw_batches(data, train, recipe.p_clean, recipe.batch_size, learner.rng)
+def train_epoch(state: TrainingState, number: int) -> float:
+    """Train on one version of every training utterance; return the mean loss of a step."""
+    setup, recipe = state.setup, state.setup.recipe
+    state.model.train()
+    batches = draw_batches(setup.data, setup.train, recipe.p_clean, recipe.batch_size, state.rng)
+    n = recipe.grad_accumulation
     try:
-        losses = [learner.step(batches[start : start + n], seen) for start in range(0, len(batches), n)]
+        losses = [state.step(batches[start : start + n]) for start in range(0, len(batches), n)]
     except TrainingError as error:
         raise TrainingError(f"{error.what} in epoch {number}", error.hint) from error
     return float(np.mean(losses))
 
 
-def best_epoch(history: Sequence[Epoch]) -> Epoch:
-    """Give the epoch that became the model: the smallest validation loss."""
-    return min(history, key=lambda epoch: epoch.validation_loss)  # of equal ones the first
+class TrainingState:
+    """Network, EMA, optimiser, schedule, gradient scaler and random generators of a training run.
+
+    The network's weights are random except the encoder's. ``to_dict`` and ``restore`` are each other's inverse, bit
+    for bit on the same machine.
+    """
+
+    def __init__(self, setup: TrainingSetup) -> None:
+        self.setup, self.device, recipe = setup, setup.device, setup.recipe
+        torch.manual_seed(recipe.seed)
+        self.model = PCQ(with_statistics(setup.config, setup.data, setup.train))
+        if (encoder := setup.encoder) is not None:
+            is_trained = any(parameter.requires_grad for parameter in encoder.parameters())
+            self.model.encoder = copy.deepcopy(encoder) if is_trained else encoder
+        self.model.to(self.device)
+        self.loss = Loss(setup).to(self.device)
+        self.rng = np.random.default_rng(recipe.seed)
+        self.precision = choose_precision(recipe.precision, self.device, self.model)
+        self.scaler = torch.amp.GradScaler(self.device.type, enabled=self.precision is torch.float16)
+        self.optimiser = make_optimiser(self.model, recipe)
+        n_steps = recipe.epochs * count_batches(setup.data, setup.train, recipe.batch_size * recipe.grad_accumulation)
+        factor = lr_factor(recipe.warmup_steps, n_steps, recipe.schedule)
+        self.schedule = torch.optim.lr_scheduler.LambdaLR(self.optimiser, factor)
+        average = get_ema_multi_avg_fn(recipe.ema)  # type: ignore[no-untyped-call]
+        self.ema = AveragedModel(self.model, multi_avg_fn=average, use_buffers=True)
+        self.front_ends = FrontEnds(self.model, setup.data, setup.train)
+
+    @property
+    def ema_model(self) -> PCQ:
+        """The network with the moving average of the weights."""
+        return cast(PCQ, self.ema.module)
+
+    @property
+    def lr(self) -> float:
+        """The highest learning rate of the next step, which is that of the weights that are not pre-trained."""
+        return max(float(group["lr"]) for group in self.optimiser.param_groups)
+
+    def step(self, batches: Sequence[NDArray[np.int64]]) -> float:
+        """Take one optimiser step on one batch, or on several by gradient accumulation; return the mean loss.
+
+        A batch's weight is its duration, so that several batches have the gradient of one large batch.
+
+        Raises:
+            TrainingError: if the loss is not a number.
+        """
+        self.optimiser.zero_grad(set_to_none=True)
+        durations = [float(self.setup.data.n_samples[rows].sum()) for rows in batches]
+        total = 0.0
+        for rows, duration in zip(batches, durations, strict=True):
+            inputs = self.front_ends(rows)
+            with torch.autocast(self.device.type, self.precision, enabled=self.precision is not torch.float32):
+                loss = regularised_loss(self.model, self.loss, inputs, rows, self.rng)
+            loss = loss * (duration / sum(durations))
+            if not torch.isfinite(loss):
+                raise TrainingError("the loss is not a number", "Lower the learning rate.")
+            self.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
+            total += loss.item()
+        self.scaler.unscale_(self.optimiser)
+        nn.utils.clip_grad_norm_(self.model.parameters(), self.setup.recipe.max_grad_norm)
+        self.scaler.step(self.optimiser)
+        self.scaler.update()
+        self.schedule.step()
+        self.ema.update_parameters(self.model)
+        return total
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything that decides how training continues, without the constant weights of a frozen encoder."""
+        return {
+            "model": trainable_state(self.model),
+            "ema": trainable_state(self.ema_model),
+            "n_averaged": int(self.ema.n_averaged),
+            "optimiser": self.optimiser.state_dict(),
+            "schedule": self.schedule.state_dict(),
+            "scaler": self.scaler.state_dict(),
+            "rng": self.rng.bit_generator.state,
+            "torch_rng": torch.get_rng_state(),
+            "cuda_rng": torch.cuda.get_rng_state(self.device) if self.device.type == "cuda" else None,
+        }
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Restore what ``to_dict`` returned; its keys may have become strings."""
+        self.model.load_state_dict(state["model"], strict=False)
+        self.ema_model.load_state_dict(state["ema"], strict=False)
+        self.ema.n_averaged.fill_(state["n_averaged"])
+        moments = {int(number): entries for number, entries in state["optimiser"]["state"].items()}
+        self.optimiser.load_state_dict({"state": moments, "param_groups": state["optimiser"]["param_groups"]})
+        for parameter, entries in self.optimiser.state.items():
+            for name, value in entries.items():  # in the weights' memory format, so that sums round as before
+                if isinstance(value, Tensor) and value.shape == parameter.shape and value.ndim:
+                    entries[name] = torch.empty_like(parameter).detach().copy_(value)
+        self.schedule.load_state_dict(state["schedule"])
+        self.scaler.load_state_dict(state["scaler"])
+        self.rng.bit_generator.state = state["rng"]
+        torch.set_rng_state(state["torch_rng"])
+        if state["cuda_rng"] is not None and self.device.type == "cuda":
+            torch.cuda.set_rng_state(state["cuda_rng"], self.device)
 
 
-def _is_over(history: Sequence[Epoch], recipe: Recipe) -> bool:
-    """Say whether the validation loss has not become smaller for too long."""
-    return bool(history) and history[-1].number - best_epoch(history).number >= recipe.patience
+def trainable_state(model: PCQ) -> dict[str, Tensor]:
+    """Return a network's state without the weights of a frozen encoder; its ``mix`` is trained."""
+    state: dict[str, Tensor] = model.state_dict()
+    if not model.config.encoder.frozen:
+        return state
+    return {name: value for name, value in state.items() if name == "encoder.mix" or not name.startswith("encoder.")}
 
 
-def judge(model: PCQ, data: SegmentSet, utterances: Sequence[int]) -> list[NDArray[np.float64]]:
-    """Give the logits ``(n, L)`` of each utterance's segments, of the recording itself."""
+def validate(model: PCQ, setup: TrainingSetup, validation: Sequence[int], number: int) -> tuple[float, float, float]:
+    """Return loss, WA and UA of the validation files.
+
+    Raises:
+        TrainingError: if a prediction is not a number.
+    """
+    truth = setup.targets[list(validation)]
+    logits = predict_logits(model, setup.data, validation)
+    if not all(np.isfinite(each).all() for each in logits):
+        raise TrainingError(f"the model's output is not a number in epoch {number}", "Lower the learning rate.")
+    probabilities = file_probabilities(logits, setup.data, validation, setup.recipe.aggregation)
+    correct = probabilities.argmax(axis=1) == truth
+    nll = -np.log(probabilities[np.arange(len(truth)), truth].clip(1e-12)).mean()
+    ua = np.mean([correct[truth == label].mean() for label in np.unique(truth)])
+    return float(nll), float(correct.mean()), float(ua)
+
+
+def predict_logits(model: PCQ, data: SegmentSet, utterances: Sequence[int]) -> list[NDArray[np.float64]]:
+    """Predict the logits ``(n, L)`` of the segments of each utterance, without augmentation."""
     model.eval()
-    groups = [data.rows(utterance) for utterance in utterances]
-    rows = np.concatenate(groups)
-    parts = []
-    for start in range(0, len(rows), _BATCH):
-        with torch.inference_mode():
-            inputs = perceive(model, data, rows[start : start + _BATCH])
-            parts.append(model.classify(inputs).logits.double().cpu().numpy())
-    return np.split(np.concatenate(parts), np.cumsum([len(group) for group in groups])[:-1])
+    with torch.inference_mode():
+        parts = [
+            model.classify(network_inputs(model, data, rows)).logits.double().cpu().numpy()
+            for rows in data.batches(_BATCH, data.recorded_rows(utterances))
+        ]
+    ends = np.cumsum([len(data.rows(utterance)) for utterance in utterances])
+    return np.split(np.concatenate(parts), ends[:-1])
 
 
 def file_probabilities(
@@ -196,26 +262,32 @@ def file_probabilities(
     rule: str,
     temperature: float = 1.0,
 ) -> NDArray[np.float64]:
-    """Make each utterance's probabilities ``(U, L)`` of its segments' logits, just as labelling does."""
+    """Aggregate the logits of each utterance's segments to probabilities ``(U, L)``, as labelling does."""
     durations = [data.n_samples[data.rows(utterance)].astype(np.float64) for utterance in utterances]
     return np.stack([aggregate(z / temperature, d, rule) for z, d in zip(logits, durations, strict=True)])
 
 
-def _validate(
-    model: PCQ,
-    data: SegmentSet,
-    targets: NDArray[np.int64],
-    validation: Sequence[int],
-    recipe: Recipe,
-    number: int,
-) -> tuple[float, float, float]:
-    """Give loss, WA and UA of the validation files."""
-    truth = targets[list(validation)]
-    logits = judge(model, data, validation)
-    if not all(np.isfinite(each).all() for each in logits):
-        raise TrainingError(f"the model's output is not a number in epoch {number}", "Lower the learning rate.")
-    probabilities = file_probabilities(logits, data, validation, recipe.aggregation)
-    right = probabilities.argmax(axis=1) == truth
-    nll = -np.log(probabilities[np.arange(len(truth)), truth].clip(1e-12)).mean()
-    ua = np.mean([right[truth == label].mean() for label in np.unique(truth)])
-    return float(nll), float(right.mean()), float(ua)
+def predict_files(
+    model: PCQ, temperature: float, data: SegmentSet, utterances: Sequence[int], rule: str
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Predict probabilities ``(U, L)`` of utterances: calibrated, and without the temperature."""
+    logits = predict_logits(model, data, utterances)
+    calibrated, uncalibrated = (file_probabilities(logits, data, utterances, rule, each) for each in (temperature, 1.0))
+    return calibrated, uncalibrated
+
+
+@contextmanager
+def explaining_memory_errors(recipe: Recipe) -> Iterator[None]:
+    """Turn a lack of memory into a ``TrainingError`` that names the settings that need less."""
+    try:
+        with raising_memory_errors():
+            yield
+    except MemoryError as error:
+        half, twice = max(recipe.min_batch_size, recipe.batch_size // 2), recipe.grad_accumulation * 2
+        hint = (
+            f"In a recipe of your own set batch_size = {half} and grad_accumulation = {twice}: steps stay the same, "
+            "except for the statistics of batch normalisation."
+        )
+        if half == recipe.batch_size:
+            hint = "Batches cannot be smaller: take a smaller encoder, or a device with more memory."
+        raise TrainingError(f"out of memory with batches of {recipe.batch_size} segments", hint) from error

@@ -1,4 +1,4 @@
-"""Worker processes that do not outlive the one that started them, even where that is killed."""
+"""Worker processes that exit with the process that started them, even if that is killed."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ import time
 CHECK_S = 1.0
 
 
-def end_with_parent() -> None:
-    """End this process, whatever it is at, within about a second of its parent's end. For POSIX systems.
+def exit_with_parent() -> None:
+    """Exit this process within about a second of its parent's exit, whatever it is computing; for POSIX systems.
 
-    Linux's own signal for that (``PR_SET_PDEATHSIG``) comes when the *thread* ends that has started the process.
+    Linux's own signal for that, ``PR_SET_PDEATHSIG``, is sent when the *thread* that started the process ends.
     """
     threading.Thread(target=_watch, args=(os.getppid(),), name="watch-parent", daemon=True).start()
 

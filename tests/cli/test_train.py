@@ -146,7 +146,7 @@ def test_a_checkpoint_that_is_damaged_is_named_and_the_weights_are_the_same(tmp_
     assert code == 0
     assert "going on" not in said
     assert "checkpoint.safetensors is damaged" in said
-    assert "training begins anew" in said
+    assert "training starts from the beginning" in said
     whole, again = ((tmp_path / name / "model.safetensors").read_bytes() for name in ("whole", "again"))
     assert whole == again
     assert not (tmp_path / "again" / ".lock").exists()
@@ -229,7 +229,7 @@ def test_what_is_in_a_directory_stays(train, tmp_path):
     (tmp_path / "m" / "thesis.tex").write_text("years of work")
     code, out, err = train("--out", "m")
     assert (code, out) == (2, "")
-    assert err.startswith("error: m is not empty: thesis.tex is in it\n")
+    assert err.startswith("error: m is not empty: it contains thesis.tex\n")
     assert "--out" in err
     assert [path.name for path in (tmp_path / "m").iterdir()] == ["thesis.tex"]
     assert train("--out", "m/thesis.tex")[0] == 1

@@ -29,7 +29,7 @@ def run(pools, toy_recipe, tmp_path_factory):
     train, test = pools
     folder = tmp_path_factory.mktemp("across")
     protocol = cross_corpus_protocol(train, test)
-    task = across_corpora(Experiment(train.prefixed_utterances, toy_recipe(), CPU), test)
+    task = across_corpora(Experiment(train.prefixed_utterances, toy_recipe(), CPU).prepare(), test)
     folds = {seed: protocol.folds(task.utterances, seed) for seed in (0, 1)}
     torch.set_num_threads(1)
     results = cross_validate(task, folds, folder)
@@ -49,10 +49,10 @@ def test_the_test_corpus_is_neither_trained_on_nor_augmented(run, pools):
 def test_predictions_are_those_of_a_model_that_was_trained_without_it(run, pools, toy_recipe):
     _, _, folds, results, _ = run
     train, test = pools
-    alone = Experiment(train.prefixed_utterances, toy_recipe(), CPU)
+    alone = Experiment(train.prefixed_utterances, toy_recipe(), CPU).prepare()
     torch.set_num_threads(1)
     trained = alone.train(folds[0][0], 0)
-    other = Experiment(test.utterances, toy_recipe(), CPU)
+    other = Experiment(test.utterances, toy_recipe(), CPU).prepare()
     calibrated, uncalibrated = EvaluationTask.within_corpus(other, "two").predict(trained, range(len(test.utterances)))
     np.testing.assert_allclose(results[0].probabilities, calibrated, atol=1e-6)
     np.testing.assert_allclose(results[0].uncalibrated, uncalibrated, atol=1e-6)
@@ -101,7 +101,7 @@ def test_a_frozen_encoders_states_are_kept_of_both(pools, toy_recipe, tiny_whisp
     monkeypatch.setenv("PCQTOOL_CACHE", str(tmp_path))
     train, test = pools
     recipe = toy_recipe({"frozen": True, "layers": [0, 1]}, epochs=1)
-    task = across_corpora(Experiment(train.prefixed_utterances, recipe, CPU, str(tiny_whisper)), test)
+    task = across_corpora(Experiment(train.prefixed_utterances, recipe, CPU, str(tiny_whisper)).prepare(), test)
     assert len(list((tmp_path / "features").iterdir())) == 2
     assert task.test_data.states is not None
     fold = cross_corpus_protocol(train, test).folds(task.utterances, 0)[0]

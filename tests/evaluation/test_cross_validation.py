@@ -50,7 +50,7 @@ def _untimed(result):
 
 @pytest.fixture(scope="module")
 def quick(utterances, toy_recipe):
-    return Experiment(utterances, toy_recipe(epochs=1, n_augmented=0), CPU)
+    return Experiment(utterances, toy_recipe(epochs=1, n_augmented=0), CPU).prepare()
 
 
 @pytest.fixture
@@ -128,12 +128,12 @@ def test_another_seed_recipe_corpus_or_teacher_is_another_result(quick, counted,
 
     assert not is_done_again()
     assert is_done_again(seed=1)
-    assert is_done_again(Experiment(utterances, toy_recipe(epochs=1, n_augmented=0, lr=0.5), CPU))
-    twin, taught, elsewhere = (Experiment(utterances, quick.recipe, CPU) for _ in range(3))
+    assert is_done_again(Experiment(utterances, toy_recipe(epochs=1, n_augmented=0, lr=0.5), CPU).prepare())
+    twin, taught, elsewhere = (Experiment(utterances, quick.recipe, CPU).prepare() for _ in range(3))
     assert not is_done_again(twin)
-    taught._teacher = Teacher(np.zeros((1, 1), np.float32), None)
+    taught.teacher = Teacher(np.zeros((1, 1), np.float32), None)
     assert is_done_again(taught)
-    louder = Experiment(utterances, quick.recipe, CPU)
+    louder = Experiment(utterances, quick.recipe, CPU).prepare()
     louder.data = replace(louder.data, samples=louder.data.samples // 2)
     assert is_done_again(louder)
     elsewhere.utterances = [replace(each, path=each.path.with_name(f"x{each.path.name}")) for each in utterances]
@@ -147,7 +147,7 @@ def test_an_encoder_is_known_by_its_weights(counted, utterances, toy_recipe, tin
     save_file({name: value * 1.5 for name, value in weights.items()}, places[2] / "model.safetensors", {"format": "pt"})
     recipe = toy_recipe({"kind": "whisper", "layers": [1], "frozen": True}, epochs=1, n_augmented=0)
     for place in places:
-        experiment = Experiment(utterances, recipe, CPU, encoder=str(place))
+        experiment = Experiment(utterances, recipe, CPU, encoder=str(place)).prepare()
         run(experiment, {0: loso(utterances, 0)[:1]}, tmp_path / "folds")
     assert len(counted) == 2
 
@@ -155,7 +155,7 @@ def test_an_encoder_is_known_by_its_weights(counted, utterances, toy_recipe, tin
 def test_a_corpus_that_has_moved_is_the_same(quick, counted, utterances, tmp_path):
     folds = loso(quick.utterances, 0)[:1]
     run(quick, {0: folds}, tmp_path)
-    moved = Experiment(utterances, quick.recipe, CPU)
+    moved = Experiment(utterances, quick.recipe, CPU).prepare()
     moved.utterances = [replace(each, path=tmp_path / each.path.name) for each in utterances]
     run(moved, {0: folds}, tmp_path)
     assert len(counted) == 1
@@ -187,7 +187,7 @@ def test_folds_that_ended_survive_one_that_fails(quick, counted, monkeypatch, tm
 
 @pytest.mark.parametrize("n_jobs", [1, 2])
 def test_a_fold_that_diverges_is_named_with_its_seed(utterances, toy_recipe, tmp_path, n_jobs):
-    wild = Experiment(utterances, toy_recipe(lr=1e30, warmup_steps=0, n_augmented=0), CPU)
+    wild = Experiment(utterances, toy_recipe(lr=1e30, warmup_steps=0, n_augmented=0), CPU).prepare()
     with pytest.raises(TrainingError, match=r"^fold s1, seed 3: .* is not a number in epoch 1") as caught:
         run(wild, {3: loso(utterances, 0)[1:2]}, tmp_path, n_jobs)
     assert caught.value.hint == "Lower the learning rate."

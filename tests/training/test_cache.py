@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pcqtool.errors import TrainingError
-from pcqtool.training.cache import cache_folder, caching, is_whole, read_content
+from pcqtool.training.cache import cache_folder, cache_writer, is_intact, read_intact
 
 
 @pytest.fixture(autouse=True)
@@ -22,18 +22,18 @@ def test_the_folder_is_the_users_cache_unless_named(monkeypatch, tmp_path):
 
 def test_a_file_is_there_once_it_is_whole():
     path = cache_folder() / "kind" / "name.bin"
-    with pytest.raises(ZeroDivisionError), caching(path, 1) as file:
+    with pytest.raises(ZeroDivisionError), cache_writer(path, 1) as file:
         file.write(b"a" * (1 // 0))
     assert list(path.parent.iterdir()) == []
-    with caching(path, 1) as file:
+    with cache_writer(path, 1) as file:
         file.write(b"a")
-    assert is_whole(path)
-    assert read_content(path) == b"a"
+    assert is_intact(path)
+    assert read_intact(path) == b"a"
 
 
 def test_too_little_room_is_said_before_anything_is_written(monkeypatch):
     monkeypatch.setattr("shutil.disk_usage", lambda folder: type("Usage", (), {"free": 10}))
-    with pytest.raises(TrainingError, match="needs"), caching(cache_folder() / "a", 11):
+    with pytest.raises(TrainingError, match="needs"), cache_writer(cache_folder() / "a", 11):
         raise AssertionError("the block must not be run")
-    with caching(cache_folder() / "a", 10) as file:
+    with cache_writer(cache_folder() / "a", 10) as file:
         file.write(b"a")

@@ -15,12 +15,12 @@ import torch
 
 from pcqtool.errors import CacheError
 from pcqtool.training import cache
-from pcqtool.training.cache import cache_folder, caching, is_whole, read_content
+from pcqtool.training.cache import cache_folder, cache_writer, is_intact, read_intact
 from pcqtool.training.experiment import Experiment
 from pcqtool.training.recipe import Distillation, FeatureDistillation
 
 CPU = torch.device("cpu")
-KINDS = ("features", "imitated", "segments")
+KINDS = ("distilled", "features", "segments")
 ENCODER = {
     "kind": "mini",
     "architecture": {"dim": 16, "n_blocks": 1, "expansion": 2, "n_mels": 16},
@@ -49,7 +49,7 @@ DAMAGES = {
 
 @pytest.fixture
 def run(utterances, toy_recipe, fold, tiny_whisper, monkeypatch, tmp_path):
-    """Train with views, a teacher's states and imitation, all from the cache; give the model's weights."""
+    """Train with augmentation, a teacher's states and feature distillation, all from the cache; return the weights."""
     monkeypatch.setenv("PCQTOOL_CACHE", str(tmp_path / "cache"))
     recipe = toy_recipe(
         ENCODER,
@@ -59,7 +59,7 @@ def run(utterances, toy_recipe, fold, tiny_whisper, monkeypatch, tmp_path):
     )
 
     def run() -> dict[str, torch.Tensor]:
-        trained = Experiment(utterances, recipe, CPU, teacher=str(tiny_whisper)).train(fold, 1)
+        trained = Experiment(utterances, recipe, CPU, teacher=str(tiny_whisper)).prepare().train(fold, 1)
         return trained.model.state_dict()
 
     return run
@@ -88,7 +88,7 @@ def test_whatever_is_damaged_the_model_is_the_same(run, caplog):
         said = [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
         assert len(said) == 1, (kind, what)
         assert str(kept(kind)) in said[0]
-        assert "made again" in said[0]
+        assert "computed again" in said[0]
     caplog.clear()
     assert same(run(), wanted)
     assert not caplog.records
@@ -99,30 +99,30 @@ def test_whatever_is_damaged_the_model_is_the_same(run, caplog):
 def test_every_damage_of_every_kind_is_seen(run, monkeypatch, what, kind):
     content = random.Random(1).randbytes(3_000_000)
     path = cache_folder() / kind / "name.npy"
-    with caching(path, len(content)) as file:
+    with cache_writer(path, len(content)) as file:
         file.write(content[:1000])
         file.write(content[1000:])
-    assert is_whole(path)
-    assert read_content(path) == content
+    assert is_intact(path)
+    assert read_intact(path) == content
     whole, dice = path.read_bytes(), random.Random(what)
     for _ in range(5):
         path.write_bytes(DAMAGES[what](whole, dice))
-        assert not is_whole(path)
+        assert not is_intact(path)
 
 
 def test_a_whole_file_under_anothers_name_is_not_taken(tmp_path):
-    with caching(tmp_path / "one", 1) as file:
+    with cache_writer(tmp_path / "one", 1) as file:
         file.write(b"a")
     shutil.copy(tmp_path / "one", tmp_path / "other")
-    assert is_whole(tmp_path / "one")
-    assert not is_whole(tmp_path / "other")
+    assert is_intact(tmp_path / "one")
+    assert not is_intact(tmp_path / "other")
 
 
 def test_what_an_earlier_version_left_is_made_again(tmp_path, caplog):
     (tmp_path / "old.npy").write_bytes(random.Random(0).randbytes(1000))
-    assert not is_whole(tmp_path / "old.npy")
+    assert not is_intact(tmp_path / "old.npy")
     assert "earlier version" in caplog.text
-    assert not is_whole(tmp_path / "none.npy")
+    assert not is_intact(tmp_path / "none.npy")
     assert len(caplog.records) == 1
 
 
@@ -146,10 +146,10 @@ def test_without_a_cache_that_can_be_written_the_model_is_the_same(run, fault, m
             def full(self, content):
                 raise OSError(28, "No space left on device")
 
-            monkeypatch.setattr(cache.Sealed, "write", full)
+            monkeypatch.setattr(cache.SealedFile, "write", full)
     caplog.clear()
     assert same(run(), wanted)
-    assert len([record for record in caplog.records if "held in memory" in record.getMessage()]) == 3
+    assert len([record for record in caplog.records if "kept in memory" in record.getMessage()]) == 3
     assert not list(tmp_path.rglob("*.tmp"))
 
 
@@ -164,8 +164,8 @@ def test_what_fits_neither_disk_nor_memory_is_told(run, monkeypatch):
 WRITE = """
 import os, sys
 from pathlib import Path
-from pcqtool.training.cache import caching
-with caching(Path(sys.argv[1]), 10) as file:
+from pcqtool.training.cache import cache_writer
+with cache_writer(Path(sys.argv[1]), 10) as file:
     file.write(b"half")
     if sys.argv[2] == "killed":
         os.kill(os.getpid(), 9)
@@ -180,13 +180,13 @@ def write(path: Path, how: str) -> subprocess.Popen:
 
 def test_a_writer_that_is_killed_leaves_nothing_that_is_taken(tmp_path):
     assert write(tmp_path / "a.npy", "killed").wait(60) == -9
-    assert not is_whole(tmp_path / "a.npy")
+    assert not is_intact(tmp_path / "a.npy")
     assert not list(tmp_path.glob("*.npy"))
 
 
 def test_several_may_write_the_same_at_once(tmp_path):
     started = [write(tmp_path / "a.npy", "whole") for _ in range(4)]
     assert [each.wait(60) for each in started] == [0] * 4
-    assert is_whole(tmp_path / "a.npy")
-    assert read_content(tmp_path / "a.npy") == b"half and half"
+    assert is_intact(tmp_path / "a.npy")
+    assert read_intact(tmp_path / "a.npy") == b"half and half"
     assert [path.name for path in tmp_path.iterdir()] == ["a.npy"]

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from pcqtool.errors import SettingsError, TrainingError
-from pcqtool.training.checkpoint import Checkpoint, fingerprint
+from pcqtool.training.checkpoint import Checkpoint, run_fingerprint
 from pcqtool.training.experiment import Experiment
 
 CPU = torch.device("cpu")
@@ -87,7 +87,7 @@ def test_every_bit_counts(tmp_path, caplog):
     ],
 )
 def test_a_damaged_one_is_named_and_training_begins_anew(utterances, toy_recipe, fold, tmp_path, caplog, damage):
-    experiment = Experiment(utterances, toy_recipe(epochs=2), CPU)
+    experiment = Experiment(utterances, toy_recipe(epochs=2), CPU).prepare()
     wanted = experiment.train(fold, 1)
     checkpoint = Checkpoint(tmp_path / "c", "k")
     with pytest.raises(Killed):
@@ -97,7 +97,7 @@ def test_a_damaged_one_is_named_and_training_begins_anew(utterances, toy_recipe,
     found = experiment.train(fold, 1, epochs.append, checkpoint)
     assert [epoch.number for epoch in epochs] == [1, 2]
     assert all(torch.equal(value, weights(found)[name]) for name, value in weights(wanted).items())
-    assert caplog.text.count("training begins anew") == 1
+    assert caplog.text.count("training starts from the beginning") == 1
     assert str(checkpoint.path) in caplog.text
     assert checkpoint.n_epochs() == 2
 
@@ -124,7 +124,7 @@ def test_one_that_cannot_be_read_is_no_damaged_one(tmp_path, monkeypatch):
     ids=str,
 )
 def test_a_run_that_was_stopped_ends_with_the_same_weights(utterances, toy_recipe, fold, tmp_path, changes):
-    experiment = Experiment(utterances, toy_recipe(**changes), CPU)
+    experiment = Experiment(utterances, toy_recipe(**changes), CPU).prepare()
     whole = experiment.train(fold, 1)
     checkpoint = Checkpoint(tmp_path / "c", "k")
     for number in (1, 3):
@@ -138,7 +138,7 @@ def test_a_run_that_was_stopped_ends_with_the_same_weights(utterances, toy_recip
 
 
 def test_a_run_that_had_ended_learns_no_more(utterances, toy_recipe, fold, tmp_path):
-    experiment = Experiment(utterances, toy_recipe(epochs=2), CPU)
+    experiment = Experiment(utterances, toy_recipe(epochs=2), CPU).prepare()
     checkpoint = Checkpoint(tmp_path / "c", "k")
     whole = experiment.train(fold, 1, checkpoint=checkpoint)
 
@@ -152,12 +152,12 @@ def test_a_run_that_had_ended_learns_no_more(utterances, toy_recipe, fold, tmp_p
 def test_a_frozen_encoders_weights_are_not_kept(utterances, toy_recipe, fold, tmp_path, tiny_whisper, monkeypatch):
     monkeypatch.setenv("PCQTOOL_CACHE", str(tmp_path / "cache"))
     recipe = toy_recipe({"frozen": True, "layers": [0, 1]}, epochs=3)
-    experiment = Experiment(utterances, recipe, CPU, encoder=str(tiny_whisper))
+    experiment = Experiment(utterances, recipe, CPU, encoder=str(tiny_whisper)).prepare()
     checkpoint = Checkpoint(tmp_path / "c", "k")
     whole = experiment.train(fold, 1)
     with pytest.raises(Killed):
         experiment.train(fold, 1, stop_after(2), checkpoint)
-    learnt = checkpoint.read()["learner"]["model"]
+    learnt = checkpoint.read()["state"]["model"]
     assert [name for name in learnt if name.startswith("encoder.")] == ["encoder.mix"]
     resumed = experiment.train(fold, 1, checkpoint=checkpoint)
     assert all(torch.equal(value, weights(resumed)[name]) for name, value in weights(whole).items())
@@ -165,20 +165,20 @@ def test_a_frozen_encoders_weights_are_not_kept(utterances, toy_recipe, fold, tm
 
 def test_the_fingerprint_is_that_of_what_decides(utterances, toy_recipe, fold, tmp_path, monkeypatch):
     recipe = toy_recipe()
-    known = fingerprint(utterances, recipe, fold, None, None)
+    known = run_fingerprint(utterances, recipe, fold, None, None)
     moved = [replace(each, path=tmp_path / each.path.name) for each in utterances]
     for each, twin in zip(utterances, moved, strict=True):
         twin.path.write_bytes(each.path.read_bytes())
-    assert fingerprint(moved, recipe, fold, None, None) == known
+    assert run_fingerprint(moved, recipe, fold, None, None) == known
     others = [
-        fingerprint(utterances, replace(recipe, seed=9), fold, None, None),
-        fingerprint(utterances, recipe, replace(fold, train=fold.train[1:]), None, None),
-        fingerprint(utterances, recipe, fold, "wavlm", None),
-        fingerprint(utterances, recipe, fold, None, "whisper"),
-        fingerprint(utterances[::-1], recipe, fold, None, None),
+        run_fingerprint(utterances, replace(recipe, seed=9), fold, None, None),
+        run_fingerprint(utterances, recipe, replace(fold, train=fold.train[1:]), None, None),
+        run_fingerprint(utterances, recipe, fold, "wavlm", None),
+        run_fingerprint(utterances, recipe, fold, None, "whisper"),
+        run_fingerprint(utterances[::-1], recipe, fold, None, None),
     ]
     moved[0].path.write_bytes(b"cut")
-    others.append(fingerprint(moved, recipe, fold, None, None))
+    others.append(run_fingerprint(moved, recipe, fold, None, None))
     monkeypatch.setattr("pcqtool.training.checkpoint.CHANNEL_PLAN_VERSION", 0)
-    others.append(fingerprint(utterances, recipe, fold, None, None))
+    others.append(run_fingerprint(utterances, recipe, fold, None, None))
     assert len({known, *others}) == 8

@@ -15,7 +15,7 @@ from pcqtool.audio.spectrogram import Spectrogram, SpectrogramSettings
 from pcqtool.corpora.base import Utterance
 from pcqtool.errors import CorpusError
 from pcqtool.training.augmentation import Augmentations, augment
-from pcqtool.training.data import build_segments, build_spoken, draw_batches
+from pcqtool.training.data import build_segments, build_speech_segments, draw_batches
 
 SEGMENT = 48000
 
@@ -88,7 +88,7 @@ def test_a_view_depends_on_seed_place_and_number_alone(write_wave):
         for view in (1, 2):
             drawn = augment(load_waveform(paths[number]), Augmentations(), np.random.default_rng([5, number, view]))
             np.testing.assert_allclose(joined(data, number, view), drawn, atol=0.5 / 32768 + 1e-7)
-    assert np.array_equal(segments(paths, n_augmented=1, seed=5).samples, data.samples[data.view < 2])
+    assert np.array_equal(segments(paths, n_augmented=1, seed=5).samples, data.samples[data.version < 2])
     assert np.array_equal(segments(paths, n_augmented=2, seed=5, n_jobs=2).samples, data.samples)
     assert not np.array_equal(joined(data, 0, 1), joined(data, 1, 1))
 
@@ -124,13 +124,13 @@ def test_batches_hold_one_view_of_every_utterance(experiment, fold):
     assert len(set(rows)) == len(rows)
     assert set(data.utterance[rows]) <= set(fold.train)
     for utterance in set(data.utterance[rows]):
-        assert len(set(data.view[rows[data.utterance[rows] == utterance]])) == 1
+        assert len(set(data.version[rows[data.utterance[rows] == utterance]])) == 1
 
 
 def test_a_share_of_utterances_is_seen_as_recorded(experiment, fold):
     def share(own):
         batches = (draw_batches(experiment.data, fold.train, own, 8, np.random.default_rng(seed)) for seed in range(30))
-        return np.mean([experiment.data.view[rows] == 0 for rows in (np.concatenate(each)[:20] for each in batches)])
+        return np.mean([experiment.data.version[rows] == 0 for rows in (np.concatenate(each)[:20] for each in batches)])
 
     assert share(0.0) == pytest.approx(0.5, abs=0.1)
     assert share(0.5) == pytest.approx(0.75, abs=0.1)
@@ -143,19 +143,19 @@ def kept(write_wave, monkeypatch, tmp_path):
     monkeypatch.setenv("PCQTOOL_CACHE", str(tmp_path / "cache"))
     utterances = [Utterance(write_wave(f"{n}.wav", seconds=3.5, seed=n), "anger") for n in range(2)]
 
-    def build(n_augmented=2, p_codec=0.3, seed=0, keep=True, turn=1):
-        return build_segments(utterances[::turn], n_augmented, Augmentations(p_codec=p_codec), seed, 1, keep)
+    def build(n_augmented=2, p_codec=0.3, seed=0, cache=True, turn=1):
+        return build_segments(utterances[::turn], n_augmented, Augmentations(p_codec=p_codec), seed, 1, cache)
 
     return build, tmp_path / "cache" / "segments"
 
 
 def test_kept_segments_are_found_again(kept, monkeypatch):
     build, folder = kept
-    wanted, built = build(keep=False), build()
+    wanted, built = build(cache=False), build()
     assert len(list(folder.iterdir())) == 1
     monkeypatch.setattr("pcqtool.training.data.augment", None)  # calling it would fail
     found = build()
-    for name in ("samples", "n_samples", "utterance", "view"):
+    for name in ("samples", "n_samples", "utterance", "version"):
         assert np.array_equal(getattr(found, name), getattr(wanted, name))
         assert np.array_equal(getattr(built, name), getattr(wanted, name))
     assert found.digest == wanted.digest
@@ -165,7 +165,7 @@ def test_kept_segments_are_found_again(kept, monkeypatch):
 def test_kept_segments_are_not_those_of_other_settings_or_recordings(kept, other):
     build, folder = kept
     build()
-    assert np.array_equal(build(**other).samples, build(**other, keep=False).samples)
+    assert np.array_equal(build(**other).samples, build(**other, cache=False).samples)
     assert len(list(folder.iterdir())) == 2
 
 
@@ -177,18 +177,18 @@ def test_silence_is_not_heard_but_counted(tmp_path):
     soundfile.write(tmp_path / "b.wav", second, 16000)
     soundfile.write(tmp_path / "c.wav", speech, 16000)
     utterances = [Utterance(tmp_path / f"{name}.wav", "anger") for name in "abc"]
-    data = build_spoken(utterances, 2)
+    data = build_speech_segments(utterances, 2)
     heard = [int(data.n_samples[data.rows(number)].sum()) for number in range(3)]
     assert 0.5 * len(speech) < heard[0] < len(speech) + 8000
     assert heard[1] == 16000, "no speech: all of it"
-    assert data.length(0) == len(wave)
-    assert data.length(1) == 16000
+    assert data.n_recorded(0) == len(wave)
+    assert data.n_recorded(1) == 16000
     first = data.waves(data.rows(0)[:1])[0]
     assert np.abs(first[:4800]).max() > 0.01, "speech begins at once"
     assert not first[data.n_samples[data.rows(0)[0]] :].any()
     again = build_segments(utterances[1:2], 0, Augmentations(), 0, 1)
     np.testing.assert_array_equal(again.samples, data.samples[data.rows(1)])
-    assert again.length(0) == data.length(1)
+    assert again.n_recorded(0) == data.n_recorded(1)
 
 
 def test_channels_that_cancel_are_heard_as_labelling_hears_them(tmp_path):
@@ -198,13 +198,13 @@ def test_channels_that_cancel_are_heard_as_labelling_hears_them(tmp_path):
         soundfile.write(tmp_path / name, np.stack((speech, second), 1), 16000)
     names = ("mono.wav", "inverted.wav", "dead.wav", "constant.wav")
     for data in (
-        build_spoken([Utterance(tmp_path / name, "anger") for name in names], 2),
+        build_speech_segments([Utterance(tmp_path / name, "anger") for name in names], 2),
         build_segments([Utterance(tmp_path / name, "anger") for name in names], 0, Augmentations(), 0, 2),
     ):
         wanted = data.samples[data.rows(0)]
         for number in (1, 2, 3):
             np.testing.assert_array_equal(data.samples[data.rows(number)], wanted)
-        assert data.length(1) == len(speech)
+        assert data.n_recorded(1) == len(speech)
 
 
 def test_segments_kept_of_a_mix_are_not_those_of_what_is_heard_now(tmp_path, monkeypatch):
@@ -215,8 +215,8 @@ def test_segments_kept_of_a_mix_are_not_those_of_what_is_heard_now(tmp_path, mon
     utterances = [Utterance(tmp_path / "a.wav", "anger")]
     with monkeypatch.context() as before:
         before.setattr("pcqtool.audio.reader.choose_channels", lambda recording, mode: ChannelPlan(mixes_for(mode, 2)))
-        silence = build_segments(utterances, 0, Augmentations(), 0, 1, keep=True)
-    heard = build_segments(utterances, 0, Augmentations(), 0, 1, keep=True)
+        silence = build_segments(utterances, 0, Augmentations(), 0, 1, cache=True)
+    heard = build_segments(utterances, 0, Augmentations(), 0, 1, cache=True)
     assert np.abs(silence.samples).max() <= 1
     assert np.abs(heard.samples).max() > 1000
     assert heard.digest != silence.digest

@@ -8,12 +8,13 @@ import torch
 
 from pcqtool.errors import CorpusError, ModelError, SettingsError
 from pcqtool.metrics.calibration import fit_temperature
+from pcqtool.model.encoders import pretrained
 from pcqtool.training import experiment as experiment_module
 from pcqtool.training.augmentation import Augmentations
 from pcqtool.training.data import build_segments
 from pcqtool.training.experiment import Experiment
 from pcqtool.training.recipe import Distillation, load_recipe
-from pcqtool.training.trainer import file_probabilities, judge, refit
+from pcqtool.training.trainer import file_probabilities, predict_logits, refit
 
 CPU = torch.device("cpu")
 
@@ -23,15 +24,15 @@ def test_labels_are_in_the_order_of_the_vocabulary(experiment, utterances):
     assert [experiment.labels[target] for target in experiment.targets] == [each.label for each in utterances]
 
 
-def test_probabilities_sum_to_one_and_find_the_unheard_speaker(experiment, trained, fold):
-    probabilities = experiment.probabilities(trained, fold.test)
+def test_probabilities_sum_to_one_and_transfer_to_the_unseen_speaker(experiment, trained, fold, predict):
+    probabilities = predict(experiment, trained, fold.test)
     np.testing.assert_allclose(probabilities.sum(axis=1), 1.0)
     assert (probabilities.argmax(axis=1) == experiment.targets[list(fold.test)]).mean() > 0.5
 
 
 def test_the_temperature_is_fitted_to_the_validation_part_alone(experiment, trained, fold):
     assert trained.temperature > 0
-    logits = judge(trained.model, experiment.data, fold.validation)
+    logits = predict_logits(trained.model, experiment.data, fold.validation)
     wanted = fit_temperature(
         [each.mean(axis=0, keepdims=True) for each in logits], experiment.targets[list(fold.validation)]
     )
@@ -40,7 +41,7 @@ def test_the_temperature_is_fitted_to_the_validation_part_alone(experiment, trai
 
 def test_the_test_part_changes_nothing(utterances, toy_recipe, fold):
     recipe = toy_recipe("mini", epochs=2, distillation=None)
-    one, other = Experiment(utterances, recipe, CPU), Experiment(utterances, recipe, CPU)
+    one, other = Experiment(utterances, recipe, CPU).prepare(), Experiment(utterances, recipe, CPU).prepare()
     foreign = np.isin(other.data.utterance, fold.test)
     samples = other.data.samples.copy()
     samples[foreign] //= 2
@@ -54,7 +55,7 @@ def test_the_test_part_changes_nothing(utterances, toy_recipe, fold):
 
 
 def test_the_validation_part_decides_the_temperature(experiment, fold, toy_recipe):
-    changed = Experiment(experiment.utterances, toy_recipe(epochs=1), CPU)
+    changed = Experiment(experiment.utterances, toy_recipe(epochs=1), CPU).prepare()
     first = changed.train(fold, 1)
     changed.targets[list(fold.validation)] = first.validation.argmax(axis=1)
     second = changed.train(fold, 1)
@@ -65,77 +66,123 @@ def test_the_validation_part_decides_the_temperature(experiment, fold, toy_recip
 @pytest.mark.parametrize("rule", ["mean-log", "duration"])
 def test_the_temperature_fits_what_users_get(experiment, trained, fold, toy_recipe, rule):
     """Dividing segments' logits by it is dividing the file's, whatever the lengths of segments."""
-    logits = judge(trained.model, experiment.data, fold.validation)
+    logits = predict_logits(trained.model, experiment.data, fold.validation)
     cold = np.log(file_probabilities(logits, experiment.data, fold.validation, rule))
     warm = file_probabilities(logits, experiment.data, fold.validation, rule, 3.0)
     softened = np.exp(cold / 3.0)
     np.testing.assert_allclose(warm, softened / softened.sum(axis=1, keepdims=True), atol=1e-9)
 
 
-def test_a_teacher_is_heard(utterances, toy_recipe, fold, tiny_whisper):
+def test_a_teacher_changes_the_loss(utterances, toy_recipe, fold, tiny_whisper):
     recipe = toy_recipe("mini", epochs=1, distillation=Distillation(layers=(1, 2)))
-    experiment = Experiment(utterances, recipe, CPU, teacher=str(tiny_whisper))
+    experiment = Experiment(utterances, recipe, CPU, teacher=str(tiny_whisper)).prepare()
     trained = experiment.train(fold, 1)
-    alone = Experiment(utterances, replace(recipe, distillation=None), CPU, teacher=str(tiny_whisper))
-    assert alone.origins == {"encoder": None, "teacher": None}
-    assert experiment.origins == {"encoder": None, "teacher": "tiny-whisper"}
+    alone = Experiment(utterances, replace(recipe, distillation=None), CPU, teacher=str(tiny_whisper)).prepare()
+    assert alone.pretrained_names == {"encoder": None, "teacher": None}
+    assert experiment.pretrained_names == {"encoder": None, "teacher": "tiny-whisper"}
     assert trained.history[0].loss > alone.train(fold, 1).history[0].loss
 
 
-@pytest.mark.parametrize("spoken", [True, False])
-def test_a_teacher_hears_views_as_they_were_spoken_where_it_is_to(
-    utterances, toy_recipe, tiny_whisper, monkeypatch, spoken
+@pytest.mark.parametrize("clean", [True, False])
+def test_a_clean_teacher_gets_versions_with_speed_and_crop_only(
+    utterances, toy_recipe, tiny_whisper, monkeypatch, clean
 ):
-    hear, heard = experiment_module.hear_teacher, []
-    monkeypatch.setattr(experiment_module, "hear_teacher", lambda *args: heard.append(args[1]) or hear(*args))
-    views = Augmentations(p_noise=1.0, p_telephone=1.0, p_codec=0.0)
-    recipe = toy_recipe("mini", distillation=Distillation(layers=(1, 2)), augmentations=views, spoken=spoken)
-    data = Experiment(utterances, recipe, CPU, teacher=str(tiny_whisper)).data
-    wanted = build_segments(utterances, recipe.n_augmented, views.clean(), recipe.seed, 1)
-    np.testing.assert_array_equal(heard[0].samples, wanted.samples if spoken else data.samples)
-    np.testing.assert_array_equal(heard[0].n_samples, data.n_samples)
+    encode, encoded = experiment_module.encode_with_teacher, []
+    monkeypatch.setattr(
+        experiment_module, "encode_with_teacher", lambda *args: encoded.append(args[1]) or encode(*args)
+    )
+    settings = Augmentations(p_noise=1.0, p_telephone=1.0, p_codec=0.0)
+    distillation = Distillation(layers=(1, 2))
+    recipe = toy_recipe("mini", distillation=distillation, augmentations=settings, clean_teacher=clean)
+    data = Experiment(utterances, recipe, CPU, teacher=str(tiny_whisper)).prepare().data
+    wanted = build_segments(utterances, recipe.n_augmented, settings.clean(), recipe.seed, 1)
+    np.testing.assert_array_equal(encoded[0].samples, wanted.samples if clean else data.samples)
+    np.testing.assert_array_equal(encoded[0].n_samples, data.n_samples)
     assert not np.array_equal(wanted.samples, data.samples)
 
 
-def test_an_encoder_is_built_upon(utterances, toy_recipe, fold, tiny_whisper):
+BEST = {"layers": [1, 2], "concat_layers": True, "frozen": True}
+
+
+def count_loads(monkeypatch) -> list[str]:
+    """Return a list that gets the source of every encoder that is loaded."""
+    loaded = []
+    load_hf_encoder = pretrained.load_hf_encoder
+    monkeypatch.setattr(
+        pretrained, "load_hf_encoder", lambda source: loaded.append(str(source)) or load_hf_encoder(source)
+    )
+    return loaded
+
+
+@pytest.mark.parametrize(
+    ("encoder", "layers", "n_loads"),
+    [(BEST, (1, 2), 1), (BEST, (0, 2), 2), ({"layers": [1, 2]}, (1, 2), 1), (BEST | {"layers": [2]}, None, 1)],
+    ids=["encoder and teacher alike", "another teacher", "a trained encoder", "no teacher"],
+)
+def test_an_encoder_is_loaded_once(
+    utterances, toy_recipe, fold, tiny_whisper, monkeypatch, tmp_path, encoder, layers, n_loads
+):
+    monkeypatch.setenv("PCQTOOL_CACHE", str(tmp_path))
+    loaded, source = count_loads(monkeypatch), str(tiny_whisper)
+    distillation = None if layers is None else Distillation(layers=layers)
+    recipe = toy_recipe(encoder, epochs=2, refit=True, distillation=distillation, clean_teacher=True)
+    experiment = Experiment(utterances, recipe, CPU, source, source).prepare()
+    assert loaded == [source] * n_loads
+    first = experiment.train(fold, 1)
+    assert len(experiment.digest) == 64
+    again = experiment.train(fold, 1)
+    assert loaded == [source] * n_loads
+    for name, value in first.model.state_dict().items():
+        assert torch.equal(value, again.model.state_dict()[name]), "training changed the encoder that it began with"
+
+
+def test_an_experiment_does_nothing_before_it_is_prepared(utterances, toy_recipe, tmp_path):
+    gone = [replace(each, path=tmp_path / "gone.wav") for each in utterances]
+    experiment = Experiment(gone, toy_recipe(), CPU, str(tmp_path / "no-encoder"))
+    with pytest.raises(ModelError):
+        experiment.prepare()
+
+
+def test_an_encoder_is_built_upon(utterances, toy_recipe, fold, tiny_whisper, predict):
     recipe = toy_recipe({"layers": [0, 2]}, epochs=1)
-    experiment = Experiment(utterances, recipe, CPU, encoder=str(tiny_whisper))
+    experiment = Experiment(utterances, recipe, CPU, encoder=str(tiny_whisper)).prepare()
     assert experiment.config.encoder.kind == "whisper"
     assert experiment.config.encoder.layers == (0, 2)
-    assert experiment.origins == {"encoder": "tiny-whisper", "teacher": None}
+    assert experiment.pretrained_names == {"encoder": "tiny-whisper", "teacher": None}
     trained = experiment.train(fold, 1)
     assert trained.model.encoder.mix.shape == (2,)
-    assert experiment.probabilities(trained, fold.test).shape == (9, 3)
+    assert predict(experiment, trained, fold.test).shape == (9, 3)
 
 
-def test_what_cannot_be_done_is_said_before_the_work(utterances, toy_recipe, tmp_path):
+def test_impossible_settings_are_refused_before_the_work(utterances, toy_recipe, tmp_path):
     gone = [replace(each, path=tmp_path / "gone.wav") for each in utterances]  # would fail later
     with pytest.raises(SettingsError, match="learns from a teacher") as caught:
-        Experiment(gone, load_recipe("mini"), CPU)
+        Experiment(gone, load_recipe("mini"), CPU).prepare()
     assert "--teacher" in caught.value.hint
     with pytest.raises(SettingsError, match="recipe paper builds on a pre-trained encoder") as caught:
-        Experiment(gone, load_recipe("paper"), CPU)
+        Experiment(gone, load_recipe("paper"), CPU).prepare()
     assert "--encoder" in caught.value.hint
     with pytest.raises(ModelError):
-        Experiment(gone, toy_recipe(), CPU, encoder=str(tmp_path / "no-encoder"))
-    with pytest.raises(CorpusError, match="nothing but anger"):
-        Experiment([each for each in gone if each.label == "anger"], toy_recipe(), CPU)
+        Experiment(gone, toy_recipe(), CPU, encoder=str(tmp_path / "no-encoder")).prepare()
+    with pytest.raises(CorpusError, match="only the class anger"):
+        Experiment([each for each in gone if each.label == "anger"], toy_recipe(), CPU).prepare()
     with pytest.raises(CorpusError, match=r"gone\.wav"):
-        Experiment(gone, toy_recipe(), CPU)
+        Experiment(gone, toy_recipe(), CPU).prepare()
 
 
-def test_refitting_learns_from_the_validation_part_too(utterances, toy_recipe, fold):
-    plain, again = (Experiment(utterances, toy_recipe(epochs=4, refit=refit), CPU) for refit in (False, True))
+def test_refitting_trains_on_the_validation_part_too(utterances, toy_recipe, fold, predict, setup_of):
+    plain, again = (Experiment(utterances, toy_recipe(epochs=4, refit=refit), CPU).prepare() for refit in (False, True))
     once, twice = plain.train(fold, 1), again.train(fold, 1)
     assert twice.history == once.history
     assert twice.temperature == once.temperature
     np.testing.assert_array_equal(twice.validation, once.validation)
-    np.testing.assert_array_equal(once.validation, plain.probabilities(once, fold.validation))
+    np.testing.assert_array_equal(once.validation, predict(plain, once, fold.validation))
     assert list(once.train) == list(fold.train)
     assert list(twice.train) == sorted([*fold.train, *fold.validation])
-    model = refit(again.config, again.data, again.targets, twice.train, once.best.number, again.recipe, CPU)
-    wanted = judge(model, again.data, fold.test)
-    for found, value in zip(judge(twice.model, again.data, fold.test), wanted, strict=True):
+    setup = setup_of(again.recipe, twice.train, config=again.config, data=again.data, targets=again.targets)
+    model = refit(setup, once.best.number)
+    wanted = predict_logits(model, again.data, fold.test)
+    for found, value in zip(predict_logits(twice.model, again.data, fold.test), wanted, strict=True):
         np.testing.assert_array_equal(found, value)
     again.targets[list(fold.test)] = 0
     unchanged = again.train(fold, 1).model.classifier[1].weight
@@ -144,10 +191,10 @@ def test_refitting_learns_from_the_validation_part_too(utterances, toy_recipe, f
     assert not torch.equal(again.train(fold, 1).model.classifier[1].weight, unchanged)
 
 
-def test_the_part_that_tests_is_not_learnt_from_where_it_validates_too(utterances, toy_recipe, fold):
-    experiment = Experiment(utterances, toy_recipe(epochs=2, refit=True), CPU)
+def test_a_test_part_that_validates_is_not_trained_on(utterances, toy_recipe, fold):
+    experiment = Experiment(utterances, toy_recipe(epochs=2, refit=True), CPU).prepare()
     leaking = replace(fold, validation=fold.test)
-    assert experiment.trains_on(leaking) == leaking.train
+    assert experiment.final_training_part(leaking) == leaking.train
     model = experiment.train(leaking, 1).model
-    plain = Experiment(utterances, toy_recipe(epochs=2), CPU).train(leaking, 1).model
+    plain = Experiment(utterances, toy_recipe(epochs=2), CPU).prepare().train(leaking, 1).model
     assert torch.equal(model.classifier[1].weight, plain.classifier[1].weight)

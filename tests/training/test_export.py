@@ -11,7 +11,7 @@ from pcqtool.corpora.manifest.corpus import Manifest
 from pcqtool.corpora.pool import CorpusPool, PooledCorpus
 from pcqtool.errors import FileError, SettingsError
 from pcqtool.model.directory import load
-from pcqtool.training.export import export_model, prepare
+from pcqtool.training.export import export_model, prepare_directory
 
 
 @pytest.fixture(scope="module")
@@ -63,12 +63,12 @@ def test_metrics_are_stamped_as_no_test(made, trained):
 
 def test_the_card_tells_of_data_scores_limits_and_licences(made):
     card = (made[0] / "README.md").read_text()
-    for part in ("# toy", "Classes: anger, neutral, sadness", "## Scores", "no test", "## Limits", "## Licences"):
+    for part in ("# toy", "Classes: anger, neutral, sadness", "## Scores", "not a test", "## Limits", "## Licences"):
         assert part in card
     assert Manifest.title in card
 
 
-def test_labelling_gives_what_the_experiment_gives(made, toy_root, experiment, trained, tmp_path):
+def test_labelling_predicts_what_the_experiment_predicts(made, toy_root, experiment, trained, tmp_path, predict):
     from pcqtool.cli.app import main
     from pcqtool.tables.reader import read_files
 
@@ -76,7 +76,7 @@ def test_labelling_gives_what_the_experiment_gives(made, toy_root, experiment, t
     code = main(["label", str(toy_root), "--model", str(made[0]), "--vad", "off", "--out", str(out), "--device", "cpu"])
     table = {row["file"]: row for row in read_files(out).to_dicts()}
     wavs = [utterance.path.name for utterance in experiment.utterances]
-    probabilities = experiment.probabilities(trained, range(36))
+    probabilities = predict(experiment, trained, range(36))
     assert code in (0, 3)  # metadata.csv may be taken for a recording, and is none
     for name, own in zip(wavs, probabilities, strict=True):
         assert table[name]["label"] == experiment.labels[own.argmax()]
@@ -93,30 +93,30 @@ def test_nothing_is_replaced(made, pool, experiment, fold, trained, tmp_path):
 
 
 def test_an_empty_or_new_directory_is_prepared(tmp_path):
-    prepare(tmp_path / "a" / "b")
-    prepare(tmp_path / "a" / "b")
+    prepare_directory(tmp_path / "a" / "b")
+    prepare_directory(tmp_path / "a" / "b")
     assert (tmp_path / "a" / "b").is_dir()
     (tmp_path / "a" / "b" / ".hidden").touch()
     with pytest.raises(SettingsError):
-        prepare(tmp_path / "a" / "b")
+        prepare_directory(tmp_path / "a" / "b")
     (tmp_path / "file").touch()
     with pytest.raises(FileError, match="file"):
-        prepare(tmp_path / "file")
+        prepare_directory(tmp_path / "file")
 
 
 def test_what_a_killed_run_has_left_is_gone_on_with(tmp_path):
     for name in ("checkpoint.safetensors", ".checkpoint.safetensors.0a1b2c3d.tmp", "model.safetensors", "README.md"):
         (tmp_path / name).touch()
-    prepare(tmp_path)
+    prepare_directory(tmp_path)
     (tmp_path / "config.json").touch()  # a model: it was killed just before its checkpoint was removed
     with pytest.raises(SettingsError, match="not empty"):
-        prepare(tmp_path)
+        prepare_directory(tmp_path)
 
 
 def test_half_a_model_without_a_checkpoint_stays(tmp_path):
     (tmp_path / "model.safetensors").touch()
-    with pytest.raises(SettingsError, match=r"not empty: model\.safetensors is in it"):
-        prepare(tmp_path)
+    with pytest.raises(SettingsError, match=r"not empty: it contains model\.safetensors"):
+        prepare_directory(tmp_path)
 
 
 def test_the_checkpoint_goes_when_the_model_is_there(tmp_path, pool, experiment, fold, trained):

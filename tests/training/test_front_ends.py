@@ -6,14 +6,13 @@ import numpy as np
 import pytest
 import torch
 
-from pcqtool.model.encoders.pretrained import load_pretrained
 from pcqtool.model.pcq import PCQ
-from pcqtool.training.front_ends import FrontEnds, perceive
-from pcqtool.training.network_config import network_config
+from pcqtool.training.front_ends import FrontEnds, network_inputs
+from pcqtool.training.network_config import configure, network_config
 
 
 @pytest.mark.parametrize("kind", [None, "mini"])
-def test_what_is_kept_is_what_the_model_perceives(experiment, toy_recipe, kind):
+def test_cached_inputs_are_the_models_own(experiment, toy_recipe, kind):
     model = PCQ(network_config(experiment.labels, toy_recipe(kind), None))
     train = [1, 4, 5]
     kept = FrontEnds(model, experiment.data, train)
@@ -23,18 +22,18 @@ def test_what_is_kept_is_what_the_model_perceives(experiment, toy_recipe, kind):
     assert (seen.encoder_input is None) == (kind is None)
     if kind is not None:
         torch.testing.assert_close(seen.encoder_input, wanted.encoder_input, atol=4e-3, rtol=1e-3)
-        assert kept.heard.dtype == torch.float16
-        assert len(kept.heard) == len(rows)
-    assert len(experiment.data.spectra) == len(experiment.data.samples)
+        assert kept.encoder_inputs.dtype == torch.float16
+        assert len(kept.encoder_inputs) == len(rows)
+    assert len(experiment.data.spectrograms) == len(experiment.data.samples)
 
 
-def test_nothing_is_kept_for_a_pretrained_encoder(experiment, toy_recipe, tiny_whisper):
-    config = network_config(experiment.labels, toy_recipe(), str(tiny_whisper))
+def test_nothing_is_cached_for_a_pretrained_encoder_that_is_trained(experiment, toy_recipe, tiny_whisper):
+    config, encoder = configure(experiment.labels, toy_recipe(), str(tiny_whisper), None)
     model = PCQ(config)
-    model.encoder = load_pretrained(str(tiny_whisper))
-    data = replace(experiment.data, spectra=None)
+    model.encoder = encoder
+    data = replace(experiment.data, spectrograms=None)
     kept = FrontEnds(model, data, [0])
-    assert kept.heard is None
+    assert kept.encoder_inputs is None
     rows = data.rows(0)
     seen, wanted = kept(rows), model.encode_inputs(torch.from_numpy(data.waves(rows)))
     assert torch.equal(seen.encoder_input, wanted.encoder_input)
@@ -42,13 +41,13 @@ def test_nothing_is_kept_for_a_pretrained_encoder(experiment, toy_recipe, tiny_w
 
 
 @pytest.mark.parametrize("masked", [True, False])
-def test_training_is_told_what_is_padding_as_labelling_is(experiment, toy_recipe, masked):
+def test_training_masks_padding_as_labelling_does(experiment, toy_recipe, masked):
     data = experiment.data
     model = PCQ(replace(network_config(experiment.labels, toy_recipe("mini"), None), mask_padding=masked))
     rows = np.flatnonzero(np.isin(data.utterance, [1, 4]))
     waves, n_samples = torch.from_numpy(data.waves(rows)), torch.from_numpy(data.n_samples[rows])
     wanted = model.encode_inputs(waves, n_samples).valid_fraction
-    kept, fresh = FrontEnds(model, data, [1, 4])(rows).valid_fraction, perceive(model, data, rows).valid_fraction
+    kept, fresh = FrontEnds(model, data, [1, 4])(rows).valid_fraction, network_inputs(model, data, rows).valid_fraction
     if not masked:
         assert wanted is kept is fresh is None
         return

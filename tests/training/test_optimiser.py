@@ -3,9 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pcqtool.model.encoders.pretrained import load_pretrained
 from pcqtool.model.pcq import PCQ
-from pcqtool.training.network_config import network_config
+from pcqtool.training.network_config import load_encoder, network_config
 from pcqtool.training.optimiser import lr_factor, make_optimiser
 
 
@@ -15,9 +14,10 @@ def optimise(experiment, toy_recipe):
 
     def make(source=None, encoder=None, **changes):
         recipe = toy_recipe(encoder, **changes)
-        model = PCQ(network_config(experiment.labels, recipe, source))
-        if source is not None:
-            model.encoder = load_pretrained(source)
+        pretrained = None if source is None else load_encoder(recipe, source)
+        model = PCQ(network_config(experiment.labels, recipe, pretrained))
+        if pretrained is not None:
+            model.encoder = pretrained
         return model, make_optimiser(model, recipe)
 
     return make

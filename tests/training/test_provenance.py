@@ -4,12 +4,12 @@ import re
 
 import pytest
 
-from pcqtool.training.provenance import describe_command, describe_origin
+from pcqtool.training.provenance import command_line, run_provenance
 
 
 def test_a_result_says_command_data_and_day(experiment, monkeypatch):
     monkeypatch.setattr("sys.argv", ["/usr/bin/pcqtool", "evaluate", "--corpus", "emodb"])
-    said = describe_origin("toy", experiment.utterances, experiment.data)
+    said = run_provenance("toy", experiment.utterances, experiment.data)
     assert said["command"] == "pcqtool evaluate --corpus emodb"
     assert said["data"] == {"corpus": "toy", "n_utterances": 36, "n_speakers": 4, "hours": 0.023}
     assert re.fullmatch(r"\d{4}-\d\d-\d\d", said["created"])
@@ -30,4 +30,4 @@ def test_a_result_says_command_data_and_day(experiment, monkeypatch):
     ],
 )
 def test_where_things_lie_is_not_told(arguments, text):
-    assert describe_command(arguments) == text
+    assert command_line(arguments) == text

@@ -14,7 +14,7 @@ from pcqtool.errors import CorpusError, SettingsError
 from pcqtool.training.data import SegmentSet
 from pcqtool.training.distillation.teacher import mean_frames
 from pcqtool.training.experiment import Experiment
-from pcqtool.training.front_ends import recall
+from pcqtool.training.front_ends import cached_states
 from pcqtool.training.speaker_adaptation import speaker_offsets
 
 CPU = torch.device("cpu")
@@ -59,22 +59,22 @@ def test_an_unknown_speaker_is_named():
 def spread(experiment, utterances):
     """How far speakers' mean frames lie apart, at most."""
     data = experiment.data
-    means = mean_frames(recall(data, np.arange(len(data.samples)), CPU).numpy(), data, [0, 1])
-    whose, own = np.array([each.speaker for each in utterances])[data.utterance], data.view == 0
+    means = mean_frames(cached_states(data, np.arange(len(data.samples)), CPU).numpy(), data, [0, 1])
+    whose, own = np.array([each.speaker for each in utterances])[data.utterance], data.version == 0
     parts = [own & (whose == one) for one in sorted(set(whose))]
     return np.ptp([np.average(means[part], axis=0, weights=data.n_samples[part]) for part in parts], axis=0).max()
 
 
 def test_frames_are_adapted_and_labels_are_not_looked_at(utterances, toy_recipe, tiny_whisper):
     recipe = toy_recipe({"layers": [1, 2], "frozen": True, "concat_layers": True})
-    plain = Experiment(utterances, recipe, CPU, str(tiny_whisper))
-    adapted = Experiment(utterances, recipe, CPU, str(tiny_whisper), adapt=True)
+    plain = Experiment(utterances, recipe, CPU, str(tiny_whisper)).prepare()
+    adapted = Experiment(utterances, recipe, CPU, str(tiny_whisper), adapt=True).prepare()
     assert spread(adapted, utterances) < 0.02 * spread(plain, utterances)
     others = [replace(each, label=utterances[-1 - number].label) for number, each in enumerate(utterances)]
-    relabelled = Experiment(others, recipe, CPU, str(tiny_whisper), adapt=True)
-    np.testing.assert_array_equal(relabelled.data.offsets, adapted.data.offsets)
+    relabelled = Experiment(others, recipe, CPU, str(tiny_whisper), adapt=True).prepare()
+    np.testing.assert_array_equal(relabelled.data.speaker_offsets, adapted.data.speaker_offsets)
 
 
 def test_what_keeps_no_frames_is_refused(utterances, toy_recipe):
     with pytest.raises(SettingsError, match="cannot be adapted to speakers"):
-        Experiment(utterances, toy_recipe("mini", distillation=None), CPU, adapt=True)
+        Experiment(utterances, toy_recipe("mini", distillation=None), CPU, adapt=True).prepare()

@@ -13,41 +13,40 @@ from pcqtool.errors import TrainingError
 from pcqtool.model.encoders.pretrained import load_pretrained
 from pcqtool.training import trainer as module
 from pcqtool.training.front_ends import with_statistics
-from pcqtool.training.network_config import network_config
+from pcqtool.training.network_config import load_encoder, network_config
 from pcqtool.training.recipe import SpecAugment
-from pcqtool.training.trainer import file_probabilities, fit, judge
+from pcqtool.training.trainer import file_probabilities, fit, predict_logits
 
-CPU = torch.device("cpu")
 MINI = {"kind": "mini", "architecture": {"dim": 16, "n_blocks": 1, "expansion": 2, "n_mels": 16}}
 FROZEN = MINI | {"layers": [0, 1], "frozen": True}
 
 
 @pytest.fixture
-def run(experiment, fold, toy_recipe):
-    """Train on the toy corpus; give the model and its history."""
+def run(experiment, fold, toy_recipe, setup_of):
+    """Train on the toy corpus; return the model and its history."""
 
     def train(encoder=None, pretrained=None, on_epoch=lambda epoch: None, **changes):
         recipe = toy_recipe(encoder, **changes)
-        config = network_config(experiment.labels, recipe, pretrained)
-        data, targets = experiment.data, experiment.targets
-        begin = load_pretrained(pretrained, config.encoder.layers, config.encoder.frozen) if pretrained else None
-        return fit(config, data, targets, fold.train, fold.validation, recipe, CPU, encoder=begin, on_epoch=on_epoch)
+        begin = None if pretrained is None else load_encoder(recipe, pretrained)
+        config = network_config(experiment.labels, recipe, begin)
+        setup = setup_of(recipe, fold.train, config=config, encoder=begin)
+        return fit(setup, fold.validation, on_epoch)
 
     return train
 
 
 @pytest.fixture
 def scripted(monkeypatch):
-    """Let validation losses come from a list, and keep each epoch's weights."""
+    """Take validation losses from a list, and keep each epoch's weights."""
 
     def script(losses):
         kept = []
 
-        def validate(model, data, targets, validation, recipe, number):
+        def validate(model, setup, validation, number):
             kept.append({name: value.clone() for name, value in model.state_dict().items()})
             return losses[number - 1], 0.0, 0.0
 
-        monkeypatch.setattr(module, "_validate", validate)
+        monkeypatch.setattr(module, "validate", validate)
         return kept
 
     return script
@@ -148,11 +147,12 @@ def test_a_loss_that_is_no_number_ends_the_run(run):
     assert "learning rate" in caught.value.hint
 
 
-def test_a_model_that_breaks_in_its_last_step_is_noticed_too(experiment, fold, toy_recipe, monkeypatch):
-    recipe = toy_recipe(epochs=1, batch_size=1000)
-    monkeypatch.setattr(module, "judge", lambda model, data, utterances: [np.full((1, 3), np.nan) for _ in utterances])
+def test_a_model_that_breaks_in_its_last_step_is_noticed_too(setup_of, fold, toy_recipe, monkeypatch):
+    setup = setup_of(toy_recipe(epochs=1, batch_size=1000), fold.train)
+    nan = np.full((1, 3), np.nan)
+    monkeypatch.setattr(module, "predict_logits", lambda model, data, utterances: [nan for _ in utterances])
     with pytest.raises(TrainingError, match="epoch 1"):
-        fit(experiment.config, experiment.data, experiment.targets, fold.train, fold.validation, recipe, CPU)
+        fit(setup, fold.validation)
 
 
 def test_a_frozen_encoder_stays_and_a_tuned_one_moves(run, tiny_whisper):
@@ -192,7 +192,7 @@ def test_statistics_are_those_of_the_training_recordings(experiment, fold):
 
 def test_statistics_know_nothing_of_other_parts_or_of_views(experiment, fold):
     data = experiment.data
-    foreign = ~np.isin(data.utterance, fold.train) | (data.view > 0)
+    foreign = ~np.isin(data.utterance, fold.train) | (data.version > 0)
     samples = data.samples.copy()
     samples[foreign] = np.random.default_rng(0).integers(-9999, 9999, (foreign.sum(), 48000))
     perturbed = replace(data, samples=samples)
@@ -206,10 +206,10 @@ def test_statistics_know_nothing_of_other_parts_or_of_views(experiment, fold):
 
 def test_judging_gives_each_utterance_its_own_segments(experiment, trained):
     utterances = [8, 0, 5]
-    together = judge(trained.model, experiment.data, utterances)
+    together = predict_logits(trained.model, experiment.data, utterances)
     assert [len(logits) for logits in together] == [len(experiment.data.rows(u)) for u in utterances]
     for utterance, logits in zip(utterances, together, strict=True):
-        np.testing.assert_allclose(judge(trained.model, experiment.data, [utterance])[0], logits, atol=1e-5)
+        np.testing.assert_allclose(predict_logits(trained.model, experiment.data, [utterance])[0], logits, atol=1e-5)
 
 
 @pytest.mark.parametrize("rule", ["mean-log", "duration", "vote", "mean"])

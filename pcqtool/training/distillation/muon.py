@@ -1,4 +1,4 @@
-"""Muon: momentum whose matrices are made orthogonal before they are followed."""
+"""Muon, an optimiser for matrices: momentum, orthogonalised before each step."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ _N_ITERATIONS = 5
 
 
 class Muon(torch.optim.Optimizer):
-    """Muon with Nesterov momentum and decoupled weight decay (Jordan, 2024), as ``torch.optim.Muon`` by its defaults.
+    """Muon with Nesterov momentum and decoupled weight decay (Jordan, 2024), like ``torch.optim.Muon`` by default.
 
-    That one multiplies in bfloat16 everywhere, which a processor without it does fifty times more slowly.
+    ``torch.optim.Muon`` always multiplies in bfloat16, which is fifty times slower on a processor without it.
 
     Args:
-        matrices: the weights, each of two dimensions.
-        lr: learning rate, for a matrix that has at least as many columns as rows.
-        weight_decay: as a share of ``lr``.
-        momentum: of the gradients' running mean.
+        matrices: two-dimensional weights.
+        lr: learning rate of a matrix with at least as many columns as rows.
+        weight_decay: as a fraction of ``lr``.
+        momentum: of the gradients' moving average.
     """
 
     def __init__(self, matrices: Iterable[Tensor], lr: float, weight_decay: float, momentum: float = 0.95) -> None:
@@ -32,13 +32,13 @@ class Muon(torch.optim.Optimizer):
 
     @torch.no_grad()
     def step(self, closure: None = None) -> None:  # type: ignore[override]
-        """Move all matrices that have a gradient."""
+        """Update all matrices that have a gradient."""
         for group in self.param_groups:
             for matrix in group["params"]:
                 if matrix.grad is not None:
-                    self._move(matrix, matrix.grad, group)
+                    self._update(matrix, matrix.grad, group)
 
-    def _move(self, matrix: Tensor, grad: Tensor, group: dict[str, Any]) -> None:
+    def _update(self, matrix: Tensor, grad: Tensor, group: dict[str, Any]) -> None:
         state = self.state[matrix]
         if not state:
             state["mean"] = torch.zeros_like(grad)
@@ -50,7 +50,7 @@ class Muon(torch.optim.Optimizer):
 
 
 def orthogonalise(matrix: Tensor) -> Tensor:
-    """Bring the singular values of a matrix near 1, by Newton and Schulz's iteration (Jordan, 2024)."""
+    """Bring the singular values of a matrix close to 1 by a Newton-Schulz iteration (Jordan, 2024)."""
     a, b, c = _COEFFICIENTS
     x = matrix.bfloat16() if is_fast_in_bfloat16(matrix.device) else matrix.float()
     tall = x.shape[0] > x.shape[1]

@@ -8,7 +8,7 @@ from pcqtool.errors import ModelError
 from pcqtool.model.encoders import EncoderConfig
 from pcqtool.model.encoders.pretrained import load_pretrained
 from pcqtool.training.data import SegmentSet
-from pcqtool.training.distillation.teacher import encode_with_teacher, fit_teacher_classifier
+from pcqtool.training.distillation.teacher import encode_with_teacher, fit_teacher_classifier, teacher_layers
 from pcqtool.training.recipe import Distillation, FeatureDistillation, Recipe
 
 CPU = torch.device("cpu")
@@ -30,15 +30,17 @@ def made(n_utterances=12, n_augmented=2, n_segments=2, dim=6, seed=0):
     return means.astype(np.float32), data, np.arange(n_utterances) % 3
 
 
-def hear(source, data, **recipe):
-    return encode_with_teacher(str(source), data, Recipe("r", **recipe), EncoderConfig("mini"), CPU)
+def encode(source, data, **settings):
+    recipe = Recipe("r", **settings)
+    encoder = load_pretrained(str(source), teacher_layers(recipe), frozen=True)
+    return encode_with_teacher(encoder, data, recipe, EncoderConfig("mini"), CPU)
 
 
 def test_frames_are_the_encoders_own_without_the_padding(experiment, tiny_whisper):
     data = experiment.data
-    teacher = hear(tiny_whisper, data, distillation=Distillation(layers=(1, 2)))
+    teacher = encode(tiny_whisper, data, distillation=Distillation(layers=(1, 2)))
     assert (teacher.means.shape, teacher.means.dtype) == ((len(data.samples), 2 * 16), np.float32)
-    assert teacher.model is None
+    assert teacher.states is None
     row = int(np.flatnonzero(data.n_samples == 16000)[0])
     encoder = load_pretrained(str(tiny_whisper), (1, 2))
     with torch.inference_mode():
@@ -47,30 +49,30 @@ def test_frames_are_the_encoders_own_without_the_padding(experiment, tiny_whispe
     np.testing.assert_allclose(teacher.means[row], wanted.numpy(), atol=2e-3)  # kept in half precision
 
 
-def test_one_pass_serves_judgement_and_imitation(experiment, tiny_whisper):
+def test_one_pass_serves_both_kinds_of_distillation(experiment, tiny_whisper):
     data = experiment.data
-    both = hear(
+    both = encode(
         tiny_whisper,
         data,
         distillation=Distillation(layers=(1,)),
         feature_distillation=FeatureDistillation(layers=(0, 2)),
     )
-    assert both.model.states.shape == (len(data.samples), 3, 75, 16)
+    assert both.states.states.shape == (len(data.samples), 3, 75, 16)
     rows = np.arange(4)
-    assert both.model.frames(rows).shape == (4, 2, 75, 16)
+    assert both.states.frames(rows).shape == (4, 2, 75, 16)
     encoder = load_pretrained(str(tiny_whisper), (0, 2))
     with torch.inference_mode():
         states = torch.stack(encoder.hidden_states(encoder.front_end(torch.from_numpy(data.waves(rows)))), dim=1)
     pairs = states.unflatten(2, (75, 2)).mean(dim=3)
-    np.testing.assert_allclose(both.model.frames(rows), pairs.numpy(), atol=2e-3)
-    alone = hear(tiny_whisper, data, distillation=Distillation(layers=(1,)))
+    np.testing.assert_allclose(both.states.frames(rows), pairs.numpy(), atol=2e-3)
+    alone = encode(tiny_whisper, data, distillation=Distillation(layers=(1,)))
     whole = data.n_samples == 48000
     np.testing.assert_allclose(both.means[whole], alone.means[whole], atol=2e-3)
 
 
 def test_a_layer_that_is_not_there_is_refused(experiment, tiny_whisper):
     with pytest.raises(ModelError):
-        hear(tiny_whisper, experiment.data, distillation=Distillation(layers=(9,)))
+        encode(tiny_whisper, experiment.data, distillation=Distillation(layers=(9,)))
 
 
 def test_the_teacher_knows_what_it_was_taught():
@@ -109,7 +111,7 @@ def test_an_utterances_judgement_weighs_segments_by_their_audio():
 
 def test_even_certainty_is_finite():
     means, data, targets = made()
-    means[data.view == 1] *= 1e6
+    means[data.version == 1] *= 1e6
     lesson = fit_teacher_classifier(means, data, targets, range(12))
     assert np.isfinite(lesson).all()
     assert lesson.min() < -700

@@ -8,9 +8,10 @@ import torch
 
 from pcqtool.errors import SettingsError, TrainingError
 from pcqtool.model.encoders import EncoderConfig, MiniEncoder
-from pcqtool.training.data import SegmentSet
-from pcqtool.training.distillation import imitation as module
-from pcqtool.training.distillation.imitation import TeacherStates, imitate, keep_imitated
+from pcqtool.model.pcq import PCQConfig
+from pcqtool.training.data import SegmentSet, TrainingSetup
+from pcqtool.training.distillation import feature_distillation as module
+from pcqtool.training.distillation.feature_distillation import TeacherStates, cached_distil_features, distil_features
 from pcqtool.training.experiment import Experiment
 from pcqtool.training.recipe import Distillation, FeatureDistillation
 
@@ -49,11 +50,15 @@ def recipe(toy_recipe, **settings):
     )
 
 
+def setup(recipe, data, train=TRAIN):
+    network = PCQConfig(("anger", "neutral"), encoder=CONFIG)
+    return TrainingSetup(network, data, np.zeros(8, np.int64), train, recipe, CPU)
+
+
 def run(toy_recipe, data, teacher, train=TRAIN, **settings):
     losses = []
-    weights = imitate(
-        CONFIG, teacher, data, train, recipe(toy_recipe, **settings), CPU, lambda number, loss: losses.append(loss)
-    )
+    begin = setup(recipe(toy_recipe, **settings), data, train)
+    weights = distil_features(begin, teacher, lambda number, loss: losses.append(loss))
     return weights, losses
 
 
@@ -91,7 +96,7 @@ def test_the_unit_of_what_the_teacher_says_does_not_matter(toy_recipe, data, tea
     assert losses == pytest.approx(others, rel=0.05)
 
 
-def test_padding_is_not_imitated(toy_recipe, data, teacher):
+def test_padding_is_not_distilled(toy_recipe, data, teacher):
     first, _ = run(toy_recipe, data, teacher, epochs=2)
     states = teacher.states.copy()
     states[data.n_samples == 16000, :, 25:] = 1000.0
@@ -101,23 +106,23 @@ def test_padding_is_not_imitated(toy_recipe, data, teacher):
 
 def test_it_is_done_once(toy_recipe, data, teacher, monkeypatch):
     settings = recipe(toy_recipe, epochs=1)
-    first = keep_imitated(CONFIG, teacher, data, TRAIN, settings, CPU)
+    first = cached_distil_features(setup(settings, data), teacher)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(module, "imitate", None)
-        again = keep_imitated(CONFIG, teacher, data, TRAIN, settings, CPU)
+        patch.setattr(module, "distil_features", None)
+        again = cached_distil_features(setup(settings, data), teacher)
     assert first.keys() == again.keys() == MiniEncoder(CONFIG).state_dict().keys()
     assert all(torch.equal(value, again[name]) for name, value in first.items())
     done = []
-    monkeypatch.setattr(module, "imitate", lambda *arguments: done.append(arguments) or first)
+    monkeypatch.setattr(module, "distil_features", lambda *arguments: done.append(arguments) or first)
     for other in (
-        (CONFIG, replace(teacher, key="other"), data, TRAIN, settings),
-        (CONFIG, teacher, replace(data, samples=data.samples // 2), TRAIN, settings),  # other views, same teacher
-        (CONFIG, teacher, data, range(5), settings),
-        (CONFIG, teacher, data, TRAIN, replace(settings, seed=7)),
-        (CONFIG, teacher, data, TRAIN, replace(settings, p_clean=0.5)),
-        (CONFIG, teacher, data, TRAIN, recipe(toy_recipe, epochs=2)),
+        (setup(settings, data), replace(teacher, key="other")),
+        (setup(settings, replace(data, samples=data.samples // 2)), teacher),  # other versions, same teacher
+        (setup(settings, data, range(5)), teacher),
+        (setup(replace(settings, seed=7), data), teacher),
+        (setup(replace(settings, p_clean=0.5), data), teacher),
+        (setup(recipe(toy_recipe, epochs=2), data), teacher),
     ):
-        keep_imitated(*other, CPU)
+        cached_distil_features(*other)
     assert len(done) == 6
 
 
@@ -126,7 +131,7 @@ def test_a_loss_that_is_no_number_is_an_error(toy_recipe, data, teacher):
         run(toy_recipe, data, replace(teacher, states=np.full_like(teacher.states, np.nan)), epochs=1)
 
 
-def test_a_recipe_imitates_and_then_learns_labels(utterances, toy_recipe, fold, tiny_whisper):
+def test_a_recipe_distils_and_then_learns_labels(utterances, toy_recipe, fold, tiny_whisper, predict):
     encoder = {"kind": "mini", "architecture": dict(CONFIG.architecture), "layers": [1, 2], "frozen": True}
     wanted = toy_recipe(
         encoder,
@@ -134,21 +139,20 @@ def test_a_recipe_imitates_and_then_learns_labels(utterances, toy_recipe, fold, 
         feature_distillation=FeatureDistillation(layers=(0, 1, 2), epochs=1, batch_size=4),
         distillation=Distillation(layers=(2,)),
     )
-    experiment = Experiment(utterances, wanted, CPU, teacher=str(tiny_whisper))
+    experiment = Experiment(utterances, wanted, CPU, teacher=str(tiny_whisper)).prepare()
     losses = []
-    trained = experiment.train(fold, 1, on_imitation=lambda number, loss: losses.append(loss))
+    trained = experiment.train(fold, 1, on_distillation=lambda number, loss: losses.append(loss))
     assert len(losses) == 1
-    kept = keep_imitated(
-        experiment.config.encoder, experiment._teacher.model, experiment.data, fold.train, replace(wanted, seed=1), CPU
-    )
+    begin = setup(replace(wanted, seed=1), experiment.data, fold.train)
+    kept = cached_distil_features(replace(begin, config=experiment.config), experiment.teacher.states)
     found = trained.model.encoder.state_dict()
     assert all(torch.equal(value, found[name]) for name, value in kept.items())
-    assert experiment.probabilities(trained, fold.test).shape == (9, 3)
+    assert predict(experiment, trained, fold.test).shape == (9, 3)
 
 
 @pytest.mark.parametrize("frozen", [True, False])
-def test_imitation_and_a_frozen_small_encoder_need_each_other(utterances, toy_recipe, tiny_whisper, frozen):
+def test_feature_distillation_and_a_frozen_mini_encoder_need_each_other(utterances, toy_recipe, tiny_whisper, frozen):
     encoder = {"kind": "mini", "architecture": dict(CONFIG.architecture), "frozen": frozen}
     wanted = toy_recipe(encoder, feature_distillation=None if frozen else FeatureDistillation())
-    with pytest.raises(SettingsError, match="of no use without it"):
-        Experiment(utterances, wanted, CPU, teacher=str(tiny_whisper))
+    with pytest.raises(SettingsError, match="need each other"):
+        Experiment(utterances, wanted, CPU, teacher=str(tiny_whisper)).prepare()

@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from pcqtool.errors import TrainingError
-from pcqtool.training.memory import memory_reported
 from pcqtool.training.recipe import Recipe
+from pcqtool.training.trainer import explaining_memory_errors
 
 
 @pytest.mark.parametrize(
@@ -21,7 +21,7 @@ from pcqtool.training.recipe import Recipe
 def test_a_lack_of_memory_is_told_with_a_remedy(error):
     with (
         pytest.raises(TrainingError, match="batches of 32 segments") as caught,
-        memory_reported(Recipe("r", batch_size=32)),
+        explaining_memory_errors(Recipe("r", batch_size=32)),
     ):
         raise error
     assert "batch_size = 16 and grad_accumulation = 2" in caught.value.hint
@@ -38,16 +38,16 @@ def test_a_lack_of_memory_is_told_with_a_remedy(error):
     ids=str,
 )
 def test_the_remedy_is_one_that_can_be_trained(recipe, hint):
-    with pytest.raises(TrainingError) as caught, memory_reported(recipe):
+    with pytest.raises(TrainingError) as caught, explaining_memory_errors(recipe):
         raise MemoryError
     assert hint in caught.value.hint
 
 
 def test_a_real_lack_of_memory_is_recognised():
-    with pytest.raises(TrainingError), memory_reported(Recipe("r")):
+    with pytest.raises(TrainingError), explaining_memory_errors(Recipe("r")):
         torch.empty(2**60)
 
 
 def test_other_errors_are_left_alone():
-    with pytest.raises(RuntimeError, match="shapes"), memory_reported(Recipe("r")):
+    with pytest.raises(RuntimeError, match="shapes"), explaining_memory_errors(Recipe("r")):
         raise RuntimeError("shapes do not fit")
