@@ -141,7 +141,7 @@ class StoppedError(PcqtoolError):
 
     def __init__(self, report: RunReport, max_failures: int) -> None:
         super().__init__(
-            f"stopped: {report.summary.n_useless} inputs have failed or are empty, more than --max-failures "
+            f"stopped: {report.summary.n_unusable} inputs have failed or are empty, more than --max-failures "
             f"{max_failures}",
             "Finished rows are kept. See the column error, then run again; --retry-failed processes failed inputs "
             "once more.",
