@@ -1,4 +1,4 @@
-"""From segments to file: the rules that make one judgement of many."""
+"""Aggregation: the rules that combine the predictions of segments into that of a file."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ from pcqtool.errors import ModelError, SettingsError
 Array = NDArray[np.float64]
 
 FLOOR = math.log(np.finfo(np.float64).tiny)
-"""Log-probability that stands for 0, about −708: one segment may all but rule a label out, yet never leave none."""
+"""Log-probability that replaces −∞, about −708: no single segment can rule out every label."""
 
 TIE = 1e-6
-"""Weight, in votes, of the mean-log probabilities that decide between labels with equally many votes."""
+"""Weight of the mean-log probabilities, in votes; they decide between labels with equally many votes."""
 
 
 def aggregate(log_probs: Array, durations_s: Array, rule: str = "mean-log") -> Array:
-    """Make a file's probabilities of its segments' log-probabilities.
+    """Compute a file's probabilities from the log-probabilities of its segments.
 
-    Sums are correctly rounded, so the order of segments cannot change a bit of the result.
+    Sums are correctly rounded, so the result does not depend on the order of segments, not even in the last bit.
 
     Rules:
         ``mean-log``: softmax of the mean of the segments' log-softmax, the paper's reading and the default.
         ``mean``: mean of the segments' probabilities.
-        ``vote``: share of the segments that favour a label; equal shares are told apart by ``mean-log``.
+        ``vote``: fraction of the segments whose most probable label it is; ``mean-log`` decides between equal votes.
         ``duration``: ``mean-log``, each segment weighted by its seconds of audio, so that a short tail counts little.
 
     Args:
-        log_probs: shape (n, L), of n ≥ 1 segments and L labels; need not be normalised (logits), −inf allowed.
+        log_probs: shape (n, L), of n ≥ 1 segments and L labels; may be unnormalised (logits) or −inf.
         durations_s: shape (n,), seconds of each segment without padding.
         rule: one of ``AGGREGATIONS``.
 
@@ -40,7 +40,7 @@ def aggregate(log_probs: Array, durations_s: Array, rule: str = "mean-log") -> A
 
     Raises:
         SettingsError: if the rule is unknown.
-        ModelError: if shapes do not fit, there is no segment, or a number is none (NaN, +inf, negative duration).
+        ModelError: if shapes do not fit, no segment is given, or a value is invalid (NaN, +inf, negative duration).
     """
     if rule not in RULES:
         raise SettingsError(f"unknown aggregation {rule!r}", f"Known: {', '.join(AGGREGATIONS)}.")
@@ -82,11 +82,11 @@ def _check(log_probs: Array, durations_s: Array) -> None:
     if log_probs.ndim != 2 or 0 in log_probs.shape or durations_s.shape != log_probs.shape[:1]:
         raise ModelError(
             f"cannot aggregate: log-probabilities are of shape {log_probs.shape}, durations of {durations_s.shape}",
-            "Needed: (n, L) and (n,), with at least one segment and one label.",
+            "They must be (n, L) and (n,), with at least one segment and one label.",
         )
     if np.isnan(log_probs).any() or np.isposinf(log_probs).any():
         raise ModelError(
-            "cannot aggregate: a log-probability is NaN or +inf", "The audio or the model has such numbers."
+            "cannot aggregate: a log-probability is NaN or +inf", "The audio or the model contains such values."
         )
     if not (np.isfinite(durations_s).all() and (durations_s >= 0).all() and durations_s.any()):
         raise ModelError("cannot aggregate: durations must be finite, not negative, and not all 0")
@@ -95,7 +95,7 @@ def _check(log_probs: Array, durations_s: Array) -> None:
 def _log_softmax(logits: Array) -> Array:
     top = logits.max(axis=1, keepdims=True)
     with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
-        shifted = np.where(np.isneginf(top), 0.0, logits - top)  # a row of nothing but −inf says nothing
+        shifted = np.where(np.isneginf(top), 0.0, logits - top)  # a row of −inf alone carries no information
     normalised: Array = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
     return np.maximum(normalised, FLOOR)
 

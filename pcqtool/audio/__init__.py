@@ -1,1 +1,1 @@
-"""From files to 16 kHz segments, speech shares and spectrograms."""
+"""Audio: discovery and decoding of recordings, 16 kHz segments with speech fractions, and spectrograms."""

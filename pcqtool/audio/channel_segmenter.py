@@ -27,7 +27,7 @@ class Chunk:
         n_samples: ``(n,)``, real samples of each segment.
         speech_fraction: ``(n,)``, fraction of each segment's real samples that is speech, 0 to 1; None without VAD.
         speech_span: ``(n, 2)``, where speech begins and ends in each segment, with a margin of 0.1 s on both sides; all
-            real samples if there is no speech. None without VAD.
+            real samples of a segment without speech. None without VAD.
     """
 
     channel: str

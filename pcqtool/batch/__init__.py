@@ -1,4 +1,4 @@
-"""Recordings in bulk: a plan freezes the inputs into parts, each part becomes two tables, the parts are merged.
+"""Batch runs: a plan divides the recordings into parts, each part becomes two tables, and the parts are merged.
 
-What is made of the recordings is a ``Work``: labels (``pcqtool.labelling``) or features (``pcqtool.features``).
+The task of a run is a ``BatchTask``: labels (``pcqtool.labelling``) or features (``pcqtool.features``).
 """

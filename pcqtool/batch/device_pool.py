@@ -87,9 +87,9 @@ class AdaptiveBatch:
             except MemoryError as fault:
                 if n == 1:
                     raise ModelError(
-                        f"there is not enough memory for one segment ({fault})",
-                        "Free some, take a smaller model, or compute elsewhere with --device.",
+                        f"not enough memory for one segment ({fault})",
+                        "Free memory, use a smaller model, or another --device.",
                     ) from fault
                 self._n_fitting = n // 2
-                _log.warning("not enough memory for %d segments at once: going on with %d", n, self._n_fitting)
+                _log.warning("not enough memory for %d segments at once: continuing with %d", n, self._n_fitting)
         return values

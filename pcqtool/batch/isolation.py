@@ -153,16 +153,16 @@ class Worker:
         if number == signal.SIGALRM:
             return self._time_out(timeout_s)
         if number == signal.SIGKILL:  # no recording makes a decoder do this
-            return AccessError("its decoder was killed", "Is there enough memory? The next run tries again.")
+            return AccessError("its decoder was killed", "Check the memory. The next run tries again.")
         try:
             by = signal.Signals(number).name
         except ValueError:
             by = f"exit code {-number}"
-        return AudioError(f"its decoder crashed ({by})", "The file is damaged, or was made to do harm.")
+        return AudioError(f"its decoder crashed ({by})", "The file is damaged or malicious.")
 
     def _time_out(self, timeout_s: float) -> AudioError:
         self.close()
-        return AccessError(f"its decoder gave nothing for {timeout_s:g} s", "Raise --timeout if the disk is slow.")
+        return AccessError(f"its decoder was silent for {timeout_s:g} s", "Raise --timeout if the disk is slow.")
 
 
 def serve(connection: Connection[Any, Any]) -> None:
@@ -202,7 +202,7 @@ def _take_worker() -> Worker:
 
 @contextmanager
 def _without_main_module() -> Iterator[None]:
-    """Keep multiprocessing from importing the user's script into workers: it may start runs of its own."""
+    """Keep multiprocessing from importing the user's script into workers: it may start another run."""
     main = sys.modules["__main__"]
     sys.modules["__main__"] = ModuleType("__main__")
     try:
@@ -221,7 +221,7 @@ def _read_piece(reader: SegmentReader, chunks: Iterator[Chunk]) -> WorkerReply:
     except MemoryError:
         error = _memory_error(), "its decoder needs too much memory", ""
     except OSError as fault:
-        error = AccessError, f"cannot be read on ({fault.strerror or fault})", ""
+        error = AccessError, f"cannot be read further ({fault.strerror or fault})", ""
     except Exception as fault:  # a decoder may raise anything: the file is at fault
         error = AudioError, f"{type(fault).__name__}: {fault}", ""
     return WorkerReply(found, reader.info, error)

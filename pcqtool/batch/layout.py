@@ -11,8 +11,8 @@ are in a hidden folder beside them. Any other path becomes a directory that keep
                                  /restart            number of the first part of a restart
 
 If several parts have rows of the same file, the rows of the last part count, and all parts count before the table
-itself. A run may therefore be killed at any point, even while tables are joined: the next run resumes from what is
-there.
+itself. A run may therefore be killed at any point, even while tables are joined: the next run resumes from the
+remaining tables.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class OutputLayout:
         self.folder = self.out.with_name(f".{self.out.name}.parts") if self.is_table else self.out
         if self.is_table and self.shard.count > 1:
             raise SettingsError(
-                f"{self.out}: a shard's output is a directory", "Name one with --out; `pcqtool merge` joins them."
+                f"{self.out}: a shard needs a directory as output", "Name one with --out; `pcqtool merge` joins them."
             )
 
     @property

@@ -1,9 +1,9 @@
-r"""Names of recordings: one for each real file in a table, whatever way led to it.
+r"""Names of recordings in the tables: one for each real file, by whatever path it was found.
 
-A table records its root, the folder that its names are relative to, when it is first made. ``name_of`` names a path by
-that root: ``2024/call.wav`` below it, ``../other/call.wav`` outside; ``path_of`` finds the path again. A recording that
-was reached by a symbolic link keeps the link's name, which people have chosen, and the table records what it leads to
-in the column ``target``: so another way to the same file finds the same row.
+A new table records its root, the folder that its names are relative to. ``name_of`` returns a path's name:
+``2024/call.wav`` below the root, ``../other/call.wav`` outside; ``path_of`` is its inverse. A recording that was found
+by a symbolic link keeps the link's name, which people have chosen, and the column ``target`` records the name of the
+real file: so any other path to the same file leads to the same row.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ _file = attrgetter("file")
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    r"""One input file.
+    r"""A recording to be processed.
 
     Attributes:
-        file: its name in the result tables: POSIX slashes, unique, valid UTF-8 (a byte that is not becomes ``\xNN``, a
+        file: its name in the result tables: POSIX slashes, unique, valid UTF-8 (an invalid byte becomes ``\xNN``, a
             backslash becomes two).
         location: its path as text: with a million recordings, ``Path`` objects would take three times as much memory.
         size_bytes: None if it is missing, or is not a regular file.
@@ -92,14 +92,14 @@ def path_of(name: str, root: str) -> str:
 
 
 def as_text(path: str) -> str:
-    r"""Return a path as valid UTF-8 with POSIX slashes: a byte that is not becomes ``\xNN``, a backslash two."""
+    r"""Return a path as valid UTF-8 with POSIX slashes: an invalid byte becomes ``\xNN``, a backslash becomes two."""
     path = path.replace(os.sep, "/")
     valid = display_path(path.replace("\\", "\\\\"))
-    return path if valid == path else valid  # the same object: memory
+    return path if valid == path else valid  # the same object saves memory
 
 
 def from_text(text: str) -> str:
-    """Return the path that ``as_text`` has written."""
+    """Return the path of a text; the inverse of ``as_text``."""
     if "\\" not in text:
         return text
     raw = re.sub(rb"\\(\\|x([0-9a-f]{2}))", lambda it: bytes.fromhex(it[2].decode()) if it[2] else b"\\", text.encode())
@@ -107,7 +107,7 @@ def from_text(text: str) -> str:
 
 
 def find_sources(inputs: Sequence[str | Path], listed: Iterable[str] | None = None) -> list[Source]:
-    """Find recordings, and name them as the first run that writes to a table does.
+    """Find recordings, and name them as for a new table.
 
     Raises:
         SettingsError: as ``discover``.
@@ -121,19 +121,19 @@ def name_recordings(found: Sequence[FoundFile], root: str, before: Mapping[str, 
 
     Args:
         found: the recordings, each real file once.
-        root: of the table, absolute.
-        before: the recordings that the table holds.
+        root: the table's root, an absolute path.
+        before: the recordings in the table, by name.
 
     Raises:
-        SettingsError: if two recordings have one name, which only a file system that changes meanwhile can do.
+        SettingsError: if two recordings get the same name, which happens only if the file system changes meanwhile.
     """
     linked = {signature.target: file for file, signature in before.items() if signature.target is not None}
     sources = sorted((_source(one, root, before, linked) for one in found), key=_file)
     for source, following in pairwise(sources):
         if source.file == following.file:
             raise SettingsError(
-                f"{display_path(source.location)} and {display_path(following.location)} have one name, {source.file}",
-                "Run again once no files change, or name their common folder with --root.",
+                f"{display_path(source.location)} and {display_path(following.location)} would both be {source.file}",
+                "Run again when no files are changing, or pass their common folder with --root.",
             )
     return sources
 

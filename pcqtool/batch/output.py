@@ -260,7 +260,7 @@ class RunOutput(OutputLayout):
         others = {progress.shard.count for progress in read_progress(self.out)} - {self.shard.count}
         if not self.is_table and others:
             raise TableError(
-                f"{self.out}: holds a run in {min(others)} shards, not in {self.shard.count}", "Name another --out."
+                f"{self.out}: contains a run with {min(others)} shards, not {self.shard.count}", "Name another --out."
             )
 
 

@@ -114,7 +114,7 @@ def _read_piece(source: Source, reader: Reader, chunks: Iterator[Chunk]) -> Piec
         reason = fault.what.removeprefix(f"{display_path(source.path)}: ")
         failure = Failure(_one_line(reason), isinstance(fault, AccessError))
     except OSError as fault:
-        failure = Failure(_one_line(f"cannot be read on ({fault.strerror or fault})"), retry=True)
+        failure = Failure(_one_line(f"cannot be read further ({fault.strerror or fault})"), retry=True)
     except Exception as fault:  # a decoder may raise anything: the file is at fault, not the run
         failure = Failure(_one_line(f"{type(fault).__name__}: {fault}"))
     return Piece(source, found, reader.info, failure is not None or len(found) < PIECE_CHUNKS, failure)

@@ -17,7 +17,7 @@ from pcqtool.tables.provenance import Provenance, read_provenance
 from pcqtool.tables.reader import MARKS
 
 REPLACE = "Name another --out, or add --restart to replace it."
-LEFT = "It is left as it is: name another --out, or move it away."
+LEFT = "It was not changed: name another --out, or move it away."
 
 
 def check_continues(path: Path, kind: Kind, wanted: Provenance, columns: Sequence[str]) -> None:
@@ -29,9 +29,9 @@ def check_continues(path: Path, kind: Kind, wanted: Provenance, columns: Sequenc
     check_replaceable(path, kind)
     found = provenance_of(path)
     if found.fingerprint != wanted.fingerprint:
-        raise TableError(f"{path} was made otherwise: {_difference(found, wanted)}", REPLACE)
+        raise TableError(f"{path} was made with other settings: {_difference(found, wanted)}", REPLACE)
     if read_schema(path).names != list(columns):
-        raise TableError(f"{path} has other columns than this version of pcqtool writes", REPLACE)
+        raise TableError(f"{path} has different columns than this version of pcqtool writes", REPLACE)
 
 
 def check_replaceable(path: Path, kind: Kind) -> None:

@@ -18,7 +18,7 @@ class RowQueue:
     """The rows of a part, in the order of the tables.
 
     Args:
-        task: what is computed from the recordings.
+        task: the computation.
         model: name of the model, for the rows.
         stale: recordings that have rows in the output already.
 
@@ -71,7 +71,7 @@ class RecordingRows:
 
     Args:
         source: the recording.
-        task: what is computed from it.
+        task: the computation.
         model: name of the model, for the rows.
 
     Attributes:

@@ -33,7 +33,7 @@ def run(
     Args:
         plan: the parts to process.
         output: where the tables go.
-        task: what is computed from the recordings.
+        task: the computation.
         on_file: called when a recording has been decoded.
         max_failures: stop after the part in which more inputs than this have failed or were empty.
 

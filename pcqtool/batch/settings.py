@@ -41,11 +41,11 @@ class BatchSettings:
 
     def __post_init__(self) -> None:
         if not 0.0 <= self.min_speech <= 1.0:
-            raise SettingsError(f"the least share of speech lies between 0 and 1, not at {self.min_speech}")
+            raise SettingsError(f"min_speech must be between 0 and 1, not {self.min_speech}")
         if (self.batch_size is not None and self.batch_size < 1) or self.jobs < 0:
             raise SettingsError("batch size must be 1 or more, jobs 0 or more")
         if not 0 <= self.timeout_s < math.inf:
-            raise SettingsError(f"the time limit is 0 or more seconds, not {self.timeout_s}")
+            raise SettingsError(f"the timeout must be 0 or more seconds, not {self.timeout_s}")
 
     @property
     def n_jobs(self) -> int:

@@ -1,4 +1,4 @@
-"""Shards: one run over many machines, each doing its share of the inputs, with nothing between them but a folder."""
+"""Shards: one run on many machines, each with its share of the inputs; the machines share only a folder."""
 
 from __future__ import annotations
 
@@ -24,7 +24,10 @@ class Shard:
 
     Attributes:
         count: number of shards.
-        number: of this one, from 1.
+        number: number of this shard, from 1.
+
+    Raises:
+        SettingsError: if the number is not from 1 to ``count``.
     """
 
     count: int = 1
@@ -32,27 +35,27 @@ class Shard:
 
     def __post_init__(self) -> None:
         if not 1 <= self.number <= self.count:
-            raise SettingsError(f"there is no shard {self}", f"Shards are numbered from 1/{self.count}.")
+            raise SettingsError(f"{self} is not a valid shard", f"Shards are numbered from 1/{self.count}.")
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Read ``2/16``.
+        """Parse ``2/16``.
 
         Raises:
-            SettingsError: if it is not a number from 1 to the number of shards.
+            SettingsError: if the text has another form, or the number is not from 1 to the number of shards.
         """
         match = re.fullmatch(r"(\d{1,6})/(\d{1,6})", text, re.ASCII)
         if match is None:
-            raise SettingsError(f"a shard is written 2/16, not {text!r}")
+            raise SettingsError(f"a shard must be given as 2/16, not as {text!r}")
         return cls(number=int(match[1]), count=int(match[2]))
 
     @property
     def prefix(self) -> str:
-        """What the names of its parts begin with; nothing where there is a single shard."""
+        """Prefix of the names of its parts; empty for a single shard."""
         return "" if self.count == 1 else f"{self.number:0{len(str(self.count))}d}of{self.count}-"
 
     def has(self, file: str) -> bool:
-        """Whether a file is in this shard: by a hash of its name in the tables, which is the same on all machines."""
+        """Whether a file is in this shard, by a hash of its name in the tables, which is the same on all machines."""
         digest = hashlib.blake2b(file.encode(), digest_size=8).digest()
         return int.from_bytes(digest, "big") % self.count == self.number - 1
 
@@ -62,12 +65,12 @@ class Shard:
 
 @dataclass(frozen=True)
 class ShardProgress:
-    """How far the run of a shard has come, as its output directory tells.
+    """Progress of a shard's run, as its output directory records it.
 
     Attributes:
-        shard: which.
-        n_parts: its parts, once it has finished.
-        finished: whether all that was planned is done.
+        shard: the shard.
+        n_parts: number of its parts, once it has finished.
+        finished: whether everything in its plan is done.
         root: the folder that names are relative to, as in the tables' provenance.
     """
 
@@ -77,7 +80,7 @@ class ShardProgress:
     root: str | None = None
 
     def write(self, directory: Path) -> None:
-        """Keep it in the output directory.
+        """Write it into the output directory.
 
         Raises:
             FileError: if the file system refuses.
@@ -86,7 +89,7 @@ class ShardProgress:
 
 
 def read_progress(directory: Path) -> list[ShardProgress]:
-    """Read how far the shards in an output directory have come, in their order.
+    """Read the progress of all shards in an output directory, in their order.
 
     Raises:
         TableError: if a file is damaged.
@@ -105,18 +108,18 @@ def _read(path: Path) -> ShardProgress:
 
 
 def write_inputs(directory: Path, shard: Shard, sources: Iterable[Source]) -> None:
-    """Note all recordings that a shard's run was given, also those that are in other shards.
+    """Record the inputs of a shard's run, including the recordings of other shards.
 
     Raises:
         FileError: if the file system refuses.
     """
-    stamps = ((source.file, *signature_of(source)[:2]) for source in sources)
-    content = gzip.compress("\0".join(f"{field}" for each in stamps for field in each).encode(), 1, mtime=0)
+    signatures = ((source.file, *signature_of(source)[:2]) for source in sources)
+    content = gzip.compress("\0".join(f"{field}" for each in signatures for field in each).encode(), 1, mtime=0)
     _write(directory, f"{shard.prefix}inputs.gz", content)
 
 
 def read_inputs(directory: Path, shard: Shard) -> dict[str, tuple[str, str]]:
-    """Read what ``write_inputs`` has written: names, with size and time as text.
+    """Read the inputs that ``write_inputs`` has recorded: names, with size and time as text.
 
     Raises:
         TableError: if it is missing or damaged.

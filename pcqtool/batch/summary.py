@@ -1,4 +1,4 @@
-"""What a run did, and what its output holds, in numbers."""
+"""Counts of a run, and of the rows in its output."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ if TYPE_CHECKING:
 
 @dataclass
 class Summary:
-    """What a run did.
+    """Counts of a run.
 
     Attributes:
         n_done_before: inputs that an earlier run had finished.
-        n_files: inputs taken up by this run.
-        n_replaced: those of them whose older rows were replaced, since the recording has changed or had failed.
+        n_files: inputs that this run has processed.
+        n_replaced: processed inputs that have replaced older rows, since the recording has changed or had failed.
         statuses: rows of this run by status.
         labels: rows of this run by label.
-        failures: inputs that could not be read, with the reason; folders among them too.
-        n_empty: inputs without any sound.
-        audio_s: seconds of audio in this run, each file counted once.
+        failures: files and folders that could not be read, with the reason.
+        n_empty: inputs without audio.
+        audio_s: seconds of audio that were processed, each file counted once.
         stopped: whether the run ended early, since too many inputs failed.
-        elapsed_s: time from the first decode to the last part's table.
-        load_s: time before that, in which the model was loaded and what decodes was started.
+        elapsed_s: time from the first decoding to the last part's table.
+        load_s: time before that, to load the model and start the decoders.
     """
 
     n_done_before: int = 0
@@ -45,7 +45,7 @@ class Summary:
 
     @property
     def n_useless(self) -> int:
-        """Number of inputs that gave nothing: a share that is not mounted, or an export that broke."""
+        """Number of inputs without a result: many if a network share is not mounted, or an export is broken."""
         return len(self.failures) + self.n_empty
 
     def add(self, files: Iterable[Mapping[str, Any]]) -> None:
@@ -69,14 +69,14 @@ class Summary:
 
 @dataclass(frozen=True)
 class TableState:
-    """What an output holds, of all runs that wrote to it.
+    """Counts of the rows in an output, from all runs that wrote to it.
 
     Attributes:
         files: number of recordings.
         statuses: rows by status.
         labels: rows by label.
         failed: recordings that could not be read, with the reason.
-        targets: what those of them that are links lead to.
+        targets: link targets of failed recordings that are links.
     """
 
     files: int
@@ -87,7 +87,7 @@ class TableState:
 
     @classmethod
     def of(cls, table: pa.Table | None) -> Self:
-        """Count the rows of a file table; None for one that is not there."""
+        """Count the rows of a file table; None for a missing table."""
         import pyarrow.compute as pc
 
         if table is None:
@@ -103,7 +103,7 @@ class TableState:
 
 
 def has_failed(table: pa.Table) -> pa.ChunkedArray:
-    """Compare each row's status, in a way for which pyarrow imports no pandas."""
+    """Return for each row whether it has failed; compared in a way that does not make pyarrow import pandas."""
     import pyarrow as pa
     import pyarrow.compute as pc
 

@@ -1,7 +1,7 @@
-"""The command line's frame: which commands there are, and how each of their ends becomes text and an exit code.
+"""The command line: registers the commands, and turns their errors into text and exit codes.
 
-A command is a file with one function; a line in this file registers it. Nothing imported here may load torch,
-transformers, scikit-learn, numpy, polars or pyarrow: ``pcqtool --help`` answers at once.
+A command is a function in a file of its own. Nothing imported here may load torch, transformers, scikit-learn, numpy,
+polars or pyarrow: ``pcqtool --help`` answers at once.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ variable, else from the --config file.
 
 app = Program(
     name="pcqtool",
-    help="Find the emotions in speech recordings: directories of audio in, probabilities as Parquet tables out.",
+    help="Recognise emotions in speech recordings: audio files in, probabilities as Parquet tables out.",
     epilog=EPILOG,
 )
 
@@ -72,17 +72,14 @@ def root(
     log: flags.Log = "text",
     config: flags.Config = None,
 ) -> None:
-    """Take the flags that come before a command's name; their callbacks do the work."""
+    """Accept the common flags before a command's name; their callbacks do the work."""
 
 
 def show_help(
-    ctx: typer.Context,
-    command: Annotated[
-        list[str] | None, typer.Argument(metavar="COMMAND...", help="For example: corpora list.")
-    ] = None,
-) -> None:
+    command: Annotated[list[str] | None, typer.Argument(metavar="COMMAND", help="For example: corpora list.")] = None,
+) -> int:
     """Show the help of pcqtool or of a command."""
-    main([*(command or ()), "--help"])
+    return main([*(command or ()), "--help"])
 
 
 app.command(
@@ -123,24 +120,23 @@ app.add_typer(recipes.app, name="recipes", rich_help_panel=MODELS)
 app.add_typer(report.app, name="report", rich_help_panel=MODELS)
 app.command(rich_help_panel=INSTALLATION, examples="pcqtool doctor")(doctor.doctor)
 app.command("help", rich_help_panel=INSTALLATION, examples="pcqtool help corpora list")(show_help)
-app.command(rich_help_panel=INSTALLATION)(doctor.doctor)
 
 
 def program() -> TyperGroup:
-    """The whole command tree, as typer runs it."""
-    return flags.share(cast(TyperGroup, typer.main.get_command(app)))
+    """Build the whole command tree."""
+    return flags.add_common_flags(cast(TyperGroup, typer.main.get_command(app)))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the program.
 
     Args:
-        arguments: what was typed after ``pcqtool``; None takes it from the process.
+        arguments: the words after ``pcqtool``; None for those of the process.
 
     Returns:
         The exit code.
     """
-    streams.occupy()
+    streams.reopen_closed()
     console.set_level(console.Level.NORMAL)
     console.log_as("text")
     try:
@@ -150,14 +146,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         try:
             return _explain(error)
         except MemoryError:
-            return streams.give_up()
+            return streams.report_no_memory()
     if result == ExitCode.INTERRUPTED:  # typer has turned the KeyboardInterrupt into this
         return _explain(KeyboardInterrupt())
     return int(result) if isinstance(result, int) else ExitCode.DONE
 
 
 def _explain(error: BaseException) -> int:
-    """Say in a line or two what ended the run."""
+    """Show in one or two lines why the run ended, and return its exit code."""
     if console.level() == console.Level.DEBUG and error.__traceback__:
         console.trace("".join(traceback.format_exception(error)).rstrip())
     if isinstance(error, PcqtoolError | TerminatedError):
@@ -171,8 +167,8 @@ def _explain(error: BaseException) -> int:
         return ExitCode.FAILED
     if isinstance(error, typer.TyperException):
         return _explain_usage(error)
-    if found := failures.describe(error):
-        console.error(*found)
+    if explanation := failures.explain_machine_failure(error):
+        console.error(*explanation)
         return ExitCode.FAILED
     console.error(
         f"{type(error).__name__}: {error}".rstrip(": "),
@@ -183,13 +179,13 @@ def _explain(error: BaseException) -> int:
 
 
 def _explain_usage(error: typer.TyperException) -> int:
-    """Say what was wrong with the command line; a group without a command shows its help."""
-    if type(error).__name__ == "NoArgsIsHelpError":  # typer exports no name to catch it by
+    """Show what was wrong with the command line; a group without a command shows its help."""
+    if type(error).__name__ == "NoArgsIsHelpError":  # typer does not export it
         console.explain(*error.format_message().split("\n"))
         return error.exit_code
     context: typer.Context | None = getattr(error, "ctx", None)
     param = getattr(error, "param", None)
-    what = " ".join(error.format_message().split())
+    what = " ".join(error.format_message().split()).replace("Value error, ", "")  # pydantic's words
     if context and param and (source := context.get_parameter_source(param.name)) and source.name == "DEFAULT_MAP":
         what += f" (from {flags.config_file(context)})"
     console.error(what, f"See '{context.command_path} --help'." if context else "")
@@ -198,14 +194,14 @@ def _explain_usage(error: typer.TyperException) -> int:
 
 @contextmanager
 def _stoppable() -> Iterator[None]:
-    """Turn SIGTERM into an error, so that what is finished is kept; a second one ends the process at once."""
+    """Turn SIGTERM into an error, so that finished results are kept; a second one ends the process at once."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
 
     def stop(number: int, frame: FrameType | None) -> None:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
-        raise TerminatedError("terminated", "What is finished is kept.")
+        raise TerminatedError("terminated", "Finished results are kept.")
 
     before = signal.signal(signal.SIGTERM, stop)
     try:
@@ -216,7 +212,7 @@ def _stoppable() -> Iterator[None]:
 
 @contextmanager
 def _warnings_as_details() -> Iterator[None]:
-    """Show the warnings of libraries, which are for programmers, only where details are asked for."""
+    """Show warnings of libraries, which are meant for programmers, only with ``--verbose``."""
     with warnings.catch_warnings():
         warnings.showwarning = lambda message, category, *_, **__: console.debug(f"{category.__name__}: {message}")
         with _log_on_console():
@@ -225,7 +221,7 @@ def _warnings_as_details() -> Iterator[None]:
 
 @contextmanager
 def _log_on_console() -> Iterator[None]:
-    """Show what the package logs; only the command line prints."""
+    """Show the package's log; only the command line prints."""
 
     class Handler(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:

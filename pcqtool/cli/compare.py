@@ -1,4 +1,4 @@
-"""``pcqtool compare``: whether one evaluation is better than another."""
+"""``pcqtool compare``: test whether one evaluation is better than another."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from pcqtool.cli.common import console, options
 
 def compare(
     run_a: Annotated[Path, typer.Argument(metavar="RUN_A", help="The --out directory of 'pcqtool evaluate'.")],
-    run_b: Annotated[Path, typer.Argument(metavar="RUN_B", help="That of another run on the same utterances.")],
+    run_b: Annotated[Path, typer.Argument(metavar="RUN_B", help="Directory of another run on the same utterances.")],
     json: options.Json = False,
 ) -> None:
     """Test whether one evaluation is better than another.
 
-    Both must have judged the same utterances. Differences are RUN_A less RUN_B, with 95 % intervals by bootstrap over
-    speakers; McNemar's test takes utterances as independent and is shown beside them.
+    Both must have the same utterances. Differences are RUN_A minus RUN_B, with 95 % intervals by bootstrap over
+    speakers. McNemar's test, which treats utterances as independent, is shown beside them.
     """
     from pcqtool.evaluation.api import compare as compare_runs
 
@@ -33,15 +33,15 @@ def compare(
 
 
 def _show(figures: Mapping[str, Any], run_a: Path, run_b: Path) -> None:
-    tossed = figures["mcnemar"]
+    mcnemar = figures["mcnemar"]
     console.print_fields(
         {
             "A": run_a,
             "B": run_b,
             "utterances": f"{figures['n_utterances']} of {figures['n_speakers']} speakers",
             **{name.upper(): _difference(figures[name]) for name in ("wa", "ua")},
-            "McNemar": f"{tossed['only_first_right']} right in A alone, {tossed['only_second_right']} in B alone, "
-            f"p = {tossed['p']:.3g} (utterances taken as independent)",
+            "McNemar": f"{mcnemar['only_first_right']} right in A alone, {mcnemar['only_second_right']} in B alone, "
+            f"p = {mcnemar['p']:.3g} (utterances treated as independent)",
         }
     )
 

@@ -1,4 +1,4 @@
-"""``pcqtool evaluate``: how good a recipe, or a finished model, is on a corpus."""
+"""``pcqtool evaluate``: measure the accuracy of a recipe or a finished model."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from typing import Annotated, Any
 
 import typer
 
-from pcqtool.cli.common import console, options
+from pcqtool.cli.common import completion, console, options
 from pcqtool.errors import SettingsError
 
-_OF_TRAINING = ("recipe", "encoder", "teacher", "epochs", "seed", "seeds", "validation")
+_TRAINING_OPTIONS = ("recipe", "encoder", "teacher", "epochs", "seed", "seeds", "validation")
 
 
 def evaluate(
@@ -22,8 +22,9 @@ def evaluate(
         typer.Option(
             "--protocol",
             metavar="NAME",
-            help="Cross-validate the recipe: loso leaves a speaker out at a time, session a session, sentence a text; "
-            "random10 shares speakers; paper validates on the test part, to show what that leak is worth.",
+            help="Cross-validate the recipe. loso, session and sentence leave out one speaker, session or text at a "
+            "time; random10 shares speakers; paper validates on the test part, to show the effect of that leak.",
+            autocompletion=completion.protocols,
         ),
     ] = None,
     test_corpus: Annotated[
@@ -31,11 +32,18 @@ def evaluate(
         typer.Option(
             "--test-corpus",
             metavar="NAME",
-            help="Train the recipe on --corpus and test it on this one, with the labels that they share.",
+            help="Train the recipe on --corpus and test it on this corpus, with their common classes.",
+            autocompletion=completion.corpora,
         ),
     ] = None,
     model: Annotated[
-        str | None, typer.Option("--model", metavar="NAME|DIR", help="Judge with this model instead of training any.")
+        str | None,
+        typer.Option(
+            "--model",
+            metavar="NAME|DIR",
+            help="Evaluate this finished model instead of a recipe.",
+            autocompletion=completion.models,
+        ),
     ] = None,
     out: Annotated[
         Path,
@@ -57,29 +65,30 @@ def evaluate(
             "--validation",
             min=1,
             metavar="N",
-            help="Speakers (texts, tenths of the files) that validate in a fold, instead of the recipe's share.",
+            help="Number of speakers (texts, tenths of the files) that validate in a fold, instead of the recipe's "
+            "share.",
         ),
     ] = None,
     adapt: Annotated[
         bool,
         typer.Option(
             "--adapt",
-            help="Centre each speaker's recordings in the frozen encoder's space first, those to be judged too, "
-            "without their labels; noted on the result.",
+            help="Centre each speaker's recordings in the frozen encoder's space, also those of the test part, without "
+            "their labels; noted on the result.",
         ),
     ] = False,
     device: options.Device = "auto",
     jobs: options.Jobs = 0,
     json: options.Json = False,
 ) -> None:
-    """Evaluate a recipe by cross-validation or on another corpus, or a finished model.
+    """Measure the accuracy of a recipe or a finished model.
 
-    With --protocol a model is trained for each fold and judges only what it has not learnt from; with --test-corpus
-    one is trained on --corpus and judges the other. A run that was stopped goes on where it was. With --model nothing
-    is trained. What training and test have in common is counted and noted on the result.
+    With --protocol, each fold trains a model and tests it on the recordings that it was not trained on. With
+    --test-corpus, one model is trained on --corpus and tested on the other. The same command resumes an interrupted
+    run. With --model, nothing is trained. The overlap of training and test data is counted and noted on the result.
     """
     if model is not None:
-        _refuse(ctx, _OF_TRAINING, "has no effect with --model, which trains nothing")
+        _refuse(ctx, _TRAINING_OPTIONS, "has no effect with --model, which trains nothing")
     else:
         _refuse(ctx, ("encoder_dir",), "works with --model only")
     from pcqtool.evaluation.api import evaluate as evaluate_corpus
@@ -116,7 +125,7 @@ def evaluate(
 
 
 def _refuse(ctx: typer.Context, names: Iterable[str], why: str) -> None:
-    """Refuse options that were typed in vain; those of the environment or the settings file may be for other runs."""
+    """Refuse typed options without effect; those of the environment or the settings file may be for other runs."""
     for name in names:
         source = ctx.get_parameter_source(name)
         if source is not None and source.name == "COMMANDLINE":
@@ -152,7 +161,7 @@ def _show(metrics: Mapping[str, Any], out: Path) -> None:
         (label, *counts, "" if pooled["recall"][label] is None else f"{100 * pooled['recall'][label]:.1f} %")
         for label, counts in zip(labels, pooled["confusion"], strict=True)
     ]
-    console.print_table(("true, judged →", *labels, "recall"), rows)
+    console.print_table(("true, predicted →", *labels, "recall"), rows)
 
 
 def _percent(value: float, interval: tuple[float, float] | None) -> str:
@@ -173,7 +182,7 @@ def _over_seeds(metrics: Mapping[str, Any]) -> str:
 
 
 def _left_out(metrics: Mapping[str, Any]) -> str:
-    """Say what a model could not be asked."""
+    """Describe classes that the model or the corpus lacks."""
     left_out, absent = metrics.get("left_out", {}), metrics.get("labels_not_in_corpus", ())
     parts = [f"{n} of {label}" for label, n in left_out.items()]
     text = f"{', '.join(parts)}, which the model does not know" if parts else ""

@@ -64,10 +64,11 @@ def extract(
     dry_run: options.DryRun = False,
     json: options.Json = False,
 ) -> None:
-    """Compute features of recordings: arrays per segment, statistics per file.
+    """Compute features of recordings, by segment and file.
 
-    A second run over the same inputs processes only new and changed recordings. A recording that cannot be read
-    becomes a row with the reason. With --what statistics, the segment table has no arrays.
+    Each segment gets an array, each file its statistics; with --what statistics, segments have no arrays. A second run
+    over the same inputs processes only new and changed recordings. A recording that cannot be read becomes a row with
+    the reason.
     """
     from pcqtool.features.api import extract_job
 
@@ -97,4 +98,4 @@ def extract(
         moved=moved,
         restart=restart,
     )
-    job_report.show(job, "extracted", dry_run, json)
+    job_report.run_and_report(job, "extracted", dry_run, json)

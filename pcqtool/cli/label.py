@@ -45,7 +45,7 @@ def label(
     dry_run: options.DryRun = False,
     json: options.Json = False,
 ) -> None:
-    """Predict the emotions of recordings, for each segment and file.
+    """Predict the emotions of recordings, by segment and file.
 
     Without --model, pcqtool uses the small model inside the package and needs no network. A second run over the same
     inputs processes only new and changed recordings. A recording that cannot be read becomes a row with the reason.
@@ -78,4 +78,4 @@ def label(
         moved=moved,
         restart=restart,
     )
-    job_report.show(job, "labelled", dry_run, json)
+    job_report.run_and_report(job, "labelled", dry_run, json)

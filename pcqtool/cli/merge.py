@@ -1,4 +1,4 @@
-"""``pcqtool merge``: the two tables of a run from its directories of parts."""
+"""``pcqtool merge``: join a run's directories of parts into two tables."""
 
 from __future__ import annotations
 
@@ -12,16 +12,19 @@ from pcqtool.cli.common import console
 
 def merge(
     directories: Annotated[
-        list[Path], typer.Argument(metavar="DIR...", help="A run's --out directory, or those of all its shards.")
+        list[Path], typer.Argument(metavar="DIR", help="The --out directory of a run, or of all its shards.")
     ],
     out: Annotated[
-        Path, typer.Option("--out", "-o", metavar="FILE.parquet", help="The file table; segments come beside it.")
+        Path,
+        typer.Option(
+            "--out", "-o", metavar="FILE.parquet", help="The file table; the segment table is written beside it."
+        ),
     ] = Path("results.parquet"),
 ) -> None:
-    """Join directories of parts into the two tables; refused while a shard, a part or a recording is missing.
+    """Join the shards of a run into two tables.
 
-    A table that is there already keeps its rows, if it was made with the same settings and names its recordings from
-    the same folder; else the merge is refused.
+    Fails while a shard, a part or a recording is missing. An existing table keeps its rows if its settings and its
+    root folder are the same; otherwise the merge fails.
     """
     from pcqtool.batch import merge as batch
     from pcqtool.tables.paths import table_path

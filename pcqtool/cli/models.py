@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pcqtool.cli.common import console, options
+from pcqtool.cli.common import completion, console, options
 from pcqtool.cli.common.program import Program
 from pcqtool.errors import ModelError
 
@@ -20,7 +20,7 @@ LOCAL = ("config.json", "*/config.json", "*/*/config.json")
 app = Program(help="List models and show their details.")
 
 
-@app.command("list")
+@app.command("list", examples="pcqtool models list models/")
 def list_models(
     folders: Annotated[
         list[Path] | None,
@@ -54,16 +54,23 @@ def list_models(
         console.print_table(columns, [(name, ", ".join(labels), *rest) for name, labels, *rest in rows])
 
 
-@app.command("info")
+@app.command("info", examples="pcqtool models info pcq-mini")
 def info(
     model: Annotated[
         str | None,
-        typer.Argument(metavar="NAME|DIR", help="A bundled model's name or a directory; default: pcq-mini."),
+        typer.Argument(
+            metavar="NAME|DIR",
+            help="A bundled model's name or a directory; default: pcq-mini.",
+            autocompletion=completion.models,
+        ),
     ] = None,
     encoder_dir: options.EncoderDir = None,
     as_json: options.Json = False,
 ) -> None:
-    """Show a model's labels, network, training data, scores, and the location of its encoder."""
+    """Show a model's labels, network, training data and scores.
+
+    For an external encoder, also shows its location and verifies its hash.
+    """
     from pcqtool.model import directory
     from pcqtool.model.encoder_search import search_path
 

@@ -1,4 +1,4 @@
-"""``pcqtool recipes``: which recipes the package contains, and what is in one of them."""
+"""``pcqtool recipes``: list the recipes of the package and show one."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import typer
 from pcqtool.cli.common import completion, console, options
 from pcqtool.cli.common.program import Program
 
-app = Program(help="Recipes, which are settings for training: list, show.")
+app = Program(help="List and show recipes, the settings for training.")
 
 
 @app.command("list", examples="pcqtool recipes list")
@@ -24,11 +24,14 @@ def list_recipes(json: options.Json = False) -> None:
         console.print_table(("recipe", "about"), list(recipes.items()))
 
 
-@app.command(examples="pcqtool recipes show mini > mine.toml")
-def show(
+@app.command("show", examples="pcqtool recipes show mini > mine.toml")
+def show_recipe(
     name: Annotated[str, typer.Argument(metavar="NAME", autocompletion=completion.recipes, help="Name of a recipe.")],
 ) -> None:
-    """Print a recipe as TOML, to be changed and used with --recipe FILE.toml."""
+    """Print a recipe as TOML.
+
+    A changed copy works with --recipe FILE.toml.
+    """
     from pcqtool.training.recipe import recipe_text
 
     console.print_page(recipe_text(name).rstrip())

@@ -1,4 +1,4 @@
-"""``pcqtool train``: one model from one corpus or several."""
+"""``pcqtool train``: train a model on one or several corpora."""
 
 from __future__ import annotations
 
@@ -23,28 +23,29 @@ def train(
         typer.Option(
             "--encoder-name",
             metavar="ID",
-            help="Leave a frozen encoder's weights out: the model names it by this Hub id and a hash of its tensors.",
+            help="Leave the weights of a frozen encoder out; the model refers to it by this Hub id and a hash.",
+            rich_help_panel=options.RECIPE,
         ),
     ] = None,
     teacher: options.Teacher = None,
     epochs: options.Epochs = None,
     seed: options.Seed = None,
     name: Annotated[
-        str | None, typer.Option("--name", metavar="NAME", help="Name of the model. Without it: the directory's.")
+        str | None, typer.Option("--name", metavar="NAME", help="Name of the model. Default: the directory's.")
     ] = None,
     tensorboard: Annotated[
         Path | None,
-        typer.Option("--tensorboard", metavar="DIR", help="Write curves for TensorBoard into this directory."),
+        typer.Option("--tensorboard", metavar="DIR", help="Write TensorBoard curves into this directory."),
     ] = None,
     device: options.Device = "auto",
     jobs: options.Jobs = 0,
     json: options.Json = False,
 ) -> None:
-    """Train a model on a corpus, or on several with the classes that they share.
+    """Train a model on one or several corpora.
 
-    A share of the speakers that the recipe sets, at least one of each corpus, is kept aside to decide when to stop and
-    to calibrate. The directory, which must be new or empty, can then be given to 'pcqtool label --model'. A run that
-    was stopped goes on where it was, if it is started again in the same way. For honest figures of a recipe use
+    Several corpora are used with their common classes. Some speakers, at least one of each corpus, validate: they
+    choose the epoch and calibrate the model; the recipe sets their share. DIR must be new or empty; it works with
+    'pcqtool label --model DIR'. The same command resumes an interrupted run. To measure a recipe's accuracy, use
     'pcqtool evaluate --protocol loso'.
     """
     from pcqtool.training.api import train as train_model

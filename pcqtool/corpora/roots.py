@@ -9,7 +9,7 @@ from pathlib import Path
 from pcqtool.corpora.base import Corpus
 from pcqtool.corpora.release import downloads_of
 from pcqtool.errors import CorpusError
-from pcqtool.tables.paths import at_home
+from pcqtool.files.display import expand_home
 
 ROOTS_VARIABLE = "PCQTOOL_CORPORA"
 
@@ -67,8 +67,8 @@ def _how_to_pass(corpus: type[Corpus]) -> str:
 
 def _root_path(corpus: type[Corpus], root: str | Path | None) -> Path:
     if root is not None:
-        return at_home(root)
+        return expand_home(root)
     parent = os.environ.get(ROOTS_VARIABLE, "")
     if not parent:
         raise CorpusError(f"corpus {corpus.name!r}: no folder given", how_to_get(corpus))
-    return at_home(parent) / corpus.name
+    return expand_home(parent) / corpus.name

@@ -12,7 +12,7 @@ from pcqtool.corpora import registry
 from pcqtool.corpora.base import Corpus
 from pcqtool.corpora.roots import ROOTS_VARIABLE
 from pcqtool.errors import CorpusError, SettingsError
-from pcqtool.tables.paths import at_home
+from pcqtool.files.display import expand_home
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class CorpusSpec:
         if self.root is not None or self.name == self.corpus:
             return registry.open_corpus(self.corpus, self.root)
         if parent:
-            return registry.open_corpus(self.corpus, at_home(parent) / self.name)
+            return registry.open_corpus(self.corpus, expand_home(parent) / self.name)
         raise CorpusError(
             f"corpus {self.name!r}: no folder given",
             f"Pass --root {self.name}=PATH, or set {ROOTS_VARIABLE} to the folder that contains {self.name}/.",
@@ -88,5 +88,5 @@ def _parse_roots(names: Sequence[str], roots: Iterable[str]) -> dict[str, Path]:
             raise SettingsError(f"--root is given twice for {name}", "A corpus has one folder.")
         if not folder:
             raise SettingsError(f"--root {text}: the folder is missing", "Is a variable of the shell not set?")
-        folders[name] = at_home(folder)
+        folders[name] = expand_home(folder)
     return folders

@@ -46,7 +46,7 @@ def evaluate_model(
     Raises:
         CorpusError: if the model shares fewer than two labels with the corpus, or a recording cannot be read.
         ModelError: if the model is damaged.
-        SettingsError: if there is no such model, or this machine has no such device.
+        SettingsError: if the model does not exist, or this machine does not have the device.
     """
     directory = find(name)
     model, config = load(directory, encoders)

@@ -1,33 +1,115 @@
-"""A study: variants of a recipe under one protocol, each compared with the first by the speakers that both judged."""
+"""Studies: variants of a recipe under one protocol, each compared with the first on the same speakers.
+
+The paper's ablations (Table 4) and its depths of MLCNN (Fig. 3) are such studies.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pcqtool.corpora.base import Utterance, fingerprint_entries
-from pcqtool.evaluation.ablations import Variant
-from pcqtool.evaluation.run_directory import METRICS, FinishedRun, read_run
+from pcqtool.evaluation.run_directory import FOLDS, METRICS, PREDICTIONS, FinishedRun, read_run
 from pcqtool.files.atomic import write_whole
+from pcqtool.fingerprint import fingerprint
 from pcqtool.version import __version__
 
 if TYPE_CHECKING:
     import torch
 
     from pcqtool.splits import Fold, Protocol
+    from pcqtool.training.recipe import Recipe
 
+DEPTHS = (2, 3, 4)
+BASELINE = "unchanged recipe"
 COLUMNS = ("variant", "WA", "UA", "difference in WA", "difference in UA")
-OF_THE_WHOLE = (
+MARK = "done.json"  # marks a finished variant; holds the hashes of its files
+
+_STUDY_KEYS = (
     *("corpus", "protocol", "protocol_title", "leakage", "leaks", "speaker_independent", "overlap", "labels", "seeds"),
     *("n_utterances", "n_speakers", "recipe", "encoder", "teacher"),
     *("command", "data", "machine", "tool_version", "torch_version", "created"),
 )
-OF_A_VARIANT = ("pooled", "over_seeds")
-DONE, KEPT = "done.json", (METRICS, "predictions.parquet")  # the mark of a variant, and what it vouches for
+_VARIANT_KEYS = ("pooled", "over_seeds")
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A recipe with one change.
+
+    Attributes:
+        name: the change.
+        recipe: the changed recipe.
+        encoder: directory or Hub id of its pre-trained encoder; None without one.
+    """
+
+    name: str
+    recipe: Recipe
+    encoder: str | None
+
+
+def ablation_variants(recipe: Recipe, encoder: str | None, others: Sequence[str] = ()) -> list[Variant]:
+    """Return the unchanged recipe, then a variant for each part that it has and could do without, or lacks.
+
+    Args:
+        recipe: the recipe to change.
+        encoder: directory or Hub id of its pre-trained encoder.
+        others: encoders to use instead.
+    """
+    undistilled = replace(recipe, feature_distillation=None)  # only an encoder of kind mini is distilled
+    has_encoder = encoder is not None or _encoder(recipe).get("kind", "none") != "none"
+    variants = [Variant(BASELINE, recipe, encoder), Variant(*_toggle(recipe, "pdc", "PDC"), encoder)]
+    if has_encoder:
+        variants.append(Variant(*_toggle(recipe, "csq", "CSQ"), encoder))
+        variants.append(Variant(*_toggle(recipe, "mlcnn", "MLCNN, so w/o CSQ"), encoder))
+        variants += [Variant(name, _change(recipe, encoder=entry), encoder) for name, entry in _layer_changes(recipe)]
+        variants.append(Variant("w/o encoder, so w/o CSQ", _change(undistilled, encoder={"kind": "none"}), None))
+    return variants + [Variant(f"encoder {Path(other).name}", undistilled, other) for other in others]
+
+
+def depth_variants(recipe: Recipe, encoder: str | None) -> list[Variant]:
+    """Return a variant for each depth of MLCNN up to the recipe's depth, which comes first."""
+    from pcqtool.model.pcq import PCQConfig
+
+    channels = tuple(recipe.network.get("mlcnn_channels", PCQConfig.mlcnn_channels))
+    depths = [depth for depth in reversed(DEPTHS) if depth <= len(channels)]
+    shallower = [_change(recipe, mlcnn_channels=channels[:depth]) for depth in depths[1:]]
+    return [
+        Variant(f"{depth} layers", changed, encoder)
+        for depth, changed in zip(depths, [recipe, *shallower], strict=True)
+    ]
+
+
+def _encoder(recipe: Recipe) -> Mapping[str, Any]:
+    encoder: Mapping[str, Any] = recipe.network.get("encoder", {})
+    return encoder
+
+
+def _layer_changes(recipe: Recipe) -> list[tuple[str, Mapping[str, Any]]]:
+    """Return changes of a recipe with several encoder layers: the last layer alone, and the other combination."""
+    encoder = _encoder(recipe)
+    if len(encoder.get("layers", ())) < 2:
+        return []
+    concatenates = encoder.get("concat_layers", False)
+    name, other = ("concatenated layers", "layer mix") if concatenates else ("layer mix", "concatenated layers")
+    return [
+        (f"last layer for {name}", {**encoder, "layers": (-1,)}),
+        (f"{other} for {name}", {**encoder, "concat_layers": not concatenates}),
+    ]
+
+
+def _toggle(recipe: Recipe, part: str, title: str) -> tuple[str, Recipe]:
+    """Remove a part of the network, or add it if the recipe lacks it."""
+    has_part = recipe.network.get(part, True)
+    return f"{'w/o' if has_part else 'with'} {title}", _change(recipe, **{part: not has_part})
+
+
+def _change(recipe: Recipe, **changes: Any) -> Recipe:
+    return replace(recipe, network={**recipe.network, **changes})
 
 
 @dataclass(frozen=True)
@@ -35,13 +117,13 @@ class StudySetting:
     """What all variants of a study share.
 
     Attributes:
-        corpus: its name.
-        utterances: the corpus's.
-        protocol: makes the folds.
-        folds: for each seed.
+        corpus: name of the corpus.
+        utterances: the corpus's list.
+        protocol: the protocol of the folds.
+        folds: all folds of each seed.
         device: where to compute.
-        teacher: directory or Hub id of the encoder to learn from, for recipes that distil.
-        n_jobs: folds, and recordings, at the same time.
+        teacher: directory or Hub id of the teacher, for recipes that distil.
+        n_jobs: number of folds, and of recordings, that are processed in parallel.
     """
 
     corpus: str
@@ -54,45 +136,45 @@ class StudySetting:
 
     @property
     def n_folds(self) -> int:
-        """Training runs for each variant."""
+        """Number of training runs of each variant."""
         return sum(map(len, self.folds.values()))
 
 
 def run_study(
     kind: str, variants: Sequence[Variant], setting: StudySetting, out: Path, on_folds: Callable[[int, str], None]
 ) -> dict[str, Any]:
-    """Evaluate all variants; those, and the folds, that ``out`` holds from an earlier run are not run again.
+    """Evaluate all variants, except variants and folds that an earlier run has finished in ``out``.
 
     Args:
-        kind: of the study, for its file ``<kind>.json``.
-        variants: the one that the others are compared with comes first.
+        kind: kind of the study; names its file ``<kind>.json``.
+        variants: the variants; the others are compared with the first.
         setting: what they share.
-        out: gets a directory for each variant, as ``pcqtool evaluate`` writes it, and the file.
-        on_folds: told how many more folds are done, and of which variant.
+        out: gets the file, and a directory for each variant as ``pcqtool evaluate`` writes it.
+        on_folds: called with a number of finished folds and the name of their variant.
 
     Returns:
-        What goes into the file.
+        The content of the file.
 
     Raises:
-        PcqtoolError: as cross-validation does; what has ended is kept.
+        PcqtoolError: as in cross-validation; finished variants and folds are kept.
     """
     runs = []
     places = [(variant, out / _slug(variant.name), _key(variant, setting)) for variant in variants]
-    _check([variant for variant, folder, key in places if not _is_done(folder, key)], setting)
+    _check_recipes([variant for variant, folder, key in places if not _is_done(folder, key)], setting)
     for variant, folder, key in places:
         if not _is_done(folder, key):
             _evaluate(variant, setting, folder, key, on_folds)
         else:
             on_folds(setting.n_folds, variant.name)
         runs.append(read_run(folder))
-    text = json.dumps(_conclude(kind, variants, runs), indent=1, ensure_ascii=False)
+    text = json.dumps(_compare(kind, variants, runs), indent=1, ensure_ascii=False)
     write_whole(out / f"{kind}.json", f"{text}\n".encode())
     study: dict[str, Any] = json.loads(text)
     return study
 
 
-def _check(variants: Sequence[Variant], setting: StudySetting) -> None:
-    """See that every variant can be trained, before hours are spent on the first."""
+def _check_recipes(variants: Sequence[Variant], setting: StudySetting) -> None:
+    """Check that every variant can be trained, before hours are spent on the first."""
     from pcqtool.labels import sort_labels
     from pcqtool.training.network_config import configure
 
@@ -105,7 +187,6 @@ def _evaluate(
     variant: Variant, setting: StudySetting, folder: Path, key: str, on_folds: Callable[[int, str], None]
 ) -> None:
     from pcqtool.evaluation.cross_validation import EvaluationTask, cross_validate
-    from pcqtool.evaluation.run_directory import FOLDS
     from pcqtool.evaluation.summary import conclude
     from pcqtool.training.experiment import Experiment
 
@@ -117,23 +198,23 @@ def _evaluate(
     results = cross_validate(task, setting.folds, folder / FOLDS, n_jobs, lambda result: on_folds(1, variant.name))
     evaluation = conclude(task, setting.protocol, setting.folds, results)
     evaluation.save(folder)
-    write_whole(folder / DONE, f"{json.dumps({'key': key, 'sha256': _digests(folder)}, indent=1)}\n".encode())
+    write_whole(folder / MARK, f"{json.dumps({'key': key, 'sha256': _digests(folder)}, indent=1)}\n".encode())
 
 
-def _conclude(kind: str, variants: Sequence[Variant], runs: Sequence[FinishedRun]) -> dict[str, Any]:
+def _compare(kind: str, variants: Sequence[Variant], runs: Sequence[FinishedRun]) -> dict[str, Any]:
     from pcqtool.evaluation.compare import compare
 
-    whole = runs[0].predictions
+    baseline = runs[0]
     rows = []
     for variant, run in zip(variants, runs, strict=True):
-        row = {"name": variant.name, **{name: run.metrics[name] for name in OF_A_VARIANT if name in run.metrics}}
-        rows.append(row if run is runs[0] else {**row, "against_first": compare(run.predictions, whole)})
-    shared = {name: runs[0].metrics[name] for name in OF_THE_WHOLE if name in runs[0].metrics}
-    return {"study": kind, **shared, "variants": rows}
+        row = {"name": variant.name, **{key: run.metrics[key] for key in _VARIANT_KEYS if key in run.metrics}}
+        rows.append(row if run is baseline else row | {"against_first": compare(run.predictions, baseline.predictions)})
+    common = {key: baseline.metrics[key] for key in _STUDY_KEYS if key in baseline.metrics}
+    return {"study": kind, **common, "variants": rows}
 
 
 def table(study: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
-    """Write a study's rows for people: name, WA and UA in per cent, differences from the first in points."""
+    """Yield a study's rows for people: name, WA and UA in per cent, differences from the first in points."""
     for row in study["variants"]:
         run = FinishedRun(row["name"], Path(), row)
         against = row.get("against_first")
@@ -142,33 +223,33 @@ def table(study: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
 
 
 def _points(difference: Mapping[str, Any]) -> str:
-    """Write a difference in percentage points with its interval: ``-1.2 (-2.0 to -0.3)``."""
+    """Format a difference in percentage points with its interval: ``-1.2 (-2.0 to -0.3)``."""
     interval = difference["interval"]
     within = "" if interval is None else f" ({100 * interval[0]:+.1f} to {100 * interval[1]:+.1f})"
     return f"{100 * difference['difference']:+.1f}{within}"
 
 
 def _key(variant: Variant, setting: StudySetting) -> str:
-    """Hash what decides a variant's figures; where the corpus lies does not."""
+    """Hash everything that decides a variant's figures; the corpus's folder does not."""
     utterances = fingerprint_entries(setting.utterances)
     folds = {seed: [asdict(fold) for fold in folds] for seed, folds in setting.folds.items()}
     decisive = [variant.recipe.to_dict(), variant.encoder, setting.teacher, setting.protocol.name, utterances, folds]
-    return hashlib.sha256(json.dumps([decisive, __version__], sort_keys=True).encode()).hexdigest()[:16]
+    return fingerprint([decisive, __version__])
 
 
 def _is_done(folder: Path, key: str) -> bool:
-    """Say whether a variant's figures and predictions are there as they were written."""
+    """Whether a variant's figures and predictions exist and are undamaged."""
     try:
-        mark = json.loads((folder / DONE).read_text(encoding="utf-8"))
+        mark = json.loads((folder / MARK).read_text(encoding="utf-8"))
         return bool(mark == {"key": key, "sha256": _digests(folder)})
     except (OSError, ValueError, RecursionError):
         return False
 
 
 def _digests(folder: Path) -> dict[str, str]:
-    return {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in KEPT}
+    return {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in (METRICS, PREDICTIONS)}
 
 
 def _slug(name: str) -> str:
-    """Make a directory's name: ``w/o PDC`` → ``wo-PDC``."""
+    """Return a directory's name: ``w/o PDC`` → ``wo-PDC``."""
     return "".join(c if c.isalnum() or c in "._" else "-" if c == " " else "" for c in name)

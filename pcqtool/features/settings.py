@@ -40,11 +40,11 @@ class FeatureSettings(BatchSettings):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.what not in WHAT:
-            raise SettingsError(f"there is no feature {self.what!r}", f"Known: {', '.join(WHAT)}.")
+            raise SettingsError(f"unknown feature {self.what!r}", f"Known: {', '.join(WHAT)}.")
         if self.of not in FEATURES:
-            raise SettingsError(f"there are no statistics of {self.of!r}", f"Known: {', '.join(FEATURES)}.")
+            raise SettingsError(f"unknown feature {self.of!r} for statistics", f"Known: {', '.join(FEATURES)}.")
         if self.layer is not None and self.feature != "frames":
-            raise SettingsError(f"a layer is of an encoder's frames, not of the {self.feature}", "Leave --layer out.")
+            raise SettingsError(f"a layer applies to an encoder's frames, not to {self.feature}", "Leave --layer out.")
 
     @property
     def feature(self) -> str:

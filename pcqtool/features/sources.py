@@ -163,7 +163,7 @@ def origin(
     if encoder is not None:
         if settings.feature != "frames":
             raise SettingsError(
-                f"an encoder alone gives no {settings.feature}", "Extract frames, or leave --encoder out."
+                f"an encoder alone does not compute {settings.feature}", "Extract frames, or leave --encoder out."
             )
         return EncoderSource(os.fspath(encoder), settings.layer)
     if settings.feature == "spectrogram" and model is None:

@@ -131,7 +131,8 @@ class Extractor(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             raise SettingsError(f"statistics cannot be {self.statistics!r}", f"Known: {', '.join(STATISTICS)}.")
         if self.channels in ("auto", "split"):
             raise SettingsError(
-                f"channels cannot be {self.channels!r} here", "Use mix, or a number: one row a recording."
+                f"channels cannot be {self.channels!r} here",
+                "Use mix or a channel number: one row per recording.",
             )
         options = ReaderOptions(self.channels, self.vad)
         return FeatureSettings(options, batch_size=self.batch_size, what=STATISTICS_ALONE, of=self.of, layer=self.layer)
@@ -163,7 +164,7 @@ def _chunks(item: Recording, options: ReaderOptions) -> Iterator[Chunk]:
     wave = np.asarray(item)
     if wave.ndim != 1 or not np.issubdtype(wave.dtype, np.floating) or not np.isfinite(wave).all():
         raise SettingsError(
-            f"a recording is a path or a wave (n,) of finite floats at 16 kHz, not {wave.dtype} of shape {wave.shape}"
+            f"a recording must be a path or finite float samples (n,) at 16 kHz, not {wave.dtype} of shape {wave.shape}"
         )
     segmenter = ChannelSegmenter("0", options.n_samples, options.vad)
     yield from segmenter.push(wave.astype(np.float32))

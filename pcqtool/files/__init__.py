@@ -1,1 +1,1 @@
-"""Files: atomic writing, locks, and opening by path."""
+"""Files: atomic writing, locks, and the display of paths."""

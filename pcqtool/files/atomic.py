@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all: written aside, synced, renamed."""
+"""Atomic writing: a file is written under another name, synced and renamed, so it appears whole or not at all."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from typing import BinaryIO
 from pcqtool.errors import FileError
 
 TEMPORARY_SUFFIX = ".tmp"
-"""A temporary starts with a dot and ends thus, so that no pattern for tables finds it."""
+"""End of a temporary file's name, which also begins with a dot, so that no pattern for tables matches it."""
 
 NAME_KEPT = 40
-"""Characters of the final name in a temporary's, which must not become too long."""
+"""Characters of the final name that a temporary file's name contains; it must not become too long."""
 
 _ELSEWHERE = "choose another place with --out."
 _A_FILE = f"A part of the path is a file: {_ELSEWHERE}"
 _NO_RIGHT = f"Ask for write permission, or {_ELSEWHERE}"
-_IN_USE = f"Something else uses it: end that, or {_ELSEWHERE}"
+_IN_USE = f"Another program uses it: end that, or {_ELSEWHERE}"
 
 HINTS = {
     errno.ENOSPC: f"Free some space, or {_ELSEWHERE}",
@@ -32,7 +32,7 @@ HINTS = {
     errno.EROFS: "Choose a place that can be written to with --out.",
     errno.EACCES: _NO_RIGHT,
     errno.EPERM: _NO_RIGHT,
-    errno.EISDIR: "There is a directory of this name: choose another name with --out.",
+    errno.EISDIR: "A directory has this name: choose another name with --out.",
     errno.ENOTDIR: _A_FILE,
     errno.EEXIST: _A_FILE,
     errno.ENAMETOOLONG: "Choose a shorter name with --out.",
@@ -44,22 +44,22 @@ HINTS = {
     errno.EIO: f"The disk or the network failed: see the system's log, then run again, or {_ELSEWHERE}",
     errno.ENXIO: f"No device answers there: {_ELSEWHERE}",
     errno.ENODEV: f"No device answers there: {_ELSEWHERE}",
-    errno.ESTALE: f"The network file system was mounted anew or the folder removed: run again, or {_ELSEWHERE}",
+    errno.ESTALE: f"The network file system was remounted or the folder removed: run again, or {_ELSEWHERE}",
     errno.ETIMEDOUT: f"The network file system does not answer: run again, or {_ELSEWHERE}",
     errno.EBUSY: _IN_USE,
     errno.ETXTBSY: _IN_USE,
     errno.EMFILE: "The process may open no more files: raise the limit (ulimit -n), or lower --jobs.",
     errno.ENFILE: "The machine has too many files open: run again later.",
-    errno.ENOMEM: "The machine has no memory left: end other programs, or lower --jobs.",
+    errno.ENOMEM: "The machine is out of memory: end other programs, or lower --jobs.",
 }
 
 
 @contextmanager
 def replacing(path: Path) -> Iterator[BinaryIO]:
-    """Open a binary file that takes the place of ``path`` when the block ends well, and vanishes when it does not.
+    """Open a binary file that replaces ``path`` when the block ends without an error, and vanishes otherwise.
 
-    Missing folders are made. Where ``path`` is a symbolic link, what it points to is replaced; a directory, a pipe or
-    a device is not. Only a process killed outright leaves its temporary behind, under a name that is no table's.
+    Missing folders are created. If ``path`` is a symbolic link, its target is replaced; directories, pipes and devices
+    are refused. Only a killed process leaves its temporary file behind, under a name that no table has.
 
     Raises:
         FileError: if the file system refuses.
@@ -86,7 +86,7 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
 
 
 def write_whole(path: Path, content: bytes) -> None:
-    """Write a file that takes the place of ``path`` when it is complete, as ``replacing`` does.
+    """Write a file that replaces ``path`` when it is complete, as ``replacing`` does.
 
     Raises:
         FileError: if the file system refuses.
@@ -96,12 +96,12 @@ def write_whole(path: Path, content: bytes) -> None:
 
 
 def sweep(folder: Path, name: str | None = None, prefix: str = "") -> None:
-    """Remove the temporaries that killed processes left in a folder; nobody may be writing there.
+    """Remove the temporary files of killed processes from a folder; no other process may write there.
 
     Args:
-        folder: where they lie.
-        name: only those of this file.
-        prefix: only those of files whose names begin so.
+        folder: the folder.
+        name: remove only the temporary files of this file.
+        prefix: remove only the temporary files of files whose names begin with it.
 
     Raises:
         FileError: if the file system refuses.
@@ -113,7 +113,7 @@ def sweep(folder: Path, name: str | None = None, prefix: str = "") -> None:
 
 
 def _check_replaceable(target: Path) -> None:
-    """Refuse to put a file in the place of a directory, a pipe or a device such as /dev/null."""
+    """Refuse to replace a directory, a pipe or a device such as /dev/null."""
     try:
         mode = target.stat().st_mode
     except FileNotFoundError:
@@ -121,12 +121,12 @@ def _check_replaceable(target: Path) -> None:
     if stat.S_ISDIR(mode):
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
     if not stat.S_ISREG(mode):
-        raise FileError(f"{target}: a pipe or a device, and no file", f"A result is a file: {_ELSEWHERE}")
+        raise FileError(f"{target}: a pipe or a device, not a file", f"Results need a regular file: {_ELSEWHERE}")
 
 
 @contextmanager
 def reported(path: Path) -> Iterator[None]:
-    """Turn what the file system refuses while ``path`` is being written into a ``FileError`` with the remedy."""
+    """Turn an ``OSError`` raised while ``path`` is written into a ``FileError`` with the remedy."""
     try:
         yield
     except OSError as fault:
@@ -139,7 +139,7 @@ def _sync(descriptor: int) -> None:
     try:
         os.fsync(descriptor)
     except OSError as fault:
-        if fault.errno not in (errno.EINVAL, errno.ENOTSUP):  # some network file systems have no such call
+        if fault.errno not in (errno.EINVAL, errno.ENOTSUP):  # some network file systems do not support it
             raise
 
 

@@ -1,1 +1,1 @@
-"""Labelling in bulk: each segment judged by a model, each file by its segments."""
+"""Labelling recordings: a model predicts the emotions of segments, and a rule combines them into a file's."""

@@ -62,7 +62,7 @@ class Prediction:
     def _row(self) -> dict[str, Any]:
         if len(self.files) != 1:
             raise SettingsError(
-                f"the recording has {len(self.files)} channels, each with probabilities of its own", "Use .files."
+                f"the recording has {len(self.files)} channels with separate probabilities", "Use .files."
             )
         return self.files.row(0, named=True)
 

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from pcqtool.errors import ModelError
+from pcqtool.files.display import expand_home
 from pcqtool.model.config import CONFIG, EncoderRef, ModelConfig
 from pcqtool.model.untrusted_files import read_json
-from pcqtool.tables.paths import at_home
 
 _log = logging.getLogger(__name__)
 
@@ -31,7 +31,7 @@ def resolve_local(source: str | Path) -> str | Path:
     if isinstance(source, Path) or Path(source).is_dir():
         return source
     if source.startswith("~"):  # in a recipe
-        return at_home(source)
+        return expand_home(source)
     name = source.rpartition("/")[2]
     candidates = [path for folder in _folders(None) for path in (folder, folder / name) if path.name == name]
     return next((path for path in candidates if (path / CONFIG).is_file()), source)
@@ -89,7 +89,7 @@ class EncoderSearchPath:
 def _folders(named: Sequence[Path] | None) -> list[Path]:
     """Return some folders, or those of ``PCQTOOL_ENCODERS``."""
     texts = os.environ.get(ENCODERS_VARIABLE, "").split(os.pathsep) if named is None else named
-    return [at_home(folder) for folder in texts if folder]
+    return [expand_home(folder) for folder in texts if folder]
 
 
 def remedy(source: EncoderRef) -> str:

@@ -1,1 +1,1 @@
-"""Figures, tables and pages made of finished runs: what the paper shows, for any corpus."""
+"""Figures and tables of finished runs and models, as in the paper, for any corpus."""

@@ -1,4 +1,4 @@
-"""The normalised confusion matrix (the paper's Fig. 4, below)."""
+"""The normalised confusion matrix (the paper's Fig. 4, lower half)."""
 
 from __future__ import annotations
 
@@ -14,54 +14,54 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from numpy.typing import NDArray
 
-_DARK = 0.65  # share from which white figures are read better than dark ones on the shade behind them
+_DARK = 0.65  # fraction above which white text is more legible than dark text on the cell's shade
 
 
 @dataclass(frozen=True)
-class Confusion:
-    """Who was taken for whom.
+class ConfusionMatrix:
+    """Counts of true and predicted classes.
 
     Attributes:
-        labels: the classes.
-        counts: ``(L, L)``, ``[true][judged]``.
+        labels: the L classes.
+        counts: ``(L, L)``, ``[true][predicted]``.
     """
 
     labels: tuple[str, ...]
     counts: NDArray[np.int64]
 
     @property
-    def shares(self) -> NDArray[np.float64]:
-        """The counts of each true class as shares ``(L, L)``; a class that does not occur has zeros."""
+    def fractions(self) -> NDArray[np.float64]:
+        """Counts divided by their row's sum, ``(L, L)``; zeros for a class that does not occur."""
         import numpy as np
 
-        said = self.counts.sum(axis=1, keepdims=True)
-        return np.asarray(self.counts / np.maximum(said, 1), np.float64)
+        totals = self.counts.sum(axis=1, keepdims=True)
+        return np.asarray(self.counts / np.maximum(totals, 1), np.float64)
 
     def rows(self) -> list[dict[str, Any]]:
-        """Give a row for each true class: its counts by judged class, and its recall."""
+        """Return a row for each true class: its counts by predicted class, and its recall."""
         return [
             {
                 "true": label,
                 **dict(zip(self.labels, (int(n) for n in counts), strict=True)),
-                "recall": float(share[index]) if counts.sum() else None,
+                "recall": float(row[index]) if counts.sum() else None,
             }
-            for index, (label, counts, share) in enumerate(zip(self.labels, self.counts, self.shares, strict=True))
+            for index, (label, counts, row) in enumerate(zip(self.labels, self.counts, self.fractions, strict=True))
         ]
 
 
-def confusion(run: FinishedRun) -> Confusion:
-    """Read a run's confusion matrix.
+def confusion_matrix(run: FinishedRun) -> ConfusionMatrix:
+    """Return a run's confusion matrix.
 
     Raises:
-        ReportError: if the run holds no scores.
+        ReportError: if the run has no scores.
     """
     import numpy as np
 
-    return Confusion(run.labels, np.array(run.pooled["confusion"], np.int64))
+    return ConfusionMatrix(run.labels, np.array(run.pooled["confusion"], np.int64))
 
 
-def draw_confusion(matrix: Confusion, title: str, path: Path) -> None:
-    """Draw each true class as a row: the share in per cent that was judged to be each class, and the count.
+def draw_confusion(matrix: ConfusionMatrix, title: str, path: Path) -> None:
+    """Draw each true class as a row: the percentage and the count of each predicted class.
 
     Raises:
         SettingsError, ReportError, FileError: as ``drawing``.
@@ -69,25 +69,25 @@ def draw_confusion(matrix: Confusion, title: str, path: Path) -> None:
     n = len(matrix.labels)
     with drawing(path, 2.4 + 0.82 * n, 1.9 + 0.72 * n) as figure:
         axes = figure.add_subplot()
-        axes.imshow(matrix.shares, cmap="Blues", vmin=0.0, vmax=1.0, aspect="auto")
+        axes.imshow(matrix.fractions, cmap="Blues", vmin=0.0, vmax=1.0, aspect="auto")
         _write_cells(axes, matrix)
-        said = matrix.counts.sum(axis=1)
+        totals = matrix.counts.sum(axis=1)
         axes.set_xticks(range(n), list(matrix.labels), rotation=30, ha="right", rotation_mode="anchor")
-        axes.set_yticks(range(n), [f"{label} ({count})" for label, count in zip(matrix.labels, said, strict=True)])
+        axes.set_yticks(range(n), [f"{label} ({count})" for label, count in zip(matrix.labels, totals, strict=True)])
         axes.tick_params(length=0)
         axes.spines[:].set_visible(False)
-        axes.set_xlabel("judged\n(% of the true class, count below)")
+        axes.set_xlabel("predicted\n(% of the true class, count below)")
         axes.set_ylabel("true (count)")
         headline(figure, title)
 
 
-def _write_cells(axes: Axes, matrix: Confusion) -> None:
-    shares = matrix.shares
+def _write_cells(axes: Axes, matrix: ConfusionMatrix) -> None:
+    fractions = matrix.fractions
     for row, counts in enumerate(matrix.counts):
         for column, count in enumerate(counts):
             if count:
-                colour = "white" if shares[row, column] > _DARK else INK
-                middle: dict[str, Any] = {"ha": "center", "color": colour}
-                bold = "bold" if row == column else "normal"
-                axes.text(column, row, f"{100 * shares[row, column]:.0f}", va="bottom", fontweight=bold, **middle)
-                axes.text(column, row + 0.08, f"{count}", va="top", fontsize=10, **middle)
+                colour = "white" if fractions[row, column] > _DARK else INK
+                look: dict[str, Any] = {"ha": "center", "color": colour}
+                weight = "bold" if row == column else "normal"
+                axes.text(column, row, f"{100 * fractions[row, column]:.0f}", va="bottom", fontweight=weight, **look)
+                axes.text(column, row + 0.08, f"{count}", va="top", fontsize=10, **look)

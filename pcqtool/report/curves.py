@@ -1,4 +1,4 @@
-"""Learning curves: losses and validation accuracy by epoch."""
+"""Learning curves: losses and validation accuracies by epoch."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ if TYPE_CHECKING:
 
 
 def best_epoch(curve: Curve) -> int:
-    """Give the epoch that the model was taken from: the one with the smallest validation loss."""
+    """Return the number of the epoch that was kept: the one with the smallest validation loss."""
     return int(min(curve, key=lambda epoch: epoch["validation_loss"])["number"])
 
 
 def summarise_curves(run: FinishedRun) -> list[dict[str, Any]]:
-    """Give a row for each training run: its epochs, its best one, and what validation said there.
+    """Return a row for each training run: its epochs, the best epoch, and the losses and accuracies of that epoch.
 
     Raises:
-        ReportError: if the run holds no history.
+        ReportError: if the run has no history.
     """
     rows = []
     for name, curve in run.curves.items():
@@ -32,10 +32,10 @@ def summarise_curves(run: FinishedRun) -> list[dict[str, Any]]:
 
 
 def draw_curves(run: FinishedRun, title: str, path: Path) -> None:
-    """Draw the losses of a training run beside its validation accuracies; of several, thin lines and their mean.
+    """Draw losses beside validation accuracies: one line for one training run, thin lines and a mean for several.
 
     Raises:
-        ReportError: if the run holds no history, or matplotlib is not installed.
+        ReportError: if the run has no history, or matplotlib is not installed.
         SettingsError, FileError: as ``drawing``.
     """
     curves = list(run.curves.values())
@@ -51,9 +51,9 @@ def draw_curves(run: FinishedRun, title: str, path: Path) -> None:
             axes.grid(axis="y")
             axes.legend(loc="best")
         if len(curves) == 1:
-            _mark(left, right, best_epoch(curves[0]))
+            _mark_kept_epoch(left, right, best_epoch(curves[0]))
         left.set_yscale("log")
-        _plain(left)
+        _use_plain_numbers(left)
         left.set_ylabel("loss, nats (log scale)")
         right.set_ylabel("validation accuracy, %")
         percent_axis(right, "y")
@@ -65,21 +65,21 @@ def _draw(axes: Axes, curves: list[Curve], key: str, label: str, number: int) ->
     for curve in curves if len(curves) > 1 else ():
         axes.plot([e["number"] for e in curve], [e[key] for e in curve], color=colour, linewidth=0.7, alpha=0.35)
     longest = max(map(len, curves))
-    # An ended run keeps its last value, so that the mean does not jump where one ends.
+    # A finished run keeps its last value, so that the mean does not jump where a run ends.
     means = [sum(curve[min(i, len(curve) - 1)][key] for curve in curves) / len(curves) for i in range(longest)]
     name = label if len(curves) == 1 else f"{label}, mean of {len(curves)}"
     axes.plot(range(1, longest + 1), means, color=colour, linestyle=style, label=name)
 
 
-def _mark(left: Axes, right: Axes, epoch: int) -> None:
-    """Mark the epoch that the model is from."""
+def _mark_kept_epoch(left: Axes, right: Axes, epoch: int) -> None:
+    """Mark the epoch that was kept."""
     for axes in (left, right):
         axes.axvline(epoch, color=INK, linewidth=1.0, linestyle=":", label=f"kept: epoch {epoch}")
         axes.legend(loc="best")
 
 
-def _plain(axes: Axes) -> None:
-    """Write a logarithmic axis in plain numbers: 0.5, 1, 2."""
+def _use_plain_numbers(axes: Axes) -> None:
+    """Label a logarithmic axis with plain numbers: 0.5, 1, 2."""
     from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
     axes.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))

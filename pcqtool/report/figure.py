@@ -1,6 +1,6 @@
-"""What all figures have in common: their look, and files that are the same at every run.
+"""The look of all figures, and files that are identical whenever the same figure is drawn.
 
-matplotlib is an extra, and pyplot is left alone: a figure here is an object like any other, no state of the process.
+matplotlib is an optional dependency. pyplot is not used, so that a figure is an ordinary object and not process state.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#8C8C8C")
-"""Okabe and Ito's, told apart by colour-blind readers too; the yellow, too pale for lines, is a grey here."""
+"""Colours of Okabe and Ito, which colour-blind readers can distinguish; grey replaces yellow, too pale for lines."""
 
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
-"""A shape for each colour, for print without colours."""
+"""A shape for each colour, for black-and-white prints."""
 
 INK, FAINT = "#222222", "#BBBBBB"
 
@@ -47,7 +47,7 @@ _LOOK: Any = {
     "text.color": INK,
     "legend.frameon": False,
     "lines.linewidth": 2.0,
-    "svg.fonttype": "none",  # text stays text: light, and it can be searched for
+    "svg.fonttype": "none",  # text stays text: small files that can be searched
     "svg.hashsalt": "pcqtool",
 }
 _METADATA: dict[str, dict[str, None]] = {
@@ -59,17 +59,17 @@ _METADATA: dict[str, dict[str, None]] = {
 
 @contextmanager
 def drawing(path: Path, width: float, height: float) -> Iterator[Figure]:
-    """Give a figure to draw on; it is written when the block ends well.
+    """Provide a figure to draw on, and write it when the block ends without an error.
 
-    The same drawing makes the same bytes: no dates, no random names, no version in it.
+    The same drawing makes the same bytes: the file has no date, random name or version.
 
     Args:
-        path: of the file; its suffix decides the format.
+        path: the file; its suffix sets the format.
         width: in inches, at 72 units each in SVG and 150 pixels in PNG.
         height: in inches.
 
     Raises:
-        SettingsError: if the suffix is none of ``SUFFIXES``.
+        SettingsError: if the suffix is not one of ``SUFFIXES``.
         ReportError: if matplotlib is not installed.
         FileError: if the file cannot be written.
     """
@@ -88,20 +88,22 @@ def drawing(path: Path, width: float, height: float) -> Iterator[Figure]:
 
 
 def check_path(path: Path | None) -> None:
-    """Refuse a file name that says no format, before anything is computed; None is no figure.
+    """Check a figure's file name before anything is computed; None means no figure.
 
     Raises:
-        SettingsError: if the suffix is none of ``SUFFIXES``.
+        SettingsError: if the suffix is not one of ``SUFFIXES``.
     """
     if path is not None and path.suffix.lower() not in SUFFIXES:
-        raise SettingsError(f"{path}: a figure ends in {', '.join(SUFFIXES)}", "For example: --out figure.svg")
+        raise SettingsError(
+            f"{path}: a figure's name must end in {', '.join(SUFFIXES)}", "For example: --out figure.svg"
+        )
 
 
 def require_matplotlib() -> None:
-    """Say what to install, where matplotlib is missing.
+    """Check that matplotlib is installed.
 
     Raises:
-        ReportError: if it is.
+        ReportError: if it is missing; the hint names what to install.
     """
     try:
         import matplotlib  # noqa: F401
@@ -110,12 +112,12 @@ def require_matplotlib() -> None:
 
 
 def percent_axis(axes: Axes, which: str) -> None:
-    """Write an axis of shares from 0 to 1 in per cent."""
+    """Label an axis of fractions from 0 to 1 in per cent."""
     from matplotlib.ticker import PercentFormatter
 
     getattr(axes, f"{which}axis").set_major_formatter(PercentFormatter(xmax=1.0, symbol=""))
 
 
 def headline(figure: Figure, title: str) -> None:
-    """Write what a figure is about above it."""
+    """Write the title above a figure."""
     figure.suptitle(title, fontsize=13, fontweight="bold", x=0.01, ha="left")

@@ -1,8 +1,8 @@
-"""How many weights each part of a network has (the paper's Table 3)."""
+"""Numbers of parameters of a network and its parts (the paper's Table 3)."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -13,24 +13,24 @@ if TYPE_CHECKING:
     from pcqtool.model.pcq import PCQ, PCQConfig
 
 PAPER_CLASSES = ("anger", "happiness", "neutral", "sadness")
-"""IEMOCAP's four, for which Table 3 counts."""
+"""The four classes of IEMOCAP, which Table 3 is about."""
 
 
 @dataclass(frozen=True)
-class Part:
-    """A network or a part of it, and its weights; ``paper`` is what Table 3 gives, where it gives it."""
+class ParameterCount:
+    """The number of weights of a network or one of its parts; ``paper`` is the number in Table 3, if it is there."""
 
     name: str
     weights: int | None
     paper: float | None = None
 
 
-PAPER_TABLE = (Part("AlexNet", None, 2.47e6), Part("CA-MSER", None, 174.62e6))
-"""What Table 3 compares with; its authors' counts."""
+PAPER_TABLE = (ParameterCount("AlexNet", None, 2.47e6), ParameterCount("CA-MSER", None, 174.62e6))
+"""The other networks of Table 3, with their authors' counts."""
 
 
 def paper_network() -> PCQConfig:
-    """Give the network of Table 3: all defaults, WavLM-base, four classes."""
+    """Return the network of Table 3: all defaults, WavLM-base, four classes."""
     from transformers import WavLMConfig
 
     from pcqtool.model.encoders import EncoderConfig
@@ -39,22 +39,23 @@ def paper_network() -> PCQConfig:
     return PCQConfig(PAPER_CLASSES, encoder=EncoderConfig("wavlm", WavLMConfig().to_diff_dict()))
 
 
-def count_paper() -> list[Part]:
-    """Count the paper's network, part by part, next to what the paper says."""
-    said = {"PCQ": 97.99e6, "MLCNN": 0.092e6}
-    return [Part(part.name, part.weights, said.get(part.name)) for part in count(paper_network())]
+def count_paper_parameters() -> list[ParameterCount]:
+    """Count the parameters of the paper's network and its parts, with the paper's own numbers beside them."""
+    published = {"PCQ": 97.99e6, "MLCNN": 0.092e6}
+    return [replace(each, paper=published.get(each.name)) for each in count_parameters(paper_network())]
 
 
-def count(network: PCQConfig) -> list[Part]:
-    """Count a network's weights: the whole, then its parts, which add up to it.
+def count_parameters(network: PCQConfig) -> list[ParameterCount]:
+    """Count the parameters of a network, then of its parts, which add up to the network.
 
     Raises:
-        ModelError: if the settings describe no network.
+        ModelError: if the configuration is not valid.
     """
     from pcqtool.model.pcq import PCQ
 
     model = PCQ(network)
-    return [Part("PCQ", _weights([model])), *(Part(name, _weights(parts)) for name, parts in _parts(model).items())]
+    parts: list[tuple[str, list[nn.Module]]] = [("PCQ", [model]), *_parts(model).items()]
+    return [ParameterCount(name, _n_parameters(modules)) for name, modules in parts]
 
 
 def _parts(model: PCQ) -> dict[str, list[nn.Module]]:
@@ -68,5 +69,5 @@ def _parts(model: PCQ) -> dict[str, list[nn.Module]]:
     return parts | {"classifier": [model.classifier]}
 
 
-def _weights(modules: Iterable[nn.Module]) -> int:
+def _n_parameters(modules: Iterable[nn.Module]) -> int:
     return sum(weight.numel() for module in modules for weight in module.parameters())

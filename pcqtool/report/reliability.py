@@ -1,4 +1,4 @@
-"""The reliability diagram: is the model right as often as it is sure?"""
+"""The reliability diagram: accuracy of predictions against their confidence."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Bin:
-    """Predictions that are about as sure: ``low`` < confidence ≤ ``high``; mean confidence and accuracy of ``n``."""
+    """The ``n`` predictions with ``low`` < confidence ≤ ``high``: their mean confidence and their accuracy."""
 
     low: float
     high: float
@@ -31,10 +31,10 @@ class Bin:
 
 @dataclass(frozen=True)
 class Reliability:
-    """How sure predictions are against how right.
+    """Accuracy of predictions by confidence.
 
     Attributes:
-        bins: 15 of equal width, as the expected calibration error has them.
+        bins: 15 bins of equal width, the same as for the expected calibration error.
         ece: the expected calibration error.
     """
 
@@ -42,12 +42,12 @@ class Reliability:
     ece: float
 
     def rows(self) -> list[dict[str, Any]]:
-        """Give a row for each bin."""
+        """Return a row for each bin."""
         return [asdict(each) for each in self.bins]
 
 
 def reliability(predictions: Predictions) -> dict[str, Reliability]:
-    """Compute it for the calibrated probabilities, ``after`` the temperature, and for those ``before``."""
+    """Return the reliability ``before`` and ``after`` the temperature is applied."""
     return {
         "before": _measure(predictions.uncalibrated, predictions.truth),
         "after": _measure(predictions.probabilities, predictions.truth),
@@ -57,26 +57,26 @@ def reliability(predictions: Predictions) -> dict[str, Reliability]:
 def _measure(probabilities: NDArray[np.float64], truth: NDArray[np.int64]) -> Reliability:
     import numpy as np
 
-    sure, right = probabilities.max(axis=1), probabilities.argmax(axis=1) == truth
-    place = np.clip(np.ceil(sure * N_BINS).astype(int) - 1, 0, N_BINS - 1)
+    confidence, correct = probabilities.max(axis=1), probabilities.argmax(axis=1) == truth
+    bin_of_each = np.clip(np.ceil(confidence * N_BINS).astype(int) - 1, 0, N_BINS - 1)
     bins = []
     for number in range(N_BINS):
-        inside = place == number
+        inside = bin_of_each == number
         n = int(inside.sum())
-        means = (float(sure[inside].mean()), float(right[inside].mean())) if n else (None, None)
+        means = (float(confidence[inside].mean()), float(correct[inside].mean())) if n else (None, None)
         bins.append(Bin(number / N_BINS, (number + 1) / N_BINS, n, *means))
-    return Reliability(tuple(bins), calibration_error(sure, right))
+    return Reliability(tuple(bins), calibration_error(confidence, correct))
 
 
 def draw_reliability(found: Mapping[str, Reliability], title: str, path: Path) -> None:
-    """Draw accuracy against confidence with the gap to the diagonal, and below how many predictions are how sure.
+    """Draw accuracy against confidence with the gap to the diagonal, and a histogram of confidences below.
 
     Raises:
         SettingsError, ReportError, FileError: as ``drawing``.
     """
     with drawing(path, 5.6, 7.2) as figure:
         above, below = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
-        above.plot((0, 1), (0, 1), color=FAINT, linestyle="--", linewidth=1.5, label="as right as sure")
+        above.plot((0, 1), (0, 1), color=FAINT, linestyle="--", linewidth=1.5, label="perfect calibration")
         _draw_before(above, found["before"])
         _draw_after(above, found["after"])
         above.set_ylim(-0.02, 1.03)
@@ -96,20 +96,20 @@ def draw_reliability(found: Mapping[str, Reliability], title: str, path: Path) -
 
 
 def _draw_after(axes: Axes, found: Reliability) -> None:
-    sure, right, sizes = _points(found.bins)
-    axes.vlines(sure, sure, right, color=COLOURS[0], linewidth=2.5)
-    axes.scatter(sure, right, sizes, color=COLOURS[0], zorder=3, label=f"after temperature, ECE {found.ece:.3f}")
+    x, y, areas = _points(found.bins)
+    axes.vlines(x, x, y, color=COLOURS[0], linewidth=2.5)
+    axes.scatter(x, y, areas, color=COLOURS[0], zorder=3, label=f"after temperature, ECE {found.ece:.3f}")
 
 
 def _draw_before(axes: Axes, found: Reliability) -> None:
-    sure, right, sizes = _points(found.bins)
+    x, y, areas = _points(found.bins)
     look: dict[str, Any] = {"facecolors": "none", "edgecolors": COLOURS[1], "linewidths": 1.5}
-    axes.scatter(sure, right, sizes, marker="s", label=f"before temperature, ECE {found.ece:.3f}", **look)
+    axes.scatter(x, y, areas, marker="s", label=f"before temperature, ECE {found.ece:.3f}", **look)
 
 
 def _points(bins: Sequence[Bin]) -> tuple[list[float], list[float], list[float]]:
-    """Give confidences, accuracies and areas of the marks, which grow with the number of predictions."""
-    full = [(each.confidence, each.accuracy, each.n) for each in bins]
-    known = [(sure, right, n) for sure, right, n in full if sure is not None and right is not None]
-    most = max(n for *_, n in known)
-    return [sure for sure, *_ in known], [right for _, right, _ in known], [15 + 130 * n / most for *_, n in known]
+    """Return confidences, accuracies and marker areas, which grow with the number of predictions."""
+    points = [(each.confidence, each.accuracy, each.n) for each in bins]
+    known = [(x, y, n) for x, y, n in points if x is not None and y is not None]
+    largest = max(n for *_, n in known)
+    return [x for x, *_ in known], [y for _, y, _ in known], [15 + 130 * n / largest for *_, n in known]

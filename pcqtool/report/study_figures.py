@@ -1,4 +1,4 @@
-"""Figures of studies: accuracy by depth (the paper's Fig. 3), and what each part is worth."""
+"""Figures of studies: accuracy by depth (the paper's Fig. 3), and the effect of each part."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ def draw_depth(study: Mapping[str, Any], title: str, path: Path) -> None:
         axes = figure.add_subplot()
         for number, (key, name) in enumerate(NAMES.items()):
             scores = [FinishedRun(row["name"], Path(), row).score(key) for row in rows]
-            places = [place + (number - 0.5) * 0.12 for place in range(len(rows))]
+            ticks = [tick + (number - 0.5) * 0.12 for tick in range(len(rows))]
             values = [100 * score.value for score in scores]
             ends = [score.interval or (score.value, score.value) for score in scores]
-            axes.vlines(places, [100 * low for low, _ in ends], [100 * high for _, high in ends], color=COLOURS[number])
-            axes.plot(places, values, marker=MARKERS[number], color=COLOURS[number], label=name, markersize=8)
-            for place, value in zip(places, values, strict=True):
+            axes.vlines(ticks, [100 * low for low, _ in ends], [100 * high for _, high in ends], color=COLOURS[number])
+            axes.plot(ticks, values, marker=MARKERS[number], color=COLOURS[number], label=name, markersize=8)
+            for tick, value in zip(ticks, values, strict=True):
                 side: dict[str, Any] = {"ha": ("right", "left")[number], "color": COLOURS[number], "va": "bottom"}
-                axes.annotate(f"{value:.1f}", (place, value), ((-6, 6)[number], 2), textcoords="offset points", **side)
+                axes.annotate(f"{value:.1f}", (tick, value), ((-6, 6)[number], 2), textcoords="offset points", **side)
         axes.set_xticks(range(len(rows)), [row["name"].split()[0] for row in rows])
         axes.set_xlim(-0.5, len(rows) - 0.5)
         axes.set_xlabel("layers of MLCNN")
@@ -41,7 +41,7 @@ def draw_depth(study: Mapping[str, Any], title: str, path: Path) -> None:
 
 
 def draw_differences(study: Mapping[str, Any], title: str, path: Path) -> None:
-    """Draw how far each variant's WA and UA lie from the first one's, with the paired 95 % intervals.
+    """Draw the differences in WA and UA from the first variant, with paired 95 % intervals.
 
     Raises:
         SettingsError, ReportError, FileError: as ``drawing``.
@@ -52,12 +52,12 @@ def draw_differences(study: Mapping[str, Any], title: str, path: Path) -> None:
         axes.axvline(0.0, color=FAINT, linewidth=1.5)
         for number, (key, name) in enumerate(NAMES.items()):
             differences = [row["against_first"][key] for row in rows]
-            places = [place + (number - 0.5) * 0.26 for place in range(len(rows))]
+            ticks = [tick + (number - 0.5) * 0.26 for tick in range(len(rows))]
             values = [100 * each["difference"] for each in differences]
             ends = [each["interval"] or (each["difference"],) * 2 for each in differences]
-            axes.hlines(places, [100 * low for low, _ in ends], [100 * high for _, high in ends], color=COLOURS[number])
+            axes.hlines(ticks, [100 * low for low, _ in ends], [100 * high for _, high in ends], color=COLOURS[number])
             look: dict[str, Any] = {"marker": MARKERS[number], "color": COLOURS[number], "markersize": 8}
-            axes.plot(values, places, linestyle="none", label=name, **look)
+            axes.plot(values, ticks, linestyle="none", label=name, **look)
         axes.set_yticks(range(len(rows)), [row["name"] for row in rows])
         axes.set_ylim(len(rows) - 0.4, -0.6)
         axes.set_xlabel(f"difference from {study['variants'][0]['name']}, points\n(line: 95 % over speakers, paired)")

@@ -1,4 +1,4 @@
-"""t-SNE of the fusion vector, a point for each utterance (the paper's Fig. 4, above)."""
+"""t-SNE of the fusion vector, a point for each utterance (the paper's Fig. 4, upper half)."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ if TYPE_CHECKING:
     from pcqtool.model.pcq import PCQ
 
 PERPLEXITY = 30.0
-_BATCH = 32
-_FEWEST = 5
+_BATCH_SIZE = 32
+_MIN_UTTERANCES = 5
 
 
 @dataclass(frozen=True)
 class Point:
-    """An utterance in the plane; ``heard`` says whether the model was trained on its speaker."""
+    """An utterance in the plane; ``seen_speaker`` states whether the model was trained on its speaker."""
 
     file: str
     label: str
     speaker: str | None
-    heard: bool
+    seen_speaker: bool
     x: float
     y: float
 
@@ -40,36 +40,36 @@ class Point:
 def embed(
     model_name: str | None, corpus: str, utterances: Sequence[Utterance], device: str, n_jobs: int
 ) -> list[Point]:
-    """Run a model over a corpus and lay its fusion vectors out in the plane.
+    """Compute a model's fusion vectors on a corpus and embed them in the plane.
 
     Args:
-        model_name: a bundled model's name, or a directory; None for the default.
-        corpus: its name.
-        utterances: the corpus's.
+        model_name: a bundled model's name, or a directory; None for the default model.
+        corpus: name of the corpus.
+        utterances: the corpus's list.
         device: as for ``choose_device``.
-        n_jobs: recordings read at the same time.
+        n_jobs: number of recordings that are read in parallel.
 
     Raises:
         CorpusError: if there are fewer than five utterances, or a recording cannot be read.
         ModelError: if the model is damaged.
-        SettingsError: if there is no such model, or this machine has no such device.
+        SettingsError: if the model does not exist, or this machine does not have the device.
     """
     from pcqtool.model.device import choose_device
     from pcqtool.model.directory import find, load
 
-    if len(utterances) < _FEWEST:
-        raise CorpusError(f"{len(utterances)} utterances are too few for t-SNE", f"{_FEWEST} or more are needed.")
+    if len(utterances) < _MIN_UTTERANCES:
+        raise CorpusError(f"{len(utterances)} utterances are too few for t-SNE", f"{_MIN_UTTERANCES} are needed.")
     model, config = load(find(model_name))
     vectors = fusion_vectors(model.to(choose_device(device)), utterances, n_jobs)
-    heard = speakers_heard(config.provenance, corpus)
+    seen = training_speakers(config.provenance, corpus)
     return [
-        Point(each.path.name, each.label, each.speaker, each.speaker in heard, float(x), float(y))
-        for each, (x, y) in zip(utterances, lay_out(vectors), strict=True)
+        Point(each.path.name, each.label, each.speaker, each.speaker in seen, float(x), float(y))
+        for each, (x, y) in zip(utterances, embed_in_plane(vectors), strict=True)
     ]
 
 
-def speakers_heard(provenance: Mapping[str, Any], corpus: str) -> set[str]:
-    """Name the speakers of a corpus that a model was trained on; none if it was trained on other corpora."""
+def training_speakers(provenance: Mapping[str, Any], corpus: str) -> set[str]:
+    """Return the speakers of a corpus that a model was trained on; none if it was trained on other corpora."""
     speakers = provenance.get("train_speakers", ())
     if corpus not in training_corpora(provenance):
         return set()
@@ -77,7 +77,7 @@ def speakers_heard(provenance: Mapping[str, Any], corpus: str) -> set[str]:
 
 
 def fusion_vectors(model: PCQ, utterances: Sequence[Utterance], n_jobs: int) -> NDArray[np.float64]:
-    """Give each utterance's fusion vector ``(U, F)``, the mean over its segments weighed by their duration."""
+    """Return the utterances' fusion vectors ``(U, F)``: means over segments, weighted by duration."""
     import numpy as np
     import torch
 
@@ -88,7 +88,7 @@ def fusion_vectors(model: PCQ, utterances: Sequence[Utterance], n_jobs: int) -> 
     device = next(model.parameters()).device
     vectors = np.zeros((len(utterances), model.fusion_width))
     weights = np.zeros(len(utterances))
-    for rows in data.batches(_BATCH):
+    for rows in data.batches(_BATCH_SIZE):
         with torch.inference_mode():
             fusion = model(torch.from_numpy(data.waves(rows)).to(device)).fusion.double().cpu().numpy()
         np.add.at(vectors, data.utterance[rows], fusion * data.n_samples[rows, None])
@@ -97,25 +97,24 @@ def fusion_vectors(model: PCQ, utterances: Sequence[Utterance], n_jobs: int) -> 
     return mean
 
 
-def lay_out(vectors: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Lay vectors ``(U, F)`` out in the plane ``(U, 2)`` by t-SNE, each dimension of unit variance first.
+def embed_in_plane(vectors: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Embed standardised vectors in the plane by t-SNE, ``(U, F)`` → ``(U, 2)``.
 
-    Perplexity 30, or a third of the utterances where they are few; it begins with two principal components, so that
-    nothing is drawn at random. Source: van der Maaten and Hinton, JMLR 2008.
+    The perplexity is 30, or a third of the utterances if there are few. The first two principal components are the
+    starting point, so that nothing is random. Source: van der Maaten and Hinton, JMLR 2008.
     """
     import numpy as np
     from sklearn.manifold import TSNE
     from sklearn.preprocessing import StandardScaler
 
     perplexity = min(PERPLEXITY, (len(vectors) - 1) / 3)
-    laid = TSNE(perplexity=perplexity, init="pca", random_state=0).fit_transform(
-        StandardScaler().fit_transform(vectors)
-    )
-    return np.asarray(laid, np.float64)
+    standardised = StandardScaler().fit_transform(vectors)
+    embedded = TSNE(perplexity=perplexity, init="pca", random_state=0).fit_transform(standardised)
+    return np.asarray(embedded, np.float64)
 
 
 def draw_tsne(points: Sequence[Point], title: str, path: Path) -> None:
-    """Draw a point for each utterance: colour and shape say the emotion, a hollow one that its speaker was trained on.
+    """Draw a point for each utterance: colour and shape show the emotion; hollow points are training speakers.
 
     Raises:
         SettingsError, ReportError, FileError: as ``drawing``.
@@ -123,38 +122,38 @@ def draw_tsne(points: Sequence[Point], title: str, path: Path) -> None:
     with drawing(path, 7.6, 6.0) as figure:
         axes = figure.add_subplot()
         for number, label in enumerate(sort_labels(point.label for point in points)):
-            mark: dict[str, Any] = {"color": COLOURS[number % len(COLOURS)], "marker": MARKERS[number % len(MARKERS)]}
-            _scatter(axes, [point for point in points if point.label == label], mark)
-            axes.scatter([], [], s=60, label=label, **mark)
+            marker: dict[str, Any] = {"color": COLOURS[number % len(COLOURS)], "marker": MARKERS[number % len(MARKERS)]}
+            _scatter(axes, [point for point in points if point.label == label], marker)
+            axes.scatter([], [], s=60, label=label, **marker)
         axes.set_xticks([])
         axes.set_yticks([])
         axes.set_xlabel("t-SNE 1 (no unit)")
         axes.set_ylabel("t-SNE 2 (no unit)")
-        axes.set_title(_who(points), fontsize=11, fontweight="normal")
+        axes.set_title(_speaker_note(points), fontsize=11, fontweight="normal")
         figure.legend(loc="outside right upper")
         headline(figure, title)
 
 
-def _scatter(axes: Axes, points: Sequence[Point], mark: Mapping[str, Any]) -> None:
-    for heard in (True, False):
-        chosen = [point for point in points if point.heard is heard]
-        look = {"facecolors": "none", "alpha": 0.55, "linewidths": 1.2} if heard else {"edgecolors": "white"}
-        edge = {"edgecolors": mark["color"]} if heard else {"facecolors": mark["color"], "linewidths": 0.5}
+def _scatter(axes: Axes, points: Sequence[Point], marker: Mapping[str, Any]) -> None:
+    for seen in (True, False):
+        chosen = [point for point in points if point.seen_speaker is seen]
+        look = {"facecolors": "none", "alpha": 0.55, "linewidths": 1.2} if seen else {"edgecolors": "white"}
+        edge = {"edgecolors": marker["color"]} if seen else {"facecolors": marker["color"], "linewidths": 0.5}
         axes.scatter(
             [point.x for point in chosen],
             [point.y for point in chosen],
-            s=34 if heard else 60,
-            marker=mark["marker"],
+            s=34 if seen else 60,
+            marker=marker["marker"],
             **look,
             **edge,
         )
 
 
-def _who(points: Sequence[Point]) -> str:
-    """Say which points prove something."""
-    heard = sum(point.heard for point in points)
-    if not heard:
+def _speaker_note(points: Sequence[Point]) -> str:
+    """Describe how many points are of new speakers: only these show how the model generalises."""
+    n_seen = sum(point.seen_speaker for point in points)
+    if not n_seen:
         return "no speaker was in training"
-    if heard == len(points):
-        return "hollow: all of these speakers were in training, so this is no test"
-    return f"filled: {len(points) - heard} files of speakers unseen in training; hollow: {heard} of trained ones"
+    if n_seen == len(points):
+        return "hollow: all of these speakers were in training, so this is not a test"
+    return f"filled: {len(points) - n_seen} files of new speakers; hollow: {n_seen} of training speakers"

@@ -1,1 +1,1 @@
-"""Result tables: schemas, provenance, atomic writing, merging, reading and the segment-to-file rules."""
+"""Result tables: schemas, provenance, paths, writing, reading and joining."""

@@ -1,4 +1,4 @@
-"""Arrays out of tables."""
+"""Columns of arrays, read as numpy arrays."""
 
 from __future__ import annotations
 
@@ -20,38 +20,38 @@ if TYPE_CHECKING:
 
 
 def read_features(path: str | Path, column: str) -> tuple[NDArray[np.float32], pl.DataFrame]:
-    """Read a column of arrays, and beside it what its rows are about.
+    """Read a column of arrays from the tables of ``pcqtool extract``.
 
     Args:
         path: ``features.parquet``, or the directory of parts.
-        column: its name, such as ``frames`` or ``frames_mean``; the table that has it is found.
+        column: name of the column, such as ``frames`` or ``frames_mean``, in either of the two tables.
 
     Returns:
-        Array of shape ``(n, *shape)``, and ``n`` rows of the table's other columns; rows that have none are left out.
+        Array of shape ``(n, *shape)``, and the other columns of its ``n`` rows; rows without an array are left out.
 
     Raises:
-        TableError: if a table is missing or damaged, or none has such a column.
+        TableError: if a table is missing or damaged, or no table has such a column.
     """
     import polars as pl
 
     tables = [list_tables(Path(path), kind) for kind in KINDS]
-    for files in tables:
-        if not files:
+    for paths in tables:
+        if not paths:
             raise TableError(f"{path}: no finished part in it", "Name features.parquet, or a run's --out directory.")
-        common_provenance(files)
-        schema = read_schema(files[0])
+        common_provenance(paths)
+        schema = read_schema(paths[0])
         if column in schema.names:
             shape = shape_of(schema.field(column))
             others = [field.name for field in schema if not pa.types.is_fixed_size_list(field.type)]
-            rows = pa.concat_tables([read_columns(file, [*others, column]) for file in files]).unify_dictionaries()
+            rows = pa.concat_tables([read_columns(each, [*others, column]) for each in paths]).unify_dictionaries()
             rows = rows.filter(rows[column].is_valid())
             return to_numpy(rows[column], shape), pl.DataFrame(pl.from_arrow(rows.select(others)))
-    columns = [name for files in tables for name in _array_columns(read_schema(files[0]))]
+    columns = [name for paths in tables for name in _array_columns(read_schema(paths[0]))]
     raise TableError(f"{path}: no column {column!r}", f"Columns of arrays: {', '.join(columns) or 'none'}.")
 
 
 def to_numpy(column: pa.ChunkedArray, shape: tuple[int, ...]) -> NDArray[np.float32]:
-    """Give arrays of fixed size as one array ``(n, *shape)`` that can be written to; nulls are left out."""
+    """Return a column of fixed-size lists as one writable array ``(n, *shape)``; nulls are left out."""
     flat: NDArray[np.float32] = column.combine_chunks().flatten().to_numpy(zero_copy_only=False, writable=True)
     return flat.reshape(-1, *shape)
 

@@ -1,4 +1,4 @@
-"""Tables read in part, some files' rows left out, several joined into one."""
+"""Tables on disk: read by columns, rewritten without the rows of some files, joined into one."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ class TableSlice:
     """A table to be joined with others.
 
     Attributes:
-        path: where it lies.
-        first: a name that none of its rows' ``file`` comes before.
+        path: the table.
+        first: a name that sorts before or equals every ``file`` in it.
         without: files whose rows are left out.
     """
 
@@ -37,7 +37,7 @@ class TableSlice:
 
 
 def read_schema(path: Path) -> pa.Schema:
-    """Read a table's columns; the table's own metadata is left out.
+    """Read a table's schema, without the metadata of the table.
 
     Raises:
         TableError: if it cannot be read.
@@ -67,13 +67,13 @@ def drop_files(path: Path, names: Collection[str], provenance: Provenance) -> No
 
 
 def join(slices: Sequence[TableSlice], out: Path, schema: pa.Schema, provenance: Provenance) -> None:
-    """Join sorted tables of one run into one, in memory that is bounded by how many of them interleave.
+    """Join sorted tables of one run into one. The more tables overlap in their names, the more memory is used.
 
     Args:
-        slices: the tables; no file has rows in two of them, apart from those that a part leaves out.
-        out: where the result goes; it may be one of the slices.
-        schema: the columns that all of them have.
-        provenance: what to record.
+        slices: the tables; no file has rows in two slices.
+        out: path of the joined table; it may be the path of a slice.
+        schema: the columns of all tables.
+        provenance: recorded in the joined table.
 
     Raises:
         FileError: if the file system refuses.
@@ -85,49 +85,49 @@ def join(slices: Sequence[TableSlice], out: Path, schema: pa.Schema, provenance:
 
 
 def _merged(slices: Sequence[TableSlice]) -> Iterator[pa.Table]:
-    """Give the rows of all slices in order, block by block.
+    """Yield the rows of all slices in order, block by block.
 
-    Of each table that has begun, one row group is held. All rows up to the first of these groups' ends can be given:
-    what comes later has a later name, or it is of the same file and in the same table.
+    One row group of each open table is held. All rows up to the end that comes first among these groups can be
+    yielded: later rows have a later name, or belong to the same file in the same table.
     """
-    waiting = deque(sorted(slices, key=lambda part: part.first))
-    begun: list[_Head] = []
-    while waiting or begun:
-        while waiting and (not begun or waiting[0].first <= min(head.last for head in begun)):
-            begun += [head for head in [_Head(waiting.popleft())] if head.rows]
-        if begun:
-            limit = min(head.last for head in begun)
-            yield in_order(pa.concat_tables([head.take(limit) for head in begun]).unify_dictionaries())
-            begun = [head for head in begun if head.rows]
+    pending = deque(sorted(slices, key=lambda each: each.first))
+    readers: list[_SliceReader] = []
+    while pending or readers:
+        while pending and (not readers or pending[0].first <= min(reader.last for reader in readers)):
+            readers += [reader for reader in [_SliceReader(pending.popleft())] if reader.rows]
+        if readers:
+            limit = min(reader.last for reader in readers)
+            yield in_order(pa.concat_tables([reader.take(limit) for reader in readers]).unify_dictionaries())
+            readers = [reader for reader in readers if reader.rows]
 
 
-class _Head:
-    """The next rows of a table that is being read; ``None`` when it has come to its end."""
+class _SliceReader:
+    """Reads a slice row group by row group; ``rows`` are the next ones, None at the end."""
 
-    def __init__(self, part: TableSlice) -> None:
-        self._groups = _row_groups(part)
+    def __init__(self, table: TableSlice) -> None:
+        self._groups = _row_groups(table)
         self.rows: pa.Table = next(self._groups, None)
 
     @property
     def last(self) -> str:
-        """The last of the next rows' files."""
+        """The last ``file`` of the next rows."""
         name: str = self.rows["file"][-1].as_py()
         return name
 
     def take(self, limit: str) -> pa.Table:
-        """Take the next rows as far as their files' names do not come after ``limit``."""
+        """Take the next rows up to the file ``limit``, inclusive."""
         rows = self.rows
         n = pc.sum(pc.less_equal(rows["file"], limit)).as_py()
         self.rows = rows[n:] if n < rows.num_rows else next(self._groups, None)
         return rows[:n]
 
 
-def _row_groups(part: TableSlice) -> Iterator[pa.Table]:
-    """Read the row groups in which something is left."""
-    with _readable(part.path), open_source(part.path) as source:
+def _row_groups(table: TableSlice) -> Iterator[pa.Table]:
+    """Read the row groups of a slice, except those that become empty."""
+    with _readable(table.path), open_source(table.path) as source:
         file = pq.ParquetFile(source, page_checksum_verification=True)
         for index in range(file.num_row_groups):
-            rows = _without(file.read_row_group(index).replace_schema_metadata(), part.without)
+            rows = _without(file.read_row_group(index).replace_schema_metadata(), table.without)
             if rows.num_rows:
                 yield rows
 

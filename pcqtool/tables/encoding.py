@@ -1,4 +1,4 @@
-"""How columns are stored: zstd over all, byte-stream split for floats, dictionaries for strings."""
+"""Encoding of columns: zstd for all, byte-stream split for floats, dictionaries for strings; hints for pandas."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ import pyarrow.types as pt
 
 
 def parquet_options(schema: pa.Schema) -> dict[str, Any]:
-    """Give the options for ``pyarrow.parquet.ParquetWriter``.
+    """Return the options for ``pyarrow.parquet.ParquetWriter``.
 
-    A column named in both lists would get a dictionary, so the lists are disjoint: strings in one, floats in the other.
+    A column in both lists would get a dictionary, so the lists are disjoint: strings in one, floats in the other.
     """
     leaves = [leaf for field in schema for leaf in _leaves(field.name, field.type)]
     return {
@@ -25,13 +25,13 @@ def parquet_options(schema: pa.Schema) -> dict[str, Any]:
 
 
 def row_bytes(schema: pa.Schema) -> int:
-    """Estimate the memory of a row, by its columns alone."""
+    """Estimate the memory of a row in bytes, from its columns alone."""
     sizes = [kind.list_size * 4 if pt.is_fixed_size_list(kind) else 16 for kind in schema.types]
     return max(1, sum(sizes))
 
 
 def compact(table: pa.Table) -> pa.Table:
-    """Make one chunk of each column, and dictionaries of the values that occur: equal rows are then equal bytes."""
+    """Make one chunk of each column, and dictionaries of the occurring values, so that equal rows are equal bytes."""
     for index, field in enumerate(table.schema):
         if pt.is_dictionary(field.type):
             column = table.column(index).cast(field.type.value_type).combine_chunks()
@@ -40,11 +40,11 @@ def compact(table: pa.Table) -> pa.Table:
 
 
 NUMPY_NAMES = {"bool": "boolean", "int8": "Int8", "int16": "Int16", "int32": "Int32", "int64": "Int64"}
-"""Arrow's name of a type to pandas's name of the same type with room for missing values."""
+"""Names of Arrow's types, with the names of pandas's nullable types."""
 
 
 def pandas_hints(schema: pa.Schema) -> pa.Schema:
-    """Add the metadata by which pandas reads nullable integers and booleans as such; other readers pass over it.
+    """Add pandas metadata that keeps nullable integer and boolean columns what they are; other readers ignore it.
 
     The format is that of https://pandas.pydata.org/docs/development/developer.html.
     """
@@ -59,8 +59,8 @@ def pandas_hints(schema: pa.Schema) -> pa.Schema:
         for field in schema
         if field.nullable and str(field.type) in NUMPY_NAMES
     ]
-    note = {"index_columns": [], "column_indexes": [], "columns": columns, "pandas_version": "2.2"}
-    return schema.with_metadata({**(schema.metadata or {}), b"pandas": json.dumps(note).encode()})
+    metadata = {"index_columns": [], "column_indexes": [], "columns": columns, "pandas_version": "2.2"}
+    return schema.with_metadata({**(schema.metadata or {}), b"pandas": json.dumps(metadata).encode()})
 
 
 def _leaves(path: str, kind: pa.DataType) -> Iterator[tuple[str, pa.DataType]]:

@@ -1,4 +1,4 @@
-"""The columns of feature tables: those of the result tables that say where a row comes from, and arrays."""
+"""The columns of feature tables: the origin of a row as in the result tables, and arrays."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from pcqtool.errors import TableError
 from pcqtool.tables.schema import CHANNEL, FILE, FILE_BEGIN, FILE_END, SEGMENT, Column
 
 SHAPE_KEY = b"shape"
-"""Key of a column's metadata: the shape of each of its values as JSON, such as ``[150, 512]``."""
+"""Key of a column's metadata for the shape of its values as JSON, such as ``[150, 512]``."""
 
 STATISTICS = ("mean", "sd")
-"""Of a feature over a file, each a column of the file table: ``frames_mean``."""
+"""Statistics of a feature over a file; each is a column of the file table, such as ``frames_mean``."""
 
 
 @dataclass(frozen=True)
 class ArrayColumn(Column):
-    """A column of arrays of one shape, stored row by row (C order) as a list of fixed size."""
+    """A column of arrays of one shape, stored in C order as fixed-size lists."""
 
     shape: tuple[int, ...] = ()
 
     def field(self) -> pa.Field:
-        """Give the Arrow field, sentence and shape in its metadata."""
+        """Return the Arrow field, with sentence and shape in its metadata."""
         plain = super().field()
         return plain.with_metadata({**plain.metadata, SHAPE_KEY: json.dumps(self.shape).encode()})
 
@@ -37,35 +37,35 @@ def array_column(name: str, shape: Sequence[int], sentence: str) -> ArrayColumn:
 
 
 def shape_of(field: pa.Field) -> tuple[int, ...]:
-    """Give the shape of a column's arrays.
+    """Return the shape of a column's arrays.
 
     Raises:
-        TableError: if it holds none.
+        TableError: if it is not a column of arrays.
     """
     stored = (field.metadata or {}).get(SHAPE_KEY)
     if stored is None or not pa.types.is_fixed_size_list(field.type):
-        raise TableError(f"column {field.name} holds no arrays", "Name a column that 'pcqtool extract' has made.")
+        raise TableError(f"column {field.name} does not contain arrays", "Name an array column of 'pcqtool extract'.")
     return tuple(json.loads(stored))
 
 
 def statistic_columns(feature: str) -> list[str]:
-    """Name the columns of a feature's statistics: ``frames`` → ``frames_mean``, ``frames_sd``."""
+    """Return the names of the columns of a feature's statistics: ``frames`` → ``frames_mean``, ``frames_sd``."""
     return [f"{feature}_{statistic}" for statistic in STATISTICS]
 
 
 def feature_files_schema(feature: str, width: int) -> pa.Schema:
-    """Give the schema of the file table, one row for each input file and channel.
+    """Return the schema of the file table, which has one row per input file and channel.
 
     Args:
-        feature: its name.
-        width: of its mean and standard deviation.
+        feature: name of the feature.
+        width: length of its mean and standard deviation.
     """
     mean, sd = statistic_columns(feature)
     columns = (
         FILE,
         CHANNEL,
         *FILE_BEGIN,
-        array_column(mean, (width,), f"Mean of {feature} over the file's own audio; null where there is none."),
+        array_column(mean, (width,), f"Mean of {feature} over the file's own audio; null if it has none."),
         array_column(sd, (width,), f"Standard deviation of {feature} over the file's own audio, of the population."),
         *FILE_END,
     )
@@ -73,11 +73,11 @@ def feature_files_schema(feature: str, width: int) -> pa.Schema:
 
 
 def feature_segments_schema(feature: str, shape: Sequence[int] | None) -> pa.Schema:
-    """Give the schema of the segment table, one row for each segment of each channel.
+    """Return the schema of the segment table, which has one row per segment and channel.
 
     Args:
-        feature: its name.
-        shape: of a segment's feature; ``None`` leaves the feature out.
+        feature: name of the feature.
+        shape: shape of a segment's feature; ``None`` leaves the feature out.
     """
     own = (
         []

@@ -1,7 +1,7 @@
-"""Files opened by their path and nothing else.
+"""Opening Parquet files by their path alone.
 
-pyarrow and polars take the text of a path for an address where it looks like one (``job:17/r.parquet``, ``file:/x``),
-and for a path of the user's home where it begins with ``~``.
+pyarrow and polars take a path for a URL if it looks like one (``job:17/r.parquet``, ``file:/x``), and for a path in the
+user's home if it begins with ``~``.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def open_source(path: Path) -> Any:
-    """Open a file for pyarrow, which reads it without Python's lock.
+    """Open a file for pyarrow, which reads it without holding Python's lock.
 
     Raises:
         OSError: if it cannot be opened.
@@ -27,16 +27,16 @@ def open_source(path: Path) -> Any:
 
 
 def scan(paths: Sequence[Path]) -> pl.LazyFrame:
-    """Open Parquet files with the same columns for polars.
+    """Scan Parquet files with the same columns with polars.
 
     Raises:
         OSError: if a file cannot be opened.
     """
     import polars as pl
 
-    places = [str(path.absolute()) for path in paths]
-    files: Any = places if all(map(_is_unicode, places)) else [path.open("rb") for path in paths]  # no name but Unicode
-    return pl.scan_parquet(files, glob=False, hive_partitioning=False)  # names may hold *, [ or =
+    names = [str(path.absolute()) for path in paths]
+    files: Any = names if all(map(_is_unicode, names)) else [path.open("rb") for path in paths]  # polars: Unicode only
+    return pl.scan_parquet(files, glob=False, hive_partitioning=False)  # names may contain *, [ or =
 
 
 def _is_unicode(text: str) -> bool:

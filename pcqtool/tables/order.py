@@ -1,4 +1,4 @@
-"""The order of rows: by file, then start, channel and seed, and no two rows alike."""
+"""The order of rows: by file, then start, channel and seed; no two rows have the same keys."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ import pyarrow.compute as pc
 from pcqtool.errors import TableError
 
 KEYS = ("file", "start_s", "channel", "seed")
-"""What rows are ordered by, as far as a table has these columns; names by code point, as Python orders ``str``."""
+"""Sort keys, if a table has these columns; names sort by code point, as ``str`` in Python."""
 
 
 def keys_of(table: pa.Table) -> pa.Table:
-    """Give the columns that order the rows, as plain values without nulls (a null channel comes first)."""
+    """Return the sort keys of a table as plain values without nulls (a null channel comes first)."""
     present = [name for name in KEYS if name in table.schema.names]
     return pa.table({name: _plain(table[name]) for name in present})
 
 
 def in_order(table: pa.Table) -> pa.Table:
-    """Sort a table's rows; a sorted table is given back as it is."""
+    """Sort a table's rows; return a sorted table unchanged."""
     keys = keys_of(table)
     if keys.num_columns == 0 or first_violation(keys) is None:
         return table
@@ -26,7 +26,7 @@ def in_order(table: pa.Table) -> pa.Table:
 
 
 def first_violation(keys: pa.Table) -> int | None:
-    """Find the first row that does not come strictly after the row before it; None if all do."""
+    """Return the index of the first row that does not sort strictly after its predecessor; None if all do."""
     rises: pa.ChunkedArray | pa.Array = pa.repeat(False, max(keys.num_rows - 1, 0))
     for name in reversed(keys.column_names):
         before, after = keys[name][:-1], keys[name][1:]
@@ -39,14 +39,14 @@ def check_order(keys: pa.Table, source: str) -> None:
     """Refuse rows that are out of order or occur twice.
 
     Raises:
-        TableError: naming the row at fault.
+        TableError: if there is such a row.
     """
     row = first_violation(keys) if keys.num_columns else None
     if row is None:
         return
     here, before = (keys.slice(index, 1).to_pylist()[0] for index in (row, row - 1))
     fault = "occurs twice" if here == before else f"comes after {_words(before)}"
-    raise TableError(f"{source}: {_words(here)} {fault}", "Rows go by file, then start; each occurs once.")
+    raise TableError(f"{source}: {_words(here)} {fault}", "Rows must be unique, and sorted by file, then start.")
 
 
 def _plain(column: pa.ChunkedArray) -> pa.ChunkedArray:

@@ -1,4 +1,4 @@
-"""The names of outputs: ``results.parquet`` and ``results.segments.parquet``, or parts in a directory."""
+"""Paths of outputs: ``results.parquet`` and ``results.segments.parquet``, or parts in a directory."""
 
 from __future__ import annotations
 
@@ -11,28 +11,23 @@ from pcqtool.errors import SettingsError, TableError
 SUFFIX = ".parquet"
 SEGMENTS = ".segments"
 SHARDS = "shards"
-"""The folder beside the parts with what is noted of a run: progress, inputs, restarts."""
+"""Name of the folder beside the parts that records progress, inputs and restarts of runs."""
 
 OTHER_FORMATS = {".arrow", ".csv", ".db", ".feather", ".gz", ".html", ".json", ".jsonl", ".md", ".ods", ".parq"}
 OTHER_FORMATS |= {".pickle", ".pkl", ".pq", ".tsv", ".txt", ".xls", ".xlsx", ".xml", ".zip"}
-"""Endings of files that an output cannot be; with any other, it is a directory."""
+"""Suffixes that an output cannot have; with any other suffix than ``.parquet``, it is a directory."""
 
 Kind = Literal["files", "segments"]
-"""The two tables of a run; also the names of the folders of their parts."""
+"""The two tables of a run; also the folder names of their parts."""
 
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
 
-def at_home(place: str | Path) -> Path:
-    """Expand a leading ``~`` or ``~user``, as a shell does: it stays where there is no such user."""
-    return Path(os.path.expanduser(place))  # noqa: PTH111 (Path.expanduser raises an error instead)
-
-
 def is_table_path(out: Path) -> bool:
-    """Whether an ``--out`` names a table and not a directory of parts: it ends in ``.parquet`` and is no directory.
+    """Whether an ``--out`` is a table and not a directory of parts: it ends in ``.parquet`` and is not a directory.
 
     Raises:
-        SettingsError: if it has another ending of a file, or names a segment table.
+        SettingsError: if it has the suffix of another file format, or is the name of a segment table.
     """
     if out.is_dir():
         return False
@@ -43,33 +38,33 @@ def is_table_path(out: Path) -> bool:
         )
     if suffix == SUFFIX and out.stem.lower().endswith(SEGMENTS):
         raise SettingsError(
-            f"{out}: the name of a segment table, which is written beside the file table",
+            f"{out}: this is the name of a segment table, which is written beside the file table",
             f"Name {out.with_name(out.stem[: -len(SEGMENTS)] + out.suffix)}.",
         )
     return suffix == SUFFIX
 
 
 def resolved(out: Path) -> Path:
-    """Return what an ``--out`` leads to if it is a symbolic link: the other table and the parts lie beside that.
+    """Resolve an ``--out`` that is a symbolic link: the other table and the parts are located beside its target.
 
     Raises:
-        SettingsError: if a link named as a table leads to what is not.
+        SettingsError: if the link has the name of a table and its target does not.
     """
     if not out.is_symlink():
         return out
     real = Path(os.path.realpath(out))
     if is_table_path(out) and not is_table_path(real):
-        raise SettingsError(f"{out} leads to {real}, which does not end in {SUFFIX}", "Name another --out.")
+        raise SettingsError(f"{out} links to {real}, which does not end in {SUFFIX}", "Name another --out.")
     return real
 
 
 def table_path(files: Path, kind: Kind) -> Path:
-    """Name the table of a kind, given the file table: ``results.parquet`` → ``results.segments.parquet``."""
+    """Return the path of a table, given that of the file table: ``results.parquet`` → ``results.segments.parquet``."""
     return files if kind == "files" else files.with_name(f"{files.stem}{SEGMENTS}{files.suffix}")
 
 
 def part_path(folder: Path, kind: Kind, index: int, prefix: str = "") -> Path:
-    """Name a part in a directory of parts: 12 → ``files/part-00012.parquet``; a shard's parts have a prefix."""
+    """Return the path of a part: 12 → ``files/part-00012.parquet``; a shard's parts have a prefix."""
     return folder / kind / f"part-{prefix}{index:05d}{SUFFIX}"
 
 
@@ -80,23 +75,23 @@ def part_number(part: Path, prefix: str = "") -> int | None:
 
 
 def list_parts(folder: Path, kind: Kind, prefix: str = "") -> list[Path]:
-    """List the finished parts of a kind that count, in the order of their numbers; empty if there are none."""
+    """List the finished parts of a kind in the order of their numbers, without those that a restart has replaced."""
     replaced = _replaced_parts(folder, kind, prefix)
     return [path for path in all_parts(folder, kind, prefix) if path not in replaced]
 
 
 def all_parts(folder: Path, kind: Kind, prefix: str = "") -> list[Path]:
-    """List the finished parts of a kind, also those that a restart has replaced."""
+    """List the finished parts of a kind, including those that a restart has replaced."""
     return sorted((folder / kind).glob(f"part-{prefix}*{SUFFIX}"), key=lambda path: (len(path.name), path.name))
 
 
 def restart_path(folder: Path, prefix: str = "") -> Path:
-    """Name the mark of a restart: it holds the number of the restart's first part."""
+    """Return the path of a restart's mark, which contains the number of the restart's first part."""
     return folder / SHARDS / f"{prefix}restart"
 
 
 def restart_number(folder: Path, prefix: str = "") -> int | None:
-    """Return the number of a restart's first part; None where none has begun.
+    """Return the number of a restart's first part; None without a restart.
 
     Raises:
         TableError: if its mark is damaged.
@@ -111,7 +106,7 @@ def restart_number(folder: Path, prefix: str = "") -> int | None:
 
 
 def is_restarted(folder: Path, prefix: str = "") -> bool:
-    """Whether a restart has finished a part, so that what was there before does not count."""
+    """Whether a restart has finished a part, so that earlier parts do not count."""
     first = restart_number(folder, prefix)
     numbers = (part_number(path, prefix) for path in all_parts(folder, "files", prefix))
     return first is not None and any(number is not None and number >= first for number in numbers)
@@ -124,16 +119,16 @@ def parts_before(folder: Path, kind: Kind, number: int, prefix: str = "") -> lis
 
 
 def _replaced_parts(folder: Path, kind: Kind, prefix: str) -> set[Path]:
-    """List the parts that a restart has replaced: all before its own first one, once that is finished."""
-    owns = [mark.name.removesuffix("restart") for mark in (folder / SHARDS).glob(f"{prefix}*restart")]
+    """List the parts that a restart has replaced: those before its first part, once that is finished."""
+    prefixes = [mark.name.removesuffix("restart") for mark in (folder / SHARDS).glob(f"{prefix}*restart")]
     return {
         path
-        for own in owns
-        if is_restarted(folder, own)
-        for path in parts_before(folder, kind, restart_number(folder, own) or 0, own)
+        for each in prefixes
+        if is_restarted(folder, each)
+        for path in parts_before(folder, kind, restart_number(folder, each) or 0, each)
     }
 
 
 def list_tables(out: Path, kind: Kind) -> list[Path]:
-    """List the Parquet files that hold a kind of rows: the one table, or a directory's parts."""
+    """List the Parquet files with a kind of rows: the single table, or a directory's parts."""
     return list_parts(out, kind) if out.is_dir() else [table_path(out, kind)]

@@ -1,4 +1,4 @@
-"""Where a table comes from: model, settings and versions, kept in the Parquet file itself."""
+"""Provenance of a table: model, settings and versions, stored in the Parquet file itself."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def _now() -> datetime:
 
 @dataclass(frozen=True, kw_only=True)
 class Provenance:
-    """All that is needed to say how a table was made, and to tell whether two tables were made alike.
+    """How a table was made; equal fingerprints mean that two tables were made the same way.
 
     Attributes:
         schema_version: version of the table's columns.
@@ -35,7 +35,7 @@ class Provenance:
         fingerprint: hash of everything that changes results; equal fingerprints, equal results.
         aggregation: rule from segments to file, one of ``pcqtool.aggregation.AGGREGATIONS``.
         settings: the settings in full, as JSON values.
-        root: the folder that names of files are relative to, with POSIX slashes; None where there is none.
+        root: the folder that names of files are relative to, with POSIX slashes; None if names have no root.
         created: when the table was written (UTC).
     """
 
@@ -51,21 +51,21 @@ class Provenance:
     created: datetime = field(default_factory=_now)
 
     def to_json(self) -> str:
-        """Give the JSON text that goes into the file metadata."""
+        """Return the JSON text for the file metadata."""
         values = asdict(self) | {"created": self.created.isoformat()}
         text = json.dumps(values, ensure_ascii=False, sort_keys=True)
         try:
             text.encode()
-        except UnicodeEncodeError:  # a folder's name that is not UTF-8
+        except UnicodeEncodeError:  # the name of a folder is not valid UTF-8
             text = json.dumps(values, sort_keys=True)
         return text
 
     @classmethod
     def from_json(cls, text: str | bytes, source: Path | str = "the table") -> Provenance:
-        """Read the JSON text; keys that this version does not know are left aside.
+        """Parse the JSON text; keys that this version does not know are ignored.
 
         Args:
-            text: what ``to_json`` gave.
+            text: the text of ``to_json``.
             source: name of the file, for the error.
 
         Raises:
@@ -107,15 +107,15 @@ def read_provenance(path: Path) -> Provenance:
     except (OSError, pa.ArrowException) as fault:
         raise TableError(f"{path}: cannot be read as Parquet ({fault})") from fault
     if METADATA_KEY not in metadata:
-        raise TableError(f"{path}: a Parquet file, but not written by pcqtool", "Name a table that pcqtool has made.")
+        raise TableError(f"{path}: a Parquet file, but not written by pcqtool", "Name a table of pcqtool.")
     return Provenance.from_json(metadata[METADATA_KEY], path)
 
 
 def common_provenance(paths: Iterable[Path]) -> Provenance:
-    """Give the provenance of the first of several tables that were made with the same settings.
+    """Return the provenance of the first of several tables that were made with the same settings.
 
     Raises:
-        TableError: if there is no table, or one has another fingerprint than the first.
+        TableError: if no table is given, or one has another fingerprint than the first.
     """
     first: Provenance | None = None
     for path in paths:
@@ -123,12 +123,12 @@ def common_provenance(paths: Iterable[Path]) -> Provenance:
         first = first or provenance
         check_fingerprint(provenance, first, path)
     if first is None:
-        raise TableError("there is no table to read")
+        raise TableError("no table to read")
     return first
 
 
 def check_fingerprint(found: Provenance, expected: Provenance, path: Path) -> None:
-    """Refuse a table that was made with other settings than its neighbours.
+    """Refuse a table that was made with other settings than expected.
 
     Raises:
         TableError: if the fingerprints differ.
@@ -136,5 +136,5 @@ def check_fingerprint(found: Provenance, expected: Provenance, path: Path) -> No
     if found.fingerprint != expected.fingerprint:
         raise TableError(
             f"{path}: made with other settings (fingerprint {found.fingerprint}, not {expected.fingerprint})",
-            "Delete it, or give each run a directory of its own.",
+            "Delete it, or use a separate directory for each run.",
         )

@@ -1,4 +1,4 @@
-"""Reading results back, from one table or from a directory of parts, with polars."""
+"""Read results with polars, from a table or from a directory of parts."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import polars as pl
 
 MARKS: dict[Kind, str] = {"files": "status", "segments": "start_s"}
-"""A column that only this kind of table has."""
+"""For each kind, a column that only this kind of table has."""
 
 
 def read_files(path: Path) -> pl.DataFrame:
@@ -24,7 +24,7 @@ def read_files(path: Path) -> pl.DataFrame:
         path: ``results.parquet``, or a directory with ``files/part-*.parquet``.
 
     Raises:
-        TableError: if there is none, it is damaged or not pcqtool's, or parts were made with different settings.
+        TableError: if it is missing or damaged, pcqtool did not write it, or parts have different settings.
     """
     return _collect(scan_files(path), path)
 
@@ -33,7 +33,7 @@ def read_segments(path: Path) -> pl.DataFrame:
     """Read the segment table that belongs to the file table at ``path``.
 
     Args:
-        path: ``results.parquet`` (beside which ``results.segments.parquet`` lies), or a directory with
+        path: ``results.parquet``, with ``results.segments.parquet`` beside it, or a directory with
             ``segments/part-*.parquet``.
 
     Raises:
@@ -43,12 +43,12 @@ def read_segments(path: Path) -> pl.DataFrame:
 
 
 def scan_files(path: Path) -> pl.LazyFrame:
-    """Open the file table lazily: rows are read when the query is collected. Errors as in ``read_files``."""
+    """Scan the file table: rows are read when the query is collected. Errors as in ``read_files``."""
     return _scan(path, "files")
 
 
 def scan_segments(path: Path) -> pl.LazyFrame:
-    """Open the segment table lazily: rows are read when the query is collected. Errors as in ``read_files``."""
+    """Scan the segment table: rows are read when the query is collected. Errors as in ``read_files``."""
     return _scan(path, "segments")
 
 
@@ -62,7 +62,7 @@ def _scan(path: Path, kind: Kind) -> pl.LazyFrame:
     frame = scan(tables)
     if MARKS[kind] not in frame.collect_schema():
         raise TableError(
-            f"{tables[0]}: not a table of {kind}", "Name results.parquet; the other table is found beside it."
+            f"{tables[0]}: not a table of {kind}", "Name results.parquet; the segment table is found beside it."
         )
     return frame
 

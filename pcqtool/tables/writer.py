@@ -1,4 +1,4 @@
-"""The only writer of Parquet: row group by row group, atomically, with provenance."""
+"""The only writer of Parquet tables: row group by row group, atomically, with provenance."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from pcqtool.tables.provenance import METADATA_KEY, Provenance
 from pcqtool.tables.schema import PROBABILITY_PREFIX, probability_columns
 
 ROW_GROUP_ROWS = 65_536
-"""Rows of a row group: few enough to hold, enough to compress and scan well."""
+"""Rows of a row group: few enough to hold in memory, enough to compress and scan well."""
 
 ROW_GROUP_BYTES = 32 * 2**20
 """Memory limit of a row group: wide rows such as spectrograms get fewer rows per group."""
@@ -28,7 +28,7 @@ BLOCK_BYTES = 8 * 2**20
 
 
 def write(path: Path, table: pa.Table, provenance: Provenance) -> None:
-    """Write a table, sorted by file, then start, then channel, in the place of whatever is at ``path``.
+    """Write a table, sorted by file, then start, then channel; an existing file is replaced.
 
     Raises:
         FileError: if the file system refuses.
@@ -40,7 +40,7 @@ def write(path: Path, table: pa.Table, provenance: Provenance) -> None:
 
 @contextmanager
 def appending(path: Path, schema: pa.Schema, provenance: Provenance) -> Iterator[Appender]:
-    """Open a table to be written piece by piece; it appears at ``path`` when the block ends well, or not at all.
+    """Open a table to be written piece by piece; it appears at ``path`` when the block ends without an error.
 
     Raises:
         FileError: if the file system refuses.
@@ -57,10 +57,10 @@ def appending(path: Path, schema: pa.Schema, provenance: Provenance) -> Iterator
 
 
 class Appender:
-    """A table being written. Made by ``appending``; holds one row group of rows in memory.
+    """A table being written, opened by ``appending``; one row group is held in memory.
 
-    All row groups but the last have the same number of rows, which depends on the columns alone: so the same rows make
-    the same file, byte for byte, in whatever pieces they come.
+    All row groups but the last have the same number of rows, which depends on the columns alone. So the same rows make
+    the same file, byte for byte, whatever the pieces.
     """
 
     def __init__(self, path: Path, file: BinaryIO, schema: pa.Schema, provenance: Provenance) -> None:
@@ -68,8 +68,8 @@ class Appender:
         self.path = path
         self.schema = pandas_hints(schema)
         metadata = {**(self.schema.metadata or {}), METADATA_KEY: provenance.to_json().encode()}
-        self._waiting: list[pa.Table] = []
-        self._n_waiting = 0
+        self._pending: list[pa.Table] = []
+        self._n_pending = 0
         self._rows: list[dict[str, Any]] = []
         self._n_group = max(1, min(ROW_GROUP_ROWS, ROW_GROUP_BYTES // row_bytes(schema)))
         self._n_block = max(1, BLOCK_BYTES // row_bytes(schema))
@@ -78,11 +78,11 @@ class Appender:
             self._writer = pq.ParquetWriter(file, self.schema.with_metadata(metadata), **parquet_options(schema))
 
     def append(self, table: pa.Table, source: Path | None = None) -> None:
-        """Add rows, which come after all rows added before.
+        """Add rows, which must sort after all rows added before.
 
         Args:
-            table: the columns of the schema; types are converted where nothing is lost by it (strings to dictionaries).
-            source: where the rows come from, for the error.
+            table: rows with the schema's columns; types are converted if nothing is lost (strings to dictionaries).
+            source: name of the rows' origin, for the error.
 
         Raises:
             FileError: if the file system refuses.
@@ -94,10 +94,10 @@ class Appender:
         check_order(pa.concat_tables([self._last, keys]), str(source))
         if table.num_rows:
             self._last = keys.slice(table.num_rows - 1)
-        self._waiting.append(table)
-        self._n_waiting += table.num_rows
-        if self._n_waiting >= self._n_group:
-            self._write(self._n_waiting - self._n_waiting % self._n_group)
+        self._pending.append(table)
+        self._n_pending += table.num_rows
+        if self._n_pending >= self._n_group:
+            self._write(self._n_pending - self._n_pending % self._n_group)
 
     def append_rows(self, rows: Iterable[dict[str, Any]]) -> None:
         """Add rows as dictionaries by column name; use this or ``append`` for a table, not both.
@@ -117,30 +117,30 @@ class Appender:
         """Write the pending rows and the footer."""
         if self._rows:
             self._append_block()
-        self._write(self._n_waiting)
+        self._write(self._n_pending)
         with reported(self.path):
             self._writer.close()
 
     def abandon(self) -> None:
-        """Let go of the file; what was written is of no use."""
+        """Close the writer without completing the table."""
         with suppress(Exception):
             self._writer.close()
 
     def _write(self, n: int) -> None:
-        """Write the first ``n`` rows of those that wait."""
+        """Write the first ``n`` pending rows."""
         if not n:
             return
-        table = pa.concat_tables(self._waiting)
+        table = pa.concat_tables(self._pending)
         with reported(self.path):
             for start in range(0, n, self._n_group):
                 rows = compact(table.slice(start, min(self._n_group, n - start)))
                 self._writer.write_table(rows, row_group_size=self._n_group)
-        self._waiting, self._n_waiting = [table.slice(n)], table.num_rows - n
+        self._pending, self._n_pending = [table.slice(n)], table.num_rows - n
 
     def _conforming(self, table: pa.Table, source: Path) -> pa.Table:
         if table.schema.names != self.schema.names:
             raise TableError(
-                f"{source}: columns {', '.join(table.schema.names)} where {', '.join(self.schema.names)} are due"
+                f"{source}: columns {', '.join(table.schema.names)}, expected {', '.join(self.schema.names)}"
             )
         try:
             return table.cast(self.schema)

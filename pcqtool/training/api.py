@@ -148,6 +148,7 @@ def train(
             experiment = Experiment(utterances, settings, choose_device(device), *origins, jobs).prepare(on_states)
             if encoder_name is not None:
                 check_external_encoder(experiment)
+            on_progress(Progress(n_trained, n_all, "epochs"))
             trained = experiment.train(fold, settings.seed, on_epoch, checkpoint, on_distillation)
         metrics = export_model(out, name or out.resolve().name, pool, experiment, fold, trained, encoder_name)
     return TrainedModel(out, experiment.labels, metrics, len(trained.history))

@@ -18,7 +18,7 @@ from typing import BinaryIO
 
 from pcqtool.errors import CacheError, FileError
 from pcqtool.files.atomic import replacing
-from pcqtool.tables.paths import at_home
+from pcqtool.files.display import expand_home
 
 VARIABLE = "PCQTOOL_CACHE"
 
@@ -50,7 +50,7 @@ class SealedFile:
 def cache_folder() -> Path:
     """Return the cache folder: ``PCQTOOL_CACHE``, or ``pcqtool`` in the user's cache."""
     named = os.environ.get(VARIABLE)
-    return at_home(named) if named else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "pcqtool"
+    return expand_home(named) if named else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "pcqtool"
 
 
 @contextmanager

@@ -10,9 +10,9 @@ from pcqtool.model.directory import ModelConfig
 
 _LIMITS = """## Limits
 
-The training recordings decide what the model can do. Acted speech from a studio does not transfer to spontaneous speech
-on the telephone, to other languages or to other emotions: evaluate the model on labelled recordings of your own before
-you rely on it. It predicts how speech sounds, not what somebody feels, and must not be used to decide about people.
+The model can only do what its training recordings cover. Acted speech from a studio does not generalise to spontaneous
+speech on the telephone, to other languages or to other emotions: test the model on your own labelled recordings before
+you rely on it. It predicts how speech sounds, not what a person feels, and must not be used to decide about people.
 """
 
 
@@ -24,11 +24,16 @@ def write_card(config: ModelConfig, pool: CorpusPool, scores: Mapping[str, Any])
         pool: the training corpora.
         scores: the content of ``metrics.json``.
     """
-    lines = [f"# {config.name}", "", f"Speech emotion recognition by PCQ, made with pcqtool: {config.trained_on}.", ""]
+    lines = [
+        f"# {config.name}",
+        "",
+        f"Speech emotion recognition with PCQ, made with pcqtool: {config.trained_on}.",
+        "",
+    ]
     lines += [f"- Classes: {', '.join(config.labels)}", *(f"- Corpus: {_corpus(each)}" for each in pool.members)]
-    lines += [f"- Temperature: {config.temperature:.3f}; from segments to file by `{config.aggregation}`", ""]
-    refitted = bool(config.provenance.get("recipe", {}).get("refit"))
-    lines += ["## Scores", "", *_scores(scores, refitted), "", _LIMITS]
+    lines += [f"- Temperature: {config.temperature:.3f}; aggregation of segments: `{config.aggregation}`", ""]
+    again = bool(config.provenance.get("recipe", {}).get("refit"))
+    lines += ["## Scores", "", *_scores(scores, again), "", _LIMITS]
     lines += ["## Licences", "", _weights(config), "", *(f"- {_licence(each)}" for each in pool.members), ""]
     return "\n".join(lines)
 
@@ -43,13 +48,17 @@ def _licence(member: PooledCorpus) -> str:
     return f"{member.title}: {member.corpus.licence} {member.corpus.citation}".rstrip(": ")
 
 
-def _scores(scores: Mapping[str, Any], refitted: bool) -> list[str]:
+def _scores(scores: Mapping[str, Any], again: bool) -> list[str]:
     validation = scores["validation"]
-    then = ["", "The model was then trained again on these files too, for as many epochs."] if refitted else []
+    then = (
+        ["", "The model was then trained again with these files included, for the same number of epochs."]
+        if again
+        else []
+    )
     return [
-        f"On {validation['n']} validation files of {', '.join(scores['validation_speakers'])}, which also decided when "
-        f"to stop: WA {100 * validation['wa']:.1f}, UA {100 * validation['ua']:.1f}. This is not a test; "
-        "`pcqtool evaluate --protocol loso` evaluates the recipe on unseen speakers.",
+        f"On {validation['n']} validation files of {', '.join(scores['validation_speakers'])}, which also determined "
+        f"when to stop: WA {100 * validation['wa']:.1f}, UA {100 * validation['ua']:.1f}. This is not a test; "
+        "`pcqtool evaluate --protocol loso` gives honest figures for the recipe.",
         *then,
     ]
 
@@ -59,11 +68,12 @@ def _weights(config: ModelConfig) -> str:
     encoder, teacher = config.provenance.get("encoder"), config.provenance.get("teacher")
     if config.encoder_source is not None:
         whose = (
-            "All weights in this directory were initialised at random. The frozen speech encoder is stored elsewhere: "
-            f"{config.encoder_source.name}, identified by a hash of its tensors, under its own licence."
+            "All weights in this directory were trained from random values. It does not contain the frozen speech "
+            f"encoder, {config.encoder_source.name}, which is identified by a hash of its tensors and has its own "
+            "licence."
         )
     elif encoder:
         whose = f"The speech encoder was initialised with the weights of {encoder}, whose licence applies to it."
     else:
-        whose = "All weights were initialised at random: it contains none of another model's weights."
-    return f"{whose} {teacher} was its teacher." if teacher else whose
+        whose = "All weights were trained from random values; the model contains none of another model."
+    return f"{whose} Its teacher was {teacher}." if teacher else whose

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import time
 from types import SimpleNamespace
 
@@ -65,7 +67,7 @@ def test_a_lack_of_memory_is_the_recordings_fault_where_nothing_else_limits_it(m
 def test_a_hang_is_its_recordings(write_wave):
     bad, good = write_wave("bad.wav", channels=30), write_wave("good.wav", seconds=2.0)
     started_s = time.monotonic()
-    with pytest.raises(AccessError, match=r"nothing for 0\.5 s"):
+    with pytest.raises(AccessError, match=r"silent for 0\.5 s"):
         seconds_of(bad, SimpleNamespace(check_channels=time.sleep), timeout_s=0.5)
     assert time.monotonic() - started_s < 20
     assert seconds_of(good) == 2.0
@@ -77,7 +79,7 @@ def test_a_process_that_no_signal_reaches_is_given_up(write_wave, monkeypatch):
     assert seconds_of(good) == 2.0
     worker = isolation._idle[-1]
     os.kill(worker._process.pid, signal.SIGSTOP)
-    with pytest.raises(AudioError, match="nothing for"):
+    with pytest.raises(AudioError, match="silent for"):
         seconds_of(good, timeout_s=0.2)
     assert not worker.is_usable
     assert seconds_of(good) == 2.0
@@ -105,3 +107,18 @@ def test_a_process_is_started_before_it_is_needed(monkeypatch, timeout_s, n):
     start_decoders(BatchSettings(NO_VAD, timeout_s=timeout_s))
     assert len(isolation._idle) == n
     isolation._close_all()
+
+
+def test_a_script_without_a_guard_may_start_decoders(write_wave, tmp_path):
+    """Workers must not import the script: it would begin the same run again, without end."""
+    write_wave("calls/a.wav", seconds=2.0)
+    script = tmp_path / "script.py"
+    script.write_text(
+        "from pcqtool.batch.names import find_sources\n"
+        "from pcqtool.batch.prefetch import prefetch\n"
+        "from pcqtool.batch.settings import BatchSettings\n"
+        "for piece in prefetch(find_sources(['calls']), BatchSettings(jobs=1)):\n"
+        "    print(piece.source.file, piece.info.duration_s, piece.failure)\n"
+    )
+    done = subprocess.run([sys.executable, script], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (done.stdout, done.stderr) == ("a.wav 2.0 None\n", "")

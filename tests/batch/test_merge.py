@@ -88,7 +88,7 @@ def test_holes_are_named(run, tmp_path):
         merge([tmp_path / "d"], out)
     run(tmp_path / "d", NAMES, Shard(3, 2))
     part_path(tmp_path / "d", "files", 0, Shard(3, 2).prefix).unlink()
-    with pytest.raises(TableError, match=r"hole: \d of its \d parts"):
+    with pytest.raises(TableError, match=r"lacks parts: it has \d of \d"):
         merge([tmp_path / "d"], out)
     assert not out.exists()
 
@@ -96,7 +96,7 @@ def test_holes_are_named(run, tmp_path):
 def test_shards_of_different_runs_or_twice_are_refused(run, tmp_path):
     for folder, shard in (("a", Shard(3, 1)), ("b", Shard(3, 1)), ("c", Shard(2, 1)), ("d", None), ("e", None)):
         run(tmp_path / folder, NAMES, shard)
-    for folders, reason in (("ab", "is in"), ("ac", "2 and in 3 shards"), ("de", "different runs")):
+    for folders, reason in (("ab", "is in"), ("ac", "2 and with 3 shards"), ("de", "different runs")):
         with pytest.raises(TableError, match=reason):
             merge([tmp_path / folder for folder in folders], tmp_path / "r.parquet")
 
@@ -106,7 +106,7 @@ def test_recordings_that_came_between_the_shards_are_missed(run, tmp_path):
     run(tmp_path / "d", NAMES, Shard(2, 2))
     late = [name for name in NAMES[17:] if Shard(2, 1).has(name)]
     assert late
-    with pytest.raises(TableError, match=f"missing: {len(late)} of 20 recordings, as {late[0]}") as caught:
+    with pytest.raises(TableError, match=f"missing: {len(late)} of 20 recordings, such as {late[0]}") as caught:
         merge([tmp_path / "d"], tmp_path / "r.parquet")
     assert "shard 1/2" in caught.value.hint
     assert "2/2" not in caught.value.hint
@@ -120,7 +120,7 @@ def test_shards_that_were_started_from_other_folders_are_missed(run, tmp_path):
     run(tmp_path / "b", [f"mon/{name}" for name in NAMES], Shard(2, 2), root="/other")
     with pytest.raises(TableError, match="missing: ") as caught:
         merge([tmp_path / "a", tmp_path / "b"], tmp_path / "r.parquet")
-    assert "/data and from /other" in caught.value.hint
+    assert "/data and to /other" in caught.value.hint
 
 
 def test_shards_of_machines_that_mount_the_recordings_elsewhere_fit(run, tmp_path):
@@ -133,7 +133,7 @@ def test_shards_of_machines_that_mount_the_recordings_elsewhere_fit(run, tmp_pat
 def test_shards_of_two_trees_that_look_alike_are_refused(run, tmp_path):
     run(tmp_path / "a", NAMES, Shard(2, 1), root="/mnt/a")
     run(tmp_path / "b", NAMES, Shard(2, 2), root="/mnt/b", size=2)
-    with pytest.raises(TableError, match=r"00\.wav is one recording below /mnt/a and another below /mnt/b"):
+    with pytest.raises(TableError, match=r"00\.wav is a different recording below /mnt/a than below /mnt/b"):
         merge([tmp_path / "a", tmp_path / "b"], tmp_path / "r.parquet")
 
 
@@ -177,7 +177,7 @@ def test_a_table_that_names_from_elsewhere_is_not_replaced(run, tmp_path):
     run(out, ["01.wav"], root="/A")
     before = out.read_bytes()
     run(tmp_path / "d", NAMES, root="/B")
-    with pytest.raises(TableError, match="from /A, the parts name theirs from /B"):
+    with pytest.raises(TableError, match="relative to /A, the parts relative to /B"):
         merge([tmp_path / "d"], out)
     assert out.read_bytes() == before
 

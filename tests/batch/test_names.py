@@ -163,5 +163,5 @@ def test_a_link_without_its_target_keeps_its_name(tmp_path: Path) -> None:
 
 def test_two_recordings_never_share_a_name() -> None:
     one = FoundFile("/a/x.wav", "/a/x.wav", None, 1, 1.0)
-    with pytest.raises(SettingsError, match="have one name"):
+    with pytest.raises(SettingsError, match="would both be"):
         name_recordings([one, one], "/a", {})

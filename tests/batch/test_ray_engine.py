@@ -8,7 +8,7 @@ import time
 import pytest
 
 from pcqtool.batch import plan
-from pcqtool.batch.ray_engine import _share, run_on_ray
+from pcqtool.batch.ray_engine import _resources, run_on_ray
 from pcqtool.batch.run import run
 from pcqtool.errors import ModelError
 from pcqtool.tables.edit import read_columns
@@ -37,7 +37,7 @@ def nodes(*resources, alive=True):
 )
 def test_all_actors_find_a_place(have, workers, each, count):
     """No actor is on two nodes, and Ray rounds fractions to four digits."""
-    shares, n = _share([*nodes(*have), *nodes((99, 99), alive=False)], workers)
+    shares, n = _resources([*nodes(*have), *nodes((99, 99), alive=False)], workers)
     assert ((shares["num_cpus"], shares["num_gpus"]), n) == (each, count)
     assert sum(node[0] // round(shares["num_cpus"], 4) for node in have) >= n
 

@@ -104,8 +104,9 @@ def _run(command: list[str], folder: Path, env: dict[str, str]) -> subprocess.Co
 
 
 @pytest.fixture(autouse=True)
-def _usual_level() -> None:
+def _usual_messages() -> None:
     console.set_level(console.Level.NORMAL)
+    console.log_as("text")
 
 
 @pytest.fixture

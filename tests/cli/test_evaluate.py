@@ -35,7 +35,7 @@ def test_a_protocol_is_run_once_and_its_leakage_is_noted(evaluate, tmp_path):
     code, out, err = evaluate("--protocol", "loso", "--out", "e")
     assert code == 0
     assert "manifest: 36 utterances, 4 folds" in err
-    for part in ("loso: leave one speaker out", "WA", "UA", "macro-F1", "before the temperature", "true, judged"):
+    for part in ("loso: leave one speaker out", "WA", "UA", "macro-F1", "before the temperature", "true, predicted"):
         assert part in out
     assert "leakage      Test and the other parts share no file and no speaker." in out
     assert "over seeds" not in out
@@ -213,24 +213,24 @@ ONE_OF = "one of --protocol, --test-corpus and --model is needed"
         (["--protocol", "loso", "--model", "x"], 2, ONE_OF),
         (["--test-corpus", "emodb", "--model", "x"], 2, ONE_OF),
         (["--test-corpus", "manifest"], 2, "corpus 'manifest' is given twice"),
-        (["--test-corpus", "emodb"], 2, "of which corpus?"),
+        (["--test-corpus", "emodb"], 2, "for which corpus?"),
         (["--protocol", "loso", "--map", "nowhere.toml"], 2, "cannot read the label map nowhere.toml"),
         (["--protocol", "lotto"], 2, "Known: loso"),
         (["--protocol", "session"], 1, "needs to know the sessions; 36 of 36 utterances have none"),
         (["--protocol", "sentence"], 1, "add a column 'text_id' to the manifest"),
         (["--protocol", "paper", "--validation", "2"], 2, "It validates on its test part"),
-        (["--protocol", "loso", "--validation", "3"], 2, "3 of 3 that do not test would validate"),
+        (["--protocol", "loso", "--validation", "3"], 2, "3 of the 3 outside the test part would validate"),
         (["--model", "no-model"], 2, "no model 'no-model'"),
-        (["--protocol", "loso", "--recipe", "maxi"], 2, "no recipe 'maxi'"),
+        (["--protocol", "loso", "--recipe", "maxi"], 2, "recipe 'maxi' cannot be found"),
         (["--protocol", "loso", "--encoder", "./nowhere", "--adapt"], 1, "no such directory"),
         (["--protocol", "loso", "--adapt"], 2, "cannot be adapted to speakers"),
-        (["--model", "pcq-mini", "--adapt"], 2, "--adapt is for --protocol alone"),
+        (["--model", "pcq-mini", "--adapt"], 2, "--adapt works with --protocol only"),
         *(
             (["--model", "pcq-mini", option, "2"], 2, f"{option} has no effect with --model")
             for option in ("--recipe", "--encoder", "--teacher", "--epochs", "--seed", "--seeds", "--validation")
         ),
-        (["--protocol", "loso", "--encoder-dir", "here"], 2, "--encoder-dir is for --model alone"),
-        (["--test-corpus", "emodb", "--encoder-dir", "here"], 2, "--encoder-dir is for --model alone"),
+        (["--protocol", "loso", "--encoder-dir", "here"], 2, "--encoder-dir works with --model only"),
+        (["--test-corpus", "emodb", "--encoder-dir", "here"], 2, "--encoder-dir works with --model only"),
         (["--protocol", "loso", "--device", "abacus"], 2, "abacus"),
         (["--protocol", "loso", "--root", "nowhere"], 2, "--root is given twice"),
     ],

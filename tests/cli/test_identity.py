@@ -132,7 +132,7 @@ def test_merge_keeps_the_rows_of_a_table_or_leaves_it(run, record, tmp_path):
     before = Path("results.parquet").read_bytes()
     code, _, err = run("merge", "parts")
     assert code == 1
-    assert f"from {tmp_path / 'A'}, the parts name theirs from {tmp_path / 'B'}" in err
+    assert f"relative to {tmp_path / 'A'}, the parts relative to {tmp_path / 'B'}" in err
     assert Path("results.parquet").read_bytes() == before
     run("label", "B", "--out", "both", "--root", "A")
     assert run("merge", "both")[0] == 0
@@ -282,7 +282,7 @@ def test_shards_with_files_added_in_between_are_refused(run, record):
     run("label", "in", "--out", "d", "--shard", "2/2")
     code, _, err = run("merge", "d", "--out", "m.parquet")
     assert code == 1
-    assert "recordings, as " in err
+    assert "recordings, such as " in err
     assert "shard 1/2" in err
     assert not Path("m.parquet").exists()
     run("label", "in", "--out", "d", "--shard", "1/2")

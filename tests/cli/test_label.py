@@ -76,7 +76,7 @@ def test_a_failed_input_is_exit_code_3_as_long_as_it_stands(label, calls):
     assert len(err.splitlines()) == 1
     code, out, err = label(calls, "--json")  # nothing was new
     assert code == 3
-    assert err == "warning: 1 failed in earlier runs, as broken.wav; --retry-failed takes them up again\n"
+    assert err == "warning: 1 failed in earlier runs, such as broken.wav; --retry-failed processes them again\n"
     summary = json.loads(out)
     assert (summary["failures"], summary["table"]["failed"]) == ({}, 1)
     assert summary["table"]["statuses"] == {"ok": 3, "empty": 1, "failed": 1}
@@ -292,13 +292,15 @@ def test_a_list_of_files(label, tmp_path, write_wave, monkeypatch, separator, wh
         (["empty"], "no recordings in empty"),
         (["nowhere"], "nowhere does not exist"),
         (["--files-from", "nowhere.txt"], "cannot read the list"),
-        (["calls", "--vad", "maybe"], "--vad is on or off"),
+        (["calls", "--vad", "maybe"], "Invalid value for '--vad': 'maybe' is not one of 'on', 'off'."),
+        (["calls", "--timeout", "soon"], "Invalid value for '--timeout': 'soon' is not a valid duration."),
+        (["calls", "--since", "today"], "Invalid value for '--since': 'today' is not a valid time."),
         (["calls", "--channels", "left"], "left"),
         (["calls", "--aggregation", "median"], "median"),
         (["calls", "--device", "abacus"], "abacus"),
-        (["calls", "--device", "cpu,cpu"], "several GPUs"),
+        (["calls", "--device", "cpu,cpu"], "does not name different GPUs"),
         (["calls", "--batch-size", "0"], "batch-size"),
-        (["calls", "--workers", "2"], "--workers is for --engine ray"),
+        (["calls", "--workers", "2"], "--workers works with --engine ray only"),
     ],
 )
 def test_wrong_usage_is_exit_code_2_and_leaves_no_table(label, calls, tmp_path, arguments, said):

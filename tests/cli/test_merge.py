@@ -43,11 +43,11 @@ def test_merged_parts_are_the_tables_of_a_single_run(parts, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [
-        (["nowhere"], 1, "nowhere: no run has been finished"),
-        (["calls"], 1, "calls: no run has been finished"),
+        (["nowhere"], 1, "nowhere: no finished run"),
+        (["calls"], 1, "calls: no finished run"),
         (["parts", "--out", "all.csv"], 2, "all.csv"),
         (["parts", "--out", "foreign.parquet"], 1, "not written by pcqtool"),
-        (["parts", "--out", "other.parquet"], 1, "other.parquet was made otherwise"),
+        (["parts", "--out", "other.parquet"], 1, "other.parquet was made with other settings"),
     ],
 )
 def test_what_cannot_be_merged_or_replaced_is_refused(parts, tmp_path, capsys, arguments, code, said):
@@ -96,5 +96,5 @@ def test_merged_shards_are_the_tables_of_a_single_run(parts, tiny_model, tmp_pat
 def test_a_directory_belongs_to_one_number_of_shards(parts, tiny_model, capsys):
     label = ["label", "calls", "--model", str(tiny_model), "--vad", "off"]
     assert app.main([*label, "--out", "parts", "--shard", "1/2"]) == 1
-    assert "holds a run in 1 shards" in capsys.readouterr().err
+    assert "contains a run with 1 shards" in capsys.readouterr().err
     assert app.main([*label, "--out", "single.parquet", "--shard", "1/2"]) == 2

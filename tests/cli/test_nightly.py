@@ -265,7 +265,7 @@ def test_a_model_that_does_not_fit_is_computed_in_smaller_batches(label, write_w
 
     monkeypatch.setattr(Predictor, "log_probs", narrow)
     code, _, err = label()
-    assert (code, "going on with" in err) == (0, True)
+    assert (code, "continuing with" in err) == (0, True)
     assert_frame_equal(
         read_segments(Path("results.parquet")), read_segments(Path("expected.parquet")), check_exact=False, abs_tol=1e-5
     )

@@ -38,7 +38,7 @@ def place(monkeypatch, tmp_path):
     return run
 
 
-def test_places_begin_at_home(place, tmp_path, monkeypatch):
+def test_places_begin_expand_home(place, tmp_path, monkeypatch):
     home = tmp_path / "home"
     monkeypatch.setenv("PCQTOOL_MODEL", "~/model")
     monkeypatch.setenv("PCQTOOL_ENCODERS", "~/a:b:~/c")
@@ -76,7 +76,7 @@ def test_an_empty_value_is_a_variable_that_is_not_set(place, typed, what):
     assert "variable" in caught.value.hint
 
 
-def test_the_settings_file_and_what_it_names_begin_at_home(ends, tmp_path):
+def test_the_settings_file_and_what_it_names_begin_expand_home(ends, tmp_path):
     (tmp_path / "s.toml").write_text("[knob]\nvalue = 7\n")
     for done in (
         ends("knob", "--config", "~/s.toml", HOME=str(tmp_path)),

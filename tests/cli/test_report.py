@@ -35,7 +35,7 @@ def evaluation(toy_root, tmp_path, capsys):
 def test_figures_of_an_evaluation(report, evaluation, tmp_path):
     code, out, err = report("confusion", evaluation)
     assert (code, err) == (0, "")
-    assert "true, judged" in out
+    assert "true, predicted" in out
     assert "confusion.svg" in out
     code, text, _ = report("reliability", evaluation, "--out", "r.png")
     code, out, _ = report("reliability", evaluation, "--out", "r.png", "--json")

@@ -66,7 +66,7 @@ def test_an_encoder_is_known_by_the_hash_that_models_name_it_by(external_model, 
 
 @pytest.mark.parametrize("what", ["fusion", "spectrogram"])
 def test_an_encoder_alone_has_only_frames(tiny_whisper, what):
-    with pytest.raises(SettingsError, match=f"gives no {what}"):
+    with pytest.raises(SettingsError, match=f"does not compute {what}"):
         origin_of(what, encoder=tiny_whisper)
 
 

@@ -119,7 +119,7 @@ def test_directory_in_the_way(tmp_path: Path) -> None:
     (tmp_path / "x.parquet").mkdir()
     with pytest.raises(FileError, match=r"x\.parquet: cannot be written") as caught, replacing(tmp_path / "x.parquet"):
         pass
-    assert "directory of this name" in caught.value.hint
+    assert "directory has this name" in caught.value.hint
     assert [path.name for path in tmp_path.iterdir()] == ["x.parquet"]
 
 
@@ -162,7 +162,7 @@ def test_pipes_and_devices_are_not_replaced(tmp_path: Path, link: bool) -> None:
         named.symlink_to(pipe)
     with pytest.raises(FileError, match="a pipe or a device") as caught, replacing(named) as file:
         file.write(b"x")
-    assert "A result is a file" in caught.value.hint
+    assert "Results need a regular file" in caught.value.hint
     assert pipe.is_fifo()
     assert {path.name for path in tmp_path.iterdir()} == {"pipe", *(["r.parquet"] if link else [])}
     with pytest.raises(FileError, match="a pipe or a device"):

@@ -4,11 +4,11 @@ import pytest
 
 from pcqtool.model.directory import find, network_config_from_json, read_config
 from pcqtool.model.pcq import PCQ
-from pcqtool.report.parameters import count, count_paper
+from pcqtool.report.parameters import count_paper_parameters, count_parameters
 
 
 def test_the_papers_network_has_the_papers_size():
-    parts = {part.name: part for part in count_paper()}
+    parts = {part.name: part for part in count_paper_parameters()}
     for name in ("PCQ", "MLCNN"):
         assert parts[name].weights == pytest.approx(parts[name].paper, rel=0.01)
     assert parts["encoder (wavlm)"].weights == 94_381_936
@@ -18,13 +18,13 @@ def test_the_papers_network_has_the_papers_size():
 def test_parts_add_up_to_the_whole(tiny_model):
     for place in (tiny_model, find("pcq-mini")):
         settings = network_config_from_json(read_config(place))
-        whole, *parts = count(settings)
+        whole, *parts = count_parameters(settings)
         assert whole.weights == sum(part.weights or 0 for part in parts)
         assert whole.weights == sum(weight.numel() for weight in PCQ(settings).parameters())
 
 
 def test_what_a_network_lacks_is_not_listed(tiny_model):
-    assert [part.name for part in count(network_config_from_json(read_config(tiny_model)))] == [
+    assert [part.name for part in count_parameters(network_config_from_json(read_config(tiny_model)))] == [
         "PCQ",
         "MLCNN",
         "classifier",

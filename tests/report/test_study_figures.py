@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from pcqtool.evaluation.ablations import depths
+from pcqtool.evaluation.study import depth_variants
 from pcqtool.report.study_figures import draw_depth, draw_differences
 from pcqtool.training.recipe import Recipe
 
@@ -18,7 +18,7 @@ def test_depth_is_drawn_from_shallow_to_deep(tmp_path, words):
     scores = {2: 0.5, 3: 0.6, 4: 0.7}
     rows = [
         {"name": variant.name, "pooled": {"wa": (wa := scores[int(variant.name[0])]), "ua": wa - 0.011}}
-        for variant in depths(Recipe("r", {}), None)
+        for variant in depth_variants(Recipe("r", {}), None)
     ]
     draw_depth({"variants": rows}, "A title", tmp_path / "d.svg")
     texts = words(tmp_path / "d.svg")

@@ -62,7 +62,7 @@ def test_what_is_not_there_is_told(out, tmp_path, provenance):
     with pytest.raises(TableError, match="no column 'fusion'") as told:
         read_features(out, "fusion")
     assert told.value.hint == "Columns of arrays: frames_mean, frames_sd, frames."
-    with pytest.raises(TableError, match="holds no arrays"):
+    with pytest.raises(TableError, match="does not contain arrays"):
         read_features(out, "start_s")
     (tmp_path / "nothing").mkdir()
     for path in (tmp_path / "nothing", tmp_path / "nowhere.parquet"):

@@ -5,7 +5,7 @@ import pytest
 
 from pcqtool.errors import TableError
 from pcqtool.tables.feature_schema import feature_files_schema, feature_segments_schema, shape_of
-from pcqtool.tables.schema import describe, files_schema, segments_schema
+from pcqtool.tables.schema import column_descriptions, files_schema, segments_schema
 
 
 def test_shapes_are_kept_with_the_columns():
@@ -14,7 +14,7 @@ def test_shapes_are_kept_with_the_columns():
     assert shape_of(schema.field("frames")) == (150, 512)
     assert shape_of(feature_files_schema("frames", 512).field("frames_sd")) == (512,)
     for column in ("file", "start_s"):
-        with pytest.raises(TableError, match="no arrays"):
+        with pytest.raises(TableError, match="not contain arrays"):
             shape_of(schema.field(column))
 
 
@@ -26,4 +26,4 @@ def test_what_result_tables_have_too_is_the_same():
         common = [name for name in features.names if name in results.names]
         assert common == [name for name in results.names if name not in ("label", "confidence", "method")]
         assert all(features.field(name).equals(results.field(name), check_metadata=True) for name in common)
-        assert all(describe(features).values())
+        assert all(column_descriptions(features).values())

@@ -10,9 +10,9 @@ import pyarrow as pa
 import pytest
 
 from pcqtool.errors import TableError
+from pcqtool.files.display import expand_home
 from pcqtool.tables.edit import TableSlice, drop_files, join, read_columns, read_schema
 from pcqtool.tables.open import open_source
-from pcqtool.tables.paths import at_home
 from pcqtool.tables.provenance import Provenance, common_provenance, read_provenance
 from pcqtool.tables.reader import read_files, read_segments
 from pcqtool.tables.writer import write
@@ -85,7 +85,7 @@ def test_damaged_provenance_is_said_to_be_so(version: str) -> None:
 
 def test_home_is_expanded_as_a_shell_does(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", "/home/of/mine")
-    assert at_home("~") == at_home(Path("~")) == Path("/home/of/mine")
-    assert at_home("~/a/~") == Path("/home/of/mine/a/~")
-    assert at_home("a/~/b") == Path("a/~/b")
-    assert at_home("~nobody-of-this-name/a") == Path("~nobody-of-this-name/a")
+    assert expand_home("~") == expand_home(Path("~")) == Path("/home/of/mine")
+    assert expand_home("~/a/~") == Path("/home/of/mine/a/~")
+    assert expand_home("a/~/b") == Path("a/~/b")
+    assert expand_home("~nobody-of-this-name/a") == Path("~nobody-of-this-name/a")

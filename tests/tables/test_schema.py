@@ -4,7 +4,7 @@ import pyarrow as pa
 import pytest
 
 from pcqtool.errors import TableError
-from pcqtool.tables.schema import Status, describe, files_schema, predictions_schema, segments_schema
+from pcqtool.tables.schema import Status, column_descriptions, files_schema, predictions_schema, segments_schema
 
 
 def test_columns_of_files_are_those_of_the_contract() -> None:
@@ -56,7 +56,7 @@ def test_predictions_are_files_with_more_at_their_end() -> None:
 @pytest.mark.parametrize("make", [files_schema, segments_schema, predictions_schema])
 def test_every_column_is_described_in_a_sentence(make: type) -> None:
     schema = make(["anger", "fear"])
-    sentences = describe(schema)
+    sentences = column_descriptions(schema)
     assert list(sentences) == schema.names
     assert all(sentence.endswith(".") and len(sentence) > 20 for sentence in sentences.values())
     assert "fear" in sentences["prob_fear"]
@@ -65,12 +65,12 @@ def test_every_column_is_described_in_a_sentence(make: type) -> None:
 
 
 def test_status_sentence_names_every_status() -> None:
-    assert all(status in describe(files_schema([]))["status"] for status in Status)
+    assert all(status in column_descriptions(files_schema([]))["status"] for status in Status)
     assert {*Status} == {"ok", "no_speech", "empty", "truncated", "failed"}
 
 
 def test_describe_without_sentences() -> None:
-    assert describe(pa.schema([("x", pa.int8())])) == {"x": ""}
+    assert column_descriptions(pa.schema([("x", pa.int8())])) == {"x": ""}
 
 
 @pytest.mark.parametrize("make", [files_schema, segments_schema, predictions_schema])

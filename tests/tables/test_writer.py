@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from pcqtool.errors import FileError, TableError
 from pcqtool.tables import writer
 from pcqtool.tables.provenance import Provenance, read_provenance
-from pcqtool.tables.schema import describe, segments_schema
+from pcqtool.tables.schema import column_descriptions, segments_schema
 from pcqtool.tables.writer import ROW_GROUP_ROWS, appending, write
 
 MakeTable = Callable[..., pa.Table]
@@ -64,7 +64,7 @@ def test_round_trip_with_sentences_and_types(tmp_path: Path, files_table: pa.Tab
     found = pq.read_table(path)
     assert found.schema.equals(files_table.schema)
     assert found.to_pylist() == files_table.to_pylist()
-    assert describe(pq.read_schema(path)) == describe(files_table.schema)
+    assert column_descriptions(pq.read_schema(path)) == column_descriptions(files_table.schema)
     assert [file.name for file in tmp_path.iterdir()] == ["r.parquet"]
 
 
@@ -165,9 +165,9 @@ def test_plain_strings_become_dictionaries(tmp_path: Path, make_segments: MakeTa
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda t: t.drop_columns(["padded"]), "are due"),
-        (lambda t: t.append_column("extra", t["label"]), "are due"),
-        (lambda t: t.select(list(reversed(t.schema.names))), "are due"),
+        (lambda t: t.drop_columns(["padded"]), "expected"),
+        (lambda t: t.append_column("extra", t["label"]), "expected"),
+        (lambda t: t.select(list(reversed(t.schema.names))), "expected"),
         (lambda t: t.set_column(2, "segment", pa.array([0.5] * t.num_rows)), "do not fit"),
         (lambda t: t.set_column(3, "start_s", pa.array([None] * t.num_rows, pa.float64())), "non-nullable"),
         (lambda t: t.slice(3).append_column("x", t["label"].slice(3)).drop_columns("x").take([1, 0]), "comes after"),

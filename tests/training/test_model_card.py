@@ -11,9 +11,13 @@ SCORES = {"validation": {"n": 9, "wa": 0.5, "ua": 0.625}, "validation_speakers":
 @pytest.mark.parametrize(
     ("provenance", "said", "unsaid"),
     [
-        ({}, "All weights were initialised at random", "teacher"),
-        ({"encoder": None, "teacher": "whisper-x"}, "whisper-x was its teacher", "initialised with"),
-        ({"encoder": "wavlm-x", "teacher": None}, "initialised with the weights of wavlm-x", "at random"),
+        ({}, "All weights were trained from random values", "teacher"),
+        ({"encoder": None, "teacher": "whisper-x"}, "Its teacher was whisper-x", "initialised with"),
+        (
+            {"encoder": "wavlm-x", "teacher": None},
+            "initialised with the weights of wavlm-x, whose licence",
+            "random values",
+        ),
     ],
 )
 def test_the_card_says_whose_weights_these_are(pool_of, provenance, said, unsaid):
@@ -30,12 +34,12 @@ def test_the_card_says_whose_weights_these_are(pool_of, provenance, said, unsaid
 
 def test_refitting_is_told(pool_of):
     again = ModelConfig("m", ("anger", "neutral"), {}, provenance={"recipe": {"refit": True}})
-    assert "trained again on these files too" in write_card(again, pool_of("manifest", []), SCORES)
+    assert "trained again with these files included" in write_card(again, pool_of("manifest", []), SCORES)
 
 
 def test_an_encoder_that_is_not_there_is_named_with_its_licence(pool_of):
     source = EncoderRef("some/whisper", "0" * 64)
     config = ModelConfig("m", ("anger", "neutral"), {}, provenance={"encoder": "whisper"}, encoder_source=source)
     card = write_card(config, pool_of("manifest", []), SCORES)
-    assert "is stored elsewhere: some/whisper, identified by a hash of its tensors, under its own licence" in card
+    assert "some/whisper, which is identified by a hash of its tensors and has its own licence" in card
     assert "initialised with the weights of" not in card

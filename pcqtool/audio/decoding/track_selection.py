@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-SILENT = 1e-4  # peak of -80 dB full scale, above the noise that codecs add to digital silence
+SILENCE_PEAK = 1e-4  # peak of -80 dB full scale, above the noise that codecs add to digital silence
 
 
 def choose_track(streams: list[Any], is_silent: Callable[[int], bool] | None = None) -> tuple[int, str]:
@@ -36,7 +36,7 @@ def choose_track(streams: list[Any], is_silent: Callable[[int], bool] | None = N
 
 def is_silence(waves: Iterable[npt.NDArray[np.float32]]) -> bool:
     """Whether all blocks of samples are silent; stops at the first that is not."""
-    return all(not wave.size or float(np.abs(wave).max()) < SILENT for wave in waves)
+    return all(not wave.size or float(np.abs(wave).max()) < SILENCE_PEAK for wave in waves)
 
 
 def _is_default(stream: Any) -> bool:

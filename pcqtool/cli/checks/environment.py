@@ -13,13 +13,13 @@ from typing import Any
 from pcqtool.cli.checks.finding import Finding, ok, warning
 from pcqtool.cli.common import config
 from pcqtool.errors import SettingsError
-from pcqtool.tables.paths import at_home
+from pcqtool.files.display import expand_home
 
 MIN_FREE_GIB = 1.0
 
 
 def _folder_problem(value: str) -> str:
-    return "" if at_home(value).is_dir() else "is not a directory"
+    return "" if expand_home(value).is_dir() else "is not a directory"
 
 
 def _folders_problem(value: str) -> str:
@@ -28,11 +28,11 @@ def _folders_problem(value: str) -> str:
 
 
 def _file_problem(value: str) -> str:
-    return "" if at_home(value).is_file() else "is not a file"
+    return "" if expand_home(value).is_file() else "is not a file"
 
 
 def _model_problem(value: str) -> str:
-    path = at_home(value)
+    path = expand_home(value)
     looks_like_path = path.is_absolute() or value.startswith(".")
     return "is not a directory" if looks_like_path and not path.is_dir() else ""
 

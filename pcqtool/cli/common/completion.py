@@ -1,6 +1,6 @@
-"""Values that a shell completes: names of models, corpora, recipes and protocols.
+"""Completion of values in the shell: names of models, corpora, recipes and protocols.
 
-Each function takes the beginning that was typed and returns matching values. The names are found only then.
+Each function takes the typed beginning and returns matching values. Names are looked up at that time.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""The settings file: a TOML table for each command, read between the environment and the defaults.
+"""The settings file: TOML with a table for each command.
 
-The values go into typer's own ``default_map``, so that a flag beats an environment variable, a variable beats the
-file, and the file beats a default.
+Its values become typer's ``default_map``: a flag wins over an environment variable, a variable over the file, and the
+file over a default.
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ NOT_IN_FILE = {"config", "version", "help", "install_completion", "show_completi
 
 
 def defaults_for(command_path: Iterable[str], file: Path, root: Any) -> dict[str, Any]:
-    """Read the options that a file sets for one command, after a check of the whole file.
+    """Check a whole settings file, and return its options for one command.
 
     Args:
-        command_path: names below the program's, for instance ``("corpora", "info")``.
-        file: TOML, with the options of ``pcqtool label`` in ``[label]`` and so on; common flags may stand on top.
+        command_path: names of the command, such as ``("corpora", "info")``.
+        file: TOML file; table ``[label]`` has the options of ``pcqtool label``; common flags may come first.
         root: the program's typer group.
 
     Returns:
-        Values by parameter name, as typer's ``default_map`` wants them.
+        Values by parameter name, for typer's ``default_map``.
 
     Raises:
-        SettingsError: if the file cannot be read, is not TOML, or sets what does not exist.
+        SettingsError: if the file cannot be read, is not TOML, or has an unknown key or an invalid value.
     """
     tables = _checked(read(file), root, file, "")
     common = {name: value for name, value in tables.items() if not isinstance(value, dict)}
@@ -40,7 +40,7 @@ def defaults_for(command_path: Iterable[str], file: Path, root: Any) -> dict[str
 
 
 def check(file: Path, root: Any) -> None:
-    """Check a file as a whole; raises as ``defaults_for`` does."""
+    """Check a settings file; raises the errors of ``defaults_for``."""
     defaults_for((), file, root)
 
 
@@ -51,7 +51,7 @@ def read(file: Path) -> dict[str, Any]:
         SettingsError: if it cannot be read or is not TOML.
     """
     try:
-        return toml.load(file, 'A setting reads: key = "value"')
+        return toml.load(file, 'Write a setting as: key = "value"')
     except OSError as error:
         raise SettingsError(
             f"cannot read the settings file {file}: {error.strerror}", "Check --config and PCQTOOL_CONFIG."
@@ -59,7 +59,7 @@ def read(file: Path) -> dict[str, Any]:
 
 
 def _checked(table: Mapping[str, Any], command: Any, file: Path, where: str) -> dict[str, Any]:
-    """The table with parameter names for keys, and so the tables inside it."""
+    """Return a table with parameter names as keys, checked; also its inner tables."""
     options = _options(command)
     commands = getattr(command, "commands", {})
     checked: dict[str, Any] = {}
@@ -81,21 +81,21 @@ def _checked(table: Mapping[str, Any], command: Any, file: Path, where: str) -> 
 
 
 def _as_typed(value: object, place: str) -> str:
-    """The text that would be typed for a value, which typer converts and checks."""
+    """Return the text that a user would type for a value; typer converts and checks it."""
     if isinstance(value, date | time):
         text = value.isoformat()
     elif isinstance(value, str | int | float):
         text = str(value).lower() if isinstance(value, bool) else str(value)
     else:
         kind = "a list" if isinstance(value, list) else "a table"
-        raise SettingsError(f"{place} takes one value, not {kind}", "Text, a number, a date: what would be typed.")
+        raise SettingsError(f"{place} takes one value, not {kind}", "Write text, a number or a date.")
     if not text or "\0" in text:
         raise SettingsError(f"{place} is {'not text' if text else 'empty'}", "Leave it out, or give it a value.")
     return text
 
 
 def _options(command: Any) -> dict[str, Any]:
-    """A command's options by their long names: ``{"batch-size": option}``."""
+    """Return a command's options by long name: ``{"batch-size": option}``."""
     return {
         flag.removeprefix("--"): option
         for option in command.params

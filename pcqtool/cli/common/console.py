@@ -1,4 +1,4 @@
-"""The only printer: data to stdout, everything that is said about the work to stderr."""
+"""The only printer: results go to stdout, messages to stderr."""
 
 from __future__ import annotations
 
@@ -14,16 +14,15 @@ from enum import IntEnum
 import typer
 
 from pcqtool.cli.common import streams
-from pcqtool.cli.common.progress import LINE_EVERY_S, Lines, Progress, bar
+from pcqtool.cli.common.progress import LINE_EVERY_S, ProgressDisplay, ProgressLines, progress_bar
 from pcqtool.cli.common.streams import is_terminal
 from pcqtool.cli.common.text import json_text, one_line
 from pcqtool.errors import PcqtoolError
-from pcqtool.progress import OnProgress
-from pcqtool.progress import Progress as Reported
+from pcqtool.progress import OnProgress, Progress
 
 
 class Level(IntEnum):
-    """How much is said on stderr; warnings and errors always are."""
+    """Amount of messages on stderr; warnings and errors are always shown."""
 
     QUIET = 0
     NORMAL = 1
@@ -36,83 +35,89 @@ _as_json = False
 
 
 def level() -> Level:
-    """The level in force."""
+    """Return the current level."""
     return _level
 
 
 def set_level(new: Level) -> None:
-    """Say as much as this from now on."""
+    """Set the level."""
     global _level
     _level = new
 
 
 def log_as(form: str) -> None:
-    """Say things on stderr as ``text``, or from now on as ``json``: an object a line, for programs that watch logs."""
+    """Set the format on stderr: ``text``, or ``json`` for one object per line."""
     global _as_json
     _as_json = form == "json"
 
 
 def info(text: str, **facts: object) -> None:
-    """Say what is going on; silent under ``--quiet``. The facts behind the text go into a log for programs alone."""
+    """Show a message, unless ``--quiet``; the facts appear only in a JSON log."""
     if _level >= Level.NORMAL:
-        _say("info", [text], facts=facts)
+        _log("info", [text], facts=facts)
 
 
 def debug(text: str) -> None:
-    """Say a detail; only with ``--verbose`` or ``--debug``."""
+    """Show a detail, with ``--verbose`` or ``--debug``."""
     if _level >= Level.VERBOSE:
-        _say("debug", [text])
+        _log("debug", [text])
 
 
 def warn(text: str) -> None:
-    """Say what may be wrong although the work goes on."""
-    _say("warning", [text], mark="warning", colour="yellow")
+    """Show a warning; the work continues."""
+    _log("warning", [text], mark="warning", colour="yellow")
 
 
 def error(what: str, hint: str = "", *, mark: str = "error") -> None:
-    """Say why the work ends, and on a second line what to do about it."""
-    _say("error", [what], hint, mark=mark, colour="red")
+    """Show why the work ends, and what to do on a second line."""
+    _log("error", [what], hint, mark=mark, colour="red")
 
 
 @contextmanager
 def progress(
-    total: float | None, unit: str, *, every_s: float = LINE_EVERY_S, clock: Callable[[], float] = time.monotonic
-) -> Iterator[Progress]:
-    """Show on stderr how far the work is: a bar on a terminal, else a plain line a minute, nothing under ``--quiet``.
+    total: float | None,
+    unit: str,
+    *,
+    done: float = 0,
+    every_s: float = LINE_EVERY_S,
+    clock: Callable[[], float] = time.monotonic,
+) -> Iterator[ProgressDisplay]:
+    """Show progress on stderr: a bar on a terminal, otherwise a plain line per minute; nothing under ``--quiet``.
 
     Args:
-        total: amount of work, None where it is not known.
+        total: amount of work; None if unknown.
         unit: what is counted, in the plural: ``files``.
-        every_s: seconds between plain lines; the first comes after as long.
-        clock: seconds since any moment.
+        done: amount that was finished before; it does not count for the speed.
+        every_s: seconds between plain lines; the first appears after one interval.
+        clock: returns seconds since a fixed time.
 
     Yields:
-        What to call ``advance`` on, from one thread.
+        A display; call its ``advance`` from one thread.
     """
     if _level > Level.QUIET and is_terminal(sys.stderr) and not _as_json:
-        with bar(total, unit) as drawn:
+        with progress_bar(done, total, unit) as drawn:
             yield drawn
     else:
-        yield Lines(info, total, unit, every_s, clock)
+        yield ProgressLines(info, done, total, unit, every_s, clock)
 
 
 @contextmanager
 def reporting() -> Iterator[OnProgress]:
-    """Show the progress that a function of the package reports, stage by stage.
+    """Show the progress that a function of the package reports; each stage has its own display.
 
     Yields:
-        What to pass as ``on_progress``.
+        A function to pass as ``on_progress``.
     """
-    shown: Progress | None = None
-    before = Reported(0, None, "")
+    shown: ProgressDisplay | None = None
+    before = Progress(0, None, "")
     with ExitStack() as stack:
 
-        def report(new: Reported) -> None:
+        def report(new: Progress) -> None:
             nonlocal shown, before
-            if shown is None or new.unit != before.unit:
+            if shown is None or new.unit != before.unit or new.done < before.done:
                 stack.close()
-                shown = stack.enter_context(progress(new.total, new.unit))
-                before = Reported(0, new.total, new.unit)
+                shown = stack.enter_context(progress(new.total, new.unit, done=new.done))
+                before = new
             shown.advance(new.done - before.done, note=new.note)
             before = new
 
@@ -120,15 +125,15 @@ def reporting() -> Iterator[OnProgress]:
 
 
 def explain(*lines: str) -> None:
-    """Say several lines that belong together, such as the help of a command; silent under ``--quiet``."""
+    """Show lines that belong together, such as a command's help; silent under ``--quiet``."""
     if _level >= Level.NORMAL:
-        _say("info", lines)
+        _log("info", lines)
 
 
 def trace(text: str) -> None:
-    """Say how an error came about; what others have written into it is indented, so that it passes for no message."""
+    """Show a traceback; all lines but the first are indented, so that foreign text cannot pass for a message."""
     first, *rest = text.split("\n")
-    _say("error", [first, *(f"  {line}" for line in rest)], mark="traceback", colour="red")
+    _log("error", [first, *(f"  {line}" for line in rest)], mark="traceback", colour="red")
 
 
 def print_text(text: str) -> None:
@@ -137,25 +142,25 @@ def print_text(text: str) -> None:
 
 
 def print_page(text: str) -> None:
-    """Print several lines of our own."""
+    """Print text of several lines."""
     for line in text.split("\n"):
         print_text(line)
 
 
 def print_json(value: object) -> None:
-    """Print one JSON value; what is not a number in JSON (NaN, infinity) becomes null."""
+    """Print one JSON value; NaN and infinity become null."""
     _print(json_text(value, streams.encoding(sys.stdout), indent=2))
 
 
 def print_table(
     columns: Sequence[str], rows: Iterable[Sequence[object]], *, styles: Mapping[str, str] | None = None
 ) -> None:
-    """Print a table for people: framed and wrapped on a terminal, else aligned columns, one line a row.
+    """Print a table: framed and wrapped on a terminal, otherwise aligned columns with one line per row.
 
     Args:
         columns: headings.
-        rows: as many cells each as there are headings; None prints as nothing.
-        styles: colours (as rich names them) of cells that have exactly this text.
+        rows: one cell per heading; None prints nothing.
+        styles: rich's name of a colour, by the exact text of the cells that get it.
     """
     from rich import box
     from rich.console import Console
@@ -183,7 +188,7 @@ def print_table(
 
 
 def print_fields(fields: Mapping[str, object]) -> None:
-    """Print names and values below each other; what is None or empty is left out, a list has a line for each item."""
+    """Print one name and value per line, without None and empty values; a list has a line per item."""
     given = {name: value for name, value in fields.items() if value not in (None, "", (), [])}
     width = max(map(len, given), default=0)
     for name, value in given.items():
@@ -192,7 +197,7 @@ def print_fields(fields: Mapping[str, object]) -> None:
             name = ""
 
 
-def _say(
+def _log(
     level: str,
     lines: Sequence[str],
     hint: str = "",
@@ -201,12 +206,12 @@ def _say(
     colour: str = "",
     facts: Mapping[str, object] | None = None,
 ) -> None:
-    """Say something; where stderr takes no more, nobody can be told, and the work goes on."""
+    """Write a message to stderr; if that fails, nobody can be informed, and the work continues."""
     encoding = streams.encoding(sys.stderr)
     if _as_json:
         now = datetime.now(UTC).isoformat(timespec="milliseconds")
-        said = {"time": now, "level": level, "message": "\n".join(lines), **({"hint": hint} if hint else {})}
-        text = json_text({**said, **(facts or {})}, encoding)
+        entry = {"time": now, "level": level, "message": "\n".join(lines), **({"hint": hint} if hint else {})}
+        text = json_text({**entry, **(facts or {})}, encoding)
     else:
         shown = [one_line(line, encoding) for line in (*lines, *filter(None, [hint]))]
         if mark:
@@ -218,15 +223,15 @@ def _say(
 
 
 def _print(text: str) -> None:
-    """Write to stdout what can be shown.
+    """Write a line to stdout.
 
     Raises:
-        PcqtoolError: if it takes no more.
+        PcqtoolError: if stdout cannot be written, as on a full disk.
     """
     try:
         streams.write(sys.stdout, text)
     except OSError as fault:
         raise PcqtoolError(
-            f"the result cannot be printed: stdout takes no more ({fault.strerror or fault})",
-            "Send stdout to a place with room; what has been written to files is there.",
+            f"cannot write the result to stdout: {fault.strerror or fault}",
+            "Redirect stdout to a disk with free space; files that were written are complete.",
         ) from fault

@@ -9,7 +9,7 @@ from datetime import datetime
 import typer
 
 LONGEST_D = 36_500
-"""Days in a century: decoder processes cannot wait for much longer."""
+"""A century: decoder processes cannot wait for much longer."""
 
 _UNITS_S = {"w": 7 * 86400, "d": 86400, "h": 3600, "m": 60, "s": 1, "": 1}
 
@@ -35,15 +35,15 @@ def duration_s(value: str | float) -> float:
     return seconds
 
 
-def text(seconds: float) -> str:
+def duration_text(seconds: float) -> str:
     """Return a duration as ``duration_s`` reads it, in the largest unit that divides it.
 
     Examples:
-        >>> text(86400.0 / 2)
+        >>> duration_text(86400.0 / 2)
         '12h'
     """
     unit = next(unit for unit in ("h", "m", "s") if seconds % _UNITS_S[unit] == 0 or unit == "s")
-    return f"{seconds / _UNITS_S[unit]:g}{unit}"
+    return f"{seconds / _UNITS_S[unit]:.15g}{unit}"
 
 
 def timestamp_s(value: str) -> float:

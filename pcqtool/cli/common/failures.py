@@ -1,4 +1,4 @@
-"""Faults of the machine that reach the command line as they are: no memory left, a disk or stream that refuses."""
+"""Failures of the machine: no memory left, or an error of the disk or a stream."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ import traceback
 from collections.abc import Iterator
 
 try:
-    import resource  # now: without memory it cannot be loaded
+    import resource  # now, because it cannot be loaded once memory is exhausted
 except ImportError:  # Windows
     resource = None  # type: ignore[assignment]
 
-# Libraries say it in an ImportError, a RuntimeError or an OSError, each in words of its own.
+# Libraries report it as an ImportError, a RuntimeError or an OSError, each in its own words.
 _NO_MEMORY = re.compile(
     r"(?:can.?t|cannot|could not|unable to|failed to) (?:allocate|map)|bad_alloc|out of memory|not enough memory"
     r"|can't start new thread|memory allocation",
@@ -23,14 +23,14 @@ _NO_MEMORY = re.compile(
 _ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EMFILE, errno.ENFILE}
 
 
-def describe(error: BaseException) -> tuple[str, str] | None:
-    """Say what happened and what to do, where the machine is at fault; None for anything else."""
+def explain_machine_failure(error: BaseException) -> tuple[str, str] | None:
+    """Return what happened and what to do if the machine is at fault; None for any other error."""
     for each in _chain(error):
-        # C code that does not look for a lack of memory returns an error without saying which.
-        unsaid = isinstance(each, SystemError) and _limit_bytes() is not None
-        if unsaid or isinstance(each, MemoryError) or _NO_MEMORY.search(str(each)):
-            said = str(each).strip().split("\n")[0]
-            return f"not enough memory{f': {said}' if said else ''}", _memory_hint()
+        # C code that does not check for a lack of memory returns an error without a reason.
+        no_reason = isinstance(each, SystemError) and _limit_bytes() is not None
+        if no_reason or isinstance(each, MemoryError) or _NO_MEMORY.search(str(each)):
+            detail = str(each).strip().split("\n")[0]
+            return f"not enough memory{f': {detail}' if detail else ''}", _memory_hint()
     if isinstance(error, OSError) and error.errno is not None:
         from pcqtool.files.atomic import HINTS
 
@@ -41,7 +41,7 @@ def describe(error: BaseException) -> tuple[str, str] | None:
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:
-    """The error and what led to it."""
+    """Yield an error and its causes."""
     seen: set[int] = set()
     following: BaseException | None = error
     while following is not None and id(following) not in seen:
@@ -51,7 +51,7 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
 
 
 def stopped_by_a_library(error: KeyboardInterrupt) -> bool:
-    """Say whether a library may have interrupted the process: OpenBLAS does, where it has no room for its threads."""
+    """Return whether a library may have interrupted the process: OpenBLAS does if its threads get no memory."""
     frames = list(traceback.walk_tb(error.__traceback__))
     return _limit_bytes() is not None and bool(frames) and frames[-1][0].f_code.co_filename.startswith("<frozen import")
 
@@ -62,7 +62,6 @@ def _limit_bytes() -> int | None:
 
 
 def _memory_hint() -> str:
-    """What to do: raise a limit of the process where there is one, else ask for less."""
     limit = _limit_bytes()
     if limit is not None:
         return f"This process may use {limit / 1e9:.1f} GB of address space (ulimit -v): allow more."

@@ -1,4 +1,4 @@
-"""The flags that every command takes, before or after its name."""
+"""Common flags of all commands, accepted before and after the command's name."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import typer
 from typer.core import TyperGroup
 
 from pcqtool.cli.common import config, console
-from pcqtool.tables.paths import at_home
+from pcqtool.files.display import expand_home
 from pcqtool.version import __version__
 
 PANEL = "Common options"
@@ -25,7 +25,7 @@ def _print_version(wanted: bool) -> None:
 
 
 def _set_level(ctx: typer.Context, param: typer.CallbackParam, wanted: bool) -> None:
-    """Take the level from a flag, the last one typed; from the settings file only where no flag was typed."""
+    """Set the level by the last flag on the command line, or else by the settings file."""
     if not wanted:
         return
     typed = _source(ctx, param) == "COMMANDLINE"
@@ -41,9 +41,9 @@ def _set_log(ctx: typer.Context, param: typer.CallbackParam, form: str) -> None:
 
 
 def _use_config(ctx: typer.Context, param: typer.CallbackParam, file: Path | None) -> None:
-    """Remember the settings file; the command itself reads it, so that its ``--help`` works with a broken one."""
+    """Store the settings file's path. The command reads the file, so that its ``--help`` works with a broken file."""
     if _source(ctx, param) == "COMMANDLINE" or _CONFIG not in ctx.meta:
-        ctx.meta[_CONFIG] = None if file is None else at_home(file)
+        ctx.meta[_CONFIG] = None if file is None else expand_home(file)
     file = ctx.meta[_CONFIG]
     if file is None or isinstance(ctx.command, TyperGroup) or ctx.resilient_parsing:
         return
@@ -51,7 +51,7 @@ def _use_config(ctx: typer.Context, param: typer.CallbackParam, file: Path | Non
 
 
 def config_file(ctx: typer.Context) -> Path | None:
-    """The settings file in force."""
+    """Return the settings file of this run."""
     file: Path | None = ctx.meta.get(_CONFIG)
     return file
 
@@ -95,7 +95,7 @@ Debug = Annotated[
     bool,
     typer.Option(
         "--debug",
-        help="Show every detail, and the traceback of an error.",
+        help="Show all details, and the traceback of an error.",
         callback=_set_level,
         expose_value=False,
         rich_help_panel=PANEL,
@@ -127,8 +127,8 @@ Config = Annotated[
 ]
 
 
-def share(root: TyperGroup) -> TyperGroup:
-    """Give the root's common flags to every command below it."""
+def add_common_flags(root: TyperGroup) -> TyperGroup:
+    """Add the root's common flags to every command below it."""
     common = [param for param in root.params if getattr(param, "rich_help_panel", None) == PANEL]
     for command in _below(root):
         own = {param.name for param in command.params}
@@ -137,7 +137,7 @@ def share(root: TyperGroup) -> TyperGroup:
 
 
 def _below(group: TyperGroup) -> list[Any]:
-    """Every command and group inside a group."""
+    """Return all commands and groups inside a group."""
     return [
         found
         for command in group.commands.values()

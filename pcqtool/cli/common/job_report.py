@@ -1,4 +1,4 @@
-"""How the commands that process recordings read their inputs, and show a plan and a report."""
+"""Inputs, plans and reports of the commands that process recordings."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ def read_list(file: str | None) -> list[str] | None:
     return None if file is None else path_lists.read(file)
 
 
-def show(job: Job, verb: str, dry_run: bool, json: bool) -> None:
+def run_and_report(job: Job, verb: str, dry_run: bool, json: bool) -> None:
     """Run a job and show its report, or show only its plan.
 
     Args:
         job: the job.
-        verb: what it does with files, for the report: ``labelled``.
-        dry_run: whether to show the plan only.
-        json: whether to print one JSON object.
+        verb: past participle for the report, such as ``labelled``.
+        dry_run: show the plan only.
+        json: print one JSON object.
 
     Raises:
         typer.Exit: with exit code 3 if some inputs failed, in this run or in an earlier one.
@@ -52,7 +52,7 @@ def show(job: Job, verb: str, dry_run: bool, json: bool) -> None:
 
 
 def _show_plan(plan: Plan, json: bool) -> None:
-    """Show what a run would do."""
+    """Print the number of recordings to process, and their hours."""
     from pcqtool.audio.reader import read_header
 
     hours, unreadable = 0.0, 0
@@ -87,7 +87,9 @@ def _show_report(report: RunReport, verb: str, json: bool) -> None:
         console.warn(f"and {len(summary.failures) - SHOWN_FAILURES} more files; see the column error")
     before = report.failed.keys() - summary.failures.keys()
     if before:
-        console.warn(f"{len(before):,} failed in earlier runs, as {min(before)}; --retry-failed processes them again")
+        console.warn(
+            f"{len(before):,} failed in earlier runs, such as {min(before)}; --retry-failed processes them again"
+        )
     if json:
         table = {"files": state.files, "statuses": state.statuses, "labels": state.labels, "failed": len(report.failed)}
         console.print_json({"out": out, "model": report.model, **summary.to_dict(), "table": table})

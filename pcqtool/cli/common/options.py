@@ -8,7 +8,8 @@ from typing import Annotated, Literal
 
 import typer
 
-from pcqtool.audio import limits
+from pcqtool.audio.limits import TIMEOUT_S as TIMEOUT_S
+from pcqtool.audio.limits import Limits
 from pcqtool.cli.common import completion, durations
 
 MODEL = "Model"
@@ -17,14 +18,14 @@ EARLIER = "Earlier results"
 FAULTS = "Faults"
 MACHINES = "Many machines"
 CORPUS = "Corpus"
+RECIPE = "Recipe"
 
-MAX_DURATION_S = limits.Limits.max_duration_s
-MAX_CHANNELS = limits.Limits.max_channels
-TIMEOUT_S = limits.TIMEOUT_S
+MAX_DURATION_S = Limits.max_duration_s
+MAX_CHANNELS = Limits.max_channels
 
 Inputs = Annotated[
     list[str] | None,
-    typer.Argument(metavar="INPUT...", help="Files, folders (searched recursively), patterns.", show_default=False),
+    typer.Argument(metavar="INPUT", help="Files, folders (searched recursively), patterns.", show_default=False),
 ]
 
 Out = Annotated[
@@ -134,8 +135,8 @@ MaxDuration = Annotated[
         "--max-duration",
         metavar="TIME",
         parser=durations.duration_s,
-        show_default=durations.text(MAX_DURATION_S),
-        help="Longer recordings fail: 90m, 24h, 7d.",
+        show_default=False,
+        help=f"Longer recordings fail: 90m, 24h, 7d. Default: {durations.duration_text(MAX_DURATION_S)}.",
         rich_help_panel=AUDIO,
     ),
 ]
@@ -203,8 +204,9 @@ Timeout = Annotated[
         "--timeout",
         metavar="TIME",
         parser=durations.duration_s,
-        show_default=durations.text(TIMEOUT_S),
-        help="Fail a recording if its decoder is silent for this long; 0 turns isolation off.",
+        show_default=False,
+        help="Fail a recording if its decoder is silent for this long; 0 decodes without isolation. "
+        f"Default: {durations.duration_text(TIMEOUT_S)}.",
         rich_help_panel=FAULTS,
     ),
 ]
@@ -293,8 +295,6 @@ AllClasses = Annotated[
     ),
 ]
 
-RECIPE = "Recipe"
-
 RecipeName = Annotated[
     str,
     typer.Option(
@@ -343,6 +343,7 @@ Seed = Annotated[
         rich_help_panel=RECIPE,
     ),
 ]
+
 Seeds = Annotated[
     int,
     typer.Option(

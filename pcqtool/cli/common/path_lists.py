@@ -1,4 +1,4 @@
-"""Lists of paths: ``--files-from``."""
+"""Lists of input paths: ``--files-from``."""
 
 from __future__ import annotations
 
@@ -13,19 +13,21 @@ MAX_BYTES = 1 << 30  # some ten million paths
 
 
 def read(source: str) -> list[str]:
-    r"""Read a list of paths, which may hold any bytes; ended by NUL (``find -print0``) if there is one, else by \n.
+    r"""Read a list of paths, which may contain any bytes, separated by NUL (``find -print0``) or else by newlines.
 
-    What begins with a byte-order mark of UTF-16, as lists of some Windows programs do, is read as that.
+    A list with a byte-order mark of UTF-16, as some Windows programs write, is decoded as UTF-16.
 
     Args:
         source: a file, or ``-`` for stdin.
 
     Raises:
-        SettingsError: if it cannot be read, or is no list.
+        SettingsError: if it cannot be read or is not a list.
     """
     text = _decoded(_bytes(source), source)
     if "\0" in text and text.count("\0") > len(text) // 3 and len(text) >= 8:
-        raise SettingsError(f"the list {source} is no plain text, or UTF-16 without its mark", "Save it as UTF-8.")
+        raise SettingsError(
+            f"the list {source} is not plain text, or is UTF-16 without a byte-order mark", "Save it as UTF-8."
+        )
     return text.split("\0") if "\0" in text else [line.rstrip("\r") for line in text.split("\n")]
 
 

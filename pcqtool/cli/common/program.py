@@ -1,7 +1,7 @@
-"""What a program and a group of commands look like here: plain help in sections.
+"""The program and its groups of commands, with plain help in sections.
 
-Typer's framed help loads a Markdown and a syntax-highlighting library first, which takes twice as long as everything
-else that ``--help`` does.
+Typer's framed help first loads a Markdown and a syntax-highlighting library, which takes twice as long as the rest of
+``--help``.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typer.core import TyperCommand, TyperGroup
 
 from pcqtool.cli.common import console, failures
 from pcqtool.errors import SettingsError
-from pcqtool.tables.paths import at_home
+from pcqtool.files.display import expand_home
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -52,7 +52,7 @@ class Program(typer.Typer):
         )
 
         def registered(function: Function) -> Function:
-            register(_with_places_at_home(function))
+            register(_expanding_home(function))
             return function
 
         return registered
@@ -93,30 +93,32 @@ class _Group(TyperGroup):
         _write_options(self, ctx, formatter)
 
 
-def _with_places_at_home(function: Function) -> Function:
-    """Let a function have its places with a leading ``~`` expanded.
+def _expanding_home(function: Function) -> Function:
+    """Wrap a function so that a leading ``~`` in its paths is expanded.
 
-    A shell leaves it alone in a settings file, in an environment file, between quotes and behind ``--out=``.
+    A shell does not expand it in a settings file, in an environment file, between quotes or after ``--out=``.
     """
 
     @functools.wraps(function)
     def call(*arguments: Any, **named: Any) -> Any:
-        return function(*arguments, **{name: _at_home(value) for name, value in named.items()})
+        return function(*arguments, **{name: _expand_home(value) for name, value in named.items()})
 
     return call  # type: ignore[return-value]
 
 
-def _at_home(value: Any) -> Any:
+def _expand_home(value: Any) -> Any:
     if isinstance(value, list):
-        return [_at_home(each) for each in value]
+        return [_expand_home(each) for each in value]
     if isinstance(value, Path):
-        return at_home(value)
-    # No text but a place begins so. It may be one of many that a shell has found here, called "~" or "~x".
-    return str(at_home(value)) if isinstance(value, str) and value[:1] == "~" and not os.path.lexists(value) else value
+        return expand_home(value)
+    # Only paths begin with "~". A file that is really called "~" or "~x", found by the shell's pattern, is kept.
+    return (
+        str(expand_home(value)) if isinstance(value, str) and value[:1] == "~" and not os.path.lexists(value) else value
+    )
 
 
 def _refuse_empty(arguments: list[str]) -> None:
-    """Refuse an empty value, which comes of a variable that is not set: it would stand for the current folder."""
+    """Refuse an empty value, which comes from an unset shell variable and would mean the current folder."""
     for before, argument in zip(["", *arguments], arguments, strict=False):
         name, equals, value = argument.partition("=")
         if not argument or (equals and not value and name.startswith("--")):
@@ -127,7 +129,7 @@ def _refuse_empty(arguments: list[str]) -> None:
 
 
 def _printing(option: Any) -> Any:
-    """Let the option ``--help`` print as everything else does; typer's own way ends in an error on a full disk."""
+    """Make ``--help`` print through the console; typer's own output ends in a traceback on a full disk."""
 
     def show(ctx: typer.Context, param: Any, wanted: bool) -> None:
         if wanted and not ctx.resilient_parsing:
@@ -145,6 +147,8 @@ def _write_options(command: Any, ctx: Any, formatter: Any) -> None:
         usual = "Arguments" if param.param_type_name == "argument" else "Options"
         record = param.get_help_record(ctx)
         if record is not None:
+            if usual == "Arguments":  # typer adds the Python type to the name: "DIR <list[Path]>"
+                record = (record[0].partition(" <")[0], record[1])
             sections.setdefault(getattr(param, "rich_help_panel", None) or usual, []).append(record)
     _write(sections, formatter)
 

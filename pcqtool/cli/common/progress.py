@@ -1,4 +1,4 @@
-"""How far the work is: a bar on a terminal, else one plain line a minute."""
+"""Display of progress: a bar on a terminal, otherwise one plain line per minute."""
 
 from __future__ import annotations
 
@@ -15,59 +15,65 @@ if TYPE_CHECKING:
 LINE_EVERY_S = 60.0
 
 
-class Progress(Protocol):
-    """What a command tells while it works."""
+class ProgressDisplay(Protocol):
+    """A display of finished work on stderr."""
 
     def advance(self, amount: float = 1, note: str = "") -> None:
-        """Count work as done.
+        """Add finished work.
 
         Args:
-            amount: in the unit that the progress was opened with.
-            note: a few words shown behind the figures, for instance ``212 × real time``.
+            amount: in the display's unit.
+            note: a few words shown after the figures, such as ``212 × real time``.
         """
 
 
-class Lines:
-    """A plain line whenever an interval has passed.
+class ProgressLines:
+    """A plain line per interval.
 
     Args:
-        say: takes a line, and the figures in it by name.
-        total: amount of work, None where it is not known.
+        log: is called with a line, and with its figures as keyword arguments.
+        done: amount that was finished before; it does not count for the speed.
+        total: amount of work; None if unknown.
         unit: what is counted, in the plural.
-        every_s: the interval in seconds; the first line comes after as long.
-        clock: seconds since any moment.
+        every_s: the interval in seconds; the first line appears after one interval.
+        clock: returns seconds since a fixed time.
     """
 
     def __init__(
-        self, say: Callable[..., None], total: float | None, unit: str, every_s: float, clock: Callable[[], float]
+        self,
+        log: Callable[..., None],
+        done: float,
+        total: float | None,
+        unit: str,
+        every_s: float,
+        clock: Callable[[], float],
     ) -> None:
-        self.say = say
+        self.log = log
         self.total = total
         self.unit = unit
         self.every_s = every_s
         self.clock = clock
-        self.done: float = 0
-        self.started_s = self.said_s = clock()
+        self.done = self.done_before = done
+        self.started_s = self.last_line_s = clock()
 
     def advance(self, amount: float = 1, note: str = "") -> None:
-        """Count work as done, and say so if it is time."""
+        """Add finished work, and log a line if the interval has passed."""
         self.done += amount
         now_s = self.clock()
-        if now_s - self.said_s >= self.every_s:
-            self.said_s = now_s
-            line = describe(self.done, self.total, self.unit, now_s - self.started_s)
-            self.say(f"{line}, {note}" if note else line, done=self.done, total=self.total, unit=self.unit)
+        if now_s - self.last_line_s >= self.every_s:
+            self.last_line_s = now_s
+            line = progress_line(self.done, self.total, self.unit, now_s - self.started_s, self.done_before)
+            self.log(f"{line}, {note}" if note else line, done=self.done, total=self.total, unit=self.unit)
 
 
-class _Bar:
-    """A bar that rich draws."""
-
-    def __init__(self, shown: RichProgress, total: float | None, unit: str) -> None:
+class _ProgressBar:
+    def __init__(self, shown: RichProgress, done: float, total: float | None, unit: str) -> None:
         self.shown = shown
         self.total = total
         self.unit = unit
-        self.done: float = 0
-        self.task = shown.add_task("", total=total, amount=_amount(0, total, unit), note="")
+        self.done = done
+        self.task = shown.add_task("", total=total, amount=_amount(done, total, unit), note="")
+        shown.update(self.task, completed=done)
 
     def advance(self, amount: float = 1, note: str = "") -> None:
         self.done += amount
@@ -77,11 +83,12 @@ class _Bar:
 
 
 @contextmanager
-def bar(total: float | None, unit: str) -> Iterator[Progress]:
-    """Draw a bar on stderr while the block runs; it is gone afterwards.
+def progress_bar(done: float, total: float | None, unit: str) -> Iterator[ProgressDisplay]:
+    """Draw a bar on stderr while the block runs, and remove it afterwards.
 
     Args:
-        total: amount of work, None where it is not known.
+        done: amount that was finished before.
+        total: amount of work; None if unknown.
         unit: what is counted, in the plural.
     """
     from rich.console import Console
@@ -96,27 +103,27 @@ def bar(total: float | None, unit: str) -> Iterator[Progress]:
         TimeRemainingColumn(),
         TextColumn("{task.fields[note]}", markup=False),
     )
-    # stdout carries data and must not be drawn into the bar; what is said on stderr appears above it.
+    # stdout carries data and must not be drawn into the bar; messages on stderr appear above it.
     with RichProgress(*columns, console=Console(stderr=True), transient=True, redirect_stdout=False) as shown:
-        yield _Bar(shown, total, unit)
+        yield _ProgressBar(shown, done, total, unit)
 
 
-def describe(done: float, total: float | None, unit: str, elapsed_s: float) -> str:
-    """One line about the work: ``120 of 1,000 files (12 %), 2.1 files/s, 6 min 59 s left``."""
+def progress_line(done: float, total: float | None, unit: str, elapsed_s: float, done_before: float = 0) -> str:
+    """Return a line such as ``120 of 1,000 files (12 %), 2.1 files/s, 6 min 59 s left``."""
     parts = [_amount(done, total, unit)]
     if total:
         parts[0] += f" ({100 * done / total:.0f} %)"
-    rate = done / elapsed_s if elapsed_s > 0 else 0.0
+    rate = (done - done_before) / elapsed_s if elapsed_s > 0 else 0.0
     if rate > 0:
         parts.append(f"{rate:,.1f} {unit}/s" if rate >= 1 else f"{60 * rate:,.1f} {unit}/min")
         left_s = math.inf if total is None else max(total - done, 0) / rate
         if math.isfinite(left_s):
-            parts.append(f"{duration(left_s)} left")
+            parts.append(f"{duration_in_words(left_s)} left")
     return ", ".join(parts)
 
 
-def duration(seconds: float) -> str:
-    """Seconds as people say them: ``41 s``, ``6 min 59 s``, ``2 h 05 min``."""
+def duration_in_words(seconds: float) -> str:
+    """Return a duration for people to read: ``41 s``, ``6 min 59 s``, ``2 h 05 min``."""
     whole = round(seconds)
     if whole < 60:
         return f"{whole} s"

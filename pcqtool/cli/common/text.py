@@ -1,4 +1,4 @@
-"""Text that can be shown: a line stays one line and JSON stays JSON, whatever names and others' words hold."""
+"""Text for output: a line stays one line and JSON stays valid, whatever file names and foreign texts contain."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from dataclasses import asdict, is_dataclass
 from typing import Any
 
 _KEPT = "\t\N{NO-BREAK SPACE}\N{NARROW NO-BREAK SPACE}"
-_NO_CHARACTERS = re.compile("[\udc80-\udcff]+|[\ud800-\udfff]")
+_SURROGATES = re.compile("[\udc80-\udcff]+|[\ud800-\udfff]")
 _NOT_ASCII = re.compile(r"[^\n -~]")
 
 
 def one_line(text: str, encoding: str = "utf-8") -> str:
-    r"""A text as one line: line ends, control characters and what the encoding lacks as escapes such as ``\n``."""
+    r"""Return text as one line, with escapes such as ``\n`` for control characters and those outside the encoding."""
     shown = "".join(c if c.isprintable() or c in _KEPT else ascii(c)[1:-1] for c in _unicode(text))
     return shown.encode(encoding, "backslashreplace").decode(encoding)
 
 
 def json_text(value: object, encoding: str = "utf-8", indent: int | None = None) -> str:
-    r"""A value as JSON that every parser accepts and every stream takes.
+    r"""Return a value as JSON that every parser reads and every stream accepts.
 
-    What is not a number in JSON (NaN, infinity) becomes null. What cannot be seen is written ``\u00ad``, and so is all
-    that is not ASCII where the encoding is none of Unicode. A byte of a name that is not UTF-8 becomes the four
-    characters ``\xNN``, as in the result tables: JSON has no form for it.
+    NaN and infinity become null. Invisible characters become escapes such as ``\u00ad``, and so do all non-ASCII
+    characters if the encoding is not a Unicode one. A byte of a name that is not UTF-8 becomes the four characters
+    ``\xNN``, as in the result tables: JSON has no form for it.
     """
     unicode = codecs.lookup(encoding).name.startswith("utf")
     text = json.dumps(_jsonable(value), ensure_ascii=not unicode, indent=indent, allow_nan=False)
@@ -34,19 +34,19 @@ def json_text(value: object, encoding: str = "utf-8", indent: int | None = None)
 
 
 def _unicode(text: str) -> str:
-    r"""A text without halves of characters: bytes of a file name that Python could not decode are shown as ``\xNN``."""
-    return _NO_CHARACTERS.sub(lambda found: _decoded(found[0]), text)
+    r"""Return text without surrogates: bytes of a file name that are not UTF-8 become ``\xNN``."""
+    return _SURROGATES.sub(lambda found: _decoded(found[0]), text)
 
 
-def _decoded(halves: str) -> str:
+def _decoded(surrogates: str) -> str:
     try:
-        return halves.encode("ascii", "surrogateescape").decode("utf-8", "backslashreplace")
-    except UnicodeEncodeError:  # it stands for no byte
-        return ascii(halves)[1:-1]
+        return surrogates.encode("ascii", "surrogateescape").decode("utf-8", "backslashreplace")
+    except UnicodeEncodeError:  # it does not stand for a byte
+        return ascii(surrogates)[1:-1]
 
 
 def _jsonable(value: Any) -> Any:
-    """The plain value behind paths, dataclasses and numpy scalars."""
+    """Return the JSON value of paths, dataclasses and numpy scalars."""
     if is_dataclass(value) and not isinstance(value, type):
         value = asdict(value)
     if isinstance(value, Mapping):

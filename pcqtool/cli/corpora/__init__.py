@@ -8,7 +8,7 @@ from pcqtool.cli.corpora.info import info
 from pcqtool.cli.corpora.list import list_corpora
 from pcqtool.cli.corpora.validate import validate
 
-app = Program(help="Corpora for training and evaluation: list, describe, validate, download.")
+app = Program(help="List, describe, validate and download corpora.")
 
 app.command("list", examples="pcqtool corpora list")(list_corpora)
 app.command(examples="pcqtool corpora info emodb --root emodb/")(info)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pcqtool.cli.common import console
+from pcqtool.cli.common import completion, console
 
 if TYPE_CHECKING:
     from pcqtool.corpora.base import Corpus, Utterance
@@ -16,7 +16,10 @@ if TYPE_CHECKING:
 
 MAX_SPEAKERS_SHOWN = 40
 
-Name = Annotated[str, typer.Argument(metavar="NAME", help="A corpus of 'pcqtool corpora list'.")]
+Name = Annotated[
+    str,
+    typer.Argument(metavar="NAME", help="A corpus of 'pcqtool corpora list'.", autocompletion=completion.corpora),
+]
 
 
 def corpus_fields(corpus: type[Corpus], opened: Corpus | None = None) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""``pcqtool report``: the paper's tables and figures for any corpus."""
+"""``pcqtool report``: tables and figures of the paper, for any corpus."""
 
 from __future__ import annotations
 
@@ -16,9 +16,11 @@ STUDIES = "Tables and studies of the paper"
 app = Program(help="Tables and figures of the paper, for any corpus.")
 
 app.command(rich_help_panel=FIGURES, examples="pcqtool report confusion evaluation/ --out confusion.svg")(confusion)
-app.command(rich_help_panel=FIGURES, examples="pcqtool report reliability evaluation/")(reliability)
-app.command(rich_help_panel=FIGURES, examples="pcqtool report curves model/")(curves)
-app.command(rich_help_panel=FIGURES, examples="pcqtool report tsne model/ --corpus emodb")(tsne)
-app.command(rich_help_panel=STUDIES, examples="pcqtool report parameters pcq-mini")(parameters)
+app.command(rich_help_panel=FIGURES, examples="pcqtool report reliability evaluation/ --out reliability.pdf")(
+    reliability
+)
+app.command(rich_help_panel=FIGURES, examples="pcqtool report curves mine")(curves)
+app.command(rich_help_panel=FIGURES, examples="pcqtool report tsne --corpus emodb --model mine")(tsne)
+app.command(rich_help_panel=STUDIES, examples="pcqtool report parameters --model pcq-mini")(parameters)
 app.command(rich_help_panel=STUDIES, examples="pcqtool report ablations --corpus emodb")(ablations)
 app.command(rich_help_panel=STUDIES, examples="pcqtool report depth --corpus emodb")(depth)

@@ -1,4 +1,4 @@
-"""What several reports take, and how they show what they found."""
+"""Arguments and output that several reports share."""
 
 from __future__ import annotations
 
@@ -10,17 +10,13 @@ import typer
 
 from pcqtool.cli.common import console
 
-RunPlace = Annotated[
-    Path, typer.Argument(metavar="RUN", help="Directory that 'pcqtool evaluate' has written, or its metrics.json.")
-]
+RunPath = Annotated[Path, typer.Argument(metavar="RUN", help="Directory of 'pcqtool evaluate', or its metrics.json.")]
 
-Figure = Annotated[
-    Path, typer.Option("--out", "-o", metavar="FILE", help="The figure; its ending says how: .svg, .png or .pdf.")
-]
+Figure = Annotated[Path, typer.Option("--out", "-o", metavar="FILE", help="The figure: .svg, .png or .pdf.")]
 
 
-def show(rows: Sequence[Mapping[str, Any]], fields: Mapping[str, object], as_json: bool) -> None:
-    """Print rows with the same keys as a table, and below it some fields; or all as one JSON object."""
+def print_rows(rows: Sequence[Mapping[str, Any]], fields: Mapping[str, object], as_json: bool) -> None:
+    """Print rows as a table with fields below it, or everything as one JSON object."""
     if as_json:
         console.print_json({"rows": rows, **fields})
         return
@@ -30,5 +26,5 @@ def show(rows: Sequence[Mapping[str, Any]], fields: Mapping[str, object], as_jso
 
 
 def _cell(value: object) -> object:
-    """Round what is for people; JSON has all digits."""
+    """Round a number for people; JSON has all digits."""
     return f"{value:.3f}" if isinstance(value, float) else value

@@ -1,4 +1,4 @@
-"""``pcqtool report curves``: how a training run went."""
+"""``pcqtool report curves``: draw learning curves."""
 
 from __future__ import annotations
 
@@ -8,19 +8,18 @@ from typing import Annotated
 import typer
 
 from pcqtool.cli.common import options
-from pcqtool.cli.report.arguments import Figure, show
+from pcqtool.cli.report.arguments import Figure, print_rows
 
 
 def curves(
-    run: Annotated[
-        Path, typer.Argument(metavar="MODEL|RUN", help="A model's directory, or a run whose folds kept their history.")
-    ],
+    run: Annotated[Path, typer.Argument(metavar="MODEL|RUN", help="Directory of a model or of an evaluation.")],
     out: Figure = Path("curves.svg"),
     json: options.Json = False,
 ) -> None:
-    """Draw the learning curves: losses, and accuracy on the validation part, by epoch.
+    """Draw the learning curves of a training run.
 
-    The validation part chose the epoch, so its accuracy is no test.
+    They show losses, and accuracy on the validation part, by epoch. The validation part chose the epoch, so its
+    accuracy is not a test result.
     """
     from pcqtool.evaluation.run_directory import read_run
     from pcqtool.report import curves as report
@@ -28,4 +27,4 @@ def curves(
     found = read_run(run)
     rows = report.summarise_curves(found)
     report.draw_curves(found, found.title, out)
-    show(rows, {"figure": out}, json)
+    print_rows(rows, {"figure": out}, json)

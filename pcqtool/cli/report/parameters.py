@@ -1,4 +1,4 @@
-"""``pcqtool report parameters``: how many weights each part has."""
+"""``pcqtool report parameters``: count the weights of each part."""
 
 from __future__ import annotations
 
@@ -6,28 +6,33 @@ from typing import Annotated
 
 import typer
 
-from pcqtool.cli.common import console, options
+from pcqtool.cli.common import completion, console, options
 
 
 def parameters(
     model: Annotated[
         str | None,
-        typer.Option("--model", metavar="NAME|DIR", help="Count this model instead of the paper's network."),
+        typer.Option(
+            "--model",
+            metavar="NAME|DIR",
+            help="Count this model's weights instead of those of the paper's network.",
+            autocompletion=completion.models,
+        ),
     ] = None,
     json: options.Json = False,
 ) -> None:
-    """Count the weights of PCQ and its parts (the paper's Table 3).
+    """Count the weights of PCQ and its parts (Table 3).
 
-    Without --model it is the paper's network: WavLM-base and four classes, next to the paper's own figures.
+    Without --model, counts the paper's network, with WavLM-base and four classes, beside the paper's figures.
     """
-    from pcqtool.report.parameters import PAPER_TABLE, count, count_paper
+    from pcqtool.report.parameters import PAPER_TABLE, count_paper_parameters, count_parameters
 
     if model is None:
-        parts = [*count_paper(), *PAPER_TABLE]
+        parts = [*count_paper_parameters(), *PAPER_TABLE]
     else:
         from pcqtool.model.directory import find, network_config_from_json, read_config
 
-        parts = count(network_config_from_json(read_config(find(model))))
+        parts = count_parameters(network_config_from_json(read_config(find(model))))
     if json:
         console.print_json(parts)
         return

@@ -7,24 +7,29 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pcqtool.cli.common import console, options
+from pcqtool.cli.common import completion, console, options
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
-    from pcqtool.evaluation.ablations import Variant
-    from pcqtool.evaluation.study import StudySetting
-    from pcqtool.splits import ValidationSize
+    from pcqtool.evaluation.study import Variant
+    from pcqtool.training.recipe import Recipe
 
 Protocol = Annotated[
-    str, typer.Option("--protocol", metavar="NAME", help="How to part the corpus, as for 'pcqtool evaluate'.")
+    str,
+    typer.Option(
+        "--protocol",
+        metavar="NAME",
+        help="Cross-validation protocol, as for 'pcqtool evaluate'.",
+        autocompletion=completion.protocols,
+    ),
 ]
 OutDir = Annotated[
     Path, typer.Option("--out", "-o", metavar="DIR", help="Directory for the runs, the table and the figure.")
 ]
 Others = Annotated[
     list[str] | None,
-    typer.Option("--other-encoder", metavar="DIR|ID", help="An encoder to try instead; may be given more than once."),
+    typer.Option("--other-encoder", metavar="DIR|ID", help="Encoder of a further variant; may be repeated."),
 ]
 
 
@@ -44,22 +49,21 @@ def ablations(
     jobs: options.Jobs = 0,
     json: options.Json = False,
 ) -> None:
-    """Measure what each part of PCQ is worth (the paper's Table 4).
+    """Measure the effect of each part of PCQ (Table 4).
 
-    Each part is left out of the recipe, or put in where it is missing, and the difference in accuracy is tested on
-    the same speakers. A run that was stopped goes on where it was.
+    Each part is removed from the recipe, or added if it is missing, and the difference in accuracy is tested on the
+    same speakers. The same command resumes an interrupted study.
     """
-    from pcqtool.evaluation import ablations
+    from pcqtool.evaluation.study import ablation_variants
+    from pcqtool.report.study_figures import draw_differences
     from pcqtool.training.recipe import load_recipe
 
-    settings = load_recipe(recipe, epochs=epochs, seed=seed)
-    encoder, teacher = settings.encoder_and_teacher(encoder, teacher)
-    chosen = ablations.ablations(settings, encoder, other_encoder or ())
-    from pcqtool.report.study_figures import draw_differences
+    def make_variants(recipe: Recipe, encoder: str | None) -> list[Variant]:
+        return ablation_variants(recipe, encoder, other_encoder or ())
 
-    repeats = range(settings.seed, settings.seed + seeds)
-    setting = _set_up(corpus, root, protocol, settings.validation_size(), repeats, teacher, device, jobs)
-    _study("ablations", chosen, setting, out, draw_differences, json)
+    settings = load_recipe(recipe, epochs=epochs, seed=seed)
+    common = (corpus, root, protocol, seeds, device, jobs, json)
+    _run_study("ablations", make_variants, draw_differences, out, settings, encoder, teacher, *common)
 
 
 def depth(
@@ -77,55 +81,53 @@ def depth(
     jobs: options.Jobs = 0,
     json: options.Json = False,
 ) -> None:
-    """Measure accuracy with 2, 3 and 4 layers of MLCNN (the paper's Fig. 3).
+    """Measure accuracy with 2, 3 and 4 MLCNN layers (Figure 3).
 
-    A run that was stopped goes on where it was.
+    The same command resumes an interrupted study.
     """
-    from pcqtool.evaluation import ablations
+    from pcqtool.evaluation.study import depth_variants
     from pcqtool.report.study_figures import draw_depth
     from pcqtool.training.recipe import load_recipe
 
     settings = load_recipe(recipe, epochs=epochs, seed=seed)
-    encoder, teacher = settings.encoder_and_teacher(encoder, teacher)
-    chosen = ablations.depths(settings, encoder)
-    repeats = range(settings.seed, settings.seed + seeds)
-    setting = _set_up(corpus, root, protocol, settings.validation_size(), repeats, teacher, device, jobs)
-    _study("depth", chosen, setting, out, draw_depth, json)
+    common = (corpus, root, protocol, seeds, device, jobs, json)
+    _run_study("depth", depth_variants, draw_depth, out, settings, encoder, teacher, *common)
 
 
-def _set_up(
+def _run_study(
+    kind: str,
+    make_variants: Callable[[Recipe, str | None], list[Variant]],
+    draw: Callable[..., None],
+    out: Path,
+    recipe: Recipe,
+    encoder: str | None,
+    teacher: str | None,
     corpus: str,
     root: Path | None,
     protocol: str,
-    validating: ValidationSize,
-    seeds: Sequence[int],
-    teacher: str | None,
+    n_seeds: int,
     device: str,
     jobs: int,
-) -> StudySetting:
-    """Read the corpus and make the folds."""
+    as_json: bool,
+) -> None:
     from pcqtool.corpora import registry
     from pcqtool.corpora.plugin_isolation import list_utterances
     from pcqtool.report.figure import require_matplotlib
     from pcqtool.splits import find_protocol
 
+    encoder, teacher = recipe.encoder_and_teacher(encoder, teacher)
+    variants = make_variants(recipe, encoder)
     require_matplotlib()
     chosen = find_protocol(protocol)
     utterances = list_utterances(registry.open_corpus(corpus, root))
-    folds = {seed: chosen.folds(utterances, seed, validating) for seed in seeds}
+    seeds = range(recipe.seed, recipe.seed + n_seeds)
+    folds = {seed: chosen.folds(utterances, seed, recipe.validation_size()) for seed in seeds}
 
-    from pcqtool.evaluation.study import StudySetting
+    from pcqtool.evaluation.study import COLUMNS, StudySetting, run_study, table
+    from pcqtool.files.lock import lock_folder
     from pcqtool.model.device import choose_device
 
-    return StudySetting(corpus, utterances, chosen, folds, choose_device(device), teacher, options.n_jobs(jobs))
-
-
-def _study(
-    kind: str, variants: Sequence[Variant], setting: StudySetting, out: Path, draw: Callable[..., None], as_json: bool
-) -> None:
-    from pcqtool.evaluation.study import COLUMNS, run_study, table
-    from pcqtool.files.lock import lock_folder
-
+    setting = StudySetting(corpus, utterances, chosen, folds, choose_device(device), teacher, options.n_jobs(jobs))
     console.info(f"{setting.corpus}: {len(setting.utterances)} utterances, {len(variants)} variants")
     with lock_folder(out):
         with console.progress(setting.n_folds * len(variants), "folds") as progress:

@@ -1,4 +1,4 @@
-"""``pcqtool report tsne``: what the network makes of a corpus, in the plane."""
+"""``pcqtool report tsne``: draw a corpus's fusion vectors in two dimensions."""
 
 from __future__ import annotations
 
@@ -17,9 +17,10 @@ def tsne(
     jobs: options.Jobs = 0,
     json: options.Json = False,
 ) -> None:
-    """Draw the fusion vectors of a corpus by t-SNE, a point for each utterance (the paper's Fig. 4).
+    """Draw a corpus's fusion vectors by t-SNE (Figure 4).
 
-    Utterances of speakers that the model was trained on are hollow: only the filled ones show what it can do.
+    Each utterance is a point. Utterances of speakers that the model was trained on are hollow: only filled points
+    show how well it separates classes.
     """
     from pcqtool.corpora import registry
     from pcqtool.corpora.plugin_isolation import list_utterances
@@ -40,6 +41,6 @@ def tsne(
     if json:
         console.print_json({"model": name, "points": points, "figure": out})
     else:
-        heard = sum(point.heard for point in points)
-        fields = {"utterances": len(points), "of speakers it was trained on": heard or "none", "figure": out}
+        n_seen = sum(point.seen_speaker for point in points)
+        fields = {"utterances": len(points), "of speakers it was trained on": n_seen or "none", "figure": out}
         console.print_fields(fields)

@@ -58,7 +58,7 @@ def test_common_flags_on_top_or_in_the_table_yield_to_typed_ones(ends, file):
         ("[corpora.lst]\njson = true\n", "unknown table 'lst' in table [corpora.]", "Did you mean 'list'?"),
         ("[corpora.info]\nrooot = 'x'\n", "unknown key 'rooot' in table [corpora.info]", "Did you mean 'root'?"),
         ("config = 'x'\n", "unknown key 'config'", "Known here: debug, log, quiet, verbose."),
-        ("[knob\n", "is not valid TOML", "A setting reads"),
+        ("[knob\n", "is not valid TOML", "Write a setting as"),
     ],
 )
 def test_wrong_file_names_itself_the_place_and_what_was_meant(ends, file, text, what, hint):

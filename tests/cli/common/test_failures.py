@@ -26,25 +26,26 @@ from pcqtool.cli.common import failures
     ],
 )
 def test_no_memory_is_said_to_be_so(error):
-    what, hint = failures.describe(error)
+    what, hint = failures.explain_machine_failure(error)
     assert what.startswith("not enough memory")
     assert hint
     wrapped = ValueError("a library's own words")
     wrapped.__cause__ = error
-    assert failures.describe(wrapped) == (what, hint)
+    assert failures.explain_machine_failure(wrapped) == (what, hint)
 
 
 def test_what_the_system_refuses_is_named_with_its_file():
-    what, hint = failures.describe(OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "a.bin"))
+    what, hint = failures.explain_machine_failure(OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "a.bin"))
     assert (what, hint) == ("a.bin: No space left on device", "Free some space, or choose another place with --out.")
     assert (
-        failures.describe(PermissionError(errno.EACCES, "Permission denied", b"\xff"))[0] == "\udcff: Permission denied"
+        failures.explain_machine_failure(PermissionError(errno.EACCES, "Permission denied", b"\xff"))[0]
+        == "\udcff: Permission denied"
     )
 
 
 @pytest.mark.parametrize("error", [ValueError("x"), ZeroDivisionError(), OSError("no number"), KeyError("memory")])
 def test_anything_else_is_a_fault_of_the_program(error):
-    assert failures.describe(error) is None
+    assert failures.explain_machine_failure(error) is None
 
 
 TOO_LITTLE = 400  # megabytes, for torch

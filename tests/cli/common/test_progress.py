@@ -4,13 +4,15 @@ import os
 import pty
 import subprocess
 import sys
+from functools import partial
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from pcqtool.cli.common import console
-from pcqtool.cli.common.progress import describe, duration
+from pcqtool.cli.common.progress import duration_in_words, progress_line
+from pcqtool.progress import Progress
 
 
 class Clock:
@@ -57,19 +59,40 @@ def test_unknown_total(capsys):
     assert capsys.readouterr().err == "600 files, 10.0 files/s\n"
 
 
+def test_work_of_an_earlier_run_does_not_count_for_the_speed(capsys):
+    clock = Clock()
+    with console.progress(100, "epochs", done=80, clock=clock) as progress:
+        clock.now_s += 60
+        progress.advance(10)
+    assert capsys.readouterr().err == "90 of 100 epochs (90 %), 10.0 epochs/min, 1 min 00 s left\n"
+
+
+def test_reported_progress_has_a_display_per_unit(capsys, monkeypatch):
+    clock = Clock()
+    monkeypatch.setattr(console, "progress", partial(console.progress, clock=clock))
+    with console.reporting() as report:
+        for done, total, unit in ((0, 8, "segments"), (8, 8, "segments"), (5, 10, "epochs"), (6, 10, "epochs")):
+            report(Progress(done, total, unit, note="fine"))
+            clock.now_s += 60
+    assert capsys.readouterr().err.splitlines() == [
+        "8 of 8 segments (100 %), 8.0 segments/min, 0 s left, fine",
+        "6 of 10 epochs (60 %), 1.0 epochs/min, 4 min 00 s left, fine",
+    ]
+
+
 @pytest.mark.parametrize(
     ("seconds", "text"),
     [(0, "0 s"), (59.4, "59 s"), (59.6, "1 min 00 s"), (3599.6, "1 h 00 min"), (90061, "25 h 01 min")],
 )
 def test_duration(seconds, text):
-    assert duration(seconds) == text
+    assert duration_in_words(seconds) == text
 
 
 @example(2.2250738585e-313, 1.0, 1.0)  # so slow that the time left is no number
 @example(1.0, 5e-324, 5e-324)
 @given(st.floats(0, 1e9), st.none() | st.floats(0, 1e9), st.floats(0, 1e6))
 def test_every_state_can_be_described(done, total, elapsed_s):
-    line = describe(done, total, "s", elapsed_s)
+    line = progress_line(done, total, "s", elapsed_s)
     assert "\n" not in line
     assert "nan" not in line
     assert "-" not in line.replace("e-", "")

@@ -15,8 +15,8 @@ import pytest
 FULL = Path("/dev/full")
 needs_full = pytest.mark.skipif(not FULL.exists(), reason="needs /dev/full")
 REFUSED = (
-    "error: the result cannot be printed: stdout takes no more (No space left on device)\n"
-    "Send stdout to a place with room; what has been written to files is there.\n"
+    "error: cannot write the result to stdout: No space left on device\n"
+    "Redirect stdout to a disk with free space; files that were written are complete.\n"
 )
 ODD = ["\x7f\xad\u2028\x85\u202e", "ä€\U0001f642", 'quote" \\ back', os.fsdecode(b"\xe4\xff.wav"), "a\nb\x1b[2J"]
 
@@ -125,7 +125,7 @@ def test_closed_streams_are_no_failure(run, closed):
 
 def test_no_file_takes_the_place_of_a_closed_stream(tmp_path, environment):
     code = (
-        "import os, sys; from pcqtool.cli.common import streams; streams.occupy();"
+        "import os, sys; from pcqtool.cli.common import streams; streams.reopen_closed();"
         f"file = open({str(tmp_path / 'result')!r}, 'wb'); assert file.fileno() > 2; os.write(2, b'a complaint')"
     )
     command = ["sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh", sys.executable, "-c", code]

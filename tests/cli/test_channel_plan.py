@@ -1,4 +1,4 @@
-"""A recording is heard the same way by ``label``, ``evaluate`` and ``corpora validate``."""
+"""``label``, ``evaluate`` and ``corpora validate`` choose the same channels of a recording."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ NOTE = "mixing the channels would cancel them; channel 0 is used"
 
 @pytest.fixture
 def corpus(tmp_path):
-    """Speech as one channel, with another upside down, with pairs of them, and nothing at all."""
+    """Speech in one channel, with its inverse in another, in pairs of both, and digital silence."""
     speech, rate = soundfile.read(SPEECH, dtype="float32")
     sounds = {
         "mono": speech,
@@ -43,7 +43,7 @@ def probabilities(path):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("mode", ["auto", "mix"])
-def test_labelling_hears_a_live_channel_and_notes_it(pcqtool, corpus, tmp_path, tiny_model, mode):
+def test_labelling_uses_a_live_channel_and_notes_it(pcqtool, corpus, tmp_path, tiny_model, mode):
     done = pcqtool("label", str(corpus), "--channels", mode, "--out", "r.parquet", "--model", str(tiny_model))
     assert done.returncode == 0, done.stderr
     found, notes = probabilities(tmp_path / "r.parquet")
@@ -56,7 +56,7 @@ def test_labelling_hears_a_live_channel_and_notes_it(pcqtool, corpus, tmp_path, 
 
 
 @pytest.mark.slow
-def test_features_are_those_of_what_is_heard(pcqtool, corpus, tmp_path):
+def test_features_are_those_of_the_channel_used(pcqtool, corpus, tmp_path):
     command = [
         "extract",
         str(corpus),
@@ -78,7 +78,7 @@ def test_features_are_those_of_what_is_heard(pcqtool, corpus, tmp_path):
 
 
 @pytest.mark.slow
-def test_an_evaluation_hears_what_labelling_hears(pcqtool, corpus, tmp_path, tiny_model):
+def test_an_evaluation_uses_the_channels_that_labelling_uses(pcqtool, corpus, tmp_path, tiny_model):
     usual = ["--corpus", "manifest", "--root", str(corpus), "--model", str(tiny_model), "--out", "e"]
     done = pcqtool("evaluate", *usual)
     assert done.returncode == 0, done.stderr
@@ -92,5 +92,5 @@ def test_a_check_names_silence_and_notes_what_would_cancel(pcqtool, corpus):
     assert done.returncode == 3
     found = json.loads(done.stdout)
     unreadable = [fault for fault in found["faults"] if fault["kind"] == "unreadable"]
-    assert unreadable == [{"kind": "unreadable", "file": "zeros.wav", "what": "holds nothing but silence"}]
+    assert unreadable == [{"kind": "unreadable", "file": "zeros.wav", "what": "contains nothing but silence"}]
     assert f"inverted.wav and 1 more: {NOTE}" in found["notes"]

@@ -1,0 +1,62 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from pcqtool.cli.common import completion
+
+SHELL = """
+import sys
+from pcqtool.cli.app import main
+try:
+    code = main()
+except SystemExit as end:
+    code = end.code
+sys.exit("loaded torch" if "torch" in sys.modules else code)
+"""
+
+
+@pytest.mark.parametrize(
+    ("complete", "typed", "values"),
+    [
+        (completion.models, "pcq-m", ["pcq-mini"]),
+        (completion.corpora, "emod", ["emodb"]),
+        (completion.recipes, "min", ["mini"]),
+        (completion.protocols, "lo", ["loso"]),
+        (completion.channels, "", ["0", "1", "auto", "mix", "split"]),
+        (completion.devices, "cuda", ["cuda", "cuda:all"]),
+        (completion.corpora, "no such beginning", []),
+    ],
+)
+def test_names_with_the_typed_beginning(complete, typed, values):
+    assert complete(typed) == values
+
+
+@pytest.mark.parametrize(
+    ("typed", "values"),
+    [
+        ("pcqtool label --model pcq-m", ["pcq-mini"]),
+        ("pcqtool label --vad ", ["on", "off"]),
+        ("pcqtool label --aggregation mean", ["mean-log", "mean"]),
+        ("pcqtool train --corpus emod", ["emodb"]),
+        ("pcqtool train --recipe min", ["mini"]),
+        ("pcqtool evaluate --protocol lo", ["loso"]),
+        ("pcqtool corpora info emod", ["emodb"]),
+        ("pcqtool recipes show min", ["mini"]),
+        ("pcqtool recip", ["recipes"]),
+    ],
+)
+def test_bash_completes_values_without_torch(environment, typed, values):
+    words = typed.split(" ")
+    done = subprocess.run(
+        [sys.executable, "-c", SHELL],
+        env=environment(_PCQTOOL_COMPLETE="complete_bash", COMP_WORDS="\n".join(words), COMP_CWORD=str(len(words) - 1)),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.split() == values
