@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from pcqtool.errors import PcqtoolError, ReportError
+from pcqtool.evaluation.ablation_study import COLUMNS, table
 from pcqtool.evaluation.run_directory import UNKNOWN, FinishedRun, read_run
-from pcqtool.evaluation.study import COLUMNS, table
 from pcqtool.files.atomic import write_whole
 
 DOCS = Path(__file__).parent

@@ -230,9 +230,9 @@ def load_predictions(run: Path) -> tuple[Predictions, Provenance]:
         TableError: if the table is missing, damaged or not an evaluation's.
     """
     from pcqtool.evaluation.predictions import Predictions
-    from pcqtool.tables.edit import read_columns
     from pcqtool.tables.paths import SUFFIX
     from pcqtool.tables.provenance import read_provenance
+    from pcqtool.tables.rewrite import read_columns
 
     path = run if run.suffix.lower() == SUFFIX and not run.is_dir() else run / PREDICTIONS
     if not path.is_file():

@@ -13,7 +13,7 @@ from pcqtool.cli.common import completion, console, options
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from pcqtool.evaluation.study import Variant
+    from pcqtool.evaluation.ablation_study import Variant
     from pcqtool.training.recipe import Recipe
 
 Protocol = Annotated[
@@ -55,7 +55,7 @@ def ablations(
     Each part is removed from the recipe, or added if it is missing, and the difference in accuracy is tested on the
     same speakers. The same command resumes an interrupted study.
     """
-    from pcqtool.evaluation.study import ablation_variants
+    from pcqtool.evaluation.ablation_study import ablation_variants
     from pcqtool.report.study_figures import draw_differences
     from pcqtool.training.recipe import load_recipe
 
@@ -86,7 +86,7 @@ def depth(
 
     The same command resumes an interrupted study.
     """
-    from pcqtool.evaluation.study import depth_variants
+    from pcqtool.evaluation.ablation_study import depth_variants
     from pcqtool.report.study_figures import draw_depth
     from pcqtool.training.recipe import load_recipe
 
@@ -124,7 +124,7 @@ def _run_study(
     seeds = range(recipe.seed, recipe.seed + n_seeds)
     folds = {seed: chosen.folds(utterances, seed, recipe.validation_size()) for seed in seeds}
 
-    from pcqtool.evaluation.study import COLUMNS, StudySetting, run_study, table
+    from pcqtool.evaluation.ablation_study import COLUMNS, StudySetting, run_study, table
     from pcqtool.files.lock import lock_folder
     from pcqtool.model.device import choose_device
 
