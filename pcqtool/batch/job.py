@@ -11,6 +11,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypedDict, TypeVar
 
+from pcqtool.arguments import StrPath
 from pcqtool.audio.limits import Limits
 from pcqtool.audio.reader import ReaderOptions
 from pcqtool.batch.names import FileSignature, Source, name_recordings, path_of
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 Engine = Literal["local", "ray"]
-StrPath = str | os.PathLike[str]
 
 
 @dataclass(frozen=True)
@@ -141,7 +141,7 @@ class StoppedError(PcqtoolError):
 
     def __init__(self, report: RunReport, max_failures: int) -> None:
         super().__init__(
-            f"stopped: {report.summary.n_useless} inputs have failed or are empty, more than --max-failures "
+            f"stopped: {report.summary.n_unusable} inputs have failed or are empty, more than --max-failures "
             f"{max_failures}",
             "Finished rows are kept. See the column error, then run again; --retry-failed processes failed inputs "
             "once more.",

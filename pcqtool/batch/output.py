@@ -206,11 +206,11 @@ class RunOutput(OutputLayout):
             self._drop_replaced()
         self.next_part += 1
 
-    def finish(self, whole: bool = True) -> None:
+    def finish(self, complete: bool = True) -> None:
         """Join the parts into one table of each kind and remove them; of a directory, record that the run has ended.
 
         Args:
-            whole: whether the run has processed everything in its plan.
+            complete: whether the run has processed everything in its plan.
 
         Raises:
             FileError: if the file system refuses.
@@ -218,11 +218,11 @@ class RunOutput(OutputLayout):
         """
         if not self.is_table:
             self._drop_replaced()
-            if whole:
+            if complete:
                 self._remove_replaced()
-            ShardProgress(self.shard, len(self.parts("files")), whole, self.provenance.root).write(self.out)
+            ShardProgress(self.shard, len(self.parts("files")), complete, self.provenance.root).write(self.out)
             return
-        if self.restarted and not whole:
+        if self.restarted and not complete:
             return
         if self.parts("files") or (self.out.exists() and resume.provenance_of(self.out).root != self.provenance.root):
             collect([self], self.out, self.provenance)

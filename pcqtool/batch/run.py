@@ -46,11 +46,11 @@ def run(
     output.prepare(plan.stale)
     for sources in plan.parts:
         summary.add(run_part(sources, output, task, on_file))
-        if max_failures is not None and summary.n_useless > max_failures:
+        if max_failures is not None and summary.n_unusable > max_failures:
             summary.stopped = True
             break
     summary.elapsed_s = time.monotonic() - started_s
-    output.finish(whole=not summary.stopped)
+    output.finish(complete=not summary.stopped)
     return summary
 
 

@@ -44,7 +44,7 @@ class Summary:
     load_s: float = 0.0
 
     @property
-    def n_useless(self) -> int:
+    def n_unusable(self) -> int:
         """Number of inputs without a result: many if a network share is not mounted, or an export is broken."""
         return len(self.failures) + self.n_empty
 

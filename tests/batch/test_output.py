@@ -115,7 +115,7 @@ def test_a_second_run_adds_what_is_new_and_replaces_what_has_changed(out, proven
     ])  # fmt: skip
 
 
-def test_done_gives_back_the_stamps(out, provenance):
+def test_done_returns_the_signatures(out, provenance):
     times = np.random.default_rng(0).integers(1_600_000_000 * 10**9, 1_900_000_000 * 10**9, 300)
     sources = [Source(f"{i}", Path("x"), i, float(time) * 1e-9) for i, time in enumerate(times)] + [
         Source("missing", Path("x"), None, None)

@@ -38,7 +38,7 @@ def test_what_gave_nothing_is_counted():
     summary.add(
         [{"file": f"{i}", "status": status, "error": "x"} for i, status in enumerate(["failed", "empty", "ok"])]
     )
-    assert (summary.n_useless, summary.n_empty, summary.failures) == (2, 1, {"0": "x"})
+    assert (summary.n_unusable, summary.n_empty, summary.failures) == (2, 1, {"0": "x"})
 
 
 def test_the_state_of_a_table_of_many_parts():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -343,8 +342,3 @@ Seeds = Annotated[
         "--seeds", min=1, metavar="N", help="Train once per seed, starting with --seed.", rich_help_panel=RECIPE
     ),
 ]
-
-
-def n_jobs(jobs: int) -> int:
-    """Return the number of parallel jobs; 0 stands for one per core."""
-    return jobs or os.cpu_count() or 1

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from pcqtool.arguments import n_jobs
 from pcqtool.cli.common import completion, console, options
 
 if TYPE_CHECKING:
@@ -127,7 +128,7 @@ def _run_study(
     from pcqtool.files.lock import lock_folder
     from pcqtool.model.device import choose_device
 
-    setting = StudySetting(corpus, utterances, chosen, folds, choose_device(device), teacher, options.n_jobs(jobs))
+    setting = StudySetting(corpus, utterances, chosen, folds, choose_device(device), teacher, n_jobs(jobs))
     console.info(f"{setting.corpus}: {len(setting.utterances)} utterances, {len(variants)} variants")
     with lock_folder(out):
         with console.progress(setting.n_folds * len(variants), "folds") as progress:
