@@ -65,7 +65,7 @@ def benchmark(
 
     from benchmarks.benchmark import Scope, run_benchmark
     from benchmarks.end_to_end import on_cores
-    from benchmarks.page import HEAD, put, write_section
+    from benchmarks.markdown_page import HEAD, put, write_section
     from benchmarks.random_model import random_model
     from benchmarks.sample import Sample
     from pcqtool.model.directory import find

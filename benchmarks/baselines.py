@@ -37,7 +37,7 @@ def plain_systems(sample: Sample, predictor: Predictor, batch_size: int, workers
 def opensmile_systems(sample: Sample, workers: int) -> Iterator[dict[str, System]]:
     """Yield openSMILE's ComParE 2016 functionals of each file, or nothing where openSMILE is not installed.
 
-    openSMILE's own ``num_workers`` starts its processes anew at each call. The pool here stays, as the decoders of
+    openSMILE's own ``num_workers`` starts its processes again at each call. The pool here stays, as the decoders of
     pcqtool do, so that starting counts for neither.
     """
     if find_spec("opensmile") is None:

@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from pcqtool.errors import PcqtoolError, ReportError
+from pcqtool.evaluation.ablation_study import COLUMNS, table
 from pcqtool.evaluation.run_directory import UNKNOWN, FinishedRun, read_run
-from pcqtool.evaluation.study import COLUMNS, table
 from pcqtool.files.atomic import write_whole
 
 DOCS = Path(__file__).parent
@@ -30,17 +30,17 @@ INTRODUCTION = """\
 
 Written by `python docs/make_results.py` from the files in [`{folder}`]({folder}); do not edit it. CI compares the two.
 
-WA is the share of files judged right, UA the mean recall over classes, both in per cent. **Bold**: measured with this
-tool, ± the standard deviation over seeds where there are several, in brackets the 95 % interval over speakers.
-What makes a figure look better than it is stands in the column *leak*:
+WA is the fraction of correct predictions, UA the mean recall over classes, both in per cent. **Bold**: measured with
+this tool, ± the standard deviation over several seeds, in brackets the 95 % interval over speakers. The column *leak*
+marks what makes a figure look better than it is:
 
 | mark | meaning |
 | --- | --- |
-| S | speakers of the test part were also in training: the figure says little about new speakers |
+| S | speakers of the test part were also in training: the figure is a poor measure for new speakers |
 | T | the checkpoint, or a setting, was chosen on the test part, or the model was trained on it |
 | A | the test speaker's own recordings were centred first, without their labels: they must be many |
-| ? | the source does not say how training and test were parted |
-| – | speakers apart, nothing chosen on the test part |
+| ? | the source does not state how training and test were divided |
+| – | different speakers, nothing chosen on the test part |
 """
 
 
@@ -110,7 +110,7 @@ def render(runs: Path, page: Path) -> str:
 
 
 def _comparison(corpus: str, runs: Sequence[FinishedRun]) -> str:
-    """Put own and published figures on a corpus into one table, the best first, those that leak after the others."""
+    """Return a table of own and published figures on a corpus: the best first, figures that leak last."""
     rows = [_own_row(run) for run in runs]
     rows += [_published_row(each) for each in read_published() if each.corpus == corpus]
     rows.sort(key=lambda row: (row[0] != "–", -row[1]))
@@ -133,7 +133,7 @@ def _published_row(figure: Published) -> tuple[str, float, list[str]]:
 
 
 def leaks(run: FinishedRun) -> str:
-    """Give a run's marks, from what was counted on its parts and what its models were given."""
+    """Return a run's marks, from the overlap of its parts and its use of test recordings."""
     marks = [SHARED_SPEAKERS] if run.shared_with_training.get("speakers") else []
     marks += [CHOSEN_ON_TEST] if run.metrics.get("leaks") else []
     marks += [ADAPTED] if run.metrics.get("adapted") else []
@@ -141,7 +141,7 @@ def leaks(run: FinishedRun) -> str:
 
 
 def _details(run: FinishedRun, folder: str) -> str:
-    """Say all that is needed to believe a run and to make it again."""
+    """Return everything that is needed to believe a run and to repeat it."""
     pooled = run.pooled
     recall = {label: share for label, share in pooled["recall"].items() if share is not None}
     before = pooled.get("ece_uncalibrated")
@@ -165,7 +165,7 @@ def _details(run: FinishedRun, folder: str) -> str:
 
 
 def _study(run: FinishedRun, folder: str) -> str:
-    """Show a study's variants."""
+    """Return a table of a study's variants."""
     rows = [list(row) for row in table(run.metrics)]
     fields = {
         "corpus": _title(run.corpus),
@@ -202,7 +202,7 @@ def _shared(run: FinishedRun) -> str:
 
 
 def _origin(run: FinishedRun) -> dict[str, str]:
-    """Say with which command, on which data, where and when."""
+    """Return the command, data, machine, versions and date."""
     metrics = run.metrics
     recipe = metrics.get("recipe", {}).get("name")
     trained = [(name, metrics.get(name)) for name in ("encoder", "teacher")]
@@ -236,7 +236,7 @@ def _machine(machine: Any) -> str:
 
 
 def _title(corpus: str) -> str:
-    """Give the name that people know a corpus by."""
+    """Return the title of a corpus."""
     from pcqtool.corpora import registry
     from pcqtool.errors import CorpusError
 
@@ -247,7 +247,7 @@ def _title(corpus: str) -> str:
 
 
 def _anchor(name: str) -> str:
-    """Give the anchor that Markdown makes of a heading."""
+    """Return the anchor that Markdown derives from a heading."""
     return "".join(c for c in name.lower().replace(" ", "-") if c.isalnum() or c in "-_")
 
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from pcqtool.batch.layout import OutputLayout
 from pcqtool.files.atomic import sweep
-from pcqtool.tables.edit import TableSlice, join, read_columns, read_schema
 from pcqtool.tables.paths import table_path
 from pcqtool.tables.provenance import Provenance
+from pcqtool.tables.rewrite import TableSlice, join, read_columns, read_schema
 
 
 def collect(outputs: Sequence[OutputLayout], out: Path, provenance: Provenance) -> None:

@@ -11,6 +11,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypedDict, TypeVar
 
+from pcqtool.arguments import StrPath
 from pcqtool.audio.limits import Limits
 from pcqtool.audio.reader import ReaderOptions
 from pcqtool.batch.names import FileSignature, Source, name_recordings, path_of
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 Engine = Literal["local", "ray"]
-StrPath = str | os.PathLike[str]
 
 
 @dataclass(frozen=True)

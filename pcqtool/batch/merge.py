@@ -12,9 +12,9 @@ from pcqtool.batch.names import from_text
 from pcqtool.batch.output import RunOutput, lock_output
 from pcqtool.batch.shard import Shard, ShardProgress, read_inputs, read_progress
 from pcqtool.errors import SettingsError, TableError
-from pcqtool.tables.edit import read_columns, read_schema
 from pcqtool.tables.paths import KINDS, is_table_path, list_parts
 from pcqtool.tables.provenance import common_provenance
+from pcqtool.tables.rewrite import read_columns, read_schema
 
 SHOWN_NAMES = 3
 

@@ -20,9 +20,9 @@ from pcqtool.batch.summary import TableState
 from pcqtool.errors import TableError
 from pcqtool.files.atomic import reported, sweep, write_whole
 from pcqtool.files.lock import locked
-from pcqtool.tables.edit import TableSlice, drop_files, join, read_columns, read_schema
 from pcqtool.tables.paths import Kind, is_table_path, parts_before, restart_number, restart_path
 from pcqtool.tables.provenance import Provenance
+from pcqtool.tables.rewrite import TableSlice, drop_files, join, read_columns, read_schema
 from pcqtool.tables.writer import Appender, appending, write
 
 WRITING: tuple[Kind, Kind] = ("segments", "files")  # the file table marks a part as done, so it is written last

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     import polars as pl
     from numpy.typing import NDArray
 
-    from pcqtool.batch.job import Job, RunReport, StrPath
+    from pcqtool.arguments import StrPath
+    from pcqtool.batch.job import Job, RunReport
     from pcqtool.progress import OnProgress
 
 

@@ -11,10 +11,10 @@ import pyarrow.compute as pc
 from pcqtool.batch.names import FileSignature
 from pcqtool.batch.summary import has_failed
 from pcqtool.errors import TableError
-from pcqtool.tables.edit import read_columns, read_schema
 from pcqtool.tables.paths import Kind
 from pcqtool.tables.provenance import Provenance, read_provenance
 from pcqtool.tables.reader import MARKS
+from pcqtool.tables.rewrite import read_columns, read_schema
 
 REPLACE = "Name another --out, or add --restart to replace it."
 LEFT = "It was not changed: name another --out, or move it away."

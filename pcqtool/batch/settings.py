@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from pcqtool.arguments import n_jobs
 from pcqtool.audio.channel_segmenter import MIN_SPEECH
 from pcqtool.audio.limits import TIMEOUT_S, Limits
 from pcqtool.audio.reader import ReaderOptions
@@ -50,9 +51,7 @@ class BatchSettings:
     @property
     def n_jobs(self) -> int:
         """Number of files decoded at the same time."""
-        from joblib import cpu_count
-
-        return self.jobs or int(cpu_count())  # the cores that this process may use
+        return n_jobs(self.jobs)
 
 
 def run_fingerprint(model_sha256: str, settings: Mapping[str, Any]) -> str:

@@ -21,21 +21,14 @@ _SEPARATOR = ":"  # between a corpus's name and a speaker's
 
 @dataclass(frozen=True)
 class PooledCorpus:
-    """One corpus of a pool.
+    """One corpus of a pool."""
 
-    Attributes:
-        name: the corpus's name in the run.
-        corpus: the opened corpus.
-        utterances: the utterances in use, with the labels that the label map assigns.
-        renamed: number of utterances by (corpus's label, label in the run), where the two differ.
-        left_out: number of unused utterances by label.
-    """
-
-    name: str
-    corpus: Corpus
-    utterances: tuple[Utterance, ...]
+    name: str  # the corpus's name in the run
+    corpus: Corpus  # the opened corpus
+    utterances: tuple[Utterance, ...]  # the utterances in use, with the labels that the label map assigns
+    # number of utterances by (corpus's label, label in the run), where the two differ
     renamed: Mapping[tuple[str, str], int] = field(default_factory=dict)
-    left_out: Mapping[str, int] = field(default_factory=dict)
+    left_out: Mapping[str, int] = field(default_factory=dict)  # number of unused utterances by label
 
     @property
     def has_fixed_labels(self) -> bool:

@@ -17,17 +17,11 @@ from pcqtool.files.display import expand_home
 
 @dataclass(frozen=True)
 class CorpusSpec:
-    """A corpus of a run.
+    """A corpus of a run."""
 
-    Attributes:
-        name: the corpus's name in the run.
-        corpus: its registered name.
-        root: its folder; None to look in ``PCQTOOL_CORPORA``.
-    """
-
-    name: str
-    corpus: str
-    root: Path | None = None
+    name: str  # the corpus's name in the run
+    corpus: str  # its registered name
+    root: Path | None = None  # its folder; None to look in ``PCQTOOL_CORPORA``
 
     def open(self) -> Corpus:
         """Open the corpus.

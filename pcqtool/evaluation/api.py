@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pcqtool.arguments import as_list, as_text, n_jobs
 from pcqtool.corpora.label_map import load_label_map
 from pcqtool.corpora.pool import open_pool, restrict_to_common_labels
 from pcqtool.corpora.spec import parse_specs
@@ -16,7 +17,6 @@ from pcqtool.errors import SettingsError
 from pcqtool.model.encoder_search import search_path
 from pcqtool.progress import OnProgress, Progress, ignore
 from pcqtool.splits import cross_corpus_protocol, find_protocol
-from pcqtool.training.api import as_text, n_jobs, several
 
 if TYPE_CHECKING:
     from pcqtool.corpora.base import Utterance
@@ -103,8 +103,8 @@ def evaluate(
     from pcqtool.files.lock import claim_folder
 
     found = None if protocol is None else find_protocol(protocol)
-    corpora = several(corpus)
-    chosen = parse_specs([*corpora, *filter(None, [test_corpus])], several(root))
+    corpora = as_list(corpus)
+    chosen = parse_specs([*corpora, *filter(None, [test_corpus])], as_list(root))
     renaming = load_label_map(None if label_map is None else Path(label_map))
     jobs = n_jobs(jobs)
     pool = open_pool(chosen[: len(corpora)], renaming, all_classes)

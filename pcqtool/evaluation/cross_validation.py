@@ -201,7 +201,7 @@ def _read(path: Path, fold: Fold, key: str) -> FoldResult | None:
     except (OSError, ValueError, RecursionError):
         whole = False
     if not whole:
-        _log.warning("%s is damaged, cannot be read, or is of an earlier version: the fold is run again", path)
+        _log.warning("%s is damaged, unreadable or from an earlier version: the fold is run again", path)
         return None
     if entries.pop("key") != key:
         return None

@@ -30,7 +30,7 @@ def evaluate_model(
     n_jobs: int,
     encoders: EncoderSearchPath | None = None,
 ) -> Evaluation:
-    """Score a model on the utterances whose label is one of its own.
+    """Score a model on the utterances that have one of its labels.
 
     The probabilities of the labels that model and corpus share are scaled to sum to 1. A label that the corpus does
     not have cannot be correct, so the model may not predict it. Recordings are segmented as in labelling, with voice
@@ -46,7 +46,7 @@ def evaluate_model(
     Raises:
         CorpusError: if the model shares fewer than two labels with the corpus, or a recording cannot be read.
         ModelError: if the model is damaged.
-        SettingsError: if there is no such model, or this machine has no such device.
+        SettingsError: if the model does not exist, or this machine does not have the device.
     """
     directory = find(name)
     model, config = load(directory, encoders)

@@ -26,16 +26,16 @@ METRICS, PREDICTIONS, FOLDS = "metrics.json", "predictions.parquet", "folds"
 UNKNOWN = "not recorded"
 
 Curve = tuple[Mapping[str, float], ...]
-"""A training run's history: for each epoch its number, losses and accuracies."""
+"""The history of a training run: number, losses and accuracies of each epoch."""
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """A figure, with how sure it is.
+    """A score with its uncertainty.
 
     Attributes:
         value: from 0 to 1.
-        interval: 95 % interval over speakers; None where there is none.
+        interval: 95 % interval over speakers; None if unknown.
         sd: standard deviation over seeds; None for one seed.
     """
 
@@ -44,7 +44,7 @@ class Estimate:
     sd: float | None = None
 
     def __str__(self) -> str:
-        """Write it in per cent: ``76.1 ± 0.4 (72.1 to 80.8)``."""
+        """Return the score in per cent: ``76.1 ± 0.4 (72.1 to 80.8)``."""
         sd = "" if self.sd is None else f" ± {100 * self.sd:.1f}"
         interval = "" if self.interval is None else f" ({100 * self.interval[0]:.1f} to {100 * self.interval[1]:.1f})"
         return f"{100 * self.value:.1f}{sd}{interval}"
@@ -52,12 +52,12 @@ class Estimate:
 
 @dataclass(frozen=True)
 class FinishedRun:
-    """A run, by its ``metrics.json``.
+    """A finished evaluation or training run, as its ``metrics.json`` describes it.
 
     Attributes:
-        name: of its directory, or of the file where that is not ``metrics.json``.
-        path: of the file.
-        metrics: all that is in it.
+        name: name of the directory, or of the file if it is not called ``metrics.json``.
+        path: the file.
+        metrics: the content of the file.
     """
 
     name: str
@@ -66,14 +66,14 @@ class FinishedRun:
 
     @property
     def pooled(self) -> Mapping[str, Any]:
-        """The scores of all test parts together; of a trained model, those on its validation part.
+        """The scores of all test parts together; for a trained model, the scores of its validation part.
 
         Raises:
-            ReportError: if the run holds none.
+            ReportError: if the run has no scores.
         """
         found = self.metrics.get("pooled", self.metrics.get("validation"))
         if not isinstance(found, Mapping):
-            raise ReportError(f"{self.path} holds no scores", "Name a directory that 'pcqtool evaluate' has written.")
+            raise ReportError(f"{self.path} contains no scores", "Name the --out directory of 'pcqtool evaluate'.")
         return found
 
     @property
@@ -83,12 +83,12 @@ class FinishedRun:
 
     @property
     def protocol(self) -> str:
-        """How the parts were made."""
+        """Name of the protocol."""
         return str(self.metrics.get("protocol", UNKNOWN))
 
     @property
     def title(self) -> str:
-        """The run in a line, for a figure."""
+        """The title of a figure: name, corpus and protocol."""
         return ", ".join(part for part in (self.name, self.corpus, self.protocol) if part != UNKNOWN)
 
     @property
@@ -103,7 +103,7 @@ class FinishedRun:
         return tuple([found] if isinstance(found, int) else found)
 
     def score(self, name: str) -> Estimate:
-        """Give ``wa``, ``ua`` or ``macro_f1``."""
+        """Return ``wa``, ``ua`` or ``macro_f1``."""
         interval = self.pooled.get(f"{name}_interval")
         over_seeds = self.metrics.get("over_seeds", {}).get(name, {})
         return Estimate(self.pooled[name], tuple(interval) if interval else None, over_seeds.get("sd"))
@@ -120,47 +120,47 @@ class FinishedRun:
 
     @property
     def curves(self) -> dict[str, Curve]:
-        """The histories: of a trained model one, of a cross-validation one for each seed and fold that is still there.
+        """The histories: one for a trained model, and one for each kept seed and fold of a cross-validation.
 
         Raises:
-            ReportError: if there is none.
+            ReportError: if there are none.
         """
         histories = {"": self.metrics.get("history", ())}
         for run in self.metrics.get("runs", ()):
             name = f"seed-{run['seed']}/{quote(run['fold'], safe='')}"
             path = self.path.parent / FOLDS / f"{name}.json"
             fold = _read(path) if path.is_file() else {}
-            ours = all(fold.get(key) == run.get(key) for key in ("temperature", "elapsed_s"))  # else a later run's
-            if fold and ours:
+            # A later, unfinished evaluation may have replaced the fold's file.
+            if fold and all(fold.get(key) == run.get(key) for key in ("temperature", "elapsed_s")):
                 histories[name] = fold["history"]
         curves = {name: tuple(history) for name, history in histories.items() if history}
         if not curves:
             raise ReportError(
-                f"{self.path.parent} holds no training run's history",
-                "Name a directory that 'pcqtool train' or 'pcqtool evaluate --protocol' has written.",
+                f"{self.path.parent} contains no history of a training run",
+                "Name the --out directory of 'pcqtool train' or 'pcqtool evaluate --protocol'.",
             )
         return curves
 
     @property
     def predictions(self) -> Predictions:
-        """What was said of each utterance, a row for each seed.
+        """The predictions, one row for each utterance and seed.
 
         Raises:
-            TableError: if the run has not kept it.
+            TableError: if the run has no predictions.
         """
         return load_predictions(self.path.parent)[0]
 
 
-def read_run(place: Path) -> FinishedRun:
-    """Read a run.
+def read_run(run: Path) -> FinishedRun:
+    """Read a finished run.
 
     Args:
-        place: an evaluation's or a model's directory, or a ``metrics.json`` under any name.
+        run: directory of an evaluation or a model, or a ``metrics.json`` under any name.
 
     Raises:
-        ReportError: if there is none, or it is damaged.
+        ReportError: if it is missing or damaged.
     """
-    path = place / METRICS if place.is_dir() else place
+    path = run / METRICS if run.is_dir() else run
     return FinishedRun(path.resolve().parent.name if path.name == METRICS else path.stem, path, _read(path))
 
 
@@ -169,12 +169,13 @@ def _read(path: Path) -> dict[str, Any]:
         entries = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ReportError(
-            f"cannot read {path}: {error.strerror}", "Name a directory that 'pcqtool evaluate' or 'train' has written."
+            f"cannot read {path}: {error.strerror}",
+            "Name the --out directory of 'pcqtool evaluate' or 'train'.",
         ) from error
     except ValueError as error:
         raise ReportError(f"{path} is not JSON: {error}") from error
     if not isinstance(entries, dict):
-        raise ReportError(f"{path} holds no run")
+        raise ReportError(f"{path} is not the metrics.json of a run")
     return entries
 
 
@@ -229,9 +230,9 @@ def load_predictions(run: Path) -> tuple[Predictions, Provenance]:
         TableError: if the table is missing, damaged or not an evaluation's.
     """
     from pcqtool.evaluation.predictions import Predictions
-    from pcqtool.tables.edit import read_columns
     from pcqtool.tables.paths import SUFFIX
     from pcqtool.tables.provenance import read_provenance
+    from pcqtool.tables.rewrite import read_columns
 
     path = run if run.suffix.lower() == SUFFIX and not run.is_dir() else run / PREDICTIONS
     if not path.is_file():
@@ -239,7 +240,7 @@ def load_predictions(run: Path) -> tuple[Predictions, Provenance]:
     provenance = read_provenance(path)
     table = read_columns(path)
     if "truth" not in table.column_names:
-        raise TableError(f"{path}: no table of an evaluation", "Name the --out directory of 'pcqtool evaluate'.")
+        raise TableError(f"{path}: not the table of an evaluation", "Name the --out directory of 'pcqtool evaluate'.")
     return Predictions.from_table(table, provenance.labels), provenance
 
 

@@ -21,7 +21,7 @@ from pcqtool.splits import Fold, Protocol, leakage_report, overlap
 from pcqtool.training.provenance import run_provenance
 from pcqtool.version import __version__
 
-ENSEMBLE = "an ensemble: the models of all seeds decide together, by the mean of their log-probabilities"
+ENSEMBLE = "an ensemble of the models of all seeds, by the mean of their log-probabilities"
 
 
 def summarise(predictions: Predictions) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from pcqtool.arguments import StrPath
 from pcqtool.errors import SettingsError
 from pcqtool.features.settings import FeatureSettings
 from pcqtool.fingerprint import fingerprint
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
     from pcqtool.model.encoders import PretrainedEncoder
 
 LAST = -1
-
-StrPath = str | os.PathLike[str]
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
-from pcqtool.batch.job import Job, JobOptions, StrPath, find_recordings, split_options
+from pcqtool.arguments import StrPath
+from pcqtool.batch.job import Job, JobOptions, find_recordings, split_options
 from pcqtool.batch.output import RunOutput
 from pcqtool.batch.results import Results, run_job
 from pcqtool.batch.shard import Shard

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any, Unpack
 
 import numpy as np
 
+from pcqtool.arguments import StrPath
 from pcqtool.batch.batcher import Batcher
-from pcqtool.batch.job import StrPath, split_options
+from pcqtool.batch.job import split_options
 from pcqtool.batch.names import find_sources
 from pcqtool.batch.prefetch import open_source
 from pcqtool.batch.rows import RowQueue

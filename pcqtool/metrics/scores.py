@@ -153,7 +153,7 @@ def _indices(classes: ArrayLike, labels: Sequence[str]) -> NDArray[np.int64]:
     values = np.asarray(classes)
     if values.dtype.kind in "iu":
         if len(values) and not 0 <= values.min() <= values.max() < len(labels):
-            raise ValueError(f"class indices must lie in 0 to {len(labels) - 1}")
+            raise ValueError(f"class indices must be from 0 to {len(labels) - 1}")
         return values.astype(np.int64)
     index = {label: position for position, label in enumerate(labels)}
     if unknown := sorted({str(value) for value in values} - set(index)):

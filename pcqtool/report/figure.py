@@ -94,7 +94,9 @@ def check_path(path: Path | None) -> None:
         SettingsError: if the suffix is not one of ``SUFFIXES``.
     """
     if path is not None and path.suffix.lower() not in SUFFIXES:
-        raise SettingsError(f"{path}: a figure ends in {', '.join(SUFFIXES)}", "For example: --out figure.svg")
+        raise SettingsError(
+            f"{path}: a figure's name must end in {', '.join(SUFFIXES)}", "For example: --out figure.svg"
+        )
 
 
 def require_matplotlib() -> None:

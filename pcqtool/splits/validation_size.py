@@ -24,7 +24,7 @@ class ValidationSize:
 
     def __post_init__(self) -> None:
         if self.n_units < 1 or not 0 <= self.fraction < 1:
-            raise SettingsError("1 or more must validate; as a share, from 0 to below 1")
+            raise SettingsError("the validation part needs 1 or more units; as a fraction, from 0 to below 1")
 
     def count(self, n_others: int) -> int:
         """Return the number of validating units, given the number of units outside the test part."""
@@ -39,7 +39,7 @@ class ValidationSize:
         n_validation = self.count(n_others)
         if n_validation >= n_others:
             raise SettingsError(
-                f"{n_validation} of {n_others} that do not test would validate: none is left to train",
+                f"{n_validation} of the {n_others} outside the test part would validate: none is left to train",
                 "Lower --validation, or 'validation_fraction' in the recipe.",
             )
         return n_validation

@@ -10,10 +10,10 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from pcqtool.errors import TableError
-from pcqtool.tables.edit import read_columns, read_schema
 from pcqtool.tables.feature_schema import shape_of
 from pcqtool.tables.paths import KINDS, list_tables
 from pcqtool.tables.provenance import common_provenance
+from pcqtool.tables.rewrite import read_columns, read_schema
 
 if TYPE_CHECKING:
     import polars as pl

@@ -12,8 +12,8 @@ import pyarrow.parquet as pq
 
 from pcqtool.errors import TableError
 from pcqtool.files.atomic import replacing, reported
-from pcqtool.tables.encoding import compact, pandas_hints, parquet_options, row_bytes
 from pcqtool.tables.order import check_order, in_order, keys_of
+from pcqtool.tables.parquet_encoding import compact, pandas_hints, parquet_options, row_bytes
 from pcqtool.tables.provenance import METADATA_KEY, Provenance
 from pcqtool.tables.schema import PROBABILITY_PREFIX, probability_columns
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pcqtool.arguments import as_list, as_text, n_jobs
 from pcqtool.corpora.label_map import load_label_map
 from pcqtool.corpora.pool import open_pool
 from pcqtool.corpora.spec import parse_specs
@@ -95,7 +95,7 @@ def train(
     """
     out = Path(out)
     chosen, renaming = (
-        parse_specs(several(corpus), several(root)),
+        parse_specs(as_list(corpus), as_list(root)),
         load_label_map(None if label_map is None else Path(label_map)),
     )
     settings = load_recipe(str(recipe), epochs=epochs, seed=seed)
@@ -152,20 +152,3 @@ def train(
             trained = experiment.train(fold, settings.seed, on_epoch, checkpoint, on_distillation)
         metrics = export_model(out, name or out.resolve().name, pool, experiment, fold, trained, encoder_name)
     return TrainedModel(out, experiment.labels, metrics, len(trained.history))
-
-
-def several(names: str | Path | Sequence[str] | None) -> list[str]:
-    """Return one name, several or none as a list."""
-    if names is None:
-        return []
-    return [str(names)] if isinstance(names, str | Path) else list(names)
-
-
-def as_text(source: str | Path | None) -> str | None:
-    """Return a directory or Hub id as text."""
-    return None if source is None else str(source)
-
-
-def n_jobs(jobs: int) -> int:
-    """Return the number of parallel jobs; 0 stands for one per core."""
-    return jobs or os.cpu_count() or 1

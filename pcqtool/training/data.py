@@ -18,7 +18,7 @@ from pcqtool.audio.segment import SEGMENT_SAMPLES
 from pcqtool.corpora.base import Utterance
 from pcqtool.errors import AudioError, CacheError, CorpusError
 from pcqtool.training.augmentation import Augmentations, augment
-from pcqtool.training.cache import cache_folder, cache_writer, fall_back_to_memory, is_intact
+from pcqtool.training.disk_cache import cache_folder, cache_writer, fall_back_to_memory, is_intact
 
 if TYPE_CHECKING:
     import torch

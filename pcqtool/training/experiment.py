@@ -33,8 +33,8 @@ from pcqtool.training.distillation.teacher import (
     teacher_layers,
 )
 from pcqtool.training.feature_cache import Progress, cache_states, states_fingerprint
-from pcqtool.training.front_ends import log_spectrograms
 from pcqtool.training.network_config import configure
+from pcqtool.training.network_inputs import log_spectrograms
 from pcqtool.training.recipe import Recipe
 from pcqtool.training.speaker_adaptation import speaker_offsets
 from pcqtool.training.trainer import Epoch, best_epoch, file_probabilities, fit, predict_logits, refit

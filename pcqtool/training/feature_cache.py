@@ -15,8 +15,8 @@ from torch.nn import functional
 
 from pcqtool.errors import CacheError, TrainingError
 from pcqtool.model.encoders import Encoder
-from pcqtool.training.cache import SealedFile, cache_folder, cache_writer, fall_back_to_memory, is_intact
 from pcqtool.training.data import SegmentSet
+from pcqtool.training.disk_cache import SealedFile, cache_folder, cache_writer, fall_back_to_memory, is_intact
 
 _BATCH = 32
 _BYTES = 2  # of a float16

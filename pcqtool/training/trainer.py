@@ -21,8 +21,8 @@ from pcqtool.model.device import raising_memory_errors
 from pcqtool.model.pcq import PCQ
 from pcqtool.training.checkpoint import Checkpoint
 from pcqtool.training.data import SegmentSet, TrainingSetup, count_batches, draw_batches
-from pcqtool.training.front_ends import FrontEnds, network_inputs, with_statistics
 from pcqtool.training.loss import Loss, regularised_loss
+from pcqtool.training.network_inputs import FrontEnds, network_inputs, with_statistics
 from pcqtool.training.optimiser import lr_factor, make_optimiser
 from pcqtool.training.precision import choose_precision
 from pcqtool.training.recipe import Recipe

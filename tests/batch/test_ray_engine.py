@@ -11,8 +11,8 @@ from pcqtool.batch import plan
 from pcqtool.batch.ray_engine import _resources, run_on_ray
 from pcqtool.batch.run import run
 from pcqtool.errors import ModelError
-from pcqtool.tables.edit import read_columns
 from pcqtool.tables.paths import list_parts
+from pcqtool.tables.rewrite import read_columns
 
 
 def nodes(*resources, alive=True):

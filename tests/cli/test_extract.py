@@ -16,9 +16,9 @@ import torch
 from polars.testing import assert_frame_equal
 
 from pcqtool.batch import plan as plan_module
-from pcqtool.batch import run as run_module
 from pcqtool.cli import app
 from pcqtool.features import read_features
+from pcqtool.tables import writer
 from pcqtool.tables.provenance import read_provenance
 from pcqtool.tables.reader import read_files, read_segments
 
@@ -101,7 +101,7 @@ def test_batch_size_threads_parts_and_blocks_change_nothing(extract, calls, tiny
 
     expected = run(calls.parent / "one.parquet")
     monkeypatch.setattr(plan_module, "PART_FILES", 2)
-    monkeypatch.setattr(run_module, "BLOCK_BYTES", 1)
+    monkeypatch.setattr(writer, "BLOCK_BYTES", 1)
     for number, more in enumerate((["--batch-size", "1"], ["--batch-size", "7", "--jobs", "1"])):
         out = calls.parent / f"{number}"
         found = run(out, *more)
@@ -131,7 +131,7 @@ def test_several_devices_give_the_same_features(extract, calls, tiny_model, tiny
 
 
 def test_bad_files_are_rows_and_leave_no_segments(extract, calls, monkeypatch):
-    monkeypatch.setattr(run_module, "BLOCK_BYTES", 1)  # so that segments are written before the fault is found
+    monkeypatch.setattr(writer, "BLOCK_BYTES", 1)  # so that segments are written before the fault is found
     (calls / "bad.wav").write_text("dear diary")
     (calls / "empty.wav").write_bytes(b"")
     soundfile.write(calls / "late.wav", np.zeros(130 * 8000, np.float32), 8000)
@@ -195,7 +195,7 @@ def test_other_features_are_refused_unless_restarted(extract, calls, tiny_model,
         (["calls", "--what", "frames", "--encoder", "x/y/z"], 1, "no such directory"),
         (["calls", "--what", "frames", "--layer", "9"], 1, "hidden states 0 to"),
         (["calls", "--device", "abacus"], 2, "abacus"),
-        (["calls", "--vad", "maybe"], 2, "--vad is on or off"),
+        (["calls", "--vad", "maybe"], 2, "'maybe' is not one of 'on', 'off'"),
     ],
 )
 def test_what_cannot_be_done_is_told_and_leaves_no_table(calls, tmp_path, capsys, arguments, code, said):
@@ -242,10 +242,9 @@ def test_a_run_that_is_killed_keeps_what_is_finished(extract, calls, tmp_path, w
 
 MEMORY = """
 import sys
-from pcqtool.batch import run
 from pcqtool.cli.app import main
 from pcqtool.tables import writer
-run.BLOCK_BYTES, writer.ROW_GROUP_BYTES = 2**20, 2**22  # what is held anyway shall be small beside what must not be
+writer.BLOCK_BYTES, writer.ROW_GROUP_BYTES = 2**20, 2**22  # small buffers, so that a growing one would show
 code = main(sys.argv[1:])
 print(next(line for line in open("/proc/self/status") if line.startswith("VmHWM")).split()[1], file=sys.stderr)
 sys.exit(code)

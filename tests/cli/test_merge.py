@@ -9,9 +9,9 @@ from polars.testing import assert_frame_equal
 
 from pcqtool.batch import plan
 from pcqtool.cli import app
-from pcqtool.tables.edit import read_columns
 from pcqtool.tables.provenance import read_provenance
 from pcqtool.tables.reader import read_files, read_segments
+from pcqtool.tables.rewrite import read_columns
 from pcqtool.tables.writer import write
 
 

@@ -102,7 +102,7 @@ def test_a_run_that_was_killed_ends_with_the_same_weights(tmp_path, train, start
     resumed = start("killed")
     _, said = resumed.communicate(timeout=120)
     assert resumed.returncode == 0, said
-    assert "going on after epoch" in said
+    assert "resuming after epoch" in said
     files = [{path.name for path in (tmp_path / name).iterdir()} for name in ("whole", "killed")]
     assert files[0] == files[1] == {"README.md", "config.json", "metrics.json", "model.safetensors"}
     one, two = ((tmp_path / name / "model.safetensors").read_bytes() for name in ("whole", "killed"))
@@ -173,7 +173,7 @@ def test_without_tensorboard_its_installation_is_told(train, monkeypatch):
 def test_curves_do_not_go_into_the_models_directory(train, tmp_path, curves):
     code, _, err = train("--out", "m", "--tensorboard", curves)
     assert code == 2
-    assert f"--tensorboard {Path(curves)} lies in m" in err
+    assert f"--tensorboard {Path(curves)} is inside m" in err
     assert "beside it" in err
     assert not (tmp_path / "m").exists()
 
@@ -249,7 +249,7 @@ def test_a_model_is_not_trained_over(train, tmp_path):
         ({"corpus": ()}, 2, "--corpus"),
         ({"root": None}, 1, "PCQTOOL_CORPORA"),
         ({"root": "nowhere"}, 1, "nowhere does not exist"),
-        ({"recipe": "maxi"}, 2, "Shipped: best, mini, paper"),
+        ({"recipe": "maxi"}, 2, "Bundled recipes: best, mini, paper"),
         ({"recipe": "mini"}, 1, "the encoder openai/whisper-base"),
         ({"recipe": "best"}, 1, "PCQTOOL_ENCODERS"),
         ({"recipe": "paper"}, 1, "the encoder microsoft/wavlm-base"),

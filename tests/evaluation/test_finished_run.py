@@ -62,18 +62,20 @@ def test_histories_are_found_in_a_model_and_beside_folds(write_run):
     assert list(read_run(run).curves) == ["seed-0/a%20b", "seed-1/a%20b"]
 
 
-@pytest.mark.parametrize(("text", "said"), [("{", "not JSON"), ("[]", "holds no run"), (None, "cannot read")])
-def test_what_is_no_run_is_named(tmp_path, text, said):
+@pytest.mark.parametrize(
+    ("text", "part"), [("{", "not JSON"), ("[]", "not the metrics.json of a run"), (None, "cannot read")]
+)
+def test_what_is_not_a_run_is_named(tmp_path, text, part):
     if text is not None:
         (tmp_path / "metrics.json").write_text(text)
-    with pytest.raises(ReportError, match=said) as raised:
+    with pytest.raises(ReportError, match=part) as raised:
         read_run(tmp_path)
     assert "metrics.json" in raised.value.what
 
 
 def test_what_a_run_has_not_kept_is_named(write_run):
     run = read_run(write_run())
-    with pytest.raises(ReportError, match="no training run's history"):
+    with pytest.raises(ReportError, match="no history of a training run"):
         _ = run.curves
     with pytest.raises(PcqtoolError, match="predictions"):
         _ = run.predictions

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from pcqtool.errors import TableError
+from pcqtool.errors import FileError, TableError
 from pcqtool.evaluation.run_directory import Evaluation, load_predictions
 from pcqtool.tables.reader import read_files
 
@@ -40,7 +40,7 @@ def test_the_fingerprint_is_of_what_decided_it_and_not_of_the_figures(evaluation
 
 def test_figures_are_the_mark_that_all_is_there(evaluation, tmp_path):
     (tmp_path / "predictions.parquet").mkdir()
-    with pytest.raises(TableError, match=r"predictions\.parquet"):
+    with pytest.raises(FileError, match=r"predictions\.parquet"):
         evaluation.save(tmp_path)
     assert not (tmp_path / "metrics.json").exists()
 
@@ -61,5 +61,5 @@ def test_labelling_results_are_no_evaluation(tmp_path):
 
     own = Provenance(model="toy", model_sha256="", labels=("anger",), fingerprint="x", aggregation="mean")
     write(tmp_path / "results.parquet", files_schema(("anger",)).empty_table(), own)
-    with pytest.raises(TableError, match="no table of an evaluation"):
+    with pytest.raises(TableError, match="not the table of an evaluation"):
         load_predictions(tmp_path / "results.parquet")

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from pcqtool.evaluation.study import BASELINE, ablation_variants, depth_variants
+from pcqtool.evaluation.ablation_study import BASELINE, ablation_variants, depth_variants
 from pcqtool.training.recipe import FeatureDistillation, Recipe
 
 

@@ -31,6 +31,7 @@ def test_a_device_that_is_not_there_is_told():
         FeatureNetwork(nn.Identity(), lambda waves, n: waves, "abacus")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("layer", [0, 1, 2, -1])
 def test_any_layer_of_a_whole_encoder_is_what_transformers_gives(tiny_whisper, layer):
     encoder = load_pretrained(tiny_whisper, (layer,), frozen=True)

@@ -101,6 +101,7 @@ def measured(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> dict
     return {entry["name"]: entry for entry in map(json.loads, done.stdout.splitlines())}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SIZES)
 def test_no_memory_is_allocated_for_weights_that_do_not_fit(measured: dict[str, dict[str, Any]], name: str) -> None:
     message = measured[name]["message"]

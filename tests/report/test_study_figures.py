@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from pcqtool.evaluation.study import depth_variants
+from pcqtool.evaluation.ablation_study import depth_variants
 from pcqtool.report.study_figures import draw_depth, draw_differences
 from pcqtool.training.recipe import Recipe
 

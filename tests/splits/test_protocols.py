@@ -179,11 +179,11 @@ def test_a_corpus_that_is_too_small_is_an_error(corpus, name, n_speakers, text):
 @pytest.mark.parametrize(
     ("name", "validating", "text"),
     [
-        ("loso", ValidationSize(9), "9 of 9 that do not test"),
-        ("loso", ValidationSize(fraction=0.95), "9 of 9 that do not test"),
-        ("session", ValidationSize(8), "8 of 8 that do not test"),
-        ("random10", ValidationSize(9), "9 of 9 that do not test"),
-        ("sentence", ValidationSize(12), "12 of 9 that do not test"),
+        ("loso", ValidationSize(9), "9 of the 9 outside the test part"),
+        ("loso", ValidationSize(fraction=0.95), "9 of the 9 outside the test part"),
+        ("session", ValidationSize(8), "8 of the 8 outside the test part"),
+        ("random10", ValidationSize(9), "9 of the 9 outside the test part"),
+        ("sentence", ValidationSize(12), "12 of the 9 outside the test part"),
     ],
 )
 def test_so_many_that_none_is_left_to_train_are_refused(corpus, name, validating, text):
@@ -194,7 +194,7 @@ def test_so_many_that_none_is_left_to_train_are_refused(corpus, name, validating
 
 @pytest.mark.parametrize("validating", [ValidationSize(4), ValidationSize(fraction=0.9)], ids=str)
 def test_holdout_leaves_somebody_to_train(corpus, validating):
-    with pytest.raises(SettingsError, match="4 of 4 that do not test"):
+    with pytest.raises(SettingsError, match="4 of the 4 outside the test part"):
         holdout(corpus(4), 0, validating)
 
 

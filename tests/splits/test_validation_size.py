@@ -18,5 +18,5 @@ def test_a_fraction_never_takes_fewer_than_the_number(n_units, fraction, others)
 
 @pytest.mark.parametrize("wrong", [{"n_units": 0}, {"fraction": 1.0}, {"fraction": -0.1}, {"fraction": float("nan")}])
 def test_values_out_of_range_are_refused(wrong):
-    with pytest.raises(SettingsError, match="1 or more must validate"):
+    with pytest.raises(SettingsError, match="1 or more units"):
         ValidationSize(**wrong)

@@ -11,10 +11,10 @@ import pytest
 
 from pcqtool.errors import TableError
 from pcqtool.files.display import expand_home
-from pcqtool.tables.edit import TableSlice, drop_files, join, read_columns, read_schema
 from pcqtool.tables.open import open_source
 from pcqtool.tables.provenance import Provenance, common_provenance, read_provenance
 from pcqtool.tables.reader import read_files, read_segments
+from pcqtool.tables.rewrite import TableSlice, drop_files, join, read_columns, read_schema
 from pcqtool.tables.writer import write
 
 NAMES = [

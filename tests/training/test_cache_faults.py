@@ -14,8 +14,8 @@ import pytest
 import torch
 
 from pcqtool.errors import CacheError
-from pcqtool.training import cache
-from pcqtool.training.cache import cache_folder, cache_writer, is_intact, read_intact
+from pcqtool.training import disk_cache
+from pcqtool.training.disk_cache import cache_folder, cache_writer, is_intact, read_intact
 from pcqtool.training.experiment import Experiment
 from pcqtool.training.recipe import Distillation, FeatureDistillation
 
@@ -146,7 +146,7 @@ def test_without_a_cache_that_can_be_written_the_model_is_the_same(run, fault, m
             def full(self, content):
                 raise OSError(28, "No space left on device")
 
-            monkeypatch.setattr(cache.SealedFile, "write", full)
+            monkeypatch.setattr(disk_cache.SealedFile, "write", full)
     caplog.clear()
     assert same(run(), wanted)
     assert len([record for record in caplog.records if "kept in memory" in record.getMessage()]) == 3
@@ -155,7 +155,7 @@ def test_without_a_cache_that_can_be_written_the_model_is_the_same(run, fault, m
 
 def test_what_fits_neither_disk_nor_memory_is_told(run, monkeypatch):
     monkeypatch.setattr("shutil.disk_usage", lambda folder: type("Usage", (), {"free": 0}))
-    monkeypatch.setattr(cache, "_memory_bytes", lambda: 1000)
+    monkeypatch.setattr(disk_cache, "_memory_bytes", lambda: 1000)
     with pytest.raises(CacheError, match="cache needs") as caught:
         run()
     assert "PCQTOOL_CACHE" in caught.value.hint
@@ -164,7 +164,7 @@ def test_what_fits_neither_disk_nor_memory_is_told(run, monkeypatch):
 WRITE = """
 import os, sys
 from pathlib import Path
-from pcqtool.training.cache import cache_writer
+from pcqtool.training.disk_cache import cache_writer
 with cache_writer(Path(sys.argv[1]), 10) as file:
     file.write(b"half")
     if sys.argv[2] == "killed":

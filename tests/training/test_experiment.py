@@ -10,6 +10,7 @@ from pcqtool.errors import CorpusError, ModelError, SettingsError
 from pcqtool.metrics.calibration import fit_temperature
 from pcqtool.model.encoders import pretrained
 from pcqtool.training import experiment as experiment_module
+from pcqtool.training.api import train
 from pcqtool.training.augmentation import Augmentations
 from pcqtool.training.data import build_segments
 from pcqtool.training.experiment import Experiment
@@ -134,6 +135,21 @@ def test_an_encoder_is_loaded_once(
     assert loaded == [source] * n_loads
     for name, value in first.model.state_dict().items():
         assert torch.equal(value, again.model.state_dict()[name]), "training changed the encoder that it began with"
+
+
+def test_train_loads_the_encoder_of_a_recipe_like_best_once(toy_root, tiny_whisper, monkeypatch, tmp_path):
+    monkeypatch.setenv("PCQTOOL_CACHE", str(tmp_path / "cache"))
+    (tmp_path / "like-best.toml").write_text(
+        "epochs = 1\nn_augmented = 1\nclean_teacher = true\nrefit = true\n"
+        "[network]\nspectrogram_pool = [8, 4]\nclassifier_hidden = []\n"
+        "mlcnn_channels = [4, 8]\nmlcnn_strides = [2, 2]\n"
+        "encoder = { kind = 'whisper', layers = [1, 2], concat_layers = true, frozen = true }\n"
+        "[distillation]\nlayers = [1, 2]\n"
+    )
+    loaded = count_loads(monkeypatch)
+    recipe, out = tmp_path / "like-best.toml", tmp_path / "model"
+    train("manifest", out, root=toy_root, recipe=recipe, encoder=tiny_whisper, device="cpu", jobs=1)
+    assert loaded == [str(tiny_whisper)]
 
 
 def test_an_experiment_does_nothing_before_it_is_prepared(utterances, toy_recipe, tmp_path):

@@ -10,7 +10,7 @@ import torch
 from pcqtool.errors import TrainingError
 from pcqtool.model.encoders.pretrained import load_pretrained
 from pcqtool.training import feature_cache as module
-from pcqtool.training.cache import cache_folder
+from pcqtool.training.disk_cache import cache_folder
 from pcqtool.training.experiment import Experiment
 from pcqtool.training.feature_cache import cache_states, states_fingerprint
 from pcqtool.training.trainer import predict_logits

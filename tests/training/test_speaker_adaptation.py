@@ -14,7 +14,7 @@ from pcqtool.errors import CorpusError, SettingsError
 from pcqtool.training.data import SegmentSet
 from pcqtool.training.distillation.teacher import mean_frames
 from pcqtool.training.experiment import Experiment
-from pcqtool.training.front_ends import cached_states
+from pcqtool.training.network_inputs import cached_states
 from pcqtool.training.speaker_adaptation import speaker_offsets
 
 CPU = torch.device("cpu")

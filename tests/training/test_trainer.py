@@ -12,8 +12,8 @@ from pcqtool.audio.spectrogram import Spectrogram
 from pcqtool.errors import TrainingError
 from pcqtool.model.encoders.pretrained import load_pretrained
 from pcqtool.training import trainer as module
-from pcqtool.training.front_ends import with_statistics
 from pcqtool.training.network_config import load_encoder, network_config
+from pcqtool.training.network_inputs import with_statistics
 from pcqtool.training.recipe import SpecAugment
 from pcqtool.training.trainer import file_probabilities, fit, predict_logits
 

@@ -12,7 +12,7 @@ from typing import BinaryIO, NamedTuple, cast
 import numpy as np
 import numpy.typing as npt
 
-from pcqtool.audio.decoding.file_view import ByteRange, FileView, file_size
+from pcqtool.audio.decoding.byte_range import ByteRange, FileView, file_size
 from pcqtool.audio.decoding.sndfile import UNKNOWN_FRAMES, SndfileDecoder
 
 # "fLaC" and the header of STREAMINFO, which may be the last block of metadata.

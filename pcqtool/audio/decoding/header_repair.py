@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import BinaryIO, cast
 
 from pcqtool.audio.decoding import riff
-from pcqtool.audio.decoding.file_view import ByteRange, FileView, file_size
+from pcqtool.audio.decoding.byte_range import ByteRange, FileView, file_size
 from pcqtool.audio.decoding.riff import Chunk, ChunkFormat
 
 _CHUNK_FORMATS = {

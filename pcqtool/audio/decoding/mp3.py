@@ -7,7 +7,7 @@ import struct
 from collections.abc import Iterator
 from typing import BinaryIO, cast
 
-from pcqtool.audio.decoding.file_view import ByteRange, FileView, file_size
+from pcqtool.audio.decoding.byte_range import ByteRange, FileView, file_size
 
 _MAGIC = (b"RIFF", b"RIFX", b"RF64", b"BW64", b"FORM", b"fLaC", b"OggS", b".snd", b"riff", b"caff", b"\x1aE\xdf\xa3")
 _ID3 = re.compile(rb"ID3[\x02-\x04][\x00-\x0f][\x00-\xff][\x00-\x7f]{4}", re.DOTALL)

@@ -12,15 +12,15 @@ import numpy as np
 import numpy.typing as npt
 import soundfile
 
-from pcqtool.audio.decoding.access import access_errors, check_size, open_file
+from pcqtool.audio.decoding.byte_range import file_size, view_range
+from pcqtool.audio.decoding.concatenated import JoinedDecoder
 from pcqtool.audio.decoding.decoder import Decoder, find_shortfall
 from pcqtool.audio.decoding.ffmpeg import FFmpegDecoder
-from pcqtool.audio.decoding.file_view import file_size, view_range
 from pcqtool.audio.decoding.flac import FlacDecoder, flac_ends, is_flac
 from pcqtool.audio.decoding.header_repair import joined_ends, repair_header
-from pcqtool.audio.decoding.joined import JoinedDecoder
 from pcqtool.audio.decoding.mp3 import looks_like_mpeg, start_after_tags
 from pcqtool.audio.decoding.ogg import Link, find_links, is_ogg
+from pcqtool.audio.decoding.open_file import access_errors, check_size, open_file
 from pcqtool.audio.decoding.sndfile import SndfileDecoder
 from pcqtool.errors import AudioError
 from pcqtool.files.display import display_path

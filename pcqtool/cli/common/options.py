@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -174,8 +173,7 @@ TableRoot = Annotated[
     typer.Option(
         "--root",
         metavar="DIR",
-        help="Folder that names in the tables are relative to. Default: the table's own, at first the folder that "
-        "contains all inputs.",
+        help="Folder that names in the tables are relative to. Default: the table's own, at first that of all inputs.",
         rich_help_panel=EARLIER,
     ),
 ]
@@ -205,8 +203,7 @@ Timeout = Annotated[
         metavar="TIME",
         parser=durations.duration_s,
         show_default=False,
-        help="Fail a recording if its decoder is silent for this long; 0 decodes without isolation. "
-        f"Default: {durations.duration_text(TIMEOUT_S)}.",
+        help=f"Longest silence of a decoder; 0 turns isolation off. Default: {durations.duration_text(TIMEOUT_S)}.",
         rich_help_panel=FAULTS,
     ),
 ]
@@ -264,11 +261,7 @@ Corpora = Annotated[
 
 Root = Annotated[
     Path | None,
-    typer.Option(
-        "--root",
-        metavar="DIR",
-        help="Directory of the corpus. Default: the folder of that name inside PCQTOOL_CORPORA.",
-    ),
+    typer.Option("--root", metavar="DIR", help="Directory of the corpus. Default: its folder in PCQTOOL_CORPORA."),
 ]
 
 Roots = Annotated[
@@ -276,7 +269,7 @@ Roots = Annotated[
     typer.Option(
         "--root",
         metavar="DIR|NAME=DIR",
-        help="Directory of a corpus. Default: the folder of that name inside PCQTOOL_CORPORA.",
+        help="Directory of a corpus. Default: its folder in PCQTOOL_CORPORA.",
         rich_help_panel=CORPUS,
     ),
 ]
@@ -311,8 +304,7 @@ Encoder = Annotated[
     typer.Option(
         "--encoder",
         metavar="DIR|ID",
-        help="Pre-trained speech encoder to build on, instead of the recipe's: a directory, a name in a folder of "
-        "PCQTOOL_ENCODERS, or a Hub id such as microsoft/wavlm-base.",
+        help="Pre-trained encoder instead of the recipe's: a directory, a name in PCQTOOL_ENCODERS, or a Hub id.",
         rich_help_panel=RECIPE,
     ),
 ]
@@ -350,8 +342,3 @@ Seeds = Annotated[
         "--seeds", min=1, metavar="N", help="Train once per seed, starting with --seed.", rich_help_panel=RECIPE
     ),
 ]
-
-
-def n_jobs(jobs: int) -> int:
-    """Return the number of parallel jobs; 0 stands for one per core."""
-    return jobs or os.cpu_count() or 1

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pcqtool.arguments import n_jobs
 from pcqtool.cli.common import console, options
 from pcqtool.cli.corpora.description import Name, corpus_fields, count, print_counts
 from pcqtool.errors import CorpusError
@@ -49,7 +50,7 @@ def info(
         "root": folder,
     }
     utterances = member.utterances if member is not None else ()
-    counts = {**count(utterances), "hours": _hours(utterances, options.n_jobs(jobs))} if member is not None else {}
+    counts = {**count(utterances), "hours": _hours(utterances, n_jobs(jobs))} if member is not None else {}
     if member is not None and renaming:
         about["labels"] = list(member.labels)
         console.info(f"{label_map}: {', '.join(member.label_changes) or 'no changes'}")

@@ -8,6 +8,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pcqtool.arguments import n_jobs
 from pcqtool.cli.common import console, options
 from pcqtool.cli.corpora.description import Name, count, print_counts
 from pcqtool.errors import ExitCode
@@ -37,7 +38,7 @@ def validate(
         def show_progress(total: int) -> Callable[[], None]:
             return stack.enter_context(console.progress(total, "recordings")).advance
 
-        found = audit(registry.open_corpus(name, folder), folder, options.n_jobs(jobs), show_progress)
+        found = audit(registry.open_corpus(name, folder), folder, n_jobs(jobs), show_progress)
     counts, published = count(found.utterances), release.expected_of(corpus)
     by_kind = Counter(fault.kind.value for fault in found.faults)
     if as_json:

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from pcqtool.arguments import n_jobs
 from pcqtool.cli.common import completion, console, options
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from pcqtool.evaluation.study import Variant
+    from pcqtool.evaluation.ablation_study import Variant
     from pcqtool.training.recipe import Recipe
 
 Protocol = Annotated[
@@ -54,7 +55,7 @@ def ablations(
     Each part is removed from the recipe, or added if it is missing, and the difference in accuracy is tested on the
     same speakers. The same command resumes an interrupted study.
     """
-    from pcqtool.evaluation.study import ablation_variants
+    from pcqtool.evaluation.ablation_study import ablation_variants
     from pcqtool.report.study_figures import draw_differences
     from pcqtool.training.recipe import load_recipe
 
@@ -85,7 +86,7 @@ def depth(
 
     The same command resumes an interrupted study.
     """
-    from pcqtool.evaluation.study import depth_variants
+    from pcqtool.evaluation.ablation_study import depth_variants
     from pcqtool.report.study_figures import draw_depth
     from pcqtool.training.recipe import load_recipe
 
@@ -123,11 +124,11 @@ def _run_study(
     seeds = range(recipe.seed, recipe.seed + n_seeds)
     folds = {seed: chosen.folds(utterances, seed, recipe.validation_size()) for seed in seeds}
 
-    from pcqtool.evaluation.study import COLUMNS, StudySetting, run_study, table
+    from pcqtool.evaluation.ablation_study import COLUMNS, StudySetting, run_study, table
     from pcqtool.files.lock import lock_folder
     from pcqtool.model.device import choose_device
 
-    setting = StudySetting(corpus, utterances, chosen, folds, choose_device(device), teacher, options.n_jobs(jobs))
+    setting = StudySetting(corpus, utterances, chosen, folds, choose_device(device), teacher, n_jobs(jobs))
     console.info(f"{setting.corpus}: {len(setting.utterances)} utterances, {len(variants)} variants")
     with lock_folder(out):
         with console.progress(setting.n_folds * len(variants), "folds") as progress:

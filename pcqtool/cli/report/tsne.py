@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from pcqtool.arguments import n_jobs
 from pcqtool.cli.common import console, options
 from pcqtool.cli.report.arguments import Figure
 
@@ -35,7 +36,7 @@ def tsne(
     from pcqtool.model.directory import find, read_config
     from pcqtool.report.tsne import draw_tsne, embed
 
-    points = embed(model, corpus, utterances, device, options.n_jobs(jobs))
+    points = embed(model, corpus, utterances, device, n_jobs(jobs))
     name = read_config(find(model)).name
     draw_tsne(points, f"t-SNE of the fusion vector: {name} on {opened.title}", out)
     if json:

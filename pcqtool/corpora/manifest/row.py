@@ -23,17 +23,11 @@ _NO_LENGTH = ("MP3", "OGG")  # the header states no length, or only the length o
 
 @dataclass(frozen=True)
 class ManifestRow:
-    """A row of a manifest, unchecked.
+    """A row of a manifest, unchecked."""
 
-    Attributes:
-        place: file and line, for messages: ``…/metadata.csv, line 3``.
-        folder: the folder that ``file_name`` is relative to.
-        cells: values by column.
-    """
-
-    place: str
-    folder: Path
-    cells: TableRow
+    place: str  # file and line, for messages: ``…/metadata.csv, line 3``
+    folder: Path  # the folder that ``file_name`` is relative to
+    cells: TableRow  # values by column
 
     @property
     def path(self) -> Path | None:

@@ -19,24 +19,16 @@ DIGEST_BYTES = 8  # among a million recordings, two have the same digest with a 
 
 @dataclass(frozen=True)
 class AudioSummary:
-    """The audio of one recording.
+    """The audio of one recording."""
 
-    Attributes:
-        digest: hash of the samples, sample rate and number of channels, independent of the file format; empty without
-            samples.
-        duration_s: length of the audio that can be decoded.
-        n_channels: 0 if the file cannot be opened.
-        problem: why it cannot be used, or not to its end; None if it can.
-        silent: pairs of channel and second, both counted from 0, that contain only silence or a constant.
-        note: an unusual way of processing, for example because mixing would cancel the channels.
-    """
-
+    # hash of the samples, sample rate and number of channels, independent of the file format; empty without samples
     digest: str = ""
-    duration_s: float = 0.0
-    n_channels: int = 0
-    problem: str | None = None
+    duration_s: float = 0.0  # length of the audio that can be decoded
+    n_channels: int = 0  # 0 if the file cannot be opened
+    problem: str | None = None  # why it cannot be used, or not to its end; None if it can
+    # pairs of channel and second, both counted from 0, that contain only silence or a constant
     silent: frozenset[tuple[int, int]] = frozenset()
-    note: str | None = None
+    note: str | None = None  # an unusual way of processing, for example because mixing would cancel the channels
 
     def is_silent(self, channel: int | None = None, start_s: float = 0.0, end_s: float = math.inf) -> bool:
         """Whether an excerpt is silent, on one channel or, if that is None, on all."""

@@ -25,19 +25,12 @@ TOLERANCE_S = 0.05  # tables may round a time to beyond the end of its file
 
 @dataclass(frozen=True)
 class Audit:
-    """The result of an audit.
+    """The result of an audit."""
 
-    Attributes:
-        utterances: the corpus's list, in its order, with absolute paths.
-        hours: total duration of the utterances.
-        faults: sorted by kind, then by file.
-        notes: facts that are not faults, but matter for splits.
-    """
-
-    utterances: tuple[Utterance, ...]
-    hours: float
-    faults: tuple[Fault, ...]
-    notes: tuple[str, ...]
+    utterances: tuple[Utterance, ...]  # the corpus's list, in its order, with absolute paths
+    hours: float  # total duration of the utterances
+    faults: tuple[Fault, ...]  # sorted by kind, then by file
+    notes: tuple[str, ...]  # facts that are not faults, but matter for splits
 
 
 def audit(

@@ -15,9 +15,9 @@ from pcqtool.audio.segment import SEGMENT_S, SEGMENT_SAMPLES
 from pcqtool.errors import CacheError, TrainingError
 from pcqtool.fingerprint import fingerprint
 from pcqtool.model.encoders import EncoderConfig, MiniEncoder
-from pcqtool.training.cache import cache_folder, cache_writer, fall_back_to_memory, is_intact, read_intact
 from pcqtool.training.data import SegmentSet, TrainingSetup, count_batches, draw_batches
-from pcqtool.training.distillation.muon import Muon
+from pcqtool.training.disk_cache import cache_folder, cache_writer, fall_back_to_memory, is_intact, read_intact
+from pcqtool.training.muon import Muon
 from pcqtool.training.optimiser import lr_factor
 from pcqtool.training.precision import is_fast_in_bfloat16
 from pcqtool.training.recipe import FeatureDistillation

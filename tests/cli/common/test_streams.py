@@ -16,7 +16,7 @@ FULL = Path("/dev/full")
 needs_full = pytest.mark.skipif(not FULL.exists(), reason="needs /dev/full")
 REFUSED = (
     "error: cannot write the result to stdout: No space left on device\n"
-    "Send stdout to a place with room; what has been written to files is there.\n"
+    "Redirect stdout to a disk with free space; files that were written are complete.\n"
 )
 ODD = ["\x7f\xad\u2028\x85\u202e", "ä€\U0001f642", 'quote" \\ back', os.fsdecode(b"\xe4\xff.wav"), "a\nb\x1b[2J"]
 

@@ -5,7 +5,7 @@ import io
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pcqtool.audio.decoding.file_view import ByteRange, FileView, file_size
+from pcqtool.audio.decoding.byte_range import ByteRange, FileView, file_size
 from pcqtool.audio.decoding.sndfile import CallbackFile
 
 FILE = bytes(range(256))

@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from pcqtool.training.distillation import muon
-from pcqtool.training.distillation.muon import Muon, orthogonalise
+from pcqtool.training import muon
+from pcqtool.training.muon import Muon, orthogonalise
 
 
 @pytest.mark.parametrize("shape", [(8, 24), (24, 8), (8, 8)])

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 
 from pcqtool.audio.decoding import recording as recording_module
+from pcqtool.audio.decoding.byte_range import view_range
 from pcqtool.audio.decoding.container import _SeekableFile
-from pcqtool.audio.decoding.file_view import view_range
 from pcqtool.audio.decoding.recording import open_recording
 from pcqtool.audio.decoding.sndfile import CallbackFile
 from pcqtool.audio.reader import SegmentReader

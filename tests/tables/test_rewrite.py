@@ -7,9 +7,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pcqtool.errors import TableError
-from pcqtool.tables import edit, writer
-from pcqtool.tables.edit import TableSlice, drop_files, join, read_columns, read_schema
+from pcqtool.tables import rewrite, writer
 from pcqtool.tables.provenance import read_provenance
+from pcqtool.tables.rewrite import TableSlice, drop_files, join, read_columns, read_schema
 from pcqtool.tables.schema import files_schema, segments_schema
 from pcqtool.tables.writer import write
 
@@ -109,7 +109,7 @@ def test_interleaved_tables_are_joined_a_row_group_at_a_time(tmp_path, provenanc
         most = max(most, table.num_rows)
         return table
 
-    monkeypatch.setattr(edit.pa, "concat_tables", counting)
+    monkeypatch.setattr(rewrite.pa, "concat_tables", counting)
     join(pieces, tmp_path / "all.parquet", segments_schema(provenance.labels), provenance)
     assert pq.read_metadata(tmp_path / "all.parquet").num_rows == 5000
     assert most <= 4 * 200

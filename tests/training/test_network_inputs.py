@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from pcqtool.model.pcq import PCQ
-from pcqtool.training.front_ends import FrontEnds, network_inputs
 from pcqtool.training.network_config import configure, network_config
+from pcqtool.training.network_inputs import FrontEnds, network_inputs
 
 
 @pytest.mark.parametrize("kind", [None, "mini"])

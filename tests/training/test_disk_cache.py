@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pcqtool.errors import TrainingError
-from pcqtool.training.cache import cache_folder, cache_writer, is_intact, read_intact
+from pcqtool.training.disk_cache import cache_folder, cache_writer, is_intact, read_intact
 
 
 @pytest.fixture(autouse=True)

@@ -8,7 +8,7 @@ import pytest
 from benchmarks.baselines import PLAIN_LOOP
 from benchmarks.benchmark import Result
 from benchmarks.end_to_end import VAD_OFF, VAD_ON, Outcome
-from benchmarks.page import HEAD, put, targets, write_section
+from benchmarks.markdown_page import HEAD, put, targets, write_section
 from benchmarks.stages import Part
 from benchmarks.timings import Timings
 

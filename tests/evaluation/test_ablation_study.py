@@ -8,7 +8,7 @@ import torch
 
 from pcqtool.corpora.manifest.corpus import Manifest
 from pcqtool.errors import SettingsError
-from pcqtool.evaluation.study import StudySetting, Variant, ablation_variants, run_study, table
+from pcqtool.evaluation.ablation_study import StudySetting, Variant, ablation_variants, run_study, table
 from pcqtool.splits import find_protocol
 from pcqtool.training.network_config import configure
 from pcqtool.training.recipe import FeatureDistillation, Recipe
