@@ -98,7 +98,7 @@ def read_results(path: str | Path) -> Results:
         path: ``results.parquet``, or a directory of parts.
 
     Raises:
-        TableError: if there is no finished result.
+        TableError: if no finished result exists.
     """
     results = Results(resolved(Path(path)))
     _ = results.provenance

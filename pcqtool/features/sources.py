@@ -157,7 +157,7 @@ def origin(
 
     Raises:
         ModelError: if the model is damaged.
-        SettingsError: if there is no such model, or an encoder does not compute the features.
+        SettingsError: if the model does not exist, or an encoder does not compute the features.
     """
     if encoder is not None:
         if settings.feature != "frames":

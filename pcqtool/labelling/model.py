@@ -164,7 +164,7 @@ def load_model(
             ``precision``, ``batch_size``, ``max_duration_s`` and so on.
 
     Raises:
-        SettingsError: if there is no such model, or an option is not valid.
+        SettingsError: if the model does not exist, or an option is not valid.
         ModelError: if the model or its encoder is missing or damaged.
     """
     settings, _ = split_options(options, LabelSettings)
