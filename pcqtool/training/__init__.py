@@ -1,1 +1,1 @@
-"""Training and evaluation of models."""
+"""Training of models: recipes, data, the loop, checkpoints and export."""

@@ -208,7 +208,7 @@ def load_recipe(name: str, **changes: Any) -> Recipe:
     """Read a bundled recipe by name, or a TOML file, and change some settings; ``None`` changes nothing.
 
     Raises:
-        SettingsError: if there is no such recipe, or it has an unknown key or a wrong value.
+        SettingsError: if the recipe does not exist, or has an unknown key or a wrong value.
     """
     path = _BUNDLED / f"{name}.toml" if name in bundled_recipes() else Path(name)
     try:

@@ -144,7 +144,7 @@ def test_a_checkpoint_that_is_damaged_is_named_and_the_weights_are_the_same(tmp_
     (tmp_path / "again" / ".lock").touch()  # of a run that was killed
     code, _, said = train("--out", "again", "--epochs", "2")
     assert code == 0
-    assert "going on" not in said
+    assert "resuming" not in said
     assert "checkpoint.safetensors is damaged" in said
     assert "training starts from the beginning" in said
     whole, again = ((tmp_path / name / "model.safetensors").read_bytes() for name in ("whole", "again"))
@@ -352,7 +352,7 @@ def test_a_frozen_encoder_can_be_left_out_and_is_found_again(train, toy_root, ti
     assert {name for name in weights["whole"] if not name.startswith("encoder.model.")} == weights["head"].keys()
     config = json.loads((tmp_path / "head" / "config.json").read_text())
     assert config["encoder_source"]["name"] == "some/whisper"
-    assert "some/whisper, known by a hash" in (tmp_path / "head" / "README.md").read_text()
+    assert "some/whisper, which is identified by a hash" in (tmp_path / "head" / "README.md").read_text()
     usual = ["label", str(next(toy_root.glob("*.wav"))), "--vad", "off", "--device", "cpu"]
     for name in ("whole", "head"):
         found = ["--encoder-dir", str(tiny_whisper.parent)]

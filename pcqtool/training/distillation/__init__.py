@@ -1,1 +1,1 @@
-"""Distillation: a teacher's labels, and a small encoder that imitates a large one."""
+"""Distillation: a teacher's probabilities, and its frames, which a small encoder learns to predict."""
