@@ -9,7 +9,7 @@ from benchmarks import baselines
 from benchmarks.baselines import OPENSMILE, opensmile_systems, plain_predictor, plain_systems
 from benchmarks.end_to_end import pcqtool_systems
 from benchmarks.sample import Sample
-from pcqtool.batch import run
+from pcqtool.batch import prefetch
 from pcqtool.labelling.settings import LabelSettings
 from pcqtool.model.encoders.pretrained import PretrainedEncoder
 from pcqtool.model.predictor import Predictor
@@ -63,14 +63,14 @@ def test_opensmile_computes_every_file_once_in_as_many_processes_as_asked(sample
 @pytest.mark.usefixtures("stand_in")
 def test_every_system_has_the_same_workers_and_the_same_files(sample, tiny, tiny_model, monkeypatch):
     opened = []
-    plain_of, plain_prefetch = Sample.of, run.prefetch
+    plain_of, plain_open = Sample.of, prefetch.open_source
     monkeypatch.setattr(Sample, "of", lambda sources: opened.extend(each.path for each in sources) or plain_of(sources))
 
-    def noted_prefetch(sources, *arguments):
-        opened.extend(source.path for source in sources)
-        return plain_prefetch(sources, *arguments)
+    def noted_open(source, settings):
+        opened.append(source.path)
+        return plain_open(source, settings)
 
-    monkeypatch.setattr(run, "prefetch", noted_prefetch)
+    monkeypatch.setattr(prefetch, "open_source", noted_open)
     settings = LabelSettings(batch_size=2, jobs=2)
     plain = plain_systems(sample, plain_predictor(tiny_model, "cpu"), 2, settings.n_jobs)
     with opensmile_systems(sample, settings.n_jobs) as opensmile:

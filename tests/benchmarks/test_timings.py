@@ -22,13 +22,13 @@ def labelled(sample, predictor):
 
 
 def nap_at_decoding(monkeypatch):
-    plain = prefetch.Stream.decode
+    plain = prefetch._read_piece
 
-    def nap(stream):
+    def nap(*arguments):
         time.sleep(NAP_S)
-        return plain(stream)
+        return plain(*arguments)
 
-    monkeypatch.setattr(prefetch.Stream, "decode", nap)
+    monkeypatch.setattr(prefetch, "_read_piece", nap)
 
 
 def test_shares_are_of_the_run_and_the_rest_is_rows_and_tables():
@@ -53,7 +53,7 @@ def test_a_run_that_waits_for_the_network_says_so_and_that_its_device_is_busy(sa
 
 
 def test_what_a_device_computes_while_the_run_decodes_is_not_waited_for(sample, tiny, monkeypatch):
-    monkeypatch.setattr(Labelling, "aside", True)
+    monkeypatch.setattr(Labelling, "on_accelerator", True)
     system = labelled(sample, tiny)
     nap_at_decoding(monkeypatch)
     hook = tiny.model.mlcnn.register_forward_hook(lambda *_: time.sleep(NAP_S))
