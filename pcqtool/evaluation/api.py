@@ -61,7 +61,7 @@ def evaluate(
 
     Args:
         corpus: name of a corpus, or several; ``own=emodb`` gives a corpus a name of your own.
-        out: directory for ``metrics.json``, ``predictions.parquet`` and ``folds/``; None writes nothing that stays.
+        out: directory for ``metrics.json``, ``predictions.parquet`` and ``folds/``; None keeps no files.
         protocol: cross-validation: ``loso``, ``session``, ``sentence``, ``random10`` or ``paper``.
         test_corpus: corpus to test on; the recipe is trained on ``corpus``.
         model: finished model to evaluate: a bundled name or a directory.
