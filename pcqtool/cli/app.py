@@ -1,6 +1,6 @@
 """The command line: registers the commands, and turns their errors into text and exit codes.
 
-A command is a function in a file of its own. Nothing imported here may load torch, transformers, scikit-learn, numpy,
+Each command is a function in its own file. Nothing imported here may load torch, transformers, scikit-learn, numpy,
 polars or pyarrow: ``pcqtool --help`` must be fast.
 """
 

@@ -253,7 +253,7 @@ Corpora = Annotated[
     typer.Option(
         "--corpus",
         metavar="NAME",
-        help="Name of a corpus; may be repeated. OWN=NAME gives a corpus a name of your own.",
+        help="Name of a corpus; may be repeated. OWN=NAME gives a corpus another name.",
         autocompletion=completion.corpora,
         rich_help_panel=CORPUS,
     ),
