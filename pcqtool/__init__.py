@@ -16,7 +16,7 @@ The functions do what the commands of the same name do:
 - ``train`` trains a model on corpora; ``evaluate`` measures a recipe or a model; ``compare`` compares two evaluations.
 
 They print nothing: progress goes to ``on_progress``, messages to the logger ``pcqtool``. Every error that a user can
-understand is a ``PcqtoolError``. Importing the package loads none of the heavy libraries; each function does.
+understand is a ``PcqtoolError``. Importing the package loads no heavy library; each function loads its own.
 """
 
 from __future__ import annotations

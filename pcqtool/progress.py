@@ -28,4 +28,4 @@ OnProgress = Callable[[Progress], None]
 
 
 def ignore(progress: Progress) -> None:
-    """Report progress to nobody."""
+    """Discard the progress."""

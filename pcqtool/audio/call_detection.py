@@ -22,7 +22,7 @@ from pcqtool.audio.loudness import SILENCE_RMS, peak_frame_rms
 from pcqtool.errors import AudioError
 from pcqtool.files.display import display_path
 
-CHANNEL_PLAN_VERSION = 2  # to be raised when the same channels of the same recording lead to another plan
+CHANNEL_PLAN_VERSION = 2  # raise it when the same channels of the same recording lead to another plan
 ANALYSED_S = 60.0  # duration of non-silent audio on which the channels are compared
 DEAD_RATIO = 1e-2  # ratio to the loudest channel (-40 dB) up to which a channel is dead: noise, or crosstalk
 SAME_SIGNAL = 0.95  # correlation from which two channels are one recording

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pcqtool.errors import AudioError, SettingsError
 
 TIMEOUT_S = 300.0
-"""How long a decoder in another process may be silent, in seconds, unless a run sets another time."""
+"""How long a decoder in another process may produce no output, in seconds, unless a run sets another time."""
 
 
 @dataclass(frozen=True)

@@ -32,7 +32,7 @@ MAX_BYTES = 4 << 30  # memory that a decoder may use
 IS_POSSIBLE = "forkserver" in mp.get_all_start_methods()  # not on Windows
 _LOADED = (__name__, "av", "onnxruntime", "soundfile", "soxr")  # by the server process, before workers are forked
 
-_lock = threading.RLock()  # reentrant: a generator that is garbage returns its worker, in whatever thread
+_lock = threading.RLock()  # reentrant: a garbage-collected generator returns its worker, in any thread
 _idle: list[Worker] = []
 
 
@@ -162,7 +162,7 @@ class Worker:
 
     def _time_out(self, timeout_s: float) -> AudioError:
         self.close()
-        return AccessError(f"its decoder was silent for {timeout_s:g} s", "Raise --timeout if the disk is slow.")
+        return AccessError(f"its decoder gave no output for {timeout_s:g} s", "Raise --timeout if the disk is slow.")
 
 
 def serve(connection: Connection[Any, Any]) -> None:

@@ -1,9 +1,9 @@
-r"""Names of recordings in the tables: one for each real file, by whatever path it was found.
+r"""Names of recordings in the tables: one for each real file, whichever path leads to it.
 
 A new table records its root, the folder that its names are relative to. ``name_of`` returns a path's name:
 ``2024/call.wav`` below the root, ``../other/call.wav`` outside; ``path_of`` is its inverse. A recording that was found
-by a symbolic link keeps the link's name, which people have chosen, and the column ``target`` records the name of the
-real file: so any other path to the same file leads to the same row.
+through a symbolic link keeps the link's name, which people have chosen, and the column ``target`` records the name of
+the real file: so any other path to the same file leads to the same row.
 """
 
 from __future__ import annotations

@@ -207,7 +207,7 @@ class RunOutput(OutputLayout):
         self.next_part += 1
 
     def finish(self, complete: bool = True) -> None:
-        """Join the parts into one table of each kind and remove them; of a directory, record that the run has ended.
+        """Join the parts into one table of each kind and remove them; for a directory, record that the run has ended.
 
         Args:
             complete: whether the run has processed everything in its plan.

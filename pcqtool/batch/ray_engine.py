@@ -22,7 +22,7 @@ from pcqtool.errors import SettingsError
 if TYPE_CHECKING:
     from pcqtool.batch.names import Source
 
-RETRIES = 3  # of a part whose actor died: a recording that kills its reader must not do so forever
+RETRIES = 3  # for a part whose actor died: a recording that kills its reader must not do so forever
 
 
 def run_on_ray(

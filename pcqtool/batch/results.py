@@ -106,7 +106,7 @@ def read_results(path: str | Path) -> Results:
 
 
 def run_job(prepare: Callable[[Path], Job], out: StrPath | None, on_progress: OnProgress) -> Results:
-    """Run a job and open its results; without ``out``, the tables are in a temporary folder that goes with the object.
+    """Run a job and open its results; without ``out``, the tables are in a temporary folder, removed with the object.
 
     Args:
         prepare: returns the job that writes to a path.

@@ -26,8 +26,8 @@ class BatchSettings:
         batch_size: segments computed at once; None for a number that suits the device.
         jobs: files decoded at the same time; 0 for one per processor core.
         limits: a recording that exceeds them fails.
-        timeout_s: a recording fails if its decoder is silent for this long, or crashes; 0 turns isolation off: files
-            are decoded in this process, which a crash then ends.
+        timeout_s: a recording fails if its decoder crashes or gives no output for this long; 0 turns isolation off:
+            files are decoded in this process, which a crash then ends.
 
     Raises:
         SettingsError: if a value is not possible.

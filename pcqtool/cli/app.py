@@ -1,7 +1,7 @@
 """The command line: registers the commands, and turns their errors into text and exit codes.
 
-A command is a function in a file of its own. Nothing imported here may load torch, transformers, scikit-learn, numpy,
-polars or pyarrow: ``pcqtool --help`` answers at once.
+Each command is a function in its own file. Nothing imported here may load torch, transformers, scikit-learn, numpy,
+polars or pyarrow: ``pcqtool --help`` must be fast.
 """
 
 from __future__ import annotations
@@ -131,7 +131,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the program.
 
     Args:
-        arguments: the words after ``pcqtool``; None for those of the process.
+        arguments: the words after ``pcqtool``; None for the process's own.
 
     Returns:
         The exit code.
@@ -194,7 +194,7 @@ def _explain_usage(error: typer.TyperException) -> int:
 
 @contextmanager
 def _stoppable() -> Iterator[None]:
-    """Turn SIGTERM into an error, so that finished results are kept; a second one ends the process at once."""
+    """Turn SIGTERM into an error, so that finished results are kept; a second one ends the process immediately."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return

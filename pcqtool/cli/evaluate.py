@@ -185,7 +185,7 @@ def _left_out(metrics: Mapping[str, Any]) -> str:
     """Describe classes that the model or the corpus lacks."""
     left_out, absent = metrics.get("left_out", {}), metrics.get("labels_not_in_corpus", ())
     parts = [f"{n} of {label}" for label, n in left_out.items()]
-    text = f"{', '.join(parts)}, which the model does not know" if parts else ""
+    text = f"{', '.join(parts)}, which the model cannot predict" if parts else ""
     if absent:
         text += f"{'; ' if text else ''}{', '.join(absent)}, which the corpus does not have (others scaled to sum to 1)"
     return text

@@ -47,7 +47,7 @@ def label(
 ) -> None:
     """Predict the emotions of recordings, by segment and file.
 
-    Without --model, pcqtool uses the small model inside the package and needs no network. A second run over the same
+    Without --model, pcqtool uses the small model inside the package and works offline. A second run over the same
     inputs processes only new and changed recordings. A recording that cannot be read becomes a row with the reason.
     """
     from pcqtool.labelling.api import label_job

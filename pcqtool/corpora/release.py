@@ -42,7 +42,7 @@ class Download:
         if self.checksum is not None:
             match = CHECKSUM.fullmatch(self.checksum)
             if match is None or len(match[2]) != 2 * hashlib.new(match[1], usedforsecurity=False).digest_size:
-                raise SettingsError(f"{self.url}: {self.checksum!r} is not a checksum", "It looks like md5:0123….")
+                raise SettingsError(f"{self.url}: {self.checksum!r} is not a checksum", "An example is md5:0123….")
         folder = PurePosixPath(self.folder)
         if folder.is_absolute() or ".." in folder.parts or "\\" in self.folder:
             raise SettingsError(f"{self.url}: folder {self.folder!r} is not inside the corpus")

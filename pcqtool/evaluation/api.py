@@ -60,8 +60,8 @@ def evaluate(
     if it is called again with the same arguments.
 
     Args:
-        corpus: name of a corpus, or several; ``own=emodb`` gives a corpus a name of your own.
-        out: directory for ``metrics.json``, ``predictions.parquet`` and ``folds/``; None writes nothing that stays.
+        corpus: name of a corpus, or several; ``own=emodb`` gives a corpus another name.
+        out: directory for ``metrics.json``, ``predictions.parquet`` and ``folds/``; None keeps no files.
         protocol: cross-validation: ``loso``, ``session``, ``sentence``, ``random10`` or ``paper``.
         test_corpus: corpus to test on; the recipe is trained on ``corpus``.
         model: finished model to evaluate: a bundled name or a directory.
@@ -96,7 +96,7 @@ def evaluate(
     """
     if [protocol, test_corpus, model].count(None) != 2:
         raise SettingsError(
-            "one of --protocol, --test-corpus and --model is needed, and no more", "For example: --protocol loso"
+            "exactly one of --protocol, --test-corpus and --model is needed", "For example: --protocol loso"
         )
     if adapt and protocol is None:
         raise SettingsError("--adapt works with --protocol only")

@@ -149,7 +149,7 @@ def _spreads(spreads: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _processor() -> str:
-    """Return the processor's name, which only a file holds on Linux."""
+    """Return the processor's name; on Linux, only a file contains it."""
     cpuinfo = Path("/proc/cpuinfo")
     if cpuinfo.is_file():
         for line in cpuinfo.read_text(encoding="utf-8", errors="replace").splitlines():

@@ -82,7 +82,7 @@ def frames_of(encoder: Encoder, layer: int | None) -> Features:
             found: Tensor = encoder(encoder.front_end(waves))
         except IndexError:
             raise ModelError(
-                f"hidden state {layer} is above the layers that the model uses, and the model contains no more",
+                f"hidden state {layer} is above the layers that the model uses and contains",
                 "Use a lower --layer, or the whole encoder with --encoder.",
             ) from None
         return found

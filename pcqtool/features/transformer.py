@@ -29,21 +29,21 @@ Recording = str | os.PathLike[str] | NDArray[Any]
 class Extractor(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     """Turns recordings into vectors: statistics of their features, as in the file table of ``pcqtool extract``.
 
-    It learns nothing, so there is nothing of the training data in it. The network is loaded when it is first needed,
+    It learns nothing, so it contains no training data. The network is loaded when it is first needed,
     kept, and left out of pickles.
 
     Args:
         of: ``frames`` of a speech encoder, the ``fusion`` vector of a model, or the ``spectrogram``.
         model: name or directory of a model; ``None`` for the bundled one.
         encoder: a pre-trained encoder for the frames instead of a model's: a directory, or an id of the Hub.
-        layer: hidden state of the encoder, 0 for what enters its first layer, -1 for the last layer's; ``None`` for
-            what the model uses, or the encoder's last.
+        layer: hidden state of the encoder, 0 for the input of its first layer, -1 for the output of the last;
+            ``None`` for the layers that a model uses, or an encoder's last.
         statistics: which of ``mean`` and ``sd`` over the recording, in this order.
         channels: ``mix``, or the number of one channel.
-        vad: whether to pass over segments without speech.
-        encoder_dir: folders to look in for an encoder that the model does not hold; ``None`` for ``PCQTOOL_ENCODERS``.
+        vad: whether to skip segments without speech.
+        encoder_dir: folders to search for an encoder that a model refers to; ``None`` for ``PCQTOOL_ENCODERS``.
         device: ``auto``, ``cpu``, ``cuda``, ``cuda:1`` or ``mps``.
-        batch_size: segments computed at once; ``None`` for what suits the device.
+        batch_size: segments computed at once; ``None`` for a number that suits the device.
 
     Examples:
         >>> import numpy as np

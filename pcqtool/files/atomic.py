@@ -40,7 +40,7 @@ HINTS = {
     errno.EINVAL: f"The file system does not take such a name or such a file: {_ELSEWHERE}",
     errno.ENOTSUP: f"The file system cannot do this: {_ELSEWHERE}",
     errno.EXDEV: f"The file system cannot do this: {_ELSEWHERE}",
-    errno.ELOOP: f"Symbolic links of this path lead in a circle: {_ELSEWHERE}",
+    errno.ELOOP: f"Symbolic links in this path form a loop: {_ELSEWHERE}",
     errno.EIO: f"The disk or the network failed: see the system's log, then run again, or {_ELSEWHERE}",
     errno.ENXIO: f"No device answers there: {_ELSEWHERE}",
     errno.ENODEV: f"No device answers there: {_ELSEWHERE}",
@@ -50,7 +50,7 @@ HINTS = {
     errno.ETXTBSY: _IN_USE,
     errno.EMFILE: "The process may open no more files: raise the limit (ulimit -n), or lower --jobs.",
     errno.ENFILE: "The machine has too many files open: run again later.",
-    errno.ENOMEM: "The machine is out of memory: end other programs, or lower --jobs.",
+    errno.ENOMEM: "The machine is out of memory: close other programs, or lower --jobs.",
 }
 
 

@@ -56,7 +56,7 @@ def lock_folder(folder: Path) -> AbstractContextManager[None]:
 
 @contextmanager
 def claim_folder(folder: Path) -> Iterator[Callable[[], None]]:
-    """Keep other runs out of an ``--out`` folder until the block ends; an existing folder is locked at once.
+    """Keep other runs out of an ``--out`` folder until the block ends; an existing folder is locked immediately.
 
     Yields:
         A function that creates and locks a missing folder. Call it before the first file is written: a run that is

@@ -99,7 +99,7 @@ def label(
     Raises:
         SettingsError: if an option or input is not valid.
         ModelError: if the model is missing or damaged.
-        TableError: if the output cannot be written, or holds results of other settings.
+        TableError: if the output cannot be written, or holds results with other settings.
         LockedError: if another run is writing to the output.
         StoppedError: if more recordings failed than ``max_failures``.
 

@@ -120,7 +120,7 @@ class Model:
         import soundfile
 
         with tempfile.TemporaryDirectory(prefix="pcqtool-") as folder:
-            path = Path(folder, "samples.wav")  # read as any other recording: the channels, too, are treated alike
+            path = Path(folder, "samples.wav")  # read like any other recording, with the same rules for channels
             soundfile.write(path, samples.astype(np.float32), sample_rate, "FLOAT", format="RF64")
             return self._predict(path)
 

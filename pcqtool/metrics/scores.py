@@ -126,7 +126,7 @@ def calibration_error(confidence: ArrayLike, correct: ArrayLike) -> float:
 
     confidences, hits = np.asarray(confidence, dtype=np.float64), np.asarray(correct, dtype=np.float64)
     bins = np.clip(np.ceil(confidences * N_BINS).astype(int) - 1, 0, N_BINS - 1)
-    # Of each bin, count · (accuracy − confidence).
+    # For each bin, count · (accuracy − confidence).
     gaps = np.bincount(bins, weights=hits - confidences, minlength=N_BINS)
     return float(np.abs(gaps).sum() / len(hits))
 

@@ -124,7 +124,7 @@ def _check_text(name: str, text: str, max_length: int) -> None:
 
 def _check_source(source: object) -> None:
     if not isinstance(source, dict) or source.keys() != {"name", "sha256"}:
-        raise TypeError(f"encoder_source must be an object of name and sha256, not {short_repr(source)}")
+        raise TypeError(f"encoder_source must be an object with name and sha256, not {short_repr(source)}")
     if not all(isinstance(value, str) and value for value in source.values()):
         raise TypeError(f"name and sha256 of encoder_source must be text, not {short_repr(source)}")
     check_encoder_name(source["name"])

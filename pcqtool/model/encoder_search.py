@@ -129,7 +129,7 @@ def _download(name: str) -> Path:
     from huggingface_hub import hf_hub_download, model_info
     from huggingface_hub import utils as untyped
 
-    model_info(name, timeout=10)  # fails at once without network; a download would retry for half a minute
+    model_info(name, timeout=10)  # fails immediately without internet access; a download would retry for half a minute
     utils: Any = untyped
     bars = not utils.are_progress_bars_disabled()
     utils.disable_progress_bars()  # only the command line writes to stderr

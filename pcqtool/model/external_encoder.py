@@ -48,7 +48,7 @@ def external_encoder(model: PCQ) -> PretrainedEncoder:
     """
     check_external(model.config.encoder)
     if not isinstance(model.encoder, PretrainedEncoder):
-        raise ModelError("the network's encoder is not the one of its configuration")
+        raise ModelError("the network's encoder does not match its configuration")
     return model.encoder
 
 

@@ -61,7 +61,7 @@ _METADATA: dict[str, dict[str, None]] = {
 def drawing(path: Path, width: float, height: float) -> Iterator[Figure]:
     """Provide a figure to draw on, and write it when the block ends without an error.
 
-    The same drawing makes the same bytes: the file has no date, random name or version.
+    The same drawing gives the same bytes: the file has no date, random name or version.
 
     Args:
         path: the file; its suffix sets the format.

@@ -13,7 +13,7 @@ from pcqtool.splits.protocols import Protocol
 
 @dataclass(frozen=True)
 class LeakageReport:
-    """What a reader must know of a figure before believing it.
+    """What a reader must know about a figure before believing it.
 
     Attributes:
         text: the report in words.

@@ -113,5 +113,5 @@ def cross_corpus_protocol(train: CorpusPool, test: CorpusPool) -> Protocol:
         return [replace(fold, name=test.name, test=tuple(range(n_train, len(utterances))))]
 
     title = f"train {train.name}, test {test.name}, {len(test.labels)} shared labels"
-    note = "Speakers, sessions and texts of two corpora are taken for different ones."
+    note = "Speakers, sessions and texts of two corpora are treated as different."
     return Protocol("cross-corpus", title, split, note=note)

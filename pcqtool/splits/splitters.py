@@ -114,7 +114,7 @@ def holdout(
     Args:
         utterances: the list of one corpus or several.
         seed: seed of the choice.
-        validation: number of validating speakers; of several corpora, the number for each that has more speakers.
+        validation: number of validating speakers; with several corpora, the number for each that has more speakers.
         corpora: corpus of each utterance; None if there is only one.
 
     Raises:

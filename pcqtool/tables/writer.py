@@ -103,7 +103,7 @@ class Appender:
         """Add rows as dictionaries by column name; use this or ``append`` for a table, not both.
 
         Raises:
-            FileError, TableError: as ``append``, at once or by a later call.
+            FileError, TableError: as ``append``, in this call or a later one.
         """
         self._rows += rows
         if len(self._rows) >= self._n_block:

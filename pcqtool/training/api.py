@@ -64,7 +64,7 @@ def train(
     interrupted training resumes if it is called again with the same arguments.
 
     Args:
-        corpus: name of a corpus, or several; ``own=emodb`` gives a corpus a name of your own.
+        corpus: name of a corpus, or several; ``own=emodb`` gives a corpus another name.
         out: directory of the model; new or empty.
         root: directory of the corpus, or ``name=directory`` for several; None for the folder of that name inside
             ``PCQTOOL_CORPORA``.

@@ -1,4 +1,4 @@
-"""Waveform augmentation: versions of a recording by other speakers, rooms, microphones and telephone lines.
+"""Waveform augmentation: versions of a recording with other voices, rooms, microphones and telephone lines.
 
 The steps follow the path of sound: speaker, room, noise in it, microphone, level, line, codec.
 """

@@ -137,7 +137,7 @@ class Experiment:
         )
 
     def _teacher_encoder(self, source: str) -> PretrainedEncoder:
-        """Return the network's own encoder where it is the teacher's too; otherwise load the teacher's."""
+        """Return the network's own encoder if it is the teacher's too; otherwise load the teacher's."""
         layers = teacher_layers(self.recipe)
         if self.encoder is not None and (source, layers) == (self.encoder_source, self.encoder.config.layers):
             return self.encoder

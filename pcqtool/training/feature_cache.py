@@ -112,7 +112,7 @@ def _encode(
         if not states.isfinite().all():
             raise TrainingError(
                 "the encoder's hidden states exceed the range of half precision",
-                "Set cache = false in a recipe of your own.",
+                "Set cache = false in your own recipe.",
             )
         yield states.contiguous().numpy()
 

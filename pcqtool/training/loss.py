@@ -56,7 +56,7 @@ def regularised_loss(
 ) -> Tensor:
     """Compute the loss of a batch with SpecAugment and mixup, as the recipe sets them.
 
-    Mixup mixes the inputs of pairs of segments and their losses behind the front ends (Zhang et al., 2018).
+    Mixup mixes the inputs of pairs of segments and their losses after the front ends (Zhang et al., 2018).
     """
     recipe = loss.setup.recipe
     if recipe.specaugment is not None:

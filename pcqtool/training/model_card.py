@@ -75,5 +75,5 @@ def _weights(config: ModelConfig) -> str:
     elif encoder:
         whose = f"The speech encoder was initialised with the weights of {encoder}, whose licence applies to it."
     else:
-        whose = "All weights were trained from random values; the model contains none of another model."
+        whose = "All weights were trained from random values; the model contains no weights of another model."
     return f"{whose} Its teacher was {teacher}." if teacher else whose

@@ -1,4 +1,4 @@
-"""Inputs of the network for batches of segments: taken from the caches where they are there, computed otherwise."""
+"""Inputs of the network for batches of segments: taken from the caches where possible, computed otherwise."""
 
 from __future__ import annotations
 

@@ -38,7 +38,7 @@ def command_line(arguments: Sequence[str]) -> str:
 
 
 def _public(argument: str) -> str:
-    name, equals, value = argument.partition("=")  # --root=DIR, or emodb=DIR behind --root
+    name, equals, value = argument.partition("=")  # --root=DIR, or emodb=DIR after --root
     if equals:
         return f"{name}={_public(value)}"
     path = Path(argument)

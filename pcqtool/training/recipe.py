@@ -54,7 +54,7 @@ class FeatureDistillation:
     batch_size: int = 12  # segments
     crop_s: float = 2.0  # length of the random crop of each segment
     lr: float = 0.02  # peak learning rate of Muon for the matrices; AdamW trains the rest at a twentieth of it
-    weight_decay: float = 0.02  # of both
+    weight_decay: float = 0.02  # of both optimisers
     mean_weight: float = 1.0  # weight of the error in a segment's mean frame; the error in its frames has 1
 
     def __post_init__(self) -> None:
@@ -109,7 +109,7 @@ class Recipe:
     layer_decay: float = 1.0  # factor on encoder_lr for each layer further down
     schedule: str = "cosine"  # or "constant"
     warmup_steps: int = 100
-    weight_decay: float = 0.05  # of AdamW, on weights but not on biases and scales
+    weight_decay: float = 0.05  # AdamW's; applies to weights, not to biases and scales
     label_smoothing: float = 0.1
     class_weighting: bool = True  # weight classes by the inverse of their frequency
     max_grad_norm: float = 5.0
@@ -124,7 +124,7 @@ class Recipe:
     feature_distillation: FeatureDistillation | None = None  # for a frozen encoder of the kind mini
     cache: bool = True  # keep augmented segments, a frozen encoder's states and distilled encoders on disk
     refit: bool = False  # train again on training and validation parts together, for the best number of epochs
-    validation_fraction: float = 0.0  # of the speakers (texts, tenths of the files) that do not test; at least one
+    validation_fraction: float = 0.0  # of the speakers (texts, tenths of the files) outside the test part; at least one
     aggregation: str = "mean-log"  # rule from segments to file, in validation and in the model
     seed: int = 0  # of weights, order and augmentation
 

@@ -285,7 +285,7 @@ def explaining_memory_errors(recipe: Recipe) -> Iterator[None]:
     except MemoryError as error:
         half, twice = max(recipe.min_batch_size, recipe.batch_size // 2), recipe.grad_accumulation * 2
         hint = (
-            f"In a recipe of your own set batch_size = {half} and grad_accumulation = {twice}: steps stay the same, "
+            f"In your own recipe, set batch_size = {half} and grad_accumulation = {twice}: steps stay the same, "
             "except for the statistics of batch normalisation."
         )
         if half == recipe.batch_size:

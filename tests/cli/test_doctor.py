@@ -112,7 +112,7 @@ def test_the_probe_compares_small_encoders_and_the_usual_models_with_themselves(
     rejected = torch_probe.optimisation_facts()["rejected"]
     assert "the fast convolutions of the waves of wavlm" in rejected
     assert "the fast convolutions of the waves of hubert" in rejected
-    assert "the fast convolutions of the waves of the usual model" in rejected
+    assert "the fast convolutions of the waves of the default model" in rejected
 
 
 def test_broken_audio_library_is_a_fault_among_the_others(pcqtool, shadow):

@@ -142,7 +142,7 @@ def test_labels_that_are_not_shared_are_named(evaluate, tiny_model, toy_root, tm
     (tmp_path / "metadata.csv").write_text("\n".join([rows[0], *lines]))
     code, out, _ = evaluate("--model", str(tiny_model), "--out", "e", root=tmp_path / "metadata.csv")
     assert code == 0
-    assert "12 of fear, which the model does not know" in out
+    assert "12 of fear, which the model cannot predict" in out
     assert "neutral, which the corpus does not have" in out
 
 
@@ -156,7 +156,7 @@ def test_a_recipe_is_trained_on_one_corpus_and_tested_on_another(evaluate, other
         "train manifest: 24 utterances; test other: 6 with 2 seeds; classes anger, sadness",
     ]
     assert "cross-corpus: train manifest, test other, 2 shared labels" in out
-    assert "Speakers, sessions and texts of two corpora are taken for different ones." in out
+    assert "Speakers, sessions and texts of two corpora are treated as different." in out
     assert "over folds" not in out
     metrics = json.loads((tmp_path / "e" / "metrics.json").read_text())
     assert (metrics["corpus"], metrics["labels"], metrics["leaks"]) == ("other", ["anger", "sadness"], False)

@@ -189,7 +189,7 @@ def test_too_large_a_batch_is_told_with_a_remedy(train, monkeypatch):
     assert code == 1
     assert err.splitlines()[-2:] == [
         "error: out of memory with batches of 8 segments",
-        "In a recipe of your own set batch_size = 4 and grad_accumulation = 2: steps stay the same, except for the "
+        "In your own recipe, set batch_size = 4 and grad_accumulation = 2: steps stay the same, except for the "
         "statistics of batch normalisation.",
     ]
 

@@ -215,9 +215,9 @@ def test_another_encoder_is_refused(place: Path, encoder: Path, change: str) -> 
 
 SOURCE = {"name": "some/whisper", "sha256": "0" * 64}
 DAMAGES: dict[str, tuple[Callable[[Path], object], str]] = {
-    "source in words": (lambda p: edit(p, encoder_source="whisper"), "must be an object of name and sha256"),
-    "empty source": (lambda p: edit(p, encoder_source={}), "must be an object of name and sha256"),
-    "more in it": (lambda p: edit(p, encoder_source=SOURCE | {"url": "x"}), "must be an object of name and sha256"),
+    "source in words": (lambda p: edit(p, encoder_source="whisper"), "must be an object with name and sha256"),
+    "empty source": (lambda p: edit(p, encoder_source={}), "must be an object with name and sha256"),
+    "more in it": (lambda p: edit(p, encoder_source=SOURCE | {"url": "x"}), "must be an object with name and sha256"),
     "no name": (lambda p: edit(p, encoder_source=SOURCE | {"name": ""}), "must be text"),
     "name in numbers": (lambda p: edit(p, encoder_source=SOURCE | {"name": 3}), "must be text"),
     "no hash": (lambda p: edit(p, encoder_source=SOURCE | {"sha256": "0" * 63}), "64 hexadecimal digits"),

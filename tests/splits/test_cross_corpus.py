@@ -55,7 +55,7 @@ def test_the_stamp_says_what_is_known_and_what_is_taken_for_granted(pool_of):
     found = leakage_report(protocol, protocol.folds(utterances, 0), utterances)
     assert found.text == (
         "Test and the other parts share no file, no speaker, no session and no text. "
-        "Speakers, sessions and texts of two corpora are taken for different ones."
+        "Speakers, sessions and texts of two corpora are treated as different."
     )
     assert (found.leaks, found.speaker_independent) == (False, True)
 

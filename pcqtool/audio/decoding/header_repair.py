@@ -62,7 +62,7 @@ def joined_ends(file: BinaryIO) -> list[int]:
 
 
 def _next_recording(file: BinaryIO, at: int, size: int) -> int | None:
-    """Return the start of the next recording, after the chunks of the one at a position; None if there is none."""
+    """Return the start of the recording that follows the one at a position; None if none does."""
     file.seek(at)
     layout = _CHUNK_FORMATS.get(file.read(4))
     if layout is None:

@@ -21,7 +21,7 @@ def open_file(path: Path) -> BinaryIO:
 
     Raises:
         AudioError: a directory, a device, a pipe, or a file of 0 bytes.
-        AccessError: the file is missing, may not be read, or cannot be opened at the moment.
+        AccessError: the file is missing, lacks read permission, or cannot be opened at the moment.
     """
     with access_errors(path, "opened"):
         status = os.stat(path)  # noqa: PTH116
@@ -44,7 +44,7 @@ def access_errors(path: Path, done: str = "read") -> Iterator[None]:
         ) from error
     except PermissionError as error:
         raise AccessError(
-            f"{display_path(path)}: may not be read", "Check the permissions of the file and its folders."
+            f"{display_path(path)}: no permission to read it", "Check the permissions of the file and its folders."
         ) from error
     except OSError as error:
         kind = AudioError if error.errno in _PERMANENT else AccessError

@@ -41,7 +41,7 @@ def run_probe() -> dict[str, dict[str, Any]]:
             check=False,
         )
     except subprocess.TimeoutExpired:
-        return {"torch": {"error": f"the import did not end within {LIMIT_S} s"}}
+        return {"torch": {"error": f"the import did not finish within {LIMIT_S} s"}}
     facts = {}
     for line in done.stdout.splitlines():
         if line.startswith('{"step"'):
@@ -104,11 +104,11 @@ def _gpu(facts: dict[str, Any], torch: dict[str, Any]) -> Finding:
     if not facts["driver"]:
         return ok("GPU", "none; the CPU is used")
     if not torch.get("cuda"):
-        return warning("GPU", "an NVIDIA driver is here, but torch is built without CUDA", reinstall(cpu=False))
+        return warning("GPU", "an NVIDIA driver is installed, but torch is built without CUDA", reinstall(cpu=False))
     return warning(
         "GPU",
-        f"an NVIDIA driver is here, but torch finds no usable GPU: {facts['complaint'] or 'no reason given'}",
-        f"Update the driver to one for CUDA {torch['cuda']}, and see that CUDA_VISIBLE_DEVICES is not empty.",
+        f"an NVIDIA driver is installed, but torch finds no usable GPU: {facts['complaint'] or 'no reason given'}",
+        f"Update the driver to one for CUDA {torch['cuda']}, and check that CUDA_VISIBLE_DEVICES is not empty.",
     )
 
 

@@ -68,7 +68,7 @@ def torchaudio_facts() -> dict[str, Any]:
 
 
 def optimisation_facts() -> dict[str, Any]:
-    """Return the optimisations that this machine computes wrongly, in small encoders and in the usual model's."""
+    """Return the optimisations that this machine computes wrongly, in small encoders and in the default model's."""
     import torch
 
     sys.path.append(str(Path(__file__).parents[3]))  # for a checkout that is not installed
@@ -85,7 +85,7 @@ def optimisation_facts() -> dict[str, Any]:
         kind: partial(build, EncoderConfig(kind, sizes)) for kind, sizes in _ENCODERS.items()
     }
     rejected = []
-    for name, build_encoder in (builders | {"the usual model": usual_encoder}).items():
+    for name, build_encoder in (builders | {"the default model": usual_encoder}).items():
         for precision in ("float32", "bfloat16"):
             torch.manual_seed(0)
             if (encoder := build_encoder()) is not None:

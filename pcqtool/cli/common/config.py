@@ -59,7 +59,7 @@ def read(file: Path) -> dict[str, Any]:
 
 
 def _checked(table: Mapping[str, Any], command: Any, file: Path, where: str) -> dict[str, Any]:
-    """Return a table with parameter names as keys, checked; also its inner tables."""
+    """Return a table with parameter names as keys, checked; inner tables too."""
     options = _options(command)
     commands = getattr(command, "commands", {})
     checked: dict[str, Any] = {}

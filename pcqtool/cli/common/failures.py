@@ -65,4 +65,4 @@ def _memory_hint() -> str:
     limit = _limit_bytes()
     if limit is not None:
         return f"This process may use {limit / 1e9:.1f} GB of address space (ulimit -v): allow more."
-    return "End other programs, or do less at once: a smaller --jobs or --batch-size."
+    return "Close other programs, or use less memory: a smaller --jobs or --batch-size."

@@ -173,7 +173,7 @@ TableRoot = Annotated[
     typer.Option(
         "--root",
         metavar="DIR",
-        help="Folder that names in the tables are relative to. Default: the table's own, at first that of all inputs.",
+        help="Folder that names in the tables are relative to. Default: the table's; in a new table, of all inputs.",
         rich_help_panel=EARLIER,
     ),
 ]
@@ -203,7 +203,7 @@ Timeout = Annotated[
         metavar="TIME",
         parser=durations.duration_s,
         show_default=False,
-        help=f"Longest silence of a decoder; 0 turns isolation off. Default: {durations.duration_text(TIMEOUT_S)}.",
+        help=f"Longest wait for a decoder; 0 turns isolation off. Default: {durations.duration_text(TIMEOUT_S)}.",
         rich_help_panel=FAULTS,
     ),
 ]
@@ -253,7 +253,7 @@ Corpora = Annotated[
     typer.Option(
         "--corpus",
         metavar="NAME",
-        help="Name of a corpus; may be repeated. OWN=NAME gives a corpus a name of your own.",
+        help="Name of a corpus; may be repeated. OWN=NAME gives a corpus another name.",
         autocompletion=completion.corpora,
         rich_help_panel=CORPUS,
     ),

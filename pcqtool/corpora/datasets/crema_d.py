@@ -23,7 +23,7 @@ POINTER = b"version https://git-lfs"
 
 
 class CREMAD:
-    """``AudioWAV/1001_DFA_ANG_XX.wav`` and so on; labels are what was acted, not what listeners perceived."""
+    """``AudioWAV/1001_DFA_ANG_XX.wav`` and so on; labels are the acted emotions, not the perceived ones."""
 
     name = "crema-d"
     title = "Crowd-sourced Emotional Multimodal Actors Dataset (CREMA-D)"

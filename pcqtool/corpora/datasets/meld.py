@@ -41,7 +41,7 @@ class MELD:
     """``train_sent_emo.csv``, ``dev_…``, ``test_…`` and the clips ``train_splits/dia0_utt0.mp4``, at any depth.
 
     Two clips are missing or broken and eight are cut off: these ten are left out. A clip of the test part that
-    was replaced (``final_videos_testdia93_utt6.mp4``) is taken in its new form. A session is an episode.
+    was replaced (``final_videos_testdia93_utt6.mp4``) is used in its new form. A session is an episode.
     """
 
     name = "meld"
@@ -79,7 +79,7 @@ class MELD:
         if missing := ["{}: dia{}_utt{}.mp4".format(*key) for key in order if key not in clips]:
             raise FaultsError(
                 f"{self.title}: {len(missing)} of {len(rows)} clips are missing in {self.root}, first {missing[0]}",
-                "Unpack MELD.Raw.tar.gz and the three archives in it, and keep the folders that they make.",
+                "Unpack MELD.Raw.tar.gz and the three archives in it, and keep the folders that they contain.",
                 [Fault(FaultKind.MISSING, f"{clip} is labelled, but missing") for clip in missing],
                 found,
             )

@@ -20,7 +20,7 @@ EMOTIONS = {
 LEFT_OUT = frozenset({"O", "X", ""})  # another emotion; no agreement; not published (Test3)
 TABLES = ("labels_con[sc]ensus.csv", "*/labels_con[sc]ensus.csv", "*/*/labels_con[sc]ensus.csv")
 NAME = re.compile(r"MSP-PODCAST_(?:(?P<podcast>\d+)|test3)_\d+(?:_\d+)?\.wav")
-NEVER_THERE = frozenset({"MSP-PODCAST_1909_1017.wav"})  # release 2.0 labels it without having it
+NEVER_THERE = frozenset({"MSP-PODCAST_1909_1017.wav"})  # release 2.0 labels it without containing it
 
 HINT = "Pass the folder of one release, which contains Labels/ and Audios/."
 
@@ -62,7 +62,7 @@ class MSPPodcast:
                 found.append(Utterance(folder / name, EMOTIONS[code], speaker=known, session=match["podcast"]))
         found.sort(key=lambda utterance: utterance.path.name)
         return require_recordings(
-            self.title, found, "Unpack all archives of one release; labels and recordings must be of the same."
+            self.title, found, "Unpack all archives of one release; labels and recordings must match."
         )
 
     def _table(self) -> Path:

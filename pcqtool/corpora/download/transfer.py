@@ -158,7 +158,7 @@ def _prepare_partial(response: HTTPResponse, part: _Partial) -> int | None:
         total = int(found[3]) if found and found[3] != "*" else end
         if found is None or int(found[1]) != part.size or not part.size < end <= total:
             part.discard()
-            raise _RetryableError("the server sends another part than requested")
+            raise _RetryableError("the server sends a different part than requested")
         return total
     part.discard()
     part.bytes.touch()

@@ -43,7 +43,7 @@ _DECOMPRESSORS: dict[bytes, Callable[..., Any]] = {
     b"\xfd7zXZ": lzma.open,
     b"]\0\0": lzma.open,
 }
-HARMFUL_HINT = "It is not the original, or may be harmful: nothing of it is used."
+HARMFUL_HINT = "It is not the original, or may be harmful: none of it is used."
 
 
 @dataclass(frozen=True)

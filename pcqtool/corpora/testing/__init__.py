@@ -133,11 +133,11 @@ def _determinism_problems(
     from pcqtool.corpora.testing.determinism import list_in_subprocess  # the process runs that module as a script
 
     if opened.utterances() != utterances or corpus(root).utterances() != utterances:
-        yield "utterances() returns another list the second time"
+        yield "utterances() returns a different list the second time"
     try:
         copy = pickle.loads(pickle.dumps(opened))  # noqa: S301  (written by this process)
         if copy.utterances() != utterances:
-            yield "its pickled copy returns another list"
+            yield "its pickled copy returns a different list"
     except Exception as error:
         yield f"it cannot be pickled: {type(error).__name__}: {error}"
     result = list_in_subprocess(corpus, root.absolute())

@@ -1,4 +1,4 @@
-"""Log-mel frames of normalised level: the input of Whisper's encoder and of ``mini``, which imitates it."""
+"""Log-mel frames of normalised level: the input of Whisper's encoder and of ``mini``, which is distilled from it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _SILENCE = 1e-7  # minimum power of the loudest bin, so that silence is not ampl
 class LogMel(nn.Module):
     """Log-mel frames of 25 ms every 10 ms; the level is normalised per segment, so that gain does not matter.
 
-    Apart from the level, the formula is the one of transformers' ``WhisperFeatureExtractor``, but for segments of any
+    Apart from the level, the formula is that of transformers' ``WhisperFeatureExtractor``, but for segments of any
     length instead of 30 s, in batches, and on the device of the samples.
 
     Shape:

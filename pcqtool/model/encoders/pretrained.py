@@ -253,7 +253,7 @@ def _check_source(source: str | Path) -> None:
 
 
 def _check_reachable(source: str | Path) -> None:
-    """Fail at once if a Hub id cannot be fetched; transformers would retry for half a minute."""
+    """Fail immediately if a Hub id cannot be fetched; transformers would retry for half a minute."""
     from huggingface_hub import model_info, try_to_load_from_cache
 
     if not Path(source).is_dir() and not isinstance(try_to_load_from_cache(str(source), CONFIG), str):

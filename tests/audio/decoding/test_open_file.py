@@ -131,8 +131,8 @@ def test_a_disk_that_fails_at_the_header(
 @pytest.mark.parametrize(
     ("number", "words"),
     [
-        (errno.EACCES, "may not be read"),
-        (errno.EPERM, "may not be read"),
+        (errno.EACCES, "no permission to read it"),
+        (errno.EPERM, "no permission to read it"),
         (errno.ENOENT, "does not exist"),
         (errno.EIO, "Input/output error"),
         (errno.ESTALE, "Stale file handle"),

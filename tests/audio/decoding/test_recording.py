@@ -219,7 +219,7 @@ def test_files_that_are_not_recordings(tmp_path: Path, sound: Sound, write: Make
 def test_a_file_without_read_permission(write: Make, sound: Sound) -> None:
     path = write("a.wav", sound(1))
     path.chmod(0)
-    with pytest.raises(AudioError, match="may not be read"):
+    with pytest.raises(AudioError, match="no permission to read it"):
         open_recording(path)
 
 

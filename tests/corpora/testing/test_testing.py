@@ -105,7 +105,7 @@ MADE = 'Utterance(path, "anger" if "anger" in path.name else "neutral", speaker=
         (MADE, 'Utterance(path, "anger", channel=-1)', "channel is -1"),
         (MADE, 'Utterance(path, "anger", channel=True)', "channel is True"),
         (MADE, 'Utterance(__import__("pathlib").Path(__file__), "anger")', "not below"),
-        (MADE, 'Utterance(path, "anger", speaker=str(id(self)))', "another list the second time"),
+        (MADE, 'Utterance(path, "anger", speaker=str(id(self)))', "a different list the second time"),
         ('sorted(self.root.glob("*.wav"))', "list(self.root.iterdir())", "depends on the directory's order"),
         ("self.root = root", "self.root = root; self.files = lambda: 0", "cannot be pickled"),
         (
