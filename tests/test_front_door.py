@@ -6,6 +6,7 @@ import doctest
 import importlib
 import logging
 import os
+import pickle
 import subprocess
 import sys
 from pathlib import Path
@@ -109,6 +110,11 @@ def test_samples_are_predicted_as_their_file_is(clone):
         (np.zeros((2, 3, 4)), 16_000, "finite floats"),
         (np.zeros(100), None, "sample_rate"),
         (np.zeros(100), 0, "sample_rate"),
+        (np.zeros(100), 16000.5, "sample_rate"),
+        (np.zeros((2, 40_000)), 16_000, r"Transpose"),
+        (torch.zeros(1, 40_000), 16_000, r"Transpose"),
+        (np.zeros((5, 0)), 16_000, "0 channels"),
+        (np.full(100, 1e30), 16_000, "finite"),
     ],
     ids=str,
 )
@@ -134,9 +140,36 @@ def test_errors_are_of_one_tree_and_unknown_options_are_refused(clone):
         pcqtool.label("examples/recordings", chanels="mix")
     with pytest.raises(pcqtool.TableError):
         pcqtool.read_results("nothing.parquet")
+    for wrong in ({"vad": "off"}, {"max_failures": -1}, {"jobs": -1}, {"out": ""}, {"channels": "left"}):
+        with pytest.raises(pcqtool.SettingsError):
+            pcqtool.label("examples/recordings/greeting.wav", **wrong)
+    for call in (
+        lambda: pcqtool.load_model(""),
+        lambda: pcqtool.load_model("pcq-mini").predict("examples/recordings"),
+        lambda: pcqtool.load_model("pcq-mini").predict("examples/recordings/greeting.wav", 16_000),
+        lambda: pcqtool.train([], "new"),
+        lambda: pcqtool.evaluate("emodb", protocol="loso", seeds=0),
+    ):
+        with pytest.raises(pcqtool.SettingsError):
+            call()
     with pytest.raises(pcqtool.StoppedError) as stopped:
         pcqtool.label("examples/recordings/corrupt.wav", max_failures=0)
     assert stopped.value.report.summary.failures.keys() == {"corrupt.wav"}
+    again = pickle.loads(pickle.dumps(stopped.value))  # noqa: S301  (as a pool of processes does)
+    assert (str(again), again.report) == (str(stopped.value), stopped.value.report)
+
+
+def test_a_tensor_of_any_precision_and_a_channel_by_its_number(clone):
+    samples, rate = soundfile.read("examples/recordings/call-stereo.wav", dtype="float32")
+    model = pcqtool.load_model("pcq-mini", channels=1)
+    tensor = torch.from_numpy(samples).bfloat16().requires_grad_()
+    assert model.predict(tensor, rate).files["channel"].to_list() == ["1"]
+
+
+def test_relative_results_survive_a_change_of_folder(clone, monkeypatch):
+    results = pcqtool.label("examples/recordings/greeting.wav", "own.parquet")
+    monkeypatch.chdir("/")
+    assert len(results.files) == 1
 
 
 def test_messages_go_to_the_logger(clone, caplog):

@@ -35,12 +35,16 @@ class ReaderOptions:
         SettingsError: a value is invalid.
     """
 
-    channels: str = "auto"
+    channels: str = "auto"  # or an int
     vad: bool = True
     segment_s: float = SEGMENT_S
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "channels", str(self.channels))
+        object.__setattr__(self, "segment_s", float(self.segment_s))
         check_channel_mode(self.channels)
+        if not isinstance(self.vad, bool):
+            raise SettingsError(f"vad must be True or False, not {self.vad!r}")
         if not 0.1 <= self.segment_s <= 60:
             raise SettingsError(
                 f"segments of {self.segment_s} s are not possible", "Use 0.1 to 60 s; the paper uses 3."

@@ -65,6 +65,8 @@ class RunOptions:
             raise SettingsError("--moved needs --root, and cannot be combined with --restart")
         if self.engine not in ("local", "ray"):
             raise SettingsError(f"--engine must be local or ray, not {self.engine!r}")
+        if self.max_failures is not None and self.max_failures < 0:
+            raise SettingsError(f"max_failures must be 0 or more, not {self.max_failures}")
         if self.engine == "ray" and self.max_failures is not None:
             raise SettingsError("--max-failures works with --engine local only")
         if self.engine != "ray" and self.workers:
@@ -78,7 +80,7 @@ class JobOptions(TypedDict, total=False):
     (``max_duration_s``, ``max_channels``), ``BatchSettings`` and ``RunOptions``.
     """
 
-    channels: str
+    channels: str | int
     vad: bool
     segment_s: float
     max_duration_s: float
@@ -146,7 +148,10 @@ class StoppedError(PcqtoolError):
             "Finished rows are kept. See the column error, then run again; --retry-failed processes failed inputs "
             "once more.",
         )
-        self.report = report
+        self.report, self.max_failures = report, max_failures
+
+    def __reduce__(self) -> tuple[type[StoppedError], tuple[RunReport, int]]:
+        return type(self), (self.report, self.max_failures)
 
 
 @dataclass

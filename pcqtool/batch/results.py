@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+import weakref
 from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pcqtool.arguments import StrPath, as_path
 from pcqtool.errors import TableError
 from pcqtool.files.atomic import replacing
 from pcqtool.tables.paths import KINDS, is_table_path, list_tables, resolved, table_path
@@ -20,7 +22,6 @@ if TYPE_CHECKING:
     import polars as pl
     from numpy.typing import NDArray
 
-    from pcqtool.arguments import StrPath
     from pcqtool.batch.job import Job, RunReport
     from pcqtool.progress import OnProgress
 
@@ -39,9 +40,8 @@ class Results:
     """
 
     def __init__(self, path: Path, report: RunReport | None = None) -> None:
-        self.path = path
+        self.path = path.absolute()
         self.report = report
-        self._folder: tempfile.TemporaryDirectory[str] | None = None
 
     @cached_property
     def files(self) -> pl.DataFrame:
@@ -81,11 +81,13 @@ class Results:
         Raises:
             TableError: if the name is not a table's, the results are a directory of parts, or the disk refuses.
         """
-        target = resolved(Path(out))
+        target = resolved(as_path(out))
         if not is_table_path(target):
             raise TableError(f"{target}: a table's name ends in .parquet", "Name results.parquet, for example.")
         if not is_table_path(self.path):
             raise TableError(f"{self.path} is a directory of parts", "Join it with 'pcqtool merge'.")
+        if not self.path.exists():
+            raise TableError(f"{self.path}: the tables no longer exist")
         for kind in reversed(KINDS):  # the file table is the mark of a finished result
             with table_path(self.path, kind).open("rb") as source, replacing(table_path(target, kind)) as copy:
                 shutil.copyfileobj(source, copy)
@@ -100,7 +102,7 @@ def read_results(path: str | Path) -> Results:
     Raises:
         TableError: if no finished result exists.
     """
-    results = Results(resolved(Path(path)))
+    results = Results(resolved(as_path(path)))
     _ = results.provenance
     return results
 
@@ -113,12 +115,15 @@ def run_job(prepare: Callable[[Path], Job], out: StrPath | None, on_progress: On
         out: where the tables go.
         on_progress: is called with the number of finished files.
     """
-    folder = None
-    if out is None:
-        folder = tempfile.TemporaryDirectory(prefix="pcqtool-")
-        out = Path(folder.name, "results.parquet")
-    job = prepare(Path(out))
-    report = job.run(on_progress)
+    if out is not None:
+        report = prepare(as_path(out)).run(on_progress)
+        return Results(report.out, report)
+    folder = tempfile.mkdtemp(prefix="pcqtool-")
+    try:
+        report = prepare(Path(folder, "results.parquet")).run(on_progress)
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
     results = Results(report.out, report)
-    results._folder = folder
+    weakref.finalize(results, shutil.rmtree, folder, ignore_errors=True)
     return results

@@ -48,8 +48,10 @@ def parse_specs(corpora: Sequence[str], roots: Iterable[str] = ()) -> list[Corpu
         roots: ``NAME=DIR``, with the name in the run; or ``DIR`` if there is only one corpus.
 
     Raises:
-        SettingsError: if two corpora have the same name, or a folder belongs to none of them.
+        SettingsError: if there is no corpus, two corpora have the same name, or a folder belongs to none of them.
     """
+    if not corpora:
+        raise SettingsError("no corpus", "Name one or several.")
     names: dict[str, str] = {}
     for text in corpora:
         new, equals, registered = text.partition("=")

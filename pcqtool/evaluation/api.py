@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pcqtool.arguments import as_list, as_text, n_jobs
+from pcqtool.arguments import as_list, as_path, as_text, n_jobs
 from pcqtool.corpora.label_map import load_label_map
 from pcqtool.corpora.pool import open_pool, restrict_to_common_labels
 from pcqtool.corpora.spec import parse_specs
@@ -79,7 +79,7 @@ def evaluate(
         adapt: centre each speaker's recordings in the frozen encoder's space, without labels.
         device: ``auto``, ``cpu``, ``cuda``, ``cuda:1`` or ``mps``.
         jobs: parallel jobs; 0 for one per core.
-        on_progress: is called with segments encoded, then with folds.
+        on_progress: is called with segments encoded, then with folds; not with ``model``.
 
     Returns:
         Metrics, predictions, and a note on leakage: what training and test have in common.
@@ -98,6 +98,8 @@ def evaluate(
         raise SettingsError(
             "exactly one of --protocol, --test-corpus and --model is needed", "For example: --protocol loso"
         )
+    if seeds < 1:
+        raise SettingsError(f"seeds must be 1 or more, not {seeds}")
     if adapt and protocol is None:
         raise SettingsError("--adapt works with --protocol only")
     from pcqtool.files.lock import claim_folder
@@ -109,7 +111,7 @@ def evaluate(
     jobs = n_jobs(jobs)
     pool = open_pool(chosen[: len(corpora)], renaming, all_classes)
     with tempfile.TemporaryDirectory(prefix="pcqtool-") as temporary:
-        folder = Path(temporary) if out is None else Path(out)
+        folder = Path(temporary) if out is None else as_path(out)
         with claim_folder(folder) as claim:
             if model is not None:
                 from pcqtool.evaluation.model_on_corpus import evaluate_model

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
-from pcqtool.arguments import StrPath
+from pcqtool.arguments import StrPath, as_list, as_path
 from pcqtool.batch.job import Job, JobOptions, find_recordings, split_options
 from pcqtool.batch.output import RunOutput
 from pcqtool.batch.results import Results, run_job
@@ -46,17 +46,17 @@ def extract_job(
     """Prepare an extraction, which can be planned and run. Arguments and errors are those of ``extract``."""
     settings, run_options = split_options(options, FeatureSettings)
     share = Shard.parse(shard)
-    found = find_recordings(inputs, listed)
+    found = find_recordings(inputs, None if listed is None else as_list(listed))
     source = origin(settings, model, encoder, search_path(encoder_dir, download=model is not None))
     info = source.identify()
     provenance = settings.provenance(info.name, info.sha256, info.settings)
-    output = RunOutput(Path(out), provenance, settings.columns(), share)
+    output = RunOutput(as_path(out), provenance, settings.columns(), share)
 
     def load() -> Extraction:
         from pcqtool.features.task import Extraction
         from pcqtool.model.device import choose_devices
 
-        devices = choose_devices(device)
+        devices = choose_devices(str(device))
         first, *others = (source.network(each) for each in devices)
         names = ", ".join(map(str, devices))
         _log.debug("device: %s, each segment's %s of shape %s", names, settings.feature, list(first.shape))

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
-from pcqtool.arguments import StrPath
+from pcqtool.arguments import StrPath, as_list, as_path
 from pcqtool.batch.job import Job, JobOptions, find_recordings, split_options
 from pcqtool.batch.output import RunOutput
 from pcqtool.batch.results import Results, run_job
@@ -45,19 +45,19 @@ def label_job(
     """Prepare a labelling job, which can be planned and run. Arguments and errors are those of ``label``."""
     settings, run_options = split_options(options, LabelSettings)
     share = Shard.parse(shard)
-    found = find_recordings(inputs, listed)
+    found = find_recordings(inputs, None if listed is None else as_list(listed))
     directory = find(model)
     config = read_config(directory)
     provenance = settings.provenance(config, model_sha256(directory))
     columns = {kind: schema(config.labels).names for kind, schema in SCHEMAS.items()}
-    output = RunOutput(Path(out), provenance, columns, share)
+    output = RunOutput(as_path(out), provenance, columns, share)
 
     def load() -> Labelling:
         from pcqtool.labelling.task import Labelling
         from pcqtool.model.device import choose_devices
         from pcqtool.model.predictor import Predictor
 
-        devices = choose_devices(device)
+        devices = choose_devices(str(device))
         encoders = search_path(encoder_dir, download=model is not None)
         first, *others = (Predictor(directory, each, encoders, settings.precision) for each in devices)
         _log.debug("device: %s", ", ".join(map(str, devices)))

@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
 import numpy as np
+import torch
 
-from pcqtool.arguments import StrPath
+from pcqtool.arguments import StrPath, as_path
 from pcqtool.batch.batcher import Batcher
 from pcqtool.batch.job import split_options
 from pcqtool.batch.names import find_sources
@@ -29,8 +30,9 @@ from pcqtool.tables.schema import probability_columns
 
 if TYPE_CHECKING:
     import polars as pl
-    import torch
     from numpy.typing import NDArray
+
+_MAX_AMPLITUDE = 2.0**24  # far above 24-bit integers that were not scaled; squares stay finite in float32
 
 
 @dataclass(frozen=True)
@@ -109,26 +111,27 @@ class Model:
             ModelError: if the model's output is not finite.
         """
         if isinstance(recording, str | os.PathLike):
-            return self._predict(Path(recording))
-        samples = np.asarray(recording)
-        if samples.ndim not in (1, 2) or samples.dtype.kind != "f" or not np.isfinite(samples).all():
-            raise SettingsError(
-                f"samples must be finite floats (n,) or (n, channels), not {samples.dtype} of shape {samples.shape}"
-            )
-        if sample_rate is None or sample_rate < 1:
-            raise SettingsError("samples need their sample_rate in Hz", "Pass sample_rate=16000, for example.")
+            if sample_rate is not None:
+                raise SettingsError("a file states its own sample rate", "Leave sample_rate out.")
+            return self._predict(as_path(recording))
+        samples = _checked_samples(recording, self._task.settings.limits.max_channels)
+        if sample_rate is None or not 1 <= sample_rate < 2**31 or sample_rate != int(sample_rate):
+            raise SettingsError("samples need their sample_rate in whole Hz", "Pass sample_rate=16000, for example.")
         import soundfile
 
         with tempfile.TemporaryDirectory(prefix="pcqtool-") as folder:
             path = Path(folder, "samples.wav")  # read like any other recording, with the same rules for channels
-            soundfile.write(path, samples.astype(np.float32), sample_rate, "FLOAT", format="RF64")
+            soundfile.write(path, samples, int(sample_rate), "FLOAT", format="RF64")
             return self._predict(path)
 
     def _predict(self, path: Path) -> Prediction:
         import polars as pl
         import pyarrow as pa
 
-        (source,) = find_sources([path])
+        sources = find_sources([path])
+        if len(sources) != 1 or path.is_dir():
+            raise SettingsError(f"{path} is not one recording", "For several, use pcqtool.label.")
+        (source,) = sources
         read = open_source(source, self._task.settings)
         queue = RowQueue(self._task, self.name)
         segments, is_last = [], False
@@ -145,6 +148,26 @@ class Model:
         files = pa.Table.from_pylist(queue.files, self._task.schema("files"))
         table = pa.Table.from_pylist(segments, self._task.schema("segments"))
         return Prediction(pl.DataFrame(pl.from_arrow(files)), pl.DataFrame(pl.from_arrow(table)), self.labels)
+
+
+def _checked_samples(given: object, max_channels: int) -> NDArray[np.float32]:
+    """Return samples as float32 ``(n,)`` or ``(n, channels)``."""
+    if isinstance(given, torch.Tensor):
+        given = given.detach().cpu()
+        given = given.float() if given.is_floating_point() else given
+    samples = np.asarray(given)
+    if samples.ndim not in (1, 2) or samples.dtype.kind != "f":
+        raise SettingsError(
+            f"samples must be finite floats (n,) or (n, channels), not {samples.dtype} of shape {samples.shape}",
+            "Divide int16 samples by 32768." if samples.dtype.kind == "i" else "",
+        )
+    if samples.ndim == 2 and not 1 <= samples.shape[1] <= max_channels:
+        raise SettingsError(
+            f"samples of shape {samples.shape} have {samples.shape[1]} channels", "Transpose (channels, n) with .T."
+        )
+    if not (np.abs(samples) < _MAX_AMPLITUDE).all():  # nor is NaN
+        raise SettingsError("samples must be finite floats, usually between -1 and 1")
+    return samples.astype(np.float32)
 
 
 def load_model(

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pcqtool.arguments import StrPath, as_list
 from pcqtool.errors import ModelError
 from pcqtool.files.display import expand_home
 from pcqtool.model.config import CONFIG, EncoderRef, ModelConfig
@@ -141,6 +142,6 @@ def _download(name: str) -> Path:
             utils.enable_progress_bars()
 
 
-def search_path(folders: Sequence[str | os.PathLike[str]] | None, download: bool) -> EncoderSearchPath:
+def search_path(folders: StrPath | Sequence[StrPath] | None, download: bool) -> EncoderSearchPath:
     """Return where to look for an encoder; the Hub only if the user has asked for the model by its name."""
-    return EncoderSearchPath(tuple(map(Path, folders)) if folders else None, download, _log.info)
+    return EncoderSearchPath(tuple(map(Path, as_list(folders))) or None, download, _log.info)

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pcqtool.arguments import as_list, as_text, n_jobs
+from pcqtool.arguments import as_list, as_path, as_text, n_jobs
 from pcqtool.corpora.label_map import load_label_map
 from pcqtool.corpora.pool import open_pool
 from pcqtool.corpora.spec import parse_specs
@@ -93,7 +93,7 @@ def train(
         >>> model = pcqtool.train("emodb", out="mine")  # doctest: +SKIP
         >>> pcqtool.label("calls/", model=model.path)  # doctest: +SKIP
     """
-    out = Path(out)
+    out = as_path(out)
     chosen, renaming = (
         parse_specs(as_list(corpus), as_list(root)),
         load_label_map(None if label_map is None else Path(label_map)),
