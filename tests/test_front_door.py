@@ -144,7 +144,6 @@ def test_errors_are_of_one_tree_and_unknown_options_are_refused(clone):
         with pytest.raises(pcqtool.SettingsError):
             pcqtool.label("examples/recordings/greeting.wav", **wrong)
     for call in (
-        lambda: pcqtool.load_model(""),
         lambda: pcqtool.load_model("pcq-mini").predict("examples/recordings"),
         lambda: pcqtool.load_model("pcq-mini").predict("examples/recordings/greeting.wav", 16_000),
         lambda: pcqtool.train([], "new"),

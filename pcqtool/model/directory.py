@@ -59,7 +59,7 @@ def find(name: str | os.PathLike[str] | None = None) -> Path:
         SettingsError: if no model has that name.
         ModelError: if the directory is incomplete, or the package has no models.
     """
-    wanted = DEFAULT if name is None else os.fspath(name)
+    wanted = os.fspath(name or DEFAULT)
     bundled = {path.name: path for path in bundled_models()}
     if wanted in bundled:
         return bundled[wanted]
@@ -68,7 +68,7 @@ def find(name: str | os.PathLike[str] | None = None) -> Path:
             return Path(wanted)
         if name and (Path(wanted) / WEIGHTS).exists():
             raise ModelError(f"the model in {wanted} has no {CONFIG}", "Copy its directory again.")
-    fault = ModelError if name is None else SettingsError
+    fault = SettingsError if name else ModelError
     raise fault(
         f"no model {wanted!r}: neither a bundled model nor a directory with {CONFIG}",
         f"Bundled: {', '.join(bundled) or 'none'}. Name a model directory with --model, or leave --model out.",
