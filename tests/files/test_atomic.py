@@ -180,12 +180,12 @@ def test_a_file_system_without_new_files_is_named() -> None:
     assert "takes no new files" in caught.value.hint
 
 
-def test_circle_of_links(tmp_path: Path) -> None:
+def test_loop_of_links(tmp_path: Path) -> None:
     (tmp_path / "a").symlink_to(tmp_path / "b")
     (tmp_path / "b").symlink_to(tmp_path / "a")
     with pytest.raises(FileError, match="cannot be written") as caught, replacing(tmp_path / "a" / "r.parquet"):
         pass
-    assert "circle" in caught.value.hint
+    assert "loop" in caught.value.hint
 
 
 @pytest.mark.parametrize("name", ["EIO", "ENOENT", "EINVAL", "ELOOP", "ESTALE", "EBUSY", "ETXTBSY", "EMFILE", "ENOMEM"])
