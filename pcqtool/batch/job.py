@@ -11,7 +11,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypedDict, TypeVar
 
-from pcqtool.arguments import StrPath
+from pcqtool.arguments import StrPath, as_list
 from pcqtool.audio.limits import Limits
 from pcqtool.audio.reader import ReaderOptions
 from pcqtool.batch.names import FileSignature, Source, name_recordings, path_of
@@ -311,9 +311,9 @@ def find_recordings(
     """
     from pcqtool.audio.discover import discover
 
-    given = [inputs] if isinstance(inputs, str | os.PathLike) else list(inputs)
+    given = as_list(inputs)
     if not given and listed is None:
         raise SettingsError("no inputs", "Name files or directories, or --files-from FILE.")
     skipped: dict[str, str] = {}
-    found = discover([os.fspath(each) for each in given], listed, skipped.__setitem__)
+    found = discover(given, listed, skipped.__setitem__)
     return found.files, found.root, skipped

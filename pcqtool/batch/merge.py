@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from pcqtool.batch.collect import collect
-from pcqtool.batch.names import from_text
+from pcqtool.batch.names import unescape_path
 from pcqtool.batch.output import RunOutput, lock_output
 from pcqtool.batch.shard import Shard, ShardProgress, read_inputs, read_progress
 from pcqtool.errors import SettingsError, TableError
@@ -122,7 +122,7 @@ def check_complete(directories: Sequence[Path]) -> None:
 
 def _check_inputs(shards: dict[Shard, Path]) -> None:
     """Refuse shards if none of them has processed an input: one that was added later, or had another name."""
-    roots = {from_text(each.root) for folder in set(shards.values()) for each in read_progress(folder) if each.root}
+    roots = {unescape_path(each.root) for folder in set(shards.values()) for each in read_progress(folder) if each.root}
     inputs: dict[str, tuple[str, str]] = {}
     for shard, directory in shards.items():
         own = read_inputs(directory, shard)

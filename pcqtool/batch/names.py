@@ -79,27 +79,27 @@ def name_of(path: str, root: str) -> str:
     """
     prefix = root if root.endswith(os.sep) else root + os.sep
     if path.startswith(prefix):
-        return as_text(path[len(prefix) :])
+        return escape_path(path[len(prefix) :])
     try:
-        return as_text(os.path.relpath(path, root))
+        return escape_path(os.path.relpath(path, root))
     except ValueError:  # on another drive of Windows
-        return as_text(path)
+        return escape_path(path)
 
 
 def path_of(name: str, root: str) -> str:
     """Return the absolute path that has a name in a table with this root; the inverse of ``name_of``."""
-    return os.path.normpath(os.path.join(root, from_text(name)))  # noqa: PTH118
+    return os.path.normpath(os.path.join(root, unescape_path(name)))  # noqa: PTH118
 
 
-def as_text(path: str) -> str:
+def escape_path(path: str) -> str:
     r"""Return a path as valid UTF-8 with POSIX slashes: an invalid byte becomes ``\xNN``, a backslash becomes two."""
     path = path.replace(os.sep, "/")
     valid = display_path(path.replace("\\", "\\\\"))
     return path if valid == path else valid  # the same object saves memory
 
 
-def from_text(text: str) -> str:
-    """Return the path of a text; the inverse of ``as_text``."""
+def unescape_path(text: str) -> str:
+    """Return the path of a text; the inverse of ``escape_path``."""
     if "\\" not in text:
         return text
     raw = re.sub(rb"\\(\\|x([0-9a-f]{2}))", lambda it: bytes.fromhex(it[2].decode()) if it[2] else b"\\", text.encode())

@@ -14,7 +14,7 @@ import pyarrow as pa
 from pcqtool.batch import resume
 from pcqtool.batch.collect import collect
 from pcqtool.batch.layout import OutputLayout
-from pcqtool.batch.names import FileSignature, Source, as_text, from_text
+from pcqtool.batch.names import FileSignature, Source, escape_path, unescape_path
 from pcqtool.batch.shard import Shard, ShardProgress, read_inputs, read_progress, write_inputs
 from pcqtool.batch.summary import TableState
 from pcqtool.errors import TableError
@@ -73,11 +73,11 @@ class RunOutput(OutputLayout):
         noted = [progress for progress in ([] if self.is_table else read_progress(self.out)) if progress.root]
         own = [progress.root for progress in noted if progress.shard == self.shard] or [each.root for each in noted]
         roots = own or [resume.provenance_of(path).root for path in self.tables("files")[-1:]]
-        return from_text(roots[0]) if roots and roots[0] else None
+        return unescape_path(roots[0]) if roots and roots[0] else None
 
     def name_from(self, root: str) -> None:
         """Make names relative to an absolute folder from now on."""
-        self.provenance = replace(self.provenance, root=as_text(root))
+        self.provenance = replace(self.provenance, root=escape_path(root))
 
     def done(self, retry_failed: bool = False) -> dict[str, FileSignature]:
         """Return the inputs in the output, with their signatures.

@@ -32,7 +32,7 @@ from pcqtool.training.distillation.teacher import (
     mean_frames,
     teacher_layers,
 )
-from pcqtool.training.feature_cache import Progress, cache_states, states_fingerprint
+from pcqtool.training.feature_cache import OnSegments, cache_states, states_fingerprint
 from pcqtool.training.network_config import configure
 from pcqtool.training.network_inputs import log_spectrograms
 from pcqtool.training.recipe import Recipe
@@ -94,7 +94,7 @@ class Experiment:
         self.encoder_source, self.teacher_source = encoder, teacher if recipe.needs_teacher else None
         self.n_jobs, self.adapt = n_jobs, adapt
 
-    def prepare(self, on_progress: Progress = lambda done, total: None) -> Self:
+    def prepare(self, on_progress: OnSegments = lambda done, total: None) -> Self:
         """Load the encoder, read the corpus, draw augmented versions and encode them; return the experiment.
 
         Args:
@@ -124,7 +124,7 @@ class Experiment:
             self._adapt_to_speakers()
         return self
 
-    def with_states(self, data: SegmentSet, on_progress: Progress = lambda done, total: None) -> SegmentSet:
+    def with_states(self, data: SegmentSet, on_progress: OnSegments = lambda done, total: None) -> SegmentSet:
         """Return segments with the cached hidden states of the frozen encoder, or unchanged if they are not cached."""
         if self.encoder is None or not self.config.encoder.frozen or not self.recipe.cache:
             return data

@@ -22,7 +22,7 @@ _BATCH = 32
 _BYTES = 2  # of a float16
 _FRONT_END_VERSION = 2  # raise it when an encoder's front end changes
 
-Progress = Callable[[int, int], None]
+OnSegments = Callable[[int, int], None]
 """Called with the number of segments that are encoded, and their total."""
 
 
@@ -30,7 +30,7 @@ def cache_states(
     encoder: Encoder,
     data: SegmentSet,
     device: torch.device,
-    on_progress: Progress = lambda done, total: None,
+    on_progress: OnSegments = lambda done, total: None,
     n_frames: int | None = None,
 ) -> NDArray[np.float16]:
     """Return the hidden states of all segments, ``(S, n, T, D)``, memory-mapped from a file that processes share.
@@ -74,7 +74,7 @@ def states_fingerprint(encoder: Encoder, data: SegmentSet, n_frames: int | None 
     return digest.hexdigest()[:32]
 
 
-def _write(path: Path, batches: Iterator[NDArray[np.float16]], n_segments: int, on_progress: Progress) -> None:
+def _write(path: Path, batches: Iterator[NDArray[np.float16]], n_segments: int, on_progress: OnSegments) -> None:
     first = next(batches)
     shape = (n_segments, *first.shape[1:])
     with cache_writer(path, int(np.prod(shape)) * _BYTES) as file:
@@ -87,7 +87,7 @@ def _write(path: Path, batches: Iterator[NDArray[np.float16]], n_segments: int, 
 
 
 def _collect(
-    batches: Iterator[NDArray[np.float16]], n_segments: int, on_progress: Progress, error: CacheError
+    batches: Iterator[NDArray[np.float16]], n_segments: int, on_progress: OnSegments, error: CacheError
 ) -> NDArray[np.float16]:
     first = next(batches)
     shape = (n_segments, *first.shape[1:])

@@ -8,7 +8,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pcqtool.audio.discover import FoundFile, discover
-from pcqtool.batch.names import as_text, find_sources, from_text, name_of, name_recordings, path_of, signature_of
+from pcqtool.batch.names import (
+    escape_path,
+    find_sources,
+    name_of,
+    name_recordings,
+    path_of,
+    signature_of,
+    unescape_path,
+)
 from pcqtool.errors import SettingsError
 
 PART = st.text(st.characters(exclude_characters="/\0", exclude_categories=["Cs"]), min_size=1, max_size=5)
@@ -37,9 +45,9 @@ def test_a_name_leads_back_to_its_path(path: str, root: str) -> None:
 @given(st.lists(st.binary(min_size=1, max_size=4).filter(lambda raw: not set(raw) & {0, 47}), unique=True, max_size=6))
 def test_different_names_stay_different_and_are_valid(raw: list[bytes]) -> None:
     paths = [os.fsdecode(name) for name in raw]
-    texts = [as_text(path) for path in paths]
+    texts = [escape_path(path) for path in paths]
     assert len(set(texts)) == len(raw)
-    assert [text.encode() and from_text(text) for text in texts] == paths
+    assert [text.encode() and unescape_path(text) for text in texts] == paths
 
 
 @pytest.mark.parametrize(

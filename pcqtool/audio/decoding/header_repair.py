@@ -8,7 +8,7 @@ from typing import BinaryIO, cast
 
 from pcqtool.audio.decoding import riff
 from pcqtool.audio.decoding.byte_range import ByteRange, FileView, file_size
-from pcqtool.audio.decoding.riff import Chunk, ChunkFormat
+from pcqtool.audio.decoding.riff import ChunkFormat, FileChunk
 
 _CHUNK_FORMATS = {
     b"RIFF": riff.RIFF,
@@ -88,7 +88,7 @@ def _repair_au(file: BinaryIO, head: bytes, size: int) -> RepairedFile | None:
     return RepairedFile(_view(file, header, [ByteRange(12, size)]), _note(n_counted, size - start))
 
 
-def _find_audio(file: BinaryIO, layout: ChunkFormat, size: int) -> tuple[list[Chunk], list[ByteRange]] | None:
+def _find_audio(file: BinaryIO, layout: ChunkFormat, size: int) -> tuple[list[FileChunk], list[ByteRange]] | None:
     """Return the chunks up to the audio, and the ranges of all audio; None if the header counts it."""
     before = _up_to_audio(file, layout)
     if not before or before[-1].name != layout.audio_name:
@@ -113,9 +113,9 @@ def _find_audio(file: BinaryIO, layout: ChunkFormat, size: int) -> tuple[list[Ch
     return (before, ranges) if uncounted else None
 
 
-def _up_to_audio(file: BinaryIO, layout: ChunkFormat, start: int = 0) -> list[Chunk]:
+def _up_to_audio(file: BinaryIO, layout: ChunkFormat, start: int = 0) -> list[FileChunk]:
     """Return the chunks up to the audio chunk, whose size RF64 stores in another chunk."""
-    found: list[Chunk] = []
+    found: list[FileChunk] = []
     at, n_audio = start + layout.first, None
     while len(found) < _MAX_CHUNKS and (chunk := layout.read_chunk(file, at)):
         if chunk.name == b"ds64":
@@ -134,12 +134,12 @@ def _true_end(file: BinaryIO, layout: ChunkFormat, end: int, size: int) -> int:
     """Return the true end of audio: multiples of 4 GiB after ``end``, or the start of tags, or the file's end."""
     if struct.calcsize(layout.size) == 4:
         for wrapped in range(end + _MAX_UINT32 + 1, size + 1, _MAX_UINT32 + 1):
-            if riff.end_of_chunks(file, layout, layout.next_position(Chunk(b"", 0, wrapped)), size) == size:
+            if riff.end_of_chunks(file, layout, layout.next_position(FileChunk(b"", 0, wrapped)), size) == size:
                 return wrapped
     return riff.trailing_tags(file, layout, end, size)
 
 
-def _repair(file: BinaryIO, layout: ChunkFormat, before: list[Chunk], ranges: list[ByteRange]) -> RepairedFile:
+def _repair(file: BinaryIO, layout: ChunkFormat, before: list[FileChunk], ranges: list[ByteRange]) -> RepairedFile:
     """Write a header that counts all audio."""
     audio = before[-1]
     n_counted = audio.end - audio.start - layout.before_audio
@@ -161,14 +161,14 @@ def _repair(file: BinaryIO, layout: ChunkFormat, before: list[Chunk], ranges: li
     return RepairedFile(_view(file, bytes(header), ranges), _note(n_counted, n_bytes), fault)
 
 
-def _set_size(header: bytearray, layout: ChunkFormat, audio: Chunk, n_bytes: int) -> None:
+def _set_size(header: bytearray, layout: ChunkFormat, audio: FileChunk, n_bytes: int) -> None:
     size = n_bytes + layout.before_audio + (layout.header_bytes if layout.inclusive else 0)
     struct.pack_into(layout.size, header, audio.start - struct.calcsize(layout.size), size)
     if layout is riff.W64:
         struct.pack_into(layout.size, header, 16, len(header) + n_bytes)
 
 
-def _rf64(file: BinaryIO, before: list[Chunk], n_bytes: int) -> bytes:
+def _rf64(file: BinaryIO, before: list[FileChunk], n_bytes: int) -> bytes:
     """Return a header of RF64, whose sizes have 64 bits."""
     form = b""
     for chunk in before:

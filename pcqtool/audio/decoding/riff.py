@@ -19,7 +19,7 @@ _NAMES = (
 NON_AUDIO = frozenset(_NAMES[at : at + 4] for at in range(0, len(_NAMES), 5))  # names of chunks without audio
 
 
-class Chunk(NamedTuple):
+class FileChunk(NamedTuple):
     """A chunk: its name, and the byte range of its content according to its header."""
 
     name: bytes
@@ -44,7 +44,7 @@ class ChunkFormat:
         """Length of name and size."""
         return self.name_bytes + struct.calcsize(self.size)
 
-    def read_chunk(self, file: BinaryIO, at: int) -> Chunk | None:
+    def read_chunk(self, file: BinaryIO, at: int) -> FileChunk | None:
         """Read the header of the chunk at a position; None at the file's end."""
         file.seek(at)
         header = file.read(self.header_bytes)
@@ -52,9 +52,9 @@ class ChunkFormat:
             return None
         (size,) = struct.unpack(self.size, header[self.name_bytes :])
         start = at + self.header_bytes
-        return Chunk(header[: self.name_bytes], start, (at if self.inclusive else start) + size)
+        return FileChunk(header[: self.name_bytes], start, (at if self.inclusive else start) + size)
 
-    def next_position(self, chunk: Chunk) -> int:
+    def next_position(self, chunk: FileChunk) -> int:
         """Return the position of the next chunk."""
         return -(-chunk.end // self.aligned) * self.aligned
 
@@ -72,7 +72,7 @@ AIFF = ChunkFormat(12, b"SSND", ">I", before_audio=8)
 CAF = ChunkFormat(8, b"data", ">q", aligned=1, before_audio=4)
 
 
-def iter_chunks(file: BinaryIO, layout: ChunkFormat, at: int, size: int) -> Iterator[Chunk]:
+def iter_chunks(file: BinaryIO, layout: ChunkFormat, at: int, size: int) -> Iterator[FileChunk]:
     """Yield the chunks from a position, as long as each is complete and has a valid name."""
     while (
         (chunk := layout.read_chunk(file, at)) and layout.is_name(chunk.name) and at < chunk.start <= chunk.end <= size

@@ -2,5 +2,5 @@
 
 from collections.abc import Callable
 
-OnProgress = Callable[[int, int | None], None]
+OnBytes = Callable[[int, int | None], None]
 """A callback for progress: the bytes so far and in all; None if the latter is unknown."""

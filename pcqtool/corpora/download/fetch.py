@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from pcqtool.corpora.base import Corpus
-from pcqtool.corpora.download import OnProgress
+from pcqtool.corpora.download import OnBytes
 from pcqtool.corpora.download.transfer import download
 from pcqtool.corpora.download.unpack import is_archive, unpack
 from pcqtool.corpora.release import Download, downloads_of
@@ -25,7 +25,7 @@ from pcqtool.files.lock import LOCK_FILE, locked
 WORK_FOLDER = ".fetch"
 RECORD_FILE = "fetched.json"
 
-ShowProgress = Callable[[str], AbstractContextManager[OnProgress]]
+ShowProgress = Callable[[str], AbstractContextManager[OnBytes]]
 
 
 @dataclass(frozen=True)

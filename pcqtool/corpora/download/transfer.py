@@ -14,7 +14,7 @@ from http.client import HTTPException, HTTPResponse
 from pathlib import Path
 from urllib.error import HTTPError, URLError
 
-from pcqtool.corpora.download import OnProgress
+from pcqtool.corpora.download import OnBytes
 from pcqtool.corpora.download.http_client import HttpClient
 from pcqtool.corpora.release import Download
 from pcqtool.errors import CorpusError
@@ -70,7 +70,7 @@ class _StallDetector:
 def download(
     file: Download,
     target: Path,
-    on_progress: OnProgress = lambda done, total: None,
+    on_progress: OnBytes = lambda done, total: None,
     log: Callable[[str], None] = lambda text: None,
     sleep: Callable[[float], None] = time.sleep,
 ) -> None:
@@ -113,7 +113,7 @@ def download(
             return
 
 
-def _attempt(file: Download, part: _Partial, stall: _StallDetector, on_progress: OnProgress) -> None:
+def _attempt(file: Download, part: _Partial, stall: _StallDetector, on_progress: OnBytes) -> None:
     client = HttpClient(file.hosts, TIMEOUT_S)
     with client.closing_when(stall.is_stalled):
         with _open(client, file.url, part) as response:
@@ -210,7 +210,7 @@ def _write_body(
     part: _Partial,
     total: int | None,
     stall: _StallDetector,
-    on_progress: OnProgress,
+    on_progress: OnBytes,
 ) -> None:
     max_bytes = _max_bytes(file)
     if total is None:

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, cast
 
-from pcqtool.corpora.download import OnProgress
+from pcqtool.corpora.download import OnBytes
 from pcqtool.errors import CorpusError
 
 SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
@@ -60,7 +60,7 @@ def is_archive(name: str) -> bool:
     return name.lower().endswith(SUFFIXES)
 
 
-def unpack(archive: Path, folder: Path, on_progress: OnProgress = lambda done, total: None) -> int:
+def unpack(archive: Path, folder: Path, on_progress: OnBytes = lambda done, total: None) -> int:
     """Unpack a zip or tar archive into a folder, with the permissions of new files.
 
     Anything that an archive of recordings does not need is refused: paths that are absolute or outside the folder,

@@ -14,7 +14,7 @@ from pcqtool.model.encoders import EncoderConfig, MiniEncoder
 from pcqtool.model.encoders.pretrained import PretrainedEncoder
 from pcqtool.training.data import SegmentSet
 from pcqtool.training.distillation.feature_distillation import TeacherStates
-from pcqtool.training.feature_cache import Progress, cache_states, states_fingerprint
+from pcqtool.training.feature_cache import OnSegments, cache_states, states_fingerprint
 from pcqtool.training.recipe import Recipe
 
 _BATCH = 64
@@ -48,7 +48,7 @@ def encode_with_teacher(
     recipe: Recipe,
     student: EncoderConfig,
     device: torch.device,
-    on_progress: Progress = lambda done, total: None,
+    on_progress: OnSegments = lambda done, total: None,
 ) -> Teacher:
     """Encode all segments with the teacher's encoder, once for both kinds of distillation.
 
