@@ -19,7 +19,7 @@ FILES = sorted(
     if "tests" not in path.parts
 )
 
-FIRST_WORDS = ("Give", "Say", "Tell")
+FIRST_WORDS = ("Give", "Say", "Tell", "What", "Whatever", "Those", "That")
 PHRASES = {
     "hear": r"\b[Hh]ea(r|rs|rd|ring)\b",
     "judge": r"\b[Jj]udg(e|es|ed|ing|ement|ements)\b",

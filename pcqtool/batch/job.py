@@ -121,7 +121,7 @@ def split_options(options: Mapping[str, Any], settings: type[Settings]) -> tuple
 
 @dataclass(frozen=True)
 class RunReport:
-    """What a run did, and what its output now holds.
+    """The outcome of a run, and the content of its output.
 
     Attributes:
         out: the file table, or the directory of parts.

@@ -50,7 +50,7 @@ class Source:
 
 
 class FileSignature(NamedTuple):
-    """What identifies a recording besides its name: with an equal signature, it has not changed.
+    """Size and time of a recording: with an equal signature, it has not changed.
 
     Attributes:
         size_bytes: None if it is missing.

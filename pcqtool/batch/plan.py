@@ -14,7 +14,7 @@ GRAIN = 32  # parts for many workers are not smaller than a 32nd of these limits
 
 @dataclass(frozen=True)
 class Plan:
-    """What a run will process.
+    """The recordings that a run will process.
 
     Attributes:
         parts: the inputs of each part, in the order of their names.

@@ -52,7 +52,7 @@ class Accumulator(Protocol):
 
 
 class BatchTask(Protocol):
-    """What a run computes from recordings: labels (``pcqtool.labelling``) or features (``pcqtool.features``)."""
+    """The computation of a run on recordings: labels (``pcqtool.labelling``) or features (``pcqtool.features``)."""
 
     @property
     def settings(self) -> BatchSettings:

@@ -114,7 +114,7 @@ def _change(recipe: Recipe, **changes: Any) -> Recipe:
 
 @dataclass(frozen=True)
 class StudySetting:
-    """What all variants of a study share.
+    """The corpus, protocol and device that all variants of a study share.
 
     Attributes:
         corpus: name of the corpus.

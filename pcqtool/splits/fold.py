@@ -43,7 +43,7 @@ class SharedCounts:
 
 @dataclass(frozen=True)
 class Overlap:
-    """What ``test`` shares with train and validation together, and what ``validation`` shares with train."""
+    """The overlap of ``test`` with train and validation together, and of ``validation`` with train."""
 
     test: SharedCounts
     validation: SharedCounts

@@ -13,7 +13,7 @@ from pcqtool.splits.protocols import Protocol
 
 @dataclass(frozen=True)
 class LeakageReport:
-    """What a reader must know about a figure before believing it.
+    """The overlap of a protocol's parts, which a reader must know before believing a figure.
 
     Attributes:
         text: the report in words.

@@ -1,1 +1,1 @@
-"""What the commands share: options, console, progress, settings file."""
+"""The common part of all commands: options, console, progress, settings file."""
