@@ -14,7 +14,7 @@ from pcqtool.batch.results import Results, run_job
 from pcqtool.batch.shard import Shard
 from pcqtool.labelling.settings import LabelSettings
 from pcqtool.labelling.task import SCHEMAS
-from pcqtool.model.directory import find, model_sha256, read_config
+from pcqtool.model.directory import ModelConfig, find, model_sha256, read_config
 from pcqtool.model.encoder_search import search_path
 from pcqtool.progress import OnProgress, ignore
 
@@ -63,8 +63,15 @@ def label_job(
         _log.debug("device: %s", ", ".join(map(str, devices)))
         return Labelling(first, settings, provenance, others)
 
-    about = f"model: {config.name} (bundled), {config.trained_on}" if model is None else ""
-    return Job(output, *found, load, run_options, about)
+    return Job(output, *found, load, run_options, _announcement(config, is_chosen=model is not None))
+
+
+def _announcement(config: ModelConfig, is_chosen: bool) -> str:
+    """Return a line on the model; a model that the user has chosen is announced only if its license is known."""
+    license_note = f"; license {config.license}" if config.license else ""
+    if is_chosen:
+        return f"model: {config.name}{license_note}" if license_note else ""
+    return f"model: {config.name} (bundled), {config.trained_on}{license_note}"
 
 
 def label(

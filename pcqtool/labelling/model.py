@@ -77,6 +77,7 @@ class Model:
         name: of the model.
         labels: its classes, in the order of its probabilities.
         trained_on: the corpora it was trained on, in words.
+        license: the terms of use that its corpora demand, in one line; empty if unknown.
 
     Examples:
         >>> import numpy as np
@@ -94,6 +95,7 @@ class Model:
         self.name = config.name
         self.labels = config.labels
         self.trained_on = config.trained_on
+        self.license = config.license
         self._task = Labelling(predictor, settings, settings.provenance(config, predictor.sha256))
 
     def predict(

@@ -192,6 +192,17 @@ def test_the_bundled_model_is_announced_and_a_named_one_is_not(label, calls, tin
     assert label(calls, model=None)[2] == ""
 
 
+def test_the_license_of_a_model_is_announced(label, calls, tiny_model, tmp_path, monkeypatch):
+    place = shutil.copytree(tiny_model, tmp_path / "models" / "tiny")
+    config = place / "config.json"
+    config.write_text(json.dumps(json.loads(config.read_text()) | {"license": "CC BY-NC 4.0: not for commercial use"}))
+    assert label(calls, model=str(place))[2] == "model: tiny; license CC BY-NC 4.0: not for commercial use\n"
+    monkeypatch.setattr(model_directory, "_BUNDLED", place.parent)
+    monkeypatch.setattr(model_directory, "DEFAULT", "tiny")
+    said = label(calls, "--restart", model=None)[2]
+    assert said == "model: tiny (bundled), nothing at all; license CC BY-NC 4.0: not for commercial use\n"
+
+
 def test_the_model_can_come_from_the_environment(label, calls, tiny_model, monkeypatch, tmp_path):
     monkeypatch.setenv("PCQTOOL_MODEL", str(tiny_model))
     assert label(calls, model=None)[0] == 0
