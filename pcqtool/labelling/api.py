@@ -28,6 +28,7 @@ class LabelOptions(JobOptions, total=False):
     """Options of ``label``: those of every job, and the fields of ``LabelSettings``."""
 
     aggregation: str | None
+    min_confidence: float | None
     precision: str
 
 
@@ -101,7 +102,7 @@ def label(
         listed: further inputs, such as the lines of a list; they need not exist.
         shard: ``I/N`` for the I-th of N shares of the inputs, into a directory.
         on_progress: is called with the number of finished files.
-        **options: see ``LabelOptions``; for example ``channels="split"``, ``vad=False``, ``restart=True``.
+        **options: see ``LabelOptions``; for example ``channels="split"``, ``min_confidence=0.6``, ``restart=True``.
 
     Raises:
         SettingsError: if an option or input is not valid.

@@ -51,7 +51,7 @@ class Prediction:
 
     @property
     def label(self) -> str | None:
-        """The most probable class of a recording with one channel; None if it contains no speech."""
+        """The most probable class of a recording with one channel; None without speech or below ``min_confidence``."""
         return str(self._row["label"]) if self._row["label"] is not None else None
 
     @property
@@ -186,7 +186,7 @@ def load_model(
         encoder_dir: where to look for an encoder that the model refers to.
         device: ``auto``, ``cpu``, ``cuda``, ``cuda:1`` or ``mps``.
         **options: those of ``pcqtool.label`` that concern single recordings: ``channels``, ``vad``, ``aggregation``,
-            ``precision``, ``batch_size``, ``max_duration_s`` and so on.
+            ``min_confidence``, ``precision``, ``batch_size``, ``max_duration_s`` and so on.
 
     Raises:
         SettingsError: if the model does not exist, or an option is not valid.
