@@ -56,7 +56,7 @@ def draw_risk_coverage(runs: Mapping[str, Predictions], title: str, path: Path) 
                     axes.annotate(
                         f"{each.min_confidence:g}", place, (5, 5), textcoords="offset points", color=colour, fontsize=9
                     )
-        axes.set_xlim(0.0, 1.03)
+        axes.set_xlim(0.0, 1.06)
         axes.set_xlabel("coverage: files that keep a label, %")
         axes.set_ylabel("accuracy of these labels, %")
         axes.grid(axis="y")
