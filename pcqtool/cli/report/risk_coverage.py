@@ -13,7 +13,7 @@ from pcqtool.cli.report.arguments import Figure, print_rows
 
 
 def risk_coverage(
-    runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Directories of 'pcqtool evaluate'.")],
+    runs: Annotated[list[Path], typer.Argument(metavar="RUN", help="Directories of 'pcqtool evaluate'.")],
     out: Figure = Path("risk-coverage.svg"),
     json: options.Json = False,
 ) -> None:
