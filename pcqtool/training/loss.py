@@ -66,11 +66,12 @@ def regularised_loss(
         return plain
     weight = rng.beta(recipe.mixup, recipe.mixup)
     other = rng.permutation(len(rows))
-    spectrogram, encoder_input, fraction = inputs
+    spectrogram, encoder_input, fraction, statistics = inputs
     mixed_inputs = NetworkInputs(
         spectrogram.lerp(spectrogram[other], 1.0 - weight),
         None if encoder_input is None else encoder_input.lerp(encoder_input[other], 1.0 - weight),
         None if fraction is None else fraction.maximum(fraction[other]),
+        statistics,
     )
     logits = model.classify(mixed_inputs).logits.float()
     mixed: Tensor = weight * loss(logits, rows) + (1.0 - weight) * loss(logits, rows[other])
