@@ -213,7 +213,7 @@ class _Runs:
         device = choose_device(self.device)
         experiment = Experiment(
             pool.utterances, self.recipe, device, self.encoder, self.teacher, self.n_jobs, self.adapt
-        ).prepare(self._on_states)
+        ).prepare(self.on_progress)
         evaluation = self._run(EvaluationTask.within_corpus(experiment, pool.name), protocol, folds)
         return evaluation.with_corpora(corpora=pool.provenance())
 
@@ -235,8 +235,8 @@ class _Runs:
         device = choose_device(self.device)
         experiment = Experiment(
             train.prefixed_utterances, self.recipe, device, self.encoder, self.teacher, self.n_jobs
-        ).prepare(self._on_states)
-        evaluation = self._run(across_corpora(experiment, test, self.n_jobs, self._on_states), protocol, folds)
+        ).prepare(self.on_progress)
+        evaluation = self._run(across_corpora(experiment, test, self.n_jobs, self.on_progress), protocol, folds)
         return evaluation.with_corpora(corpora=train.provenance(), test_corpora=test.provenance())
 
     @property
@@ -265,9 +265,6 @@ class _Runs:
         n_jobs = self.n_jobs if task.experiment.device.type == "cpu" else 1
         results = cross_validate(task, folds, self.out / FOLDS, n_jobs, on_fold)
         return conclude(task, protocol, folds, results)
-
-    def _on_states(self, done: int, total: int) -> None:
-        self.on_progress(Progress(done, total, "segments encoded"))
 
 
 def _log_notes(*pools: CorpusPool) -> None:

@@ -80,7 +80,7 @@ def train(
         tensorboard: directory for TensorBoard curves.
         device: ``auto``, ``cpu``, ``cuda``, ``cuda:1`` or ``mps``.
         jobs: parallel jobs; 0 for one per core.
-        on_progress: is called with segments encoded, then with epochs.
+        on_progress: is called with recordings read and augmented, segments encoded, then with epochs.
 
     Raises:
         SettingsError: if an argument is not valid, or ``out`` is not empty.
@@ -127,9 +127,6 @@ def train(
         n_trained = n_done
         with tensorboard_writer(curves) as write_curves:
 
-            def on_states(done: int, total: int) -> None:
-                on_progress(Progress(done, total, "segments encoded"))
-
             def on_epoch(epoch: Epoch) -> None:
                 nonlocal n_trained
                 n_trained += 1
@@ -145,7 +142,7 @@ def train(
                 _log.debug("epoch %d of feature distillation: loss %s", number, loss)
 
             jobs = n_jobs(jobs)
-            experiment = Experiment(utterances, settings, choose_device(device), *origins, jobs).prepare(on_states)
+            experiment = Experiment(utterances, settings, choose_device(device), *origins, jobs).prepare(on_progress)
             if encoder_name is not None:
                 check_external_encoder(experiment)
             on_progress(Progress(n_trained, n_all, "epochs"))
