@@ -40,7 +40,7 @@ def evaluate(
     model: str | Path | None = None,
     root: str | Path | Sequence[str] | None = None,
     label_map: str | Path | None = None,
-    all_classes: bool = False,
+    common_classes: bool = False,
     encoder_dir: Sequence[str | Path] | None = None,
     recipe: str | Path = "best",
     encoder: str | Path | None = None,
@@ -67,7 +67,7 @@ def evaluate(
         model: finished model to evaluate: a bundled name or a directory.
         root: directory of the corpus, or ``name=directory`` for several.
         label_map: TOML file that renames or leaves out labels.
-        all_classes: keep classes that only some of the corpora have.
+        common_classes: of several corpora, leave out classes that only some have.
         encoder_dir: where to look for an encoder that the model refers to.
         recipe: name of a recipe in the package, or a TOML file.
         encoder: pre-trained encoder to build on, instead of the recipe's.
@@ -109,7 +109,7 @@ def evaluate(
     chosen = parse_specs([*corpora, *filter(None, [test_corpus])], as_list(root))
     renaming = load_label_map(None if label_map is None else Path(label_map))
     jobs = n_jobs(jobs)
-    pool = open_pool(chosen[: len(corpora)], renaming, all_classes)
+    pool = open_pool(chosen[: len(corpora)], renaming, common_classes)
     with tempfile.TemporaryDirectory(prefix="pcqtool-") as temporary:
         folder = Path(temporary) if out is None else as_path(out)
         with claim_folder(folder) as claim:

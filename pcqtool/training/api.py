@@ -45,7 +45,7 @@ def train(
     *,
     root: str | Path | Sequence[str] | None = None,
     label_map: str | Path | None = None,
-    all_classes: bool = False,
+    common_classes: bool = False,
     recipe: str | Path = "best",
     encoder: str | Path | None = None,
     encoder_name: str | None = None,
@@ -58,7 +58,7 @@ def train(
     jobs: int = 0,
     on_progress: OnProgress = ignore,
 ) -> TrainedModel:
-    """Train a model on one corpus, or on several with their common classes.
+    """Train a model on one corpus or several; classes that a corpus does not have are masked for its recordings.
 
     The recipe keeps some speakers of each corpus for validation, which chooses the epoch and the temperature. An
     interrupted training resumes if it is called again with the same arguments.
@@ -69,7 +69,7 @@ def train(
         root: directory of the corpus, or ``name=directory`` for several; None for the folder of that name inside
             ``PCQTOOL_CORPORA``.
         label_map: TOML file that renames or leaves out labels.
-        all_classes: keep classes that only some of the corpora have.
+        common_classes: of several corpora, leave out classes that only some have.
         recipe: name of a recipe in the package, or a TOML file.
         encoder: pre-trained encoder to build on, instead of the recipe's: a directory or a Hub id.
         encoder_name: Hub id by which the model refers to a frozen encoder instead of containing its weights.
@@ -100,7 +100,7 @@ def train(
     )
     settings = load_recipe(str(recipe), epochs=epochs, seed=seed)
     origins = settings.encoder_and_teacher(as_text(encoder), as_text(teacher))
-    pool = open_pool(chosen, renaming, all_classes)
+    pool = open_pool(chosen, renaming, common_classes)
     utterances = pool.utterances
     fold = holdout(utterances, settings.seed, settings.validation_size(), pool.corpus_of_each)
 

@@ -174,7 +174,7 @@ def test_a_recipe_is_trained_on_one_corpus_and_tested_on_another(evaluate, other
 
 def test_a_protocol_may_run_over_several_corpora(evaluate, other_root, tmp_path):
     places = ["--corpus", "other=manifest", "--root", f"other={other_root}", "--map", str(other_root / "map.toml")]
-    code, _, err = evaluate(*places, "--protocol", "loso", "--epochs", "1", "--out", "e")
+    code, _, err = evaluate(*places, "--common-classes", "--protocol", "loso", "--epochs", "1", "--out", "e")
     assert code == 0
     assert "manifest+other: 30 utterances, 7 folds" in err
     metrics = json.loads((tmp_path / "e" / "metrics.json").read_text())
