@@ -6,7 +6,7 @@ import hashlib
 import json
 import logging
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from pcqtool.corpora.base import Utterance
 from pcqtool.errors import TrainingError
+from pcqtool.evaluation.predictions import renormalise
 from pcqtool.files.atomic import write_whole
 from pcqtool.fingerprint import fingerprint
 from pcqtool.splits import Fold
@@ -43,6 +44,8 @@ class EvaluationTask:
         utterances: the list that folds index into. It ends with the tested corpus.
         test_utterances: the tested corpus, under its own speakers' names.
         test_data: segments of ``test_utterances``.
+        tests_some_labels: whether a fold tests on a corpus that lacks some of the classes. They cannot be correct, so
+            that they may not be predicted.
     """
 
     experiment: Experiment
@@ -50,6 +53,7 @@ class EvaluationTask:
     utterances: Sequence[Utterance]
     test_utterances: Sequence[Utterance]
     test_data: SegmentSet
+    tests_some_labels: bool = False
 
     @classmethod
     def within_corpus(cls, experiment: Experiment, corpus: str) -> EvaluationTask:
@@ -64,15 +68,24 @@ class EvaluationTask:
             return digest
         return hashlib.sha256(f"{digest} {self.test_data.digest}".encode()).hexdigest()
 
+    def labels_of(self, utterances: Iterable[int]) -> tuple[str, ...]:
+        """Return the labels of utterances, in the order of the experiment's classes."""
+        occurring = {self.utterances[index].label for index in utterances}
+        return tuple(label for label in self.experiment.labels if label in occurring)
+
     def test_indices(self, utterances: Sequence[int]) -> list[int]:
         """Return the indices into ``test_utterances`` of utterances of a fold's test part."""
         n_before = len(self.utterances) - len(self.test_utterances)
         return [index - n_before for index in utterances]
 
     def predict(self, trained: Trained, utterances: Sequence[int]) -> tuple[Probabilities, Probabilities]:
-        """Return probabilities ``(N, L)`` of utterances of a test part: calibrated, and without the temperature."""
+        """Return probabilities ``(N, L)`` of the utterances of a test part: calibrated, and without the temperature."""
         rule, indices = self.experiment.recipe.aggregation, self.test_indices(utterances)
-        return predict_files(trained.model, trained.temperature, self.test_data, indices, rule)
+        calibrated, uncalibrated = predict_files(trained.model, trained.temperature, self.test_data, indices, rule)
+        if not self.tests_some_labels:
+            return calibrated, uncalibrated
+        columns = [self.experiment.labels.index(label) for label in self.labels_of(utterances)]
+        return renormalise(calibrated, columns), renormalise(uncalibrated, columns)
 
 
 @dataclass(frozen=True)

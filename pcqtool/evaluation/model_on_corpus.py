@@ -6,13 +6,10 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from pcqtool.corpora.base import Utterance
 from pcqtool.corpora.pool import CorpusPool, PooledCorpus, training_corpora
 from pcqtool.errors import CorpusError
-from pcqtool.evaluation.predictions import ModelPredictions, Predictions, predictions_table
+from pcqtool.evaluation.predictions import ModelPredictions, Predictions, predictions_table, renormalise
 from pcqtool.evaluation.run_directory import Evaluation
 from pcqtool.evaluation.summary import describe_machine, summarise
 from pcqtool.labels import sort_labels
@@ -58,7 +55,7 @@ def evaluate_model(
     indices = range(len(known))
     columns = [config.labels.index(label) for label in labels]
     probabilities = predict_files(model.to(chosen_device), config.temperature, data, indices, config.aggregation)
-    calibrated, uncalibrated = (_renormalised(each, columns) for each in probabilities)
+    calibrated, uncalibrated = (renormalise(each, columns)[:, columns] for each in probabilities)
     predictions = ModelPredictions(indices, calibrated, uncalibrated, config.temperature)
     table = predictions_table([predictions], known, data, labels, config.aggregation, config.name)
     metrics = {
@@ -86,12 +83,6 @@ def _shared_labels(config: ModelConfig, corpus: str, utterances: Sequence[Uttera
             f"Labels of the model: {', '.join(config.labels)}.",
         )
     return labels
-
-
-def _renormalised(probabilities: NDArray[np.float64], columns: Sequence[int]) -> NDArray[np.float64]:
-    """Keep some columns of probabilities ``(N, L)`` and scale them to sum to 1."""
-    kept = probabilities[:, list(columns)].clip(np.finfo(np.float64).tiny)
-    return np.asarray(kept / kept.sum(axis=1, keepdims=True))
 
 
 def _labels(config: ModelConfig, labels: Sequence[str], utterances: Sequence[Utterance]) -> Mapping[str, Any]:
