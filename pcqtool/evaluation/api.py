@@ -80,7 +80,8 @@ def evaluate(
         adapt: centre each speaker's recordings in the frozen encoder's space, without labels.
         device: ``auto``, ``cpu``, ``cuda``, ``cuda:1`` or ``mps``.
         jobs: parallel jobs; 0 for one per core.
-        on_progress: is called with segments encoded, then with folds; not with ``model``.
+        on_progress: is called with recordings read, augmented and segmented, with segments encoded, and with folds;
+            with ``model``, with recordings segmented and predicted.
 
     Returns:
         Metrics, predictions, and a note on leakage: what training and test have in common.
@@ -119,7 +120,7 @@ def evaluate(
 
                 _log_notes(pool)
                 encoders = search_path(encoder_dir, download=True)
-                evaluation = evaluate_model(str(model), pool, device, jobs, encoders)
+                evaluation = evaluate_model(str(model), pool, device, jobs, encoders, on_progress)
                 evaluation = evaluation.with_corpora(corpora=pool.provenance())
             else:
                 from pcqtool.training.recipe import load_recipe
@@ -187,7 +188,7 @@ class _Runs:
         n_jobs: folds, and recordings, at the same time.
         adapt: whether to adapt to speakers, within a corpus.
         claim: locks ``out``; called before the first fold.
-        on_progress: is called with segments encoded, then with folds.
+        on_progress: is called with recordings, segments encoded and folds.
     """
 
     recipe: Recipe
@@ -274,11 +275,16 @@ class _Runs:
         def on_fold(result: FoldResult) -> None:
             nonlocal n_done
             n_done += 1
-            note = f"validation UA {100 * result.best['validation_ua']:.1f} %"
+            note = f"fold {result.fold.name}: validation UA {100 * result.best['validation_ua']:.1f} %"
             self.on_progress(Progress(n_done, n_folds, "folds", note))
 
+        def on_epoch(fold: Fold, number: int, note: str) -> None:
+            n_epochs = self.recipe.n_distillation_epochs + self.recipe.epochs
+            note = f"fold {fold.name}, epoch {number} of {n_epochs}: {note}"
+            self.on_progress(Progress(n_done + round(number / (n_epochs + 1), 2), n_folds, "folds", note))
+
         n_jobs = self.n_jobs if task.experiment.device.type == "cpu" else 1
-        results = cross_validate(task, folds, self.out / FOLDS, n_jobs, on_fold)
+        results = cross_validate(task, folds, self.out / FOLDS, n_jobs, on_fold, on_epoch)
         return conclude(task, protocol, folds, results)
 
 

@@ -25,7 +25,7 @@ from pcqtool.fingerprint import fingerprint
 from pcqtool.splits import Fold
 from pcqtool.training.data import SegmentSet
 from pcqtool.training.experiment import Experiment, Trained
-from pcqtool.training.trainer import predict_files
+from pcqtool.training.trainer import Epoch, predict_files
 from pcqtool.training.worker import exit_with_parent
 from pcqtool.version import __version__
 
@@ -118,12 +118,17 @@ class FoldResult:
         return next(epoch for epoch in self.history if epoch["number"] == self.best_epoch)
 
 
+OnFoldEpoch = Callable[[Fold, int, str], None]
+"""Called with a fold, the number of epochs that it has trained, and a note on the last one."""
+
+
 def cross_validate(
     task: EvaluationTask,
     folds: Mapping[int, Sequence[Fold]],
     folder: Path,
     n_jobs: int = 1,
     on_fold: Callable[[FoldResult], None] = lambda result: None,
+    on_epoch: OnFoldEpoch | None = None,
 ) -> list[FoldResult]:
     """Run all folds of all seeds, several in parallel, except those with a result of an earlier run in ``folder``.
 
@@ -135,6 +140,7 @@ def cross_validate(
         folder: keeps each fold's result in a JSON file, which is written whole or not at all.
         n_jobs: number of folds that run in parallel; they share the threads that torch may use.
         on_fold: called with every result, also with those of an earlier run.
+        on_epoch: called after every epoch, unless folds run in parallel.
 
     Returns:
         The results, sorted by seed and name of the fold.
@@ -144,13 +150,16 @@ def cross_validate(
         FileError: if the folder cannot be written to.
     """
     results = []
-    for result in _run(task, [(seed, fold) for seed, some in folds.items() for fold in some], folder, n_jobs):
+    runs = [(seed, fold) for seed, some in folds.items() for fold in some]
+    for result in _run(task, runs, folder, n_jobs, None if n_jobs > 1 else on_epoch):
         results.append(result)
         on_fold(result)
     return sorted(results, key=lambda result: (result.seed, result.fold.name))
 
 
-def _run(task: EvaluationTask, runs: Sequence[tuple[int, Fold]], folder: Path, n_jobs: int) -> Iterator[FoldResult]:
+def _run(
+    task: EvaluationTask, runs: Sequence[tuple[int, Fold]], folder: Path, n_jobs: int, on_epoch: OnFoldEpoch | None
+) -> Iterator[FoldResult]:
     from joblib import Parallel, delayed
 
     todo, keys = [], {}
@@ -165,17 +174,17 @@ def _run(task: EvaluationTask, runs: Sequence[tuple[int, Fold]], folder: Path, n
     n_threads = max(1, torch.get_num_threads() // n_jobs)
     backend = {"backend": "loky", "initializer": exit_with_parent} if n_jobs > 1 else {"backend": "sequential"}
     parallel = Parallel(n_jobs=n_jobs, return_as="generator_unordered", **backend)
-    for result in parallel(delayed(_run_fold)(task, fold, seed, n_threads) for seed, fold in todo):
+    for result in parallel(delayed(_run_fold)(task, fold, seed, n_threads, on_epoch) for seed, fold in todo):
         path = _path(folder, result.seed, result.fold)
         _write(path, result, keys[path])
         yield result
 
 
-def _run_fold(task: EvaluationTask, fold: Fold, seed: int, n_threads: int) -> FoldResult:
+def _run_fold(task: EvaluationTask, fold: Fold, seed: int, n_threads: int, on_epoch: OnFoldEpoch | None) -> FoldResult:
     torch.set_num_threads(n_threads)
     start = time.monotonic()
     try:
-        trained = task.experiment.train(fold, seed)
+        trained = task.experiment.train(fold, seed, **_epoch_reports(task, fold, on_epoch))
     except TrainingError as error:
         raise TrainingError(f"fold {fold.name}, seed {seed}: {error.what}", error.hint) from error
     calibrated, uncalibrated = task.predict(trained, fold.test)
@@ -184,6 +193,22 @@ def _run_fold(task: EvaluationTask, fold: Fold, seed: int, n_threads: int) -> Fo
     return FoldResult(
         fold, seed, calibrated, uncalibrated, trained.temperature, trained.best.number, history, elapsed_s
     )
+
+
+def _epoch_reports(task: EvaluationTask, fold: Fold, on_epoch: OnFoldEpoch | None) -> dict[str, Any]:
+    """Return the arguments of ``Experiment.train`` that report its epochs, those of feature distillation first."""
+    if on_epoch is None:
+        return {}
+    n_before = task.experiment.recipe.n_distillation_epochs
+
+    def on_trained(epoch: Epoch) -> None:
+        note = f"loss {epoch.loss:.3f}, validation UA {100 * epoch.validation_ua:.1f} %"
+        on_epoch(fold, n_before + epoch.number, note)
+
+    def on_distilled(number: int, loss: float) -> None:
+        on_epoch(fold, number, f"feature distillation, loss {loss:.3f}")
+
+    return {"on_epoch": on_trained, "on_distillation": on_distilled}
 
 
 def _key(task: EvaluationTask, fold: Fold, seed: int) -> str:

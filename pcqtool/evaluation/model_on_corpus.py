@@ -6,6 +6,9 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from pcqtool.corpora.base import Utterance
 from pcqtool.corpora.pool import CorpusPool, PooledCorpus, training_corpora
 from pcqtool.errors import CorpusError
@@ -15,9 +18,13 @@ from pcqtool.evaluation.summary import describe_machine, summarise
 from pcqtool.labels import sort_labels
 from pcqtool.model.device import choose_device
 from pcqtool.model.directory import EncoderSearchPath, ModelConfig, find, load, model_sha256
-from pcqtool.training.data import build_speech_segments
+from pcqtool.model.pcq import PCQ
+from pcqtool.progress import OnProgress, Progress, ignore
+from pcqtool.training.data import SegmentSet, build_speech_segments
 from pcqtool.training.provenance import run_provenance
 from pcqtool.training.trainer import predict_files
+
+_REPORTED_AT_ONCE = 64  # recordings
 
 
 def evaluate_model(
@@ -26,6 +33,7 @@ def evaluate_model(
     device: str,
     n_jobs: int,
     encoders: EncoderSearchPath | None = None,
+    on_progress: OnProgress = ignore,
 ) -> Evaluation:
     """Score a model on the utterances that have one of its labels.
 
@@ -39,6 +47,7 @@ def evaluate_model(
         device: as for ``choose_device``.
         n_jobs: number of recordings that are read in parallel.
         encoders: where to look for an encoder that the model refers to, as for ``load``.
+        on_progress: called with recordings segmented, then with recordings predicted.
 
     Raises:
         CorpusError: if the model shares fewer than two labels with the corpus, or a recording cannot be read.
@@ -51,10 +60,10 @@ def evaluate_model(
     labels = _shared_labels(config, corpus, utterances)
     known = [utterance for utterance in utterances if utterance.label in labels]
     chosen_device = choose_device(device)
-    data = build_speech_segments(known, n_jobs)
+    data = build_speech_segments(known, n_jobs, on_progress)
     indices = range(len(known))
     columns = [config.labels.index(label) for label in labels]
-    probabilities = predict_files(model.to(chosen_device), config.temperature, data, indices, config.aggregation)
+    probabilities = _predict(model.to(chosen_device), config, data, indices, on_progress)
     calibrated, uncalibrated = (renormalise(each, columns)[:, columns] for each in probabilities)
     predictions = ModelPredictions(indices, calibrated, uncalibrated, config.temperature)
     table = predictions_table([predictions], known, data, labels, config.aggregation, config.name)
@@ -70,6 +79,19 @@ def evaluate_model(
         **describe_machine(chosen_device),
     }
     return Evaluation(metrics, table, config.name, model_sha256(directory), config.aggregation)
+
+
+def _predict(
+    model: PCQ, config: ModelConfig, data: SegmentSet, utterances: Sequence[int], on_progress: OnProgress
+) -> list[NDArray[np.float64]]:
+    """Predict probabilities ``(U, L)`` of utterances, calibrated and without the temperature; report how many."""
+    parts = []
+    for start in range(0, len(utterances), _REPORTED_AT_ONCE):
+        on_progress(Progress(start, len(utterances), "recordings predicted"))
+        some = utterances[start : start + _REPORTED_AT_ONCE]
+        parts.append(predict_files(model, config.temperature, data, some, config.aggregation))
+    on_progress(Progress(len(utterances), len(utterances), "recordings predicted"))
+    return [np.concatenate(each) for each in zip(*parts, strict=True)]
 
 
 def _shared_labels(config: ModelConfig, corpus: str, utterances: Sequence[Utterance]) -> tuple[str, ...]:

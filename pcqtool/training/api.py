@@ -122,8 +122,7 @@ def train(
         _log.info("%s: %d utterances, %d of them for validation", pool.name, len(utterances), len(fold.validation))
         if n_done:
             _log.info("resuming after epoch %d of %d", n_done, settings.epochs)
-        n_before = settings.feature_distillation.epochs if settings.feature_distillation is not None else 0
-        n_all = n_before + settings.epochs
+        n_all = settings.n_distillation_epochs + settings.epochs
         n_trained = n_done
         with tensorboard_writer(curves) as write_curves:
 

@@ -286,3 +286,11 @@ def test_every_byte_of_a_result_counts(quick, tmp_path):
         path.write_bytes(whole[:place] + bytes([byte ^ (1 << place % 7)]) + whole[place + 1 :])
         found = cross_validation._read(path, fold, "key")
         assert found is None or same(found, result), place  # a space that became a line end changes nothing
+
+
+def test_epochs_are_reported_as_they_end(utterances, toy_recipe, tmp_path):
+    experiment = Experiment(utterances, toy_recipe(epochs=2, n_augmented=0), CPU).prepare()
+    folds, reports = loso(utterances, 0)[:2], []
+    run(experiment, {0: folds}, tmp_path, on_epoch=lambda *each: reports.append(each))
+    assert [(fold.name, number) for fold, number, _ in reports] == [("s0", 1), ("s0", 2), ("s1", 1), ("s1", 2)]
+    assert all("validation UA" in note for *_, note in reports)

@@ -10,9 +10,11 @@ import pytest
 import torch
 
 from pcqtool.corpora.pool import CorpusPool
+from pcqtool.evaluation.api import evaluate
 from pcqtool.evaluation.cross_corpus import between_corpora
 from pcqtool.evaluation.cross_validation import cross_validate
 from pcqtool.evaluation.summary import conclude
+from pcqtool.progress import Progress
 from pcqtool.splits import leave_corpus_out
 from pcqtool.training.experiment import Experiment
 
@@ -86,3 +88,28 @@ def test_finished_folds_are_kept(run, monkeypatch):
     monkeypatch.setattr(Experiment, "train", None)
     again = cross_validate(task, folds, folder)
     assert [each.elapsed_s for each in again] == [each.elapsed_s for each in results]
+
+
+def test_every_stage_is_reported_by_the_public_function(toy_root, tmp_path, monkeypatch):
+    monkeypatch.setenv("PCQTOOL_CACHE", str(tmp_path / "cache"))
+    (tmp_path / "toy.toml").write_text("epochs = 2\nn_augmented = 1\nbatch_size = 8\nwarmup_steps = 0\n" + NETWORK)
+    reports: list[Progress] = []
+    options = {"root": toy_root, "recipe": tmp_path / "toy.toml", "device": "cpu", "jobs": 1, "validation": 1}
+    evaluate("manifest", tmp_path / "e", protocol="loso", **options, on_progress=reports.append)
+    units = list(dict.fromkeys(each.unit for each in reports))
+    assert units == ["recordings read", "recordings augmented", "folds"]
+    for unit in units:
+        counts = [each.done for each in reports if each.unit == unit]
+        assert counts == sorted(counts)
+        assert counts[-1] == next(each.total for each in reports if each.unit == unit)
+    notes = [each.note for each in reports if each.unit == "folds"]
+    assert sum("epoch 1 of 2" in note for note in notes) == sum("epoch 2 of 2" in note for note in notes) == 4
+
+
+NETWORK = """
+[network]
+spectrogram_pool = [8, 4]
+classifier_hidden = [8]
+mlcnn_channels = [4, 8]
+mlcnn_strides = [2, 2]
+"""

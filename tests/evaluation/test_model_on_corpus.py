@@ -42,6 +42,21 @@ def test_a_model_is_scored_as_the_experiment_scores_it(model, pool_of, experimen
     assert (evaluation.model, len(evaluation.model_sha256)) == ("toy", 64)
 
 
+def test_recordings_are_reported(model, pool_of, utterances, monkeypatch):
+    monkeypatch.setattr("pcqtool.evaluation.model_on_corpus._REPORTED_AT_ONCE", 10)
+    reports = []
+    found = evaluate_model(model, pool_of("other", utterances), "cpu", 1, on_progress=reports.append)
+    for unit in ("test recordings segmented", "recordings predicted"):
+        counts = [each.done for each in reports if each.unit == unit]
+        assert counts == sorted(counts)
+        assert (counts[0], counts[-1]) == (0, 36)
+    assert [each.done for each in reports if each.unit == "recordings predicted"] == [0, 10, 20, 30, 36]
+    monkeypatch.undo()
+    for name in ("prob_anger", "uncalibrated_sadness"):
+        wanted = evaluate_model(model, pool_of("other", utterances), "cpu", 1).table[name].to_numpy()
+        assert found.table[name].to_numpy() == pytest.approx(wanted, abs=1e-5)
+
+
 def test_it_warns_of_a_corpus_that_the_model_knows(model, pool_of, utterances):
     known = evaluate_model(model, pool_of("manifest", utterances), "cpu", 1).metrics
     assert "manifest" in known["warning"]
