@@ -18,11 +18,12 @@ import torch
 from numpy.typing import NDArray
 
 from pcqtool.corpora.base import Utterance
-from pcqtool.errors import TrainingError
+from pcqtool.errors import SettingsError, TrainingError
 from pcqtool.evaluation.predictions import renormalise
 from pcqtool.files.atomic import write_whole
 from pcqtool.fingerprint import fingerprint
 from pcqtool.splits import Fold
+from pcqtool.training.checkpoint import Checkpoint
 from pcqtool.training.data import SegmentSet
 from pcqtool.training.experiment import Experiment, Trained
 from pcqtool.training.trainer import Epoch, predict_files
@@ -132,12 +133,13 @@ def cross_validate(
 ) -> list[FoldResult]:
     """Run all folds of all seeds, several in parallel, except those with a result of an earlier run in ``folder``.
 
-    A damaged result is logged and computed again.
+    A fold that was stopped resumes after its last complete epoch. A damaged result is logged and computed again.
 
     Args:
         task: the experiment and the tested corpus.
         folds: the protocol's folds for each seed of the training runs.
-        folder: keeps each fold's result in a JSON file, which is written whole or not at all.
+        folder: keeps each fold's result in a JSON file, which is written whole or not at all, and a checkpoint until
+            then.
         n_jobs: number of folds that run in parallel; they share the threads that torch may use.
         on_fold: called with every result, also with those of an earlier run.
         on_epoch: called after every epoch, unless folds run in parallel.
@@ -168,23 +170,26 @@ def _run(
         keys[path] = _key(task, fold, seed)
         found = _read(path, fold, keys[path])
         if found is None:
-            todo.append((seed, fold))
+            todo.append((seed, fold, _checkpoint(path, keys[path])))
         else:
             yield found
     n_threads = max(1, torch.get_num_threads() // n_jobs)
     backend = {"backend": "loky", "initializer": exit_with_parent} if n_jobs > 1 else {"backend": "sequential"}
     parallel = Parallel(n_jobs=n_jobs, return_as="generator_unordered", **backend)
-    for result in parallel(delayed(_run_fold)(task, fold, seed, n_threads, on_epoch) for seed, fold in todo):
+    for result in parallel(delayed(_run_fold)(task, *run, n_threads, on_epoch) for run in todo):
         path = _path(folder, result.seed, result.fold)
         _write(path, result, keys[path])
+        _checkpoint_path(path).unlink(missing_ok=True)
         yield result
 
 
-def _run_fold(task: EvaluationTask, fold: Fold, seed: int, n_threads: int, on_epoch: OnFoldEpoch | None) -> FoldResult:
+def _run_fold(
+    task: EvaluationTask, seed: int, fold: Fold, checkpoint: Checkpoint, n_threads: int, on_epoch: OnFoldEpoch | None
+) -> FoldResult:
     torch.set_num_threads(n_threads)
     start = time.monotonic()
     try:
-        trained = task.experiment.train(fold, seed, **_epoch_reports(task, fold, on_epoch))
+        trained = task.experiment.train(fold, seed, checkpoint=checkpoint, **_epoch_reports(task, fold, on_epoch))
     except TrainingError as error:
         raise TrainingError(f"fold {fold.name}, seed {seed}: {error.what}", error.hint) from error
     calibrated, uncalibrated = task.predict(trained, fold.test)
@@ -193,6 +198,20 @@ def _run_fold(task: EvaluationTask, fold: Fold, seed: int, n_threads: int, on_ep
     return FoldResult(
         fold, seed, calibrated, uncalibrated, trained.temperature, trained.best.number, history, elapsed_s
     )
+
+
+def _checkpoint(result: Path, key: str) -> Checkpoint:
+    """Return the checkpoint beside a fold's result; one of a run with other settings is removed."""
+    checkpoint = Checkpoint(_checkpoint_path(result), key)
+    try:
+        checkpoint.n_epochs()
+    except SettingsError:
+        checkpoint.path.unlink()
+    return checkpoint
+
+
+def _checkpoint_path(result: Path) -> Path:
+    return result.with_suffix(".safetensors")
 
 
 def _epoch_reports(task: EvaluationTask, fold: Fold, on_epoch: OnFoldEpoch | None) -> dict[str, Any]:
