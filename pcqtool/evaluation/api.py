@@ -81,7 +81,7 @@ def evaluate(
         device: ``auto``, ``cpu``, ``cuda``, ``cuda:1`` or ``mps``.
         jobs: parallel jobs; 0 for one per core.
         on_progress: is called with recordings read, augmented and segmented, with segments encoded, and with folds;
-            with ``model``, with recordings segmented and predicted.
+            with ``model``, with recordings segmented and segments predicted.
 
     Returns:
         Metrics, predictions, and a note on leakage: what training and test have in common.

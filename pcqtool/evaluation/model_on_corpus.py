@@ -24,7 +24,7 @@ from pcqtool.training.data import SegmentSet, build_speech_segments
 from pcqtool.training.provenance import run_provenance
 from pcqtool.training.trainer import predict_files
 
-_REPORTED_AT_ONCE = 64  # recordings
+_REPORTED_AT_ONCE = 32  # recordings
 
 
 def evaluate_model(
@@ -47,7 +47,7 @@ def evaluate_model(
         device: as for ``choose_device``.
         n_jobs: number of recordings that are read in parallel.
         encoders: where to look for an encoder that the model refers to, as for ``load``.
-        on_progress: called with recordings segmented, then with recordings predicted.
+        on_progress: called with recordings segmented, then with segments predicted.
 
     Raises:
         CorpusError: if the model shares fewer than two labels with the corpus, or a recording cannot be read.
@@ -84,13 +84,14 @@ def evaluate_model(
 def _predict(
     model: PCQ, config: ModelConfig, data: SegmentSet, utterances: Sequence[int], on_progress: OnProgress
 ) -> list[NDArray[np.float64]]:
-    """Predict probabilities ``(U, L)`` of utterances, calibrated and without the temperature; report how many."""
+    """Predict probabilities ``(U, L)`` of utterances, calibrated and without the temperature; report the segments."""
+    n_segments = len(data.samples)
+    on_progress(Progress(0, n_segments, "segments predicted"))
     parts = []
     for start in range(0, len(utterances), _REPORTED_AT_ONCE):
-        on_progress(Progress(start, len(utterances), "recordings predicted"))
         some = utterances[start : start + _REPORTED_AT_ONCE]
         parts.append(predict_files(model, config.temperature, data, some, config.aggregation))
-    on_progress(Progress(len(utterances), len(utterances), "recordings predicted"))
+        on_progress(Progress(int(data.rows(some[-1])[-1]) + 1, n_segments, "segments predicted"))
     return [np.concatenate(each) for each in zip(*parts, strict=True)]
 
 
