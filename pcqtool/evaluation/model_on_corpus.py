@@ -12,15 +12,19 @@ from numpy.typing import NDArray
 from pcqtool.corpora.base import Utterance
 from pcqtool.corpora.pool import CorpusPool, PooledCorpus, training_corpora
 from pcqtool.errors import CorpusError
-from pcqtool.evaluation.predictions import ModelPredictions, Predictions, predictions_table
+from pcqtool.evaluation.predictions import ModelPredictions, Predictions, predictions_table, renormalise
 from pcqtool.evaluation.run_directory import Evaluation
 from pcqtool.evaluation.summary import describe_machine, summarise
 from pcqtool.labels import sort_labels
 from pcqtool.model.device import choose_device
 from pcqtool.model.directory import EncoderSearchPath, ModelConfig, find, load, model_sha256
-from pcqtool.training.data import build_speech_segments
+from pcqtool.model.pcq import PCQ
+from pcqtool.progress import OnProgress, Progress, ignore
+from pcqtool.training.data import SegmentSet, build_speech_segments
 from pcqtool.training.provenance import run_provenance
 from pcqtool.training.trainer import predict_files
+
+_REPORTED_AT_ONCE = 32  # recordings
 
 
 def evaluate_model(
@@ -29,6 +33,7 @@ def evaluate_model(
     device: str,
     n_jobs: int,
     encoders: EncoderSearchPath | None = None,
+    on_progress: OnProgress = ignore,
 ) -> Evaluation:
     """Score a model on the utterances that have one of its labels.
 
@@ -42,6 +47,7 @@ def evaluate_model(
         device: as for ``choose_device``.
         n_jobs: number of recordings that are read in parallel.
         encoders: where to look for an encoder that the model refers to, as for ``load``.
+        on_progress: called with recordings segmented, then with segments predicted.
 
     Raises:
         CorpusError: if the model shares fewer than two labels with the corpus, or a recording cannot be read.
@@ -54,11 +60,11 @@ def evaluate_model(
     labels = _shared_labels(config, corpus, utterances)
     known = [utterance for utterance in utterances if utterance.label in labels]
     chosen_device = choose_device(device)
-    data = build_speech_segments(known, n_jobs)
+    data = build_speech_segments(known, n_jobs, on_progress)
     indices = range(len(known))
     columns = [config.labels.index(label) for label in labels]
-    probabilities = predict_files(model.to(chosen_device), config.temperature, data, indices, config.aggregation)
-    calibrated, uncalibrated = (_renormalised(each, columns) for each in probabilities)
+    probabilities = _predict(model.to(chosen_device), config, data, indices, on_progress)
+    calibrated, uncalibrated = (renormalise(each, columns)[:, columns] for each in probabilities)
     predictions = ModelPredictions(indices, calibrated, uncalibrated, config.temperature)
     table = predictions_table([predictions], known, data, labels, config.aggregation, config.name)
     metrics = {
@@ -75,6 +81,20 @@ def evaluate_model(
     return Evaluation(metrics, table, config.name, model_sha256(directory), config.aggregation)
 
 
+def _predict(
+    model: PCQ, config: ModelConfig, data: SegmentSet, utterances: Sequence[int], on_progress: OnProgress
+) -> list[NDArray[np.float64]]:
+    """Predict probabilities ``(U, L)`` of utterances, calibrated and without the temperature; report the segments."""
+    n_segments = len(data.samples)
+    on_progress(Progress(0, n_segments, "segments predicted"))
+    parts = []
+    for start in range(0, len(utterances), _REPORTED_AT_ONCE):
+        some = utterances[start : start + _REPORTED_AT_ONCE]
+        parts.append(predict_files(model, config.temperature, data, some, config.aggregation))
+        on_progress(Progress(int(data.rows(some[-1])[-1]) + 1, n_segments, "segments predicted"))
+    return [np.concatenate(each) for each in zip(*parts, strict=True)]
+
+
 def _shared_labels(config: ModelConfig, corpus: str, utterances: Sequence[Utterance]) -> tuple[str, ...]:
     """Return the labels that model and corpus share, in the model's order."""
     corpus_labels = sort_labels(utterance.label for utterance in utterances)
@@ -86,12 +106,6 @@ def _shared_labels(config: ModelConfig, corpus: str, utterances: Sequence[Uttera
             f"Labels of the model: {', '.join(config.labels)}.",
         )
     return labels
-
-
-def _renormalised(probabilities: NDArray[np.float64], columns: Sequence[int]) -> NDArray[np.float64]:
-    """Keep some columns of probabilities ``(N, L)`` and scale them to sum to 1."""
-    kept = probabilities[:, list(columns)].clip(np.finfo(np.float64).tiny)
-    return np.asarray(kept / kept.sum(axis=1, keepdims=True))
 
 
 def _labels(config: ModelConfig, labels: Sequence[str], utterances: Sequence[Utterance]) -> Mapping[str, Any]:

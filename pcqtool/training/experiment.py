@@ -20,6 +20,7 @@ from pcqtool.metrics.calibration import fit_temperature
 from pcqtool.model.encoders import Encoder, MiniEncoder
 from pcqtool.model.encoders.pretrained import PretrainedEncoder, load_pretrained
 from pcqtool.model.pcq import PCQ
+from pcqtool.progress import OnProgress, ignore
 from pcqtool.splits import Fold
 from pcqtool.training.augmentation import Augmentations
 from pcqtool.training.checkpoint import Checkpoint
@@ -32,7 +33,7 @@ from pcqtool.training.distillation.teacher import (
     mean_frames,
     teacher_layers,
 )
-from pcqtool.training.feature_cache import OnSegments, cache_states, states_fingerprint
+from pcqtool.training.feature_cache import cache_states, states_fingerprint
 from pcqtool.training.network_config import configure
 from pcqtool.training.network_inputs import log_spectrograms
 from pcqtool.training.recipe import Recipe
@@ -94,11 +95,11 @@ class Experiment:
         self.encoder_source, self.teacher_source = encoder, teacher if recipe.needs_teacher else None
         self.n_jobs, self.adapt = n_jobs, adapt
 
-    def prepare(self, on_progress: OnSegments = lambda done, total: None) -> Self:
+    def prepare(self, on_progress: OnProgress = ignore) -> Self:
         """Load the encoder, read the corpus, draw augmented versions and encode them; return the experiment.
 
         Args:
-            on_progress: called after every batch that a frozen encoder has encoded.
+            on_progress: called with recordings read, recordings augmented and segments encoded.
 
         Raises:
             SettingsError: if the recipe lacks a teacher or an encoder, or describes a network that does not work.
@@ -111,29 +112,29 @@ class Experiment:
             raise CorpusError(f"the corpus has only the class {', '.join(self.labels)}", "Two or more are needed.")
         self.config, self.encoder = configure(self.labels, recipe, self.encoder_source, self.teacher_source)
         self.targets = np.array([self.labels.index(utterance.label) for utterance in self.utterances])
-        self.data = self.with_states(self._segments(recipe.augmentations), on_progress)
+        self.data = self.with_states(self._segments(recipe.augmentations, on_progress), on_progress)
         if self.encoder is None or self.data.states is not None:  # otherwise training the encoder takes the time
             spectrograms = log_spectrograms(PCQ(self.config).to(self.device), self.data)
             self.data = replace(self.data, spectrograms=spectrograms)
         self.teacher: Teacher | None = None
         if self.teacher_source is not None:
-            data = self._segments(recipe.augmentations.clean()) if recipe.clean_teacher else self.data
+            data = self._segments(recipe.augmentations.clean(), on_progress) if recipe.clean_teacher else self.data
             encoder = self._teacher_encoder(self.teacher_source)
             self.teacher = encode_with_teacher(encoder, data, recipe, self.config.encoder, self.device, on_progress)
         if self.adapt:
             self._adapt_to_speakers()
         return self
 
-    def with_states(self, data: SegmentSet, on_progress: OnSegments = lambda done, total: None) -> SegmentSet:
+    def with_states(self, data: SegmentSet, on_progress: OnProgress = ignore) -> SegmentSet:
         """Return segments with the cached hidden states of the frozen encoder, or unchanged if they are not cached."""
         if self.encoder is None or not self.config.encoder.frozen or not self.recipe.cache:
             return data
         return replace(data, states=cache_states(self.encoder, data, self.device, on_progress))
 
-    def _segments(self, augmentations: Augmentations) -> SegmentSet:
+    def _segments(self, augmentations: Augmentations, on_progress: OnProgress) -> SegmentSet:
         recipe = self.recipe
         return build_segments(
-            self.utterances, recipe.n_augmented, augmentations, recipe.seed, self.n_jobs, recipe.cache
+            self.utterances, recipe.n_augmented, augmentations, recipe.seed, self.n_jobs, recipe.cache, on_progress
         )
 
     def _teacher_encoder(self, source: str) -> PretrainedEncoder:

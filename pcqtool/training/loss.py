@@ -25,6 +25,7 @@ class Loss(nn.Module):
         super().__init__()
         self.setup = setup
         counts = np.bincount(setup.targets[list(setup.train)], minlength=len(setup.config.labels))
+        counts = counts.clip(1)  # a class of a corpus that was left out does not occur
         inverse = len(setup.train) / (len(counts) * counts) if setup.recipe.class_weighting else np.ones(len(counts))
         self.class_weights = nn.Buffer(torch.tensor(inverse, dtype=torch.float32))
 

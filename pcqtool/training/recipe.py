@@ -174,6 +174,11 @@ class Recipe:
         """Whether the recipe distils a teacher."""
         return self.distillation is not None or self.feature_distillation is not None
 
+    @property
+    def n_distillation_epochs(self) -> int:
+        """Number of epochs of feature distillation, which come first."""
+        return 0 if self.feature_distillation is None else self.feature_distillation.epochs
+
     def to_dict(self) -> dict[str, Any]:
         """Return the recipe as JSON values, for the model's provenance."""
         return asdict(self)

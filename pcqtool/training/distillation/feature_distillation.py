@@ -15,6 +15,7 @@ from pcqtool.audio.segment import SEGMENT_S, SEGMENT_SAMPLES
 from pcqtool.errors import CacheError, TrainingError
 from pcqtool.fingerprint import fingerprint
 from pcqtool.model.encoders import EncoderConfig, MiniEncoder
+from pcqtool.training.blocks import Rows
 from pcqtool.training.data import SegmentSet, TrainingSetup, count_batches, draw_batches
 from pcqtool.training.disk_cache import cache_folder, cache_writer, fall_back_to_memory, is_intact, read_intact
 from pcqtool.training.muon import Muon
@@ -36,7 +37,7 @@ OnEpoch = Callable[[int, float], None]
 class TeacherStates:
     """The teacher's hidden states that are distilled."""
 
-    states: NDArray[np.float16]  # (S, m, T, D), of all segments at the student's frame rate
+    states: Rows[np.float16]  # (S, m, T, D), of all segments at the student's frame rate
     n: int  # the first n of the m states are distilled
     key: str  # hash of teacher and segments
 

@@ -12,9 +12,11 @@ from numpy.typing import NDArray
 
 from pcqtool.model.encoders import EncoderConfig, MiniEncoder
 from pcqtool.model.encoders.pretrained import PretrainedEncoder
+from pcqtool.progress import OnProgress, ignore
+from pcqtool.training.blocks import Rows
 from pcqtool.training.data import SegmentSet
 from pcqtool.training.distillation.feature_distillation import TeacherStates
-from pcqtool.training.feature_cache import OnSegments, cache_states, states_fingerprint
+from pcqtool.training.feature_cache import cache_states, states_fingerprint
 from pcqtool.training.recipe import Recipe
 
 _BATCH = 64
@@ -48,7 +50,7 @@ def encode_with_teacher(
     recipe: Recipe,
     student: EncoderConfig,
     device: torch.device,
-    on_progress: OnSegments = lambda done, total: None,
+    on_progress: OnProgress = ignore,
 ) -> Teacher:
     """Encode all segments with the teacher's encoder, once for both kinds of distillation.
 
@@ -75,7 +77,7 @@ def encode_with_teacher(
     return Teacher(means, TeacherStates(states, len(features.layers), key))
 
 
-def mean_frames(states: NDArray[np.float16], data: SegmentSet, columns: Sequence[int]) -> NDArray[np.float32]:
+def mean_frames(states: Rows[np.float16], data: SegmentSet, columns: Sequence[int]) -> NDArray[np.float32]:
     """Average hidden states of all segments over time, without the padding.
 
     Args:
