@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from pcqtool.corpora.pool import CorpusPool
-from pcqtool.evaluation.cross_validation import EvaluationTask
+from pcqtool.evaluation.cross_validation import AUTO, EvaluationTask
 from pcqtool.progress import OnProgress, ignore
-from pcqtool.training.data import build_speech_segments
+from pcqtool.training.data import build_speech_segments, group_utterances
 from pcqtool.training.experiment import Experiment
 
 
@@ -14,6 +14,7 @@ def across_corpora(
     test: CorpusPool,
     n_jobs: int = 1,
     on_progress: OnProgress = ignore,
+    profile: str = AUTO,
 ) -> EvaluationTask:
     """Return the task of testing on another corpus, segmented as labelling segments it.
 
@@ -24,17 +25,23 @@ def across_corpora(
         test: the corpus to test on, with the same labels.
         n_jobs: number of recordings that are read in parallel.
         on_progress: called with recordings segmented, then with segments encoded by a frozen encoder.
+        profile: as for ``EvaluationTask``.
 
     Raises:
         CorpusError: if a recording cannot be read.
     """
     data = experiment.with_states(build_speech_segments(test.utterances, n_jobs, on_progress), on_progress)
     utterances = [*experiment.utterances, *test.prefixed_utterances]
-    return EvaluationTask(experiment, test.name, utterances, test.utterances, data)
+    groups = group_utterances(test.prefixed_utterances, experiment.labels, test.corpus_of_each)
+    return EvaluationTask(experiment, test.name, utterances, test.utterances, data, groups, profile)
 
 
 def between_corpora(
-    experiment: Experiment, pool: CorpusPool, n_jobs: int = 1, on_progress: OnProgress = ignore
+    experiment: Experiment,
+    pool: CorpusPool,
+    n_jobs: int = 1,
+    on_progress: OnProgress = ignore,
+    profile: str = AUTO,
 ) -> EvaluationTask:
     """Return the task of testing on each corpus of a pool, with the labels that it shares with those trained on.
 
@@ -45,9 +52,11 @@ def between_corpora(
         pool: the corpora.
         n_jobs: number of recordings that are read in parallel.
         on_progress: called with recordings segmented, then with segments encoded by a frozen encoder.
+        profile: as for ``EvaluationTask``.
 
     Raises:
         CorpusError: if a recording cannot be read.
     """
     data = experiment.with_states(build_speech_segments(pool.utterances, n_jobs, on_progress), on_progress)
-    return EvaluationTask(experiment, pool.name, pool.utterances, pool.utterances, data, tests_some_labels=True)
+    tested = experiment.groups
+    return EvaluationTask(experiment, pool.name, pool.utterances, pool.utterances, data, tested, profile, True)

@@ -24,15 +24,21 @@ from pcqtool.files.atomic import write_whole
 from pcqtool.fingerprint import fingerprint
 from pcqtool.splits import Fold
 from pcqtool.training.checkpoint import Checkpoint
-from pcqtool.training.data import SegmentSet
+from pcqtool.training.data import Groups, SegmentSet
 from pcqtool.training.experiment import Experiment, Trained
-from pcqtool.training.trainer import Epoch, predict_files
+from pcqtool.training.network_inputs import FrontEnds
+from pcqtool.training.profiles import assign_profiles
+from pcqtool.training.trainer import Epoch, file_probabilities, predict_logits
 from pcqtool.training.worker import exit_with_parent
 from pcqtool.version import __version__
 
 _log = logging.getLogger(__name__)
 
 Probabilities = NDArray[np.float64]
+
+AUTO, OFF, BY_SPEAKER = PROFILES = ("auto", "off", "by=speaker")
+"""What the inputs are standardised by: the recordings of the tested corpus without their labels, the training data, or
+the recordings of the corpus and of each speaker."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +51,8 @@ class EvaluationTask:
         utterances: the list that folds index into. It ends with the tested corpus.
         test_utterances: the tested corpus, under its own speakers' names.
         test_data: segments of ``test_utterances``.
+        test_groups: corpus and speaker of each of ``test_utterances``.
+        profile: what inputs are standardised by, one of ``PROFILES``.
         tests_some_labels: whether a fold tests on a corpus that lacks some of the classes. They cannot be correct, so
             that they may not be predicted.
     """
@@ -54,12 +62,15 @@ class EvaluationTask:
     utterances: Sequence[Utterance]
     test_utterances: Sequence[Utterance]
     test_data: SegmentSet
+    test_groups: Groups
+    profile: str = PROFILES[0]
     tests_some_labels: bool = False
 
     @classmethod
-    def within_corpus(cls, experiment: Experiment, corpus: str) -> EvaluationTask:
+    def within_corpus(cls, experiment: Experiment, corpus: str, profile: str = PROFILES[0]) -> EvaluationTask:
         """Return the task of testing on parts of the corpus that the experiment trains on."""
-        return cls(experiment, corpus, experiment.utterances, experiment.utterances, experiment.data)
+        utterances, data = experiment.utterances, experiment.data
+        return cls(experiment, corpus, utterances, utterances, data, experiment.groups, profile)
 
     @cached_property
     def digest(self) -> str:
@@ -82,7 +93,16 @@ class EvaluationTask:
     def predict(self, trained: Trained, utterances: Sequence[int]) -> tuple[Probabilities, Probabilities]:
         """Return probabilities ``(N, L)`` of the utterances of a test part: calibrated, and without the temperature."""
         rule, indices = self.experiment.recipe.aggregation, self.test_indices(utterances)
-        calibrated, uncalibrated = predict_files(trained.model, trained.temperature, self.test_data, indices, rule)
+        corpora = self.test_groups.corpus
+        batch = np.flatnonzero(np.isin(corpora, corpora[indices])) if self.profile != OFF else np.array(indices)
+        front_ends = FrontEnds(trained.model, self.test_data, self.test_data.recorded_rows(batch))
+        assignment = None
+        if self.profile != OFF:
+            assignment = assign_profiles(front_ends, self.test_groups, batch, self.profile == BY_SPEAKER)
+        logits = predict_logits(front_ends, indices, assignment)
+        calibrated, uncalibrated = (
+            file_probabilities(logits, self.test_data, indices, rule, each) for each in (trained.temperature, 1.0)
+        )
         if not self.tests_some_labels:
             return calibrated, uncalibrated
         columns = [self.experiment.labels.index(label) for label in self.labels_of(utterances)]
@@ -233,7 +253,7 @@ def _epoch_reports(task: EvaluationTask, fold: Fold, on_epoch: OnFoldEpoch | Non
 def _key(task: EvaluationTask, fold: Fold, seed: int) -> str:
     """Hash everything that decides a fold's result; folders of the corpus and the encoders do not."""
     utterances = [asdict(utterance) | {"path": utterance.path.name} for utterance in task.utterances]
-    inputs = [task.digest, task.experiment.adapt, __version__, torch.__version__]
+    inputs = [task.digest, task.profile, __version__, torch.__version__]
     return fingerprint([asdict(fold), task.experiment.recipe.to_dict(), seed, utterances, inputs])
 
 

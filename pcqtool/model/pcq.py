@@ -38,6 +38,7 @@ class PCQConfig:
         pdc: use PDC blocks; otherwise plain 3×3 convolutions ("w/o PDC").
         csq: use the channel semantic queries, which need an encoder ("w/o CSQ").
         encoder: the speech encoder ("w/o WavLM" is the kind ``none``).
+        frame_pool: number of frames of a frozen encoder that are averaged; not in the paper.
         classifier_hidden: widths of the classifier's hidden layers.
         dropout: dropout rate before each linear layer of the classifier.
         mask_padding: exclude the padding of a short segment from Q4 and from the averages over time; the paper
@@ -60,6 +61,7 @@ class PCQConfig:
     pdc: bool = True
     csq: bool = True
     encoder: EncoderConfig = field(default_factory=EncoderConfig)
+    frame_pool: int = 1
     classifier_hidden: tuple[int, ...] = (1792, 1024)
     dropout: float = 0.1
     mask_padding: bool = False
@@ -74,6 +76,8 @@ class PCQConfig:
             sizes = getattr(self, name)
             if not isinstance(sizes, tuple) or not all(type(n) is int and n > 0 for n in sizes):
                 raise ModelError(f"{name} must be positive whole numbers, not {sizes!r}")
+        if type(self.frame_pool) is not int or self.frame_pool < 1 or (self.frame_pool > 1 and not self.encoder.frozen):
+            raise ModelError("frame_pool must be 1 or more, and 1 without a frozen encoder")
         if not self.mlcnn and self.encoder.kind == "none":
             raise ModelError("a network without MLCNN needs an encoder")
         for name in ("mlcnn", "mask_padding", "fusion_batch_norm"):
@@ -194,11 +198,15 @@ class PCQ(nn.Module):
     def moments(self, waves: Tensor, n_samples: Tensor) -> Tensor:
         """Compute mean and mean square of each segment's features over its frames ``(B, 2, C)``, for a profile."""
         unpadded = n_samples if waves.device.type == "cpu" else None
-        features = [self.log_spectrogram(waves, unpadded).squeeze(1)]
-        states = self.encoder_input(waves, unpadded) if self.standardisation.n_elements else None
-        if self.encoder is not None and states is not None:
-            features.insert(0, self.encoder.combine(states.unbind(1)))
-        return torch.cat([_moments(each, n_samples / waves.shape[1]) for each in features], dim=2)
+        spectrogram = self.log_spectrogram(waves, unpadded)
+        return self.moments_of(self.encoder_input(waves, unpadded), spectrogram, n_samples / waves.shape[1])
+
+    def moments_of(self, encoder_input: Tensor | None, log_spectrogram: Tensor, valid_fraction: Tensor) -> Tensor:
+        """Compute ``moments`` from the outputs of the front ends."""
+        features = [log_spectrogram.squeeze(1)]
+        if self.encoder is not None and encoder_input is not None and self.standardisation.n_elements:
+            features.insert(0, self.encoder.combine(encoder_input.unbind(1)))
+        return torch.cat([_moments(each, valid_fraction) for each in features], dim=2)
 
     def normalised_spectrogram(self, waves: Tensor) -> Tensor:
         """Compute the normalised spectrogram ``(B, 1, H, W)``."""
@@ -230,7 +238,7 @@ class PCQ(nn.Module):
             return self.encoder.front_end(waves)
         masked = self.config.mask_padding and not self.config.uses_csq
         with torch.no_grad():
-            return self.encoder.encode(waves, n_samples if masked else None)
+            return pool_frames(self.encoder.encode(waves, n_samples if masked else None), self.config.frame_pool)
 
     def encoder_frames(self, encoder_input: Tensor | None, statistics: Statistics | None = None) -> Tensor | None:
         """Compute the encoder's output ``(B, T, D)``, standardised if the network does, from ``encoder_input``."""
@@ -270,6 +278,11 @@ class PCQ(nn.Module):
             csq(shallow, deep, functional.adaptive_avg_pool2d(token, (shallow.shape[2], shallow.shape[3])))
             for csq, shallow, deep in zip(self.csq, maps, maps[1:], strict=False)
         ]
+
+
+def pool_frames(states: Tensor, n: int) -> Tensor:
+    """Average every ``n`` frames of hidden states ``(B, S, T, D)``; a rest of fewer frames is averaged too."""
+    return states if n == 1 else functional.avg_pool2d(states, (n, 1), ceil_mode=True, count_include_pad=False)
 
 
 def _moments(features: Tensor, valid_fraction: Tensor) -> Tensor:

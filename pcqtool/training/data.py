@@ -51,7 +51,7 @@ class SegmentSet:
     states: Rows[np.float16] | None = None  # (S, n, T, D), cached hidden states of a frozen encoder
     spectrograms: NDArray[np.float16] | None = None  # (S, 1, H, W) in dB, pooled as the network does
     recording_lengths: NDArray[np.int64] | None = None  # (U,) in samples, where silence has been removed
-    speaker_offsets: NDArray[np.float32] | None = None  # (U, n, D), subtracted from the states of each utterance
+    moments: NDArray[np.float32] | None = None  # (S, 2, C), mean and mean square of each segment's features
 
     @cached_property
     def digests(self) -> list[bytes]:
@@ -108,6 +108,37 @@ class SegmentSet:
 
 
 @dataclass(frozen=True)
+class Groups:
+    """Corpus, speaker and class of each utterance, as numbers.
+
+    Attributes:
+        corpus: ``(U,)``, number of each utterance's corpus.
+        speaker: ``(U,)``, number of each utterance's speaker.
+        target: ``(U,)``, its class.
+    """
+
+    corpus: NDArray[np.int64]
+    speaker: NDArray[np.int64]
+    target: NDArray[np.int64]
+
+
+def group_utterances(
+    utterances: Sequence[Utterance], labels: Sequence[str], corpora: Sequence[str] | None = None
+) -> Groups:
+    """Number corpora, speakers and classes of utterances.
+
+    Args:
+        utterances: the list.
+        labels: the classes, in the order of the logits.
+        corpora: name of each utterance's corpus; ``None`` for a single one.
+    """
+    names = corpora or [""] * len(utterances)
+    speakers = [f"{name}:{each.speaker}" for name, each in zip(names, utterances, strict=True)]
+    corpus, speaker = (np.unique(each, return_inverse=True)[1] for each in (names, speakers))
+    return Groups(corpus, speaker, np.array([labels.index(each.label) for each in utterances]))
+
+
+@dataclass(frozen=True)
 class TrainingSetup:
     """Everything that a training run starts from."""
 
@@ -117,28 +148,54 @@ class TrainingSetup:
     train: Sequence[int]  # indices of the utterances to train on
     recipe: Recipe
     device: torch.device
+    groups: Groups  # corpus and speaker of each utterance
     teacher_log_probs: NDArray[np.float32] | None = None  # (S, L)
     encoder: Encoder | None = None  # copied where it is trained; None for random weights
 
+    @cached_property
+    def allowed_classes(self) -> NDArray[np.bool_]:
+        """Which classes each corpus has among the utterances that are trained on, ``(n corpora, L)``."""
+        allowed = np.zeros((int(self.groups.corpus.max()) + 1, len(self.config.labels)), bool)
+        train = list(self.train)
+        allowed[self.groups.corpus[train], self.targets[train]] = True
+        return allowed
 
-def draw_batches(
-    data: SegmentSet, train: Sequence[int], p_clean: float, batch_size: int, rng: np.random.Generator
-) -> list[NDArray[np.int64]]:
+
+def draw_batches(setup: TrainingSetup, batch_size: int, rng: np.random.Generator) -> list[NDArray[np.int64]]:
     """Draw a version of every utterance, the recording itself with probability ``p_clean``; shuffle their segments.
 
-    A last batch of one segment is dropped.
+    Of several corpora, each has an equal share: the utterances of a small one are drawn several times. A last batch of
+    one segment is dropped.
     """
+    data, train = setup.data, _balanced(setup, rng)
     versions = rng.integers(0, data.n_augmented + 1, len(train))
-    versions[rng.random(len(train)) < p_clean] = 0
+    versions[rng.random(len(train)) < setup.recipe.p_clean] = 0
     rows = np.concatenate([data.rows(utterance, version) for utterance, version in zip(train, versions, strict=True)])
     rng.shuffle(rows)
     batches = list(data.batches(batch_size, rows))
     return batches[:-1] if len(batches) > 1 and len(batches[-1]) == 1 else batches
 
 
-def count_batches(data: SegmentSet, train: Sequence[int], batch_size: int) -> int:
+def count_batches(setup: TrainingSetup, batch_size: int) -> int:
     """Return the number of batches in an epoch on the recordings themselves."""
-    return max(1, sum(len(data.rows(utterance)) for utterance in train) // batch_size)
+    n_segments = [np.mean([len(setup.data.rows(utterance)) for utterance in members]) for members in _members(setup)]
+    return max(1, int(np.mean(n_segments) * len(setup.train) / batch_size))
+
+
+def _balanced(setup: TrainingSetup, rng: np.random.Generator) -> NDArray[np.int64]:
+    """Draw as many utterances as are trained on, equally many of each corpus."""
+    parts = _members(setup)
+    if len(parts) == 1:
+        return np.asarray(setup.train)
+    share = -(-len(setup.train) // len(parts))
+    rounds = (np.concatenate([rng.permutation(part) for _ in range(-(-share // len(part)))]) for part in parts)
+    return np.concatenate([part[:share] for part in rounds])
+
+
+def _members(setup: TrainingSetup) -> list[NDArray[np.int64]]:
+    """Return the utterances that are trained on, corpus by corpus."""
+    train, corpus = np.asarray(setup.train), setup.groups.corpus
+    return [train[corpus[train] == number] for number in np.unique(corpus[train])]
 
 
 def build_segments(

@@ -13,6 +13,7 @@ from torch.nn import functional
 
 from pcqtool.errors import TrainingError
 from pcqtool.model.encoders import Encoder
+from pcqtool.model.pcq import pool_frames
 from pcqtool.progress import OnProgress, Progress, ignore
 from pcqtool.training.blocks import Rows, cached_blocks, cut_into_blocks, joined
 from pcqtool.training.data import SegmentSet
@@ -26,6 +27,7 @@ def cache_states(
     data: SegmentSet,
     device: torch.device,
     on_progress: OnProgress = ignore,
+    frame_pool: int = 1,
     n_frames: int | None = None,
 ) -> Rows[np.float16]:
     """Return the hidden states of all segments, ``(S, n, T, D)``, memory-mapped from files that processes share.
@@ -38,7 +40,8 @@ def cache_states(
         data: the segments.
         device: where to compute.
         on_progress: called after every batch.
-        n_frames: T, by averaging neighbouring frames; ``None`` for the encoder's own frames.
+        frame_pool: number of frames that are averaged, as the network does.
+        n_frames: T, by averaging neighbouring frames; ``None`` for what ``frame_pool`` leaves.
 
     Raises:
         TrainingError: if a state exceeds the range of float16.
@@ -47,24 +50,24 @@ def cache_states(
     blocks = cut_into_blocks(data.digests)
     ends = np.searchsorted(data.utterance, [block.stop for block in blocks])  # rows of the segments
     rows = [np.arange(start, end) for start, end in zip([0, *ends[:-1]], ends, strict=True)]
-    prefix = _describe(encoder, n_frames)
+    prefix = _describe(encoder, frame_pool, n_frames)
     keys = [_hash(prefix, *data.digests[block.start : block.stop]) for block in blocks]
 
     def build(number: int) -> tuple[int, Iterator[NDArray[np.float16]]]:
-        return len(rows[number]), _encode(encoder, data, rows[number], device, n_frames, on_progress)
+        return len(rows[number]), _encode(encoder, data, rows[number], device, (frame_pool, n_frames), on_progress)
 
     return joined(cached_blocks("features", keys, [len(each) for each in rows], build))
 
 
-def states_fingerprint(encoder: Encoder, data: SegmentSet, n_frames: int | None = None) -> str:
+def states_fingerprint(encoder: Encoder, data: SegmentSet, frame_pool: int = 1, n_frames: int | None = None) -> str:
     """Hash everything that decides the hidden states: front end, weights, layers, frame rate, the segments' samples."""
-    return _hash(_describe(encoder, n_frames), data.digest.encode())
+    return _hash(_describe(encoder, frame_pool, n_frames), data.digest.encode())
 
 
-def _describe(encoder: Encoder, n_frames: int | None) -> bytes:
+def _describe(encoder: Encoder, frame_pool: int, n_frames: int | None) -> bytes:
     """Hash the encoder and the frame rate."""
     config = encoder.config
-    settings = [_FRONT_END_VERSION, config.kind, dict(config.architecture), config.layers, n_frames]
+    settings = [_FRONT_END_VERSION, config.kind, dict(config.architecture), config.layers, frame_pool, n_frames]
     digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
     for name, tensor in sorted(encoder.state_dict().items()):
         if name != "mix":  # trained, and applied after the hidden states
@@ -82,7 +85,7 @@ def _encode(
     data: SegmentSet,
     block: NDArray[np.int64],
     device: torch.device,
-    n_frames: int | None,
+    frames: tuple[int, int | None],
     on_progress: OnProgress,
 ) -> Iterator[NDArray[np.float16]]:
     """Yield the states of a block of rows, batch by batch."""
@@ -91,6 +94,8 @@ def _encode(
     for rows in data.batches(_BATCH, block):
         with torch.inference_mode():
             states = encoder.encode(torch.from_numpy(data.waves(rows)).to(device))  # (B, n, T, D)
+            frame_pool, n_frames = frames
+            states = pool_frames(states, frame_pool)
             if n_frames is not None:
                 states = functional.adaptive_avg_pool2d(states, (n_frames, states.shape[3]))
             states = states.half().cpu()

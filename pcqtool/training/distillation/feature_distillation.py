@@ -70,12 +70,12 @@ def distil_features(
     targets = _Targets.of(teacher, data, train).to(device)
     crops = _Crops(student.encoder, teacher, data, train, settings.crop_s, device)
     optimisers = _optimisers(student, settings)
-    factor = lr_factor(_WARMUP_STEPS, settings.epochs * count_batches(data, train, settings.batch_size))
+    factor = lr_factor(_WARMUP_STEPS, settings.epochs * count_batches(setup, settings.batch_size))
     schedules = [torch.optim.lr_scheduler.LambdaLR(each, factor) for each in optimisers]
     in_bfloat16 = is_fast_in_bfloat16(device)
     for number in range(1, settings.epochs + 1):
         losses = []
-        for rows in draw_batches(data, train, recipe.p_clean, settings.batch_size, rng):
+        for rows in draw_batches(setup, settings.batch_size, rng):
             rows = rows[data.n_samples[rows] >= _MIN_SAMPLES]
             if not len(rows):
                 continue
