@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Unpack
 from pcqtool.arguments import StrPath, as_list, as_path
 from pcqtool.batch.job import Job, JobOptions, find_recordings, split_options
 from pcqtool.batch.output import RunOutput
+from pcqtool.batch.profiling import AUTO, Profiling
 from pcqtool.batch.results import Results, run_job
 from pcqtool.batch.shard import Shard
 from pcqtool.labelling.settings import LabelSettings
@@ -20,6 +21,7 @@ from pcqtool.progress import OnProgress, ignore
 
 if TYPE_CHECKING:
     from pcqtool.labelling.task import Labelling
+    from pcqtool.model.profile_file import BatchProfile
 
 _log = logging.getLogger(__name__)
 
@@ -40,6 +42,7 @@ def label_job(
     device: str = "auto",
     listed: Iterable[str] | None = None,
     shard: str = "1/1",
+    profile: StrPath | BatchProfile = AUTO,
     **options: Unpack[LabelOptions],
 ) -> Job:
     """Prepare a labelling job, which can be planned and run. Arguments and errors are those of ``label``."""
@@ -48,7 +51,8 @@ def label_job(
     found = find_recordings(inputs, None if listed is None else as_list(listed))
     directory = find(model)
     config = read_config(directory)
-    provenance = settings.provenance(config, model_sha256(directory))
+    provenance = settings.provenance(config, sha256 := model_sha256(directory))
+    profiling = Profiling.choose(profile, config, sha256)
     columns = {kind: schema(config.labels).names for kind, schema in SCHEMAS.items()}
     output = RunOutput(as_path(out), provenance, columns, share)
 
@@ -61,10 +65,10 @@ def label_job(
         encoders = search_path(encoder_dir, download=model is not None)
         first, *others = (Predictor(directory, each, encoders, settings.precision) for each in devices)
         _log.debug("device: %s", ", ".join(map(str, devices)))
-        return Labelling(first, settings, provenance, others)
+        return Labelling(first, settings, provenance, others, output.profile)
 
     about = f"model: {config.name} (bundled), {config.trained_on}" if model is None else ""
-    return Job(output, *found, load, run_options, about)
+    return Job(output, *found, load, run_options, about, profiling)
 
 
 def label(
@@ -76,6 +80,7 @@ def label(
     device: str = "auto",
     listed: Iterable[str] | None = None,
     shard: str = "1/1",
+    profile: StrPath | BatchProfile = AUTO,
     on_progress: OnProgress = ignore,
     **options: Unpack[LabelOptions],
 ) -> Results:
@@ -93,12 +98,17 @@ def label(
         device: ``auto``, ``cpu``, ``cuda``, ``cuda:1``, ``mps``; several GPUs as ``cuda:0,cuda:1`` or ``cuda:all``.
         listed: further inputs, such as the lines of a list; they need not exist.
         shard: ``I/N`` for the I-th of N shares of the inputs, into a directory.
+        profile: what the model's inputs are standardised by. ``auto`` is the output's own profile, which the first run
+            measures on its recordings; ``by=REGEX`` also measures one for each group of recordings, named by the first
+            group of the expression in the file's name; a profile or its file was measured before, as by
+            ``pcqtool.profile``; ``off`` means the training data's own statistics.
         on_progress: is called with the number of finished files.
         **options: see ``LabelOptions``; for example ``channels="split"``, ``vad=False``, ``restart=True``.
 
     Raises:
         SettingsError: if an option or input is not valid.
         ModelError: if the model is missing or damaged.
+        ProfileError: if a profile is missing, damaged, or was measured for another model.
         TableError: if the output cannot be written, or holds results with other settings.
         LockedError: if another run is writing to the output.
         StoppedError: if more recordings failed than ``max_failures``.
@@ -111,7 +121,15 @@ def label(
 
     def prepare(path: Path) -> Job:
         return label_job(
-            inputs, path, model=model, encoder_dir=encoder_dir, device=device, listed=listed, shard=shard, **options
+            inputs,
+            path,
+            model=model,
+            encoder_dir=encoder_dir,
+            device=device,
+            listed=listed,
+            shard=shard,
+            profile=profile,
+            **options,
         )
 
     return run_job(prepare, out, on_progress)

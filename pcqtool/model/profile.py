@@ -1,0 +1,65 @@
+"""Profiles: the sound of a batch of recordings, by which a network standardises its inputs; no torch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Statistics = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Profile:
+    """Statistics of the features of a batch's speech.
+
+    The C features are the elements of the encoder's frames, followed by the bins of the pooled spectrogram in dB. A
+    segment's mean and mean square are those over its frames without padding; segments are weighted by duration.
+
+    Attributes:
+        speech_s: duration of the measured segments.
+        mean: ``(C,)``, mean over segments.
+        between: ``(C,)``, mean over segments of the squared segment means.
+        square: ``(C,)``, mean over segments of the mean squares.
+    """
+
+    speech_s: float
+    mean: Statistics
+    between: Statistics
+    square: Statistics
+
+    @classmethod
+    def measured(cls, moments: NDArray[np.float64], durations_s: NDArray[np.float64]) -> Profile:
+        """Build the profile of segments.
+
+        Args:
+            moments: ``(N, 2, C)``, mean and mean square of each segment, from ``Predictor.moments``.
+            durations_s: ``(N,)``, at least one of them positive.
+        """
+        weights = durations_s / durations_s.sum()
+        mean, square = np.einsum("n,nmc->mc", weights, moments)
+        return cls(float(durations_s.sum()), mean, weights @ moments[:, 0] ** 2, square)
+
+    @classmethod
+    def combined(cls, profiles: Sequence[Profile]) -> Profile:
+        """Return the profile of all segments of several profiles."""
+        durations_s = np.array([each.speech_s for each in profiles])
+        weights = durations_s / durations_s.sum()
+        parts = (np.stack([getattr(each, name) for each in profiles]) for name in ("mean", "between", "square"))
+        return cls(float(durations_s.sum()), *(weights @ part for part in parts))
+
+    def shrunk_towards(self, other: Profile, constant_s: float) -> Profile:
+        """Mix with another profile: ``speech_s`` against a constant, so that little speech changes little.
+
+        Examples:
+            >>> quiet, loud = (Profile(s, np.full(1, x), np.full(1, x**2), np.full(1, x**2)) for s, x in ((30, 0.), (90, 4.)))
+            >>> loud.shrunk_towards(quiet, constant_s=90).mean
+            array([2.])
+        """
+        share = self.speech_s / (self.speech_s + constant_s)
+        parts = (
+            share * getattr(self, name) + (1 - share) * getattr(other, name) for name in ("mean", "between", "square")
+        )
+        return Profile(self.speech_s, *parts)
