@@ -278,7 +278,7 @@ class Job:
         load_s = time.monotonic() - began_s
         if self.profiling is not None:
             profiled = cast("ProfiledTask", task)
-            self._settle(lambda measure: measure(profiled))
+            self._settle(lambda measure: measure(profiled, on_progress=on_progress))
             if output.profile is not None:
                 profiled.use_profile(output.profile)
         _log.debug("%d decoding threads, batches of %d", task.settings.n_jobs, task.batch_size)

@@ -16,6 +16,7 @@ from pcqtool.errors import ProfileError
 from pcqtool.files.atomic import sweep
 from pcqtool.files.lock import locked
 from pcqtool.model.profile_file import BatchProfile, read_profile, write_profile
+from pcqtool.tables.paths import profile_path
 
 SUFFIX = ".profile"
 LOCK_S = 60.0  # far longer than any run needs to write a profile
@@ -30,7 +31,7 @@ class KeptProfiles:
 
     def __init__(self, layout: OutputLayout) -> None:
         self.folder = layout.folder / "profiles"
-        self.final = layout.out.with_name(layout.out.name + SUFFIX) if layout.is_table else None
+        self.final = profile_path(layout.out) if layout.is_table else None
         self._has_shards = layout.shard.count > 1
         self._out = layout.out
 

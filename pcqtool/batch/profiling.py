@@ -10,19 +10,17 @@ from typing import TYPE_CHECKING, Self
 
 from pcqtool.arguments import StrPath, as_path
 from pcqtool.batch.output import RunOutput
-from pcqtool.batch.sample import BATCH_FILES, measure
 from pcqtool.errors import SettingsError
 from pcqtool.model.config import ModelConfig
 from pcqtool.model.profile_file import OFF, BatchProfile, check_grouping, read_profile
 
 if TYPE_CHECKING:
     from pcqtool.batch.names import Source
-    from pcqtool.batch.task import ProfiledTask
 
 AUTO, BY = "auto", "by="
 
-Measure = Callable[["ProfiledTask"], BatchProfile]
-"""A function that measures the profile of recordings with a loaded task."""
+Measure = Callable[..., BatchProfile]
+"""A function that measures the profile of recordings, given a loaded ``ProfiledTask``."""
 
 
 @dataclass(frozen=True)
@@ -56,19 +54,16 @@ class Profiling:
             SettingsError: if the choice is not valid, or the model uses no profiles.
             ProfileError: if the profile cannot be read, or was measured for another model.
         """
-        if not config.has_profile:
-            if choice in (AUTO, OFF):
-                return None
-            raise SettingsError(f"model {config.name} uses no profile", "Leave --profile out, or name another --model.")
         if choice in (AUTO, OFF):
-            return cls(config.name, model_sha256, is_off=choice == OFF)
+            return cls(config.name, model_sha256, is_off=choice == OFF) if config.has_profile else None
+        check_has_profile(config)
         if isinstance(choice, str) and choice.startswith(BY):
             by = choice.removeprefix(BY)
             check_grouping(by)
             if not by:
                 raise SettingsError("--profile by= lacks an expression", "For example: --profile 'by=([^/]+)/'.")
             return cls(config.name, model_sha256, by)
-        given, origin = open_profile(choice, config.name, model_sha256)
+        given, origin = open_profile(choice, config, model_sha256)
         return cls(config.name, model_sha256, given=given, origin=origin)
 
     def find(self, output: RunOutput, restart: bool) -> None:
@@ -83,6 +78,8 @@ class Profiling:
 
     def measure_of(self, sources: Sequence[Source]) -> Measure:
         """Return the function that measures the profile of recordings."""
+        from pcqtool.batch.sample import measure
+
         return partial(measure, sources=sources, model=self.model, model_sha256=self.model_sha256, by=self.by)
 
     def settle(self, output: RunOutput, restart: bool, measure: Callable[[], BatchProfile]) -> None:
@@ -108,6 +105,8 @@ class Profiling:
         if self.is_off:
             return "off: the training data's own statistics"
         if output.profile is None:
+            from pcqtool.batch.sample import BATCH_FILES
+
             groups = f", and for each group by {self.by}" if self.by else ""
             return f"to be measured on up to {BATCH_FILES} recordings{groups}"
         return f"{self.origin or 'kept with the output'}: {output.profile.about}"
@@ -131,16 +130,30 @@ class Profiling:
         return profile if fits else None  # rows that do not fit are reported by the output
 
 
-def open_profile(choice: StrPath | BatchProfile, model: str, model_sha256: str) -> tuple[BatchProfile, str]:
+def open_profile(
+    choice: StrPath | BatchProfile, config: ModelConfig, model_sha256: str
+) -> tuple[BatchProfile, str]:
     """Return a profile for a model, given the profile or its file; and the file's name.
 
     Raises:
         ProfileError: if it cannot be read, or was measured for another model.
+        SettingsError: if the model uses no profiles.
     """
+    check_has_profile(config)
     if isinstance(choice, BatchProfile):
         profile, origin = choice, "given"
     else:
         path: Path = as_path(choice)
         profile, origin = read_profile(path), str(path)
-    profile.check_model(model, model_sha256, origin)
+    profile.check_model(config.name, model_sha256, origin)
     return profile, origin
+
+
+def check_has_profile(config: ModelConfig) -> None:
+    """Refuse to measure or use a profile for a model that uses none.
+
+    Raises:
+        SettingsError: if its network does not standardise by a profile.
+    """
+    if not config.has_profile:
+        raise SettingsError(f"model {config.name} uses no profile", "Leave the profile out, or name another --model.")

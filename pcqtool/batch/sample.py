@@ -21,6 +21,7 @@ from pcqtool.batch.prefetch import Piece, openings
 from pcqtool.batch.task import ProfiledTask
 from pcqtool.model.profile import Profile
 from pcqtool.model.profile_file import NOTHING, BatchProfile, group_name
+from pcqtool.progress import OnProgress, Progress, ignore
 
 _log = logging.getLogger(__name__)
 _NO_ACCUMULATOR: Any = None  # nothing becomes a row
@@ -72,7 +73,14 @@ class Sample:
         return (source for source in ordered if self.needs(source.file))
 
 
-def measure(task: ProfiledTask, sources: Sequence[Source], model: str, model_sha256: str, by: str = "") -> BatchProfile:
+def measure(
+    task: ProfiledTask,
+    sources: Sequence[Source],
+    model: str,
+    model_sha256: str,
+    by: str = "",
+    on_progress: OnProgress = ignore,
+) -> BatchProfile:
     """Measure the profile of recordings, and of their groups, on a bounded sample of their speech.
 
     The sample depends on the names of the recordings and on which of them have speech in their first half minute;
@@ -85,12 +93,14 @@ def measure(task: ProfiledTask, sources: Sequence[Source], model: str, model_sha
         model: name of the model.
         model_sha256: hash of the model.
         by: regular expression whose first group names the group of a recording; empty without groups.
+        on_progress: is called with the number of measured recordings.
 
     Raises:
         ModelError: as the model.
         PcqtoolError: as ``openings``.
     """
-    sample = Sample(by)
+    sample, n_most = Sample(by), min(len(sources), MAX_FILES if by else BATCH_FILES)
+    on_progress(Progress(0, n_most, "recordings measured"))
     heard: dict[str, list[ChannelState]] = {}
     with (
         closing(Batcher(task, task.moments)) as batcher,
@@ -104,6 +114,7 @@ def measure(task: ProfiledTask, sources: Sequence[Source], model: str, model_sha
             sample.note(file, bool(channels))
             if channels:
                 heard[file] = channels
+                on_progress(Progress(len(heard), n_most, "recordings measured"))
         batcher.finish()
     members: dict[str, list[ChannelState]] = defaultdict(list)
     for file, channels in heard.items():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
@@ -22,8 +21,6 @@ from pcqtool.progress import OnProgress, ignore
 if TYPE_CHECKING:
     from pcqtool.labelling.task import Labelling
     from pcqtool.model.profile_file import BatchProfile
-
-_log = logging.getLogger(__name__)
 
 
 class LabelOptions(JobOptions, total=False):
@@ -58,14 +55,9 @@ def label_job(
 
     def load() -> Labelling:
         from pcqtool.labelling.task import Labelling
-        from pcqtool.model.device import choose_devices
-        from pcqtool.model.predictor import Predictor
 
-        devices = choose_devices(str(device))
         encoders = search_path(encoder_dir, download=model is not None)
-        first, *others = (Predictor(directory, each, encoders, settings.precision) for each in devices)
-        _log.debug("device: %s", ", ".join(map(str, devices)))
-        return Labelling(first, settings, provenance, others, output.profile)
+        return Labelling.load(directory, str(device), encoders, settings, output.profile)
 
     about = f"model: {config.name} (bundled), {config.trained_on}" if model is None else ""
     return Job(output, *found, load, run_options, about, profiling)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 import pyarrow as pa
@@ -18,8 +20,11 @@ from pcqtool.tables.provenance import Provenance
 from pcqtool.tables.schema import files_schema, probability_columns, segments_schema
 
 if TYPE_CHECKING:  # it loads torch, which a run with nothing to do does not need
+    from pcqtool.model.directory import EncoderSearchPath
     from pcqtool.model.predictor import Predictor
     from pcqtool.model.profile_file import BatchProfile
+
+_log = logging.getLogger(__name__)
 
 SCHEMAS: dict[Kind, Callable[[Sequence[str]], pa.Schema]] = {"files": files_schema, "segments": segments_schema}
 
@@ -52,6 +57,29 @@ class Labelling:
         self.profile: BatchProfile | None = None
         if profile is not None:
             self.use_profile(profile)
+
+    @classmethod
+    def load(
+        cls,
+        directory: Path,
+        device: str,
+        encoders: EncoderSearchPath,
+        settings: LabelSettings,
+        profile: BatchProfile | None = None,
+    ) -> Self:
+        """Load the model of a directory onto one device or several.
+
+        Raises:
+            ModelError: if the model or its encoder is missing or damaged.
+            SettingsError: if this machine lacks a device.
+        """
+        from pcqtool.model.device import choose_devices
+        from pcqtool.model.predictor import Predictor
+
+        devices = choose_devices(device)
+        first, *others = (Predictor(directory, each, encoders, settings.precision) for each in devices)
+        _log.debug("device: %s", ", ".join(map(str, devices)))
+        return cls(first, settings, settings.provenance(first.config, first.sha256), others, profile)
 
     def schema(self, kind: Kind) -> pa.Schema:
         """Return the columns of one of the two tables."""

@@ -95,7 +95,9 @@ class BatchProfile:
         """
         if self.model_sha256 != sha256:
             other = f"another model called {model}" if self.model == model else f"model {self.model}, not {model}"
-            raise ProfileError(f"{path} was measured for {other}", f"Measure it with --model {model}: `pcqtool profile`.")
+            raise ProfileError(
+                f"{path} was measured for {other}", f"Measure it with --model {model}: `pcqtool profile`."
+            )
 
     def to_bytes(self) -> bytes:
         """Return the content of its file, the same bytes for the same profile."""
