@@ -112,9 +112,13 @@ class RunOutput(OutputLayout):
         Raises:
             TableError: if a table was not written by pcqtool, or with other settings, or lacks its sibling.
         """
+        marked = {self.segments_of(path) for path in self.tables("files")}
         for kind in WRITING:
             for path in self.tables(kind):
-                resume.check_continues(path, kind, self.provenance, self.columns[kind])
+                if kind == "segments" and path not in marked and path.parent == self.folder / kind:
+                    resume.check_replaceable(path, kind)  # of a part that was not finished, perhaps of a restart
+                else:
+                    resume.check_continues(path, kind, self.provenance, self.columns[kind])
         signatures: dict[str, FileSignature] = {}
         for path in self.tables("files"):
             if not self.segments_of(path).exists():
