@@ -159,9 +159,23 @@ def _details(run: FinishedRun, folder: str) -> str:
         "note": run.metrics.get("note", ""),
         "all figures": f"[`{run.path.name}`]({folder}/{run.path.name})",
     }
-    return "\n".join(
-        [f"### {run.name}", "", *_markdown(["what", "value"], [[k, v] for k, v in fields.items() if v]), ""]
-    )
+    about = _markdown(["what", "value"], [[k, v] for k, v in fields.items() if v])
+    return "\n".join([f"### {run.name}", "", *about, "", *_risk_coverage(run)])
+
+
+def _risk_coverage(run: FinishedRun) -> Iterator[str]:
+    """Yield a table of the labels that a minimum of confidence leaves, and of their accuracy."""
+    if not run.risk_coverage:
+        return
+    rows = [
+        ["files that keep a label, %", *(f"{100 * each.coverage:.1f}" for each in run.risk_coverage)],
+        [
+            "correct of these, %",
+            *("" if each.accuracy is None else f"{100 * each.accuracy:.1f}" for each in run.risk_coverage),
+        ],
+    ]
+    yield from _markdown(["`--min-confidence`", *(f"{each.min_confidence:g}" for each in run.risk_coverage)], rows)
+    yield ""
 
 
 def _study(run: FinishedRun, folder: str) -> str:

@@ -131,6 +131,15 @@ def test_no_speech_has_no_label(clone):
         pcqtool.load_model("pcq-mini").predict("examples/recordings/corrupt.wav")
 
 
+def test_an_unsure_prediction_has_probabilities_and_no_label(clone):
+    unsure = pcqtool.load_model("pcq-mini", min_confidence=1.0).predict("examples/recordings/greeting.wav")
+    assert unsure.label is None
+    assert sum(unsure.probabilities.values()) == pytest.approx(1.0, abs=1e-6)
+    assert unsure.files.select("method", "status").rows() == [("unsure", "ok")]
+    results = pcqtool.label("examples/recordings/greeting.wav", min_confidence=1.0)
+    assert (results.report.summary.n_unsure, results.files["label"].to_list()) == (1, [None])
+
+
 def test_errors_are_of_one_tree_and_unknown_options_are_refused(clone):
     with pytest.raises(pcqtool.PcqtoolError, match="no-such-place"):
         pcqtool.label("no-such-place")

@@ -128,7 +128,10 @@ class RunOutput(OutputLayout):
 
     def state(self) -> TableState:
         """Count the rows of the finished output; in a directory of shards, those of this shard."""
-        tables = [read_columns(path, ["file", "status", "label", "error", "target"]) for path in self.tables("files")]
+        tables = [
+            read_columns(path, ["file", "status", "label", "method", "error", "target"])
+            for path in self.tables("files")
+        ]
         return TableState.of(pa.concat_tables(tables, promote_options="permissive") if tables else None)
 
     def check_replaceable(self) -> None:

@@ -86,8 +86,8 @@ def _difference(found: Provenance, wanted: Provenance) -> str:
         other = "another model of this name" if found.model == wanted.model else f"model {wanted.model}"
         parts.append(f"by model {found.model}, not by {other}")
     parts += [
-        f"{name} {found.settings.get(name)}, not {value}"
-        for name, value in wanted.settings.items()
-        if found.settings.get(name) != value
+        f"{name} {found.settings.get(name)}, not {wanted.settings.get(name)}"
+        for name in wanted.settings | found.settings
+        if found.settings.get(name) != wanted.settings.get(name)
     ]
     return "; ".join(parts) or f"by pcqtool {found.tool_version}"

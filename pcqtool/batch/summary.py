@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self
 
-from pcqtool.tables.schema import Status
+from pcqtool.tables.schema import UNSURE, Status
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -23,6 +23,7 @@ class Summary:
         n_replaced: processed inputs that have replaced older rows, since the recording has changed or had failed.
         statuses: rows of this run by status.
         labels: rows of this run by label.
+        n_unsure: rows of this run whose label was left out because of its confidence.
         failures: files and folders that could not be read, with the reason.
         n_empty: inputs without audio.
         audio_s: seconds of audio that were processed, each file counted once.
@@ -36,6 +37,7 @@ class Summary:
     n_replaced: int = 0
     statuses: Counter[str] = field(default_factory=Counter)
     labels: Counter[str] = field(default_factory=Counter)
+    n_unsure: int = 0
     failures: dict[str, str] = field(default_factory=dict)
     n_empty: int = 0
     stopped: bool = False
@@ -56,6 +58,7 @@ class Summary:
             self.statuses[str(row["status"])] += 1
             if row.get("label") is not None:
                 self.labels[row["label"]] += 1
+            self.n_unsure += row.get("method") == UNSURE
             if row["status"] == Status.FAILED:
                 self.failures[row["file"]] = row["error"]
             self.n_empty += row["status"] == Status.EMPTY
@@ -77,6 +80,7 @@ class TableState:
         labels: rows by label.
         failed: recordings that could not be read, with the reason.
         targets: link targets of failed recordings that are links.
+        n_unsure: rows whose label was left out because of its confidence.
     """
 
     files: int
@@ -84,6 +88,7 @@ class TableState:
     labels: Mapping[str, int]
     failed: Mapping[str, str]
     targets: Mapping[str, str] = field(default_factory=dict)
+    n_unsure: int = 0
 
     @classmethod
     def of(cls, table: pa.Table | None) -> Self:
@@ -99,6 +104,7 @@ class TableState:
             _counts(table, "label") if "label" in table.schema.names else {},
             dict(zip(failed["file"].to_pylist(), failed["error"].to_pylist(), strict=True)),
             {row["file"]: row["target"] for row in failed.select(["file", "target"]).to_pylist() if row["target"]},
+            _counts(table, "method").get(UNSURE, 0) if "method" in table.schema.names else 0,
         )
 
 

@@ -46,8 +46,8 @@ def list_models(
             continue
         location = "bundled" if path in directory.bundled_models() else str(path)
         encoder = _encoder_text(config, search_path(encoder_dir, download=False))
-        rows.append((config.name, list(config.labels), config.trained_on, location, encoder))
-    columns = ("name", "labels", "trained_on", "where", "encoder")
+        rows.append((config.name, list(config.labels), config.trained_on, config.license or None, location, encoder))
+    columns = ("name", "labels", "trained_on", "license", "where", "encoder")
     if as_json:
         console.print_json([dict(zip(columns, row, strict=True)) for row in rows])
     else:
@@ -67,7 +67,7 @@ def info(
     encoder_dir: options.EncoderDir = None,
     as_json: options.Json = False,
 ) -> None:
-    """Show a model's labels, network, training data and scores.
+    """Show a model's labels, network, training data, license and scores.
 
     For an external encoder, also shows its location and verifies its hash.
     """
@@ -86,6 +86,7 @@ def info(
         "temperature": config.temperature,
         "aggregation": config.aggregation,
         "trained_on": config.trained_on,
+        "license": config.license or None,
         "encoder": _verified_encoder(path, config, search_path(encoder_dir, download=False)),
         "network": config.network,
         "provenance": config.provenance,

@@ -33,6 +33,12 @@ def train(
     name: Annotated[
         str | None, typer.Option("--name", metavar="NAME", help="Name of the model. Default: the directory's.")
     ] = None,
+    license: Annotated[
+        str | None,
+        typer.Option(
+            "--license", metavar="TEXT", help="One line on the model's license. Default: what its corpora demand."
+        ),
+    ] = None,
     tensorboard: Annotated[
         Path | None,
         typer.Option("--tensorboard", metavar="DIR", help="Write TensorBoard curves into this directory."),
@@ -64,6 +70,7 @@ def train(
             epochs=epochs,
             seed=seed,
             name=name,
+            license=license,
             tensorboard=tensorboard,
             device=device,
             jobs=jobs,
@@ -81,6 +88,7 @@ def train(
                 "validation": f"WA {100 * scores['wa']:.1f} %, UA {100 * scores['ua']:.1f} % "
                 f"({scores['n']} files of speaker {', '.join(metrics['validation_speakers'])}; "
                 "chose the epoch, no test)",
+                "license": metrics["license"] or "unknown",
                 "epochs": f"{metrics['best_epoch']} of {trained.n_epochs}",
             }
         )

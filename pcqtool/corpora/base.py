@@ -48,8 +48,9 @@ class Corpus(Protocol):
     It lists utterances and does nothing else: it neither reads audio nor splits the corpus. Its module imports neither
     torch nor numpy. ``pcqtool.corpora.testing.check`` tests all this on a folder.
 
-    Two more attributes are optional (see ``pcqtool.corpora.release``): ``downloads``, the files that ``corpora fetch``
-    downloads, and ``expected``, the contents of a complete copy, for ``corpora validate``.
+    Three more attributes are optional (see ``pcqtool.corpora.release``): ``downloads``, the files of
+    ``corpora fetch``; ``expected``, the contents of a complete copy; and ``commercial_use``, whether the licence
+    allows it, also to a model that is trained on the corpus.
     """
 
     name: ClassVar[str]

@@ -134,5 +134,7 @@ def _release_problems(corpus: type) -> Iterator[str]:
         yield f"{corpus.__name__}.downloads must be a tuple of Download"
     elif len({each.name for each in files}) < len(files):
         yield f"{corpus.__name__}.downloads has two files with the same name"
+    if not isinstance(getattr(corpus, "commercial_use", None), bool | None):
+        yield f"{corpus.__name__}.commercial_use must be True, False or None"
     if not isinstance(getattr(corpus, "expected", Expected()), Expected):
         yield f"{corpus.__name__}.expected must be an Expected"

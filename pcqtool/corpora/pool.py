@@ -12,6 +12,7 @@ from typing import Any
 from pcqtool.corpora.base import AcceptsLabels, Corpus, Utterance
 from pcqtool.corpora.label_map import LabelMap, LabelNames, translate
 from pcqtool.corpora.plugin_isolation import list_utterances
+from pcqtool.corpora.release import commercial_use_of
 from pcqtool.corpora.spec import CorpusSpec
 from pcqtool.errors import CorpusError
 from pcqtool.labels import sort_labels
@@ -87,6 +88,7 @@ class PooledCorpus:
             "origin": self.origin,
             "has_fixed_labels": self.has_fixed_labels,
             **{key: getattr(self.corpus, key) for key in ("title", "citation", "licence", "url")},
+            "commercial_use": commercial_use_of(self.corpus),
             "n_utterances": len(self.utterances),
             "n_speakers": len({each.speaker for each in self.utterances} - {None}),
             "labels": {label: counts[label] for label in self.labels},

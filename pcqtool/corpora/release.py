@@ -1,4 +1,4 @@
-"""Optional release metadata of a corpus class: download URLs, checksums, expected counts."""
+"""Optional release metadata of a corpus class: download URLs, checksums, expected counts, commercial use."""
 
 from __future__ import annotations
 
@@ -105,6 +105,12 @@ class Expected:
 def downloads_of(corpus: type[Corpus]) -> tuple[Download, ...]:
     """Return a corpus's optional class attribute ``downloads``."""
     return tuple(getattr(corpus, "downloads", ()))
+
+
+def commercial_use_of(corpus: Corpus | type[Corpus]) -> bool | None:
+    """Return a corpus's optional class attribute ``commercial_use``; None if its terms are unknown."""
+    allowed: bool | None = getattr(corpus, "commercial_use", None)
+    return allowed
 
 
 def expected_of(corpus: type[Corpus]) -> Expected:

@@ -21,6 +21,7 @@ from pcqtool.audio.reader import rate_and_note
 from pcqtool.audio.segment import SAMPLE_RATE
 from pcqtool.corpora.base import Utterance
 from pcqtool.files.display import display_path
+from pcqtool.metrics.risk_coverage import THRESHOLDS, Coverage, risk_coverage
 from pcqtool.metrics.scores import Scores, score
 from pcqtool.tables.order import in_order
 from pcqtool.tables.schema import UNCALIBRATED_PREFIX, Status, predictions_schema, probability_columns
@@ -112,6 +113,11 @@ class Predictions:
         """Score the rows, with intervals over speakers if all speakers are known."""
         speakers = self.speaker.tolist()
         return score(self.truth, self.label, self.probabilities, self.labels, speakers, uncalibrated=self.uncalibrated)
+
+    def risk_coverage(self, thresholds: Sequence[float] = THRESHOLDS) -> tuple[Coverage, ...]:
+        """Return coverage and accuracy of the rows that reach each threshold of confidence."""
+        confidence = self.probabilities[np.arange(len(self)), self.label]
+        return risk_coverage(confidence, self.label == self.truth, thresholds)
 
 
 def _objects(values: Iterable[object]) -> Objects:

@@ -15,6 +15,7 @@ from urllib.parse import quote
 from pcqtool.errors import ReportError, TableError
 from pcqtool.files.atomic import write_whole
 from pcqtool.fingerprint import fingerprint
+from pcqtool.metrics.risk_coverage import Coverage
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -107,6 +108,11 @@ class FinishedRun:
         interval = self.pooled.get(f"{name}_interval")
         over_seeds = self.metrics.get("over_seeds", {}).get(name, {})
         return Estimate(self.pooled[name], tuple(interval) if interval else None, over_seeds.get("sd"))
+
+    @property
+    def risk_coverage(self) -> tuple[Coverage, ...]:
+        """Coverage and accuracy by threshold of confidence; empty if the run has none."""
+        return tuple(Coverage(**entries) for entries in self.metrics.get("risk_coverage", ()))
 
     @property
     def shared_with_training(self) -> Mapping[str, int | None]:

@@ -28,7 +28,8 @@ def summarise(predictions: Predictions) -> dict[str, Any]:
     """Score predictions: pooled, by seed, by fold, and separately the ensemble of the seeds' models.
 
     ``pooled`` scores the rows of all seeds. Its WA, UA and recalls are the means over seeds, and its confusion matrix
-    counts every utterance once per seed. Intervals draw speakers, each with all of their rows.
+    counts every utterance once per seed. Intervals draw speakers, each with all of their rows. ``risk_coverage`` is of
+    the same rows.
     """
     seeds, folds = predictions.group_by("seed"), predictions.group_by("fold")
     by_seed = {str(seed): rows.score() for seed, rows in seeds.items()}
@@ -38,6 +39,7 @@ def summarise(predictions: Predictions) -> dict[str, Any]:
         "n_speakers": len({*predictions.speaker} - {None}),
         "labels": list(predictions.labels),
         "pooled": predictions.score().to_dict(),
+        "risk_coverage": [asdict(each) for each in predictions.risk_coverage()],
     }
     if seeds:
         figures |= {

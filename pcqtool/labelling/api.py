@@ -14,7 +14,7 @@ from pcqtool.batch.results import Results, run_job
 from pcqtool.batch.shard import Shard
 from pcqtool.labelling.settings import LabelSettings
 from pcqtool.labelling.task import SCHEMAS
-from pcqtool.model.directory import find, model_sha256, read_config
+from pcqtool.model.directory import ModelConfig, find, model_sha256, read_config
 from pcqtool.model.encoder_search import search_path
 from pcqtool.progress import OnProgress, ignore
 
@@ -27,6 +27,7 @@ class LabelOptions(JobOptions, total=False):
     """Options of ``label``: those of every job, and the fields of ``LabelSettings``."""
 
     aggregation: str | None
+    min_confidence: float | None
     precision: str
 
 
@@ -59,8 +60,16 @@ def label_job(
         encoders = search_path(encoder_dir, download=model is not None)
         return Labelling.load(directory, str(device), encoders, settings, output.profile)
 
-    about = f"model: {config.name} (bundled), {config.trained_on}" if model is None else ""
-    return Job(output, *found, load, run_options, about, profiling)
+    announcement = _announcement(config, is_chosen=model is not None)
+    return Job(output, *found, load, run_options, announcement, profiling)
+
+
+def _announcement(config: ModelConfig, is_chosen: bool) -> str:
+    """Return a line on the model; a model that the user has chosen is announced only if its license is known."""
+    license_note = f"; license {config.license}" if config.license else ""
+    if is_chosen:
+        return f"model: {config.name}{license_note}" if license_note else ""
+    return f"model: {config.name} (bundled), {config.trained_on}{license_note}"
 
 
 def label(
@@ -95,7 +104,7 @@ def label(
             group of the expression in the file's name; a profile or its file was measured before, as by
             ``pcqtool.profile``; ``off`` means the training data's own statistics.
         on_progress: is called with the number of finished files.
-        **options: see ``LabelOptions``; for example ``channels="split"``, ``vad=False``, ``restart=True``.
+        **options: see ``LabelOptions``; for example ``channels="split"``, ``min_confidence=0.6``, ``restart=True``.
 
     Raises:
         SettingsError: if an option or input is not valid.

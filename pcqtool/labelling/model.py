@@ -54,7 +54,7 @@ class Prediction:
 
     @property
     def label(self) -> str | None:
-        """The most probable class of a recording with one channel; None if it contains no speech."""
+        """The most probable class of a recording with one channel; None without speech or below ``min_confidence``."""
         return str(self._row["label"]) if self._row["label"] is not None else None
 
     @property
@@ -80,6 +80,7 @@ class Model:
         name: of the model.
         labels: its classes, in the order of its probabilities.
         trained_on: the corpora it was trained on, in words.
+        license: the terms of use that its corpora demand, in one line; empty if unknown.
 
     Examples:
         >>> import numpy as np
@@ -97,6 +98,7 @@ class Model:
         self.name = config.name
         self.labels = config.labels
         self.trained_on = config.trained_on
+        self.license = config.license
         provenance = settings.provenance(config, predictor.sha256)
         self._task = Labelling(predictor, settings, provenance, profile=profile)
 
@@ -191,7 +193,7 @@ def load_model(
         profile: what inputs are standardised by: a profile that ``pcqtool.profile`` has measured on recordings like
             those to come, or its file; None for the training data's own statistics.
         **options: those of ``pcqtool.label`` that concern single recordings: ``channels``, ``vad``, ``aggregation``,
-            ``precision``, ``batch_size``, ``max_duration_s`` and so on.
+            ``min_confidence``, ``precision``, ``batch_size``, ``max_duration_s`` and so on.
 
     Raises:
         SettingsError: if the model does not exist, or an option is not valid.

@@ -20,6 +20,8 @@ class LabelSettings(BatchSettings):
     """How to label recordings.
 
     Attributes:
+        min_confidence: confidence below which a row has no label, from 0 to 1, which changes results; ``None``: every
+            prediction is a label.
         precision: precision of a pre-trained encoder, float32 or bfloat16; rounding changes results.
         aggregation: rule from segments to file, which changes results; ``None`` for the model's own.
 
@@ -28,12 +30,15 @@ class LabelSettings(BatchSettings):
     """
 
     aggregation: str | None = None
+    min_confidence: float | None = None
     precision: str = INFERENCE_PRECISIONS[0]
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.aggregation is not None and self.aggregation not in AGGREGATIONS:
             raise SettingsError(f"unknown aggregation {self.aggregation!r}", f"Known: {', '.join(AGGREGATIONS)}.")
+        if self.min_confidence is not None and not 0.0 <= self.min_confidence <= 1.0:
+            raise SettingsError(f"min_confidence must be from 0 to 1, not {self.min_confidence}")
         if self.precision not in INFERENCE_PRECISIONS:
             raise SettingsError(f"unknown precision {self.precision!r}", f"Known: {', '.join(INFERENCE_PRECISIONS)}.")
 
@@ -45,6 +50,8 @@ class LabelSettings(BatchSettings):
         """Return the provenance of the tables; equal fingerprints, equal results."""
         settings: dict[str, Any] = asdict(self.reader_options)
         settings |= {"aggregation": self.rule(config), "min_speech": self.min_speech}
+        if self.min_confidence is not None:
+            settings["min_confidence"] = float(self.min_confidence)
         if self.precision != INFERENCE_PRECISIONS[0]:
             settings["precision"] = self.precision
         return Provenance(

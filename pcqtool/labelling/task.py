@@ -17,7 +17,7 @@ from pcqtool.batch.task import Network, Row
 from pcqtool.labelling.settings import LabelSettings
 from pcqtool.tables.paths import Kind
 from pcqtool.tables.provenance import Provenance
-from pcqtool.tables.schema import files_schema, probability_columns, segments_schema
+from pcqtool.tables.schema import UNSURE, files_schema, probability_columns, segments_schema
 
 if TYPE_CHECKING:  # it loads torch, which a run with nothing to do does not need
     from pcqtool.model.directory import EncoderSearchPath
@@ -109,7 +109,7 @@ class Labelling:
 
     def new_accumulator(self) -> LabelAggregator:
         """Return an accumulator for a channel."""
-        return LabelAggregator(self.provenance.labels, self.provenance.aggregation)
+        return LabelAggregator(self.provenance.labels, self.provenance.aggregation, self.settings.min_confidence)
 
     def use_profile(self, profile: BatchProfile) -> None:
         """Standardise the model's inputs by a profile; one without speech has no effect."""
@@ -130,11 +130,13 @@ class LabelAggregator:
     Args:
         labels: the model's classes, in its order.
         rule: the aggregation rule.
+        min_confidence: confidence below which a segment or channel has no label; ``None`` to label all.
     """
 
-    def __init__(self, labels: tuple[str, ...], rule: str) -> None:
+    def __init__(self, labels: tuple[str, ...], rule: str, min_confidence: float | None = None) -> None:
         self.labels = labels
         self.rule = rule
+        self.min_confidence = np.float32(min_confidence or 0.0)
         self._log_probs: list[NDArray[np.float64]] = []
         self._durations_s: list[float] = []
 
@@ -147,12 +149,14 @@ class LabelAggregator:
     def result(self) -> Row:
         """Return the channel's columns in the file table."""
         probabilities = aggregate(np.stack(self._log_probs), np.array(self._durations_s), self.rule)
-        return self._row(probabilities) | {"method": self.rule}
+        row = self._row(probabilities)
+        return row | {"method": UNSURE if row["label"] is None else self.rule}
 
     def _row(self, probabilities: NDArray[np.float64]) -> Row:
         best = int(probabilities.argmax())
+        is_sure = np.float32(probabilities[best]) >= self.min_confidence  # as precise as the table's column
         return {
-            "label": self.labels[best],
+            "label": self.labels[best] if is_sure else None,
             "confidence": probabilities[best],
             **dict(zip(probability_columns(self.labels), probabilities.tolist(), strict=True)),
         }

@@ -19,8 +19,9 @@ MAX_LABELS = 1000
 MIN_TEMPERATURE, MAX_TEMPERATURE = 0.001, 1000
 """Fitted temperatures are between about 0.2 and 3."""
 
-_MAX_LENGTHS = {"name": 200, "label": 200, "trained_on": 10_000}
-_TYPES = {"name": str, "labels": list, "network": dict, "aggregation": str, "trained_on": str, "provenance": dict}
+_MAX_LENGTHS = {"name": 200, "label": 200, "trained_on": 10_000, "license": 2000}
+_TEXTS = ("name", "aggregation", "trained_on", "license")
+_TYPES = {"labels": list, "network": dict, "provenance": dict} | dict.fromkeys(_TEXTS, str)
 _JSON_NAMES = {str: "text", list: "a list", dict: "an object"}
 
 
@@ -50,6 +51,7 @@ class ModelConfig:
         trained_on: one line for the user about data and labels.
         provenance: tool version, corpora, seed, recipe and data of the training run.
         encoder_source: the external encoder; ``None`` if all weights are in the directory.
+        license: one line on the terms of use, as the training corpora demand; empty if unknown.
     """
 
     name: str
@@ -60,6 +62,7 @@ class ModelConfig:
     trained_on: str = ""
     provenance: Mapping[str, Any] = field(default_factory=dict)
     encoder_source: EncoderRef | None = None
+    license: str = ""
     format: int = FORMAT
 
     @property
@@ -100,7 +103,7 @@ def _check(entries: Mapping[str, Any]) -> None:
     for name, kind in _TYPES.items():
         if name in entries and not isinstance(entries[name], kind):
             raise TypeError(f"{name} must be {_JSON_NAMES[kind]}, not {short_repr(entries[name])}")
-    for name in ("name", "trained_on"):
+    for name in ("name", "trained_on", "license"):
         _check_text(name, entries.get(name, ""), _MAX_LENGTHS[name])
     _check_labels(entries["labels"])
     temperature = entries.get("temperature", 1.0)
@@ -136,6 +139,15 @@ def _check_source(source: object) -> None:
     check_encoder_name(source["name"])
     if not re.fullmatch("[0-9a-f]{64}", source["sha256"]):
         raise ValueError(f"sha256 of encoder_source must be 64 hexadecimal digits, not {short_repr(source['sha256'])}")
+
+
+def check_license(text: str) -> None:
+    """Check the line on a model's license.
+
+    Raises:
+        ValueError: if it is longer than a line of text may be, or not one line.
+    """
+    _check_text("the license", text, _MAX_LENGTHS["license"])
 
 
 def check_encoder_name(name: str) -> None:

@@ -19,6 +19,9 @@ PROBABILITY_PREFIX = "prob_"
 UNCALIBRATED_PREFIX = "uncalibrated_"
 """Prefix of a probability before the temperature is applied, in an evaluation's predictions."""
 
+UNSURE = "unsure"
+"""Value of ``method`` in the row of a file whose label was left out because of its confidence."""
+
 NAME = pa.dictionary(pa.int32(), pa.string())
 """Type of a string with few distinct values, read as a categorical."""
 
@@ -99,7 +102,11 @@ def files_schema(labels: Sequence[str]) -> pa.Schema:
         CHANNEL,
         *FILE_BEGIN,
         *_prediction(labels, "segments by the rule `aggregation` of the table's provenance"),
-        Column("method", NAME, "Rule that combined the predictions of segments; null without a prediction."),
+        Column(
+            "method",
+            NAME,
+            f"Rule that combined the segments; {UNSURE} if `label` was left out; null without a prediction.",
+        ),
         *FILE_END,
     )
 
@@ -167,8 +174,12 @@ def _prediction(labels: Sequence[str], basis: str) -> list[Column]:
     if len(set(labels)) != len(labels):
         raise TableError(f"a label occurs twice: {', '.join(labels)}", "Each class of a model needs a different name.")
     return [
-        Column("label", NAME, f"Most probable emotion, from {basis}; null without a prediction."),
-        Column("confidence", pa.float32(), "Calibrated probability of `label`, 0 to 1."),
+        Column(
+            "label",
+            NAME,
+            f"Most probable emotion, from {basis}; null without a prediction or below a minimum of confidence.",
+        ),
+        Column("confidence", pa.float32(), "Calibrated probability of the most probable emotion, 0 to 1."),
         *(
             Column(name, pa.float32(), f"Calibrated probability of {label}, 0 to 1; all of a row sum to 1.")
             for name, label in zip(probability_columns(labels), labels, strict=True)

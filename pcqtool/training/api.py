@@ -14,6 +14,7 @@ from pcqtool.corpora.pool import open_pool
 from pcqtool.corpora.spec import parse_specs
 from pcqtool.progress import OnProgress, Progress, ignore
 from pcqtool.splits import holdout
+from pcqtool.training.model_license import check_given_license
 from pcqtool.training.recipe import load_recipe
 
 if TYPE_CHECKING:
@@ -53,6 +54,7 @@ def train(
     epochs: int | None = None,
     seed: int | None = None,
     name: str | None = None,
+    license: str | None = None,
     tensorboard: str | Path | None = None,
     device: str = "auto",
     jobs: int = 0,
@@ -77,6 +79,7 @@ def train(
         epochs: passes over the corpus, instead of the recipe's.
         seed: seed of weights, order and augmentation, instead of the recipe's.
         name: name of the model; None for the directory's.
+        license: one line on the model's license; None to derive it from the corpora, whose terms it follows.
         tensorboard: directory for TensorBoard curves.
         device: ``auto``, ``cpu``, ``cuda``, ``cuda:1`` or ``mps``.
         jobs: parallel jobs; 0 for one per core.
@@ -98,6 +101,7 @@ def train(
         parse_specs(as_list(corpus), as_list(root)),
         load_label_map(None if label_map is None else Path(label_map)),
     )
+    check_given_license(license)
     settings = load_recipe(str(recipe), epochs=epochs, seed=seed)
     origins = settings.encoder_and_teacher(as_text(encoder), as_text(teacher))
     pool = open_pool(chosen, renaming, all_classes)
@@ -150,5 +154,6 @@ def train(
                 check_external_encoder(experiment)
             on_progress(Progress(n_trained, n_all, "epochs"))
             trained = experiment.train(fold, settings.seed, on_epoch, checkpoint, on_distillation)
-        metrics = export_model(out, name or out.resolve().name, pool, experiment, fold, trained, encoder_name)
+        name = name or out.resolve().name
+        metrics = export_model(out, name, pool, experiment, fold, trained, encoder_name, license)
     return TrainedModel(out, experiment.labels, metrics, len(trained.history))

@@ -21,6 +21,7 @@ from pcqtool.splits import Fold, overlap
 from pcqtool.training.checkpoint import CHECKPOINT
 from pcqtool.training.experiment import Experiment, Trained
 from pcqtool.training.model_card import write_card
+from pcqtool.training.model_license import model_license
 from pcqtool.version import __version__
 
 
@@ -69,6 +70,7 @@ def export_model(
     fold: Fold,
     trained: Trained,
     encoder_name: str | None = None,
+    given_license: str | None = None,
 ) -> dict[str, Any]:
     """Write the directory of a trained model and remove its checkpoint; return the content of ``metrics.json``.
 
@@ -80,6 +82,7 @@ def export_model(
         fold: the training and validation parts.
         trained: the model.
         encoder_name: Hub id of a frozen encoder whose weights are left out; ``None`` to store all weights.
+        given_license: one line on the model's license; ``None`` to derive it from the corpora.
 
     Raises:
         SettingsError: if the directory is not empty.
@@ -107,8 +110,9 @@ def export_model(
             **experiment.pretrained_names,
         },
         encoder_source=None if encoder_name is None else reference_encoder(trained.model, encoder_name),
+        license=model_license(each.corpus for each in pool.members) if given_license is None else given_license,
     )
-    metrics = {**_metrics(experiment, fold, trained), "corpora": pool.provenance()}
+    metrics = {**_metrics(experiment, fold, trained), "corpora": pool.provenance(), "license": config.license}
     save(out, config, trained.model, metrics, write_card(config, pool, metrics))
     with reported(out):
         (out / CHECKPOINT).unlink(missing_ok=True)

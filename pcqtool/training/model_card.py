@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from pcqtool.corpora.pool import CorpusPool, PooledCorpus
+from pcqtool.corpora.release import commercial_use_of
 from pcqtool.model.directory import ModelConfig
+
+UNKNOWN = "unknown"
+COMMERCIAL_USE = {True: "allowed", False: "not allowed", None: UNKNOWN}
 
 _LIMITS = """## Limits
 
@@ -34,8 +38,8 @@ def write_card(config: ModelConfig, pool: CorpusPool, scores: Mapping[str, Any])
     lines += [f"- Temperature: {config.temperature:.3f}; aggregation of segments: `{config.aggregation}`", ""]
     again = bool(config.provenance.get("recipe", {}).get("refit"))
     lines += ["## Scores", "", *_scores(scores, again), "", _LIMITS]
-    lines += ["## Licences", "", _weights(config), "", *(f"- {_licence(each)}" for each in pool.members), ""]
-    return "\n".join(lines)
+    lines += ["## Licences", "", f"This model: {config.license or UNKNOWN}.", "", _weights(config), ""]
+    return "\n".join([*lines, *_licences(pool), ""])
 
 
 def _corpus(member: PooledCorpus) -> str:
@@ -44,8 +48,13 @@ def _corpus(member: PooledCorpus) -> str:
     return f"{member.title}, {len(member.utterances)} utterances{notes}"
 
 
-def _licence(member: PooledCorpus) -> str:
-    return f"{member.title}: {member.corpus.licence} {member.corpus.citation}".rstrip(": ")
+def _licences(pool: CorpusPool) -> Iterator[str]:
+    """Yield the table of the corpora's licences."""
+    yield from ("| corpus | licence | commercial use | publication |", "| --- | --- | --- | --- |")
+    for member in pool.members:
+        corpus, allowed = member.corpus, commercial_use_of(member.corpus)
+        cells = (member.title, corpus.licence or UNKNOWN, COMMERCIAL_USE[allowed], corpus.citation)
+        yield f"| {' | '.join(' '.join(cell.split()).replace('|', chr(92) + '|') for cell in cells)} |"
 
 
 def _scores(scores: Mapping[str, Any], again: bool) -> list[str]:

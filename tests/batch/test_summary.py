@@ -17,13 +17,15 @@ def test_rows_are_counted_and_files_once_each():
             {"file": "b", "status": "failed", "duration_s": None, "error": "broken"},
         ]
     )
+    summary.add([{"file": "d", "status": "ok", "label": None, "method": "unsure", "error": None}])
     summary.add([{"file": "c", "status": "ok", "label": "anger", "duration_s": 1.5, "error": None}])
     assert json.loads(json.dumps(summary.to_dict())) == {
         "n_done_before": 4,
-        "n_files": 3,
+        "n_files": 4,
         "n_replaced": 0,
-        "statuses": {"ok": 2, "no_speech": 1, "failed": 1},
+        "statuses": {"ok": 3, "no_speech": 1, "failed": 1},
         "labels": {"anger": 2},
+        "n_unsure": 1,
         "failures": {"b": "broken"},
         "n_empty": 0,
         "stopped": False,
@@ -46,11 +48,12 @@ def test_the_state_of_a_table_of_many_parts():
         {"file": "a", "channel": "0", "n_segments": 1, "status": "ok", "label": "anger"},
         {"file": "a", "channel": "1", "n_segments": 1, "status": "ok", "label": "fear"},
         {"file": "b", "n_segments": 0, "status": "failed", "error": "broken"},
-        {"file": "c", "channel": "0", "n_segments": 1, "status": "ok", "label": "anger"},
+        {"file": "c", "channel": "0", "n_segments": 1, "status": "ok", "label": "anger", "method": "mean"},
+        {"file": "d", "channel": "0", "n_segments": 1, "status": "ok", "method": "unsure"},
     ]
     schema = files_schema(["anger", "fear"])
     table = pa.concat_tables([pa.Table.from_pylist(rows[:2], schema), pa.Table.from_pylist(rows[2:], schema)])
     state = TableState.of(table)
-    assert state == TableState(3, {"ok": 3, "failed": 1}, {"anger": 2, "fear": 1}, {"b": "broken"})
+    assert state == TableState(4, {"ok": 4, "failed": 1}, {"anger": 2, "fear": 1}, {"b": "broken"}, n_unsure=1)
     assert list(state.labels) == ["anger", "fear"]
     assert TableState.of(None).files == 0

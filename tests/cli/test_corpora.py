@@ -62,6 +62,15 @@ def test_info_without_a_folder_tells_what_is_known_and_where_to_get_it(pcqtool):
     assert json.loads(pcqtool("corpora", "info", "emodb", "--json").stdout)["root"] is None
 
 
+def test_info_shows_whether_commercial_use_is_allowed(pcqtool):
+    for name, shown, value in (("emodb", "allowed", True), ("urdu", "not allowed", False)):
+        lines = dict(
+            line.split(maxsplit=1) for line in pcqtool("corpora", "info", name).stdout.splitlines() if line[:1].strip()
+        )
+        assert lines["commercial_use"].strip() == shown
+        assert json.loads(pcqtool("corpora", "info", name, "--json").stdout)["commercial_use"] is value
+
+
 def test_info_counts_classes_and_speakers(pcqtool, manifest):
     about = json.loads(pcqtool("corpora", "info", "manifest", "--root", str(manifest), "--json").stdout)
     assert about["labels"] == ["anger", "happiness", "neutral"]

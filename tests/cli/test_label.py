@@ -121,6 +121,36 @@ def test_other_settings_are_refused_unless_restarted(label, calls, tmp_path):
     assert read_files(tmp_path / "results.parquet")["method"].unique().to_list() == ["vote"]
 
 
+def test_labels_below_a_minimum_of_confidence_are_left_out(label, calls, tmp_path):
+    label(calls, "--out", "all.parquet")
+    everything, segments = read_files(tmp_path / "all.parquet"), read_segments(tmp_path / "all.parquet")
+    minimum = float(everything["confidence"].median())
+    code, out, err = label(calls, "--min-confidence", str(minimum))
+    assert (code, err) == (0, "")
+    assert "unsure    1 below the minimum of confidence\n" in out
+    is_sure = pl.col("confidence") >= minimum
+    expected = everything.with_columns(
+        label=pl.when(is_sure).then("label"), method=pl.when(is_sure).then("method").otherwise(pl.lit("unsure"))
+    )
+    found = read_files(tmp_path / "results.parquet")
+    assert_frame_equal(found, expected, check_exact=True, categorical_as_str=True, check_dtypes=False)
+    expected = segments.with_columns(label=pl.when(is_sure).then("label"))
+    assert_frame_equal(read_segments(tmp_path / "results.parquet"), expected, check_exact=True, categorical_as_str=True)
+    summary = json.loads(label(calls, "--min-confidence", str(minimum), "--json")[1])
+    assert (summary["n_done_before"], summary["n_unsure"], summary["table"]["n_unsure"]) == (3, 0, 1)
+    assert (summary["table"]["statuses"], sum(summary["table"]["labels"].values())) == ({"ok": 3}, 2)
+    assert read_provenance(tmp_path / "results.parquet").settings["min_confidence"] == minimum
+
+
+def test_another_minimum_of_confidence_is_another_setting(label, calls, tmp_path):
+    (tmp_path / "c.toml").write_text("[label]\nmin-confidence = 1.0")
+    label(calls, "--config", "c.toml")
+    assert read_files(tmp_path / "results.parquet")["method"].unique().to_list() == ["unsure"]
+    assert "min_confidence 1.0, not 0.5" in label(calls, "--min-confidence", "0.5")[2]
+    assert "min_confidence 1.0, not None" in label(calls)[2]
+    assert label(calls, "--min-confidence", "1.5")[0] == 2
+
+
 def test_batch_size_and_jobs_are_no_other_settings(label, calls):
     label(calls)
     code, out, _ = label(calls, "--batch-size", "7", "--jobs", "2")
@@ -190,6 +220,17 @@ def test_the_bundled_model_is_announced_and_a_named_one_is_not(label, calls, tin
     assert label(calls)[2] == ""
     monkeypatch.setenv("PCQTOOL_MODEL", str(tiny_model))
     assert label(calls, model=None)[2] == ""
+
+
+def test_the_license_of_a_model_is_announced(label, calls, tiny_model, tmp_path, monkeypatch):
+    place = shutil.copytree(tiny_model, tmp_path / "models" / "tiny")
+    config = place / "config.json"
+    config.write_text(json.dumps(json.loads(config.read_text()) | {"license": "CC BY-NC 4.0: not for commercial use"}))
+    assert label(calls, model=str(place))[2] == "model: tiny; license CC BY-NC 4.0: not for commercial use\n"
+    monkeypatch.setattr(model_directory, "_BUNDLED", place.parent)
+    monkeypatch.setattr(model_directory, "DEFAULT", "tiny")
+    said = label(calls, "--restart", model=None)[2]
+    assert said == "model: tiny (bundled), nothing at all; license CC BY-NC 4.0: not for commercial use\n"
 
 
 def test_the_model_can_come_from_the_environment(label, calls, tiny_model, monkeypatch, tmp_path):

@@ -28,6 +28,17 @@ def parts(tmp_path, write_wave, tiny_model, monkeypatch, capsys):
     return tmp_path / "parts"
 
 
+def test_rows_without_a_label_are_merged(parts, tiny_model, tmp_path, capsys):
+    usual = ["label", "calls", "--model", str(tiny_model), "--vad", "off", "--min-confidence", "0.999999"]
+    for out in ("unsure", "unsure.parquet"):
+        assert app.main([*usual, "--out", out]) == 0
+    assert app.main(["merge", "unsure", "--out", "all.parquet"]) == 0
+    for read in (read_files, read_segments):
+        expected = read(tmp_path / "unsure.parquet")
+        assert expected["label"].null_count() == len(expected)
+        assert_frame_equal(read(tmp_path / "all.parquet"), expected, check_exact=True)
+
+
 def test_merged_parts_are_the_tables_of_a_single_run(parts, tmp_path, capsys):
     assert len(list((parts / "files").iterdir())) == 3
     assert app.main(["merge", "parts", "--out", "sub/all.parquet"]) == 0

@@ -16,7 +16,7 @@ def model(tmp_path):
     place = tmp_path / "mine" / "first"
     place.mkdir(parents=True)
     config = {"name": "first", "labels": ["anger", "neutral"], "network": {"mlcnn_channels": [16, 32]}}
-    config |= {"trained_on": "two rooms", "temperature": 1.5, "provenance": {"seed": 7}}
+    config |= {"trained_on": "two rooms", "temperature": 1.5, "provenance": {"seed": 7}, "license": "for two friends"}
     (place / directory.CONFIG).write_text(json.dumps(config))
     save_file({"a": np.zeros(3, np.float16)}, place / directory.WEIGHTS)
     (place / directory.METRICS).write_text('{"WA": {"mean": 0.88}}')
@@ -34,6 +34,7 @@ def test_list_finds_local_models_and_passes_over_other_configurations(pcqtool, m
             "name": "first",
             "labels": ["anger", "neutral"],
             "trained_on": "two rooms",
+            "license": "for two friends",
             "where": "mine/first",
             "encoder": None,
         }
@@ -59,6 +60,7 @@ def test_info_shows_everything(pcqtool, model):
     lines = dict(line.split(maxsplit=1) for line in shown.stdout.splitlines())
     assert lines["labels"] == "anger, neutral"
     assert lines["provenance.seed"] == "7"
+    assert lines["license"] == "for two friends"
     assert lines["metrics.WA.mean"] == "0.88"
     assert lines["network.mlcnn_channels"] == "16, 32"
     assert lines["sha256"] == directory.model_sha256(model)

@@ -46,7 +46,13 @@ def test_figures_of_an_evaluation(report, evaluation, tmp_path):
     code, out, _ = report("curves", evaluation, "--json")
     assert code == 0
     assert len(json.loads(out)["rows"]) == 4
-    assert {"confusion.svg", "r.png", "curves.svg"} <= {path.name for path in tmp_path.iterdir()}
+    code, out, _ = report("risk-coverage", evaluation, "--json")
+    said = json.loads(out)
+    assert (code, said["figure"], {row["run"] for row in said["rows"]}) == (0, "risk-coverage.svg", {"e"})
+    metrics = json.loads((evaluation / "metrics.json").read_text())
+    assert [{**row, "run": ""} for row in said["rows"]] == [{"run": "", **row} for row in metrics["risk_coverage"]]
+    assert report("risk-coverage", evaluation, evaluation)[0] == 2
+    assert {"confusion.svg", "r.png", "curves.svg", "risk-coverage.svg"} <= {path.name for path in tmp_path.iterdir()}
 
 
 def test_tsne_of_a_model(report, tiny_model, toy_root):

@@ -220,6 +220,17 @@ def test_json_is_one_object(train):
     assert json.loads(open("m/config.json").read())["name"] == "other"  # noqa: PTH123, SIM115
 
 
+def test_the_license_is_unknown_unless_given(train, tmp_path):
+    code, out, _ = train("--out", "m", "--epochs", "1")
+    assert "license     unknown\n" in out
+    code, out, _ = train("--out", "n", "--epochs", "1", "--license", "CC BY 4.0", "--json")
+    assert (code, json.loads(out)["license"]) == (0, "CC BY 4.0")
+    assert json.loads((tmp_path / "n" / "config.json").read_text())["license"] == "CC BY 4.0"
+    code, _, err = train("--out", "o", "--license", "a\nb")
+    assert code == 2
+    assert "the license must be text of one line" in err
+
+
 def test_quiet_says_nothing_on_stderr(train):
     assert train("--out", "m", "--quiet")[2] == ""
 

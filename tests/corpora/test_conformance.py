@@ -30,6 +30,7 @@ def test_a_valid_class_has_no_problem(good):
         ('"A corpus"', r'"A\x1b[2J"', "title must be a line"),
         ('"A corpus"', r'"A\ud800"', "title must be a line"),
         ('"CC0"', "None", "licence must be a str"),
+        ('"CC0"', '"CC0"\n    commercial_use = "yes"', "commercial_use must be True, False or None"),
         ('"https://example.org/corpus"', "7", "url must be a str or None"),
         ("def utterances(self):\n        return []", "utterances = ()", "utterances must be a method"),
         ('("anger", "neutral")', '("anger", "anger")', "'anger' occurs twice"),

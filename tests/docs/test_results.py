@@ -70,6 +70,21 @@ def test_every_run_is_there_with_all_that_is_needed_to_believe_it(folder, tmp_pa
     assert all(f"\n### {name}\n" in text for name in ("honest", "shared", "leaky"))
 
 
+def test_a_run_may_show_what_a_minimum_of_confidence_does(tmp_path, write_run):
+    coverage = [
+        {"min_confidence": 0.5, "coverage": 0.75, "accuracy": 0.9},
+        {"min_confidence": 0.95, "coverage": 0.0, "accuracy": None},
+    ]
+    runs = tmp_path / "docs" / "results"
+    runs.mkdir(parents=True)
+    (runs / "a.json").write_bytes((write_run("a", risk_coverage=coverage) / "metrics.json").read_bytes())
+    text = render(runs, tmp_path / "docs" / "results.md")
+    assert (
+        "| `--min-confidence` | 0.5 | 0.95 |\n| --- | --- | --- |\n"
+        "| files that keep a label, % | 75.0 | 0.0 |\n| correct of these, % | 90.0 |  |\n"
+    ) in text
+
+
 def test_what_leaks_is_marked_and_comes_last(folder, tmp_path):
     text = render(folder, tmp_path / "docs" / "results.md")
     rows = [line.split(" | ") for line in text.splitlines() if line.endswith("| this tool |")]

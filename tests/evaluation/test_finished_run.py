@@ -6,6 +6,7 @@ import pytest
 
 from pcqtool.errors import PcqtoolError, ReportError
 from pcqtool.evaluation.run_directory import Estimate, read_run
+from pcqtool.metrics.risk_coverage import Coverage
 
 
 def test_a_run_is_read_from_its_directory_or_its_file(write_run, tmp_path):
@@ -20,6 +21,12 @@ def test_a_run_is_read_from_its_directory_or_its_file(write_run, tmp_path):
     copy.write_bytes((place / "metrics.json").read_bytes())
     assert read_run(copy).name == "kept"
     assert read_run(copy).metrics == run.metrics
+
+
+def test_coverage_by_confidence_is_read_if_there_is_any(write_run):
+    entries = [{"min_confidence": 0.5, "coverage": 0.75, "accuracy": 0.9}]
+    assert read_run(write_run(risk_coverage=entries)).risk_coverage == (Coverage(0.5, 0.75, 0.9),)
+    assert read_run(write_run("old")).risk_coverage == ()
 
 
 def test_a_trained_model_has_one_seed_and_one_overlap(write_run):

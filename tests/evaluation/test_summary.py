@@ -46,6 +46,8 @@ def test_one_seed_gives_all_that_belongs_to_a_figure(experiment):
     assert metrics["pooled"]["wa"] == metrics["pooled"]["ua"] == 0.75
     assert metrics["pooled"]["wa_interval"][0] < 0.75 < metrics["pooled"]["wa_interval"][1]
     assert metrics["folds"]["wa"] == {"mean": 0.75, "sd": 0.5}
+    assert metrics["risk_coverage"][0] == {"min_confidence": 0.3, "coverage": 1.0, "accuracy": 0.75}
+    assert metrics["risk_coverage"][-1] == {"min_confidence": 0.95, "coverage": 1.0, "accuracy": 0.75}
     assert metrics["over_seeds"]["wa"] == {"mean": 0.75, "sd": None}
     assert metrics["by_fold"]["s0"]["wa"] == 0.0
     assert metrics["by_fold"]["s1"]["wa"] == metrics["by_fold"]["s1"]["ua"] == 1.0
@@ -88,6 +90,8 @@ def test_a_leak_is_report(experiment):
 def test_what_was_not_trained_has_neither_seeds_nor_folds(predictions):
     metrics = summarise(predictions([("a", 0, "s0", 0, 0.5, None), ("b", 1, "s1", 1, 0.75, None)]))
     assert metrics["pooled"]["wa"] == 1.0
+    assert [each["coverage"] for each in metrics["risk_coverage"]] == [1.0, 1.0, 1.0, 0.5, 0.5, 0.0, 0.0, 0.0]
+    assert [each["accuracy"] for each in metrics["risk_coverage"]] == [1.0] * 5 + [None] * 3
     assert not {"seeds", "folds", "by_seed", "ensembled_seeds"} & metrics.keys()
 
 

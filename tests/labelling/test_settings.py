@@ -18,6 +18,7 @@ from pcqtool.labelling.settings import LabelSettings
         LabelSettings(ReaderOptions(segment_s=2.0)),
         LabelSettings(aggregation="vote"),
         LabelSettings(min_speech=0.2),
+        LabelSettings(min_confidence=0.5),
     ],
 )
 def test_what_changes_results_changes_the_fingerprint(config, provenance, changed):
@@ -47,6 +48,17 @@ def test_the_model_has_its_own_rule(config):
 def test_impossible_rules_are_refused():
     with pytest.raises(SettingsError, match="median"):
         LabelSettings(aggregation="median")
+
+
+@pytest.mark.parametrize("p", [-0.1, 1.1, float("nan")])
+def test_a_minimum_of_confidence_is_a_probability(p):
+    with pytest.raises(SettingsError, match="min_confidence must be from 0 to 1"):
+        LabelSettings(min_confidence=p)
+
+
+def test_without_a_minimum_of_confidence_the_settings_do_not_name_it(config, provenance):
+    assert "min_confidence" not in provenance.settings
+    assert LabelSettings(min_confidence=1).provenance(config, "ab" * 32).settings["min_confidence"] == 1.0
 
 
 def test_the_command_has_the_same_defaults():

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from pcqtool.aggregation import aggregate
 from pcqtool.labelling.task import SCHEMAS, LabelAggregator
@@ -21,3 +23,29 @@ def test_a_track_is_judged_by_its_segments_and_their_lengths(rule):
     assert [result[f"prob_{label}"] for label in LABELS] == expected.tolist()
     assert (result["label"], result["method"]) == (LABELS[expected.argmax()], rule)
     assert result.keys() <= set(SCHEMAS["files"](LABELS).names)
+
+
+@given(
+    seed=st.integers(0, 10_000),
+    n_segments=st.integers(1, 4),
+    p=st.none() | st.floats(0.0, 1.0),
+    rule=st.sampled_from(("mean-log", "mean", "vote", "duration")),
+)
+def test_a_minimum_of_confidence_changes_label_and_method_alone(seed, n_segments, p, rule):
+    logits = np.random.default_rng(seed).normal(scale=2.0, size=(n_segments, 3))
+    log_probs = logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
+    usual, strict = LabelAggregator(LABELS, rule), LabelAggregator(LABELS, rule, p)
+    pairs = [(usual.add(each, 48000), strict.add(each, 48000)) for each in log_probs]
+    pairs.append((usual.result(), strict.result()))
+    for expected, found in pairs:
+        is_sure = p is None or np.float32(expected["confidence"]) >= np.float32(p)
+        assert found["label"] == (expected["label"] if is_sure else None)
+        assert {**found, "label": 0, "method": 0} == {**expected, "label": 0, "method": 0}
+    assert pairs[-1][1]["method"] == (rule if pairs[-1][1]["label"] else "unsure")
+
+
+def test_a_confidence_equal_to_the_minimum_is_enough():
+    stored = np.float32(0.7)  # below 0.7 as a double
+    for sure in (0.7, float(stored)):
+        log_probs = np.log([sure, 0.2, 0.8 - sure])
+        assert LabelAggregator(LABELS, "mean", 0.7).add(log_probs, 48000)["label"] == "anger"

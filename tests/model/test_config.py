@@ -23,6 +23,8 @@ def test_missing_optional_entries_get_defaults(tmp_path: Path) -> None:
     config = read_config(write(tmp_path, ENTRIES))
     assert config == ModelConfig("small", ("anger", "sadness"), {"classifier_hidden": [16]})
     assert (config.temperature, config.aggregation, config.format) == (1.0, "mean-log", 1)
+    assert config.license == ""
+    assert read_config(write(tmp_path, ENTRIES | {"license": "CC BY 4.0"})).license == "CC BY 4.0"
 
 
 @pytest.mark.parametrize(
@@ -42,6 +44,9 @@ def test_missing_optional_entries_get_defaults(tmp_path: Path) -> None:
         ({"network": []}, "network must be an object"),
         ({"provenance": "none"}, "provenance must be an object"),
         ({"trained_on": 1}, "trained_on must be text"),
+        ({"license": None}, "license must be text"),
+        ({"license": "a\nb"}, "license must be text of one line"),
+        ({"license": "x" * 2001}, "license must be text of one line, 2000 characters at most"),
         ({"temperature": 0}, "temperature must be a positive number"),
         ({"temperature": -1.0}, "temperature must be a positive number"),
         ({"temperature": "1"}, "temperature must be a positive number"),

@@ -128,10 +128,21 @@ def test_the_checkpoint_goes_when_the_model_is_there(tmp_path, pool, experiment,
 
 
 def test_licences_of_a_known_corpus_are_passed_on(tmp_path, experiment, fold, trained, pool_of, utterances):
-    export_model(tmp_path, "x", pool_of("emodb", utterances, EmoDB(tmp_path)), experiment, fold, trained)
-    card = (tmp_path / "README.md").read_text()
+    pool = pool_of("emodb", utterances, EmoDB(tmp_path))
+    metrics = export_model(tmp_path / "x", "x", pool, experiment, fold, trained)
+    card, (_, config) = (tmp_path / "x" / "README.md").read_text(), load(tmp_path / "x")
     assert EmoDB.licence in card
     assert EmoDB.citation in card
+    assert (
+        config.license
+        == metrics["license"]
+        == "Free to download and use; attribute the authors: commercial use is allowed"
+    )
+    assert f"This model: {config.license}." in card
+    assert config.provenance["data"][0]["commercial_use"] is True
+    export_model(tmp_path / "y", "y", pool, experiment, fold, trained, given_license="ask us")
+    assert load(tmp_path / "y")[1].license == "ask us"
+    assert "This model: ask us." in (tmp_path / "y" / "README.md").read_text()
 
 
 def test_of_several_corpora_each_is_named_with_what_was_used_of_it(tmp_path, experiment, fold, trained, utterances):
@@ -149,4 +160,7 @@ def test_of_several_corpora_each_is_named_with_what_was_used_of_it(tmp_path, exp
     card = (tmp_path / "README.md").read_text()
     assert f"- Corpus: {EmoDB.title}, 18 utterances (3 of boredom are left out)\n" in card
     assert f"- Corpus: {Manifest.title} (mine), 18 utterances (2 of calm count as neutral)\n" in card
-    assert f"- {EmoDB.title}: {EmoDB.licence} {EmoDB.citation}\n- {Manifest.title} (mine)\n" in card
+    row = f"| {EmoDB.title} | {EmoDB.licence} | allowed | {EmoDB.citation} |"
+    assert f"{row}\n| {Manifest.title} (mine) | unknown | unknown |  |\n" in card
+    assert (config.license, metrics["license"]) == ("", "")
+    assert "This model: unknown." in card

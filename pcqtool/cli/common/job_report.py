@@ -93,7 +93,13 @@ def _show_report(report: RunReport, verb: str, json: bool) -> None:
             f"{len(before):,} failed in earlier runs, such as {min(before)}; --retry-failed processes them again"
         )
     if json:
-        table = {"files": state.files, "statuses": state.statuses, "labels": state.labels, "failed": len(report.failed)}
+        table = {
+            "files": state.files,
+            "statuses": state.statuses,
+            "labels": state.labels,
+            "n_unsure": state.n_unsure,
+            "failed": len(report.failed),
+        }
         console.print_json({"out": out, "model": report.model, **summary.to_dict(), "table": table})
         return
     speed = summary.audio_s / summary.elapsed_s if summary.elapsed_s else 0.0
@@ -105,6 +111,7 @@ def _show_report(report: RunReport, verb: str, json: bool) -> None:
             "audio": f"{summary.audio_s / 3600:.2f} h, {speed:.0f} × real time" if summary.audio_s else None,
             "status": _counted(summary.statuses),
             "labels": _counted(summary.labels),
+            "unsure": f"{summary.n_unsure:,} below the minimum of confidence" if summary.n_unsure else None,
             "in all": f"{state.files:,} files: {_counted(state.statuses)}" if state.files != summary.n_files else None,
             "table": out if is_table else out / "files",
             "segments": table_path(out, "segments") if is_table else out / "segments",

@@ -24,6 +24,8 @@ Name = Annotated[
 
 def corpus_fields(corpus: type[Corpus], opened: Corpus | None = None) -> dict[str, Any]:
     """Return a corpus's description; its labels are null if only its files state them."""
+    from pcqtool.corpora.release import commercial_use_of
+
     labels = opened.labels if opened is not None else corpus.labels
     return {
         "name": corpus.name,
@@ -31,6 +33,7 @@ def corpus_fields(corpus: type[Corpus], opened: Corpus | None = None) -> dict[st
         "labels": list(labels) if isinstance(labels, tuple) else None,
         "citation": corpus.citation,
         "licence": corpus.licence,
+        "commercial_use": commercial_use_of(corpus),
         "url": corpus.url,
     }
 

@@ -82,7 +82,8 @@ def _hours(utterances: Sequence[Utterance], n_jobs: int) -> float:
 
 def _show(about: Mapping[str, Any], counts: Mapping[str, Any], published: Expected) -> None:
     labels = about["labels"]
-    fields = {**about, "labels": ", ".join(labels) if labels else "listed in its table"}
+    allowed = {True: "allowed", False: "not allowed"}.get(about["commercial_use"])
+    fields = {**about, "labels": ", ".join(labels) if labels else "listed in its table", "commercial_use": allowed}
     numbers = {key: number or None for key, number in counts.items() if key.startswith("n_")}
     hours = {"hours": f"{counts['hours']:.2f}"} if counts else {}
     shown = {key.removeprefix("n_"): value for key, value in {**fields, **numbers, **hours}.items()}

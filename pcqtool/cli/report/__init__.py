@@ -7,6 +7,7 @@ from pcqtool.cli.report.confusion import confusion
 from pcqtool.cli.report.curves import curves
 from pcqtool.cli.report.parameters import parameters
 from pcqtool.cli.report.reliability import reliability
+from pcqtool.cli.report.risk_coverage import risk_coverage
 from pcqtool.cli.report.studies import ablations, depth
 from pcqtool.cli.report.tsne import tsne
 
@@ -19,6 +20,7 @@ app.command(rich_help_panel=FIGURES, examples="pcqtool report confusion evaluati
 app.command(rich_help_panel=FIGURES, examples="pcqtool report reliability evaluation/ --out reliability.pdf")(
     reliability
 )
+app.command("risk-coverage", rich_help_panel=FIGURES, examples="pcqtool report risk-coverage runs/*")(risk_coverage)
 app.command(rich_help_panel=FIGURES, examples="pcqtool report curves mine")(curves)
 app.command(rich_help_panel=FIGURES, examples="pcqtool report tsne --corpus emodb --model mine")(tsne)
 app.command(rich_help_panel=STUDIES, examples="pcqtool report parameters --model pcq-mini")(parameters)

@@ -33,6 +33,7 @@ class CREMAD:
         "Multimodal Actors Dataset. IEEE Transactions on Affective Computing 5(4), 2014."
     )
     licence = "Open Database License 1.0, its contents under the Database Contents License 1.0."
+    commercial_use = True
     url = "https://github.com/CheyneyComputerScience/CREMA-D"
     expected = Expected(
         by_label={"anger": 1271, "disgust": 1271, "fear": 1271, "happiness": 1271, "neutral": 1087, "sadness": 1270},

@@ -37,6 +37,7 @@ class EmoDB:
         "A Database of German Emotional Speech. Interspeech 2005."
     )
     licence: ClassVar[str] = "Free to download and use; attribute the authors."
+    commercial_use: ClassVar[bool | None] = True
     url: ClassVar[str | None] = "http://emodb.bilderbar.info/download/"
     downloads: ClassVar[tuple[Download, ...]] = (Download("http://emodb.bilderbar.info/download/download.zip"),)
     expected: ClassVar[Expected] = Expected(

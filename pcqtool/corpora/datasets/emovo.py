@@ -31,6 +31,7 @@ class EMOVO:
         "LREC 2014."
     )
     licence = "Free for research; attribute the authors."
+    commercial_use = False
     url = "http://voice.fub.it/activities/corpora/emovo/index.html"
     expected = Expected(
         by_label=dict.fromkeys(labels, 84), by_speaker=dict.fromkeys(("f1", "f2", "f3", "m1", "m2", "m3"), 98)

@@ -35,6 +35,7 @@ class ESD:
         "Speech Communication 137, 2022."
     )
     licence = "For research only, after signing the licence."
+    commercial_use = False
     url = "https://github.com/HLTSingapore/Emotional-Speech-Data"
     expected = Expected(
         by_label=dict.fromkeys(labels, 7000),

@@ -37,6 +37,7 @@ class IEMOCAP:
     licence: ClassVar[str] = (
         "Free for research after signing the release form of the University of Southern California."
     )
+    commercial_use: ClassVar[bool | None] = False
     url: ClassVar[str | None] = "https://sail.usc.edu/iemocap/iemocap_release.htm"
     expected: ClassVar[Expected] = Expected(
         by_label={"anger": 1103, "happiness": 1636, "neutral": 1708, "sadness": 1084}, exhaustive=False

@@ -40,6 +40,7 @@ class MSPPodcast:
         "from Existing Podcast Recordings. IEEE Transactions on Affective Computing 10(4), 2019."
     )
     licence = "For research after an agreement between your institution and the University of Texas at Dallas."
+    commercial_use = False
     url = "https://www.lab-msp.com/MSP/MSP-Podcast.html"
     expected = Expected(exhaustive=False)  # releases differ in size; turns without a class are left out
 

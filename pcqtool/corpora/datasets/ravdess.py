@@ -35,6 +35,7 @@ class RAVDESS:
         "A dynamic, multimodal set of facial and vocal expressions in North American English. PLoS ONE 13(5), 2018."
     )
     licence = "CC BY-NC-SA 4.0; the owners sell commercial licences."
+    commercial_use = False
     url = "https://zenodo.org/records/1188976"
     downloads = (
         Download(

@@ -32,6 +32,7 @@ class SAVEE:
         "In W. Wang (ed.): Machine Audition: Principles, Algorithms and Systems. IGI Global, 2010."
     )
     licence = "Free for research after registration."
+    commercial_use = False
     url = "http://kahlan.eps.surrey.ac.uk/savee/"
     expected = Expected(
         by_label={label: 120 if label == "neutral" else 60 for label in EMOTIONS.values()},

@@ -37,6 +37,7 @@ class ShEMO:
         "emotion detection. Language Resources and Evaluation 53(1), 2019."
     )
     licence = "Free for academic purposes."
+    commercial_use = False
     url = "https://github.com/pariajm/sharif-emotional-speech-dataset"
     expected = Expected(3000)  # their emotions depend on the table of corrections
 

@@ -32,6 +32,7 @@ class TESS:
         "Scholars Portal Dataverse, 2020. doi:10.5683/SP2/E8H2MF"
     )
     licence = "CC BY-NC 4.0."
+    commercial_use = False
     url = "https://doi.org/10.5683/SP2/E8H2MF"
     expected = Expected(by_label=dict.fromkeys(labels, 400), by_speaker={"OAF": 1400, "YAF": 1400})
 

@@ -25,6 +25,7 @@ class URDU:
         "Urdu vs. Western Languages. International Conference on Frontiers of Information Technology, 2018."
     )
     licence = "For research only."
+    commercial_use = False
     url = "https://github.com/siddiquelatif/URDU-Dataset"
     downloads = (
         Download(

@@ -13,7 +13,7 @@ import pytest
 
 from pcqtool.corpora.conformance import first_class_problem
 from pcqtool.corpora.registry import corpus_class, registered_corpora
-from pcqtool.corpora.release import expected_of
+from pcqtool.corpora.release import commercial_use_of, expected_of
 from pcqtool.errors import CorpusError
 
 ROOT = Path(__file__).parents[3]
@@ -47,6 +47,16 @@ def test_the_page_says_how_many_utterances_a_whole_copy_has(name):
     line = re.search(rf"^\| `{name}` \|.*", PAGE.read_text("utf-8"), re.MULTILINE)
     number = line[0].split("|")[5].replace(" ", "")
     assert number in ("", "byrelease") or int(number) == expected_of(corpus_class(name)).total
+
+
+def test_commercial_use_is_stated_as_the_licences_do():
+    allowed = {name: commercial_use_of(corpus_class(name)) for name in POINTS}
+    assert {name for name, use in allowed.items() if use is None} == {"audformat", "manifest", "meld"}
+    assert {name for name, use in allowed.items() if use} == {"crema-d", "emodb"}
+    restricted = re.compile(r"CC BY-NC|research|academic")
+    assert {name for name in POINTS if restricted.search(corpus_class(name).licence)} == {
+        name for name, use in allowed.items() if use is False
+    }
 
 
 def test_the_page_has_every_corpus_in_its_table():

@@ -49,6 +49,12 @@ def test_the_second_copy_in_the_archive_of_kaggle_counts_once(root):
     assert len(RAVDESS(root).utterances()) == 34
 
 
+def test_copies_sorted_by_emotion_count_once(root):
+    place(root, "resources/labelled_audio/angry/03-01-05-02-01-01-01.wav")
+    paths = [each.path.relative_to(root).parts[0] for each in RAVDESS(root).utterances()]
+    assert paths == ["Audio_Speech_Actors_01-24"] * 34
+
+
 @pytest.mark.parametrize("name", ["03-01-09-01-01-01-01.wav", "03-01-05-01-01-01-25.wav", "03-01-05-01-01-01.wav"])
 def test_another_name_is_an_error(root, name):
     place(root, f"Actor_01/{name}")
