@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -16,6 +17,8 @@ from pcqtool.model.profile_file import OFF, BatchProfile, check_grouping, read_p
 
 if TYPE_CHECKING:
     from pcqtool.batch.names import Source
+
+_log = logging.getLogger(__name__)
 
 AUTO, BY = "auto", "by="
 
@@ -94,6 +97,8 @@ class Profiling:
         if self.is_off:
             return
         profile = output.profile or measure()
+        if output.profile is None:
+            _log.info("profile: %s", profile.about)
         with output.kept_profiles.shared():
             if output.profile is None:
                 profile = self._own(output, restart) or profile
@@ -130,9 +135,7 @@ class Profiling:
         return profile if fits else None  # rows that do not fit are reported by the output
 
 
-def open_profile(
-    choice: StrPath | BatchProfile, config: ModelConfig, model_sha256: str
-) -> tuple[BatchProfile, str]:
+def open_profile(choice: StrPath | BatchProfile, config: ModelConfig, model_sha256: str) -> tuple[BatchProfile, str]:
     """Return a profile for a model, given the profile or its file; and the file's name.
 
     Raises:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import logging
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import closing
@@ -23,7 +22,6 @@ from pcqtool.model.profile import Profile
 from pcqtool.model.profile_file import NOTHING, BatchProfile, group_name
 from pcqtool.progress import OnProgress, Progress, ignore
 
-_log = logging.getLogger(__name__)
 _NO_ACCUMULATOR: Any = None  # nothing becomes a row
 
 BATCH_FILES = 100
@@ -122,9 +120,7 @@ def measure(
             members[group] += channels
     whole = _profile_of([channel for file in list(heard)[:BATCH_FILES] for channel in heard[file]])
     groups = {name: _profile_of(channels) for name, channels in members.items()}
-    profile = BatchProfile(whole, model, model_sha256, len(heard), by, groups)
-    _log.info("profile: %s", profile.about)
-    return profile
+    return BatchProfile(whole, model, model_sha256, len(heard), by, groups)
 
 
 def _add_speech(piece: Piece, batcher: Batcher, min_speech: float) -> list[ChannelState]:

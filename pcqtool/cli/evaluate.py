@@ -77,6 +77,15 @@ def evaluate(
             "their labels; noted on the result.",
         ),
     ] = False,
+    profile: Annotated[
+        str,
+        typer.Option(
+            "--profile",
+            metavar="auto|off|FILE|by=speaker",
+            help="What the inputs of --model are standardised by. auto: the test recordings, without their labels; "
+            "by=speaker: also those of each speaker; off: the training data. Noted on the result.",
+        ),
+    ] = "auto",
     device: options.Device = "auto",
     jobs: options.Jobs = 0,
     json: options.Json = False,
@@ -90,7 +99,7 @@ def evaluate(
     if model is not None:
         _refuse(ctx, _TRAINING_OPTIONS, "has no effect with --model, which trains nothing")
     else:
-        _refuse(ctx, ("encoder_dir",), "works with --model only")
+        _refuse(ctx, ("encoder_dir", "profile"), "works with --model only")
     from pcqtool.evaluation.api import evaluate as evaluate_corpus
 
     with console.reporting() as on_progress:
@@ -112,6 +121,7 @@ def evaluate(
             seeds=seeds,
             validation=validation,
             adapt=adapt,
+            profile=profile,
             device=device,
             jobs=jobs,
             on_progress=on_progress,

@@ -50,6 +50,7 @@ def evaluate(
     seeds: int = 1,
     validation: int | None = None,
     adapt: bool = False,
+    profile: str | Path = "auto",
     device: str = "auto",
     jobs: int = 0,
     on_progress: OnProgress = ignore,
@@ -77,6 +78,9 @@ def evaluate(
         seeds: number of seeds; each trains every fold once.
         validation: number of speakers (texts, tenths) that validate in a fold, instead of the recipe's share.
         adapt: centre each speaker's recordings in the frozen encoder's space, without labels.
+        profile: what a model's inputs are standardised by: ``auto``, the test recordings without their labels;
+            ``by=speaker``, also those of each speaker; a profile's file; ``off``, the training data. Models without
+            profiles ignore ``auto``.
         device: ``auto``, ``cpu``, ``cuda``, ``cuda:1`` or ``mps``.
         jobs: parallel jobs; 0 for one per core.
         on_progress: is called with segments encoded, then with folds; not with ``model``.
@@ -102,6 +106,8 @@ def evaluate(
         raise SettingsError(f"seeds must be 1 or more, not {seeds}")
     if adapt and protocol is None:
         raise SettingsError("--adapt works with --protocol only")
+    if profile != "auto" and model is None:
+        raise SettingsError("--profile works with --model only")
     from pcqtool.files.lock import claim_folder
 
     found = None if protocol is None else find_protocol(protocol)
@@ -118,7 +124,7 @@ def evaluate(
 
                 _log_notes(pool)
                 encoders = search_path(encoder_dir, download=True)
-                evaluation = evaluate_model(str(model), pool, device, jobs, encoders)
+                evaluation = evaluate_model(str(model), pool, device, jobs, encoders, profile)
                 evaluation = evaluation.with_corpora(corpora=pool.provenance())
             else:
                 from pcqtool.training.recipe import load_recipe

@@ -35,9 +35,6 @@ _AGAIN = "Measure it again with `pcqtool profile`."
 class BatchProfile:
     """The profile of a batch of recordings, and those of its groups, for one model.
 
-    Statistics are kept in float32, as the file has them, so that the run that measured them and all later ones use the
-    same numbers.
-
     Attributes:
         whole: the profile of the batch; without speech, its ``speech_s`` is 0 and it has no statistics.
         model: name of the model whose features were measured.
@@ -61,15 +58,14 @@ class BatchProfile:
 
     def __post_init__(self) -> None:
         check_grouping(self.by)
-        object.__setattr__(self, "whole", _rounded(self.whole))
-        object.__setattr__(self, "groups", {name: _rounded(each) for name, each in sorted((self.groups or {}).items())})
+        object.__setattr__(self, "groups", dict(sorted((self.groups or {}).items())))
 
     @property
     def digest(self) -> str:
         """Hash of the content, 16 hexadecimal digits; it names the profile in the provenance of tables."""
         digest = hashlib.sha256(self._about().encode())
         for array in self._arrays().values():
-            digest.update(array.astype("<f4").tobytes())
+            digest.update(array.astype("<f8").tobytes())
         return digest.hexdigest()[:16]
 
     @property
@@ -122,10 +118,10 @@ class BatchProfile:
         }
         return json.dumps(entries, sort_keys=True)
 
-    def _arrays(self) -> dict[str, NDArray[np.float32]]:
-        """Return the statistics, ``(1 + groups, C)`` each."""
+    def _arrays(self) -> dict[str, NDArray[np.float64]]:
+        """Return the statistics, ``(1 + groups, C)`` each, in full: all runs standardise by the same numbers."""
         profiles = [self.whole, *(self.groups or {}).values()]
-        return {name: np.stack([getattr(each, name) for each in profiles]).astype(np.float32) for name in _STATISTICS}
+        return {name: np.stack([getattr(each, name) for each in profiles]) for name in _STATISTICS}
 
     @classmethod
     def _parse(cls, arrays: Mapping[str, NDArray[Any]], entries: Mapping[str, Any]) -> Self:
@@ -146,9 +142,9 @@ class BatchProfile:
         if arrays.keys() != set(_STATISTICS) or len(shapes) != 1 or {array.ndim for array in arrays.values()} != {2}:
             raise ValueError("its statistics are not complete")
         for name, array in arrays.items():
-            if array.dtype != np.float32 or len(array) != len(speech_s) or not np.isfinite(array).all():
+            if array.dtype != np.float64 or len(array) != len(speech_s) or not np.isfinite(array).all():
                 raise ValueError(f"its {name} is not valid")
-        rows = zip(speech_s, *(arrays[name].astype(np.float64) for name in _STATISTICS), strict=True)
+        rows = zip(speech_s, *(arrays[name] for name in _STATISTICS), strict=True)
         whole, *groups = (Profile(float(seconds), *statistics) for seconds, *statistics in rows)
         model, model_sha256, by, tool_version = texts
         return cls(whole, model, model_sha256, n_files, by, dict(zip(names, groups, strict=True)), tool_version)
@@ -212,12 +208,6 @@ def group_name(by: str, file: str) -> str | None:
     """
     match = re.search(by, file) if by else None
     return match[1] if match else None
-
-
-def _rounded(profile: Profile) -> Profile:
-    """Round statistics to float32."""
-    statistics = (getattr(profile, name).astype(np.float32).astype(np.float64) for name in _STATISTICS)
-    return Profile(profile.speech_s, *statistics)
 
 
 NO_STATISTICS = np.zeros(0)

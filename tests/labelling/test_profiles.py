@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -60,6 +61,7 @@ def profiles_in(folder: Path) -> list[str]:
     return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*.profile"))
 
 
+@contextmanager
 def killed_at(monkeypatch, method: str, call: int = 1):
     """Let a method of ``RunOutput`` end its process when it is called for the ``call``-th time."""
     original, n_calls = getattr(RunOutput, method), 0
@@ -71,7 +73,9 @@ def killed_at(monkeypatch, method: str, call: int = 1):
             raise KilledError
         return original(self, *arguments, **options)
 
-    monkeypatch.setattr(RunOutput, method, deadly)
+    with monkeypatch.context() as patch, pytest.raises(KilledError):  # noqa: PT012
+        patch.setattr(RunOutput, method, deadly)
+        yield
 
 
 @pytest.mark.parametrize("out", ["r.parquet", "parts"])
@@ -117,12 +121,12 @@ def test_a_second_run_measures_nothing_and_loads_no_torch(label, tmp_path, call_
 
 @pytest.mark.parametrize("out", ["r.parquet", "parts"])
 @pytest.mark.parametrize(
-    ("method", "call"), [("note_inputs", 1), ("write_files", 1), ("write_files", 3), ("finish", 1), ("_keep_profile", 1)]
+    ("method", "call"),
+    [("note_inputs", 1), ("write_files", 1), ("write_files", 3), ("finish", 1), ("_keep_profile", 1)],
 )
 def test_a_killed_run_is_continued_as_if_undisturbed(label, tmp_path, monkeypatch, out, method, call):
     label("undisturbed.parquet")
-    with monkeypatch.context() as patch, pytest.raises(KilledError):
-        killed_at(patch, method, call)
+    with killed_at(monkeypatch, method, call):
         label(out)
     label(out)
     assert_same(tmp_path / out, tmp_path / "undisturbed.parquet")
@@ -151,8 +155,7 @@ def test_old_rows_count_with_their_profile_until_a_restart_has_finished_a_part(
     before, old = digest_of(tmp_path / out), rows(tmp_path / out)
     for number in range(20):
         write_wave(f"calls/later-{number}.wav", seconds=4.0, seed=100 + number)
-    with monkeypatch.context() as patch, pytest.raises(KilledError):
-        killed_at(patch, method)
+    with killed_at(monkeypatch, method):
         label(out, restart=True)
     label(out)
     assert digest_of(tmp_path / out) == before
@@ -170,8 +173,7 @@ def test_a_restart_that_was_killed_after_a_part_goes_on_with_its_new_profile(
     label(out)
     for number in range(20):
         write_wave(f"calls/later-{number}.wav", seconds=4.0, seed=100 + number)
-    with monkeypatch.context() as patch, pytest.raises(KilledError):
-        killed_at(patch, "write_files", 3)
+    with killed_at(monkeypatch, "write_files", 3):
         label(out, restart=True)
     label(out, **then)
     label("fresh.parquet")
