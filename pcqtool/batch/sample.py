@@ -38,7 +38,7 @@ SPEECH_S = 3.0
 
 
 @dataclass
-class Sample:
+class SampleChoice:
     """The choice of recordings: in an order that depends on their names alone, as far as each is needed.
 
     Args:
@@ -47,14 +47,14 @@ class Sample:
 
     by: str = ""
     n_tried: int = 0
-    n_taken: int = 0
+    n_measured: int = 0
     _in_group: Counter[str | None] = field(default_factory=Counter)
 
     def needs(self, file: str) -> bool:
         """Whether a recording would be measured now. Once it is not, it never will be."""
-        if self.n_taken >= MAX_FILES or self.n_tried >= 4 * MAX_FILES:
+        if self.n_measured >= MAX_FILES or self.n_tried >= 4 * MAX_FILES:
             return False
-        if self.n_taken < BATCH_FILES and self.n_tried < 4 * BATCH_FILES:
+        if self.n_measured < BATCH_FILES and self.n_tried < 4 * BATCH_FILES:
             return True
         group = group_name(self.by, file)
         return group is not None and self._in_group[group] < GROUP_FILES
@@ -62,7 +62,7 @@ class Sample:
     def note(self, file: str, has_speech: bool) -> None:
         """Count a recording that was needed."""
         self.n_tried += 1
-        self.n_taken += has_speech
+        self.n_measured += has_speech
         self._in_group[group_name(self.by, file)] += has_speech
 
     def candidates(self, sources: Sequence[Source]) -> Iterator[Source]:
@@ -97,9 +97,9 @@ def measure(
         ModelError: as the model.
         PcqtoolError: as ``openings``.
     """
-    sample, n_most = Sample(by), min(len(sources), MAX_FILES if by else BATCH_FILES)
+    sample, n_most = SampleChoice(by), min(len(sources), MAX_FILES if by else BATCH_FILES)
     on_progress(Progress(0, n_most, "recordings measured"))
-    heard: dict[str, list[ChannelState]] = {}
+    chosen: dict[str, list[ChannelState]] = {}
     with (
         closing(Batcher(task, task.moments)) as batcher,
         closing(openings(sample.candidates(sources), task.settings)) as pieces,
@@ -111,16 +111,16 @@ def measure(
             channels = [] if piece.failure else _add_speech(piece, batcher, task.settings.min_speech)
             sample.note(file, bool(channels))
             if channels:
-                heard[file] = channels
-                on_progress(Progress(len(heard), n_most, "recordings measured"))
+                chosen[file] = channels
+                on_progress(Progress(len(chosen), n_most, "recordings measured"))
         batcher.finish()
     members: dict[str, list[ChannelState]] = defaultdict(list)
-    for file, channels in heard.items():
+    for file, channels in chosen.items():
         if (group := group_name(by, file)) is not None:
             members[group] += channels
-    whole = _profile_of([channel for file in list(heard)[:BATCH_FILES] for channel in heard[file]])
+    whole = _profile_of([channel for file in list(chosen)[:BATCH_FILES] for channel in chosen[file]])
     groups = {name: _profile_of(channels) for name, channels in members.items()}
-    return BatchProfile(whole, model, model_sha256, len(heard), by, groups)
+    return BatchProfile(whole, model, model_sha256, len(chosen), by, groups)
 
 
 def _add_speech(piece: Piece, batcher: Batcher, min_speech: float) -> list[ChannelState]:
