@@ -11,6 +11,7 @@ The functions do what the commands of the same name do:
 
 - ``label`` predicts emotions of recordings; ``load_model`` returns a model that predicts for one recording, or for
   samples in memory.
+- ``profile`` measures the sound of a batch, by which ``label`` standardises.
 - ``extract`` computes features; ``Extractor`` does so in a scikit-learn pipeline.
 - ``read_results`` opens the tables of an earlier run.
 - ``train`` trains a model on corpora; ``evaluate`` measures a recipe or a model; ``compare`` compares two evaluations.
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
         LockedError,
         ModelError,
         PcqtoolError,
+        ProfileError,
         SettingsError,
         TableError,
         TrainingError,
@@ -45,6 +47,7 @@ if TYPE_CHECKING:
     from pcqtool.features.api import extract
     from pcqtool.features.transformer import Extractor
     from pcqtool.labelling.api import label
+    from pcqtool.labelling.measuring import profile
     from pcqtool.labelling.model import Model, Prediction, load_model
     from pcqtool.progress import Progress
     from pcqtool.training.api import TrainedModel, train
@@ -59,6 +62,7 @@ _HOMES = {
         "LockedError",
         "ModelError",
         "PcqtoolError",
+        "ProfileError",
         "SettingsError",
         "TableError",
         "TrainingError",
@@ -68,6 +72,7 @@ _HOMES = {
     "features.api": ("extract",),
     "features.transformer": ("Extractor",),
     "labelling.api": ("label",),
+    "labelling.measuring": ("profile",),
     "labelling.model": ("Model", "Prediction", "load_model"),
     "progress": ("Progress",),
     "training.api": ("TrainedModel", "train"),
@@ -85,6 +90,7 @@ __all__ = [
     "ModelError",
     "PcqtoolError",
     "Prediction",
+    "ProfileError",
     "Progress",
     "Results",
     "SettingsError",
@@ -98,6 +104,7 @@ __all__ = [
     "extract",
     "label",
     "load_model",
+    "profile",
     "read_results",
     "train",
 ]

@@ -75,6 +75,10 @@ class ModelError(PcqtoolError):
     """A model directory or an encoder is missing, damaged or incompatible (exit code 1)."""
 
 
+class ProfileError(PcqtoolError):
+    """A profile is missing, damaged, or belongs to another model (exit code 1)."""
+
+
 class CorpusError(PcqtoolError):
     """A corpus is missing or incomplete, or does not suit the request (exit code 1)."""
 

@@ -54,6 +54,33 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return directory
 
 
+@pytest.fixture(scope="session")
+def profiled_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The directory of a very small PCQ that standardises its inputs by profiles, its weights random."""
+    import torch
+
+    from pcqtool.model.directory import ModelConfig, network_config_to_json, save
+    from pcqtool.model.encoders import EncoderConfig
+    from pcqtool.model.pcq import PCQ, PCQConfig
+
+    directory = tmp_path_factory.mktemp("models") / "profiled"
+    network = PCQConfig(
+        ("anger", "neutral", "sadness"),
+        mlcnn_channels=(4, 8),
+        mlcnn_strides=(2, 2),
+        spectrogram_pool=(4, 4),
+        classifier_hidden=(8,),
+        encoder=EncoderConfig("mini", {"dim": 16, "n_blocks": 1}, frozen=True),
+        profile_s=60.0,
+    )
+    with torch.random.fork_rng():
+        torch.manual_seed(1)
+        model = PCQ(network)
+    config = ModelConfig("profiled", network.labels, network_config_to_json(network), trained_on="nothing at all")
+    save(directory, config, model, {}, "")
+    return directory
+
+
 @pytest.fixture
 def write_wave(tmp_path: Path) -> WriteWave:
     """Write a recording of noise and a tone, another for each seed; ``silent`` leaves nothing but zeros."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,7 +13,7 @@ import numpy as np
 from pcqtool.audio.channel_segmenter import Chunk
 from pcqtool.audio.segment import SAMPLE_RATE
 from pcqtool.batch.device_pool import DevicePool
-from pcqtool.batch.task import Accumulator, BatchTask, Row
+from pcqtool.batch.task import Accumulator, BatchTask, Network, Row
 
 
 @dataclass
@@ -28,6 +29,7 @@ class ChannelState:
         pending: numbers of the segments that are still to be computed, ascending.
         values: computed values by segment number, until they are consumed.
         n_consumed: number of segments that were computed and consumed.
+        group: the number of the recording's group, for the network.
     """
 
     channel: str
@@ -38,6 +40,7 @@ class ChannelState:
     pending: deque[int] = field(default_factory=deque)
     values: dict[int, Any] = field(default_factory=dict)
     n_consumed: int = 0
+    group: int = 0
 
     @property
     def n_done(self) -> int:
@@ -64,6 +67,10 @@ class Batcher:
 
     Results are collected in the order of the batches, whichever device was faster. Close the batcher to stop early.
 
+    Args:
+        task: the computation.
+        networks: compute other values than the task's own networks.
+
     Examples:
         >>> with closing(Batcher(task)) as batcher:  # doctest: +SKIP
         ...     for chunk in reader:
@@ -71,11 +78,11 @@ class Batcher:
         ...     batcher.finish()  # channel.values has a value for each segment
     """
 
-    def __init__(self, task: BatchTask) -> None:
+    def __init__(self, task: BatchTask, networks: Sequence[Network] | None = None) -> None:
         self.batch_size = task.batch_size
         self.min_speech = task.settings.min_speech
         self._trims_silence = task.trims_silence
-        self._devices = DevicePool(task.networks, task.on_accelerator)
+        self._devices = DevicePool(networks or task.networks, task.on_accelerator)
         self._waves = np.empty((0, 0), np.float32)  # (batch_size, N); the first rows hold the pending segments
         self._pending: list[tuple[ChannelState, int]] = []
         self._in_flight: deque[tuple[list[tuple[ChannelState, int]], Future[list[Any]]]] = deque()
@@ -114,7 +121,9 @@ class Batcher:
 
     def _submit(self) -> None:
         n_samples = np.array([channel.n_valid[number] for channel, number in self._pending])
-        future = self._devices.submit(self._waves[: len(self._pending)], n_samples)
+        groups = np.array([channel.group for channel, _ in self._pending])
+        columns = (n_samples, groups) if groups.any() else (n_samples,)
+        future = self._devices.submit(self._waves[: len(self._pending)], *columns)
         self._in_flight.append((self._pending, future))
         self._pending = []
         if self._devices.n_ahead:

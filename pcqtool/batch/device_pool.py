@@ -36,20 +36,20 @@ class DevicePool:
         self.n_ahead = 2 * len(networks) - 1 if on_accelerator or len(networks) > 1 else 0
         self._executor = ThreadPoolExecutor(len(networks), "compute") if self.n_ahead else None
 
-    def submit(self, waves: NDArray[np.float32], n_samples: NDArray[np.int64]) -> Future[list[Any]]:
+    def submit(self, waves: NDArray[np.float32], *columns: NDArray[np.int64]) -> Future[list[Any]]:
         """Compute a batch on the first device that is free; the result is a list with one value per segment.
 
         Args:
             waves: ``(B, N)``; must not change until the future is done.
-            n_samples: ``(B,)``.
+            columns: the network's other arguments, ``(B,)`` each.
 
         Raises:
             ModelError: as ``AdaptiveBatch.compute``; from the future if ``n_ahead`` > 0.
         """
         if self._executor is not None:
-            return self._executor.submit(self._compute, waves, n_samples)
+            return self._executor.submit(self._compute, waves, *columns)
         future: Future[list[Any]] = Future()
-        future.set_result(self._compute(waves, n_samples))
+        future.set_result(self._compute(waves, *columns))
         return future
 
     def close(self) -> None:
@@ -57,10 +57,10 @@ class DevicePool:
         if self._executor is not None:
             self._executor.shutdown(wait=False, cancel_futures=True)
 
-    def _compute(self, waves: NDArray[np.float32], n_samples: NDArray[np.int64]) -> list[Any]:
+    def _compute(self, waves: NDArray[np.float32], *columns: NDArray[np.int64]) -> list[Any]:
         device = self._idle.get()
         try:
-            return device.compute(waves, n_samples)
+            return device.compute(waves, *columns)
         finally:
             self._idle.put(device)
 
@@ -72,7 +72,7 @@ class AdaptiveBatch:
         self._network = network
         self._n_fitting: int | None = None
 
-    def compute(self, waves: NDArray[np.float32], n_samples: NDArray[np.int64]) -> list[Any]:
+    def compute(self, waves: NDArray[np.float32], *columns: NDArray[np.int64]) -> list[Any]:
         """Compute a batch.
 
         Raises:
@@ -83,7 +83,7 @@ class AdaptiveBatch:
             n = min(n_left, self._n_fitting or n_left)
             piece = slice(len(values), len(values) + n)
             try:
-                values.extend(self._network(waves[piece], n_samples[piece]))
+                values.extend(self._network(waves[piece], *(column[piece] for column in columns)))
             except MemoryError as fault:
                 if n == 1:
                     raise ModelError(

@@ -40,7 +40,7 @@ class WorkerReply(NamedTuple):
     """A piece of a recording.
 
     Attributes:
-        chunks: the next chunks, fewer than ``PIECE_CHUNKS`` at the end.
+        chunks: the next chunks, fewer than requested at the end.
         info: facts about the recording that are known so far.
         error: class, text and hint of the error that was raised.
     """
@@ -58,16 +58,20 @@ class SubprocessReader:
         options: how to read it.
         limits: how long it may be, and how many channels it may have.
         timeout_s: longest time for the next piece.
+        n_chunks: chunks of a piece.
 
     Raises:
         AudioError: on iteration: as ``SegmentReader``; or if the decoder crashes, runs out of memory or times out.
     """
 
-    def __init__(self, path: Path, options: ReaderOptions, limits: Limits, timeout_s: float) -> None:
+    def __init__(
+        self, path: Path, options: ReaderOptions, limits: Limits, timeout_s: float, n_chunks: int = PIECE_CHUNKS
+    ) -> None:
         self.path = path
         self.options = options
         self.limits = limits
         self.timeout_s = timeout_s
+        self.n_chunks = n_chunks
         self.info = RecordingInfo()
 
     def __iter__(self) -> Iterator[Chunk]:
@@ -76,13 +80,13 @@ class SubprocessReader:
             path = self.path.absolute()  # the process may have another working directory
             recording: object = (path, self.options, self.limits)
             while True:
-                reply = worker.request(recording, self.timeout_s)
+                reply = worker.request(recording, self.timeout_s, self.n_chunks)
                 self.info = reply.info
                 yield from reply.chunks
                 if reply.error is not None:
                     kind, what, hint = reply.error
                     raise kind(what.replace(display_path(path), display_path(self.path)), hint)
-                if len(reply.chunks) < PIECE_CHUNKS:
+                if len(reply.chunks) < self.n_chunks:
                     return
                 recording = None
         finally:
@@ -113,19 +117,20 @@ class Worker:
         """Whether the process still runs: the system may have killed it while it was idle."""
         return self.is_usable and self._process.is_alive()
 
-    def request(self, recording: object, timeout_s: float) -> WorkerReply:
+    def request(self, recording: object, timeout_s: float, n_chunks: int = PIECE_CHUNKS) -> WorkerReply:
         """Request the next piece.
 
         Args:
             recording: path, options and limits of a new recording; None for the one being read.
             timeout_s: longest time to wait.
+            n_chunks: chunks of the piece.
 
         Raises:
             AudioError: if the process has ended meanwhile.
         """
         self.is_usable = False
         try:
-            self._connection.send((recording, timeout_s))
+            self._connection.send((recording, timeout_s, n_chunks))
             if not self._connection.poll(timeout_s + GRACE_S):
                 raise self._time_out(timeout_s)
             reply: WorkerReply = self._connection.recv()
@@ -174,12 +179,12 @@ def serve(connection: Connection[Any, Any]) -> None:
     chunks: Iterator[Chunk] = iter(())
     with suppress(EOFError, OSError):
         while True:
-            recording, timeout_s = connection.recv()
+            recording, timeout_s, n_chunks = connection.recv()
             if recording is not None:
                 reader = SegmentReader(*recording)
                 chunks = iter(reader)
             signal.setitimer(signal.ITIMER_REAL, timeout_s)  # ends the process in any state, also without a parent
-            reply = _read_piece(reader, chunks)
+            reply = _read_piece(reader, islice(chunks, n_chunks))
             signal.setitimer(signal.ITIMER_REAL, 0)
             connection.send(reply)
 
@@ -215,7 +220,7 @@ def _read_piece(reader: SegmentReader, chunks: Iterator[Chunk]) -> WorkerReply:
     found: list[Chunk] = []
     error: tuple[type[PcqtoolError], str, str] | None = None
     try:
-        found += islice(chunks, PIECE_CHUNKS)
+        found += chunks
     except PcqtoolError as fault:
         error = type(fault), fault.what, fault.hint
     except MemoryError:

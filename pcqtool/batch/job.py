@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypedDict, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypedDict, TypeVar, cast
 
 from pcqtool.arguments import StrPath, as_list
 from pcqtool.audio.limits import Limits
@@ -24,7 +24,9 @@ from pcqtool.progress import OnProgress, Progress, ignore
 
 if TYPE_CHECKING:
     from pcqtool.audio.discover import FoundFile
-    from pcqtool.batch.task import BatchTask
+    from pcqtool.batch.profiling import Measure, Profiling
+    from pcqtool.batch.task import BatchTask, ProfiledTask
+    from pcqtool.model.profile_file import BatchProfile
 
 _log = logging.getLogger(__name__)
 
@@ -166,6 +168,7 @@ class Job:
         load: loads the task; called only if there is work.
         options: how the run treats earlier results.
         about: a line on the model, for the log.
+        profiling: the choice of the profile; None for a task without profiles.
     """
 
     output: RunOutput
@@ -175,6 +178,7 @@ class Job:
     load: Callable[[], BatchTask]
     options: RunOptions
     about: str = ""
+    profiling: Profiling | None = None
     sources: Sequence[Source] = field(init=False, default=())
 
     @cached_property
@@ -186,6 +190,8 @@ class Job:
             TableError: if the output holds another kind of result.
         """
         output, restart = self.output, self.options.restart
+        if self.profiling is not None:
+            self.profiling.find(output, restart)
         before = {} if restart else output.done(retry_failed=self.options.retry_failed)
         root = self._root()
         output.name_from(root)
@@ -262,7 +268,7 @@ class Job:
             from pcqtool.batch.ray_engine import run_on_ray
 
             on_progress(Progress(0, plan.n_todo, "files"))
-            return run_on_ray(plan, output, self.load, self.options.workers, on_file, self._begin)
+            return run_on_ray(plan, output, self.load, self.options.workers, on_file, self._begin, self._settle)
         from pcqtool.batch.prefetch import start_decoders
         from pcqtool.batch.run import run
 
@@ -270,12 +276,23 @@ class Job:
         task = self.load()
         start_decoders(task.settings)
         load_s = time.monotonic() - began_s
+        if self.profiling is not None:
+            profiled = cast("ProfiledTask", task)
+            self._settle(lambda measure: measure(profiled, on_progress=on_progress))
+            if output.profile is not None:
+                profiled.use_profile(output.profile)
         _log.debug("%d decoding threads, batches of %d", task.settings.n_jobs, task.batch_size)
         self._begin()
         on_progress(Progress(0, plan.n_todo, "files"))
         summary = run(plan, output, task, on_file, self.options.max_failures)
         summary.load_s = load_s
         return summary
+
+    def _settle(self, run: Callable[[Measure], BatchProfile]) -> None:
+        """Measure the profile if the output has none, by running a function of the loaded task somewhere."""
+        if self.profiling is not None:
+            measure = self.profiling.measure_of(self.sources)
+            self.profiling.settle(self.output, self.options.restart, lambda: run(measure))
 
     def _begin(self) -> None:
         """Note the run in the output; called only after the model has proved usable."""

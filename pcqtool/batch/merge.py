@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 from pcqtool.batch.collect import collect
+from pcqtool.batch.kept_profiles import KeptProfiles
+from pcqtool.batch.layout import OutputLayout
 from pcqtool.batch.names import unescape_path
 from pcqtool.batch.output import RunOutput, lock_output
 from pcqtool.batch.shard import Shard, ShardProgress, read_inputs, read_progress
-from pcqtool.errors import SettingsError, TableError
+from pcqtool.errors import ProfileError, SettingsError, TableError
+from pcqtool.model.profile_file import OFF, BatchProfile
 from pcqtool.tables.paths import KINDS, is_table_path, list_parts
-from pcqtool.tables.provenance import common_provenance
+from pcqtool.tables.provenance import Provenance, common_provenance
 from pcqtool.tables.rewrite import read_columns, read_schema
 
 SHOWN_NAMES = 3
@@ -56,6 +59,7 @@ def _merge(directories: Sequence[Path], out: Path) -> int:
     provenance = common_provenance(parts)
     columns = {kind: read_schema(parts[0].parents[1] / kind / parts[0].name).names for kind in KINDS}
     check_complete(directories)
+    profile = _find_profile(directories, provenance)
     outputs = [RunOutput(directory, provenance, columns) for directory in directories]
     target = RunOutput(out, provenance, columns)
     root = outputs[0].root
@@ -63,8 +67,22 @@ def _merge(directories: Sequence[Path], out: Path) -> int:
         target.name_from(root)
     _check_target(target, root)
     collect([target, *outputs], out, target.provenance)
+    if profile is not None:
+        target.kept_profiles.finish(profile)
     target.remove_parts()  # parts of a killed run were joined as well
     return len(parts)
+
+
+def _find_profile(directories: Sequence[Path], provenance: Provenance) -> BatchProfile | None:
+    """Return the profile of the parts, which one of several directories may have alone."""
+    digest = provenance.settings.get("profile")
+    if digest in (None, OFF):
+        return None
+    *others, last = (KeptProfiles(OutputLayout(directory)) for directory in directories)
+    for kept in others:
+        with suppress(ProfileError):
+            return kept.find(str(digest))
+    return last.find(str(digest))
 
 
 def _progress_of(directory: Path) -> list[ShardProgress]:

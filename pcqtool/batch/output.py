@@ -13,13 +13,16 @@ import pyarrow as pa
 
 from pcqtool.batch import resume
 from pcqtool.batch.collect import collect
+from pcqtool.batch.kept_profiles import KeptProfiles
 from pcqtool.batch.layout import OutputLayout
 from pcqtool.batch.names import FileSignature, Source, escape_path, unescape_path
+from pcqtool.batch.settings import run_fingerprint
 from pcqtool.batch.shard import Shard, ShardProgress, read_inputs, read_progress, write_inputs
 from pcqtool.batch.summary import TableState
 from pcqtool.errors import TableError
 from pcqtool.files.atomic import reported, sweep, write_whole
 from pcqtool.files.lock import locked
+from pcqtool.model.profile_file import BatchProfile
 from pcqtool.tables.paths import Kind, is_table_path, parts_before, restart_number, restart_path
 from pcqtool.tables.provenance import Provenance
 from pcqtool.tables.rewrite import TableSlice, drop_files, join, read_columns, read_schema
@@ -41,6 +44,8 @@ class RunOutput(OutputLayout):
     Attributes:
         next_part: number of the part that is written next.
         stale: files whose existing rows are to be replaced.
+        profile: what inputs are standardised by; None without a profile, or before it is measured.
+        kept_profiles: the profiles that are kept with the output.
     """
 
     def __init__(
@@ -51,6 +56,8 @@ class RunOutput(OutputLayout):
         self.columns = columns
         self.next_part = 0
         self.stale: frozenset[str] = frozenset()
+        self.profile: BatchProfile | None = None
+        self.kept_profiles = KeptProfiles(self)
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -79,6 +86,23 @@ class RunOutput(OutputLayout):
         """Make names relative to an absolute folder from now on."""
         self.provenance = replace(self.provenance, root=escape_path(root))
 
+    @property
+    def made_by(self) -> Provenance | None:
+        """The provenance of the newest table; None for a new output.
+
+        Raises:
+            TableError: if pcqtool did not write it.
+        """
+        tables = self.tables("files")
+        return resume.provenance_of(tables[-1]) if tables else None
+
+    def standardise_by(self, profile: BatchProfile | str) -> None:
+        """Record in the provenance, from now on, the profile that inputs are standardised by, or why there is none."""
+        self.profile, digest = (None, profile) if isinstance(profile, str) else (profile, profile.digest)
+        settings = self.provenance.settings | {"profile": digest}
+        fingerprint = run_fingerprint(self.provenance.model_sha256, settings)
+        self.provenance = replace(self.provenance, settings=settings, fingerprint=fingerprint)
+
     def done(self, retry_failed: bool = False) -> dict[str, FileSignature]:
         """Return the inputs in the output, with their signatures.
 
@@ -88,9 +112,13 @@ class RunOutput(OutputLayout):
         Raises:
             TableError: if a table was not written by pcqtool, or with other settings, or lacks its sibling.
         """
+        marked = {self.segments_of(path) for path in self.tables("files")}
         for kind in WRITING:
             for path in self.tables(kind):
-                resume.check_continues(path, kind, self.provenance, self.columns[kind])
+                if kind == "segments" and path not in marked and path.parent == self.folder / kind:
+                    resume.check_replaceable(path, kind)  # of a part that was not finished, perhaps of a restart
+                else:
+                    resume.check_continues(path, kind, self.provenance, self.columns[kind])
         signatures: dict[str, FileSignature] = {}
         for path in self.tables("files"):
             if not self.segments_of(path).exists():
@@ -223,12 +251,14 @@ class RunOutput(OutputLayout):
             self._drop_replaced()
             if complete:
                 self._remove_replaced()
+                self._keep_profile()
             ShardProgress(self.shard, len(self.parts("files")), complete, self.provenance.root).write(self.out)
             return
         if self.restarted and not complete:
             return
         if self.parts("files") or (self.out.exists() and resume.provenance_of(self.out).root != self.provenance.root):
             collect([self], self.out, self.provenance)
+        self._keep_profile()
         self.remove_parts()
 
     def remove_parts(self) -> None:
@@ -237,6 +267,10 @@ class RunOutput(OutputLayout):
         for kind in REMOVING:
             shutil.rmtree(self.folder / kind, ignore_errors=True)
         shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _keep_profile(self) -> None:
+        if self.profile is not None:
+            self.kept_profiles.finish(self.profile)
 
     def _remove_replaced(self) -> None:
         """Remove the parts that a restart has replaced."""

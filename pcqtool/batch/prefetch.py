@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -18,6 +18,8 @@ from pcqtool.batch.names import Source
 from pcqtool.batch.settings import BatchSettings
 from pcqtool.errors import AccessError, AudioError, PcqtoolError
 from pcqtool.files.display import display_path
+
+OPENING_CHUNKS = 2  # of 30 s: of one speaker, or of both speakers of a call
 
 
 @dataclass(frozen=True)
@@ -38,7 +40,7 @@ class Piece(NamedTuple):
 
     Attributes:
         source: the recording.
-        chunks: at most ``PIECE_CHUNKS``.
+        chunks: at most ``PIECE_CHUNKS``, or ``OPENING_CHUNKS`` of an opening.
         info: facts about the recording that are known so far.
         is_last: whether the recording has ended.
         failure: why it has ended early.
@@ -82,15 +84,43 @@ def prefetch(sources: Sequence[Source], settings: BatchSettings, sequential: boo
             pool.shutdown(wait=False, cancel_futures=True)
 
 
-def open_source(source: Source, settings: BatchSettings) -> Callable[[], Piece]:
-    """Return a function that decodes the next piece of a recording; the file is opened by the first call."""
+def openings(sources: Iterable[Source], settings: BatchSettings) -> Generator[Piece]:
+    """Decode the beginning of recordings side by side, in their order; close the generator to stop early.
+
+    Args:
+        sources: the recordings, taken from the iterable some time ahead.
+        settings: how they are read, and how many at the same time.
+
+    Raises:
+        PcqtoolError: as ``prefetch``.
+    """
+    readers = (open_source(source, settings, OPENING_CHUNKS) for source in sources)
+    with ThreadPoolExecutor(settings.n_jobs, "decode") as pool:
+        queue = deque(pool.submit(read) for read in islice(readers, 2 * settings.n_jobs))
+        try:
+            while queue:
+                piece = queue.popleft().result()
+                queue.extend(pool.submit(read) for read in islice(readers, 1))
+                yield piece
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+
+
+def open_source(source: Source, settings: BatchSettings, n_chunks: int = PIECE_CHUNKS) -> Callable[[], Piece]:
+    """Return a function that decodes the next piece of a recording; the file is opened by the first call.
+
+    Args:
+        source: the recording.
+        settings: how it is read.
+        n_chunks: chunks of a piece.
+    """
     options, limits = settings.reader_options, settings.limits
     reader: Reader = (
-        SubprocessReader(source.path, options, limits, settings.timeout_s)
+        SubprocessReader(source.path, options, limits, settings.timeout_s, n_chunks)
         if _is_isolated(settings)
         else SegmentReader(source.path, options, limits)
     )
-    return partial(_read_piece, source, reader, iter(reader))
+    return partial(_read_piece, source, reader, iter(reader), n_chunks)
 
 
 def start_decoders(settings: BatchSettings) -> None:
@@ -103,11 +133,11 @@ def _is_isolated(settings: BatchSettings) -> bool:
     return settings.timeout_s > 0 and isolation.IS_POSSIBLE
 
 
-def _read_piece(source: Source, reader: Reader, chunks: Iterator[Chunk]) -> Piece:
+def _read_piece(source: Source, reader: Reader, chunks: Iterator[Chunk], n_chunks: int) -> Piece:
     found: list[Chunk] = []
     failure: Failure | None = None
     try:
-        found += islice(chunks, PIECE_CHUNKS)
+        found += islice(chunks, n_chunks)
     except PcqtoolError as fault:
         if not isinstance(fault, AudioError):
             raise
@@ -117,7 +147,7 @@ def _read_piece(source: Source, reader: Reader, chunks: Iterator[Chunk]) -> Piec
         failure = Failure(_one_line(f"cannot be read further ({fault.strerror or fault})"), retry=True)
     except Exception as fault:  # a decoder may raise anything: the file is at fault, not the run
         failure = Failure(_one_line(f"{type(fault).__name__}: {fault}"))
-    return Piece(source, found, reader.info, failure is not None or len(found) < PIECE_CHUNKS, failure)
+    return Piece(source, found, reader.info, failure is not None or len(found) < n_chunks, failure)
 
 
 def _one_line(text: str) -> str:

@@ -32,6 +32,7 @@ def run_on_ray(
     workers: int = 0,
     on_file: Callable[[Source], None] = lambda source: None,
     on_ready: Callable[[], None] = lambda: None,
+    prepare: Callable[[Callable[[Callable[[Any], Any]], Any]], None] = lambda run: None,
 ) -> Summary:
     """Run a plan on the cluster of ``RAY_ADDRESS``, or on a local cluster that is started for it.
 
@@ -43,7 +44,8 @@ def run_on_ray(
         load: loads the task, on an actor's node.
         workers: number of actors; 0 for one per GPU, or one per two processor cores on a cluster without GPUs.
         on_file: called for each recording of a finished part.
-        on_ready: called when all actors have loaded the task; nothing is written before.
+        on_ready: called when all actors have loaded the task; no part is written before.
+        prepare: called before the actors start, with a function that runs a function of the task on a node.
 
     Raises:
         SettingsError: if ray is not installed.
@@ -54,8 +56,10 @@ def run_on_ray(
     resources, count = _resources(ray.nodes(), workers)
     parts = plan.parts_for(count)
     output.stale = plan.stale  # before it is copied to the actors
-    actor = ray.remote(max_restarts=-1, max_task_retries=RETRIES, **resources)(_Worker)
     n_cores = max(1, int(resources["num_cpus"]))
+    once = ray.remote(**resources)(_run_with_task)
+    prepare(lambda function: _result(ray, once.remote(load, output, n_cores, function)))
+    actor = ray.remote(max_restarts=-1, max_task_retries=RETRIES, **resources)(_Worker)
     idle = [actor.remote(load, output, n_cores) for _ in range(min(count, len(parts)))]
     for loaded in [worker.prepare.remote() for worker in idle]:
         _result(ray, loaded)
@@ -112,6 +116,14 @@ class _Worker:
         return run_part(sources, self.output, self.task)
 
 
+def _run_with_task(
+    load: Callable[[], BatchTask], output: RunOutput, n_cores: int, function: Callable[[Any], Any]
+) -> Any:
+    worker = _Worker(load, output, n_cores)
+    worker.prepare()
+    return function(worker.task)
+
+
 def _ray() -> Any:
     try:
         import ray
@@ -140,12 +152,11 @@ def _per_actor(nodes: Sequence[float], count: int) -> float:
     return math.floor(1e4 / per_unit) / 1e4  # Ray rounds to four digits: rounded up, not all actors would fit
 
 
-def _result(ray: Any, done: Any) -> list[dict[str, Any]]:
+def _result(ray: Any, done: Any) -> Any:
     from pcqtool.errors import PcqtoolError
 
     try:
-        rows: list[dict[str, Any]] = ray.get(done)
-        return rows
+        return ray.get(done)
     except ray.exceptions.RayTaskError as fault:
         if isinstance(fault.cause, PcqtoolError):
             raise fault.cause from None

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from pcqtool.arguments import StrPath, as_path
 from pcqtool.errors import TableError
 from pcqtool.files.atomic import replacing
-from pcqtool.tables.paths import KINDS, is_table_path, list_tables, resolved, table_path
+from pcqtool.tables.paths import KINDS, is_table_path, list_tables, profile_path, resolved, table_path
 from pcqtool.tables.provenance import Provenance, common_provenance
 from pcqtool.tables.reader import read_files, read_segments
 
@@ -73,7 +73,7 @@ class Results:
         return read_features(self.path, column)
 
     def write(self, out: str | Path) -> None:
-        """Copy both tables to ``out``, with the segment table beside it; earlier files there are replaced.
+        """Copy both tables to ``out``, with segment table and profile beside it; earlier files there are replaced.
 
         Args:
             out: a path that ends in ``.parquet``.
@@ -89,8 +89,14 @@ class Results:
         if not self.path.exists():
             raise TableError(f"{self.path}: the tables no longer exist")
         for kind in reversed(KINDS):  # the file table is the mark of a finished result
-            with table_path(self.path, kind).open("rb") as source, replacing(table_path(target, kind)) as copy:
-                shutil.copyfileobj(source, copy)
+            _copy(table_path(self.path, kind), table_path(target, kind))
+        if profile_path(self.path).exists():
+            _copy(profile_path(self.path), profile_path(target))
+
+
+def _copy(path: Path, target: Path) -> None:
+    with path.open("rb") as source, replacing(target) as copy:
+        shutil.copyfileobj(source, copy)
 
 
 def read_results(path: str | Path) -> Results:

@@ -94,7 +94,7 @@ class RecordingRows:
         """Add the next piece: its segments go to the batcher."""
         self.info, self.failure, self.ended = piece.info, piece.failure, piece.is_last
         for chunk in piece.chunks:
-            channel = self._channels.setdefault(chunk.channel, ChannelState(chunk.channel, self.task.new_accumulator()))
+            channel = self._channels.setdefault(chunk.channel, self._new_channel(chunk.channel))
             batcher.add(channel, chunk)
 
     @property
@@ -133,6 +133,10 @@ class RecordingRows:
             status = Status.TRUNCATED if shortfall else Status.EMPTY
             return [self._facts() | {"status": status, "error": shortfall or "no audio in the file"}]
         return [self._facts() | self._outcome(channel, shortfall) for channel in self._channels.values()]
+
+    def _new_channel(self, name: str) -> ChannelState:
+        group = self.task.group_of(self.source.file)
+        return ChannelState(name, self.task.new_accumulator(), group=group)
 
     def _n_known(self, channels: list[ChannelState]) -> int:
         """Count the segments whose rows are known in all channels."""

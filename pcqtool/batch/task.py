@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
-
-import numpy as np
-from numpy.typing import NDArray
 
 from pcqtool.batch.settings import BatchSettings
 from pcqtool.tables.paths import Kind
@@ -14,23 +11,23 @@ from pcqtool.tables.paths import Kind
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from pcqtool.model.profile_file import BatchProfile
+
 Row = dict[str, Any]
 """Values by column name."""
 
 
-class Network(Protocol):
-    """A network on a device."""
+Network = Callable[..., Iterable[Any]]
+"""A network on a device: it computes a batch, one value per segment, which must not depend on the rest of the batch.
 
-    def __call__(self, waves: NDArray[np.float32], n_samples: NDArray[np.int64], /) -> Iterable[Any]:
-        """Compute a batch: one value per segment, which must not depend on the rest of the batch.
+Args:
+    waves: ``(B, N)`` at 16 kHz, padded with zeros at the end; may be overwritten after the call.
+    n_samples: ``(B,)``, samples before the padding.
+    groups: ``(B,)``, ``BatchTask.group_of`` of each segment's recording; not passed if all are 0.
 
-        Args:
-            waves: ``(B, N)`` at 16 kHz, padded with zeros at the end; may be overwritten after the call.
-            n_samples: ``(B,)``, samples before the padding.
-
-        Raises:
-            MemoryError: if the batch is too large; it is then computed in pieces.
-        """
+Raises:
+    MemoryError: if the batch is too large; it is then computed in pieces.
+"""
 
 
 class Accumulator(Protocol):
@@ -83,3 +80,17 @@ class BatchTask(Protocol):
 
     def new_accumulator(self) -> Accumulator:
         """Return an accumulator for a channel."""
+
+    def group_of(self, file: str) -> int:
+        """Return the number that the networks receive for segments of a recording, given its name in the tables."""
+
+
+class ProfiledTask(BatchTask, Protocol):
+    """A task whose networks standardise their inputs by the profile of the batch."""
+
+    @property
+    def moments(self) -> Sequence[Network]:
+        """The functions that compute the moments ``(B, 2, C)`` of segments, which a profile is measured from."""
+
+    def use_profile(self, profile: BatchProfile) -> None:
+        """Standardise by a profile from now on."""

@@ -28,6 +28,7 @@ from pcqtool.cli import (
     label,
     merge,
     models,
+    profile,
     recipes,
     report,
     train,
@@ -90,6 +91,13 @@ app.command(
     pcqtool label --files-from list.txt --since 24h --log json
     """,
 )(label.label)
+app.command(
+    rich_help_panel=RECORDINGS,
+    examples="""
+    pcqtool profile calls/ --out calls.profile
+    pcqtool profile calls/ --by "line-([0-9]+)" --out lines.profile
+    """,
+)(profile.profile)
 app.command(
     rich_help_panel=RECORDINGS,
     examples="""

@@ -71,14 +71,15 @@ def evaluate(
             "share.",
         ),
     ] = None,
-    adapt: Annotated[
-        bool,
+    profile: Annotated[
+        str,
         typer.Option(
-            "--adapt",
-            help="Centre each speaker's recordings in the frozen encoder's space, also those of the test part, without "
-            "their labels; noted on the result.",
+            "--profile",
+            metavar="auto|off|FILE|by=speaker",
+            help="What inputs are standardised by. auto: the recordings of the tested corpus, without their labels; "
+            "by=speaker: also those of each speaker; off: the training data. Noted on the result.",
         ),
-    ] = False,
+    ] = "auto",
     device: options.Device = "auto",
     jobs: options.Jobs = 0,
     json: options.Json = False,
@@ -113,7 +114,7 @@ def evaluate(
             seed=seed,
             seeds=seeds,
             validation=validation,
-            adapt=adapt,
+            profile=profile,
             device=device,
             jobs=jobs,
             on_progress=on_progress,

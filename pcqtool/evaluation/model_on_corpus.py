@@ -6,25 +6,24 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
+from pcqtool.arguments import StrPath
+from pcqtool.batch.profiling import AUTO
 from pcqtool.corpora.base import Utterance
 from pcqtool.corpora.pool import CorpusPool, PooledCorpus, training_corpora
 from pcqtool.errors import CorpusError
+from pcqtool.evaluation.corpus_profile import choose_profiles
 from pcqtool.evaluation.predictions import ModelPredictions, Predictions, predictions_table, renormalise
 from pcqtool.evaluation.run_directory import Evaluation
 from pcqtool.evaluation.summary import describe_machine, summarise
 from pcqtool.labels import sort_labels
 from pcqtool.model.device import choose_device
-from pcqtool.model.directory import EncoderSearchPath, ModelConfig, find, load, model_sha256
-from pcqtool.model.pcq import PCQ
-from pcqtool.progress import OnProgress, Progress, ignore
-from pcqtool.training.data import SegmentSet, build_speech_segments
+from pcqtool.model.directory import EncoderSearchPath, ModelConfig, find
+from pcqtool.model.predictor import Predictor
+from pcqtool.model.profile_file import BatchProfile
+from pcqtool.progress import OnProgress, ignore
+from pcqtool.training.data import build_speech_segments
 from pcqtool.training.provenance import run_provenance
-from pcqtool.training.trainer import predict_files
-
-_REPORTED_AT_ONCE = 32  # recordings
+from pcqtool.training.trainer import file_probabilities
 
 
 def evaluate_model(
@@ -33,6 +32,7 @@ def evaluate_model(
     device: str,
     n_jobs: int,
     encoders: EncoderSearchPath | None = None,
+    profile: StrPath | BatchProfile = AUTO,
     on_progress: OnProgress = ignore,
 ) -> Evaluation:
     """Score a model on the utterances that have one of its labels.
@@ -47,30 +47,36 @@ def evaluate_model(
         device: as for ``choose_device``.
         n_jobs: number of recordings that are read in parallel.
         encoders: where to look for an encoder that the model refers to, as for ``load``.
+        profile: what inputs are standardised by: ``auto``, ``off``, ``by=speaker``, or a profile or its file.
         on_progress: called with recordings segmented, then with segments predicted.
 
     Raises:
         CorpusError: if the model shares fewer than two labels with the corpus, or a recording cannot be read.
         ModelError: if the model is damaged.
+        ProfileError: if the profile is missing, damaged, or was measured for another model.
         SettingsError: if the model does not exist, or this machine does not have the device.
     """
-    directory = find(name)
-    model, config = load(directory, encoders)
+    directory, chosen_device = find(name), choose_device(device)
+    predictor = Predictor(directory, chosen_device, encoders)
+    config = predictor.config
     corpus, utterances = pool.name, pool.utterances
     labels = _shared_labels(config, corpus, utterances)
     known = [utterance for utterance in utterances if utterance.label in labels]
-    chosen_device = choose_device(device)
     data = build_speech_segments(known, n_jobs, on_progress)
     indices = range(len(known))
     columns = [config.labels.index(label) for label in labels]
-    probabilities = _predict(model.to(chosen_device), config, data, indices, on_progress)
-    calibrated, uncalibrated = (renormalise(each, columns)[:, columns] for each in probabilities)
+    standardised = choose_profiles(profile, predictor, known, data)
+    logits = standardised.predict_logits(predictor, data, on_progress)
+    calibrated, uncalibrated = (
+        renormalise(file_probabilities(logits, data, indices, config.aggregation, each), columns)[:, columns]
+        for each in (config.temperature, 1.0)
+    )
     predictions = ModelPredictions(indices, calibrated, uncalibrated, config.temperature)
     table = predictions_table([predictions], known, data, labels, config.aggregation, config.name)
     metrics = {
         "corpus": corpus,
         "protocol": f"model {config.name}, nothing trained",
-        **_leakage(config, pool.members),
+        **standardised.noted_on(_leakage(config, pool.members)),
         **summarise(Predictions.from_table(table, labels)),
         **_labels(config, labels, utterances),
         "model": config.name,
@@ -78,21 +84,7 @@ def evaluate_model(
         **run_provenance(corpus, known, data),
         **describe_machine(chosen_device),
     }
-    return Evaluation(metrics, table, config.name, model_sha256(directory), config.aggregation)
-
-
-def _predict(
-    model: PCQ, config: ModelConfig, data: SegmentSet, utterances: Sequence[int], on_progress: OnProgress
-) -> list[NDArray[np.float64]]:
-    """Predict probabilities ``(U, L)`` of utterances, calibrated and without the temperature; report the segments."""
-    n_segments = len(data.samples)
-    on_progress(Progress(0, n_segments, "segments predicted"))
-    parts = []
-    for start in range(0, len(utterances), _REPORTED_AT_ONCE):
-        some = utterances[start : start + _REPORTED_AT_ONCE]
-        parts.append(predict_files(model, config.temperature, data, some, config.aggregation))
-        on_progress(Progress(int(data.rows(some[-1])[-1]) + 1, n_segments, "segments predicted"))
-    return [np.concatenate(each) for each in zip(*parts, strict=True)]
+    return Evaluation(metrics, table, config.name, predictor.sha256, config.aggregation)
 
 
 def _shared_labels(config: ModelConfig, corpus: str, utterances: Sequence[Utterance]) -> tuple[str, ...]:

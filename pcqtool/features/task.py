@@ -70,6 +70,10 @@ class Extraction:
         """Return an accumulator for a channel."""
         return Statistics(self.settings, self.network.shape[-1])
 
+    def group_of(self, file: str) -> int:
+        """Return 0: the features of all recordings are computed alike."""
+        return 0
+
 
 class Statistics:
     """Mean and standard deviation of a channel's features, each segment weighted by its duration.

@@ -16,13 +16,14 @@ LOCK_FILE = ".lock"
 
 
 @contextmanager
-def locked(path: Path, what: str, hint: str) -> Iterator[None]:
+def locked(path: Path, what: str, hint: str, wait_s: float = 0.0) -> Iterator[None]:
     """Hold a lock; the lock of a killed process does not hold.
 
     Args:
         path: the lock file; missing folders are created.
         what: text of the error if another process holds the lock.
         hint: its hint.
+        wait_s: how long to wait for another process.
 
     Raises:
         FileError: if the lock file cannot be created.
@@ -32,7 +33,7 @@ def locked(path: Path, what: str, hint: str) -> Iterator[None]:
     with reported(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
-            _acquire(lock, path)
+            _acquire(lock, path, wait_s)
         except Timeout:
             raise LockedError(what, hint) from None
     try:
@@ -79,13 +80,13 @@ def claim_folder(folder: Path) -> Iterator[Callable[[], None]]:
         yield claim
 
 
-def _acquire(lock: FileLock, path: Path) -> None:
+def _acquire(lock: FileLock, path: Path, wait_s: float) -> None:
     """Lock the file that has this name now, not one that another process has removed since it was opened here."""
     while True:
         path.touch()
         with suppress(FileNotFoundError):
             before = path.stat().st_ino
-            lock.acquire(timeout=0)
+            lock.acquire(timeout=wait_s)
             try:
                 if path.stat().st_ino == before:
                     return

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Unpack
 from pcqtool.arguments import StrPath, as_list, as_path
 from pcqtool.batch.job import Job, JobOptions, find_recordings, split_options
 from pcqtool.batch.output import RunOutput
+from pcqtool.batch.profiling import AUTO, Profiling
 from pcqtool.batch.results import Results, run_job
 from pcqtool.batch.shard import Shard
 from pcqtool.labelling.settings import LabelSettings
@@ -20,8 +20,7 @@ from pcqtool.progress import OnProgress, ignore
 
 if TYPE_CHECKING:
     from pcqtool.labelling.task import Labelling
-
-_log = logging.getLogger(__name__)
+    from pcqtool.model.profile_file import BatchProfile
 
 
 class LabelOptions(JobOptions, total=False):
@@ -41,6 +40,7 @@ def label_job(
     device: str = "auto",
     listed: Iterable[str] | None = None,
     shard: str = "1/1",
+    profile: StrPath | BatchProfile = AUTO,
     **options: Unpack[LabelOptions],
 ) -> Job:
     """Prepare a labelling job, which can be planned and run. Arguments and errors are those of ``label``."""
@@ -49,22 +49,19 @@ def label_job(
     found = find_recordings(inputs, None if listed is None else as_list(listed))
     directory = find(model)
     config = read_config(directory)
-    provenance = settings.provenance(config, model_sha256(directory))
+    provenance = settings.provenance(config, sha256 := model_sha256(directory))
+    profiling = Profiling.choose(profile, config, sha256)
     columns = {kind: schema(config.labels).names for kind, schema in SCHEMAS.items()}
     output = RunOutput(as_path(out), provenance, columns, share)
 
     def load() -> Labelling:
         from pcqtool.labelling.task import Labelling
-        from pcqtool.model.device import choose_devices
-        from pcqtool.model.predictor import Predictor
 
-        devices = choose_devices(str(device))
         encoders = search_path(encoder_dir, download=model is not None)
-        first, *others = (Predictor(directory, each, encoders, settings.precision) for each in devices)
-        _log.debug("device: %s", ", ".join(map(str, devices)))
-        return Labelling(first, settings, provenance, others)
+        return Labelling.load(directory, str(device), encoders, settings, output.profile)
 
-    return Job(output, *found, load, run_options, _announcement(config, is_chosen=model is not None))
+    announcement = _announcement(config, is_chosen=model is not None)
+    return Job(output, *found, load, run_options, announcement, profiling)
 
 
 def _announcement(config: ModelConfig, is_chosen: bool) -> str:
@@ -84,6 +81,7 @@ def label(
     device: str = "auto",
     listed: Iterable[str] | None = None,
     shard: str = "1/1",
+    profile: StrPath | BatchProfile = AUTO,
     on_progress: OnProgress = ignore,
     **options: Unpack[LabelOptions],
 ) -> Results:
@@ -101,12 +99,17 @@ def label(
         device: ``auto``, ``cpu``, ``cuda``, ``cuda:1``, ``mps``; several GPUs as ``cuda:0,cuda:1`` or ``cuda:all``.
         listed: further inputs, such as the lines of a list; they need not exist.
         shard: ``I/N`` for the I-th of N shares of the inputs, into a directory.
+        profile: what the model's inputs are standardised by. ``auto`` is the output's own profile, which the first run
+            measures on its recordings; ``by=REGEX`` also measures one for each group of recordings, named by the first
+            group of the expression in the file's name; a profile or its file was measured before, as by
+            ``pcqtool.profile``; ``off`` means the training data's own statistics.
         on_progress: is called with the number of finished files.
         **options: see ``LabelOptions``; for example ``channels="split"``, ``min_confidence=0.6``, ``restart=True``.
 
     Raises:
         SettingsError: if an option or input is not valid.
         ModelError: if the model is missing or damaged.
+        ProfileError: if a profile is missing, damaged, or was measured for another model.
         TableError: if the output cannot be written, or holds results with other settings.
         LockedError: if another run is writing to the output.
         StoppedError: if more recordings failed than ``max_failures``.
@@ -119,7 +122,15 @@ def label(
 
     def prepare(path: Path) -> Job:
         return label_job(
-            inputs, path, model=model, encoder_dir=encoder_dir, device=device, listed=listed, shard=shard, **options
+            inputs,
+            path,
+            model=model,
+            encoder_dir=encoder_dir,
+            device=device,
+            listed=listed,
+            shard=shard,
+            profile=profile,
+            **options,
         )
 
     return run_job(prepare, out, on_progress)

@@ -18,6 +18,7 @@ from pcqtool.batch.batcher import Batcher
 from pcqtool.batch.job import split_options
 from pcqtool.batch.names import find_sources
 from pcqtool.batch.prefetch import open_source
+from pcqtool.batch.profiling import open_profile
 from pcqtool.batch.rows import RowQueue
 from pcqtool.errors import AudioError, SettingsError
 from pcqtool.labelling.api import LabelOptions
@@ -31,6 +32,8 @@ from pcqtool.tables.schema import probability_columns
 if TYPE_CHECKING:
     import polars as pl
     from numpy.typing import NDArray
+
+    from pcqtool.model.profile_file import BatchProfile
 
 _MAX_AMPLITUDE = 2.0**24  # far above 24-bit integers that were not scaled; squares stay finite in float32
 
@@ -90,13 +93,14 @@ class Model:
         1.0
     """
 
-    def __init__(self, predictor: Predictor, settings: LabelSettings) -> None:
+    def __init__(self, predictor: Predictor, settings: LabelSettings, profile: BatchProfile | None = None) -> None:
         config = predictor.config
         self.name = config.name
         self.labels = config.labels
         self.trained_on = config.trained_on
         self.license = config.license
-        self._task = Labelling(predictor, settings, settings.provenance(config, predictor.sha256))
+        provenance = settings.provenance(config, predictor.sha256)
+        self._task = Labelling(predictor, settings, provenance, profile=profile)
 
     def predict(
         self, recording: StrPath | NDArray[np.floating[Any]] | torch.Tensor, sample_rate: int | None = None
@@ -177,6 +181,7 @@ def load_model(
     *,
     encoder_dir: Sequence[StrPath] | None = None,
     device: str = "auto",
+    profile: StrPath | BatchProfile | None = None,
     **options: Unpack[LabelOptions],
 ) -> Model:
     """Load a model once, to predict for many recordings.
@@ -185,13 +190,17 @@ def load_model(
         model: name of a bundled model, or a model directory; None for the bundled default.
         encoder_dir: where to look for an encoder that the model refers to.
         device: ``auto``, ``cpu``, ``cuda``, ``cuda:1`` or ``mps``.
+        profile: what inputs are standardised by: a profile that ``pcqtool.profile`` has measured on recordings like
+            those to come, or its file; None for the training data's own statistics.
         **options: those of ``pcqtool.label`` that concern single recordings: ``channels``, ``vad``, ``aggregation``,
             ``min_confidence``, ``precision``, ``batch_size``, ``max_duration_s`` and so on.
 
     Raises:
         SettingsError: if the model does not exist, or an option is not valid.
         ModelError: if the model or its encoder is missing or damaged.
+        ProfileError: if the profile is missing, damaged, or was measured for another model.
     """
     settings, _ = split_options(options, LabelSettings)
     predictor = Predictor(find(model), device, search_path(encoder_dir, download=model is not None), settings.precision)
-    return Model(predictor, replace(settings, timeout_s=0.0))  # decoded in this process
+    given = None if profile is None else open_profile(profile, predictor.config, predictor.sha256)[0]
+    return Model(predictor, replace(settings, timeout_s=0.0), given)  # decoded in this process

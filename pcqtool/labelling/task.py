@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 import pyarrow as pa
@@ -18,7 +20,11 @@ from pcqtool.tables.provenance import Provenance
 from pcqtool.tables.schema import UNSURE, files_schema, probability_columns, segments_schema
 
 if TYPE_CHECKING:  # it loads torch, which a run with nothing to do does not need
+    from pcqtool.model.directory import EncoderSearchPath
     from pcqtool.model.predictor import Predictor
+    from pcqtool.model.profile_file import BatchProfile
+
+_log = logging.getLogger(__name__)
 
 SCHEMAS: dict[Kind, Callable[[Sequence[str]], pa.Schema]] = {"files": files_schema, "segments": segments_schema}
 
@@ -31,6 +37,7 @@ class Labelling:
         settings: how to read and batch recordings.
         provenance: labels and aggregation rule.
         replicas: the same model on further devices.
+        profile: what the model's inputs are standardised by; None for the training data's statistics.
     """
 
     sequential = False
@@ -42,10 +49,37 @@ class Labelling:
         settings: LabelSettings,
         provenance: Provenance,
         replicas: Sequence[Predictor] = (),
+        profile: BatchProfile | None = None,
     ) -> None:
         self.predictors = (predictor, *replicas)
         self.settings = settings
         self.provenance = provenance
+        self.profile: BatchProfile | None = None
+        if profile is not None:
+            self.use_profile(profile)
+
+    @classmethod
+    def load(
+        cls,
+        directory: Path,
+        device: str,
+        encoders: EncoderSearchPath,
+        settings: LabelSettings,
+        profile: BatchProfile | None = None,
+    ) -> Self:
+        """Load the model of a directory onto one device or several.
+
+        Raises:
+            ModelError: if the model or its encoder is missing or damaged.
+            SettingsError: if this machine lacks a device.
+        """
+        from pcqtool.model.device import choose_devices
+        from pcqtool.model.predictor import Predictor
+
+        devices = choose_devices(device)
+        first, *others = (Predictor(directory, each, encoders, settings.precision) for each in devices)
+        _log.debug("device: %s", ", ".join(map(str, devices)))
+        return cls(first, settings, settings.provenance(first.config, first.sha256), others, profile)
 
     def schema(self, kind: Kind) -> pa.Schema:
         """Return the columns of one of the two tables."""
@@ -64,6 +98,11 @@ class Labelling:
         return [predictor.log_probs for predictor in self.predictors]
 
     @property
+    def moments(self) -> Sequence[Network]:
+        """The functions that compute the moments ``(B, 2, C)`` of segments."""
+        return [predictor.moments for predictor in self.predictors]
+
+    @property
     def on_accelerator(self) -> bool:
         """Whether the model is on a GPU."""
         return self.predictors[0].device.type != "cpu"
@@ -71,6 +110,18 @@ class Labelling:
     def new_accumulator(self) -> LabelAggregator:
         """Return an accumulator for a channel."""
         return LabelAggregator(self.provenance.labels, self.provenance.aggregation, self.settings.min_confidence)
+
+    def use_profile(self, profile: BatchProfile) -> None:
+        """Standardise the model's inputs by a profile; one without speech has no effect."""
+        if profile.whole.speech_s == 0:
+            return
+        self.profile = profile
+        for predictor in self.predictors:
+            predictor.use_profiles(profile.shrunk(predictor.profile_s))
+
+    def group_of(self, file: str) -> int:
+        """Return the number of the profile of a recording's group, given its name in the tables."""
+        return 0 if self.profile is None else self.profile.group_of(file)
 
 
 class LabelAggregator:

@@ -65,6 +65,12 @@ class ModelConfig:
     license: str = ""
     format: int = FORMAT
 
+    @property
+    def has_profile(self) -> bool:
+        """Whether the network standardises its inputs by the profile of a batch."""
+        constant_s = self.network.get("profile_s", 0)
+        return isinstance(constant_s, int | float) and constant_s > 0
+
 
 def read_config(directory: Path) -> ModelConfig:
     """Read and check ``config.json``.

@@ -63,6 +63,11 @@ def table_path(files: Path, kind: Kind) -> Path:
     return files if kind == "files" else files.with_name(f"{files.stem}{SEGMENTS}{files.suffix}")
 
 
+def profile_path(files: Path) -> Path:
+    """Return the path of the profile that is kept beside a file table."""
+    return files.with_name(f"{files.name}.profile")
+
+
 def part_path(folder: Path, kind: Kind, index: int, prefix: str = "") -> Path:
     """Return the path of a part: 12 → ``files/part-00012.parquet``; a shard's parts have a prefix."""
     return folder / kind / f"part-{prefix}{index:05d}{SUFFIX}"

@@ -143,3 +143,36 @@ def test_a_model_that_cannot_be_loaded_ends_the_run_and_leaves_the_output_alone(
     with pytest.raises(ModelError, match="damaged"):
         run_on_ray(todo, opened("ray"), load, workers=2, on_ready=lambda: pytest.fail("it is not ready"))
     assert not opened("ray").out.exists()
+
+
+def test_actors_standardise_by_the_profile_that_was_measured_before_them(
+    cluster, tmp_path, write_wave, profiled_model, monkeypatch
+):
+    import pcqtool
+    from pcqtool.batch.output import RunOutput
+    from pcqtool.model.profile_file import read_profile
+
+    monkeypatch.setattr(plan, "PART_FILES", 2)
+    for number in range(8):
+        write_wave(f"calls/{number}.wav", seconds=2.0, seed=number)
+
+    def label(out, **options):
+        options = {"model": profiled_model, "vad": False, "device": "cpu"} | options
+        return pcqtool.label(tmp_path / "calls", tmp_path / out, **options)
+
+    local = label("local.parquet")
+    kept = RunOutput.standardise_by
+    settled = []
+    monkeypatch.setattr(RunOutput, "standardise_by", lambda self, one: settled.append(one) or kept(self, one))
+    remote = label("ray.parquet", engine="ray", workers=2)
+    assert settled[0] == "auto"
+    assert remote.provenance.settings["profile"] == settled[1].digest
+    assert settled[1].whole.mean == pytest.approx(read_profile(tmp_path / "local.parquet.profile").whole.mean, abs=1e-4)
+    for name in ("prob_anger", "prob_neutral"):
+        for one, other in zip(local.files[name], remote.files[name], strict=True):
+            assert one == pytest.approx(other, abs=1e-5)
+    write_wave("calls/later.wav", seconds=2.0, seed=99)
+    label("ray.parquet")  # the profile is kept, whatever the engine
+    assert pcqtool.read_results(tmp_path / "ray.parquet").provenance.settings["profile"] == settled[1].digest
+    off = label("off.parquet", profile="off")
+    assert abs(off.files["prob_anger"][0] - remote.files["prob_anger"][0]) > 1e-4

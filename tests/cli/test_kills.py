@@ -29,6 +29,7 @@ COMMANDS = {
     "label": ("label", "../calls", "--out", "r.parquet"),
     "extract": ("extract", "../calls", "--what", "spectrogram", "--out", "r.parquet"),
     "directory": ("extract", "../calls", "--out", "r"),
+    "profiled": ("label", "../calls", "--vad", "off", "--out", "r.parquet"),
 }
 LOCKS = (".r.parquet.lock", "r/.lock")
 
@@ -103,12 +104,13 @@ def decoders(runs: Path) -> set[int]:
 @pytest.mark.skipif(os.name == "nt", reason="no such kill")
 @pytest.mark.parametrize("command", COMMANDS)
 def test_whenever_a_run_is_killed_nothing_is_lost_and_nothing_done_twice(
-    tmp_path, tiny_model, write_wave, environment, command
+    tmp_path, tiny_model, profiled_model, write_wave, environment, command
 ):
     for number in range(N_FILES):
         write_wave(f"calls/{number:03}.wav", seconds=0.3 + 0.7 * (number % 7), seed=number)
     (tmp_path / "calls" / "broken.wav").write_text("dear diary")
-    arguments = (*COMMANDS[command], "--model", str(tiny_model), *BATCHES)
+    model = profiled_model if command == "profiled" else tiny_model
+    arguments = (*COMMANDS[command], "--model", str(model), *BATCHES)
     for name in ("undisturbed", "killed"):
         (tmp_path / name).mkdir()
     with start(tmp_path / "undisturbed", environment, *arguments, pause_s=PAUSE_S) as process:

@@ -12,7 +12,6 @@ from pcqtool.errors import ExitCode, PcqtoolError
 
 if TYPE_CHECKING:
     from pcqtool.batch.job import Job, RunReport
-    from pcqtool.batch.plan import Plan
 
 SHOWN_FAILURES = 5
 
@@ -38,7 +37,7 @@ def run_and_report(job: Job, verb: str, dry_run: bool, json: bool) -> None:
     from pcqtool.batch.job import StoppedError
 
     if dry_run:
-        _show_plan(job.plan, json)
+        _show_plan(job, json)
         return
     try:
         with console.reporting() as on_progress:
@@ -51,10 +50,11 @@ def run_and_report(job: Job, verb: str, dry_run: bool, json: bool) -> None:
         raise typer.Exit(ExitCode.SOME_FAILED)
 
 
-def _show_plan(plan: Plan, json: bool) -> None:
-    """Print the number of recordings to process, and their hours."""
+def _show_plan(job: Job, json: bool) -> None:
+    """Print the number of recordings to process, their hours, and where the profile comes from."""
     from pcqtool.audio.reader import read_header
 
+    plan = job.plan
     hours, unreadable = 0.0, 0
     for source in (source for part in plan.parts for source in part):
         try:
@@ -62,7 +62,7 @@ def _show_plan(plan: Plan, json: bool) -> None:
             hours += (duration_s or 0.0) / 3600.0
         except PcqtoolError:
             unreadable += 1
-    facts = {
+    facts: dict[str, object] = {
         "files": plan.n_done + plan.n_todo,
         "done": plan.n_done,
         "to do": plan.n_todo,
@@ -70,6 +70,8 @@ def _show_plan(plan: Plan, json: bool) -> None:
         "hours to do": round(hours, 3),
         "unreadable": unreadable,
     }
+    if job.profiling is not None:
+        facts["profile"] = job.profiling.describe(job.output)
     if json:
         console.print_json({name.replace(" ", "_"): value for name, value in facts.items()})
     else:
