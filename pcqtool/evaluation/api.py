@@ -10,11 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pcqtool.arguments import as_list, as_path, as_text, n_jobs
+from pcqtool.batch.profiling import AUTO, BY_SPEAKER
 from pcqtool.corpora.label_map import load_label_map
 from pcqtool.corpora.pool import open_pool, restrict_to_common_labels
 from pcqtool.corpora.spec import parse_specs
 from pcqtool.errors import SettingsError
 from pcqtool.model.encoder_search import search_path
+from pcqtool.model.profile_file import OFF
 from pcqtool.progress import OnProgress, Progress, ignore
 from pcqtool.splits import CORPUS, cross_corpus_protocol, find_protocol, leave_corpus_out
 

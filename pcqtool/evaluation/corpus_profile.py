@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from pcqtool.arguments import StrPath
 from pcqtool.audio.segment import SAMPLE_RATE
-from pcqtool.batch.profiling import AUTO, BY, check_has_profile, open_profile
+from pcqtool.batch.profiling import AUTO, BY, BY_SPEAKER, check_has_profile, open_profile
 from pcqtool.corpora.base import Utterance
 from pcqtool.errors import SettingsError
 from pcqtool.model.predictor import Predictor
@@ -20,7 +20,6 @@ from pcqtool.model.profile_file import OFF, BatchProfile
 from pcqtool.progress import OnProgress, Progress, ignore
 from pcqtool.training.data import SegmentSet
 
-BY_SPEAKER = f"{BY}speaker"
 PROFILE_NOTES = {
     AUTO: "Inputs were standardised by the unlabelled test recordings.",
     OFF: "Inputs were standardised by the training data.",

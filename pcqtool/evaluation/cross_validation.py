@@ -17,12 +17,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from pcqtool.batch.profiling import AUTO, BY_SPEAKER
 from pcqtool.corpora.base import Utterance
 from pcqtool.errors import SettingsError, TrainingError
-from pcqtool.evaluation.corpus_profile import AUTO, BY_SPEAKER, OFF
 from pcqtool.evaluation.predictions import renormalise
 from pcqtool.files.atomic import write_whole
 from pcqtool.fingerprint import fingerprint
+from pcqtool.model.profile_file import OFF
 from pcqtool.splits import Fold
 from pcqtool.training.checkpoint import Checkpoint
 from pcqtool.training.data import Groups, SegmentSet

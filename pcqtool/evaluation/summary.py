@@ -14,11 +14,12 @@ from typing import Any
 import torch
 
 from pcqtool.corpora.base import Utterance
-from pcqtool.evaluation.corpus_profile import OFF, PROFILE_NOTES
+from pcqtool.evaluation.corpus_profile import PROFILE_NOTES
 from pcqtool.evaluation.cross_validation import EvaluationTask, FoldResult
 from pcqtool.evaluation.predictions import ModelPredictions, Predictions, predictions_table
 from pcqtool.evaluation.run_directory import Evaluation
 from pcqtool.metrics.scores import fold_spread
+from pcqtool.model.profile_file import OFF
 from pcqtool.splits import Fold, Protocol, leakage_report, overlap
 from pcqtool.training.provenance import run_provenance
 from pcqtool.version import __version__
