@@ -21,8 +21,8 @@ from pcqtool.model.directory import EncoderSearchPath, ModelConfig, find
 from pcqtool.model.predictor import Predictor
 from pcqtool.model.profile_file import BatchProfile
 from pcqtool.progress import OnProgress, ignore
-from pcqtool.training.data import build_speech_segments
 from pcqtool.training.provenance import run_provenance
+from pcqtool.training.segments import build_speech_segments
 from pcqtool.training.trainer import file_probabilities
 
 

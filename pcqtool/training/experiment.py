@@ -24,7 +24,7 @@ from pcqtool.progress import OnProgress, ignore
 from pcqtool.splits import Fold
 from pcqtool.training.augmentation import Augmentations
 from pcqtool.training.checkpoint import Checkpoint
-from pcqtool.training.data import SegmentSet, TrainingSetup, build_segments, group_utterances
+from pcqtool.training.data import SegmentSet, TrainingSetup, group_utterances
 from pcqtool.training.distillation.feature_distillation import OnEpoch, cached_distil_features, distil_features
 from pcqtool.training.distillation.teacher import (
     Teacher,
@@ -36,6 +36,7 @@ from pcqtool.training.feature_cache import cache_states, states_fingerprint
 from pcqtool.training.network_config import configure
 from pcqtool.training.network_inputs import FrontEnds, log_spectrograms
 from pcqtool.training.recipe import Recipe
+from pcqtool.training.segments import build_segments
 from pcqtool.training.trainer import Epoch, best_epoch, file_probabilities, fit, predict_validation, refit
 
 
