@@ -53,14 +53,15 @@ class FeatureDistillation:
     epochs: int = 30  # passes over the training utterances, each with one version of every utterance
     batch_size: int = 12  # segments
     crop_s: float = 2.0  # length of the random crop of each segment
+    frame_pool: int = 1  # frames of the student, and of the teacher at its rate, that are averaged
     lr: float = 0.02  # peak learning rate of Muon for the matrices; AdamW trains the rest at a twentieth of it
     weight_decay: float = 0.02  # of both optimisers
     mean_weight: float = 1.0  # weight of the error in a segment's mean frame; the error in its frames has 1
 
     def __post_init__(self) -> None:
         _check_layers("feature_distillation", self.layers)
-        if min(self.epochs, self.batch_size) < 1:
-            raise SettingsError("feature_distillation: epochs and batch_size must be 1 or more")
+        if min(self.epochs, self.batch_size, self.frame_pool) < 1:
+            raise SettingsError("feature_distillation: epochs, batch_size and frame_pool must be 1 or more")
         if not (0.5 <= self.crop_s <= SEGMENT_S and 0 < self.lr < math.inf):
             raise SettingsError(f"feature_distillation: crop_s must be from 0.5 to {SEGMENT_S}, lr positive")
         if min(self.weight_decay, self.mean_weight) < 0:
