@@ -149,6 +149,7 @@ class Recipe:
     profiles: ProfileSimulation = field(default_factory=ProfileSimulation)  # used where the network has profile_s
     cache: bool = True  # keep augmented segments, a frozen encoder's states and distilled encoders on disk
     refit: bool = False  # train again on training and validation parts together, for the best number of epochs
+    calibration: str = "validation"  # what temperatures are fitted to; or "corpora", each left out in turn
     validation_fraction: float = 0.0  # of the speakers (texts, tenths of the files) outside the test part; at least one
     aggregation: str = "mean-log"  # rule from segments to file, in validation and in the model
     seed: int = 0  # of weights, order and augmentation
@@ -166,7 +167,12 @@ class Recipe:
         fractions = ("ema", "label_smoothing", "p_clean", "validation_fraction")
         self._check("must be from 0 to below 1", fractions, lambda x: 0 <= x < 1)
         self._check("must be above 0 and at most 1", ("layer_decay",), lambda x: 0 < x <= 1)
-        known = {"precision": PRECISIONS, "schedule": ("cosine", "constant"), "aggregation": tuple(AGGREGATIONS)}
+        known = {
+            "calibration": ("validation", "corpora"),
+            "precision": PRECISIONS,
+            "schedule": ("cosine", "constant"),
+            "aggregation": tuple(AGGREGATIONS),
+        }
         for key, values in known.items():
             if getattr(self, key) not in values:
                 raise SettingsError(

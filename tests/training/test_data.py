@@ -16,7 +16,8 @@ from pcqtool.audio.spectrogram import Spectrogram, SpectrogramSettings
 from pcqtool.corpora.base import Utterance
 from pcqtool.errors import CorpusError
 from pcqtool.training.augmentation import Augmentations, augment
-from pcqtool.training.data import build_segments, build_speech_segments, draw_batches
+from pcqtool.training.data import draw_batches
+from pcqtool.training.segments import build_segments, build_speech_segments
 
 SEGMENT = 48000
 
@@ -158,7 +159,7 @@ def test_kept_segments_are_found_again(kept, monkeypatch):
     build, folder = kept
     wanted, built = build(cache=False), build()
     assert len(list(folder.iterdir())) == 1
-    monkeypatch.setattr("pcqtool.training.data.augment", None)  # calling it would fail
+    monkeypatch.setattr("pcqtool.training.segments.augment", None)  # calling it would fail
     found = build()
     for name in ("samples", "n_samples", "utterance", "version"):
         assert np.array_equal(getattr(found, name), getattr(wanted, name))

@@ -12,9 +12,9 @@ from pcqtool.model.encoders import pretrained
 from pcqtool.training import experiment as experiment_module
 from pcqtool.training.api import train
 from pcqtool.training.augmentation import Augmentations
-from pcqtool.training.data import build_segments
 from pcqtool.training.experiment import Experiment
 from pcqtool.training.recipe import Distillation, load_recipe
+from pcqtool.training.segments import build_segments
 from pcqtool.training.trainer import file_probabilities, predict_logits, refit
 
 CPU = torch.device("cpu")
