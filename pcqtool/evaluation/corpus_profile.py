@@ -61,7 +61,8 @@ class CorpusProfiles:
             groups = self.groups[rows] if self.profiles else None
             calibrated.append(predictor.log_probs(data.waves(rows), data.n_samples[rows], groups))
             on_progress(Progress(int(rows[-1]) + 1, len(data.samples), "segments predicted"))
-        temperatures = np.array([predictor.temperature(each) for each in self.profiles or [None]])[self.groups]
+        used: Sequence[Profile | None] = self.profiles or [None]
+        temperatures = np.array([predictor.temperature(each) for each in used])[self.groups]
         starts = np.flatnonzero(np.diff(data.utterance)) + 1
         logits = np.concatenate(calibrated)
         return np.split(logits, starts), np.split(logits * temperatures[:, None], starts)

@@ -34,7 +34,7 @@ class Temperatures:
 
 @dataclass(frozen=True)
 class _Predicted:
-    """Logits ``(N, L)`` of files that were left out, with a profile and without; their classes, and the possible ones."""
+    """Logits ``(N, L)`` of files that were left out, with a profile and without, and true and possible classes."""
 
     profiled: NDArray[np.float64]
     plain: NDArray[np.float64]
