@@ -68,10 +68,9 @@ def evaluate_model(
     standardised = choose_profiles(profile, predictor, known, data)
     logits = standardised.predict_logits(predictor, data, on_progress)
     calibrated, uncalibrated = (
-        renormalise(file_probabilities(logits, data, indices, config.aggregation, each), columns)[:, columns]
-        for each in (config.temperature, 1.0)
+        renormalise(file_probabilities(each, data, indices, config.aggregation), columns)[:, columns] for each in logits
     )
-    predictions = ModelPredictions(indices, calibrated, uncalibrated, config.temperature)
+    predictions = ModelPredictions(indices, calibrated, uncalibrated, standardised.temperature(predictor))
     table = predictions_table([predictions], known, data, labels, config.aggregation, config.name)
     metrics = {
         "corpus": corpus,

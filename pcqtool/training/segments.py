@@ -25,6 +25,7 @@ T = TypeVar("T", bound=np.generic)
 R = TypeVar("R")
 
 _REMEDY = "Leave it out of the corpus, or repair it."
+_P_TRIMMED = 0.5  # probability that an augmented version is cut without silence
 _CACHE_VERSION = 3  # raise it when the same settings and seed give other records
 _SEGMENT = np.dtype(
     [("samples", np.int16, SEGMENT_SAMPLES), ("n_samples", np.int64), ("utterance", np.int64), ("version", np.int64)]
@@ -58,17 +59,21 @@ def build_segments(
         CacheError: if the segments fit neither into the cache nor into memory.
     """
 
-    def versions_of(utterance: Utterance) -> list[NDArray[np.int16]]:
+    def versions_of(utterance: Utterance) -> list[list[NDArray[np.int16]]]:
         wave = _load(utterance)
         content = int.from_bytes(_digest(wave)[:16], "big")
-        generators = (np.random.default_rng([seed, content, version]) for version in range(1, n_augmented + 1))
-        return [_to_16_bit(each) for each in (wave, *(augment(wave, settings, rng) for rng in generators))]
+        versions = [_pieces(wave, settings.trim_silence)]
+        for version in range(1, n_augmented + 1):
+            rng = np.random.default_rng([seed, content, version])
+            augmented = augment(wave, settings, rng)
+            versions.append(_pieces(augmented, settings.trim_silence and rng.random() < _P_TRIMMED))
+        return versions
 
     n, work = len(utterances), "augmented" if n_augmented else "cut into segments"
 
     def records_of(block: range) -> NDArray[np.void]:
         report = _counter(on_progress, n, f"recordings {work}", block.start)
-        return _cut_versions(_for_each(versions_of, utterances[block.start : block.stop], n_jobs, report))
+        return _join_versions(_for_each(versions_of, utterances[block.start : block.stop], n_jobs, report))
 
     if not cache:
         return _as_set([records_of(range(n))])
@@ -102,7 +107,7 @@ def build_speech_segments(utterances: Sequence[Utterance], n_jobs: int, on_progr
 
     def segments_of(utterance: Utterance) -> tuple[list[NDArray[np.int16]], int]:
         wave = _load(utterance)
-        return [_to_16_bit(piece) for piece in _cut_speech(wave) or _cut(wave)], len(wave)
+        return _pieces(wave, trim_silence=True), len(wave)
 
     report = _counter(on_progress, len(utterances), "test recordings segmented")
     recordings = _for_each(segments_of, utterances, n_jobs, report)
@@ -134,6 +139,11 @@ def _digest(wave: NDArray[np.float32]) -> bytes:
     return hashlib.sha256(wave.data).digest()
 
 
+def _pieces(wave: NDArray[np.float32], trim_silence: bool) -> list[NDArray[np.int16]]:
+    """Cut a recording into segments: as labelling does, unless there is no speech in it, or with all silence."""
+    return [_to_16_bit(piece) for piece in (trim_silence and _cut_speech(wave)) or _cut(wave)]
+
+
 def _cut_speech(wave: NDArray[np.float32]) -> list[NDArray[np.float32]]:
     """Cut a recording into segments with speech, and trim silence at their edges."""
     segmenter = ChannelSegmenter("0", SEGMENT_SAMPLES, vad=True)
@@ -155,14 +165,14 @@ def _cut(wave: NDArray[T]) -> list[NDArray[T]]:
     return [wave[start : start + SEGMENT_SAMPLES] for start in range(0, len(wave), SEGMENT_SAMPLES)]
 
 
-def _cut_versions(utterances: Sequence[Sequence[NDArray[np.int16]]]) -> NDArray[np.void]:
-    """Cut every version of every utterance into segments."""
+def _join_versions(utterances: Sequence[Sequence[Sequence[NDArray[np.int16]]]]) -> NDArray[np.void]:
+    """Put the segments of every version of every utterance one below the other."""
     return _as_records(
         [
             (utterance, version, piece)
             for utterance, versions in enumerate(utterances)
-            for version, wave in enumerate(versions)
-            for piece in _cut(wave)
+            for version, pieces in enumerate(versions)
+            for piece in pieces
         ]
     )
 
