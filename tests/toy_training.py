@@ -130,7 +130,7 @@ def predict(logits_of):
     def probabilities(experiment, trained, utterances):
         logits = logits_of(trained.model, experiment.data, utterances)
         rule = experiment.recipe.aggregation
-        return file_probabilities(logits, experiment.data, utterances, rule, trained.temperature)
+        return file_probabilities(logits, experiment.data, utterances, rule, trained.temperatures.profiled)
 
     return probabilities
 

@@ -56,7 +56,7 @@ def assign_profiles(
 ) -> Assignment | None:
     """Measure the profiles of utterances, and assign each of them to that of its corpus or of its speaker.
 
-    The profile of a corpus is shrunk towards the training data's, that of a speaker towards the corpus's.
+    As in labelling, the profile of a speaker is shrunk towards the corpus's, and both towards the training data's.
 
     Args:
         front_ends: of the network, with the segments of the utterances.
@@ -74,14 +74,13 @@ def assign_profiles(
     profiles, number = [own], np.zeros(len(groups.corpus), np.int64)
     members_of = _split_by(groups.corpus, np.fromiter(utterances, np.int64))
     for members in members_of.values():
-        measured = front_ends.profile(front_ends.data.recorded_rows(members))
-        whole = measured.shrunk_towards(own, constant_s)
+        whole = front_ends.profile(front_ends.data.recorded_rows(members))
         number[members] = len(profiles)
-        profiles.append(whole)
+        profiles.append(whole.shrunk_towards(own, constant_s))
         for part in _split_by(groups.speaker, members).values() if by_speaker else ():
             number[part] = len(profiles)
-            speaker = front_ends.profile(front_ends.data.recorded_rows(part))
-            profiles.append(speaker.shrunk_towards(whole, constant_s))
+            speaker = front_ends.profile(front_ends.data.recorded_rows(part)).shrunk_towards(whole, constant_s)
+            profiles.append(speaker.shrunk_towards(own, constant_s))
     return Assignment.of(profiles, number, model.standardisation.n_elements)
 
 
@@ -118,13 +117,14 @@ class Simulator:
         for batch in self._batches(rng):
             if rng.random() < self.settings.p_none:
                 continue
-            whole = self._measure(batch, self.own, rng)
+            whole = self._measure(batch, rng)
             number[batch] = len(profiles)
-            profiles.append(whole)
+            profiles.append(whole.shrunk_towards(self.own, self.profile_s))
             if rng.random() < self.settings.p_speaker:
                 for members in _split_by(self.groups.speaker, batch).values():
                     number[members] = len(profiles)
-                    profiles.append(self._measure(members, whole, rng))
+                    speaker = self._measure(members, rng).shrunk_towards(whole, self.profile_s)
+                    profiles.append(speaker.shrunk_towards(self.own, self.profile_s))
         return Assignment.of(profiles, number, self.n_elements)
 
     def _batches(self, rng: np.random.Generator) -> list[NDArray[np.int64]]:
@@ -137,7 +137,7 @@ class Simulator:
             ]
         return batches
 
-    def _measure(self, members: NDArray[np.int64], towards: Profile, rng: np.random.Generator) -> Profile:
+    def _measure(self, members: NDArray[np.int64], rng: np.random.Generator) -> Profile:
         """Measure the profile of a random subset of utterances: usually small, often of uneven class mix."""
         largest = min(len(members), self.settings.max_utterances)
         size = round(_log_uniform(rng, largest)) if rng.random() < _P_SMALL else largest
@@ -145,7 +145,7 @@ class Simulator:
         share = rng.dirichlet(np.full(len(targets), rng.choice(_CONCENTRATIONS)))
         weights = share[position] / np.bincount(position)[position] + _MIN_WEIGHT
         chosen = rng.choice(members, size, replace=False, p=weights / weights.sum())
-        return self.profile(chosen, rng).shrunk_towards(towards, self.profile_s)
+        return self.profile(chosen, rng)
 
 
 _P_SMALL = 0.7  # probability of a subset of random size, not the largest

@@ -8,8 +8,12 @@ import torch
 from pcqtool.errors import SettingsError, TrainingError
 from pcqtool.training.checkpoint import Checkpoint, run_fingerprint
 from pcqtool.training.experiment import Experiment
+from tests.toy_training import MINI
 
 CPU = torch.device("cpu")
+
+
+FROZEN = MINI | {"layers": [0, 1], "concat_layers": True, "frozen": True}
 
 
 class Killed(BaseException):
@@ -120,6 +124,7 @@ def test_one_that_cannot_be_read_is_no_damaged_one(tmp_path, monkeypatch):
     [
         {"ema": 0.9, "mixup": 0.3, "epochs": 5},
         {"encoder": "mini", "grad_accumulation": 2, "batch_size": 4, "epochs": 4, "schedule": "constant"},
+        {"encoder": FROZEN, "network": {"profile_s": 20.0, "frame_pool": 5}, "ema": 0.9, "epochs": 4},
     ],
     ids=str,
 )
@@ -133,7 +138,7 @@ def test_a_run_that_was_stopped_ends_with_the_same_weights(utterances, toy_recip
         torch.rand(number)  # what happens in between does not matter
     resumed = experiment.train(fold, 1, checkpoint=checkpoint)
     assert resumed.history == whole.history
-    assert resumed.temperature == whole.temperature
+    assert resumed.temperatures == whole.temperatures
     assert all(torch.equal(value, weights(resumed)[name]) for name, value in weights(whole).items())
 
 

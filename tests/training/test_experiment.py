@@ -29,12 +29,12 @@ def test_probabilities_sum_to_one_and_transfer_to_the_unseen_speaker(experiment,
 
 
 def test_the_temperature_is_fitted_to_the_validation_part_alone(experiment, trained, fold, logits_of):
-    assert trained.temperature > 0
+    assert trained.temperatures.profiled > 0
     logits = logits_of(trained.model, experiment.data, fold.validation)
     wanted = fit_temperature(
         [each.mean(axis=0, keepdims=True) for each in logits], experiment.targets[list(fold.validation)]
     )
-    assert trained.temperature == pytest.approx(wanted, rel=1e-3)
+    assert trained.temperatures.profiled == pytest.approx(wanted, rel=1e-3)
 
 
 def test_the_test_part_changes_nothing(utterances, toy_recipe, fold):
@@ -47,7 +47,7 @@ def test_the_test_part_changes_nothing(utterances, toy_recipe, fold):
     other.targets[list(fold.test)] = 0
     first, second = one.train(fold, 1), other.train(fold, 1)
     assert first.history == second.history
-    assert first.temperature == second.temperature
+    assert first.temperatures.profiled == second.temperatures.profiled
     for name, value in first.model.state_dict().items():
         assert torch.equal(value, second.model.state_dict()[name])
 
@@ -57,7 +57,7 @@ def test_the_validation_part_decides_the_temperature(experiment, fold, toy_recip
     first = changed.train(fold, 1)
     changed.targets[list(fold.validation)] = first.validation.argmax(axis=1)
     second = changed.train(fold, 1)
-    assert second.temperature < first.temperature, "all right: surer"
+    assert second.temperatures.profiled < first.temperatures.profiled, "all right: surer"
     assert torch.equal(first.model.classifier[1].weight, second.model.classifier[1].weight)
 
 
@@ -169,7 +169,7 @@ def test_refitting_trains_on_the_validation_part_too(utterances, toy_recipe, fol
     plain, again = (Experiment(utterances, toy_recipe(epochs=4, refit=refit), CPU).prepare() for refit in (False, True))
     once, twice = plain.train(fold, 1), again.train(fold, 1)
     assert twice.history == once.history
-    assert twice.temperature == once.temperature
+    assert twice.temperatures.profiled == once.temperatures.profiled
     np.testing.assert_array_equal(twice.validation, once.validation)
     np.testing.assert_array_equal(once.validation, predict(plain, once, fold.validation))
     assert list(once.train) == list(fold.train)

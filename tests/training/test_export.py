@@ -30,7 +30,7 @@ def test_the_directory_is_a_whole_model(made, experiment, trained, fold):
     ]
     model, config = load(out)
     assert (config.name, config.labels, config.aggregation) == ("toy", experiment.labels, "mean-log")
-    assert config.temperature == trained.temperature
+    assert config.temperature == trained.temperatures.profiled
     assert model.config.mean_db == trained.model.config.mean_db != experiment.config.mean_db
     assert json.loads((out / "metrics.json").read_text()) == json.loads(json.dumps(metrics))
     for name, value in model.named_parameters():

@@ -7,8 +7,8 @@ from torch.nn import functional
 
 from pcqtool.errors import SettingsError
 from pcqtool.model.pcq import PCQ, NetworkInputs, NetworkOutput, PCQConfig
-from pcqtool.training.data import SegmentSet, TrainingSetup
-from pcqtool.training.loss import Loss, mask, regularised_loss
+from pcqtool.training.data import Groups, SegmentSet, TrainingSetup
+from pcqtool.training.loss import Loss, balanced_weights, mask, regularised_loss
 from pcqtool.training.recipe import Distillation, Recipe, SpecAugment
 
 TARGETS = np.array([0, 0, 0, 1])
@@ -43,9 +43,17 @@ def prediction(model):
     return NetworkOutput(torch.randn(4, 2, generator=rng), torch.randn(4, model.fusion_width, generator=rng), None)
 
 
-def loss(model, data, teacher=None, **recipe):
+def setup_of(config, data, targets=TARGETS, corpus=None, teacher=None, train=None, **recipe):
+    """Return the setup of a training run; one corpus unless ``corpus`` has several."""
     settings = Recipe("r", **{"label_smoothing": 0.0, "class_weighting": False} | recipe)
-    return Loss(TrainingSetup(model.config, data, TARGETS, range(4), settings, torch.device("cpu"), teacher))
+    corpus = np.zeros(len(targets), np.int64) if corpus is None else np.asarray(corpus)
+    groups = Groups(corpus, np.arange(len(targets)), targets)
+    train = range(len(targets)) if train is None else train
+    return TrainingSetup(config, data, targets, train, settings, torch.device("cpu"), groups, teacher)
+
+
+def loss(model, data, teacher=None, **recipe):
+    return Loss(setup_of(model.config, data, teacher=teacher, **recipe))
 
 
 def test_a_segments_weight_is_its_duration(model, data, prediction):
@@ -56,8 +64,8 @@ def test_a_segments_weight_is_its_duration(model, data, prediction):
 
 def test_class_weighting_balances_the_classes(model, data):
     weights = loss(model, data, class_weighting=True).class_weights
-    torch.testing.assert_close(weights, torch.tensor([4 / 6, 4 / 2]))
-    assert float(weights @ torch.tensor([3.0, 1.0])) == pytest.approx(4.0)
+    torch.testing.assert_close(weights, torch.tensor([[4 / 6, 4 / 2]]))
+    assert float(weights[0] @ torch.tensor([3.0, 1.0])) == pytest.approx(4.0)
 
 
 def test_a_teacher_with_the_same_prediction_adds_nothing(model, data, prediction):
@@ -75,6 +83,78 @@ def test_a_teacher_with_the_same_prediction_adds_nothing(model, data, prediction
 def test_an_impossible_class_makes_no_nan(model, data, prediction):
     log_probs = np.array([[0.0, -1e4]] * 4, np.float32)
     assert torch.isfinite(loss(model, data, log_probs, distillation=Distillation())(prediction.logits, ROWS))
+
+
+LABELS = ("anger", "neutral", "sadness")
+CORPORA = np.array([0, 0, 0, 1, 1, 1])  # the first corpus has all classes, the second one lacks sadness
+TRUTH = np.array([0, 1, 2, 0, 1, 1])
+SETTINGS = {"label_smoothing": 0.1, "class_weighting": True, "distillation": Distillation(kd_weight=2.0)}
+
+
+@pytest.fixture
+def pooled():
+    """Return a function that makes the loss over two corpora of three segments each; others may be left out."""
+    rng = np.random.default_rng(0)
+    data = SegmentSet(np.zeros((6, 1), np.int16), np.full(6, 48000), np.arange(6), np.zeros(6, np.int64))
+    teacher = torch.from_numpy(rng.normal(size=(6, 3))).log_softmax(1).float().numpy()
+
+    def make(labels=LABELS, **changes):
+        config = PCQConfig(labels)
+        settings = {"targets": TRUTH, "corpus": CORPORA, "teacher": teacher[:, : len(labels)]} | SETTINGS | changes
+        return Loss(setup_of(config, data, **settings))
+
+    return make
+
+
+def logits_of(n_classes=3):
+    return torch.randn(6, n_classes, generator=torch.Generator().manual_seed(1), requires_grad=True)
+
+
+def test_a_class_that_a_corpus_lacks_gets_no_gradient_from_it(pooled):
+    logits = logits_of()
+    pooled()(logits, np.arange(6)).backward()
+    assert (logits.grad[3:, 2] == 0).all()
+    assert (logits.grad[3:, :2].abs() > 1e-4).all()
+    assert (logits.grad[:3].abs() > 1e-4).all()
+
+
+def test_a_class_that_a_corpus_lacks_does_not_change_its_loss(pooled):
+    """It is that of a network that never knew the class."""
+    logits, rows = logits_of().detach(), np.arange(3, 6)
+    value = pooled()(logits[3:], rows)
+    changed = logits.clone()
+    changed[:, 2] += 50.0
+    assert torch.equal(pooled()(changed[3:], rows), value)
+    two = pooled(("anger", "neutral"), targets=np.where(TRUTH < 2, TRUTH, 0))
+    torch.testing.assert_close(two(logits[3:, :2], rows), value)
+
+
+def test_the_loss_of_a_corpus_is_unaffected_by_the_classes_of_others(pooled):
+    logits, rows = logits_of().detach(), np.arange(3)
+    without = pooled(targets=np.array([0, 1, 2, 0, 0, 0]))
+    assert torch.equal(without(logits[:3], rows), pooled()(logits[:3], rows))
+
+
+def test_classes_are_balanced_within_each_corpus(pooled):
+    weights = pooled().class_weights
+    torch.testing.assert_close(weights[0], torch.ones(3))
+    torch.testing.assert_close(weights[1], torch.tensor([3 / 2, 3 / 4, 0.0]))
+    unweighted = pooled(class_weighting=False).class_weights
+    torch.testing.assert_close(unweighted, torch.tensor([[1.0, 1.0, 1.0], [1.0, 1.0, 0.0]]))
+
+
+def test_weights_of_utterances_are_equal_for_corpora_and_for_their_classes(pooled):
+    weights = balanced_weights(pooled().setup)
+    np.testing.assert_allclose(weights, [1 / 6, 1 / 6, 1 / 6, 1 / 4, 1 / 8, 1 / 8])
+    some = balanced_weights(pooled(train=[0, 1, 3, 5]).setup)
+    np.testing.assert_allclose(some, [1 / 4, 1 / 4, 1 / 4, 1 / 4])
+
+
+def test_smoothing_spreads_over_the_classes_of_the_corpus(pooled):
+    logits = logits_of().detach()
+    found = pooled(distillation=None, teacher=None, class_weighting=False)(logits[3:4], np.array([3]))
+    log_probs = logits[3, :2].log_softmax(0)
+    torch.testing.assert_close(found, -(0.95 * log_probs[0] + 0.05 * log_probs[1]))
 
 
 class Echo(torch.nn.Module):

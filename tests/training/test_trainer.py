@@ -16,9 +16,9 @@ from pcqtool.training.network_config import load_encoder, network_config
 from pcqtool.training.network_inputs import with_statistics
 from pcqtool.training.recipe import SpecAugment
 from pcqtool.training.trainer import file_probabilities, fit
+from tests.toy_training import MINI
 
-MINI = {"kind": "mini", "architecture": {"dim": 16, "n_blocks": 1, "expansion": 2, "n_mels": 16}}
-FROZEN = MINI | {"layers": [0, 1], "frozen": True}
+FROZEN = MINI | {"layers": [0, 1], "concat_layers": True, "frozen": True}
 
 
 @pytest.fixture
@@ -131,6 +131,9 @@ def test_averaged_weights_trail_the_last_ones(run, scripted):
         {"grad_accumulation": 3, "batch_size": 4},
         {"encoder": "mini", "precision": "bfloat16"},
         {"encoder": FROZEN, "cache": False},
+        {"network": {"profile_s": 30.0}},
+        {"encoder": "mini", "network": {"profile_s": 30.0}, "mixup": 0.3},
+        {"encoder": FROZEN, "network": {"profile_s": 30.0, "frame_pool": 5}, "mixup": 0.3},
     ],
     ids=str,
 )
