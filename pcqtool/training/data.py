@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pcqtool.training.recipe import Recipe
 
 FULL_SCALE = 32768.0
-"""Samples of 16-bit recordings at 16 kHz keep every bit."""
+"""Value of a sample that stands for 1; 16-bit recordings at 16 kHz keep every bit."""
 
 _HASHED_AT_ONCE = 64  # segments
 

@@ -143,7 +143,6 @@ class Recipe:
     n_augmented: int = 12  # augmented versions of each utterance
     p_clean: float = 0.0  # probability of training on the recording itself instead of a drawn version
     augmentations: Augmentations = field(default_factory=Augmentations)
-    clean_teacher: bool = False  # the teacher gets versions with speed and crop only, otherwise the augmented ones
     distillation: Distillation | None = None
     feature_distillation: FeatureDistillation | None = None  # for a frozen encoder of the kind mini
     profiles: ProfileSimulation = field(default_factory=ProfileSimulation)  # used where the network has profile_s

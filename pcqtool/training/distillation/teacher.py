@@ -166,7 +166,7 @@ def _fit_logistic(
         logits = (x @ weight + bias).masked_fill(absent, ABSENT)
         value = (w * functional.cross_entropy(logits, y, reduction="none")).sum() + _PENALTY * weight.square().sum()
         value.backward()  # type: ignore[no-untyped-call]
-        return float(value)
+        return value.item()
 
     optimiser.step(loss)  # type: ignore[no-untyped-call]
 
