@@ -11,6 +11,7 @@ import typer
 from pcqtool.cli.common import completion, console, options
 from pcqtool.errors import SettingsError
 
+_CORPUS = "corpus"  # the protocol that leaves one corpus out
 _TRAINING_OPTIONS = ("recipe", "encoder", "teacher", "epochs", "seed", "seeds", "validation")
 
 
@@ -22,8 +23,9 @@ def evaluate(
         typer.Option(
             "--protocol",
             metavar="NAME",
-            help="Cross-validate the recipe. loso, session and sentence leave out one speaker, session or text at a "
-            "time; random10 shares speakers; paper validates on the test part, to show the effect of that leak.",
+            help="Cross-validate the recipe. corpus, loso, session and sentence leave out one corpus, speaker, session "
+            "or text at a time; random10 shares speakers; paper validates on the test part, to show the effect of that "
+            "leak.",
             autocompletion=completion.protocols,
         ),
     ] = None,
@@ -51,7 +53,7 @@ def evaluate(
     ] = Path("evaluation"),
     root: options.Roots = None,
     label_map: options.LabelMapFile = None,
-    all_classes: options.AllClasses = False,
+    common_classes: options.CommonClasses = False,
     encoder_dir: options.EncoderDir = None,
     recipe: options.RecipeName = "best",
     encoder: options.Encoder = None,
@@ -111,7 +113,7 @@ def evaluate(
             model=model,
             root=root,
             label_map=label_map,
-            all_classes=all_classes,
+            common_classes=common_classes,
             encoder_dir=encoder_dir,
             recipe=recipe,
             encoder=encoder,
@@ -144,19 +146,20 @@ def _refuse(ctx: typer.Context, names: Iterable[str], why: str) -> None:
 
 def _show(metrics: Mapping[str, Any], out: Path) -> None:
     pooled, folds, seeds = metrics["pooled"], metrics.get("folds"), metrics.get("seeds", ())
-    together = metrics.get("ensembled_seeds")
+    together, by_corpus = metrics.get("ensembled_seeds"), metrics["protocol"] == _CORPUS
     console.print_fields(
         {
             "protocol": f"{metrics['protocol']}: {metrics['protocol_title']}" if folds else metrics["protocol"],
             "utterances": metrics["n_utterances"],
             "left out": _left_out(metrics),
             "seeds": ", ".join(map(str, seeds)) if len(seeds) > 1 else "",
+            "over corpora": _over_corpora(metrics) if by_corpus else "",
             "WA": _percent(pooled["wa"], pooled["wa_interval"]),
             "UA": _percent(pooled["ua"], pooled["ua_interval"]),
             "macro-F1": f"{100 * pooled['macro_f1']:.1f} %",
             "ECE": f"{pooled['ece']:.3f} (before the temperature {pooled['ece_uncalibrated']:.3f})",
             "over folds": f"WA {_spread(folds['wa'])}, UA {_spread(folds['ua'])}"
-            if folds and len(metrics["by_fold"]) > 1
+            if folds and len(metrics["by_fold"]) > 1 and not by_corpus
             else "",
             "over seeds": _over_seeds(metrics) if len(seeds) > 1 else "",
             "ensemble": together
@@ -166,12 +169,37 @@ def _show(metrics: Mapping[str, Any], out: Path) -> None:
             "predictions": out / "predictions.parquet",
         }
     )
+    if by_corpus:
+        console.print_table(("corpus left out", "utterances", "classes", "WA", "UA", "ECE"), _corpora(metrics))
+        console.print_text("")
     labels = metrics["labels"]
     rows = [
         (label, *counts, "" if pooled["recall"][label] is None else f"{100 * pooled['recall'][label]:.1f} %")
         for label, counts in zip(labels, pooled["confusion"], strict=True)
     ]
     console.print_table(("true, predicted →", *labels, "recall"), rows)
+
+
+def _over_corpora(metrics: Mapping[str, Any]) -> str:
+    """Return the mean over corpora, the figure of this protocol."""
+    spreads = metrics["folds"]
+    return f"WA {_spread(spreads['wa'])}, UA {_spread(spreads['ua'])}, ECE {spreads['ece']['mean']:.3f}"
+
+
+def _corpora(metrics: Mapping[str, Any]) -> list[tuple[object, ...]]:
+    """Return a row for each corpus that was left out."""
+    n_seeds = len(metrics["seeds"])
+    return [
+        (
+            name,
+            scores["n"] // n_seeds,
+            sum(recall is not None for recall in scores["recall"].values()),
+            f"{100 * scores['wa']:.1f} %",
+            f"{100 * scores['ua']:.1f} %",
+            f"{scores['ece']:.3f}",
+        )
+        for name, scores in metrics["by_fold"].items()
+    ]
 
 
 def _percent(value: float, interval: tuple[float, float] | None) -> str:
@@ -195,7 +223,8 @@ def _left_out(metrics: Mapping[str, Any]) -> str:
     """Describe classes that the model or the corpus lacks."""
     left_out, absent = metrics.get("left_out", {}), metrics.get("labels_not_in_corpus", ())
     parts = [f"{n} of {label}" for label, n in left_out.items()]
-    text = f"{', '.join(parts)}, which the model cannot predict" if parts else ""
+    reason = "no other corpus has" if metrics["protocol"] == _CORPUS else "the model cannot predict"
+    text = f"{', '.join(parts)}, which {reason}" if parts else ""
     if absent:
         text += f"{'; ' if text else ''}{', '.join(absent)}, which the corpus does not have (others scaled to sum to 1)"
     return text

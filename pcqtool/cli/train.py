@@ -15,7 +15,7 @@ def train(
     out: Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Directory for the model.")] = Path("model"),
     root: options.Roots = None,
     label_map: options.LabelMapFile = None,
-    all_classes: options.AllClasses = False,
+    common_classes: options.CommonClasses = False,
     recipe: options.RecipeName = "best",
     encoder: options.Encoder = None,
     encoder_name: Annotated[
@@ -49,7 +49,7 @@ def train(
 ) -> None:
     """Train a model on one or several corpora.
 
-    Several corpora are used with their common classes. Some speakers, at least one of each corpus, validate: they
+    The model gets the classes of all corpora. Some speakers, at least one of each corpus, validate: they
     choose the epoch and calibrate the model; the recipe sets their share. DIR must be new or empty; it works with
     'pcqtool label --model DIR'. The same command resumes an interrupted run. To measure a recipe's accuracy, use
     'pcqtool evaluate --protocol loso'.
@@ -62,7 +62,7 @@ def train(
             out,
             root=root,
             label_map=label_map,
-            all_classes=all_classes,
+            common_classes=common_classes,
             recipe=recipe,
             encoder=encoder,
             encoder_name=encoder_name,

@@ -141,6 +141,11 @@ class CorpusPool:
         return [member.name for member in self.members for _ in member.utterances]
 
     @property
+    def labels_of_each(self) -> list[tuple[str, ...]]:
+        """The labels of each utterance's corpus: any other label was not to be chosen there."""
+        return [labels for member in self.members for labels in [member.labels] * len(member.utterances)]
+
+    @property
     def labels(self) -> tuple[str, ...]:
         """The labels that occur in any of the corpora."""
         return sort_labels(label for member in self.members for label in member.labels)
@@ -159,20 +164,22 @@ class CorpusPool:
         return [member.provenance() for member in self.members]
 
 
-def open_pool(specs: Sequence[CorpusSpec], label_map: LabelMap | None = None, all_classes: bool = False) -> CorpusPool:
+def open_pool(
+    specs: Sequence[CorpusSpec], label_map: LabelMap | None = None, common_classes: bool = False
+) -> CorpusPool:
     """Open corpora and list their utterances.
 
     Args:
         specs: one or more corpora.
         label_map: which label of the run each of their labels becomes.
-        all_classes: keep classes that only some of the corpora have.
+        common_classes: leave out classes that only some of the corpora have.
 
     Raises:
-        CorpusError: if a corpus cannot be read, or if they have fewer than two labels in common or list the same file.
+        CorpusError: if a corpus cannot be read, or if they list the same file or lack common labels that are asked for.
     """
     members = tuple(open_pooled_corpus(spec, (label_map or LabelMap()).for_corpus(spec.name)) for spec in specs)
     pool = CorpusPool(members)
-    if all_classes or len(members) == 1:
+    if not common_classes or len(members) == 1:
         return pool
     return pool.restricted_to(_common_labels({member.name: member.labels for member in members}))
 

@@ -16,7 +16,7 @@ from pcqtool.corpora.spec import parse_specs
 from pcqtool.errors import SettingsError
 from pcqtool.model.encoder_search import search_path
 from pcqtool.progress import OnProgress, Progress, ignore
-from pcqtool.splits import cross_corpus_protocol, find_protocol
+from pcqtool.splits import CORPUS, cross_corpus_protocol, find_protocol, leave_corpus_out
 
 if TYPE_CHECKING:
     from pcqtool.corpora.base import Utterance
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from pcqtool.evaluation.cross_validation import EvaluationTask, FoldResult
     from pcqtool.evaluation.run_directory import Evaluation
     from pcqtool.splits import Fold, Protocol
+    from pcqtool.training.experiment import Experiment
     from pcqtool.training.recipe import Recipe
 
 _log = logging.getLogger(__name__)
@@ -40,7 +41,7 @@ def evaluate(
     model: str | Path | None = None,
     root: str | Path | Sequence[str] | None = None,
     label_map: str | Path | None = None,
-    all_classes: bool = False,
+    common_classes: bool = False,
     encoder_dir: Sequence[str | Path] | None = None,
     recipe: str | Path = "best",
     encoder: str | Path | None = None,
@@ -63,12 +64,12 @@ def evaluate(
     Args:
         corpus: name of a corpus, or several; ``own=emodb`` gives a corpus another name.
         out: directory for ``metrics.json``, ``predictions.parquet`` and ``folds/``; None keeps no files.
-        protocol: cross-validation: ``loso``, ``session``, ``sentence``, ``random10`` or ``paper``.
+        protocol: cross-validation: ``corpus``, ``loso``, ``session``, ``sentence``, ``random10`` or ``paper``.
         test_corpus: corpus to test on; the recipe is trained on ``corpus``.
         model: finished model to evaluate: a bundled name or a directory.
         root: directory of the corpus, or ``name=directory`` for several.
         label_map: TOML file that renames or leaves out labels.
-        all_classes: keep classes that only some of the corpora have.
+        common_classes: of several corpora, leave out classes that only some have.
         encoder_dir: where to look for an encoder that the model refers to.
         recipe: name of a recipe in the package, or a TOML file.
         encoder: pre-trained encoder to build on, instead of the recipe's.
@@ -83,7 +84,8 @@ def evaluate(
             profiles ignore ``auto``.
         device: ``auto``, ``cpu``, ``cuda``, ``cuda:1`` or ``mps``.
         jobs: parallel jobs; 0 for one per core.
-        on_progress: is called with segments encoded, then with folds; not with ``model``.
+        on_progress: is called with recordings read, augmented and segmented, with segments encoded, and with folds;
+            with ``model``, with recordings segmented and segments predicted.
 
     Returns:
         Metrics, predictions, and a note on leakage: what training and test have in common.
@@ -104,18 +106,18 @@ def evaluate(
         )
     if seeds < 1:
         raise SettingsError(f"seeds must be 1 or more, not {seeds}")
-    if adapt and protocol is None:
-        raise SettingsError("--adapt works with --protocol only")
     if profile != "auto" and model is None:
         raise SettingsError("--profile works with --model only")
+    if adapt and protocol in (None, CORPUS):
+        raise SettingsError("--adapt works with the protocols of one corpus only")
     from pcqtool.files.lock import claim_folder
 
-    found = None if protocol is None else find_protocol(protocol)
+    found = None if protocol in (None, CORPUS) else find_protocol(str(protocol))
     corpora = as_list(corpus)
     chosen = parse_specs([*corpora, *filter(None, [test_corpus])], as_list(root))
     renaming = load_label_map(None if label_map is None else Path(label_map))
     jobs = n_jobs(jobs)
-    pool = open_pool(chosen[: len(corpora)], renaming, all_classes)
+    pool = open_pool(chosen[: len(corpora)], renaming, common_classes)
     with tempfile.TemporaryDirectory(prefix="pcqtool-") as temporary:
         folder = Path(temporary) if out is None else as_path(out)
         with claim_folder(folder) as claim:
@@ -124,7 +126,7 @@ def evaluate(
 
                 _log_notes(pool)
                 encoders = search_path(encoder_dir, download=True)
-                evaluation = evaluate_model(str(model), pool, device, jobs, encoders, profile)
+                evaluation = evaluate_model(str(model), pool, device, jobs, encoders, profile, on_progress)
                 evaluation = evaluation.with_corpora(corpora=pool.provenance())
             else:
                 from pcqtool.training.recipe import load_recipe
@@ -135,6 +137,8 @@ def evaluate(
                 runs = _Runs(settings, repeats, validation, folder, device, *origins, jobs, adapt, claim, on_progress)
                 if found is not None:
                     evaluation = runs.within(pool, found)
+                elif protocol == CORPUS:
+                    evaluation = runs.leaving_corpora_out(pool)
                 else:
                     evaluation = runs.across_corpora(pool, open_pool(chosen[len(corpora) :], renaming))
             claim()
@@ -190,7 +194,7 @@ class _Runs:
         n_jobs: folds, and recordings, at the same time.
         adapt: whether to adapt to speakers, within a corpus.
         claim: locks ``out``; called before the first fold.
-        on_progress: is called with segments encoded, then with folds.
+        on_progress: is called with recordings, segments encoded and folds.
     """
 
     recipe: Recipe
@@ -210,18 +214,26 @@ class _Runs:
         folds = self._folds(protocol, pool.utterances)
 
         from pcqtool.evaluation.cross_validation import EvaluationTask
-        from pcqtool.model.device import choose_device
-        from pcqtool.training.experiment import Experiment
 
         n_folds = len(folds[self.seeds[0]])
         _log_notes(pool)
         _log.info(f"{pool.name}: {len(pool.utterances)} utterances, {n_folds} folds{self._often}")
-        device = choose_device(self.device)
-        experiment = Experiment(
-            pool.utterances, self.recipe, device, self.encoder, self.teacher, self.n_jobs, self.adapt
-        ).prepare(self._on_states)
+        experiment = self._experiment(pool.utterances, self.adapt)
         evaluation = self._run(EvaluationTask.within_corpus(experiment, pool.name), protocol, folds)
         return evaluation.with_corpora(corpora=pool.provenance())
+
+    def leaving_corpora_out(self, pool: CorpusPool) -> Evaluation:
+        """Test on each corpus a model of the others."""
+        protocol = leave_corpus_out(pool)
+        folds = self._folds(protocol, pool.utterances)
+
+        from pcqtool.evaluation.cross_corpus import between_corpora
+
+        _log_notes(pool)
+        _log.info(f"leave one of {pool.name} out: {len(pool.utterances)} utterances{self._often}")
+        experiment = self._experiment(pool.utterances)
+        task = between_corpora(experiment, pool, self.n_jobs, self.on_progress)
+        return self._run(task, protocol, folds).with_corpora(corpora=pool.provenance())
 
     def across_corpora(self, train: CorpusPool, test: CorpusPool) -> Evaluation:
         """Train on some corpora and test on another, with the labels that they share."""
@@ -230,20 +242,24 @@ class _Runs:
         folds = self._folds(protocol, [*train.prefixed_utterances, *test.prefixed_utterances])
 
         from pcqtool.evaluation.cross_corpus import across_corpora
-        from pcqtool.model.device import choose_device
-        from pcqtool.training.experiment import Experiment
 
         _log_notes(train, test)
         _log.info(
             f"train {train.name}: {len(train.utterances)} utterances; test {test.name}: {len(test.utterances)}"
             f"{self._often}; classes {', '.join(test.labels)}"
         )
-        device = choose_device(self.device)
-        experiment = Experiment(
-            train.prefixed_utterances, self.recipe, device, self.encoder, self.teacher, self.n_jobs
-        ).prepare(self._on_states)
-        evaluation = self._run(across_corpora(experiment, test, self.n_jobs, self._on_states), protocol, folds)
+        experiment = self._experiment(train.prefixed_utterances)
+        evaluation = self._run(across_corpora(experiment, test, self.n_jobs, self.on_progress), protocol, folds)
         return evaluation.with_corpora(corpora=train.provenance(), test_corpora=test.provenance())
+
+    def _experiment(self, utterances: Sequence[Utterance], adapt: bool = False) -> Experiment:
+        """Return a prepared experiment."""
+        from pcqtool.model.device import choose_device
+        from pcqtool.training.experiment import Experiment
+
+        device = choose_device(self.device)
+        experiment = Experiment(utterances, self.recipe, device, self.encoder, self.teacher, self.n_jobs, adapt)
+        return experiment.prepare(self.on_progress)
 
     @property
     def _often(self) -> str:
@@ -265,15 +281,17 @@ class _Runs:
         def on_fold(result: FoldResult) -> None:
             nonlocal n_done
             n_done += 1
-            note = f"validation UA {100 * result.best['validation_ua']:.1f} %"
+            note = f"fold {result.fold.name}: validation UA {100 * result.best['validation_ua']:.1f} %"
             self.on_progress(Progress(n_done, n_folds, "folds", note))
 
-        n_jobs = self.n_jobs if task.experiment.device.type == "cpu" else 1
-        results = cross_validate(task, folds, self.out / FOLDS, n_jobs, on_fold)
-        return conclude(task, protocol, folds, results)
+        def on_epoch(fold: Fold, number: int, note: str) -> None:
+            n_epochs = self.recipe.n_distillation_epochs + self.recipe.epochs
+            note = f"fold {fold.name}, epoch {number} of {n_epochs}: {note}"
+            self.on_progress(Progress(n_done + round(number / (n_epochs + 1), 2), n_folds, "folds", note))
 
-    def _on_states(self, done: int, total: int) -> None:
-        self.on_progress(Progress(done, total, "segments encoded"))
+        n_jobs = self.n_jobs if task.experiment.device.type == "cpu" else 1
+        results = cross_validate(task, folds, self.out / FOLDS, n_jobs, on_fold, on_epoch)
+        return conclude(task, protocol, folds, results)
 
 
 def _log_notes(*pools: CorpusPool) -> None:

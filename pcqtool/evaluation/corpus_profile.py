@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +17,7 @@ from pcqtool.errors import SettingsError
 from pcqtool.model.predictor import Predictor
 from pcqtool.model.profile import Profile
 from pcqtool.model.profile_file import OFF, BatchProfile
+from pcqtool.progress import OnProgress, Progress, ignore
 from pcqtool.training.data import SegmentSet
 
 BY_SPEAKER = f"{BY}speaker"
@@ -37,13 +38,15 @@ class CorpusProfiles:
     groups: NDArray[np.int64]
     note: str
 
-    def predict_logits(self, predictor: Predictor, data: SegmentSet) -> list[NDArray[np.float64]]:
+    def predict_logits(
+        self, predictor: Predictor, data: SegmentSet, on_progress: OnProgress = ignore
+    ) -> list[NDArray[np.float64]]:
         """Predict the logits ``(n, L)`` of the segments of each utterance, up to a constant for each segment."""
         if self.profiles:
             predictor.use_profiles(self.profiles)
         log_probs = [
             predictor.log_probs(data.waves(rows), data.n_samples[rows], self.groups[rows] if self.profiles else None)
-            for rows in data.batches(_BATCH)
+            for rows in _batches(data, "segments predicted", on_progress)
         ]
         logits = np.concatenate(log_probs) * predictor.config.temperature
         return np.split(logits, np.flatnonzero(np.diff(data.utterance)) + 1)
@@ -54,7 +57,11 @@ class CorpusProfiles:
 
 
 def choose_profiles(
-    choice: StrPath | BatchProfile, predictor: Predictor, utterances: Sequence[Utterance], data: SegmentSet
+    choice: StrPath | BatchProfile,
+    predictor: Predictor,
+    utterances: Sequence[Utterance],
+    data: SegmentSet,
+    on_progress: OnProgress = ignore,
 ) -> CorpusProfiles:
     """Measure or read the profiles of a corpus.
 
@@ -63,6 +70,7 @@ def choose_profiles(
         predictor: the model.
         utterances: the corpus's list.
         data: its segments.
+        on_progress: called with segments measured.
 
     Raises:
         SettingsError: if the choice is not valid, or the model uses no profiles.
@@ -74,11 +82,11 @@ def choose_profiles(
             return CorpusProfiles((), alike, "")
         if choice == OFF:
             return CorpusProfiles((), alike, "Inputs were standardised by the training data.")
-        whole = Profile.measured(_moments(predictor, data), data.n_samples / SAMPLE_RATE)
+        whole = Profile.measured(_moments(predictor, data, on_progress), data.n_samples / SAMPLE_RATE)
         return CorpusProfiles([whole], alike, "Inputs were standardised by the unlabelled test recordings.")
     check_has_profile(predictor.config)
     if choice == BY_SPEAKER:
-        return _of_speakers(predictor, utterances, data)
+        return _of_speakers(predictor, utterances, data, on_progress)
     if isinstance(choice, str) and choice.startswith(BY):
         raise SettingsError(f"--profile {choice}: a corpus is grouped by speakers", f"Use {BY_SPEAKER}.")
     given, origin = open_profile(choice, predictor.config, predictor.sha256)
@@ -87,11 +95,13 @@ def choose_profiles(
     return CorpusProfiles(profiles, of_utterance[data.utterance], f"Inputs were standardised by the profile {origin}.")
 
 
-def _of_speakers(predictor: Predictor, utterances: Sequence[Utterance], data: SegmentSet) -> CorpusProfiles:
+def _of_speakers(
+    predictor: Predictor, utterances: Sequence[Utterance], data: SegmentSet, on_progress: OnProgress
+) -> CorpusProfiles:
     """Measure the profile of the corpus, and that of each speaker, shrunk towards it."""
     if any(utterance.speaker is None for utterance in utterances):
         raise SettingsError(f"--profile {BY_SPEAKER}: the corpus does not name all speakers", "Use --profile auto.")
-    moments, durations_s = _moments(predictor, data), data.n_samples / SAMPLE_RATE
+    moments, durations_s = _moments(predictor, data, on_progress), data.n_samples / SAMPLE_RATE
     whole = Profile.measured(moments, durations_s)
     speakers = sorted({str(utterance.speaker) for utterance in utterances})
     numbers = np.array([speakers.index(str(utterance.speaker)) for utterance in utterances])[data.utterance]
@@ -104,7 +114,15 @@ def _of_speakers(predictor: Predictor, utterances: Sequence[Utterance], data: Se
     return CorpusProfiles(profiles, numbers + 1, note)
 
 
-def _moments(predictor: Predictor, data: SegmentSet) -> NDArray[np.float64]:
+def _moments(predictor: Predictor, data: SegmentSet, on_progress: OnProgress) -> NDArray[np.float64]:
     """Compute the moments ``(S, 2, C)`` of all segments."""
-    batches = (predictor.moments(data.waves(rows), data.n_samples[rows]) for rows in data.batches(_BATCH))
-    return np.concatenate(list(batches))
+    batches = _batches(data, "segments measured", on_progress)
+    return np.concatenate([predictor.moments(data.waves(rows), data.n_samples[rows]) for rows in batches])
+
+
+def _batches(data: SegmentSet, unit: str, on_progress: OnProgress) -> Iterator[NDArray[np.int64]]:
+    """Yield the rows of all segments in batches, and report how many are done."""
+    on_progress(Progress(0, len(data.samples), unit))
+    for rows in data.batches(_BATCH):
+        yield rows
+        on_progress(Progress(int(rows[-1]) + 1, len(data.samples), unit))

@@ -6,16 +6,13 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from pcqtool.arguments import StrPath
 from pcqtool.batch.profiling import AUTO
 from pcqtool.corpora.base import Utterance
 from pcqtool.corpora.pool import CorpusPool, PooledCorpus, training_corpora
 from pcqtool.errors import CorpusError
 from pcqtool.evaluation.corpus_profile import choose_profiles
-from pcqtool.evaluation.predictions import ModelPredictions, Predictions, predictions_table
+from pcqtool.evaluation.predictions import ModelPredictions, Predictions, predictions_table, renormalise
 from pcqtool.evaluation.run_directory import Evaluation
 from pcqtool.evaluation.summary import describe_machine, summarise
 from pcqtool.labels import sort_labels
@@ -23,6 +20,7 @@ from pcqtool.model.device import choose_device
 from pcqtool.model.directory import EncoderSearchPath, ModelConfig, find
 from pcqtool.model.predictor import Predictor
 from pcqtool.model.profile_file import BatchProfile
+from pcqtool.progress import OnProgress, ignore
 from pcqtool.training.data import build_speech_segments
 from pcqtool.training.provenance import run_provenance
 from pcqtool.training.trainer import file_probabilities
@@ -35,6 +33,7 @@ def evaluate_model(
     n_jobs: int,
     encoders: EncoderSearchPath | None = None,
     profile: StrPath | BatchProfile = AUTO,
+    on_progress: OnProgress = ignore,
 ) -> Evaluation:
     """Score a model on the utterances that have one of its labels.
 
@@ -49,6 +48,7 @@ def evaluate_model(
         n_jobs: number of recordings that are read in parallel.
         encoders: where to look for an encoder that the model refers to, as for ``load``.
         profile: what inputs are standardised by: ``auto``, ``off``, ``by=speaker``, or a profile or its file.
+        on_progress: called with recordings segmented, segments measured, and segments predicted.
 
     Raises:
         CorpusError: if the model shares fewer than two labels with the corpus, or a recording cannot be read.
@@ -62,13 +62,13 @@ def evaluate_model(
     corpus, utterances = pool.name, pool.utterances
     labels = _shared_labels(config, corpus, utterances)
     known = [utterance for utterance in utterances if utterance.label in labels]
-    data = build_speech_segments(known, n_jobs)
+    data = build_speech_segments(known, n_jobs, on_progress)
     indices = range(len(known))
     columns = [config.labels.index(label) for label in labels]
-    standardised = choose_profiles(profile, predictor, known, data)
-    logits = standardised.predict_logits(predictor, data)
+    standardised = choose_profiles(profile, predictor, known, data, on_progress)
+    logits = standardised.predict_logits(predictor, data, on_progress)
     calibrated, uncalibrated = (
-        _renormalised(file_probabilities(logits, data, indices, config.aggregation, temperature), columns)
+        renormalise(file_probabilities(logits, data, indices, config.aggregation, temperature), columns)[:, columns]
         for temperature in (config.temperature, 1.0)
     )
     predictions = ModelPredictions(indices, calibrated, uncalibrated, config.temperature)
@@ -98,12 +98,6 @@ def _shared_labels(config: ModelConfig, corpus: str, utterances: Sequence[Uttera
             f"Labels of the model: {', '.join(config.labels)}.",
         )
     return labels
-
-
-def _renormalised(probabilities: NDArray[np.float64], columns: Sequence[int]) -> NDArray[np.float64]:
-    """Keep some columns of probabilities ``(N, L)`` and scale them to sum to 1."""
-    kept = probabilities[:, list(columns)].clip(np.finfo(np.float64).tiny)
-    return np.asarray(kept / kept.sum(axis=1, keepdims=True))
 
 
 def _labels(config: ModelConfig, labels: Sequence[str], utterances: Sequence[Utterance]) -> Mapping[str, Any]:

@@ -120,6 +120,14 @@ class Predictions:
         return risk_coverage(confidence, self.label == self.truth, thresholds)
 
 
+def renormalise(probabilities: Probabilities, columns: Sequence[int]) -> Probabilities:
+    """Keep some columns of probabilities ``(N, L)`` and scale them to sum to 1; the others become 0."""
+    kept = probabilities[:, list(columns)].clip(np.finfo(np.float64).tiny)
+    scaled = np.zeros_like(probabilities)
+    scaled[:, list(columns)] = kept / kept.sum(axis=1, keepdims=True)
+    return scaled
+
+
 def _objects(values: Iterable[object]) -> Objects:
     """Return an array of Python objects, which may be tuples or None."""
     return np.fromiter(values, dtype=np.object_)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from statistics import fmean
@@ -66,12 +67,14 @@ def conclude(
         results: their results.
     """
     experiment, recipe, data = task.experiment, task.experiment.recipe, task.test_data
-    labels = experiment.labels
+    tested = {index for each in results for index in each.fold.test}
+    labels = task.labels_of(tested)
+    columns = [experiment.labels.index(label) for label in labels]
     predictions = [
         ModelPredictions(
             task.test_indices(each.fold.test),
-            each.probabilities,
-            each.uncalibrated,
+            each.probabilities[:, columns],
+            each.uncalibrated[:, columns],
             each.temperature,
             each.fold.name,
             each.seed,
@@ -83,6 +86,7 @@ def conclude(
         "corpus": task.corpus,
         **describe_protocol(protocol, folds, task.utterances, experiment.adapt),
         **summarise(Predictions.from_table(table, labels)),
+        "left_out": _left_out(task, tested),
         **describe_runs(task, results),
         **run_provenance(task.corpus, task.test_utterances, data),
         **describe_machine(experiment.device),
@@ -144,6 +148,13 @@ def _run(task: EvaluationTask, result: FoldResult) -> dict[str, Any]:
         "elapsed_s": result.elapsed_s,
         "overlap": asdict(overlap(fold, utterances)),
     }
+
+
+def _left_out(task: EvaluationTask, tested: Collection[int]) -> dict[str, int]:
+    """Count the utterances of the tested corpora that no fold tests, by label."""
+    n_before = len(task.utterances) - len(task.test_utterances)
+    untested = (each for index, each in enumerate(task.test_utterances, n_before) if index not in tested)
+    return dict(sorted(Counter(each.label for each in untested).items()))
 
 
 def _spreads(spreads: Mapping[str, Any]) -> dict[str, Any]:

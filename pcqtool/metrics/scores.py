@@ -142,8 +142,8 @@ def spread(values: Sequence[float]) -> Spread:
 
 
 def fold_spread(folds: Sequence[Scores]) -> dict[str, Spread]:
-    """Return the spreads of WA, UA and macro-F1 over folds."""
-    return {name: spread([getattr(fold, name) for fold in folds]) for name in ("wa", "ua", "macro_f1")}
+    """Return the spreads of WA, UA, macro-F1 and ECE over folds."""
+    return {name: spread([getattr(fold, name) for fold in folds]) for name in ("wa", "ua", "macro_f1", "ece")}
 
 
 def _indices(classes: ArrayLike, labels: Sequence[str]) -> NDArray[np.int64]:

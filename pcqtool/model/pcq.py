@@ -18,6 +18,7 @@ from pcqtool.model.csq import CSQ
 from pcqtool.model.encoders import EncoderConfig, build
 from pcqtool.model.mlcnn import MLCNN
 from pcqtool.model.padding import compute_unpadded
+from pcqtool.model.standardisation import Standardisation, Statistics
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,7 @@ class PCQConfig:
         pdc: use PDC blocks; otherwise plain 3×3 convolutions ("w/o PDC").
         csq: use the channel semantic queries, which need an encoder ("w/o CSQ").
         encoder: the speech encoder ("w/o WavLM" is the kind ``none``).
+        frame_pool: number of frames of a frozen encoder that are averaged; not in the paper.
         classifier_hidden: widths of the classifier's hidden layers.
         dropout: dropout rate before each linear layer of the classifier.
         mask_padding: exclude the padding of a short segment from Q4 and from the averages over time; the paper
@@ -44,8 +46,11 @@ class PCQConfig:
         fusion_batch_norm: normalise each element of the fusion vector to zero mean and unit variance (batch
             normalisation without weights), so that elements of small variance count too; not in the paper.
         spectrogram: settings of the spectrogram.
-        mean_db: mean of the training spectrograms, subtracted from each input.
-        sd_db: standard deviation of the training spectrograms, by which each input is divided.
+        mean_db: mean of the training spectrograms, subtracted from each input; unused with a profile.
+        sd_db: standard deviation of the training spectrograms, by which each input is divided; unused with a profile.
+        profile_s: standardise each bin of the spectrogram, and each element of a frozen encoder's frames, by the
+            profile of the batch; this many seconds of its speech weigh as much as the training data's own statistics.
+            0: use neither; not in the paper.
     """
 
     labels: tuple[str, ...]
@@ -56,6 +61,7 @@ class PCQConfig:
     pdc: bool = True
     csq: bool = True
     encoder: EncoderConfig = field(default_factory=EncoderConfig)
+    frame_pool: int = 1
     classifier_hidden: tuple[int, ...] = (1792, 1024)
     dropout: float = 0.1
     mask_padding: bool = False
@@ -63,12 +69,15 @@ class PCQConfig:
     spectrogram: SpectrogramSettings = field(default_factory=SpectrogramSettings)
     mean_db: float = -50.0
     sd_db: float = 20.0
+    profile_s: float = 0.0
 
     def __post_init__(self) -> None:
         for name in ("mlcnn_channels", "mlcnn_strides", "spectrogram_pool", "classifier_hidden"):
             sizes = getattr(self, name)
             if not isinstance(sizes, tuple) or not all(type(n) is int and n > 0 for n in sizes):
                 raise ModelError(f"{name} must be positive whole numbers, not {sizes!r}")
+        if type(self.frame_pool) is not int or self.frame_pool < 1 or (self.frame_pool > 1 and not self.encoder.frozen):
+            raise ModelError("frame_pool must be 1 or more, and 1 without a frozen encoder")
         if not self.mlcnn and self.encoder.kind == "none":
             raise ModelError("a network without MLCNN needs an encoder")
         for name in ("mlcnn", "mask_padding", "fusion_batch_norm"):
@@ -88,11 +97,18 @@ class PCQConfig:
             )
         if not (0 <= self.dropout < 1 and math.isfinite(self.mean_db) and 0 < self.sd_db < math.inf):
             raise ModelError("dropout must be from 0 to below 1, mean_db finite and sd_db positive")
+        if not 0 <= self.profile_s < math.inf:
+            raise ModelError(f"profile_s must be 0 or more seconds, not {self.profile_s!r}")
 
     @property
     def uses_csq(self) -> bool:
         """Whether the network has CSQ modules, which need MLCNN's layers and an encoder."""
         return self.csq and self.mlcnn and self.encoder.kind != "none"
+
+    @property
+    def n_pooled_bins(self) -> int:
+        """Bins of the pooled spectrogram."""
+        return self.spectrogram.n_bins // self.spectrogram_pool[1]
 
 
 class NetworkInputs(NamedTuple):
@@ -103,11 +119,13 @@ class NetworkInputs(NamedTuple):
         encoder_input: output of the encoder's front end, or its hidden states ``(B, S, T, D)`` if the encoder is
             frozen; ``None`` without an encoder.
         valid_fraction: ``(B,)``, fraction of each segment that is not padding; ``None`` if padding is not masked.
+        statistics: those by which the encoder's frames are standardised; ``None`` for the training data's own.
     """
 
     spectrogram: Tensor
     encoder_input: Tensor | None
     valid_fraction: Tensor | None = None
+    statistics: Statistics | None = None
 
 
 class NetworkOutput(NamedTuple):
@@ -147,6 +165,9 @@ class PCQ(nn.Module):
         self.spectrogram = Spectrogram(config.spectrogram)
         self.mlcnn = MLCNN(channels, config.mlcnn_strides, config.pdc) if config.mlcnn else None
         self.encoder = build(config.encoder)
+        if config.profile_s:
+            n_elements = self.encoder.width if self.encoder is not None and config.encoder.frozen else 0
+            self.standardisation = Standardisation(n_elements, config.n_pooled_bins)
         pairs = list(itertools.pairwise(channels)) if config.uses_csq else []
         self.csq = nn.ModuleList(CSQ(shallow, deep) for shallow, deep in pairs)
         width = sum(shallow for shallow, _ in pairs) + (channels[-1] if config.mlcnn else 0)
@@ -159,16 +180,33 @@ class PCQ(nn.Module):
         self.classifier = _classifier((width, *config.classifier_hidden, len(config.labels)), config.dropout)
         self.to(memory_format=torch.channels_last)  # halves the time of 2-D convolutions on a CPU
 
-    def forward(self, waves: Tensor, n_samples: Tensor | None = None) -> NetworkOutput:
-        """Predict the labels of a batch of segments."""
-        return self.classify(self.encode_inputs(waves, n_samples))
+    def forward(
+        self, waves: Tensor, n_samples: Tensor | None = None, statistics: Statistics | None = None
+    ) -> NetworkOutput:
+        """Predict the labels of a batch of segments, with the statistics of its profile or the training data's own."""
+        return self.classify(self.encode_inputs(waves, n_samples, statistics))
 
-    def encode_inputs(self, waves: Tensor, n_samples: Tensor | None = None) -> NetworkInputs:
+    def encode_inputs(
+        self, waves: Tensor, n_samples: Tensor | None = None, statistics: Statistics | None = None
+    ) -> NetworkInputs:
         """Compute the part without trainable weights: both front ends, and a frozen encoder's hidden states."""
         unpadded = n_samples if waves.device.type == "cpu" else None  # a GPU is faster with one shape for all segments
-        spectrogram = self.normalise(self.log_spectrogram(waves, unpadded))
+        spectrogram = self.normalise(self.log_spectrogram(waves, unpadded), statistics)
         fraction = self.valid_fraction(n_samples, waves.shape[1])
-        return NetworkInputs(spectrogram, self.encoder_input(waves, unpadded), fraction)
+        return NetworkInputs(spectrogram, self.encoder_input(waves, unpadded), fraction, statistics)
+
+    def moments(self, waves: Tensor, n_samples: Tensor) -> Tensor:
+        """Compute mean and mean square of each segment's features over its frames ``(B, 2, C)``, for a profile."""
+        unpadded = n_samples if waves.device.type == "cpu" else None
+        spectrogram = self.log_spectrogram(waves, unpadded)
+        return self.moments_of(self.encoder_input(waves, unpadded), spectrogram, n_samples / waves.shape[1])
+
+    def moments_of(self, encoder_input: Tensor | None, log_spectrogram: Tensor, valid_fraction: Tensor) -> Tensor:
+        """Compute ``moments`` from the outputs of the front ends."""
+        features = [log_spectrogram.squeeze(1)]
+        if self.encoder is not None and encoder_input is not None and self.standardisation.n_elements:
+            features.insert(0, self.encoder.combine(encoder_input.unbind(1)))
+        return torch.cat([_moments(each, valid_fraction) for each in features], dim=2)
 
     def normalised_spectrogram(self, waves: Tensor) -> Tensor:
         """Compute the normalised spectrogram ``(B, 1, H, W)``."""
@@ -186,9 +224,11 @@ class PCQ(nn.Module):
         n_steps, lookahead = waves.shape[1] // step, settings.n_fft // 2
         return compute_unpadded(self.log_spectrogram, waves, n_samples, step, n_steps, lookahead, settings.floor_db)
 
-    def normalise(self, log_spectrogram: Tensor) -> Tensor:
-        """Normalise a spectrogram in dB with the mean and standard deviation of the training data."""
-        return (log_spectrogram - self.config.mean_db) / self.config.sd_db
+    def normalise(self, log_spectrogram: Tensor, statistics: Statistics | None = None) -> Tensor:
+        """Normalise a spectrogram in dB with mean and standard deviation of the profile or the training data."""
+        if not self.config.profile_s:
+            return (log_spectrogram - self.config.mean_db) / self.config.sd_db
+        return self.standardisation.standardise_bins(log_spectrogram, statistics or self.standardisation.statistics())
 
     def encoder_input(self, waves: Tensor, n_samples: Tensor | None = None) -> Tensor | None:
         """Compute ``NetworkInputs.encoder_input``; with ``n_samples``, masked padding is not computed."""
@@ -198,15 +238,17 @@ class PCQ(nn.Module):
             return self.encoder.front_end(waves)
         masked = self.config.mask_padding and not self.config.uses_csq
         with torch.no_grad():
-            return self.encoder.encode(waves, n_samples if masked else None)
+            return pool_frames(self.encoder.encode(waves, n_samples if masked else None), self.config.frame_pool)
 
-    def encoder_frames(self, encoder_input: Tensor | None) -> Tensor | None:
-        """Compute the encoder's output ``(B, T, D)`` from ``NetworkInputs.encoder_input``."""
+    def encoder_frames(self, encoder_input: Tensor | None, statistics: Statistics | None = None) -> Tensor | None:
+        """Compute the encoder's output ``(B, T, D)``, standardised if the network does, from ``encoder_input``."""
         if self.encoder is None or encoder_input is None:
             return None
         frozen = self.config.encoder.frozen
         frames: Tensor = self.encoder.combine(encoder_input.unbind(1)) if frozen else self.encoder(encoder_input)
-        return frames
+        if not self.config.profile_s or not frozen:
+            return frames
+        return self.standardisation.standardise_frames(frames, statistics or self.standardisation.statistics())
 
     def valid_fraction(self, n_samples: Tensor | None, length: int) -> Tensor | None:
         """Return the unpadded fraction of segments of ``length`` samples; ``None`` if padding is not masked."""
@@ -214,7 +256,7 @@ class PCQ(nn.Module):
 
     def classify(self, inputs: NetworkInputs) -> NetworkOutput:
         """Predict the labels from the outputs of ``encode_inputs`` (Eqs. 6 to 9)."""
-        frames = self.encoder_frames(inputs.encoder_input)
+        frames = self.encoder_frames(inputs.encoder_input, inputs.statistics)
         fraction = inputs.valid_fraction
         parts = []
         if self.mlcnn is not None:
@@ -236,6 +278,18 @@ class PCQ(nn.Module):
             csq(shallow, deep, functional.adaptive_avg_pool2d(token, (shallow.shape[2], shallow.shape[3])))
             for csq, shallow, deep in zip(self.csq, maps, maps[1:], strict=False)
         ]
+
+
+def pool_frames(states: Tensor, n: int) -> Tensor:
+    """Average every ``n`` frames of hidden states ``(B, S, T, D)``; a rest of fewer frames is averaged too."""
+    return states if n == 1 else functional.avg_pool2d(states, (n, 1), ceil_mode=True, count_include_pad=False)
+
+
+def _moments(features: Tensor, valid_fraction: Tensor) -> Tensor:
+    """Compute mean and mean square ``(B, 2, C)`` of features ``(B, T, C)`` over their valid steps."""
+    valid = valid_steps(valid_fraction, features.shape[1]).to(features.dtype)
+    weights = valid / valid.sum(dim=1, keepdim=True)
+    return torch.stack([torch.einsum("btc,bt->bc", each, weights) for each in (features, features.square())], dim=1)
 
 
 def _gap(x: Tensor, valid_fraction: Tensor | None) -> Tensor:

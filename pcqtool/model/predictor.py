@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,8 @@ from pcqtool.errors import ModelError
 from pcqtool.model.device import choose_device, raising_memory_errors
 from pcqtool.model.directory import EncoderSearchPath, load, model_sha256
 from pcqtool.model.encoders import Encoder
+from pcqtool.model.profile import Profile
+from pcqtool.model.standardisation import Statistics
 
 _log = logging.getLogger(__name__)
 
@@ -50,6 +53,7 @@ class Predictor:
         self.model, self.config = load(directory, encoders)
         self.sha256 = model_sha256(directory)
         self.model.to(self.device)
+        self._statistics: Statistics | None = None
         if self.model.encoder is not None:
             self._optimise(self.model.encoder, precision)
 
@@ -58,13 +62,45 @@ class Predictor:
             names = " and ".join(rejected)
             _log.warning("model %s runs without %s, which this machine computes wrongly", self.config.name, names)
 
+    @property
+    def profile_s(self) -> float:
+        """Seconds of speech at which a profile and that of the training data count equally; 0: profiles are unused."""
+        return self.model.config.profile_s
+
+    def use_profiles(self, profiles: Sequence[Profile]) -> None:
+        """Standardise the inputs by profiles from now on, each shrunk towards that of the training data."""
+        self._statistics = self.model.standardisation.statistics(profiles, self.profile_s)
+
     @torch.inference_mode()
-    def log_probs(self, waves: NDArray[np.float32], n_samples: NDArray[np.int64] | None = None) -> NDArray[np.float64]:
+    def moments(self, waves: NDArray[np.float32], n_samples: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Compute the features of segments for ``Profile.measured``: means and mean squares ``(B, 2, C)``.
+
+        Args:
+            waves: ``(B, N)``, padded with zeros at the end.
+            n_samples: ``(B,)``, lengths before padding.
+
+        Raises:
+            ModelError: if a feature is not finite.
+            MemoryError: if the device runs out of memory.
+        """
+        with raising_memory_errors():
+            lengths = torch.from_numpy(n_samples).to(self.device)
+            moments = self.model.moments(self._to_device(waves), lengths).double().cpu()
+        return self._checked(moments).numpy()
+
+    @torch.inference_mode()
+    def log_probs(
+        self,
+        waves: NDArray[np.float32],
+        n_samples: NDArray[np.int64] | None = None,
+        groups: NDArray[np.int64] | None = None,
+    ) -> NDArray[np.float64]:
         """Compute log-probabilities ``(B, L)``, calibrated with the model's temperature.
 
         Args:
             waves: ``(B, N)``, padded with zeros at the end.
             n_samples: ``(B,)``, lengths before padding; ``None`` if nothing is padded.
+            groups: ``(B,)``, number of each segment's profile among those in use; ``None`` for the first.
 
         Raises:
             ModelError: if the model's output is not finite.
@@ -72,11 +108,18 @@ class Predictor:
         """
         with raising_memory_errors():
             lengths = None if n_samples is None else torch.from_numpy(n_samples).to(self.device)
-            logits = self.model(self._to_device(waves), lengths).logits.double().cpu()
-        if not torch.isfinite(logits).all():
-            raise ModelError(f"the output of model {self.config.name} is not finite", "The model is damaged.")
+            statistics = self._statistics
+            if statistics is not None:
+                rows = np.zeros(len(waves), np.int64) if groups is None else groups
+                statistics = statistics.of(torch.from_numpy(rows).to(self.device))
+            logits = self._checked(self.model(self._to_device(waves), lengths, statistics).logits.double().cpu())
         log_probs: NDArray[np.float64] = (logits / self.config.temperature).log_softmax(dim=1).numpy()
         return log_probs
+
+    def _checked(self, output: torch.Tensor) -> torch.Tensor:
+        if not torch.isfinite(output).all():
+            raise ModelError(f"the output of model {self.config.name} is not finite", "The model is damaged.")
+        return output
 
     def _to_device(self, waves: NDArray[np.float32]) -> torch.Tensor:
         """Copy to the device; to a GPU from pinned memory, so that copy and computation overlap."""

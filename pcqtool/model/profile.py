@@ -53,8 +53,12 @@ class Profile:
     def shrunk_towards(self, other: Profile, constant_s: float) -> Profile:
         """Mix with another profile: ``speech_s`` against a constant, so that little speech changes little.
 
+        The mixture rests on the speech of the richer of the two: a speaker's profile is mixed with that of the batch
+        first, and then, with the weight of the batch, with that of the training data.
+
         Examples:
-            >>> quiet, loud = (Profile(s, np.full(1, x), np.full(1, x**2), np.full(1, x**2)) for s, x in ((30, 0.), (90, 4.)))
+            >>> one = np.ones(1)
+            >>> quiet, loud = Profile(30.0, 0 * one, one, one), Profile(90.0, 4 * one, 16 * one, 17 * one)
             >>> loud.shrunk_towards(quiet, constant_s=90).mean
             array([2.])
         """
@@ -62,4 +66,10 @@ class Profile:
         parts = (
             share * getattr(self, name) + (1 - share) * getattr(other, name) for name in ("mean", "between", "square")
         )
-        return Profile(self.speech_s, *parts)
+        return Profile(max(self.speech_s, other.speech_s), *parts)
+
+
+def mean_profile(profiles: Sequence[Profile]) -> Profile:
+    """Return the mean of several profiles, each of which counts equally."""
+    parts = (np.mean([getattr(each, name) for each in profiles], axis=0) for name in ("mean", "between", "square"))
+    return Profile(sum(each.speech_s for each in profiles), *parts)

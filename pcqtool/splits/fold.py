@@ -98,9 +98,10 @@ def check_fold(fold: Fold, utterances: Sequence[Utterance], disjointness: Disjoi
 
     Raises:
         CorpusError: if two parts share what they must not, the validation part is empty, or the training part lacks a
-            class.
+            class of another part.
     """
-    if lacking := {each.label for each in utterances} - {utterances[index].label for index in fold.train}:
+    trained = {utterances[index].label for index in fold.train}
+    if lacking := {utterances[index].label for index in (*fold.validation, *fold.test)} - trained:
         raise CorpusError(
             f"fold {fold.name!r}: no {', no '.join(sorted(lacking))} in the training part",
             "Add utterances of more speakers, or leave the class out.",

@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 
 from pcqtool.corpora.base import Utterance
 from pcqtool.corpora.pool import CorpusPool
-from pcqtool.errors import SettingsError
+from pcqtool.errors import CorpusError, SettingsError
+from pcqtool.labels import sort_labels
 from pcqtool.splits.fold import NEW_SPEAKERS, Disjointness, Fold, check_fold
 from pcqtool.splits.splitters import holdout, loso, paper, random10, sentence, session
 from pcqtool.splits.validation_size import ONE_UNIT, ValidationSize
@@ -85,14 +86,22 @@ PROTOCOLS: dict[str, Protocol] = {
 }
 
 
+CORPUS = "corpus"
+"""Name of ``leave_corpus_out``, which depends on the corpora."""
+
+PROTOCOL_NAMES = (CORPUS, *PROTOCOLS)
+
+
 def find_protocol(name: str) -> Protocol:
-    """Return a protocol by its name.
+    """Return a protocol of one corpus by its name.
 
     Raises:
         SettingsError: if it does not exist.
     """
     if name not in PROTOCOLS:
-        raise SettingsError(f"unknown protocol {name!r}", f"Known: {', '.join(PROTOCOLS)}.")
+        raise SettingsError(
+            f"unknown protocol {name!r}", f"Known: {', '.join(PROTOCOLS)}; for several corpora, {CORPUS}."
+        )
     return PROTOCOLS[name]
 
 
@@ -113,5 +122,53 @@ def cross_corpus_protocol(train: CorpusPool, test: CorpusPool) -> Protocol:
         return [replace(fold, name=test.name, test=tuple(range(n_train, len(utterances))))]
 
     title = f"train {train.name}, test {test.name}, {len(test.labels)} shared labels"
-    note = "Speakers, sessions and texts of two corpora are treated as different."
-    return Protocol("cross-corpus", title, split, note=note)
+    return Protocol("cross-corpus", title, split, note=f"{_stamp(train.names, test.name)} {_DIFFERENT}")
+
+
+def leave_corpus_out(pool: CorpusPool) -> Protocol:
+    """Return the protocol that tests on each corpus a model of the others, on speakers of which it validates.
+
+    An utterance whose label no other corpus has is in no part of its corpus's fold. Names of speakers must be prefixed,
+    as in the utterances of a pool.
+
+    Args:
+        pool: two or more corpora.
+
+    Raises:
+        SettingsError: if there is only one.
+    """
+    if len(pool.members) < 2:
+        raise SettingsError("protocol corpus needs two or more corpora", "Give --corpus for each of them.")
+
+    def split(utterances: Sequence[Utterance], seed: int, validation: ValidationSize) -> list[Fold]:
+        return [_without(name, utterances, pool.corpus_of_each, seed, validation) for name in pool.names]
+
+    title = "leave one corpus out, validation on speakers of the others"
+    stamps = [_stamp([other for other in pool.names if other != name], name) for name in pool.names]
+    return Protocol(CORPUS, title, split, note=f"{' '.join(stamps)} {_DIFFERENT}")
+
+
+def _stamp(train: Sequence[str], test: str) -> str:
+    return f"Trained on {', '.join(train)}; the test corpus {test} was left out."
+
+
+_DIFFERENT = "Speakers, sessions and texts of two corpora are treated as different."
+
+
+def _without(
+    name: str, utterances: Sequence[Utterance], corpora: Sequence[str], seed: int, validation: ValidationSize
+) -> Fold:
+    """Return the fold that tests on a corpus."""
+    others = [index for index, corpus in enumerate(corpora) if corpus != name]
+    known = {utterances[index].label for index in others}
+    own = [index for index, corpus in enumerate(corpora) if corpus == name]
+    test = [index for index in own if utterances[index].label in known]
+    if len({utterances[index].label for index in test}) < 2:
+        raise CorpusError(
+            f"corpus {name} shares fewer than two labels with the others: it has "
+            f"{', '.join(sort_labels(utterances[index].label for index in own))}",
+            "Equate some labels in a file for --map, or leave the corpus out.",
+        )
+    fold = holdout([utterances[index] for index in others], seed, validation, [corpora[index] for index in others])
+    train, validating = (tuple(others[index] for index in part) for part in (fold.train, fold.validation))
+    return Fold(name, train, validating, tuple(test))

@@ -46,7 +46,7 @@ def train(
     *,
     root: str | Path | Sequence[str] | None = None,
     label_map: str | Path | None = None,
-    all_classes: bool = False,
+    common_classes: bool = False,
     recipe: str | Path = "best",
     encoder: str | Path | None = None,
     encoder_name: str | None = None,
@@ -60,7 +60,7 @@ def train(
     jobs: int = 0,
     on_progress: OnProgress = ignore,
 ) -> TrainedModel:
-    """Train a model on one corpus, or on several with their common classes.
+    """Train a model on one corpus or several; classes that a corpus does not have are masked for its recordings.
 
     The recipe keeps some speakers of each corpus for validation, which chooses the epoch and the temperature. An
     interrupted training resumes if it is called again with the same arguments.
@@ -71,7 +71,7 @@ def train(
         root: directory of the corpus, or ``name=directory`` for several; None for the folder of that name inside
             ``PCQTOOL_CORPORA``.
         label_map: TOML file that renames or leaves out labels.
-        all_classes: keep classes that only some of the corpora have.
+        common_classes: of several corpora, leave out classes that only some have.
         recipe: name of a recipe in the package, or a TOML file.
         encoder: pre-trained encoder to build on, instead of the recipe's: a directory or a Hub id.
         encoder_name: Hub id by which the model refers to a frozen encoder instead of containing its weights.
@@ -83,7 +83,7 @@ def train(
         tensorboard: directory for TensorBoard curves.
         device: ``auto``, ``cpu``, ``cuda``, ``cuda:1`` or ``mps``.
         jobs: parallel jobs; 0 for one per core.
-        on_progress: is called with segments encoded, then with epochs.
+        on_progress: is called with recordings read and augmented, segments encoded, then with epochs.
 
     Raises:
         SettingsError: if an argument is not valid, or ``out`` is not empty.
@@ -104,7 +104,7 @@ def train(
     check_given_license(license)
     settings = load_recipe(str(recipe), epochs=epochs, seed=seed)
     origins = settings.encoder_and_teacher(as_text(encoder), as_text(teacher))
-    pool = open_pool(chosen, renaming, all_classes)
+    pool = open_pool(chosen, renaming, common_classes)
     utterances = pool.utterances
     fold = holdout(utterances, settings.seed, settings.validation_size(), pool.corpus_of_each)
 
@@ -126,13 +126,9 @@ def train(
         _log.info("%s: %d utterances, %d of them for validation", pool.name, len(utterances), len(fold.validation))
         if n_done:
             _log.info("resuming after epoch %d of %d", n_done, settings.epochs)
-        n_before = settings.feature_distillation.epochs if settings.feature_distillation is not None else 0
-        n_all = n_before + settings.epochs
+        n_all = settings.n_distillation_epochs + settings.epochs
         n_trained = n_done
         with tensorboard_writer(curves) as write_curves:
-
-            def on_states(done: int, total: int) -> None:
-                on_progress(Progress(done, total, "segments encoded"))
 
             def on_epoch(epoch: Epoch) -> None:
                 nonlocal n_trained
@@ -149,7 +145,7 @@ def train(
                 _log.debug("epoch %d of feature distillation: loss %s", number, loss)
 
             jobs = n_jobs(jobs)
-            experiment = Experiment(utterances, settings, choose_device(device), *origins, jobs).prepare(on_states)
+            experiment = Experiment(utterances, settings, choose_device(device), *origins, jobs).prepare(on_progress)
             if encoder_name is not None:
                 check_external_encoder(experiment)
             on_progress(Progress(n_trained, n_all, "epochs"))

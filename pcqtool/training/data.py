@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, TypeVar
@@ -16,9 +15,11 @@ from pcqtool.audio.channel_segmenter import MIN_SPEECH, ChannelSegmenter
 from pcqtool.audio.reader import load_waveform
 from pcqtool.audio.segment import SEGMENT_SAMPLES
 from pcqtool.corpora.base import Utterance
-from pcqtool.errors import AudioError, CacheError, CorpusError
+from pcqtool.errors import AudioError, CorpusError
+from pcqtool.fingerprint import fingerprint
+from pcqtool.progress import OnProgress, Progress, ignore
 from pcqtool.training.augmentation import Augmentations, augment
-from pcqtool.training.disk_cache import cache_folder, cache_writer, fall_back_to_memory, is_intact
+from pcqtool.training.blocks import Rows, cached_blocks, cut_into_blocks, joined
 
 if TYPE_CHECKING:
     import torch
@@ -28,10 +29,12 @@ if TYPE_CHECKING:
     from pcqtool.training.recipe import Recipe
 
 T = TypeVar("T", bound=np.generic)
+R = TypeVar("R")
 
 _REMEDY = "Leave it out of the corpus, or repair it."
 _FULL_SCALE = 32768.0  # 16-bit recordings at 16 kHz keep every bit
-_CACHE_VERSION = 2  # raise it when the same settings and seed give other records
+_HASHED_AT_ONCE = 64  # segments
+_CACHE_VERSION = 3  # raise it when the same settings and seed give other records
 _SEGMENT = np.dtype(
     [("samples", np.int16, SEGMENT_SAMPLES), ("n_samples", np.int64), ("utterance", np.int64), ("version", np.int64)]
 )
@@ -41,22 +44,28 @@ _SEGMENT = np.dtype(
 class SegmentSet:
     """S segments of U utterances, sorted by utterance, version and time; version 0 is the recording itself."""
 
-    samples: NDArray[np.int16]  # (S, 48000), padded with zeros at the end; recordings with more bits are rounded
+    samples: Rows[np.int16]  # (S, 48000), padded with zeros at the end; recordings with more bits are rounded
     n_samples: NDArray[np.int64]  # (S,), samples before padding
     utterance: NDArray[np.int64]  # (S,), index into the corpus's list
     version: NDArray[np.int64]  # (S,), number of the augmented version
-    states: NDArray[np.float16] | None = None  # (S, n, T, D), cached hidden states of a frozen encoder
+    states: Rows[np.float16] | None = None  # (S, n, T, D), cached hidden states of a frozen encoder
     spectrograms: NDArray[np.float16] | None = None  # (S, 1, H, W) in dB, pooled as the network does
     recording_lengths: NDArray[np.int64] | None = None  # (U,) in samples, where silence has been removed
-    speaker_offsets: NDArray[np.float32] | None = None  # (U, n, D), subtracted from the states of each utterance
+    moments: NDArray[np.float32] | None = None  # (S, 2, C), mean and mean square of each segment's features
+
+    @cached_property
+    def digests(self) -> list[bytes]:
+        """SHA-256 of the samples of each utterance, in all versions."""
+        digests = [hashlib.sha256() for _ in range(len(self._rows))]
+        for rows in self.batches(_HASHED_AT_ONCE):
+            for number, segment in zip(self.utterance[rows], self.samples[rows], strict=True):
+                digests[number].update(segment.data)
+        return [digest.digest() for digest in digests]
 
     @cached_property
     def digest(self) -> str:
-        """SHA-256 of the samples, in hexadecimal."""
-        digest = hashlib.sha256()
-        for segment in self.samples:
-            digest.update(segment.data)
-        return digest.hexdigest()
+        """SHA-256 of the samples of all utterances, in hexadecimal."""
+        return hashlib.sha256(b"".join(self.digests)).hexdigest()
 
     def waves(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
         """Return segments as inputs of the network, ``(len(rows), 48000)`` within -1 to 1."""
@@ -99,6 +108,37 @@ class SegmentSet:
 
 
 @dataclass(frozen=True)
+class Groups:
+    """Corpus, speaker and class of each utterance, as numbers.
+
+    Attributes:
+        corpus: ``(U,)``, number of each utterance's corpus.
+        speaker: ``(U,)``, number of each utterance's speaker.
+        target: ``(U,)``, its class.
+    """
+
+    corpus: NDArray[np.int64]
+    speaker: NDArray[np.int64]
+    target: NDArray[np.int64]
+
+
+def group_utterances(
+    utterances: Sequence[Utterance], labels: Sequence[str], corpora: Sequence[str] | None = None
+) -> Groups:
+    """Number corpora, speakers and classes of utterances.
+
+    Args:
+        utterances: the list.
+        labels: the classes, in the order of the logits.
+        corpora: name of each utterance's corpus; ``None`` for a single one.
+    """
+    names = corpora or [""] * len(utterances)
+    speakers = [f"{name}:{each.speaker}" for name, each in zip(names, utterances, strict=True)]
+    corpus, speaker = (np.unique(each, return_inverse=True)[1] for each in (names, speakers))
+    return Groups(corpus, speaker, np.array([labels.index(each.label) for each in utterances]))
+
+
+@dataclass(frozen=True)
 class TrainingSetup:
     """Everything that a training run starts from."""
 
@@ -108,28 +148,54 @@ class TrainingSetup:
     train: Sequence[int]  # indices of the utterances to train on
     recipe: Recipe
     device: torch.device
+    groups: Groups  # corpus and speaker of each utterance
     teacher_log_probs: NDArray[np.float32] | None = None  # (S, L)
     encoder: Encoder | None = None  # copied where it is trained; None for random weights
 
+    @cached_property
+    def allowed_classes(self) -> NDArray[np.bool_]:
+        """Which classes each corpus has among the utterances that are trained on, ``(n corpora, L)``."""
+        allowed = np.zeros((int(self.groups.corpus.max()) + 1, len(self.config.labels)), bool)
+        train = list(self.train)
+        allowed[self.groups.corpus[train], self.targets[train]] = True
+        return allowed
 
-def draw_batches(
-    data: SegmentSet, train: Sequence[int], p_clean: float, batch_size: int, rng: np.random.Generator
-) -> list[NDArray[np.int64]]:
+
+def draw_batches(setup: TrainingSetup, batch_size: int, rng: np.random.Generator) -> list[NDArray[np.int64]]:
     """Draw a version of every utterance, the recording itself with probability ``p_clean``; shuffle their segments.
 
-    A last batch of one segment is dropped.
+    Of several corpora, each has an equal share: the utterances of a small one are drawn several times. A last batch of
+    one segment is dropped.
     """
+    data, train = setup.data, _balanced(setup, rng)
     versions = rng.integers(0, data.n_augmented + 1, len(train))
-    versions[rng.random(len(train)) < p_clean] = 0
+    versions[rng.random(len(train)) < setup.recipe.p_clean] = 0
     rows = np.concatenate([data.rows(utterance, version) for utterance, version in zip(train, versions, strict=True)])
     rng.shuffle(rows)
     batches = list(data.batches(batch_size, rows))
     return batches[:-1] if len(batches) > 1 and len(batches[-1]) == 1 else batches
 
 
-def count_batches(data: SegmentSet, train: Sequence[int], batch_size: int) -> int:
+def count_batches(setup: TrainingSetup, batch_size: int) -> int:
     """Return the number of batches in an epoch on the recordings themselves."""
-    return max(1, sum(len(data.rows(utterance)) for utterance in train) // batch_size)
+    n_segments = [np.mean([len(setup.data.rows(utterance)) for utterance in members]) for members in _members(setup)]
+    return max(1, int(np.mean(n_segments) * len(setup.train) / batch_size))
+
+
+def _balanced(setup: TrainingSetup, rng: np.random.Generator) -> NDArray[np.int64]:
+    """Draw as many utterances as are trained on, equally many of each corpus."""
+    parts = _members(setup)
+    if len(parts) == 1:
+        return np.asarray(setup.train)
+    share = -(-len(setup.train) // len(parts))
+    rounds = (np.concatenate([rng.permutation(part) for _ in range(-(-share // len(part)))]) for part in parts)
+    return np.concatenate([part[:share] for part in rounds])
+
+
+def _members(setup: TrainingSetup) -> list[NDArray[np.int64]]:
+    """Return the utterances that are trained on, corpus by corpus."""
+    train, corpus = np.asarray(setup.train), setup.groups.corpus
+    return [train[corpus[train] == number] for number in np.unique(corpus[train])]
 
 
 def build_segments(
@@ -139,10 +205,11 @@ def build_segments(
     seed: int,
     n_jobs: int,
     cache: bool = False,
+    on_progress: OnProgress = ignore,
 ) -> SegmentSet:
     """Read a corpus, draw augmented versions of each utterance and cut them into segments.
 
-    A version depends only on the seed, the utterance's position in the list and the version's number.
+    A version depends only on the seed, the utterance's samples and the version's number, not on other utterances.
 
     Args:
         utterances: the corpus's list.
@@ -150,42 +217,42 @@ def build_segments(
         settings: of the augmentation.
         seed: of the augmentation.
         n_jobs: number of recordings that are read in parallel.
-        cache: take the segments from the cache, or write them to it where that is possible.
+        cache: take the segments from the cache, or write them to it block by block where that is possible.
+        on_progress: called after every recording that has been read or augmented.
 
     Raises:
         CorpusError: if a recording cannot be read, or is empty.
         CacheError: if the segments fit neither into the cache nor into memory.
     """
-    from joblib import Parallel, delayed
 
-    def versions_of(number: int) -> list[NDArray[np.int16]]:
-        wave = _load(utterances[number])
-        generators = (np.random.default_rng([seed, number, version]) for version in range(1, n_augmented + 1))
+    def versions_of(utterance: Utterance) -> list[NDArray[np.int16]]:
+        wave = _load(utterance)
+        content = int.from_bytes(_digest(wave)[:16], "big")
+        generators = (np.random.default_rng([seed, content, version]) for version in range(1, n_augmented + 1))
         return [_to_16_bit(each) for each in (wave, *(augment(wave, settings, rng) for rng in generators))]
 
-    def hash_of(number: int) -> bytes:
-        return hashlib.sha256(_load(utterances[number]).data).digest()
+    n, work = len(utterances), "augmented" if n_augmented else "cut into segments"
 
-    parallel = Parallel(n_jobs=n_jobs, backend="threading")
-    numbers = range(len(utterances))
+    def records_of(block: range) -> NDArray[np.void]:
+        report = _counter(on_progress, n, f"recordings {work}", block.start)
+        return _cut_versions(_for_each(versions_of, utterances[block.start : block.stop], n_jobs, report))
+
     if not cache:
-        return _as_set(_cut_versions(parallel(delayed(versions_of)(number) for number in numbers)))
-    digest = hashlib.sha256(json.dumps([_CACHE_VERSION, n_augmented, asdict(settings), seed]).encode())
-    for part in parallel(delayed(hash_of)(number) for number in numbers):
-        digest.update(part)
-    path = cache_folder() / "segments" / f"{digest.hexdigest()[:32]}.npy"
-    if not is_intact(path):
-        records = _cut_versions(parallel(delayed(versions_of)(number) for number in numbers))
-        try:
-            with cache_writer(path, records.nbytes) as file:
-                np.save(file, records, allow_pickle=False)
-        except CacheError as error:
-            fall_back_to_memory(error, records.nbytes)
-            return _as_set(records)
-    return _as_set(np.load(path, mmap_mode="r", allow_pickle=False))
+        return _as_set([records_of(range(n))])
+    report = _counter(on_progress, n, "recordings read")
+    digests = _for_each(lambda utterance: _digest(_load(utterance)), utterances, n_jobs, report)
+    blocks = cut_into_blocks(digests)
+    inputs = [_CACHE_VERSION, n_augmented, asdict(settings), seed]
+    keys = [fingerprint([inputs, b"".join(digests[block.start : block.stop]).hex()], 32) for block in blocks]
+
+    def build(number: int) -> tuple[int, Iterator[NDArray[np.void]]]:
+        records = records_of(blocks[number])
+        return len(records), iter([records])
+
+    return _as_set(cached_blocks("segments", keys, [len(block) for block in blocks], build))
 
 
-def build_speech_segments(utterances: Sequence[Utterance], n_jobs: int) -> SegmentSet:
+def build_speech_segments(utterances: Sequence[Utterance], n_jobs: int, on_progress: OnProgress = ignore) -> SegmentSet:
     """Read the recordings of a test corpus and segment them as labelling does, with voice activity detection.
 
     Silence at the edges of segments is trimmed, and segments with too little speech are dropped. A recording without
@@ -194,20 +261,44 @@ def build_speech_segments(utterances: Sequence[Utterance], n_jobs: int) -> Segme
     Args:
         utterances: the corpus's list.
         n_jobs: number of recordings that are read in parallel.
+        on_progress: called after every recording.
 
     Raises:
         CorpusError: if a recording cannot be read, or is empty.
     """
-    from joblib import Parallel, delayed
 
-    def segments_of(number: int) -> tuple[list[NDArray[np.int16]], int]:
-        wave = _load(utterances[number])
+    def segments_of(utterance: Utterance) -> tuple[list[NDArray[np.int16]], int]:
+        wave = _load(utterance)
         return [_to_16_bit(piece) for piece in _cut_speech(wave) or _cut(wave)], len(wave)
 
-    parallel = Parallel(n_jobs=n_jobs, backend="threading")
-    recordings = parallel(delayed(segments_of)(number) for number in range(len(utterances)))
+    report = _counter(on_progress, len(utterances), "test recordings segmented")
+    recordings = _for_each(segments_of, utterances, n_jobs, report)
     pieces = [(number, 0, piece) for number, (segments, _) in enumerate(recordings) for piece in segments]
-    return replace(_as_set(_as_records(pieces)), recording_lengths=np.array([n for _, n in recordings], np.int64))
+    return replace(_as_set([_as_records(pieces)]), recording_lengths=np.array([n for _, n in recordings], np.int64))
+
+
+def _for_each(
+    function: Callable[[Utterance], R], utterances: Sequence[Utterance], n_jobs: int, report: Callable[[int], None]
+) -> list[R]:
+    """Apply a function to utterances in parallel threads; report the number that are done."""
+    from joblib import Parallel, delayed
+
+    report(0)
+    results = []
+    parallel = Parallel(n_jobs=n_jobs, backend="threading", return_as="generator")
+    for result in parallel(delayed(function)(utterance) for utterance in utterances):
+        results.append(result)
+        report(len(results))
+    return results
+
+
+def _counter(on_progress: OnProgress, total: int, unit: str, start: int = 0) -> Callable[[int], None]:
+    """Return a function that reports a number of finished recordings, besides those before ``start``."""
+    return lambda done: on_progress(Progress(start + done, total, unit))
+
+
+def _digest(wave: NDArray[np.float32]) -> bytes:
+    return hashlib.sha256(wave.data).digest()
 
 
 def _cut_speech(wave: NDArray[np.float32]) -> list[NDArray[np.float32]]:
@@ -252,9 +343,13 @@ def _as_records(pieces: Sequence[tuple[int, int, NDArray[np.int16]]]) -> NDArray
     return segments
 
 
-def _as_set(segments: NDArray[np.void]) -> SegmentSet:
-    n_samples, utterance, version = (segments[name].copy() for name in ("n_samples", "utterance", "version"))
-    return SegmentSet(segments["samples"], n_samples, utterance, version)
+def _as_set(blocks: Sequence[NDArray[np.void]]) -> SegmentSet:
+    """Join blocks of ``_SEGMENT`` records, whose utterances are numbered from 0 in each block."""
+    n_utterances = [int(block["utterance"].max()) + 1 for block in blocks]
+    starts = np.cumsum([0, *n_utterances[:-1]])
+    n_samples, version = (np.concatenate([block[name] for block in blocks]) for name in ("n_samples", "version"))
+    utterance = np.concatenate([block["utterance"] + start for block, start in zip(blocks, starts, strict=True)])
+    return SegmentSet(joined([block["samples"] for block in blocks]), n_samples, utterance, version)
 
 
 def _load(utterance: Utterance) -> NDArray[np.float32]:

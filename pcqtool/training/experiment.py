@@ -14,30 +14,29 @@ import torch
 from numpy.typing import NDArray
 
 from pcqtool.corpora.base import Utterance
-from pcqtool.errors import CorpusError, SettingsError
+from pcqtool.errors import CorpusError
 from pcqtool.labels import sort_labels
 from pcqtool.metrics.calibration import fit_temperature
 from pcqtool.model.encoders import Encoder, MiniEncoder
 from pcqtool.model.encoders.pretrained import PretrainedEncoder, load_pretrained
 from pcqtool.model.pcq import PCQ
+from pcqtool.progress import OnProgress, ignore
 from pcqtool.splits import Fold
 from pcqtool.training.augmentation import Augmentations
 from pcqtool.training.checkpoint import Checkpoint
-from pcqtool.training.data import SegmentSet, TrainingSetup, build_segments
+from pcqtool.training.data import SegmentSet, TrainingSetup, build_segments, group_utterances
 from pcqtool.training.distillation.feature_distillation import OnEpoch, cached_distil_features, distil_features
 from pcqtool.training.distillation.teacher import (
     Teacher,
     encode_with_teacher,
     fit_teacher_classifier,
-    mean_frames,
     teacher_layers,
 )
-from pcqtool.training.feature_cache import OnSegments, cache_states, states_fingerprint
+from pcqtool.training.feature_cache import cache_states, states_fingerprint
 from pcqtool.training.network_config import configure
-from pcqtool.training.network_inputs import log_spectrograms
+from pcqtool.training.network_inputs import FrontEnds, log_spectrograms
 from pcqtool.training.recipe import Recipe
-from pcqtool.training.speaker_adaptation import speaker_offsets
-from pcqtool.training.trainer import Epoch, best_epoch, file_probabilities, fit, predict_logits, refit
+from pcqtool.training.trainer import Epoch, best_epoch, file_probabilities, fit, predict_validation, refit
 
 
 @dataclass(frozen=True)
@@ -66,7 +65,7 @@ class Experiment:
         encoder: directory or Hub id of the pre-trained encoder to build on.
         teacher: directory or Hub id of the teacher; only for a recipe that distils.
         n_jobs: number of recordings that are read in parallel.
-        adapt: subtract each speaker's mean offset from the frames of a frozen encoder and of the teacher.
+        corpora: name of each utterance's corpus, in a pool of several; ``None`` for a single one.
 
     Attributes:
         labels: the classes, in the order of the logits.
@@ -88,17 +87,18 @@ class Experiment:
         encoder: str | None = None,
         teacher: str | None = None,
         n_jobs: int = 1,
-        adapt: bool = False,
+        corpora: Sequence[str] | None = None,
     ) -> None:
         self.utterances, self.recipe, self.device = utterances, recipe, device
         self.encoder_source, self.teacher_source = encoder, teacher if recipe.needs_teacher else None
-        self.n_jobs, self.adapt = n_jobs, adapt
+        self.n_jobs = n_jobs
+        self.corpora = corpora
 
-    def prepare(self, on_progress: OnSegments = lambda done, total: None) -> Self:
+    def prepare(self, on_progress: OnProgress = ignore) -> Self:
         """Load the encoder, read the corpus, draw augmented versions and encode them; return the experiment.
 
         Args:
-            on_progress: called after every batch that a frozen encoder has encoded.
+            on_progress: called with recordings read, recordings augmented and segments encoded.
 
         Raises:
             SettingsError: if the recipe lacks a teacher or an encoder, or describes a network that does not work.
@@ -110,30 +110,35 @@ class Experiment:
         if len(self.labels) < 2:
             raise CorpusError(f"the corpus has only the class {', '.join(self.labels)}", "Two or more are needed.")
         self.config, self.encoder = configure(self.labels, recipe, self.encoder_source, self.teacher_source)
-        self.targets = np.array([self.labels.index(utterance.label) for utterance in self.utterances])
-        self.data = self.with_states(self._segments(recipe.augmentations), on_progress)
+        self.groups = group_utterances(self.utterances, self.labels, self.corpora)
+        self.targets = self.groups.target
+        self.data = self.with_states(self._segments(recipe.augmentations, on_progress), on_progress)
         if self.encoder is None or self.data.states is not None:  # otherwise training the encoder takes the time
             spectrograms = log_spectrograms(PCQ(self.config).to(self.device), self.data)
             self.data = replace(self.data, spectrograms=spectrograms)
+        if self.config.profile_s and self.data.states is not None:
+            self.data = replace(self.data, moments=self._moments(self.data))
         self.teacher: Teacher | None = None
         if self.teacher_source is not None:
-            data = self._segments(recipe.augmentations.clean()) if recipe.clean_teacher else self.data
             encoder = self._teacher_encoder(self.teacher_source)
-            self.teacher = encode_with_teacher(encoder, data, recipe, self.config.encoder, self.device, on_progress)
-        if self.adapt:
-            self._adapt_to_speakers()
+            config = self.config.encoder
+            self.teacher = encode_with_teacher(encoder, self.data, recipe, config, self.device, on_progress)
         return self
 
-    def with_states(self, data: SegmentSet, on_progress: OnSegments = lambda done, total: None) -> SegmentSet:
+    def with_states(self, data: SegmentSet, on_progress: OnProgress = ignore) -> SegmentSet:
         """Return segments with the cached hidden states of the frozen encoder, or unchanged if they are not cached."""
         if self.encoder is None or not self.config.encoder.frozen or not self.recipe.cache:
             return data
-        return replace(data, states=cache_states(self.encoder, data, self.device, on_progress))
+        return replace(data, states=cache_states(self.encoder, data, self.device, on_progress, self.config.frame_pool))
 
-    def _segments(self, augmentations: Augmentations) -> SegmentSet:
+    def _moments(self, data: SegmentSet) -> NDArray[np.float32]:
+        model = PCQ(self.config).to(self.device)
+        return FrontEnds(model, data, np.arange(len(data.samples))).moments
+
+    def _segments(self, augmentations: Augmentations, on_progress: OnProgress) -> SegmentSet:
         recipe = self.recipe
         return build_segments(
-            self.utterances, recipe.n_augmented, augmentations, recipe.seed, self.n_jobs, recipe.cache
+            self.utterances, recipe.n_augmented, augmentations, recipe.seed, self.n_jobs, recipe.cache, on_progress
         )
 
     def _teacher_encoder(self, source: str) -> PretrainedEncoder:
@@ -142,21 +147,6 @@ class Experiment:
         if self.encoder is not None and (source, layers) == (self.encoder_source, self.encoder.config.layers):
             return self.encoder
         return load_pretrained(source, layers, frozen=True)
-
-    def _adapt_to_speakers(self) -> None:
-        """Subtract the speakers' offsets from the encoder's frames and the teacher's means."""
-        states = self.data.states
-        if states is None:
-            raise SettingsError(
-                f"recipe {self.recipe.name} cannot be adapted to speakers",
-                "That needs a frozen pre-trained --encoder, and cache = true.",
-            )
-        means = mean_frames(states, self.data, range(states.shape[1]))
-        offsets = speaker_offsets(means, self.data, self.utterances).reshape(-1, states.shape[1], states.shape[3])
-        self.data = replace(self.data, speaker_offsets=offsets)
-        if self.teacher is not None and self.teacher.means is not None:
-            teacher_offsets = speaker_offsets(self.teacher.means, self.data, self.utterances)[self.data.utterance]
-            self.teacher = replace(self.teacher, means=self.teacher.means - teacher_offsets)
 
     @cached_property
     def digest(self) -> str:
@@ -193,7 +183,8 @@ class Experiment:
         setup = self._setup(fold.train, replace(self.recipe, seed=seed), on_distillation)
         model, history = fit(setup, fold.validation, on_epoch, checkpoint)
         rule = self.recipe.aggregation
-        logits = predict_logits(model, self.data, fold.validation)
+        front_ends = FrontEnds(model, self.data, self.data.recorded_rows(fold.validation))
+        logits = predict_validation(setup, front_ends, fold.validation)
         # The temperature is fitted to the files' logits, so that it fits the probabilities that users get: exactly with
         # the rules ``mean-log`` and ``duration``, while ``mean`` and ``vote`` divide by it before they aggregate.
         file_logits = np.log(file_probabilities(logits, self.data, fold.validation, rule).clip(1e-300))
@@ -215,10 +206,11 @@ class Experiment:
 
     def _setup(self, train: Sequence[int], recipe: Recipe, on_distillation: OnEpoch) -> TrainingSetup:
         """Return the start of a training run, with the teacher's predictions and the distilled encoder."""
-        log_probs = None
+        setup = TrainingSetup(
+            self.config, self.data, self.targets, train, recipe, self.device, self.groups, encoder=self.encoder
+        )
         if self.teacher is not None and self.teacher.means is not None:
-            log_probs = fit_teacher_classifier(self.teacher.means, self.data, self.targets, train)
-        setup = TrainingSetup(self.config, self.data, self.targets, train, recipe, self.device, log_probs, self.encoder)
+            setup = replace(setup, teacher_log_probs=fit_teacher_classifier(self.teacher.means, setup))
         return replace(setup, encoder=self._distilled_encoder(setup, on_distillation) or self.encoder)
 
     def _distilled_encoder(self, setup: TrainingSetup, on_epoch: OnEpoch) -> Encoder | None:

@@ -14,19 +14,22 @@ from pcqtool.model.pcq import PCQ, NetworkInputs
 from pcqtool.training.data import TrainingSetup
 from pcqtool.training.recipe import SpecAugment
 
+ABSENT = -1e4
+"""Logit of a class that the corpus of an utterance does not have."""
+
 
 class Loss(nn.Module):
     """Cross-entropy against the labels and, with a teacher, divergence from its probabilities.
 
-    A segment's weight is its duration: a short last segment, which has its file's label too, counts little.
+    A class that the corpus of an utterance does not have is left out of its softmax: its recordings say nothing on the
+    class. A segment's weight is its duration: a short last segment, which has its file's label too, counts little.
     """
 
     def __init__(self, setup: TrainingSetup) -> None:
         super().__init__()
         self.setup = setup
-        counts = np.bincount(setup.targets[list(setup.train)], minlength=len(setup.config.labels))
-        inverse = len(setup.train) / (len(counts) * counts) if setup.recipe.class_weighting else np.ones(len(counts))
-        self.class_weights = nn.Buffer(torch.tensor(inverse, dtype=torch.float32))
+        self.allowed = nn.Buffer(torch.from_numpy(setup.allowed_classes))  # (n corpora, L)
+        self.class_weights = nn.Buffer(torch.from_numpy(_class_weights(setup)).float())  # (n corpora, L)
 
     def forward(self, logits: Tensor, rows: NDArray[np.int64]) -> Tensor:
         """Compute the loss of a batch of segments in float32, from logits ``(B, L)`` in float32."""
@@ -34,21 +37,46 @@ class Loss(nn.Module):
             return self._loss(logits, rows)
 
     def _loss(self, logits: Tensor, rows: NDArray[np.int64]) -> Tensor:
-        setup = self.setup
-        targets = torch.from_numpy(setup.targets[setup.data.utterance[rows]]).to(logits.device)
-        duration = torch.from_numpy(setup.data.n_samples[rows] / SEGMENT_SAMPLES).float().to(logits.device)
+        setup, device = self.setup, logits.device
+        utterances = setup.data.utterance[rows]
+        targets, corpus = (
+            torch.from_numpy(each[utterances]).to(device) for each in (setup.targets, setup.groups.corpus)
+        )
+        duration = torch.from_numpy(setup.data.n_samples[rows] / SEGMENT_SAMPLES).float().to(device)
+        allowed, weights = self.allowed[corpus], self.class_weights[corpus]
+        logits = logits.masked_fill(~allowed, ABSENT)
         smoothing = setup.recipe.label_smoothing
-        losses = functional.cross_entropy(
-            logits, targets, self.class_weights, reduction="none", label_smoothing=smoothing
-        )  # (B,)
+        wanted = smoothing * allowed / allowed.sum(dim=1, keepdim=True)
+        wanted = wanted + (1.0 - smoothing) * functional.one_hot(targets, logits.shape[1])
+        losses = -(weights * wanted * logits.log_softmax(dim=1)).sum(dim=1)  # (B,)
         distillation = setup.recipe.distillation
         if setup.teacher_log_probs is not None and distillation is not None:
             temperature = distillation.temperature
-            teacher = (torch.from_numpy(setup.teacher_log_probs[rows]).to(logits.device) / temperature).log_softmax(1)
-            student = (logits / temperature).log_softmax(1)
-            divergence = functional.kl_div(student, teacher, reduction="none", log_target=True).sum(dim=1)
+            teacher = torch.from_numpy(setup.teacher_log_probs[rows]).to(device).masked_fill(~allowed, ABSENT)
+            expected = (teacher / temperature).log_softmax(dim=1)
+            student = (logits / temperature).log_softmax(dim=1)
+            divergence = functional.kl_div(student, expected, reduction="none", log_target=True).sum(dim=1)
             losses = losses + distillation.kd_weight * temperature**2 * divergence
         return (losses * (duration / duration.sum())).sum()
+
+
+def balanced_weights(setup: TrainingSetup) -> NDArray[np.float64]:
+    """Return the weights of the training utterances, which sum to 1: equal for each corpus, and for its classes."""
+    train = np.asarray(setup.train)
+    corpus = setup.groups.corpus[train]
+    weights = _class_weights(setup)[corpus, setup.targets[train]] / np.bincount(corpus)[corpus]
+    return np.asarray(weights / weights.sum())
+
+
+def _class_weights(setup: TrainingSetup) -> NDArray[np.float64]:
+    """Return weights by the inverse frequency of the classes within each corpus, ``(n corpora, L)``, 1 on average."""
+    weights = np.zeros(setup.allowed_classes.shape)
+    train = np.asarray(setup.train)
+    for corpus, allowed in enumerate(setup.allowed_classes):
+        counts = np.bincount(setup.targets[train[setup.groups.corpus[train] == corpus]], minlength=len(allowed))
+        inverse = counts.sum() / (max(allowed.sum(), 1) * counts.clip(1))
+        weights[corpus] = np.where(allowed, inverse if setup.recipe.class_weighting else 1.0, 0.0)
+    return weights
 
 
 def regularised_loss(
@@ -66,11 +94,12 @@ def regularised_loss(
         return plain
     weight = rng.beta(recipe.mixup, recipe.mixup)
     other = rng.permutation(len(rows))
-    spectrogram, encoder_input, fraction = inputs
+    spectrogram, encoder_input, fraction, statistics = inputs
     mixed_inputs = NetworkInputs(
         spectrogram.lerp(spectrogram[other], 1.0 - weight),
         None if encoder_input is None else encoder_input.lerp(encoder_input[other], 1.0 - weight),
         None if fraction is None else fraction.maximum(fraction[other]),
+        statistics,
     )
     logits = model.classify(mixed_inputs).logits.float()
     mixed: Tensor = weight * loss(logits, rows) + (1.0 - weight) * loss(logits, rows[other])

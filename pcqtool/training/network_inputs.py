@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import cached_property
 from typing import cast
 
 import numpy as np
@@ -12,55 +13,87 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from pcqtool.audio.segment import SAMPLE_RATE
 from pcqtool.audio.spectrogram import Spectrogram
 from pcqtool.model.pcq import PCQ, NetworkInputs, PCQConfig
+from pcqtool.model.profile import Profile
 from pcqtool.training.data import SegmentSet
+from pcqtool.training.profiles import Assignment
 
 _BATCH = 64
 
 
 class FrontEnds:
-    """The network's inputs in training.
+    """The network's inputs for the segments of some utterances, and the features that profiles are measured from.
 
-    The mini encoder differs per fold; its inputs for the training segments are computed once and kept in float16.
-    Everything else comes from the caches of the ``SegmentSet``, or is computed for each batch.
+    The mini encoder differs per fold; its output for these segments is computed once and kept in float16. Everything
+    else comes from the caches of the ``SegmentSet``, or is computed for each batch.
+
+    Args:
+        model: the network; its front ends must not change.
+        data: the segments.
+        rows: the segments whose inputs will be asked for.
     """
 
-    def __init__(self, model: PCQ, data: SegmentSet, train: Sequence[int]) -> None:
-        self.model, self.data = model, data
-        self.encoder_inputs: Tensor | None = None
-        if model.config.encoder.kind == "mini":
-            self.rows = data.all_rows(train)
-            self.encoder_inputs = torch.cat([self._encode(rows) for rows in data.batches(_BATCH, self.rows)])
+    def __init__(self, model: PCQ, data: SegmentSet, rows: NDArray[np.int64]) -> None:
+        self.model, self.data, self.rows = model, data, np.unique(rows)
+        self._states: Tensor | None = None
+        frozen = model.config.encoder.frozen
+        if frozen and data.states is None and model.config.encoder.kind == "mini":
+            self._states = torch.cat([self._encode(batch).half().cpu() for batch in data.batches(_BATCH, self.rows)])
 
-    def __call__(self, rows: NDArray[np.int64]) -> NetworkInputs:
-        """Return the inputs of a batch."""
-        if self.encoder_inputs is None:
-            return network_inputs(self.model, self.data, rows)
-        cached = self.encoder_inputs[torch.from_numpy(np.searchsorted(self.rows, rows))]
-        return _inputs(self.model, self.data, rows, cached.float().to(_device(self.model)))
+    def __call__(self, rows: NDArray[np.int64], assignment: Assignment | None = None) -> NetworkInputs:
+        """Return the inputs of a batch, standardised by the profiles that its utterances are assigned to."""
+        statistics = None
+        if self.model.config.profile_s:
+            statistics = self.model.standardisation.statistics()
+            if assignment is not None:
+                statistics = assignment.statistics(self.data.utterance[rows], self._device)
+        spectrogram = self.model.normalise(self._log_spectrogram(rows), statistics)
+        return NetworkInputs(spectrogram, self._encoder_input(rows), self._valid_fraction(rows), statistics)
+
+    def profile(self, rows: NDArray[np.int64]) -> Profile:
+        """Return the profile of segments."""
+        moments = self.moments[self._position(rows)] if self.data.moments is None else self.data.moments[rows]
+        return Profile.measured(moments.astype(np.float64), self.data.n_samples[rows] / SAMPLE_RATE)
+
+    @cached_property
+    def moments(self) -> NDArray[np.float32]:
+        """Mean and mean square of each segment's features, ``(R, 2, C)`` in the order of ``rows``."""
+        with torch.inference_mode():
+            parts = [self._moments_of(batch).float().cpu().numpy() for batch in self.data.batches(_BATCH, self.rows)]
+        return np.concatenate(parts)
+
+    def _moments_of(self, rows: NDArray[np.int64]) -> Tensor:
+        fraction = torch.from_numpy(self.data.n_samples[rows] / self.data.samples.shape[1]).to(self._device)
+        return self.model.moments_of(self._encoder_input(rows), self._log_spectrogram(rows), fraction.float())
+
+    def _encoder_input(self, rows: NDArray[np.int64]) -> Tensor | None:
+        if self._states is not None:
+            return self._states[torch.from_numpy(self._position(rows))].float().to(self._device)
+        if self.model.config.encoder.frozen and self.data.states is not None:
+            return torch.from_numpy(self.data.states[rows]).to(self._device).float()
+        return self.model.encoder_input(_waves(self.model, self.data, rows))
 
     def _encode(self, rows: NDArray[np.int64]) -> Tensor:
         with torch.no_grad():
-            encoder_input = cast(Tensor, self.model.encoder_input(_waves(self.model, self.data, rows)))
-        return encoder_input.half().cpu()
+            return cast(Tensor, self.model.encoder_input(_waves(self.model, self.data, rows)))
 
+    def _log_spectrogram(self, rows: NDArray[np.int64]) -> Tensor:
+        if self.data.spectrograms is None:
+            return self.model.log_spectrogram(_waves(self.model, self.data, rows))
+        return torch.from_numpy(self.data.spectrograms[rows]).to(self._device).float()
 
-def network_inputs(model: PCQ, data: SegmentSet, rows: NDArray[np.int64]) -> NetworkInputs:
-    """Return the network's inputs for segments, from the caches of the ``SegmentSet`` where possible."""
-    if model.config.encoder.frozen and data.states is not None:
-        return _inputs(model, data, rows, cached_states(data, rows, _device(model)))
-    return _inputs(model, data, rows, model.encoder_input(_waves(model, data, rows)))
+    def _valid_fraction(self, rows: NDArray[np.int64]) -> Tensor | None:
+        n_samples = torch.from_numpy(self.data.n_samples[rows]).to(self._device)
+        return self.model.valid_fraction(n_samples, self.data.samples.shape[1])
 
+    def _position(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        return np.searchsorted(self.rows, rows)
 
-def cached_states(data: SegmentSet, rows: NDArray[np.int64], device: torch.device) -> Tensor:
-    """Return cached hidden states ``(len(rows), n, T, D)`` in float32, with the speakers' offsets subtracted."""
-    if data.states is None:
-        raise ValueError("no hidden states are cached")
-    states = torch.from_numpy(data.states[rows]).to(device).float()
-    if data.speaker_offsets is None:
-        return states
-    return states - torch.from_numpy(data.speaker_offsets[data.utterance[rows]]).to(device)[:, :, None]
+    @property
+    def _device(self) -> torch.device:
+        return _device(self.model)
 
 
 def log_spectrograms(model: PCQ, data: SegmentSet) -> NDArray[np.float16]:
@@ -72,6 +105,8 @@ def log_spectrograms(model: PCQ, data: SegmentSet) -> NDArray[np.float16]:
 
 def with_statistics(config: PCQConfig, data: SegmentSet, train: Sequence[int]) -> PCQConfig:
     """Return the configuration with mean and standard deviation of the training recordings' spectrograms."""
+    if config.profile_s:  # the network has statistics of each bin instead
+        return config
     spectrogram = Spectrogram(config.spectrogram)
     n, total, squares = 0, 0.0, 0.0
     for rows in data.batches(_BATCH, data.recorded_rows(train)):
@@ -81,16 +116,6 @@ def with_statistics(config: PCQConfig, data: SegmentSet, train: Sequence[int]) -
         n, total, squares = n + valid.numel(), total + valid.sum().item(), squares + valid.square().sum().item()
     mean = total / max(n, 1)
     return replace(config, mean_db=round(mean, 4), sd_db=round(math.sqrt(max(squares / max(n, 1) - mean**2, 1.0)), 4))
-
-
-def _inputs(model: PCQ, data: SegmentSet, rows: NDArray[np.int64], encoder_input: Tensor | None) -> NetworkInputs:
-    """Add the normalised spectrograms ``(len(rows), 1, H, W)`` and the valid fractions to the encoder's input."""
-    if data.spectrograms is None:
-        spectrogram = model.normalised_spectrogram(_waves(model, data, rows))
-    else:
-        spectrogram = model.normalise(torch.from_numpy(data.spectrograms[rows]).to(_device(model)).float())
-    n_samples = torch.from_numpy(data.n_samples[rows]).to(_device(model))
-    return NetworkInputs(spectrogram, encoder_input, model.valid_fraction(n_samples, data.samples.shape[1]))
 
 
 def _waves(model: PCQ, data: SegmentSet, rows: NDArray[np.int64]) -> Tensor:

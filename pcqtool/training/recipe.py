@@ -88,6 +88,29 @@ class SpecAugment:
 
 
 @dataclass(frozen=True)
+class ProfileSimulation:
+    """How the batches are drawn whose profiles the network is trained with.
+
+    In each epoch the speakers of a corpus are divided at random into batches. The profile of a batch is measured on a
+    random subset of its utterances, of random size and class mix.
+
+    Raises:
+        SettingsError: a value that cannot be used.
+    """
+
+    p_none: float = 0.25  # probability that a batch has no profile but the training data's
+    p_speaker: float = 0.2  # probability that the speakers of a batch have profiles of their own on top
+    max_batches: int = 4  # largest number of batches of a corpus
+    max_utterances: int = 400  # largest number of utterances that a profile is measured on
+
+    def __post_init__(self) -> None:
+        if not (0 <= self.p_none <= 1 and 0 <= self.p_speaker <= 1):
+            raise SettingsError("profiles: p_none and p_speaker are probabilities, from 0 to 1")
+        if min(self.max_batches, self.max_utterances) < 1:
+            raise SettingsError("profiles: max_batches and max_utterances must be 1 or more")
+
+
+@dataclass(frozen=True)
 class Recipe:
     """The settings of a training run; ``docs/training.md`` explains each of them.
 
@@ -122,6 +145,7 @@ class Recipe:
     clean_teacher: bool = False  # the teacher gets versions with speed and crop only, otherwise the augmented ones
     distillation: Distillation | None = None
     feature_distillation: FeatureDistillation | None = None  # for a frozen encoder of the kind mini
+    profiles: ProfileSimulation = field(default_factory=ProfileSimulation)  # used where the network has profile_s
     cache: bool = True  # keep augmented segments, a frozen encoder's states and distilled encoders on disk
     refit: bool = False  # train again on training and validation parts together, for the best number of epochs
     validation_fraction: float = 0.0  # of the speakers (texts, tenths of the files) outside the test part; at least one
@@ -173,6 +197,11 @@ class Recipe:
     def needs_teacher(self) -> bool:
         """Whether the recipe distils a teacher."""
         return self.distillation is not None or self.feature_distillation is not None
+
+    @property
+    def n_distillation_epochs(self) -> int:
+        """Number of epochs of feature distillation, which come first."""
+        return 0 if self.feature_distillation is None else self.feature_distillation.epochs
 
     def to_dict(self) -> dict[str, Any]:
         """Return the recipe as JSON values, for the model's provenance."""
@@ -236,6 +265,7 @@ def _check_layers(table: str, layers: tuple[int, ...]) -> None:
 _TABLES: dict[str, type] = {
     "augmentations": Augmentations,
     "specaugment": SpecAugment,
+    "profiles": ProfileSimulation,
     "distillation": Distillation,
     "feature_distillation": FeatureDistillation,
 }

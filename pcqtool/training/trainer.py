@@ -19,12 +19,14 @@ from pcqtool.aggregation import aggregate
 from pcqtool.errors import TrainingError
 from pcqtool.model.device import raising_memory_errors
 from pcqtool.model.pcq import PCQ
+from pcqtool.model.profile import Profile, mean_profile
 from pcqtool.training.checkpoint import Checkpoint
 from pcqtool.training.data import SegmentSet, TrainingSetup, count_batches, draw_batches
-from pcqtool.training.loss import Loss, regularised_loss
-from pcqtool.training.network_inputs import FrontEnds, network_inputs, with_statistics
+from pcqtool.training.loss import ABSENT, Loss, regularised_loss
+from pcqtool.training.network_inputs import FrontEnds, with_statistics
 from pcqtool.training.optimiser import lr_factor, make_optimiser
 from pcqtool.training.precision import choose_precision
+from pcqtool.training.profiles import Assignment, Simulator, assign_profiles, profile_corpora
 from pcqtool.training.recipe import Recipe
 
 _BATCH = 64  # segments, for prediction
@@ -70,6 +72,7 @@ def fit(
     recipe = setup.recipe
     with explaining_memory_errors(recipe):
         state = TrainingState(setup)
+        front_ends = FrontEnds(state.ema_model, setup.data, setup.data.recorded_rows(validation))
         best: dict[str, Tensor] = {}
         history: list[Epoch] = []
         if checkpoint is not None and (saved := checkpoint.read()) is not None:
@@ -80,7 +83,7 @@ def fit(
                 break  # early stopping
             started_s = time.monotonic()
             loss = train_epoch(state, number)
-            scores = validate(state.ema_model, setup, validation, number)
+            scores = validate(setup, front_ends, validation, number)
             history.append(Epoch(number, loss, *scores, state.lr, round(time.monotonic() - started_s, 3)))
             if best_epoch(history).number == number:
                 best = {name: value.clone() for name, value in trainable_state(state.ema_model).items()}
@@ -111,7 +114,8 @@ def train_epoch(state: TrainingState, number: int) -> float:
     """Train on one version of every training utterance; return the mean loss of a step."""
     setup, recipe = state.setup, state.setup.recipe
     state.model.train()
-    batches = draw_batches(setup.data, setup.train, recipe.p_clean, recipe.batch_size, state.rng)
+    state.assignment = state.simulator.draw(state.rng) if state.simulator is not None else None
+    batches = draw_batches(setup, recipe.batch_size, state.rng)
     n = recipe.grad_accumulation
     try:
         losses = [state.step(batches[start : start + n]) for start in range(0, len(batches), n)]
@@ -135,17 +139,36 @@ class TrainingState:
             is_trained = any(parameter.requires_grad for parameter in encoder.parameters())
             self.model.encoder = copy.deepcopy(encoder) if is_trained else encoder
         self.model.to(self.device)
+        self.front_ends = FrontEnds(self.model, setup.data, setup.data.all_rows(setup.train))
+        self.simulator: Simulator | None = None
+        self.assignment: Assignment | None = None  # of the epoch
+        if self.model.config.profile_s:
+            self.simulator = self._simulator()
+            self.model.standardisation.keep_profile(self.simulator.own)
         self.loss = Loss(setup).to(self.device)
         self.rng = np.random.default_rng(recipe.seed)
         self.precision = choose_precision(recipe.precision, self.device, self.model)
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=self.precision is torch.float16)
         self.optimiser = make_optimiser(self.model, recipe)
-        n_steps = recipe.epochs * count_batches(setup.data, setup.train, recipe.batch_size * recipe.grad_accumulation)
+        n_steps = recipe.epochs * count_batches(setup, recipe.batch_size * recipe.grad_accumulation)
         factor = lr_factor(recipe.warmup_steps, n_steps, recipe.schedule)
         self.schedule = torch.optim.lr_scheduler.LambdaLR(self.optimiser, factor)
         average = get_ema_multi_avg_fn(recipe.ema)  # type: ignore[no-untyped-call]
         self.ema = AveragedModel(self.model, multi_avg_fn=average, use_buffers=True)
-        self.front_ends = FrontEnds(self.model, setup.data, setup.train)
+
+    def _simulator(self) -> Simulator:
+        """Return the simulator of profiles; the training data's own profile is the mean of those of its corpora."""
+        setup, config = self.setup, self.model.config
+        data, front_ends = setup.data, self.front_ends
+
+        def profile(utterances: NDArray[np.int64], rng: np.random.Generator) -> Profile:
+            version = int(rng.integers(0, data.n_augmented + 1))
+            return front_ends.profile(np.concatenate([data.rows(utterance, version) for utterance in utterances]))
+
+        own = mean_profile(list(profile_corpora(front_ends, setup.groups, setup.train).values()))
+        n_elements = self.model.standardisation.n_elements
+        simulated = setup.recipe.profiles
+        return Simulator(simulated, setup.groups, setup.train, profile, own, config.profile_s, n_elements)
 
     @property
     def ema_model(self) -> PCQ:
@@ -169,7 +192,7 @@ class TrainingState:
         durations = [float(self.setup.data.n_samples[rows].sum()) for rows in batches]
         total = 0.0
         for rows, duration in zip(batches, durations, strict=True):
-            inputs = self.front_ends(rows)
+            inputs = self.front_ends(rows, self.assignment)
             with torch.autocast(self.device.type, self.precision, enabled=self.precision is not torch.float32):
                 loss = regularised_loss(self.model, self.loss, inputs, rows, self.rng)
             loss = loss * (duration / sum(durations))
@@ -226,14 +249,16 @@ def trainable_state(model: PCQ) -> dict[str, Tensor]:
     return {name: value for name, value in state.items() if name == "encoder.mix" or not name.startswith("encoder.")}
 
 
-def validate(model: PCQ, setup: TrainingSetup, validation: Sequence[int], number: int) -> tuple[float, float, float]:
-    """Return loss, WA and UA of the validation files.
+def validate(
+    setup: TrainingSetup, front_ends: FrontEnds, validation: Sequence[int], number: int
+) -> tuple[float, float, float]:
+    """Return loss, WA and UA of the validation files, each with the classes and the profile of its corpus.
 
     Raises:
         TrainingError: if a prediction is not a number.
     """
     truth = setup.targets[list(validation)]
-    logits = predict_logits(model, setup.data, validation)
+    logits = predict_validation(setup, front_ends, validation)
     if not all(np.isfinite(each).all() for each in logits):
         raise TrainingError(f"the model's output is not a number in epoch {number}", "Lower the learning rate.")
     probabilities = file_probabilities(logits, setup.data, validation, setup.recipe.aggregation)
@@ -243,12 +268,29 @@ def validate(model: PCQ, setup: TrainingSetup, validation: Sequence[int], number
     return float(nll), float(correct.mean()), float(ua)
 
 
-def predict_logits(model: PCQ, data: SegmentSet, utterances: Sequence[int]) -> list[NDArray[np.float64]]:
-    """Predict the logits ``(n, L)`` of the segments of each utterance, without augmentation."""
-    model.eval()
+def predict_validation(
+    setup: TrainingSetup, front_ends: FrontEnds, validation: Sequence[int]
+) -> list[NDArray[np.float64]]:
+    """Predict the logits of validation utterances; a class that an utterance's corpus lacks is as good as excluded."""
+    logits = predict_logits(front_ends, validation, assign_profiles(front_ends, setup.groups, validation))
+    allowed = setup.allowed_classes[setup.groups.corpus[list(validation)]]
+    return [np.where(mask, each, ABSENT) for each, mask in zip(logits, allowed, strict=True)]
+
+
+def predict_logits(
+    front_ends: FrontEnds, utterances: Sequence[int], assignment: Assignment | None = None
+) -> list[NDArray[np.float64]]:
+    """Predict the logits ``(n, L)`` of the segments of each utterance, without augmentation.
+
+    Args:
+        front_ends: of the network, with the segments of these utterances.
+        utterances: their indices.
+        assignment: the profiles; ``None`` for the training data's.
+    """
+    model, data = front_ends.model.eval(), front_ends.data
     with torch.inference_mode():
         parts = [
-            model.classify(network_inputs(model, data, rows)).logits.double().cpu().numpy()
+            model.classify(front_ends(rows, assignment)).logits.double().cpu().numpy()
             for rows in data.batches(_BATCH, data.recorded_rows(utterances))
         ]
     ends = np.cumsum([len(data.rows(utterance)) for utterance in utterances])
@@ -265,15 +307,6 @@ def file_probabilities(
     """Aggregate the logits of each utterance's segments to probabilities ``(U, L)``, as labelling does."""
     durations = [data.n_samples[data.rows(utterance)].astype(np.float64) for utterance in utterances]
     return np.stack([aggregate(z / temperature, d, rule) for z, d in zip(logits, durations, strict=True)])
-
-
-def predict_files(
-    model: PCQ, temperature: float, data: SegmentSet, utterances: Sequence[int], rule: str
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Predict probabilities ``(U, L)`` of utterances: calibrated, and without the temperature."""
-    logits = predict_logits(model, data, utterances)
-    calibrated, uncalibrated = (file_probabilities(logits, data, utterances, rule, each) for each in (temperature, 1.0))
-    return calibrated, uncalibrated
 
 
 @contextmanager

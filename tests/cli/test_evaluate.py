@@ -174,7 +174,7 @@ def test_a_recipe_is_trained_on_one_corpus_and_tested_on_another(evaluate, other
 
 def test_a_protocol_may_run_over_several_corpora(evaluate, other_root, tmp_path):
     places = ["--corpus", "other=manifest", "--root", f"other={other_root}", "--map", str(other_root / "map.toml")]
-    code, _, err = evaluate(*places, "--protocol", "loso", "--epochs", "1", "--out", "e")
+    code, _, err = evaluate(*places, "--common-classes", "--protocol", "loso", "--epochs", "1", "--out", "e")
     assert code == 0
     assert "manifest+other: 30 utterances, 7 folds" in err
     metrics = json.loads((tmp_path / "e" / "metrics.json").read_text())
@@ -183,6 +183,29 @@ def test_a_protocol_may_run_over_several_corpora(evaluate, other_root, tmp_path)
         *(f"manifest:s{n}" for n in range(4)),
         *(f"other:s{n}" for n in range(3)),
     }
+
+
+def test_one_corpus_is_left_out_at_a_time(evaluate, other_root, tmp_path):
+    places = ["--corpus", "other=manifest", "--root", f"other={other_root}", "--map", str(tmp_path / "map.toml")]
+    (tmp_path / "map.toml").write_text('[other]\nfury = "anger"\ncalm = "fear"\n')
+    code, out, err = evaluate(*places, "--protocol", "corpus", "--epochs", "1", "--out", "e")
+    assert code == 0, err
+    assert "leave one of manifest+other out: 45 utterances" in err
+    lines = out.splitlines()
+    assert lines[0].startswith("protocol      corpus: leave one corpus out")
+    assert "12 of neutral, which no other corpus has" in out.replace("3 of fear, ", "")
+    figures = [line.split() for line in lines if line.startswith(("manifest ", "other "))]
+    assert [each[:3] for each in figures] == [["manifest", "24", "2"], ["other", "6", "2"]]
+    metrics = json.loads((tmp_path / "e" / "metrics.json").read_text())
+    mean = sum(each["ua"] for each in metrics["by_fold"].values()) / 2
+    assert metrics["folds"]["ua"]["mean"] == pytest.approx(mean)
+    assert any(line.startswith("over corpora") and f"UA {100 * mean:.1f}" in line for line in lines)
+    assert metrics["left_out"] == {"fear": 3, "neutral": 12}
+    assert "Trained on manifest; the test corpus other was left out." in out
+    before = changed(tmp_path / "e" / "folds")
+    assert list(before) == ["seed-0/manifest.json", "seed-0/other.json"]
+    assert evaluate(*places, "--protocol", "corpus", "--epochs", "1", "--out", "e")[0] == 0
+    assert changed(tmp_path / "e" / "folds") == before
 
 
 def test_a_model_is_judged_by_what_labels_count_as(evaluate, tiny_model, other_root, tmp_path):
@@ -216,6 +239,7 @@ ONE_OF = "one of --protocol, --test-corpus and --model is needed"
         (["--test-corpus", "emodb"], 2, "for which corpus?"),
         (["--protocol", "loso", "--map", "nowhere.toml"], 2, "cannot read the label map nowhere.toml"),
         (["--protocol", "lotto"], 2, "Known: loso"),
+        (["--protocol", "corpus"], 2, "protocol corpus needs two or more corpora"),
         (["--protocol", "session"], 1, "needs to know the sessions; 36 of 36 utterances have none"),
         (["--protocol", "sentence"], 1, "add a column 'text_id' to the manifest"),
         (["--protocol", "paper", "--validation", "2"], 2, "It validates on its test part"),
@@ -224,7 +248,7 @@ ONE_OF = "one of --protocol, --test-corpus and --model is needed"
         (["--protocol", "loso", "--recipe", "maxi"], 2, "recipe 'maxi' cannot be found"),
         (["--protocol", "loso", "--encoder", "./nowhere", "--adapt"], 1, "no such directory"),
         (["--protocol", "loso", "--adapt"], 2, "cannot be adapted to speakers"),
-        (["--model", "pcq-mini", "--adapt"], 2, "--adapt works with --protocol only"),
+        (["--model", "pcq-mini", "--adapt"], 2, "--adapt works with the protocols of one corpus only"),
         *(
             (["--model", "pcq-mini", option, "2"], 2, f"{option} has no effect with --model")
             for option in ("--recipe", "--encoder", "--teacher", "--epochs", "--seed", "--seeds", "--validation")

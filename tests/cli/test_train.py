@@ -298,7 +298,8 @@ def test_wrong_values_are_named(train, arguments, code, said):
 def test_one_model_of_two_corpora_knows_where_it_comes_from(train, toy_root, other_root, tmp_path):
     places = ["--corpus", "other=manifest", "--root", f"manifest={toy_root}", "--root", f"other={other_root}"]
     usual = {"root": None, "corpus": ("--corpus", "manifest")}
-    code, _, err = train("--out", "m", "--epochs", "1", *places, "--map", str(other_root / "map.toml"), **usual)
+    common = ["--map", str(other_root / "map.toml"), "--common-classes"]
+    code, _, err = train("--out", "m", "--epochs", "1", *places, *common, **usual)
     assert code == 0
     assert "manifest: 12 of neutral are left out" in err
     assert "other: 3 of fury count as anger, 3 of calm are left out" in err
@@ -313,7 +314,7 @@ def test_one_model_of_two_corpora_knows_where_it_comes_from(train, toy_root, oth
     assert card.count("- Corpus: ") == 2
     assert "(other), 6 utterances (3 of fury count as anger, 3 of calm are left out)" in card
 
-    places += ["--map", str(tmp_path / "all.toml"), "--all-classes"]
+    places += ["--map", str(tmp_path / "all.toml")]
     (tmp_path / "all.toml").write_text('fury = "surprise"')
     assert train("--out", "all", "--epochs", "1", *places, **usual)[0] == 0
     config = json.loads((tmp_path / "all" / "config.json").read_text())

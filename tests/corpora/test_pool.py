@@ -48,8 +48,8 @@ def test_a_single_corpus_is_not_changed(one):
     assert [each.speaker for each in pool.prefixed_utterances] == ["one:a", "one:b", "one:a", "one:b"]
 
 
-def test_several_corpora_keep_common_classes_and_get_prefixed_names(one, two):
-    pool = open_pool([one, two])
+def test_several_corpora_get_prefixed_names_and_common_classes_on_request(one, two):
+    pool = open_pool([one, two], common_classes=True)
     assert labels(pool) == ["anger", "anger", "neutral", "anger", "neutral"]
     assert [each.speaker for each in pool.utterances] == ["one:a", "one:b", "one:a", "two:a", None]
     assert {(each.session, each.text_id) for each in pool.utterances} == {("one:1", "one:t"), ("two:1", "two:t")}
@@ -61,10 +61,11 @@ def test_several_corpora_keep_common_classes_and_get_prefixed_names(one, two):
     ]
 
 
-def test_all_classes_are_kept_on_request(one, two):
-    pool = open_pool([one, two], all_classes=True)
+def test_all_classes_are_kept_and_known_for_each_utterance(one, two):
+    pool = open_pool([one, two])
     assert pool.labels == ("anger", "boredom", "calm", "fear", "neutral")
     assert pool.label_changes == []
+    assert pool.labels_of_each == [("anger", "boredom", "neutral")] * 4 + [("anger", "calm", "fear", "neutral")] * 4
 
 
 def test_a_map_renames_labels(one, two):
@@ -95,11 +96,11 @@ def test_a_map_accepts_labels_outside_the_vocabulary(plant):
 def test_corpora_without_common_classes_are_an_error_with_their_labels(one, plant):
     other = plant("other", ("anger", "a"), ("fear", "b"))
     with pytest.raises(CorpusError, match="one and other have only the label anger in common") as caught:
-        open_pool([one, other])
+        open_pool([one, other], common_classes=True)
     assert "one has anger, boredom, neutral; other has anger, fear" in caught.value.what
     assert "--map" in caught.value.hint
     with pytest.raises(CorpusError, match="have no label in common"):
-        open_pool([plant("third", ("fear", "a")), plant("fourth", ("sad", "b"))])
+        open_pool([plant("third", ("fear", "a")), plant("fourth", ("sad", "b"))], common_classes=True)
 
 
 def test_a_map_that_leaves_no_utterance_is_an_error(one):

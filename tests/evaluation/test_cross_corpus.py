@@ -85,7 +85,7 @@ def test_figures_are_those_of_the_test_corpus_under_its_own_names(run, pools):
 def test_what_is_finished_is_not_trained_again_but_for_another_test_corpus(run, pools, pool_of, monkeypatch):
     task, _, folds, results, folder = run
     trained = []
-    monkeypatch.setattr(Experiment, "train", lambda self, fold, seed: trained.append(fold.name) or 1 / 0)
+    monkeypatch.setattr(Experiment, "train", lambda self, fold, seed, checkpoint: trained.append(fold.name) or 1 / 0)
     again = cross_validate(task, folds, folder)
     assert [each.best_epoch for each in again] == [each.best_epoch for each in results]
     train, test = pools

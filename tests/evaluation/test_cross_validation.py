@@ -58,7 +58,7 @@ def counted(monkeypatch):
     """Count training runs, which end at once; every file is predicted to be of the first class."""
     runs = []
 
-    def train(self, fold, seed, on_epoch=lambda epoch: None):
+    def train(self, fold, seed, checkpoint):
         runs.append((fold.name, seed))
         return Trained(None, 1.5, [Epoch(1, 1.0, 0.9, 0.5, 0.4), Epoch(2, 0.9, 0.95, 0.6, 0.6)], [], np.empty((0, 3)))
 
@@ -74,8 +74,8 @@ def test_every_utterance_is_predicted_once_by_a_model_that_was_not_trained_on_it
     trained_on, predicted = {}, []
     train, predict = Experiment.train, EvaluationTask.predict
 
-    def spy_train(self, fold, seed, on_epoch=lambda epoch: None):
-        trained = train(self, fold, seed, on_epoch)
+    def spy_train(self, fold, seed, **options):
+        trained = train(self, fold, seed, **options)
         trained_on[id(trained.model)] = {self.utterances[i].speaker for i in (*fold.train, *fold.validation)}
         return trained
 
@@ -174,10 +174,10 @@ def test_a_speaker_may_have_any_name(quick, counted, tmp_path):
 def test_folds_that_ended_survive_one_that_fails(quick, counted, monkeypatch, tmp_path):
     train = Experiment.train
 
-    def fail(self, fold, seed, on_epoch=lambda epoch: None):
+    def fail(self, fold, seed, **options):
         if fold.name == "s2":
             raise KeyboardInterrupt
-        return train(self, fold, seed)
+        return train(self, fold, seed, **options)
 
     monkeypatch.setattr(Experiment, "train", fail)
     with pytest.raises(KeyboardInterrupt):
@@ -200,7 +200,7 @@ from types import SimpleNamespace
 from pcqtool.evaluation import cross_validation
 from pcqtool.splits import Fold
 
-def train(fold, seed):
+def train(fold, seed, checkpoint):
     Path(str(os.getpid())).touch()
     time.sleep(600)
 
@@ -286,3 +286,35 @@ def test_every_byte_of_a_result_counts(quick, tmp_path):
         path.write_bytes(whole[:place] + bytes([byte ^ (1 << place % 7)]) + whole[place + 1 :])
         found = cross_validation._read(path, fold, "key")
         assert found is None or same(found, result), place  # a space that became a line end changes nothing
+
+
+def test_epochs_are_reported_as_they_end(utterances, toy_recipe, tmp_path):
+    experiment = Experiment(utterances, toy_recipe(epochs=2, n_augmented=0), CPU).prepare()
+    folds, reports = loso(utterances, 0)[:2], []
+    run(experiment, {0: folds}, tmp_path, on_epoch=lambda *each: reports.append(each))
+    assert [(fold.name, number) for fold, number, _ in reports] == [("s0", 1), ("s0", 2), ("s1", 1), ("s1", 2)]
+    assert all("validation UA" in note for *_, note in reports)
+
+
+def test_a_stopped_fold_goes_on_after_its_last_epoch(utterances, toy_recipe, tmp_path):
+    experiment = Experiment(utterances, toy_recipe(epochs=3, n_augmented=0), CPU).prepare()
+    folds = {0: loso(utterances, 0)[:1]}
+    wanted = run(experiment, folds, tmp_path / "whole")
+
+    def stop(fold, number, note):
+        if number == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run(experiment, folds, tmp_path / "stopped", on_epoch=stop)
+    folder = tmp_path / "stopped" / "seed-0"
+    assert [path.name for path in folder.iterdir()] == ["s0.safetensors"]
+    numbers = []
+    found = run(experiment, folds, tmp_path / "stopped", on_epoch=lambda fold, number, note: numbers.append(number))
+    assert numbers == [3]
+    assert same(found[0], wanted[0])
+    assert [path.name for path in folder.iterdir()] == ["s0.json"]
+    other = Experiment(utterances, toy_recipe(epochs=2, n_augmented=0), CPU).prepare()
+    with pytest.raises(KeyboardInterrupt):
+        run(other, folds, tmp_path / "stopped", on_epoch=stop)
+    assert len(run(experiment, folds, tmp_path / "stopped")) == 1, "the checkpoint of other settings is not used"

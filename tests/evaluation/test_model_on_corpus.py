@@ -42,6 +42,18 @@ def test_a_model_is_scored_as_the_experiment_scores_it(model, pool_of, experimen
     assert (evaluation.model, len(evaluation.model_sha256)) == ("toy", 64)
 
 
+def test_its_stages_are_reported(model, pool_of, utterances):
+    reports = []
+    found = evaluate_model(model, pool_of("other", utterances), "cpu", 1, on_progress=reports.append)
+    n_segments = sum(found.table["n_segments"].to_pylist())
+    for unit, n in (("test recordings segmented", 36), ("segments predicted", n_segments)):
+        counts = [each.done for each in reports if each.unit == unit]
+        assert counts == sorted(counts)
+        assert (counts[0], counts[-1]) == (0, n)
+        assert len(counts) > 2
+        assert {each.total for each in reports if each.unit == unit} == {n}
+
+
 def test_it_warns_of_a_corpus_that_the_model_knows(model, pool_of, utterances):
     known = evaluate_model(model, pool_of("manifest", utterances), "cpu", 1).metrics
     assert "manifest" in known["warning"]

@@ -122,7 +122,7 @@ def test_spread_over_folds():
     assert spread([0.5]) == Spread(0.5, None)
     folds = [score([0, 1], predicted, one_hot(predicted), LABELS) for predicted in ([0, 1], [0, 0])]
     assert fold_spread(folds)["ua"] == Spread(pytest.approx(0.75), pytest.approx(0.125**0.5))
-    assert set(fold_spread(folds)) == {"wa", "ua", "macro_f1"}
+    assert set(fold_spread(folds)) == {"wa", "ua", "macro_f1", "ece"}
 
 
 def test_importing_metrics_and_calibration_loads_nothing_heavy():

@@ -8,8 +8,8 @@ import pytest
 from pcqtool.corpora.datasets.emodb import EmoDB
 from pcqtool.corpora.manifest.corpus import Manifest
 from pcqtool.corpora.pool import CorpusPool, PooledCorpus
-from pcqtool.errors import CorpusError
-from pcqtool.splits import ValidationSize, cross_corpus_protocol, leakage_report
+from pcqtool.errors import CorpusError, SettingsError
+from pcqtool.splits import ValidationSize, cross_corpus_protocol, leakage_report, leave_corpus_out
 
 
 @pytest.fixture
@@ -55,6 +55,7 @@ def test_the_stamp_says_what_is_known_and_what_is_taken_for_granted(pool_of):
     found = leakage_report(protocol, protocol.folds(utterances, 0), utterances)
     assert found.text == (
         "Test and the other parts share no file, no speaker, no session and no text. "
+        "Trained on one; the test corpus two was left out. "
         "Speakers, sessions and texts of two corpora are treated as different."
     )
     assert (found.leaks, found.speaker_independent) == (False, True)
@@ -74,3 +75,42 @@ def test_a_corpus_of_one_speaker_cannot_be_trained_on(pool_of, corpus):
     train, test = pool_of(one=1), pool_of(two=2)
     with pytest.raises(CorpusError, match="needs at least 2 speakers"):
         cross_corpus_protocol(train, test).folds([*train.prefixed_utterances, *test.prefixed_utterances], 0)
+
+
+def test_each_corpus_tests_a_model_of_the_others(pool_of):
+    pool = pool_of(one=4, two=3, three=3)
+    protocol = leave_corpus_out(pool)
+    folds = protocol.folds(pool.utterances, 0)
+    assert [fold.name for fold in folds] == ["one", "two", "three"]
+    for fold in folds:
+        corpora = [{pool.corpus_of_each[index] for index in part} for part in (fold.train, fold.validation, fold.test)]
+        others = {"one", "two", "three"} - {fold.name}
+        assert corpora == [others, others, {fold.name}]
+        assert {*fold.train, *fold.validation, *fold.test} == set(range(len(pool.utterances)))
+        for part in (fold.train, fold.validation, fold.test):
+            assert list(part) == sorted(part)
+    assert [fold.test for fold in protocol.folds(pool.utterances, 1)] == [fold.test for fold in folds]
+    found = leakage_report(protocol, folds, pool.utterances)
+    assert (found.leaks, found.speaker_independent) == (False, True)
+    for stamp in (
+        "Trained on two, three; the test corpus one was left out.",
+        "Trained on one, two; the test corpus three was left out.",
+    ):
+        assert stamp in found.text
+
+
+def test_a_corpus_is_tested_on_labels_that_another_has(pool_of):
+    pool = CorpusPool((*pool_of("abc", one=4).members, *pool_of("bcd", two=3).members, *pool_of("cb", three=3).members))
+    folds = leave_corpus_out(pool).folds(pool.utterances, 0)
+    tested = [{pool.utterances[index].label for index in fold.test} for fold in folds]
+    assert tested == [{"b", "c"}, {"b", "c"}, {"b", "c"}]
+    trained = [{pool.utterances[index].label for index in fold.train} for fold in folds]
+    assert trained == [{"b", "c", "d"}, {"a", "b", "c"}, {"a", "b", "c", "d"}]
+
+
+def test_what_cannot_be_left_out_is_refused(pool_of):
+    with pytest.raises(SettingsError, match="two or more corpora"):
+        leave_corpus_out(pool_of(one=4))
+    strange = CorpusPool((*pool_of("ab", one=4).members, *pool_of("bc", two=4).members))
+    with pytest.raises(CorpusError, match="corpus one shares fewer than two labels with the others: it has a, b"):
+        leave_corpus_out(strange).folds(strange.utterances, 0)

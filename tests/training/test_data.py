@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 import numpy as np
@@ -81,13 +82,17 @@ def test_segments_cover_every_view_once_and_in_order(tmp_path_factory, lengths, 
         assert not data.samples[row, n:].any()
 
 
-def test_a_view_depends_on_seed_place_and_number_alone(write_wave):
-    paths = [write_wave(f"{n}.wav", seconds=1.0, seed=0) for n in range(2)]
+def test_a_view_depends_on_seed_samples_and_number_alone(write_wave):
+    paths = [write_wave(f"{n}.wav", seconds=1.0, seed=n) for n in range(2)]
     data = segments(paths, n_augmented=2, seed=5)
     for number in range(2):
+        wave = load_waveform(paths[number])
+        content = int.from_bytes(hashlib.sha256(wave.data).digest()[:16], "big")
         for view in (1, 2):
-            drawn = augment(load_waveform(paths[number]), Augmentations(), np.random.default_rng([5, number, view]))
+            drawn = augment(wave, Augmentations(), np.random.default_rng([5, content, view]))
             np.testing.assert_allclose(joined(data, number, view), drawn, atol=0.5 / 32768 + 1e-7)
+    swapped = segments(paths[::-1], n_augmented=2, seed=5)
+    assert np.array_equal(swapped.samples[swapped.utterance == 1], data.samples[data.utterance == 0])
     assert np.array_equal(segments(paths, n_augmented=1, seed=5).samples, data.samples[data.version < 2])
     assert np.array_equal(segments(paths, n_augmented=2, seed=5, n_jobs=2).samples, data.samples)
     assert not np.array_equal(joined(data, 0, 1), joined(data, 1, 1))

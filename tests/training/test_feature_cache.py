@@ -9,6 +9,7 @@ import torch
 
 from pcqtool.errors import TrainingError
 from pcqtool.model.encoders.pretrained import load_pretrained
+from pcqtool.progress import Progress
 from pcqtool.training import feature_cache as module
 from pcqtool.training.disk_cache import cache_folder
 from pcqtool.training.experiment import Experiment
@@ -30,11 +31,12 @@ def encoder(tiny_whisper):
 
 def test_what_is_kept_is_what_the_encoder_says(experiment, encoder):
     counted = []
-    states = cache_states(encoder, experiment.data, CPU, lambda done, total: counted.append((done, total)))
+    states = cache_states(encoder, experiment.data, CPU, counted.append)
     n = len(experiment.data.samples)
     assert (states.shape, states.dtype) == ((n, 2, 150, 16), np.float16)
     assert isinstance(states, np.memmap)
-    assert counted[-1] == (n, n)
+    assert counted[0] == Progress(0, n, "segments encoded")
+    assert counted[-1] == Progress(n, n, "segments encoded")
     waves = torch.from_numpy(experiment.data.waves(np.arange(n)))
     with torch.no_grad():
         own = torch.stack(encoder.hidden_states(encoder.front_end(waves)), dim=1)
@@ -43,7 +45,7 @@ def test_what_is_kept_is_what_the_encoder_says(experiment, encoder):
 
 def test_it_is_computed_once(experiment, encoder, monkeypatch):
     first = cache_states(encoder, experiment.data, CPU)
-    monkeypatch.setattr(module, "_write", None)
+    monkeypatch.setattr(module, "_encode", None)
     assert np.array_equal(cache_states(encoder, experiment.data, CPU), first)
     assert [path.suffix for path in (cache_folder() / "features").iterdir()] == [".npy"]
 

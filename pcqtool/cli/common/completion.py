@@ -31,9 +31,9 @@ def recipes(incomplete: str) -> list[str]:
 
 def protocols(incomplete: str) -> list[str]:
     """Complete the name of an evaluation protocol."""
-    from pcqtool.splits import PROTOCOLS
+    from pcqtool.splits import PROTOCOL_NAMES
 
-    return _matching(incomplete, PROTOCOLS)
+    return _matching(incomplete, PROTOCOL_NAMES)
 
 
 def channels(incomplete: str) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
@@ -29,6 +30,8 @@ class Level(IntEnum):
     VERBOSE = 2
     DEBUG = 3
 
+
+_WATCH_EVERY_S = 15.0  # of the thread that logs lines during a long step
 
 _level = Level.NORMAL
 _as_json = False
@@ -105,23 +108,41 @@ def progress(
 def reporting() -> Iterator[OnProgress]:
     """Show the progress that a function of the package reports; each stage has its own display.
 
+    Plain lines appear once a minute, whether stages are short or a step is long.
+
     Yields:
         A function to pass as ``on_progress``.
     """
     shown: ProgressDisplay | None = None
     before = Progress(0, None, "")
+    stop = threading.Event()
+
+    def watch() -> None:
+        while not stop.wait(_WATCH_EVERY_S):
+            if isinstance(shown, ProgressLines):
+                shown.log_if_due()
+
     with ExitStack() as stack:
+        watcher = threading.Thread(target=watch, name="progress", daemon=True)
+        watcher.start()
 
         def report(new: Progress) -> None:
             nonlocal shown, before
             if shown is None or new.unit != before.unit or new.done < before.done:
                 stack.close()
+                previous = shown
                 shown = stack.enter_context(progress(new.total, new.unit, done=new.done))
+                if isinstance(shown, ProgressLines) and isinstance(previous, ProgressLines):
+                    shown.last_line_s = previous.last_line_s
                 before = new
             shown.advance(new.done - before.done, note=new.note)
             before = new
 
-        yield report
+        try:
+            yield report
+        finally:
+            stop.set()
+            watcher.join()
 
 
 def explain(*lines: str) -> None:

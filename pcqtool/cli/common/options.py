@@ -293,10 +293,10 @@ LabelMapFile = Annotated[
     ),
 ]
 
-AllClasses = Annotated[
+CommonClasses = Annotated[
     bool,
     typer.Option(
-        "--all-classes", help="With several corpora, also keep classes that only some have.", rich_help_panel=CORPUS
+        "--common-classes", help="Of several corpora, leave out classes that only some have.", rich_help_panel=CORPUS
     ),
 ]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol
@@ -28,7 +29,7 @@ class ProgressDisplay(Protocol):
 
 
 class ProgressLines:
-    """A plain line per interval.
+    """A plain line per interval, also while nothing is finished if another thread calls ``log_if_due``.
 
     Args:
         log: is called with a line, and with its figures as keyword arguments.
@@ -55,15 +56,25 @@ class ProgressLines:
         self.clock = clock
         self.done = self.done_before = done
         self.started_s = self.last_line_s = clock()
+        self.note = ""
+        self._lock = threading.Lock()
 
     def advance(self, amount: float = 1, note: str = "") -> None:
         """Add finished work, and log a line if the interval has passed."""
         self.done += amount
-        now_s = self.clock()
-        if now_s - self.last_line_s >= self.every_s:
+        self.note = note
+        self.log_if_due()
+
+    def log_if_due(self) -> None:
+        """Log a line if the interval has passed."""
+        with self._lock:
+            now_s = self.clock()
+            if now_s - self.last_line_s < self.every_s:
+                return
             self.last_line_s = now_s
-            line = progress_line(self.done, self.total, self.unit, now_s - self.started_s, self.done_before)
-            self.log(f"{line}, {note}" if note else line, done=self.done, total=self.total, unit=self.unit)
+        line = progress_line(self.done, self.total, self.unit, now_s - self.started_s, self.done_before)
+        line = f"{line}, {self.note}" if self.note else line
+        self.log(line, done=self.done, total=self.total, unit=self.unit)
 
 
 class _ProgressBar:

@@ -15,6 +15,7 @@ from pcqtool.audio.segment import SEGMENT_S, SEGMENT_SAMPLES
 from pcqtool.errors import CacheError, TrainingError
 from pcqtool.fingerprint import fingerprint
 from pcqtool.model.encoders import EncoderConfig, MiniEncoder
+from pcqtool.training.blocks import Rows
 from pcqtool.training.data import SegmentSet, TrainingSetup, count_batches, draw_batches
 from pcqtool.training.disk_cache import cache_folder, cache_writer, fall_back_to_memory, is_intact, read_intact
 from pcqtool.training.muon import Muon
@@ -36,7 +37,7 @@ OnEpoch = Callable[[int, float], None]
 class TeacherStates:
     """The teacher's hidden states that are distilled."""
 
-    states: NDArray[np.float16]  # (S, m, T, D), of all segments at the student's frame rate
+    states: Rows[np.float16]  # (S, m, T, D), of all segments at the student's frame rate
     n: int  # the first n of the m states are distilled
     key: str  # hash of teacher and segments
 
@@ -69,12 +70,12 @@ def distil_features(
     targets = _Targets.of(teacher, data, train).to(device)
     crops = _Crops(student.encoder, teacher, data, train, settings.crop_s, device)
     optimisers = _optimisers(student, settings)
-    factor = lr_factor(_WARMUP_STEPS, settings.epochs * count_batches(data, train, settings.batch_size))
+    factor = lr_factor(_WARMUP_STEPS, settings.epochs * count_batches(setup, settings.batch_size))
     schedules = [torch.optim.lr_scheduler.LambdaLR(each, factor) for each in optimisers]
     in_bfloat16 = is_fast_in_bfloat16(device)
     for number in range(1, settings.epochs + 1):
         losses = []
-        for rows in draw_batches(data, train, recipe.p_clean, settings.batch_size, rng):
+        for rows in draw_batches(setup, settings.batch_size, rng):
             rows = rows[data.n_samples[rows] >= _MIN_SAMPLES]
             if not len(rows):
                 continue

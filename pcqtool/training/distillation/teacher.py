@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch.nn import functional
 
 from pcqtool.model.encoders import EncoderConfig, MiniEncoder
 from pcqtool.model.encoders.pretrained import PretrainedEncoder
-from pcqtool.training.data import SegmentSet
+from pcqtool.progress import OnProgress, ignore
+from pcqtool.training.blocks import Rows
+from pcqtool.training.data import SegmentSet, TrainingSetup
 from pcqtool.training.distillation.feature_distillation import TeacherStates
-from pcqtool.training.feature_cache import OnSegments, cache_states, states_fingerprint
+from pcqtool.training.feature_cache import cache_states, states_fingerprint
+from pcqtool.training.loss import ABSENT, balanced_weights
 from pcqtool.training.recipe import Recipe
 
 _BATCH = 64
-_C = 0.03  # of the logistic regression: strong regularisation, because features outnumber utterances
-_MIN_LOG_PROB = -1e4  # in place of the logarithm of 0, which would make the student's loss NaN
+_PENALTY = 0.01  # of the logistic regression's squared weights, against a mean loss
+_MAX_STEPS = 150
+_MIN_SD = 1e-6
 
 
 @dataclass(frozen=True)
@@ -48,7 +53,7 @@ def encode_with_teacher(
     recipe: Recipe,
     student: EncoderConfig,
     device: torch.device,
-    on_progress: OnSegments = lambda done, total: None,
+    on_progress: OnProgress = ignore,
 ) -> Teacher:
     """Encode all segments with the teacher's encoder, once for both kinds of distillation.
 
@@ -65,17 +70,17 @@ def encode_with_teacher(
     """
     layers, distillation, features = teacher_layers(recipe), recipe.distillation, recipe.feature_distillation
     n_frames = MiniEncoder(student).count_frames(data.samples.shape[1]) if features is not None else None
-    states = cache_states(encoder, data, device, on_progress, n_frames)
+    states = cache_states(encoder, data, device, on_progress, n_frames=n_frames)
     means = None
     if distillation is not None:
         means = mean_frames(states, data, [layers.index(layer) for layer in distillation.layers])
     if features is None:
         return Teacher(means, None)
-    key = states_fingerprint(encoder, data, n_frames)
+    key = states_fingerprint(encoder, data, n_frames=n_frames)
     return Teacher(means, TeacherStates(states, len(features.layers), key))
 
 
-def mean_frames(states: NDArray[np.float16], data: SegmentSet, columns: Sequence[int]) -> NDArray[np.float32]:
+def mean_frames(states: Rows[np.float16], data: SegmentSet, columns: Sequence[int]) -> NDArray[np.float32]:
     """Average hidden states of all segments over time, without the padding.
 
     Args:
@@ -95,32 +100,68 @@ def mean_frames(states: NDArray[np.float16], data: SegmentSet, columns: Sequence
     return means
 
 
-def fit_teacher_classifier(
-    means: NDArray[np.float32], data: SegmentSet, targets: NDArray[np.int64], train: Sequence[int]
-) -> NDArray[np.float32]:
-    """Fit the teacher's classifier on the training recordings themselves, and predict all versions of all utterances.
+def fit_teacher_classifier(means: NDArray[np.float32], setup: TrainingSetup) -> NDArray[np.float32]:
+    """Fit the teacher's classifier on the training recordings themselves, and predict them.
+
+    The means of each corpus are standardised by its own mean and standard deviation over the training recordings.
 
     Args:
         means: mean frames, ``(S, K)``.
-        data: the segments.
-        targets: ``(U,)`` class of each utterance; only those in ``train`` are used.
-        train: indices of the training utterances.
+        setup: the segments, and what is trained on.
 
     Returns:
-        Log-probabilities ``(S, L)``: each segment has those of its version of the utterance.
+        Log-probabilities ``(S, L)``. All segments of all versions of an utterance have those of the recording itself:
+        the student learns to predict them in noise too.
     """
-    from sklearn.linear_model import LogisticRegression
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import StandardScaler
+    data, train, corpus = setup.data, np.asarray(setup.train), setup.groups.corpus
+    recorded = data.version == 0
+    n_samples, utterance = data.n_samples[recorded], data.utterance[recorded]
+    pooled = np.zeros((len(setup.targets), means.shape[1]))  # (U, K), weighted by duration
+    np.add.at(pooled, utterance, means[recorded] * n_samples[:, None])
+    pooled /= np.bincount(utterance, n_samples)[:, None]
+    for number in np.unique(corpus[train]):
+        members = train[corpus[train] == number]
+        mean, sd = pooled[members].mean(axis=0), pooled[members].std(axis=0)
+        pooled[corpus == number] = (pooled[corpus == number] - mean) / np.maximum(sd, _MIN_SD)
+    allowed = setup.allowed_classes[corpus]
+    weights = balanced_weights(setup)
+    log_probs = _fit_logistic(pooled[train], setup.targets[train], allowed[train], weights)(pooled, allowed)
+    return log_probs[data.utterance]
 
-    key = data.utterance * (data.n_augmented + 1) + data.version
-    versions, version_of_segment = np.unique(key, return_inverse=True)
-    pooled = np.zeros((len(versions), means.shape[1]))  # weighted by duration
-    np.add.at(pooled, version_of_segment, means * data.n_samples[:, None])
-    pooled /= np.bincount(version_of_segment, data.n_samples)[:, None]
-    recorded = np.searchsorted(versions, np.asarray(train) * (data.n_augmented + 1))
-    classifier = make_pipeline(StandardScaler(), LogisticRegression(C=_C, max_iter=500))
-    classifier.fit(pooled[recorded], targets[list(train)])
-    with np.errstate(divide="ignore"):
-        log_probs = np.maximum(classifier.predict_log_proba(pooled)[version_of_segment], _MIN_LOG_PROB)
-    return np.asarray(log_probs, np.float32)
+
+def _fit_logistic(
+    features: NDArray[np.float64], targets: NDArray[np.int64], allowed: NDArray[np.bool_], weights: NDArray[np.float64]
+) -> Callable[[NDArray[np.float64], NDArray[np.bool_]], NDArray[np.float32]]:
+    """Fit a multinomial logistic regression in which each row has its own set of possible classes.
+
+    Args:
+        features: ``(N, K)``.
+        targets: ``(N,)``.
+        allowed: ``(N, L)``, the possible classes.
+        weights: ``(N,)``, which sum to 1.
+
+    Returns:
+        A function that predicts the log-probabilities ``(M, L)`` of features ``(M, K)`` and their possible classes.
+    """
+    weight = torch.zeros(features.shape[1], allowed.shape[1], requires_grad=True)
+    bias = torch.zeros(allowed.shape[1], requires_grad=True)
+    x, y, w = torch.from_numpy(features).float(), torch.from_numpy(targets), torch.from_numpy(weights).float()
+    absent = torch.from_numpy(~allowed)
+    optimiser = torch.optim.LBFGS([weight, bias], max_iter=_MAX_STEPS, history_size=20, line_search_fn="strong_wolfe")
+
+    def loss() -> float:
+        optimiser.zero_grad()
+        logits = (x @ weight + bias).masked_fill(absent, ABSENT)
+        value = (w * functional.cross_entropy(logits, y, reduction="none")).sum() + _PENALTY * weight.square().sum()
+        value.backward()  # type: ignore[no-untyped-call]
+        return float(value)
+
+    optimiser.step(loss)  # type: ignore[no-untyped-call]
+
+    def predict(rows: NDArray[np.float64], possible: NDArray[np.bool_]) -> NDArray[np.float32]:
+        with torch.no_grad():
+            logits = torch.from_numpy(rows).float() @ weight + bias
+            found: NDArray[np.float32] = logits.masked_fill(torch.from_numpy(~possible), ABSENT).log_softmax(1).numpy()
+        return found
+
+    return predict

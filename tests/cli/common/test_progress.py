@@ -4,6 +4,7 @@ import os
 import pty
 import subprocess
 import sys
+import time
 from functools import partial
 
 import pytest
@@ -76,7 +77,35 @@ def test_reported_progress_has_a_display_per_unit(capsys, monkeypatch):
             clock.now_s += 60
     assert capsys.readouterr().err.splitlines() == [
         "8 of 8 segments (100 %), 8.0 segments/min, 0 s left, fine",
+        "5 of 10 epochs (50 %), fine",
         "6 of 10 epochs (60 %), 1.0 epochs/min, 4 min 00 s left, fine",
+    ]
+
+
+def test_short_stages_have_a_line_a_minute_together(capsys, monkeypatch):
+    clock = Clock()
+    monkeypatch.setattr(console, "progress", partial(console.progress, clock=clock))
+    with console.reporting() as report:
+        for stage in ("read", "augmented", "encoded", "predicted"):
+            report(Progress(0, 2, stage))
+            clock.now_s += 25
+            report(Progress(2, 2, stage))
+    assert [line.split(",")[0] for line in capsys.readouterr().err.splitlines()] == ["2 of 2 encoded (100 %)"]
+
+
+def test_a_step_that_takes_long_is_reported_meanwhile(capsys, monkeypatch):
+    clock = Clock()
+    monkeypatch.setattr(console, "progress", partial(console.progress, clock=clock))
+    monkeypatch.setattr(console, "_WATCH_EVERY_S", 0.01)
+    with console.reporting() as report:
+        report(Progress(0, 4, "folds"))
+        report(Progress(1, 4, "folds", "fold s0"))
+        for _ in range(2):
+            clock.now_s += 60
+            time.sleep(0.5)
+    assert capsys.readouterr().err.splitlines() == [
+        "1 of 4 folds (25 %), 1.0 folds/min, 3 min 00 s left, fold s0",
+        "1 of 4 folds (25 %), 0.5 folds/min, 6 min 00 s left, fold s0",
     ]
 
 
