@@ -21,7 +21,7 @@ from pcqtool.progress import OnProgress, Progress, ignore
 from pcqtool.training.data import SegmentSet
 
 BY_SPEAKER = f"{BY}speaker"
-_BATCH = 64
+_BATCH = 32
 
 
 @dataclass(frozen=True)
