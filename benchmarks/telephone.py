@@ -22,6 +22,8 @@ from pcqtool.metrics.scores import score
 from pcqtool.splits import PROTOCOLS
 from pcqtool.training.data import SegmentSet
 from pcqtool.training.experiment import Experiment
+from pcqtool.training.network_inputs import FrontEnds
+from pcqtool.training.profiles import assign_profiles
 from pcqtool.training.recipe import load_recipe
 from pcqtool.training.trainer import file_probabilities, predict_logits
 
@@ -67,7 +69,8 @@ def main() -> None:
     for fold in PROTOCOLS["loso"].folds(utterances, options.seed, recipe.validation_size()):
         trained = experiment.train(fold, options.seed)
         for name, data in played.items():
-            logits = predict_logits(trained.model, data, fold.test)
+            front_ends = FrontEnds(trained.model, data, data.recorded_rows(fold.test))
+            logits = predict_logits(front_ends, fold.test, assign_profiles(front_ends, experiment.groups, fold.test))
             probabilities[name][list(fold.test)] = file_probabilities(
                 logits, data, fold.test, recipe.aggregation, trained.temperature
             )

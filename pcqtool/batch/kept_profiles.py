@@ -60,7 +60,7 @@ class KeptProfiles:
         what = f"{expected}: is not the profile {digest} of the rows" if paths else f"{expected}: is missing"
         raise ProfileError(
             f"{what} in {self._out}",
-            "Put it back, or name a copy with --profile; or add --restart to measure it again.",
+            "Put it back, or name a copy with --profile; or add --restart.",
         )
 
     @contextmanager

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 AUTO, BY = "auto", "by="
+BY_SPEAKER = f"{BY}speaker"
 
 Measure = Callable[..., BatchProfile]
 """A function that measures the profile of recordings, given a loaded ``ProfiledTask``."""

@@ -71,20 +71,12 @@ def evaluate(
             "share.",
         ),
     ] = None,
-    adapt: Annotated[
-        bool,
-        typer.Option(
-            "--adapt",
-            help="Centre each speaker's recordings in the frozen encoder's space, also those of the test part, without "
-            "their labels; noted on the result.",
-        ),
-    ] = False,
     profile: Annotated[
         str,
         typer.Option(
             "--profile",
             metavar="auto|off|FILE|by=speaker",
-            help="What the inputs of --model are standardised by. auto: the test recordings, without their labels; "
+            help="What inputs are standardised by. auto: the recordings of the tested corpus, without their labels; "
             "by=speaker: also those of each speaker; off: the training data. Noted on the result.",
         ),
     ] = "auto",
@@ -101,7 +93,7 @@ def evaluate(
     if model is not None:
         _refuse(ctx, _TRAINING_OPTIONS, "has no effect with --model, which trains nothing")
     else:
-        _refuse(ctx, ("encoder_dir", "profile"), "works with --model only")
+        _refuse(ctx, ("encoder_dir",), "works with --model only")
     from pcqtool.evaluation.api import evaluate as evaluate_corpus
 
     with console.reporting() as on_progress:
@@ -122,7 +114,6 @@ def evaluate(
             seed=seed,
             seeds=seeds,
             validation=validation,
-            adapt=adapt,
             profile=profile,
             device=device,
             jobs=jobs,

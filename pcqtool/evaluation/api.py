@@ -10,11 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pcqtool.arguments import as_list, as_path, as_text, n_jobs
+from pcqtool.batch.profiling import AUTO, BY_SPEAKER
 from pcqtool.corpora.label_map import load_label_map
 from pcqtool.corpora.pool import open_pool, restrict_to_common_labels
 from pcqtool.corpora.spec import parse_specs
 from pcqtool.errors import SettingsError
 from pcqtool.model.encoder_search import search_path
+from pcqtool.model.profile_file import OFF
 from pcqtool.progress import OnProgress, Progress, ignore
 from pcqtool.splits import CORPUS, cross_corpus_protocol, find_protocol, leave_corpus_out
 
@@ -50,8 +52,7 @@ def evaluate(
     seed: int | None = None,
     seeds: int = 1,
     validation: int | None = None,
-    adapt: bool = False,
-    profile: str | Path = "auto",
+    profile: str | Path = AUTO,
     device: str = "auto",
     jobs: int = 0,
     on_progress: OnProgress = ignore,
@@ -78,7 +79,6 @@ def evaluate(
         seed: first seed, instead of the recipe's.
         seeds: number of seeds; each trains every fold once.
         validation: number of speakers (texts, tenths) that validate in a fold, instead of the recipe's share.
-        adapt: centre each speaker's recordings in the frozen encoder's space, without labels.
         profile: what a model's inputs are standardised by: ``auto``, the test recordings without their labels;
             ``by=speaker``, also those of each speaker; a profile's file; ``off``, the training data. Models without
             profiles ignore ``auto``.
@@ -106,10 +106,8 @@ def evaluate(
         )
     if seeds < 1:
         raise SettingsError(f"seeds must be 1 or more, not {seeds}")
-    if profile != "auto" and model is None:
-        raise SettingsError("--profile works with --model only")
-    if adapt and protocol in (None, CORPUS):
-        raise SettingsError("--adapt works with the protocols of one corpus only")
+    if profile not in (AUTO, OFF, BY_SPEAKER) and model is None:
+        raise SettingsError(f"--profile {profile}: training takes {AUTO}, {OFF} or {BY_SPEAKER}")
     from pcqtool.files.lock import claim_folder
 
     found = None if protocol in (None, CORPUS) else find_protocol(str(protocol))
@@ -134,7 +132,9 @@ def evaluate(
                 settings = load_recipe(str(recipe), epochs=epochs, seed=seed)
                 repeats = range(settings.seed, settings.seed + seeds)
                 origins = settings.encoder_and_teacher(as_text(encoder), as_text(teacher))
-                runs = _Runs(settings, repeats, validation, folder, device, *origins, jobs, adapt, claim, on_progress)
+                runs = _Runs(
+                    settings, repeats, validation, folder, device, *origins, jobs, str(profile), claim, on_progress
+                )
                 if found is not None:
                     evaluation = runs.within(pool, found)
                 elif protocol == CORPUS:
@@ -192,7 +192,7 @@ class _Runs:
         device: as for ``choose_device``.
         encoder, teacher: directories or Hub ids.
         n_jobs: folds, and recordings, at the same time.
-        adapt: whether to adapt to speakers, within a corpus.
+        profile: what inputs are standardised by: ``auto``, ``off`` or ``by=speaker``.
         claim: locks ``out``; called before the first fold.
         on_progress: is called with recordings, segments encoded and folds.
     """
@@ -205,7 +205,7 @@ class _Runs:
     encoder: str | None
     teacher: str | None
     n_jobs: int
-    adapt: bool
+    profile: str
     claim: Callable[[], None]
     on_progress: OnProgress
 
@@ -218,8 +218,8 @@ class _Runs:
         n_folds = len(folds[self.seeds[0]])
         _log_notes(pool)
         _log.info(f"{pool.name}: {len(pool.utterances)} utterances, {n_folds} folds{self._often}")
-        experiment = self._experiment(pool.utterances, self.adapt)
-        evaluation = self._run(EvaluationTask.within_corpus(experiment, pool.name), protocol, folds)
+        experiment = self._experiment(pool.utterances, pool.corpus_of_each)
+        evaluation = self._run(EvaluationTask.within_corpus(experiment, pool.name, self.profile), protocol, folds)
         return evaluation.with_corpora(corpora=pool.provenance())
 
     def leaving_corpora_out(self, pool: CorpusPool) -> Evaluation:
@@ -231,8 +231,8 @@ class _Runs:
 
         _log_notes(pool)
         _log.info(f"leave one of {pool.name} out: {len(pool.utterances)} utterances{self._often}")
-        experiment = self._experiment(pool.utterances)
-        task = between_corpora(experiment, pool, self.n_jobs, self.on_progress)
+        experiment = self._experiment(pool.utterances, pool.corpus_of_each)
+        task = between_corpora(experiment, pool, self.n_jobs, self.on_progress, self.profile)
         return self._run(task, protocol, folds).with_corpora(corpora=pool.provenance())
 
     def across_corpora(self, train: CorpusPool, test: CorpusPool) -> Evaluation:
@@ -248,17 +248,19 @@ class _Runs:
             f"train {train.name}: {len(train.utterances)} utterances; test {test.name}: {len(test.utterances)}"
             f"{self._often}; classes {', '.join(test.labels)}"
         )
-        experiment = self._experiment(train.prefixed_utterances)
-        evaluation = self._run(across_corpora(experiment, test, self.n_jobs, self.on_progress), protocol, folds)
+        experiment = self._experiment(train.prefixed_utterances, train.corpus_of_each)
+        evaluation = self._run(
+            across_corpora(experiment, test, self.n_jobs, self.on_progress, self.profile), protocol, folds
+        )
         return evaluation.with_corpora(corpora=train.provenance(), test_corpora=test.provenance())
 
-    def _experiment(self, utterances: Sequence[Utterance], adapt: bool = False) -> Experiment:
+    def _experiment(self, utterances: Sequence[Utterance], corpora: Sequence[str]) -> Experiment:
         """Return a prepared experiment."""
         from pcqtool.model.device import choose_device
         from pcqtool.training.experiment import Experiment
 
         device = choose_device(self.device)
-        experiment = Experiment(utterances, self.recipe, device, self.encoder, self.teacher, self.n_jobs, adapt)
+        experiment = Experiment(utterances, self.recipe, device, self.encoder, self.teacher, self.n_jobs, corpora)
         return experiment.prepare(self.on_progress)
 
     @property

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from pcqtool.arguments import StrPath
 from pcqtool.audio.segment import SAMPLE_RATE
-from pcqtool.batch.profiling import AUTO, BY, check_has_profile, open_profile
+from pcqtool.batch.profiling import AUTO, BY, BY_SPEAKER, check_has_profile, open_profile
 from pcqtool.corpora.base import Utterance
 from pcqtool.errors import SettingsError
 from pcqtool.model.predictor import Predictor
@@ -20,7 +20,13 @@ from pcqtool.model.profile_file import OFF, BatchProfile
 from pcqtool.progress import OnProgress, Progress, ignore
 from pcqtool.training.data import SegmentSet
 
-BY_SPEAKER = f"{BY}speaker"
+PROFILE_NOTES = {
+    AUTO: "Inputs were standardised by the unlabelled test recordings.",
+    OFF: "Inputs were standardised by the training data.",
+    BY_SPEAKER: "Inputs were standardised by the unlabelled test recordings, those of each speaker on their own.",
+}
+"""Sentences on what the inputs were standardised by."""
+
 _BATCH = 32
 
 
@@ -44,10 +50,10 @@ class CorpusProfiles:
         """Predict the logits ``(n, L)`` of the segments of each utterance, up to a constant for each segment."""
         if self.profiles:
             predictor.use_profiles(self.profiles)
-        log_probs = [
-            predictor.log_probs(data.waves(rows), data.n_samples[rows], self.groups[rows] if self.profiles else None)
-            for rows in _batches(data, "segments predicted", on_progress)
-        ]
+        log_probs = []
+        for rows in _batches(data, "segments predicted", on_progress):
+            groups = self.groups[rows] if self.profiles else None
+            log_probs.append(predictor.log_probs(data.waves(rows), data.n_samples[rows], groups))
         logits = np.concatenate(log_probs) * predictor.config.temperature
         return np.split(logits, np.flatnonzero(np.diff(data.utterance)) + 1)
 
@@ -81,9 +87,9 @@ def choose_profiles(
         if not predictor.config.has_profile:
             return CorpusProfiles((), alike, "")
         if choice == OFF:
-            return CorpusProfiles((), alike, "Inputs were standardised by the training data.")
+            return CorpusProfiles((), alike, PROFILE_NOTES[OFF])
         whole = Profile.measured(_moments(predictor, data, on_progress), data.n_samples / SAMPLE_RATE)
-        return CorpusProfiles([whole], alike, "Inputs were standardised by the unlabelled test recordings.")
+        return CorpusProfiles([whole], alike, PROFILE_NOTES[AUTO])
     check_has_profile(predictor.config)
     if choice == BY_SPEAKER:
         return _of_speakers(predictor, utterances, data, on_progress)
@@ -110,8 +116,7 @@ def _of_speakers(
         for chosen in (numbers == n for n in range(len(speakers)))
     )
     profiles = [whole, *(each.shrunk_towards(whole, predictor.profile_s) for each in own)]
-    note = "Inputs were standardised by the unlabelled test recordings, those of each speaker on their own."
-    return CorpusProfiles(profiles, numbers + 1, note)
+    return CorpusProfiles(profiles, numbers + 1, PROFILE_NOTES[BY_SPEAKER])
 
 
 def _moments(predictor: Predictor, data: SegmentSet, on_progress: OnProgress) -> NDArray[np.float64]:

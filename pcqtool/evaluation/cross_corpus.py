@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from pcqtool.batch.profiling import AUTO
 from pcqtool.corpora.pool import CorpusPool
-from pcqtool.evaluation.cross_validation import AUTO, EvaluationTask
+from pcqtool.evaluation.cross_validation import EvaluationTask
 from pcqtool.progress import OnProgress, ignore
 from pcqtool.training.data import build_speech_segments, group_utterances
 from pcqtool.training.experiment import Experiment

@@ -17,11 +17,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from pcqtool.batch.profiling import AUTO, BY_SPEAKER
 from pcqtool.corpora.base import Utterance
 from pcqtool.errors import SettingsError, TrainingError
 from pcqtool.evaluation.predictions import renormalise
 from pcqtool.files.atomic import write_whole
 from pcqtool.fingerprint import fingerprint
+from pcqtool.model.profile_file import OFF
 from pcqtool.splits import Fold
 from pcqtool.training.checkpoint import Checkpoint
 from pcqtool.training.data import Groups, SegmentSet
@@ -36,10 +38,6 @@ _log = logging.getLogger(__name__)
 
 Probabilities = NDArray[np.float64]
 
-AUTO, OFF, BY_SPEAKER = PROFILES = ("auto", "off", "by=speaker")
-"""What the inputs are standardised by: the recordings of the tested corpus without their labels, the training data, or
-the recordings of the corpus and of each speaker."""
-
 
 @dataclass(frozen=True)
 class EvaluationTask:
@@ -52,7 +50,7 @@ class EvaluationTask:
         test_utterances: the tested corpus, under its own speakers' names.
         test_data: segments of ``test_utterances``.
         test_groups: corpus and speaker of each of ``test_utterances``.
-        profile: what inputs are standardised by, one of ``PROFILES``.
+        profile: what inputs are standardised by, ``auto``, ``off`` or ``by=speaker``.
         tests_some_labels: whether a fold tests on a corpus that lacks some of the classes. They cannot be correct, so
             that they may not be predicted.
     """
@@ -63,11 +61,11 @@ class EvaluationTask:
     test_utterances: Sequence[Utterance]
     test_data: SegmentSet
     test_groups: Groups
-    profile: str = PROFILES[0]
+    profile: str = AUTO
     tests_some_labels: bool = False
 
     @classmethod
-    def within_corpus(cls, experiment: Experiment, corpus: str, profile: str = PROFILES[0]) -> EvaluationTask:
+    def within_corpus(cls, experiment: Experiment, corpus: str, profile: str = AUTO) -> EvaluationTask:
         """Return the task of testing on parts of the corpus that the experiment trains on."""
         utterances, data = experiment.utterances, experiment.data
         return cls(experiment, corpus, utterances, utterances, data, experiment.groups, profile)

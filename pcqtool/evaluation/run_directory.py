@@ -254,6 +254,6 @@ def _settings(metrics: Mapping[str, Any]) -> dict[str, Any]:
     """Return the entries that decided the predictions, and the note on leakage: no scores."""
     names = (
         *("corpus", "protocol", "protocol_title", "leakage", "leaks"),
-        *("command", "seeds", "recipe", "encoder", "teacher", "adapted"),
+        *("command", "seeds", "recipe", "encoder", "teacher", "profile"),
     )
     return {name: metrics[name] for name in names if name in metrics}

@@ -14,10 +14,12 @@ from typing import Any
 import torch
 
 from pcqtool.corpora.base import Utterance
+from pcqtool.evaluation.corpus_profile import PROFILE_NOTES
 from pcqtool.evaluation.cross_validation import EvaluationTask, FoldResult
 from pcqtool.evaluation.predictions import ModelPredictions, Predictions, predictions_table
 from pcqtool.evaluation.run_directory import Evaluation
 from pcqtool.metrics.scores import fold_spread
+from pcqtool.model.profile_file import OFF
 from pcqtool.splits import Fold, Protocol, leakage_report, overlap
 from pcqtool.training.provenance import run_provenance
 from pcqtool.version import __version__
@@ -84,7 +86,7 @@ def conclude(
     table = predictions_table(predictions, task.test_utterances, data, labels, recipe.aggregation, recipe.name)
     metrics = {
         "corpus": task.corpus,
-        **describe_protocol(protocol, folds, task.utterances, experiment.adapt),
+        **describe_protocol(protocol, folds, task.utterances, standardised_by(task)),
         **summarise(Predictions.from_table(table, labels)),
         "left_out": _left_out(task, tested),
         **describe_runs(task, results),
@@ -95,15 +97,20 @@ def conclude(
 
 
 def describe_protocol(
-    protocol: Protocol, folds: Mapping[int, Sequence[Fold]], utterances: Sequence[Utterance], adapted: bool = False
+    protocol: Protocol, folds: Mapping[int, Sequence[Fold]], utterances: Sequence[Utterance], note: str = ""
 ) -> dict[str, Any]:
     """Describe the protocol and the leakage between its parts."""
     all_folds = [fold for some in folds.values() for fold in some]
     return {
         "protocol": protocol.name,
         "protocol_title": protocol.title,
-        **leakage_report(protocol, all_folds, utterances, adapted).to_dict(),
+        **leakage_report(protocol, all_folds, utterances, note).to_dict(),
     }
+
+
+def standardised_by(task: EvaluationTask) -> str:
+    """Return a sentence on the profiles of the test part; empty for a network without profiles."""
+    return PROFILE_NOTES[task.profile] if task.experiment.config.profile_s else ""
 
 
 def describe_runs(task: EvaluationTask, results: Sequence[FoldResult]) -> dict[str, Any]:
@@ -114,7 +121,7 @@ def describe_runs(task: EvaluationTask, results: Sequence[FoldResult]) -> dict[s
         "runs": [_run(task, result) for result in results],
         "recipe": experiment.recipe.to_dict(),
         **experiment.pretrained_names,
-        "adapted": experiment.adapt,
+        "profile": task.profile if experiment.config.profile_s else OFF,
     }
 
 

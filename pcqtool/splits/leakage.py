@@ -37,14 +37,8 @@ class LeakageReport:
         }
 
 
-_ADAPTED = (
-    "ADAPTED: the mean of each test speaker's own recordings was used, without their labels; a speaker with one "
-    "recording does not benefit."
-)
-
-
 def leakage_report(
-    protocol: Protocol, folds: Iterable[Fold], utterances: Sequence[Utterance], adapted: bool = False
+    protocol: Protocol, folds: Iterable[Fold], utterances: Sequence[Utterance], note: str = ""
 ) -> LeakageReport:
     """Return the report on folds, which must have the protocol's disjointness.
 
@@ -52,7 +46,7 @@ def leakage_report(
         protocol: the protocol of the evaluation.
         folds: all folds.
         utterances: the list that the folds index into.
-        adapted: whether models were adapted to the test speakers.
+        note: a further sentence, for example on test recordings that were used without their labels.
     """
     overlaps = [overlap(fold, utterances) for fold in folds]
     largest = Overlap(_largest([each.test for each in overlaps]), _largest([each.validation for each in overlaps]))
@@ -64,8 +58,8 @@ def leakage_report(
         text = _words(largest.test, protocol.name, "Test and the other parts")
     if protocol.note:
         text = f"{text} {protocol.note}"
-    if adapted:
-        text = f"{_ADAPTED} {text}"
+    if note:
+        text = f"{text} {note}"
     independent = None if largest.test.speakers is None else largest.test.speakers == 0
     return LeakageReport(text, bool(protocol.leakage), independent, largest)
 

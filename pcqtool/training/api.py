@@ -145,7 +145,9 @@ def train(
                 _log.debug("epoch %d of feature distillation: loss %s", number, loss)
 
             jobs = n_jobs(jobs)
-            experiment = Experiment(utterances, settings, choose_device(device), *origins, jobs).prepare(on_progress)
+            corpora = pool.corpus_of_each
+            experiment = Experiment(utterances, settings, choose_device(device), *origins, jobs, corpora)
+            experiment.prepare(on_progress)
             if encoder_name is not None:
                 check_external_encoder(experiment)
             on_progress(Progress(n_trained, n_all, "epochs"))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, TypeVar
@@ -75,7 +75,7 @@ class SegmentSet:
         """Return the rows of one version of an utterance, in order."""
         return self._rows[utterance][version]
 
-    def recorded_rows(self, utterances: Sequence[int]) -> NDArray[np.int64]:
+    def recorded_rows(self, utterances: Iterable[int]) -> NDArray[np.int64]:
         """Return the rows of the recordings themselves, utterance by utterance."""
         return np.concatenate([self.rows(utterance) for utterance in utterances])
 

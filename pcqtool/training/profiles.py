@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -45,14 +45,14 @@ class Assignment:
         return Statistics(*(torch.from_numpy(each[rows]).to(device) for each in (self.mean, self.sd)))
 
 
-def profile_corpora(front_ends: FrontEnds, groups: Groups, utterances: Sequence[int]) -> dict[int, Profile]:
+def profile_corpora(front_ends: FrontEnds, groups: Groups, utterances: Iterable[int]) -> dict[int, Profile]:
     """Measure the profile of the utterances of each corpus, on the recordings themselves."""
-    parts = _split_by(groups.corpus, np.asarray(utterances))
+    parts = _split_by(groups.corpus, np.fromiter(utterances, np.int64))
     return {corpus: front_ends.profile(front_ends.data.recorded_rows(part)) for corpus, part in parts.items()}
 
 
 def assign_profiles(
-    front_ends: FrontEnds, groups: Groups, utterances: Sequence[int], by_speaker: bool = False
+    front_ends: FrontEnds, groups: Groups, utterances: Iterable[int], by_speaker: bool = False
 ) -> Assignment | None:
     """Measure the profiles of utterances, and assign each of them to that of its corpus or of its speaker.
 
@@ -72,8 +72,9 @@ def assign_profiles(
         return None
     own, constant_s = model.standardisation.own_profile(), model.config.profile_s
     profiles, number = [own], np.zeros(len(groups.corpus), np.int64)
-    for corpus, measured in profile_corpora(front_ends, groups, utterances).items():
-        members = np.asarray(utterances)[groups.corpus[np.asarray(utterances)] == corpus]
+    members_of = _split_by(groups.corpus, np.fromiter(utterances, np.int64))
+    for members in members_of.values():
+        measured = front_ends.profile(front_ends.data.recorded_rows(members))
         whole = measured.shrunk_towards(own, constant_s)
         number[members] = len(profiles)
         profiles.append(whole)

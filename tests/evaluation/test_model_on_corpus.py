@@ -50,7 +50,7 @@ def test_its_stages_are_reported(model, pool_of, utterances):
         counts = [each.done for each in reports if each.unit == unit]
         assert counts == sorted(counts)
         assert (counts[0], counts[-1]) == (0, n)
-        assert len(counts) > 2
+        assert len(counts) > 1
         assert {each.total for each in reports if each.unit == unit} == {n}
 
 

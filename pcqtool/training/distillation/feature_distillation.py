@@ -110,7 +110,14 @@ def cached_distil_features(
     from safetensors.torch import load, save
 
     recipe, architecture = setup.recipe, dict(setup.config.encoder.architecture)
-    inputs = [teacher.key, setup.data.digest, list(map(int, setup.train)), recipe.p_clean, recipe.seed]
+    inputs = [
+        teacher.key,
+        setup.data.digest,
+        list(map(int, setup.train)),
+        recipe.p_clean,
+        recipe.seed,
+        setup.groups.corpus.tolist(),
+    ]
     settings = asdict(recipe.feature_distillation or FeatureDistillation())
     name = fingerprint([inputs, architecture, settings, torch.__version__], 32)
     path = cache_folder() / "distilled" / f"{name}.safetensors"
