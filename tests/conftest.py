@@ -71,7 +71,7 @@ def profiled_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
         spectrogram_pool=(4, 4),
         classifier_hidden=(8,),
         encoder=EncoderConfig("mini", {"dim": 16, "n_blocks": 1}, frozen=True),
-        profile_s=60.0,
+        profile_s=10.0,
     )
     with torch.random.fork_rng():
         torch.manual_seed(1)

@@ -16,7 +16,7 @@ from pcqtool.batch.shard import Shard, ShardProgress, read_inputs, read_progress
 from pcqtool.errors import ProfileError, SettingsError, TableError
 from pcqtool.model.profile_file import OFF, BatchProfile
 from pcqtool.tables.paths import KINDS, is_table_path, list_parts
-from pcqtool.tables.provenance import Provenance, common_provenance
+from pcqtool.tables.provenance import Provenance, common_provenance, read_provenance
 from pcqtool.tables.rewrite import read_columns, read_schema
 
 SHOWN_NAMES = 3
@@ -56,7 +56,7 @@ def _merge(directories: Sequence[Path], out: Path) -> int:
     parts = [path for directory in directories for path in list_parts(directory, "files")]
     if not parts:
         raise TableError(f"{directories[0]}: no finished part in it", "Name a run's --out directory.")
-    provenance = common_provenance(parts)
+    provenance = _common_provenance(parts)
     columns = {kind: read_schema(parts[0].parents[1] / kind / parts[0].name).names for kind in KINDS}
     check_complete(directories)
     profile = _find_profile(directories, provenance)
@@ -71,6 +71,19 @@ def _merge(directories: Sequence[Path], out: Path) -> int:
         target.kept_profiles.finish(profile)
     target.remove_parts()  # parts of a killed run were joined as well
     return len(parts)
+
+
+def _common_provenance(parts: Sequence[Path]) -> Provenance:
+    """Return the provenance of parts with the same settings; shards that each measured a profile need one for all."""
+    try:
+        return common_provenance(parts)
+    except TableError:
+        if len({read_provenance(path).settings.get("profile") for path in parts}) > 1:
+            raise TableError(
+                f"{parts[0].parents[1]} and other shards have different profiles",
+                "Measure one with `pcqtool profile`, and label each shard with --profile FILE.",
+            ) from None
+        raise
 
 
 def _find_profile(directories: Sequence[Path], provenance: Provenance) -> BatchProfile | None:

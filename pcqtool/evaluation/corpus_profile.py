@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,7 +29,7 @@ PROFILE_NOTES = {
 
 Logits = NDArray[np.float64]
 
-_BATCH = 64
+_BATCH = 32
 
 
 @dataclass(frozen=True)
@@ -57,10 +57,9 @@ class CorpusProfiles:
         if self.profiles:
             predictor.use_profiles(self.profiles)
         calibrated = []
-        for rows in data.batches(_BATCH):
+        for rows in _batches(data, "segments predicted", on_progress):
             groups = self.groups[rows] if self.profiles else None
             calibrated.append(predictor.log_probs(data.waves(rows), data.n_samples[rows], groups))
-            on_progress(Progress(int(rows[-1]) + 1, len(data.samples), "segments predicted"))
         used: Sequence[Profile | None] = self.profiles or [None]
         temperatures = np.array([predictor.temperature(each) for each in used])[self.groups]
         starts = np.flatnonzero(np.diff(data.utterance)) + 1
@@ -77,7 +76,11 @@ class CorpusProfiles:
 
 
 def choose_profiles(
-    choice: StrPath | BatchProfile, predictor: Predictor, utterances: Sequence[Utterance], data: SegmentSet
+    choice: StrPath | BatchProfile,
+    predictor: Predictor,
+    utterances: Sequence[Utterance],
+    data: SegmentSet,
+    on_progress: OnProgress = ignore,
 ) -> CorpusProfiles:
     """Measure or read the profiles of a corpus.
 
@@ -86,6 +89,7 @@ def choose_profiles(
         predictor: the model.
         utterances: the corpus's list.
         data: its segments.
+        on_progress: called with segments measured.
 
     Raises:
         SettingsError: if the choice is not valid, or the model uses no profiles.
@@ -97,11 +101,11 @@ def choose_profiles(
             return CorpusProfiles((), alike, "")
         if choice == OFF:
             return CorpusProfiles((), alike, PROFILE_NOTES[OFF])
-        whole = Profile.measured(_moments(predictor, data), data.n_samples / SAMPLE_RATE)
+        whole = Profile.measured(_moments(predictor, data, on_progress), data.n_samples / SAMPLE_RATE)
         return CorpusProfiles([whole], alike, PROFILE_NOTES[AUTO])
     check_has_profile(predictor.config)
     if choice == BY_SPEAKER:
-        return _of_speakers(predictor, utterances, data)
+        return _of_speakers(predictor, utterances, data, on_progress)
     if isinstance(choice, str) and choice.startswith(BY):
         raise SettingsError(f"--profile {choice}: a corpus is grouped by speakers", f"Use {BY_SPEAKER}.")
     given, origin = open_profile(choice, predictor.config, predictor.sha256)
@@ -110,11 +114,13 @@ def choose_profiles(
     return CorpusProfiles(profiles, of_utterance[data.utterance], f"Inputs were standardised by the profile {origin}.")
 
 
-def _of_speakers(predictor: Predictor, utterances: Sequence[Utterance], data: SegmentSet) -> CorpusProfiles:
+def _of_speakers(
+    predictor: Predictor, utterances: Sequence[Utterance], data: SegmentSet, on_progress: OnProgress
+) -> CorpusProfiles:
     """Measure the profile of the corpus, and that of each speaker, shrunk towards it."""
     if any(utterance.speaker is None for utterance in utterances):
         raise SettingsError(f"--profile {BY_SPEAKER}: the corpus does not name all speakers", "Use --profile auto.")
-    moments, durations_s = _moments(predictor, data), data.n_samples / SAMPLE_RATE
+    moments, durations_s = _moments(predictor, data, on_progress), data.n_samples / SAMPLE_RATE
     whole = Profile.measured(moments, durations_s)
     speakers = sorted({str(utterance.speaker) for utterance in utterances})
     numbers = np.array([speakers.index(str(utterance.speaker)) for utterance in utterances])[data.utterance]
@@ -126,7 +132,15 @@ def _of_speakers(predictor: Predictor, utterances: Sequence[Utterance], data: Se
     return CorpusProfiles(profiles, numbers + 1, PROFILE_NOTES[BY_SPEAKER])
 
 
-def _moments(predictor: Predictor, data: SegmentSet) -> NDArray[np.float64]:
+def _moments(predictor: Predictor, data: SegmentSet, on_progress: OnProgress) -> NDArray[np.float64]:
     """Compute the moments ``(S, 2, C)`` of all segments."""
-    batches = (predictor.moments(data.waves(rows), data.n_samples[rows]) for rows in data.batches(_BATCH))
-    return np.concatenate(list(batches))
+    batches = _batches(data, "segments measured", on_progress)
+    return np.concatenate([predictor.moments(data.waves(rows), data.n_samples[rows]) for rows in batches])
+
+
+def _batches(data: SegmentSet, unit: str, on_progress: OnProgress) -> Iterator[NDArray[np.int64]]:
+    """Yield the rows of all segments in batches, and report how many are done."""
+    on_progress(Progress(0, len(data.samples), unit))
+    for rows in data.batches(_BATCH):
+        yield rows
+        on_progress(Progress(int(rows[-1]) + 1, len(data.samples), unit))

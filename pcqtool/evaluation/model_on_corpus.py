@@ -48,7 +48,7 @@ def evaluate_model(
         n_jobs: number of recordings that are read in parallel.
         encoders: where to look for an encoder that the model refers to, as for ``load``.
         profile: what inputs are standardised by: ``auto``, ``off``, ``by=speaker``, or a profile or its file.
-        on_progress: called with recordings segmented, then with segments predicted.
+        on_progress: called with recordings segmented, segments measured, and segments predicted.
 
     Raises:
         CorpusError: if the model shares fewer than two labels with the corpus, or a recording cannot be read.
@@ -65,7 +65,7 @@ def evaluate_model(
     data = build_speech_segments(known, n_jobs, on_progress)
     indices = range(len(known))
     columns = [config.labels.index(label) for label in labels]
-    standardised = choose_profiles(profile, predictor, known, data)
+    standardised = choose_profiles(profile, predictor, known, data, on_progress)
     logits = standardised.predict_logits(predictor, data, on_progress)
     calibrated, uncalibrated = (
         renormalise(file_probabilities(each, data, indices, config.aggregation), columns)[:, columns] for each in logits

@@ -231,7 +231,11 @@ def test_shards_in_folders_of_their_own_need_a_profile_from_a_file(label, tmp_pa
     merge([tmp_path / "part1", tmp_path / "part2"], tmp_path / "merged.parquet")
     label("alone.parquet", profile=profile)
     assert_same(tmp_path / "merged.parquet", tmp_path / "alone.parquet")
-    assert_same(tmp_path / "merged.parquet", tmp_path / "alone.parquet")
+    single = pcqtool.profile(call_folder / "3.wav", model=profiled_model, vad=False)
+    label("other", shard="2/2", profile=single)
+    with pytest.raises(TableError, match="different profiles") as fault:
+        merge([tmp_path / "part1", tmp_path / "other"], tmp_path / "never.parquet")
+    assert "--profile FILE" in fault.value.hint
 
 
 def test_a_merged_table_goes_on_with_its_profile(label, tmp_path, write_wave):
