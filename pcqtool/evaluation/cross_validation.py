@@ -95,12 +95,12 @@ class EvaluationTask:
     def predict(self, trained: Trained, utterances: Sequence[int]) -> tuple[Probabilities, Probabilities]:
         """Return probabilities ``(N, L)`` of the utterances of a test part: calibrated, and without the temperature."""
         rule, indices = self.experiment.recipe.aggregation, self.test_indices(utterances)
-        corpora = self.test_groups.corpus
-        batch = np.flatnonzero(np.isin(corpora, corpora[indices])) if self.profile != OFF else np.array(indices)
+        corpora, batch = self.test_groups.corpus, np.array(indices)
+        if has_profile := self.profile != OFF and self.experiment.config.profile_s > 0:
+            batch = np.flatnonzero(np.isin(corpora, corpora[indices]))
         front_ends = FrontEnds(trained.model, self.test_data, self.test_data.recorded_rows(batch))
-        assignment = None
-        if self.profile != OFF:
-            assignment = assign_profiles(front_ends, self.test_groups, batch, self.profile == BY_SPEAKER)
+        by_speaker = self.profile == BY_SPEAKER
+        assignment = assign_profiles(front_ends, self.test_groups, batch, by_speaker) if has_profile else None
         logits = predict_logits(front_ends, indices, assignment)
         calibrated, uncalibrated = (
             file_probabilities(logits, self.test_data, indices, rule, each) for each in (self.temperature(trained), 1.0)

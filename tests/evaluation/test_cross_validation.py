@@ -20,6 +20,7 @@ from pcqtool.evaluation.cross_validation import EvaluationTask, FoldResult
 from pcqtool.splits import PROTOCOLS, Fold
 from pcqtool.training.distillation.teacher import Teacher
 from pcqtool.training.experiment import Experiment, Trained
+from pcqtool.training.temperatures import Temperatures
 from pcqtool.training.trainer import Epoch
 
 CPU = torch.device("cpu")
@@ -60,7 +61,8 @@ def counted(monkeypatch):
 
     def train(self, fold, seed, checkpoint):
         runs.append((fold.name, seed))
-        return Trained(None, 1.5, [Epoch(1, 1.0, 0.9, 0.5, 0.4), Epoch(2, 0.9, 0.95, 0.6, 0.6)], [], np.empty((0, 3)))
+        history = [Epoch(1, 1.0, 0.9, 0.5, 0.4), Epoch(2, 0.9, 0.95, 0.6, 0.6)]
+        return Trained(None, Temperatures(1.5, 2.5), history, [], np.empty((0, 3)))
 
     monkeypatch.setattr(Experiment, "train", train)
     said = [0.5, 0.3, 0.2], [0.7, 0.2, 0.1]
