@@ -268,6 +268,10 @@ class _Runs:
         return f" with {len(self.seeds)} seeds" if len(self.seeds) > 1 else ""
 
     def _folds(self, protocol: Protocol, utterances: Sequence[Utterance]) -> Folds:
+        from pcqtool.evaluation.corpus_profile import check_speakers
+
+        if self.profile == BY_SPEAKER:
+            check_speakers(utterances)
         validating = self.recipe.validation_size(self.n_validation)
         return {seed: protocol.folds(utterances, seed, validating) for seed in self.seeds}
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -114,12 +114,21 @@ def choose_profiles(
     return CorpusProfiles(profiles, of_utterance[data.utterance], f"Inputs were standardised by the profile {origin}.")
 
 
+def check_speakers(utterances: Iterable[Utterance]) -> None:
+    """Check that the speakers of a corpus are known, so that each of them can have a profile.
+
+    Raises:
+        SettingsError: if they are not.
+    """
+    if any(utterance.speaker is None for utterance in utterances):
+        raise SettingsError(f"--profile {BY_SPEAKER}: the corpus does not name all speakers", "Use --profile auto.")
+
+
 def _of_speakers(
     predictor: Predictor, utterances: Sequence[Utterance], data: SegmentSet, on_progress: OnProgress
 ) -> CorpusProfiles:
     """Measure the profile of the corpus, and that of each speaker, shrunk towards it."""
-    if any(utterance.speaker is None for utterance in utterances):
-        raise SettingsError(f"--profile {BY_SPEAKER}: the corpus does not name all speakers", "Use --profile auto.")
+    check_speakers(utterances)
     moments, durations_s = _moments(predictor, data, on_progress), data.n_samples / SAMPLE_RATE
     whole = Profile.measured(moments, durations_s)
     speakers = sorted({str(utterance.speaker) for utterance in utterances})

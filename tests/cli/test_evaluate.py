@@ -106,6 +106,41 @@ def test_a_leak_is_warned_of(evaluate):
     assert "nothing in it may be compared" in out
 
 
+PROFILED = """epochs = 1
+n_augmented = 0
+batch_size = 8
+warmup_steps = 1
+[network]
+spectrogram_pool = [8, 4]
+classifier_hidden = [8]
+mlcnn_channels = [4, 8]
+mlcnn_strides = [2, 2]
+profile_s = 20.0
+"""
+
+
+@pytest.mark.parametrize("protocol", ["loso", "corpus"])
+def test_the_result_states_which_profile_was_used(evaluate, other_root, tmp_path, protocol):
+    (tmp_path / "profiled.toml").write_text(PROFILED)
+    arguments = ["--protocol", protocol]
+    if protocol == "corpus":
+        arguments += ["--corpus", "other=manifest", "--root", f"other={other_root}"]
+        arguments += ["--map", str(other_root / "map.toml")]
+    notes = {"auto": "the unlabelled test recordings.", "off": "the training data.", "by=speaker": "on their own."}
+    found = {}
+    for choice, note in notes.items():
+        code, out, err = evaluate(*arguments, "--profile", choice, "--out", choice, "--json", recipe="profiled.toml")
+        assert code == 0, err
+        metrics = json.loads(out)
+        assert metrics["profile"] == choice
+        assert "Inputs were standardised by" in metrics["leakage"]
+        assert metrics["leakage"].endswith(note)
+        found[choice] = pl.read_parquet(tmp_path / choice / "predictions.parquet")["uncalibrated_anger"].to_list()
+    assert len({tuple(each) for each in found.values()}) == 3
+    code, out, _ = evaluate(*arguments, "--out", "usual", "--json", recipe="profiled.toml")
+    assert json.loads(out)["profile"] == "auto"
+
+
 def test_more_speakers_may_validate(evaluate, tmp_path):
     code, _, _ = evaluate("--protocol", "loso", "--validation", "2", "--out", "e")
     assert code == 0
@@ -246,9 +281,9 @@ ONE_OF = "one of --protocol, --test-corpus and --model is needed"
         (["--protocol", "loso", "--validation", "3"], 2, "3 of the 3 outside the test part would validate"),
         (["--model", "no-model"], 2, "no model 'no-model'"),
         (["--protocol", "loso", "--recipe", "maxi"], 2, "recipe 'maxi' cannot be found"),
-        (["--protocol", "loso", "--encoder", "./nowhere", "--adapt"], 1, "no such directory"),
-        (["--protocol", "loso", "--adapt"], 2, "cannot be adapted to speakers"),
-        (["--model", "pcq-mini", "--adapt"], 2, "--adapt works with the protocols of one corpus only"),
+        (["--protocol", "loso", "--encoder", "./nowhere"], 1, "no such directory"),
+        (["--protocol", "loso", "--profile", "calls.profile"], 2, "training takes auto, off or by=speaker"),
+        (["--test-corpus", "emodb", "--profile", "by=(.*)"], 2, "training takes auto, off or by=speaker"),
         *(
             (["--model", "pcq-mini", option, "2"], 2, f"{option} has no effect with --model")
             for option in ("--recipe", "--encoder", "--teacher", "--epochs", "--seed", "--seeds", "--validation")

@@ -36,7 +36,7 @@ def run(corpora, toy_recipe, tmp_path_factory):
     folder = tmp_path_factory.mktemp("left-out")
     protocol = leave_corpus_out(corpora)
     reports = []
-    experiment = Experiment(corpora.utterances, toy_recipe(epochs=3), CPU).prepare()
+    experiment = Experiment(corpora.utterances, toy_recipe(epochs=3), CPU, corpora=corpora.corpus_of_each).prepare()
     task = between_corpora(experiment, corpora, 1, reports.append)
     folds = {seed: protocol.folds(task.utterances, seed) for seed in (0, 1)}
     torch.set_num_threads(1)
