@@ -9,7 +9,16 @@ import pytest
 
 from pcqtool.errors import SettingsError
 from pcqtool.training.augmentation import Augmentations
-from pcqtool.training.recipe import Distillation, FeatureDistillation, Recipe, SpecAugment, bundled_recipes, load_recipe
+from pcqtool.training.recipe import (
+    _TABLES,
+    Distillation,
+    FeatureDistillation,
+    ProfileSimulation,
+    Recipe,
+    SpecAugment,
+    bundled_recipes,
+    load_recipe,
+)
 
 
 @pytest.fixture
@@ -107,6 +116,11 @@ def test_changes_win_and_none_is_no_change(load):
         ("layer_decay = 0", "layer_decay", ""),
         ('precision = "double"', "unknown precision 'double'", "bfloat16"),
         ("[specaugment]\ntime_mask = 2", "specaugment", ""),
+        ("[profiles]\np_none = 2", "profiles: p_none and p_speaker", ""),
+        ("[profiles]\nmax_batches = 0", "max_batches and max_utterances must be 1", ""),
+        ("[profiles]\nmax_utterances = 2.5", "max_utterances cannot be 2.5", "400"),
+        ('calibration = "guess"', "unknown calibration 'guess'", "corpora"),
+        ("[feature_distillation]\nframe_pool = 0", "frame_pool must be 1 or more", ""),
         ("[specaugment]\nwidth = 2", r"\[specaugment\] has no setting 'width'", "n_time_masks"),
         ('[augmentations]\ncodecs = ["morse"]', "morse", "mulaw"),
         ("epochs = = 3", "mine.toml", ""),
@@ -130,12 +144,14 @@ def test_what_is_no_recipe_is_refused(tmp_path):
         load_recipe(str(tmp_path / "bytes"))
 
 
-@pytest.mark.parametrize("kind", [Recipe, Augmentations, SpecAugment, Distillation, FeatureDistillation])
+@pytest.mark.parametrize(
+    "kind", [Recipe, Augmentations, SpecAugment, ProfileSimulation, Distillation, FeatureDistillation]
+)
 def test_every_setting_is_explained_with_its_default(kind):
     text = (Path(__file__).parents[2] / "docs" / "training.md").read_text(encoding="utf-8")
     explained = dict(re.findall(r"^\| `(\w+)` \| (.*?) \|", text, re.MULTILINE))
     for each in fields(kind):
-        if each.name in ("name", "network", "augmentations", "distillation", "specaugment", "feature_distillation"):
+        if each.name in ("name", "network", *_TABLES):
             continue
         if each.default == "":
             assert f"| `{each.name}` | |" in text, each.name
