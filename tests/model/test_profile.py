@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pcqtool.model.profile import Profile, mean_profile
@@ -32,6 +32,7 @@ def test_segments_are_weighted_by_duration():
     assert profile.square == [0.75 * 5 + 0.25 * 29]
 
 
+@settings(deadline=None)
 @given(n=st.integers(2, 12), seed=st.integers(0, 99), cut=st.floats(0.01, 0.99))
 def test_the_profile_of_parts_is_that_of_the_whole(n, seed, cut):
     moments, durations_s = moments_of(n, seed)
@@ -42,6 +43,7 @@ def test_the_profile_of_parts_is_that_of_the_whole(n, seed, cut):
     assert_same(Profile.measured(moments[order], durations_s[order]), Profile.measured(moments, durations_s))
 
 
+@settings(deadline=None)
 @given(seed=st.integers(0, 99), constant_s=st.floats(0.1, 1000.0))
 def test_more_speech_counts_for_more(seed, constant_s):
     one, other = (Profile.measured(*moments_of(4, each)) for each in (seed, seed + 1000))
