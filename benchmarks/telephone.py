@@ -72,7 +72,7 @@ def main() -> None:
             front_ends = FrontEnds(trained.model, data, data.recorded_rows(fold.test))
             logits = predict_logits(front_ends, fold.test, assign_profiles(front_ends, experiment.groups, fold.test))
             probabilities[name][list(fold.test)] = file_probabilities(
-                logits, data, fold.test, recipe.aggregation, trained.temperature
+                logits, data, fold.test, recipe.aggregation, trained.temperatures.profiled
             )
     found = {
         name: score(experiment.targets, predicted.argmax(axis=1), predicted, experiment.labels)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -64,10 +65,12 @@ def fold(utterances) -> Fold:
 
 @pytest.fixture(scope="session")
 def toy_recipe() -> Callable[..., Recipe]:
-    """Return a recipe; ``encoder`` is an entry of the network's, or "mini"."""
+    """Return a recipe; ``encoder`` is an entry of the network's, or "mini", and ``network`` has more of them."""
 
-    def make(encoder: Any = None, **changes: Any) -> Recipe:
-        network = NETWORK if encoder is None else NETWORK | {"encoder": MINI if encoder == "mini" else encoder}
+    def make(encoder: Any = None, network: Mapping[str, Any] = MappingProxyType({}), **changes: Any) -> Recipe:
+        network = NETWORK | network
+        if encoder is not None:
+            network |= {"encoder": MINI if encoder == "mini" else encoder}
         usual = {
             "epochs": 15,
             "batch_size": 8,
@@ -101,19 +104,33 @@ def setup_of(experiment):
 
     def make(recipe, train, **changes):
         usual = {"config": experiment.config, "data": experiment.data, "targets": experiment.targets}
+        usual |= {"groups": experiment.groups}
         return TrainingSetup(train=train, recipe=recipe, device=torch.device("cpu"), **usual | changes)
 
     return make
 
 
 @pytest.fixture(scope="session")
-def predict():
+def logits_of():
+    """Predict the logits of the segments of utterances."""
+    from pcqtool.training.network_inputs import FrontEnds
+    from pcqtool.training.trainer import predict_logits
+
+    def predict(model, data, utterances, assignment=None):
+        return predict_logits(FrontEnds(model, data, data.recorded_rows(utterances)), utterances, assignment)
+
+    return predict
+
+
+@pytest.fixture(scope="session")
+def predict(logits_of):
     """Predict calibrated probabilities of utterances of an experiment."""
-    from pcqtool.training.trainer import predict_files
+    from pcqtool.training.trainer import file_probabilities
 
     def probabilities(experiment, trained, utterances):
+        logits = logits_of(trained.model, experiment.data, utterances)
         rule = experiment.recipe.aggregation
-        return predict_files(trained.model, trained.temperature, experiment.data, utterances, rule)[0]
+        return file_probabilities(logits, experiment.data, utterances, rule, trained.temperature)
 
     return probabilities
 

@@ -27,6 +27,8 @@ PROFILE_NOTES = {
 }
 """Sentences on what the inputs were standardised by."""
 
+Logits = NDArray[np.float64]
+
 _BATCH = 32
 
 
@@ -46,16 +48,27 @@ class CorpusProfiles:
 
     def predict_logits(
         self, predictor: Predictor, data: SegmentSet, on_progress: OnProgress = ignore
-    ) -> list[NDArray[np.float64]]:
-        """Predict the logits ``(n, L)`` of the segments of each utterance, up to a constant for each segment."""
+    ) -> tuple[list[Logits], list[Logits]]:
+        """Predict the logits ``(n, L)`` of the segments of each utterance, up to a constant for each segment.
+
+        Returns:
+            Logits that are divided by the temperature, and logits that are not.
+        """
         if self.profiles:
             predictor.use_profiles(self.profiles)
-        log_probs = []
+        calibrated = []
         for rows in _batches(data, "segments predicted", on_progress):
             groups = self.groups[rows] if self.profiles else None
-            log_probs.append(predictor.log_probs(data.waves(rows), data.n_samples[rows], groups))
-        logits = np.concatenate(log_probs) * predictor.config.temperature
-        return np.split(logits, np.flatnonzero(np.diff(data.utterance)) + 1)
+            calibrated.append(predictor.log_probs(data.waves(rows), data.n_samples[rows], groups))
+        used: Sequence[Profile | None] = self.profiles or [None]
+        temperatures = np.array([predictor.temperature(each) for each in used])[self.groups]
+        starts = np.flatnonzero(np.diff(data.utterance)) + 1
+        logits = np.concatenate(calibrated)
+        return np.split(logits, starts), np.split(logits * temperatures[:, None], starts)
+
+    def temperature(self, predictor: Predictor) -> float:
+        """Return the temperature of the corpus's profile, or of the training data's."""
+        return predictor.temperature(self.profiles[0] if self.profiles else None)
 
     def noted_on(self, leakage: Mapping[str, Any]) -> dict[str, Any]:
         """Return what is known of leakage, with the note."""

@@ -6,8 +6,9 @@ from pcqtool.batch.profiling import AUTO
 from pcqtool.corpora.pool import CorpusPool
 from pcqtool.evaluation.cross_validation import EvaluationTask
 from pcqtool.progress import OnProgress, ignore
-from pcqtool.training.data import build_speech_segments, group_utterances
+from pcqtool.training.data import group_utterances
 from pcqtool.training.experiment import Experiment
+from pcqtool.training.segments import build_speech_segments
 
 
 def across_corpora(

@@ -78,6 +78,10 @@ class EvaluationTask:
             return digest
         return hashlib.sha256(f"{digest} {self.test_data.digest}".encode()).hexdigest()
 
+    def temperature(self, trained: Trained) -> float:
+        """Return the temperature that a model has with the profile in use."""
+        return trained.temperatures.plain if self.profile == OFF else trained.temperatures.profiled
+
     def labels_of(self, utterances: Iterable[int]) -> tuple[str, ...]:
         """Return the labels of utterances, in the order of the experiment's classes."""
         occurring = {self.utterances[index].label for index in utterances}
@@ -99,7 +103,7 @@ class EvaluationTask:
             assignment = assign_profiles(front_ends, self.test_groups, batch, self.profile == BY_SPEAKER)
         logits = predict_logits(front_ends, indices, assignment)
         calibrated, uncalibrated = (
-            file_probabilities(logits, self.test_data, indices, rule, each) for each in (trained.temperature, 1.0)
+            file_probabilities(logits, self.test_data, indices, rule, each) for each in (self.temperature(trained), 1.0)
         )
         if not self.tests_some_labels:
             return calibrated, uncalibrated
@@ -214,7 +218,7 @@ def _run_fold(
     history = [epoch.to_dict() for epoch in trained.history]
     elapsed_s = round(time.monotonic() - start, 3)
     return FoldResult(
-        fold, seed, calibrated, uncalibrated, trained.temperature, trained.best.number, history, elapsed_s
+        fold, seed, calibrated, uncalibrated, task.temperature(trained), trained.best.number, history, elapsed_s
     )
 
 

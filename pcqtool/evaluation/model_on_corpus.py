@@ -21,8 +21,8 @@ from pcqtool.model.directory import EncoderSearchPath, ModelConfig, find
 from pcqtool.model.predictor import Predictor
 from pcqtool.model.profile_file import BatchProfile
 from pcqtool.progress import OnProgress, ignore
-from pcqtool.training.data import build_speech_segments
 from pcqtool.training.provenance import run_provenance
+from pcqtool.training.segments import build_speech_segments
 from pcqtool.training.trainer import file_probabilities
 
 
@@ -68,10 +68,9 @@ def evaluate_model(
     standardised = choose_profiles(profile, predictor, known, data, on_progress)
     logits = standardised.predict_logits(predictor, data, on_progress)
     calibrated, uncalibrated = (
-        renormalise(file_probabilities(logits, data, indices, config.aggregation, temperature), columns)[:, columns]
-        for temperature in (config.temperature, 1.0)
+        renormalise(file_probabilities(each, data, indices, config.aggregation), columns)[:, columns] for each in logits
     )
-    predictions = ModelPredictions(indices, calibrated, uncalibrated, config.temperature)
+    predictions = ModelPredictions(indices, calibrated, uncalibrated, standardised.temperature(predictor))
     table = predictions_table([predictions], known, data, labels, config.aggregation, config.name)
     metrics = {
         "corpus": corpus,

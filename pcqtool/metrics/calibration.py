@@ -14,7 +14,9 @@ if TYPE_CHECKING:
 LOWEST, HIGHEST = 0.05, 20.0
 
 
-def fit_temperature(logits_by_file: Sequence[ArrayLike] | NDArray[np.floating], y: ArrayLike) -> float:
+def fit_temperature(
+    logits_by_file: Sequence[ArrayLike] | NDArray[np.floating], y: ArrayLike, allowed: ArrayLike | None = None
+) -> float:
     """Return the temperature T that minimises the cross-entropy of N files' probabilities with smoothed targets.
 
     A file's probabilities are the softmax of the mean over its segments of log-softmax(logits / T). The normaliser
@@ -30,6 +32,8 @@ def fit_temperature(logits_by_file: Sequence[ArrayLike] | NDArray[np.floating], 
         logits_by_file: for each of N files ``(n_segments, L)`` logits or log-probabilities; or one array ``(N, L)``
             with one row for each file.
         y: ``(N,)`` indices of the true classes.
+        allowed: ``(N, L)``, whether a file's corpus has a class; a class that it lacks is left out of its softmax. All
+            classes by default.
 
     Raises:
         TrainingError: if there are no files, a file has no segment, or a logit is not finite.
@@ -40,24 +44,27 @@ def fit_temperature(logits_by_file: Sequence[ArrayLike] | NDArray[np.floating], 
     pooled, classes = mean_logits(logits_by_file), np.asarray(y, dtype=np.int64)
     if classes.shape != (len(pooled),):
         raise ValueError(f"{len(pooled)} files, but classes of shape {classes.shape}")
+    mask = np.ones(pooled.shape, bool) if allowed is None else np.asarray(allowed, bool)
     found = minimize_scalar(
-        lambda log_t: _cost(pooled, classes, float(np.exp(log_t))),
+        lambda log_t: _cost(pooled, classes, mask, float(np.exp(log_t))),
         bounds=(np.log(LOWEST), np.log(HIGHEST)),
         method="bounded",
     )
     # The search ends within a tolerance. If a bound, or T = 1, is the minimum, it must not lose to a neighbour.
     nearest = float(np.clip(np.exp(found.x), LOWEST, HIGHEST))
-    return min(nearest, 1.0, LOWEST, HIGHEST, key=lambda temperature: _cost(pooled, classes, temperature))
+    return min(nearest, 1.0, LOWEST, HIGHEST, key=lambda temperature: _cost(pooled, classes, mask, temperature))
 
 
-def _cost(pooled: NDArray[np.float64], y: NDArray[np.int64], temperature: float) -> float:
+def _cost(pooled: NDArray[np.float64], y: NDArray[np.int64], allowed: NDArray[np.bool_], temperature: float) -> float:
     """Return the mean cross-entropy with smoothed targets."""
-    from scipy.special import log_softmax
+    import numpy as np
+    from scipy.special import logsumexp
 
-    n_files, n_classes = pooled.shape
-    log_probs = log_softmax(pooled / temperature, axis=1)
+    n_files = len(pooled)
+    scaled = np.where(allowed, pooled / temperature, -np.inf)
+    log_probs = scaled - logsumexp(scaled, axis=1, keepdims=True)
     true = log_probs[range(n_files), y]
-    others = (log_probs.sum(axis=1) - true) / max(n_classes - 1, 1)
+    others = (np.where(allowed, log_probs, 0.0).sum(axis=1) - true) / np.maximum(allowed.sum(axis=1) - 1, 1)
     return float(-((n_files + 1) * true + others).mean() / (n_files + 2))
 
 

@@ -46,7 +46,8 @@ class ModelConfig:
         name: name of the model, written into every result.
         labels: class names, in the order of the logits.
         network: JSON form of ``PCQConfig`` without the labels.
-        temperature: divisor of the logits, fitted on validation data.
+        temperature: divisor of the logits, fitted on data that the model was not trained on.
+        plain_temperature: the divisor without a profile of the batch; ``None`` for the same.
         aggregation: rule that combines the segments of a file into one prediction.
         trained_on: one line for the user about data and labels.
         provenance: tool version, corpora, seed, recipe and data of the training run.
@@ -58,6 +59,7 @@ class ModelConfig:
     labels: tuple[str, ...]
     network: Mapping[str, Any]
     temperature: float = 1.0
+    plain_temperature: float | None = None
     aggregation: str = "mean-log"
     trained_on: str = ""
     provenance: Mapping[str, Any] = field(default_factory=dict)
@@ -106,14 +108,19 @@ def _check(entries: Mapping[str, Any]) -> None:
     for name in ("name", "trained_on", "license"):
         _check_text(name, entries.get(name, ""), _MAX_LENGTHS[name])
     _check_labels(entries["labels"])
-    temperature = entries.get("temperature", 1.0)
-    if type(temperature) not in (int, float) or not MIN_TEMPERATURE <= temperature <= MAX_TEMPERATURE:
-        bounds = f"from {MIN_TEMPERATURE} to {MAX_TEMPERATURE}"
-        raise ValueError(f"temperature must be a positive number {bounds}, not {short_repr(temperature)}")
+    for name in ("temperature", "plain_temperature"):
+        if entries.get(name) is not None or name == "temperature":
+            _check_temperature(name, entries.get(name, 1.0))
     if (source := entries.get("encoder_source")) is not None:
         _check_source(source)
     if (rule := entries.get("aggregation", AGGREGATIONS[0])) not in AGGREGATIONS:
         raise ValueError(f"aggregation must be one of {', '.join(AGGREGATIONS)}, not {short_repr(rule)}")
+
+
+def _check_temperature(name: str, value: object) -> None:
+    if type(value) not in (int, float) or not MIN_TEMPERATURE <= value <= MAX_TEMPERATURE:  # type: ignore[operator]
+        bounds = f"from {MIN_TEMPERATURE} to {MAX_TEMPERATURE}"
+        raise ValueError(f"{name} must be a positive number {bounds}, not {short_repr(value)}")
 
 
 def _check_labels(labels: list[Any]) -> None:

@@ -20,6 +20,8 @@ from pcqtool.model.mlcnn import MLCNN
 from pcqtool.model.padding import compute_unpadded
 from pcqtool.model.standardisation import Standardisation, Statistics
 
+QUERIES = ("pooled", "projected")
+
 
 @dataclass(frozen=True)
 class PCQConfig:
@@ -37,6 +39,10 @@ class PCQConfig:
             ("w/o MLCNN", an ablation that the paper does not report).
         pdc: use PDC blocks; otherwise plain 3×3 convolutions ("w/o PDC").
         csq: use the channel semantic queries, which need an encoder ("w/o CSQ").
+        query: how the encoder's frames become the query token of each CSQ module. ``pooled``, the paper's: the frames
+            as a map, averaged to the size of the shallow layer. ``projected``: a learned linear layer from a frame to
+            the width of that map, averaged over time; not in the paper.
+        csq_gate: multiply Gap(z1) to Gap(z3) by learned weights that start at 0; not in the paper.
         encoder: the speech encoder ("w/o WavLM" is the kind ``none``).
         frame_pool: number of frames of a frozen encoder that are averaged; not in the paper.
         classifier_hidden: widths of the classifier's hidden layers.
@@ -60,6 +66,8 @@ class PCQConfig:
     mlcnn: bool = True
     pdc: bool = True
     csq: bool = True
+    query: str = "pooled"
+    csq_gate: bool = False
     encoder: EncoderConfig = field(default_factory=EncoderConfig)
     frame_pool: int = 1
     classifier_hidden: tuple[int, ...] = (1792, 1024)
@@ -76,11 +84,13 @@ class PCQConfig:
             sizes = getattr(self, name)
             if not isinstance(sizes, tuple) or not all(type(n) is int and n > 0 for n in sizes):
                 raise ModelError(f"{name} must be positive whole numbers, not {sizes!r}")
+        if self.query not in QUERIES:
+            raise ModelError(f"query must be one of {', '.join(QUERIES)}, not {self.query!r}")
         if type(self.frame_pool) is not int or self.frame_pool < 1 or (self.frame_pool > 1 and not self.encoder.frozen):
             raise ModelError("frame_pool must be 1 or more, and 1 without a frozen encoder")
         if not self.mlcnn and self.encoder.kind == "none":
             raise ModelError("a network without MLCNN needs an encoder")
-        for name in ("mlcnn", "mask_padding", "fusion_batch_norm"):
+        for name in ("mlcnn", "mask_padding", "fusion_batch_norm", "csq_gate"):
             if type(getattr(self, name)) is not bool:
                 raise ModelError(f"{name} must be true or false, not {getattr(self, name)!r}")
         if len(self.labels) < 2 or len(set(self.labels)) != len(self.labels):
@@ -170,7 +180,12 @@ class PCQ(nn.Module):
             self.standardisation = Standardisation(n_elements, config.n_pooled_bins)
         pairs = list(itertools.pairwise(channels)) if config.uses_csq else []
         self.csq = nn.ModuleList(CSQ(shallow, deep) for shallow, deep in pairs)
-        width = sum(shallow for shallow, _ in pairs) + (channels[-1] if config.mlcnn else 0)
+        if pairs and self.encoder is not None and config.query == "projected":
+            widths = _map_widths(config)[: len(pairs)]
+            self.query = nn.ModuleList(nn.Linear(self.encoder.width, width, bias=False) for width in widths)
+        n_queried = sum(shallow for shallow, _ in pairs)
+        self.gate = nn.Parameter(torch.zeros(n_queried)) if config.csq_gate else None
+        width = n_queried + (channels[-1] if config.mlcnn else 0)
         if self.encoder is not None:
             width += self.encoder.width
             if config.mlcnn:
@@ -267,17 +282,31 @@ class PCQ(nn.Module):
         elif frames is not None:
             parts.append(_gap(frames.transpose(1, 2).unsqueeze(3), fraction))
         fusion = torch.cat(parts, dim=1)  # (B, F)
-        return NetworkOutput(self.classifier(self.scale(fusion)), fusion, frames)
+        scaled = self.scale(fusion)
+        if self.gate is not None:
+            n = len(self.gate)  # z1, z2 and z3 come first
+            scaled = torch.cat((scaled[:, :n] * self.gate, scaled[:, n:]), dim=1)
+        return NetworkOutput(self.classifier(scaled), fusion, frames)
 
     def _query(self, maps: list[Tensor], frames: Tensor | None) -> list[Tensor]:
         """Compute z1, z2, z3, the outputs of the CSQ modules for the query tokens Q1, Q2, Q3 (Eq. 6)."""
         if frames is None:
             return []
-        token = frames.unsqueeze(1)  # (B, 1, T, D): one channel
+        tokens = [frames] * len(self.csq)  # (B, T, D)
+        if self.csq and self.config.query == "projected":
+            tokens = [project(frames) for project in self.query]
         return [
-            csq(shallow, deep, functional.adaptive_avg_pool2d(token, (shallow.shape[2], shallow.shape[3])))
-            for csq, shallow, deep in zip(self.csq, maps, maps[1:], strict=False)
+            csq(shallow, deep, functional.adaptive_avg_pool2d(token.unsqueeze(1), (shallow.shape[2], shallow.shape[3])))
+            for csq, token, shallow, deep in zip(self.csq, tokens, maps, maps[1:], strict=False)
         ]
+
+
+def _map_widths(config: PCQConfig) -> list[int]:
+    """Return the widths in bins of MLCNN's maps."""
+    strides = itertools.accumulate(
+        config.mlcnn_strides, lambda width, stride: -(-width // stride), initial=config.n_pooled_bins
+    )
+    return list(strides)[1:]
 
 
 def pool_frames(states: Tensor, n: int) -> Tensor:

@@ -70,6 +70,15 @@ class Predictor:
     def use_profiles(self, profiles: Sequence[Profile]) -> None:
         """Standardise the inputs by profiles from now on, each shrunk towards that of the training data."""
         self._statistics = self.model.standardisation.statistics(profiles, self.profile_s)
+        self._temperatures = np.array([self.temperature(profile) for profile in profiles])
+
+    def temperature(self, profile: Profile | None = None) -> float:
+        """Return the divisor of the logits: between those with and without a profile, as a profile is shrunk."""
+        plain = self.config.plain_temperature or self.config.temperature
+        if profile is None or not self.profile_s:
+            return plain
+        share = profile.speech_s / (profile.speech_s + self.profile_s)
+        return float(share * self.config.temperature + (1.0 - share) * plain)
 
     @torch.inference_mode()
     def moments(self, waves: NDArray[np.float32], n_samples: NDArray[np.int64]) -> NDArray[np.float64]:
@@ -108,12 +117,13 @@ class Predictor:
         """
         with raising_memory_errors():
             lengths = None if n_samples is None else torch.from_numpy(n_samples).to(self.device)
-            statistics = self._statistics
+            statistics, temperatures = self._statistics, np.array(self.temperature())
             if statistics is not None:
                 rows = np.zeros(len(waves), np.int64) if groups is None else groups
+                temperatures = self._temperatures[rows, None]
                 statistics = statistics.of(torch.from_numpy(rows).to(self.device))
             logits = self._checked(self.model(self._to_device(waves), lengths, statistics).logits.double().cpu())
-        log_probs: NDArray[np.float64] = (logits / self.config.temperature).log_softmax(dim=1).numpy()
+        log_probs: NDArray[np.float64] = (logits / torch.from_numpy(temperatures)).log_softmax(dim=1).numpy()
         return log_probs
 
     def _checked(self, output: torch.Tensor) -> torch.Tensor:

@@ -63,6 +63,8 @@ NETWORK: dict[str, Rule] = {
     "dropout": number(0, 1),
     "mean_db": number(-1000, 1000),
     "sd_db": number(1e-6, 1000),
+    "csq_gate": FLAG,
+    "query": one_of("pooled", "projected"),
     "frame_pool": integer(1, 1000),
     "profile_s": number(0, 1e6),
 }

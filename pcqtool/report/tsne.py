@@ -82,7 +82,7 @@ def fusion_vectors(model: PCQ, utterances: Sequence[Utterance], n_jobs: int) -> 
     import torch
 
     from pcqtool.training.augmentation import Augmentations
-    from pcqtool.training.data import build_segments
+    from pcqtool.training.segments import build_segments
 
     data = build_segments(utterances, 0, Augmentations(), 0, n_jobs)
     device = next(model.parameters()).device

@@ -1,11 +1,11 @@
 """Waveform augmentation: versions of a recording with other voices, rooms, microphones and telephone lines.
 
-The steps follow the path of sound: speaker, room, noise in it, microphone, level, line, codec.
+The steps follow the path of sound: speaker, room, noise in it, microphone, level, clipping, line, codec.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields
 
 import numpy as np
 import soxr
@@ -28,23 +28,29 @@ class Augmentations:
 
     speed: float = 0.15  # largest change of speed, and with it of pitch and formants, as a fraction
     crop_start_s: float = 0.3  # largest piece cut off at the start, at most a quarter of the version
+    p_silence: float = 0.0  # probability of silence before and after the recording
+    silence_s: float = 1.5  # longest silence
     p_reverb: float = 0.3  # probability of reverberation
     rt60_s: tuple[float, float] = (0.1, 0.5)  # range of reverberation times
     p_noise: float = 0.5  # probability of coloured noise
     snr_db: tuple[float, float] = (10.0, 40.0)  # range of its signal-to-noise ratio
     tilt_db: float = 6.0  # largest gain of a smooth random filter at any frequency
     gain_db: tuple[float, float] = (-24.0, 4.0)  # range of the level's change
+    p_clip: float = 0.0  # probability of clipping
+    clip_db: float = 20.0  # largest gain above full scale
     p_telephone: float = 0.2  # probability of a limit to the telephone band, 300 to 3 400 Hz
     p_codec: float = 0.3  # probability of passing through one of ``codecs``
     codecs: tuple[str, ...] = tuple(CODECS)  # names in pcqtool.audio.codecs.CODECS; all entries are equally likely
+    trim_silence: bool = False  # cut recordings, and half of their versions, as labelling does: without silence
 
     def __post_init__(self) -> None:
-        if not 0 <= self.speed < 1 or min(self.tilt_db, self.crop_start_s) < 0:
-            raise SettingsError("augmentations: speed must be from 0 to below 1, tilt_db and crop_start_s 0 or more")
-        if not all(0 <= p <= 1 for p in (self.p_noise, self.p_reverb, self.p_telephone, self.p_codec)):
+        if not 0 <= self.speed < 1 or min(self.tilt_db, self.crop_start_s, self.silence_s, self.clip_db) < 0:
             raise SettingsError(
-                "augmentations: p_noise, p_reverb, p_telephone and p_codec are probabilities, from 0 to 1"
+                "augmentations: speed must be from 0 to below 1; tilt_db, crop_start_s, silence_s and clip_db 0 or more"
             )
+        names = [each.name for each in fields(self) if each.name.startswith("p_")]
+        if not all(0 <= getattr(self, name) <= 1 for name in names):
+            raise SettingsError(f"augmentations: {', '.join(names)} are probabilities, from 0 to 1")
         if not all(len(pair) == 2 and pair[0] <= pair[1] for pair in (self.snr_db, self.rt60_s, self.gain_db)):
             raise SettingsError("augmentations: snr_db, rt60_s and gain_db are ranges, the lower end first")
         if not self.codecs or not set(self.codecs) <= set(CODECS):
@@ -52,19 +58,15 @@ class Augmentations:
         if self.rt60_s[0] < 1e-3:
             raise SettingsError("augmentations: rt60_s must be 0.001 s or more; set p_reverb = 0 to disable it")
 
-    def clean(self) -> Augmentations:
-        """Return settings with the same speed and crop, but without room, noise, microphone, level, line and codec."""
-        return replace(self, p_reverb=0.0, p_noise=0.0, tilt_db=0.0, gain_db=(0.0, 0.0), p_telephone=0.0, p_codec=0.0)
-
 
 def augment(wave: Wave, settings: Augmentations, rng: np.random.Generator) -> Wave:
-    """Draw an augmented version of a mono 16 kHz recording ``(N,)``, within -1 to 1; the length changes with the speed.
-
-    Speed and crop are drawn first: the same generator draws the same ones under ``settings.clean()``.
-    """
+    """Draw an augmented version of a mono 16 kHz recording ``(N,)``, within -1 to 1; its length changes."""
     wave = _change_speed(wave, 1.0 + rng.uniform(-settings.speed, settings.speed))
     start = int(rng.uniform(0, settings.crop_start_s) * SAMPLE_RATE)
     wave = wave[min(start, len(wave) // 4) :]
+    if rng.random() < settings.p_silence:
+        before, after = (rng.uniform(0, settings.silence_s, 2) * SAMPLE_RATE).astype(int)
+        wave = np.pad(wave, (before, after))
     if rng.random() < settings.p_reverb:
         wave = _reverberate(wave, rng.uniform(*settings.rt60_s), rng)
     if rng.random() < settings.p_noise:
@@ -72,6 +74,8 @@ def augment(wave: Wave, settings: Augmentations, rng: np.random.Generator) -> Wa
     telephone = rng.random() < settings.p_telephone
     wave = _filter(wave, settings.tilt_db, telephone, rng)
     wave = np.asarray((wave * 10.0 ** (rng.uniform(*settings.gain_db) / 20.0)).clip(-1.0, 1.0), np.float32)
+    if rng.random() < settings.p_clip:
+        wave = _clip(wave, rng.uniform(0.0, settings.clip_db))
     if rng.random() < settings.p_codec:
         wave = apply_codec(wave, CODECS[str(rng.choice(settings.codecs))]).clip(-1.0, 1.0)
     return wave
@@ -80,6 +84,12 @@ def augment(wave: Wave, settings: Augmentations, rng: np.random.Generator) -> Wa
 def _change_speed(wave: Wave, factor: float) -> Wave:
     resampled: Wave = soxr.resample(wave, SAMPLE_RATE * factor, SAMPLE_RATE, quality="MQ")
     return resampled
+
+
+def _clip(wave: Wave, gain_db: float) -> Wave:
+    """Amplify a recording to a peak of ``gain_db`` above full scale, and clip it there."""
+    gain = 10.0 ** (gain_db / 20.0) / max(float(np.abs(wave).max()), 1e-6)
+    return np.asarray((wave * gain).clip(-1.0, 1.0), np.float32)
 
 
 def _reverberate(wave: Wave, rt60_s: float, rng: np.random.Generator) -> Wave:

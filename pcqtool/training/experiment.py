@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 from pcqtool.corpora.base import Utterance
 from pcqtool.errors import CorpusError
 from pcqtool.labels import sort_labels
-from pcqtool.metrics.calibration import fit_temperature
 from pcqtool.model.encoders import Encoder, MiniEncoder
 from pcqtool.model.encoders.pretrained import PretrainedEncoder, load_pretrained
 from pcqtool.model.pcq import PCQ
@@ -24,7 +23,7 @@ from pcqtool.progress import OnProgress, ignore
 from pcqtool.splits import Fold
 from pcqtool.training.augmentation import Augmentations
 from pcqtool.training.checkpoint import Checkpoint
-from pcqtool.training.data import SegmentSet, TrainingSetup, build_segments, group_utterances
+from pcqtool.training.data import SegmentSet, TrainingSetup, group_utterances
 from pcqtool.training.distillation.feature_distillation import OnEpoch, cached_distil_features, distil_features
 from pcqtool.training.distillation.teacher import (
     Teacher,
@@ -36,6 +35,8 @@ from pcqtool.training.feature_cache import cache_states, states_fingerprint
 from pcqtool.training.network_config import configure
 from pcqtool.training.network_inputs import FrontEnds, log_spectrograms
 from pcqtool.training.recipe import Recipe
+from pcqtool.training.segments import build_segments
+from pcqtool.training.temperatures import MIN_CORPORA, Temperatures, calibrate_on_corpora, calibrate_on_validation
 from pcqtool.training.trainer import Epoch, best_epoch, file_probabilities, fit, predict_validation, refit
 
 
@@ -44,7 +45,7 @@ class Trained:
     """A network trained on a fold."""
 
     model: PCQ
-    temperature: float  # fitted to the validation part
+    temperatures: Temperatures
     history: list[Epoch]  # of the training with a validation part
     train: Sequence[int]  # indices of the utterances that the network was trained on
     validation: NDArray[np.float64]  # (U, L), predicted by the network before refitting, which was not trained on them
@@ -182,18 +183,28 @@ class Experiment:
         """
         setup = self._setup(fold.train, replace(self.recipe, seed=seed), on_distillation)
         model, history = fit(setup, fold.validation, on_epoch, checkpoint)
-        rule = self.recipe.aggregation
-        front_ends = FrontEnds(model, self.data, self.data.recorded_rows(fold.validation))
-        logits = predict_validation(setup, front_ends, fold.validation)
-        # The temperature is fitted to the files' logits, so that it fits the probabilities that users get: exactly with
-        # the rules ``mean-log`` and ``duration``, while ``mean`` and ``vote`` divide by it before they aggregate.
-        file_logits = np.log(file_probabilities(logits, self.data, fold.validation, rule).clip(1e-300))
-        temperature = fit_temperature(file_logits, self.targets[list(fold.validation)])
-        validation = file_probabilities(logits, self.data, fold.validation, rule, temperature)
+        validation = self._validation_probabilities(model, setup, fold.validation)
+        temperatures = self._temperatures(model, setup, fold, best_epoch(history).number)
         train = self.final_training_part(fold)
         if list(train) != list(fold.train):
             model = refit(self._setup(train, setup.recipe, on_distillation), best_epoch(history).number)
-        return Trained(model, temperature, history, train, validation)
+        return Trained(model, temperatures, history, train, validation)
+
+    def _validation_probabilities(
+        self, model: PCQ, setup: TrainingSetup, validation: Sequence[int]
+    ) -> NDArray[np.float64]:
+        """Return the probabilities of the validation files, with the temperature that fits them."""
+        front_ends = FrontEnds(model, self.data, self.data.recorded_rows(validation))
+        logits = predict_validation(setup, front_ends, validation)
+        temperature = calibrate_on_validation(model, setup, validation).profiled
+        return file_probabilities(logits, self.data, validation, self.recipe.aggregation, temperature)
+
+    def _temperatures(self, model: PCQ, setup: TrainingSetup, fold: Fold, n_epochs: int) -> Temperatures:
+        """Fit the temperatures, to corpora that are left out if the recipe wants it and there are enough."""
+        n_corpora = len(np.unique(setup.groups.corpus[list(fold.train)]))
+        if self.recipe.calibration != "corpora" or n_corpora < MIN_CORPORA:
+            return calibrate_on_validation(model, setup, fold.validation)
+        return calibrate_on_corpora(setup, n_epochs, lambda train: self._taught(replace(setup, train=train)))
 
     def final_training_part(self, fold: Fold) -> Sequence[int]:
         """Return the utterances that a fold's final model is trained on: with ``refit``, the validation part too.
@@ -209,9 +220,13 @@ class Experiment:
         setup = TrainingSetup(
             self.config, self.data, self.targets, train, recipe, self.device, self.groups, encoder=self.encoder
         )
-        if self.teacher is not None and self.teacher.means is not None:
-            setup = replace(setup, teacher_log_probs=fit_teacher_classifier(self.teacher.means, setup))
-        return replace(setup, encoder=self._distilled_encoder(setup, on_distillation) or self.encoder)
+        return self._taught(replace(setup, encoder=self._distilled_encoder(setup, on_distillation) or self.encoder))
+
+    def _taught(self, setup: TrainingSetup) -> TrainingSetup:
+        """Return the start of a training run with the predictions of the teacher, which learns from the same labels."""
+        if self.teacher is None or self.teacher.means is None:
+            return setup
+        return replace(setup, teacher_log_probs=fit_teacher_classifier(self.teacher.means, setup))
 
     def _distilled_encoder(self, setup: TrainingSetup, on_epoch: OnEpoch) -> Encoder | None:
         if self.teacher is None or self.teacher.states is None:

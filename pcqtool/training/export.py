@@ -95,7 +95,8 @@ def export_model(
         name=name,
         labels=experiment.labels,
         network=network_config_to_json(trained.model.config),
-        temperature=trained.temperature,
+        temperature=trained.temperatures.profiled,
+        plain_temperature=trained.temperatures.plain,
         aggregation=experiment.recipe.aggregation,
         trained_on=f"trained on {' and '.join(pool.titles)} "
         f"({len(trained.train)} utterances, {len(speakers)} speakers; {', '.join(experiment.labels)})",

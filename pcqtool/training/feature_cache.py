@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import json
 from collections.abc import Iterator
@@ -17,6 +18,7 @@ from pcqtool.model.pcq import pool_frames
 from pcqtool.progress import OnProgress, Progress, ignore
 from pcqtool.training.blocks import Rows, cached_blocks, cut_into_blocks, joined
 from pcqtool.training.data import SegmentSet
+from pcqtool.training.precision import is_fast_in_bfloat16
 
 _BATCH = 32
 _FRONT_END_VERSION = 2  # raise it when an encoder's front end changes
@@ -32,8 +34,9 @@ def cache_states(
 ) -> Rows[np.float16]:
     """Return the hidden states of all segments, ``(S, n, T, D)``, memory-mapped from files that processes share.
 
-    They are computed in float32 and stored in float16, a block of utterances at a time, under a hash of the encoder's
-    weights and layers and of the segments' samples. What cannot be written is kept in memory.
+    They are computed in bfloat16 where the device gains by it, and stored in float16, a block of utterances at a time,
+    under a hash of the encoder's weights and layers and of the segments' samples. What cannot be written is kept in
+    memory.
 
     Args:
         encoder: the encoder; its weights must not change.
@@ -50,11 +53,14 @@ def cache_states(
     blocks = cut_into_blocks(data.digests)
     ends = np.searchsorted(data.utterance, [block.stop for block in blocks])  # rows of the segments
     rows = [np.arange(start, end) for start, end in zip([0, *ends[:-1]], ends, strict=True)]
-    prefix = _describe(encoder, frame_pool, n_frames)
+    dtype = torch.bfloat16 if is_fast_in_bfloat16(device) else torch.float32
+    prefix = _describe(encoder, frame_pool, n_frames) + str(dtype).encode()
+    fast = copy.deepcopy(encoder).eval().to(device)
+    fast.optimise_for_inference(dtype)
     keys = [_hash(prefix, *data.digests[block.start : block.stop]) for block in blocks]
 
     def build(number: int) -> tuple[int, Iterator[NDArray[np.float16]]]:
-        return len(rows[number]), _encode(encoder, data, rows[number], device, (frame_pool, n_frames), on_progress)
+        return len(rows[number]), _encode(fast, data, rows[number], device, (frame_pool, n_frames), on_progress)
 
     return joined(cached_blocks("features", keys, [len(each) for each in rows], build))
 
@@ -89,7 +95,6 @@ def _encode(
     on_progress: OnProgress,
 ) -> Iterator[NDArray[np.float16]]:
     """Yield the states of a block of rows, batch by batch."""
-    encoder.eval().to(device)
     on_progress(Progress(int(block[0]), len(data.samples), "segments encoded"))
     for rows in data.batches(_BATCH, block):
         with torch.inference_mode():

@@ -53,14 +53,15 @@ class FeatureDistillation:
     epochs: int = 30  # passes over the training utterances, each with one version of every utterance
     batch_size: int = 12  # segments
     crop_s: float = 2.0  # length of the random crop of each segment
+    frame_pool: int = 1  # frames of the student, and of the teacher at its rate, that are averaged
     lr: float = 0.02  # peak learning rate of Muon for the matrices; AdamW trains the rest at a twentieth of it
     weight_decay: float = 0.02  # of both optimisers
     mean_weight: float = 1.0  # weight of the error in a segment's mean frame; the error in its frames has 1
 
     def __post_init__(self) -> None:
         _check_layers("feature_distillation", self.layers)
-        if min(self.epochs, self.batch_size) < 1:
-            raise SettingsError("feature_distillation: epochs and batch_size must be 1 or more")
+        if min(self.epochs, self.batch_size, self.frame_pool) < 1:
+            raise SettingsError("feature_distillation: epochs, batch_size and frame_pool must be 1 or more")
         if not (0.5 <= self.crop_s <= SEGMENT_S and 0 < self.lr < math.inf):
             raise SettingsError(f"feature_distillation: crop_s must be from 0.5 to {SEGMENT_S}, lr positive")
         if min(self.weight_decay, self.mean_weight) < 0:
@@ -142,12 +143,12 @@ class Recipe:
     n_augmented: int = 12  # augmented versions of each utterance
     p_clean: float = 0.0  # probability of training on the recording itself instead of a drawn version
     augmentations: Augmentations = field(default_factory=Augmentations)
-    clean_teacher: bool = False  # the teacher gets versions with speed and crop only, otherwise the augmented ones
     distillation: Distillation | None = None
     feature_distillation: FeatureDistillation | None = None  # for a frozen encoder of the kind mini
     profiles: ProfileSimulation = field(default_factory=ProfileSimulation)  # used where the network has profile_s
     cache: bool = True  # keep augmented segments, a frozen encoder's states and distilled encoders on disk
     refit: bool = False  # train again on training and validation parts together, for the best number of epochs
+    calibration: str = "validation"  # what temperatures are fitted to; or "corpora", each left out in turn
     validation_fraction: float = 0.0  # of the speakers (texts, tenths of the files) outside the test part; at least one
     aggregation: str = "mean-log"  # rule from segments to file, in validation and in the model
     seed: int = 0  # of weights, order and augmentation
@@ -165,7 +166,12 @@ class Recipe:
         fractions = ("ema", "label_smoothing", "p_clean", "validation_fraction")
         self._check("must be from 0 to below 1", fractions, lambda x: 0 <= x < 1)
         self._check("must be above 0 and at most 1", ("layer_decay",), lambda x: 0 < x <= 1)
-        known = {"precision": PRECISIONS, "schedule": ("cosine", "constant"), "aggregation": tuple(AGGREGATIONS)}
+        known = {
+            "calibration": ("validation", "corpora"),
+            "precision": PRECISIONS,
+            "schedule": ("cosine", "constant"),
+            "aggregation": tuple(AGGREGATIONS),
+        }
         for key, values in known.items():
             if getattr(self, key) not in values:
                 raise SettingsError(

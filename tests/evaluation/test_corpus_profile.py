@@ -11,7 +11,7 @@ from pcqtool.evaluation.model_on_corpus import evaluate_model
 from pcqtool.model.predictor import Predictor
 from pcqtool.model.profile import Profile
 from pcqtool.model.profile_file import BatchProfile, write_profile
-from pcqtool.training.data import build_speech_segments
+from pcqtool.training.segments import build_speech_segments
 
 
 @pytest.fixture(scope="module")

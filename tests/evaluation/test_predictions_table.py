@@ -11,7 +11,7 @@ from pcqtool.corpora.base import Utterance
 from pcqtool.evaluation.predictions import ModelPredictions, predictions_table
 from pcqtool.tables.schema import files_schema, predictions_schema
 from pcqtool.training.augmentation import Augmentations
-from pcqtool.training.data import build_segments
+from pcqtool.training.segments import build_segments
 
 LABELS = ("anger", "neutral", "sadness")
 

@@ -29,6 +29,14 @@ def test_log_probabilities_and_logits_give_the_same():
     assert fit_temperature(log_softmax(logits, axis=1), y) == pytest.approx(fit_temperature(logits, y), rel=1e-4)
 
 
+def test_classes_that_a_file_cannot_have_do_not_count():
+    logits, y = sharpened(3.0, n=3000)
+    wider = np.concatenate((logits, np.full((len(logits), 2), 50.0)), axis=1)  # two classes that no file can have
+    allowed = np.repeat([[True] * 4 + [False] * 2], len(logits), axis=0)
+    assert fit_temperature(wider, y, allowed) == pytest.approx(fit_temperature(logits, y), rel=1e-3)
+    assert fit_temperature(wider, y) > 10
+
+
 def test_files_of_many_segments_are_judged_as_files():
     rng = np.random.default_rng(1)
     pooled, y = sharpened(3.0, n=4000)

@@ -19,7 +19,7 @@ def test_every_utterance_gets_a_point_and_the_same_one_again(tiny_model, toy_roo
 
 def test_a_file_of_several_segments_has_their_mean(tiny_model, toy_root):
     from pcqtool.training.augmentation import Augmentations
-    from pcqtool.training.data import build_segments
+    from pcqtool.training.segments import build_segments
 
     model, _ = load(tiny_model)
     (long,) = [each for each in Manifest(toy_root).utterances() if each.path.name == "anger-0-2.wav"]  # 4 s

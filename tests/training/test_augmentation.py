@@ -54,18 +54,24 @@ def test_other_seeds_are_other_views():
     assert len(first) != len(second) or not np.array_equal(first, second)
 
 
-@given(seed=st.integers(0, 2**32), n=st.integers(400, 9000))
+@given(seed=st.integers(0, 2**32), silence_s=st.floats(0, 2))
 @settings(max_examples=30, deadline=None)
-def test_a_view_as_spoken_has_its_speed_and_cut_and_nothing_else(seed, n):
-    wave, harsh = noise(n, seed), Augmentations(p_noise=1.0, p_reverb=1.0, p_telephone=1.0, p_codec=1.0)
-    heard = augment(wave, harsh, np.random.default_rng(seed))
-    spoken = augment(wave, harsh.clean(), np.random.default_rng(seed))
-    assert len(spoken) == len(heard)
-    assert not np.array_equal(spoken, heard)
-    only_moved = Augmentations(
-        **vars(PLAIN) | {"speed": harsh.speed, "crop_start_s": harsh.crop_start_s, "gain_db": (0.0, 0.0)}
-    )
-    assert np.array_equal(spoken, augment(wave, only_moved, np.random.default_rng(seed)))
+def test_silence_surrounds_the_recording(seed, silence_s):
+    wave = 0.3 * noise(4000, seed)
+    padded = view(wave, seed, p_silence=1.0, silence_s=silence_s, gain_db=(0.0, 0.0))
+    assert len(wave) <= len(padded) <= len(wave) + 2 * 16000 * silence_s
+    first = int(np.argmax(np.abs(np.correlate(padded, wave, "valid"))))
+    np.testing.assert_allclose(padded[first : first + len(wave)], wave, atol=1e-5)
+    assert np.abs(np.delete(padded, np.s_[first : first + len(wave)])).sum() < 1e-2
+
+
+@pytest.mark.parametrize("clip_db", [0.0, 20.0])
+def test_clipping_drives_the_peak_up_to_its_gain(clip_db):
+    wave = 0.1 * noise(4000)
+    clipped = [view(wave, seed, p_clip=1.0, clip_db=clip_db, gain_db=(0.0, 0.0)) for seed in range(20)]
+    assert all(np.abs(each).max() == pytest.approx(1.0, abs=1e-4) for each in clipped)
+    most = max((np.abs(each) > 0.999).mean() for each in clipped)
+    assert most < 0.01 if clip_db == 0.0 else most > 0.2
 
 
 def test_without_changes_only_the_level_differs():

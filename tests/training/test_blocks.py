@@ -23,9 +23,9 @@ from pcqtool.training import blocks as module
 from pcqtool.training import disk_cache
 from pcqtool.training.augmentation import Augmentations
 from pcqtool.training.blocks import BlockArray, cached_blocks, cut_into_blocks, joined
-from pcqtool.training.data import build_segments
 from pcqtool.training.disk_cache import cache_folder
 from pcqtool.training.feature_cache import cache_states
+from pcqtool.training.segments import build_segments
 
 CPU = torch.device("cpu")
 N = 40
@@ -114,7 +114,7 @@ def test_a_pool_uses_the_blocks_of_its_corpora(recordings, monkeypatch):
     build(recordings[10:])
     calls = []
     augment = module_augment()
-    monkeypatch.setattr("pcqtool.training.data.augment", lambda *each: calls.append(1) or augment(*each))
+    monkeypatch.setattr("pcqtool.training.segments.augment", lambda *each: calls.append(1) or augment(*each))
     found = build(recordings)
     assert 10 <= len(calls) <= 30
     np.testing.assert_array_equal(np.asarray(found.samples), build(recordings, cache=False).samples)
@@ -190,7 +190,7 @@ from pcqtool.model.encoders.pretrained import load_pretrained
 from pcqtool.progress import Progress
 from pcqtool.training import blocks
 from pcqtool.training.augmentation import Augmentations
-from pcqtool.training.data import build_segments
+from pcqtool.training.segments import build_segments
 from pcqtool.training.feature_cache import cache_states
 
 blocks._MIN_BLOCK, blocks._MAX_BLOCK, blocks._MEAN_REST = 4, 16, 4

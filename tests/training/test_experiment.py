@@ -9,13 +9,10 @@ import torch
 from pcqtool.errors import CorpusError, ModelError, SettingsError
 from pcqtool.metrics.calibration import fit_temperature
 from pcqtool.model.encoders import pretrained
-from pcqtool.training import experiment as experiment_module
 from pcqtool.training.api import train
-from pcqtool.training.augmentation import Augmentations
-from pcqtool.training.data import build_segments
 from pcqtool.training.experiment import Experiment
 from pcqtool.training.recipe import Distillation, load_recipe
-from pcqtool.training.trainer import file_probabilities, predict_logits, refit
+from pcqtool.training.trainer import file_probabilities, refit
 
 CPU = torch.device("cpu")
 
@@ -31,9 +28,9 @@ def test_probabilities_sum_to_one_and_transfer_to_the_unseen_speaker(experiment,
     assert (probabilities.argmax(axis=1) == experiment.targets[list(fold.test)]).mean() > 0.5
 
 
-def test_the_temperature_is_fitted_to_the_validation_part_alone(experiment, trained, fold):
+def test_the_temperature_is_fitted_to_the_validation_part_alone(experiment, trained, fold, logits_of):
     assert trained.temperature > 0
-    logits = predict_logits(trained.model, experiment.data, fold.validation)
+    logits = logits_of(trained.model, experiment.data, fold.validation)
     wanted = fit_temperature(
         [each.mean(axis=0, keepdims=True) for each in logits], experiment.targets[list(fold.validation)]
     )
@@ -65,9 +62,9 @@ def test_the_validation_part_decides_the_temperature(experiment, fold, toy_recip
 
 
 @pytest.mark.parametrize("rule", ["mean-log", "duration"])
-def test_the_temperature_fits_what_users_get(experiment, trained, fold, toy_recipe, rule):
+def test_the_temperature_fits_what_users_get(experiment, trained, fold, logits_of, rule):
     """Dividing segments' logits by it is dividing the file's, whatever the lengths of segments."""
-    logits = predict_logits(trained.model, experiment.data, fold.validation)
+    logits = logits_of(trained.model, experiment.data, fold.validation)
     cold = np.log(file_probabilities(logits, experiment.data, fold.validation, rule))
     warm = file_probabilities(logits, experiment.data, fold.validation, rule, 3.0)
     softened = np.exp(cold / 3.0)
@@ -82,24 +79,6 @@ def test_a_teacher_changes_the_loss(utterances, toy_recipe, fold, tiny_whisper):
     assert alone.pretrained_names == {"encoder": None, "teacher": None}
     assert experiment.pretrained_names == {"encoder": None, "teacher": "tiny-whisper"}
     assert trained.history[0].loss > alone.train(fold, 1).history[0].loss
-
-
-@pytest.mark.parametrize("clean", [True, False])
-def test_a_clean_teacher_gets_versions_with_speed_and_crop_only(
-    utterances, toy_recipe, tiny_whisper, monkeypatch, clean
-):
-    encode, encoded = experiment_module.encode_with_teacher, []
-    monkeypatch.setattr(
-        experiment_module, "encode_with_teacher", lambda *args: encoded.append(args[1]) or encode(*args)
-    )
-    settings = Augmentations(p_noise=1.0, p_telephone=1.0, p_codec=0.0)
-    distillation = Distillation(layers=(1, 2))
-    recipe = toy_recipe("mini", distillation=distillation, augmentations=settings, clean_teacher=clean)
-    data = Experiment(utterances, recipe, CPU, teacher=str(tiny_whisper)).prepare().data
-    wanted = build_segments(utterances, recipe.n_augmented, settings.clean(), recipe.seed, 1)
-    np.testing.assert_array_equal(encoded[0].samples, wanted.samples if clean else data.samples)
-    np.testing.assert_array_equal(encoded[0].n_samples, data.n_samples)
-    assert not np.array_equal(wanted.samples, data.samples)
 
 
 BEST = {"layers": [1, 2], "concat_layers": True, "frozen": True}
@@ -126,7 +105,7 @@ def test_an_encoder_is_loaded_once(
     monkeypatch.setenv("PCQTOOL_CACHE", str(tmp_path))
     loaded, source = count_loads(monkeypatch), str(tiny_whisper)
     distillation = None if layers is None else Distillation(layers=layers)
-    recipe = toy_recipe(encoder, epochs=2, refit=True, distillation=distillation, clean_teacher=True)
+    recipe = toy_recipe(encoder, epochs=2, refit=True, distillation=distillation)
     experiment = Experiment(utterances, recipe, CPU, source, source).prepare()
     assert loaded == [source] * n_loads
     first = experiment.train(fold, 1)
@@ -140,7 +119,7 @@ def test_an_encoder_is_loaded_once(
 def test_train_loads_the_encoder_of_a_recipe_like_best_once(toy_root, tiny_whisper, monkeypatch, tmp_path):
     monkeypatch.setenv("PCQTOOL_CACHE", str(tmp_path / "cache"))
     (tmp_path / "like-best.toml").write_text(
-        "epochs = 1\nn_augmented = 1\nclean_teacher = true\nrefit = true\n"
+        "epochs = 1\nn_augmented = 1\nrefit = true\n"
         "[network]\nspectrogram_pool = [8, 4]\nclassifier_hidden = []\n"
         "mlcnn_channels = [4, 8]\nmlcnn_strides = [2, 2]\n"
         "encoder = { kind = 'whisper', layers = [1, 2], concat_layers = true, frozen = true }\n"
@@ -186,7 +165,7 @@ def test_impossible_settings_are_refused_before_the_work(utterances, toy_recipe,
         Experiment(gone, toy_recipe(), CPU).prepare()
 
 
-def test_refitting_trains_on_the_validation_part_too(utterances, toy_recipe, fold, predict, setup_of):
+def test_refitting_trains_on_the_validation_part_too(utterances, toy_recipe, fold, predict, setup_of, logits_of):
     plain, again = (Experiment(utterances, toy_recipe(epochs=4, refit=refit), CPU).prepare() for refit in (False, True))
     once, twice = plain.train(fold, 1), again.train(fold, 1)
     assert twice.history == once.history
@@ -197,8 +176,8 @@ def test_refitting_trains_on_the_validation_part_too(utterances, toy_recipe, fol
     assert list(twice.train) == sorted([*fold.train, *fold.validation])
     setup = setup_of(again.recipe, twice.train, config=again.config, data=again.data, targets=again.targets)
     model = refit(setup, once.best.number)
-    wanted = predict_logits(model, again.data, fold.test)
-    for found, value in zip(predict_logits(twice.model, again.data, fold.test), wanted, strict=True):
+    wanted = logits_of(model, again.data, fold.test)
+    for found, value in zip(logits_of(twice.model, again.data, fold.test), wanted, strict=True):
         np.testing.assert_array_equal(found, value)
     again.targets[list(fold.test)] = 0
     unchanged = again.train(fold, 1).model.classifier[1].weight

@@ -14,7 +14,6 @@ from pcqtool.training import feature_cache as module
 from pcqtool.training.disk_cache import cache_folder
 from pcqtool.training.experiment import Experiment
 from pcqtool.training.feature_cache import cache_states, states_fingerprint
-from pcqtool.training.trainer import predict_logits
 
 CPU = torch.device("cpu")
 
@@ -70,7 +69,9 @@ def test_whatever_decides_the_states_decides_the_fingerprint(experiment, encoder
 
 
 @pytest.mark.parametrize("mixup", [0.0, 0.3])
-def test_training_with_and_without_it_is_the_same_within_rounding(utterances, toy_recipe, fold, tiny_whisper, mixup):
+def test_training_with_and_without_it_is_the_same_within_rounding(
+    utterances, toy_recipe, fold, tiny_whisper, logits_of, mixup
+):
     recipe = toy_recipe({"frozen": True, "layers": [0, 2]}, epochs=3, lr=1e-3, mixup=mixup)
     kept = Experiment(utterances, recipe, CPU, encoder=str(tiny_whisper)).prepare()
     plain = Experiment(utterances, replace(recipe, cache=False), CPU, encoder=str(tiny_whisper)).prepare()
@@ -81,7 +82,7 @@ def test_training_with_and_without_it_is_the_same_within_rounding(utterances, to
         assert first.loss == pytest.approx(second.loss, rel=0.01)
         assert first.validation_loss == pytest.approx(second.validation_loss, rel=0.01)
     for cached, computed in zip(
-        predict_logits(one.model, kept.data, fold.test), predict_logits(one.model, plain.data, fold.test), strict=True
+        logits_of(one.model, kept.data, fold.test), logits_of(one.model, plain.data, fold.test), strict=True
     ):
         np.testing.assert_allclose(cached, computed, atol=5e-3)
 

@@ -15,7 +15,7 @@ from pcqtool.training import trainer as module
 from pcqtool.training.network_config import load_encoder, network_config
 from pcqtool.training.network_inputs import with_statistics
 from pcqtool.training.recipe import SpecAugment
-from pcqtool.training.trainer import file_probabilities, fit, predict_logits
+from pcqtool.training.trainer import file_probabilities, fit
 
 MINI = {"kind": "mini", "architecture": {"dim": 16, "n_blocks": 1, "expansion": 2, "n_mels": 16}}
 FROZEN = MINI | {"layers": [0, 1], "frozen": True}
@@ -42,8 +42,8 @@ def scripted(monkeypatch):
     def script(losses):
         kept = []
 
-        def validate(model, setup, validation, number):
-            kept.append({name: value.clone() for name, value in model.state_dict().items()})
+        def validate(setup, front_ends, validation, number):
+            kept.append({name: value.clone() for name, value in front_ends.model.state_dict().items()})
             return losses[number - 1], 0.0, 0.0
 
         monkeypatch.setattr(module, "validate", validate)
@@ -150,7 +150,7 @@ def test_a_loss_that_is_no_number_ends_the_run(run):
 def test_a_model_that_breaks_in_its_last_step_is_noticed_too(setup_of, fold, toy_recipe, monkeypatch):
     setup = setup_of(toy_recipe(epochs=1, batch_size=1000), fold.train)
     nan = np.full((1, 3), np.nan)
-    monkeypatch.setattr(module, "predict_logits", lambda model, data, utterances: [nan for _ in utterances])
+    monkeypatch.setattr(module, "predict_logits", lambda front_ends, utterances, assignment: [nan for _ in utterances])
     with pytest.raises(TrainingError, match="epoch 1"):
         fit(setup, fold.validation)
 
@@ -204,12 +204,12 @@ def test_statistics_know_nothing_of_other_parts_or_of_views(experiment, fold):
     )
 
 
-def test_judging_gives_each_utterance_its_own_segments(experiment, trained):
+def test_judging_gives_each_utterance_its_own_segments(experiment, trained, logits_of):
     utterances = [8, 0, 5]
-    together = predict_logits(trained.model, experiment.data, utterances)
+    together = logits_of(trained.model, experiment.data, utterances)
     assert [len(logits) for logits in together] == [len(experiment.data.rows(u)) for u in utterances]
     for utterance, logits in zip(utterances, together, strict=True):
-        np.testing.assert_allclose(predict_logits(trained.model, experiment.data, [utterance])[0], logits, atol=1e-5)
+        np.testing.assert_allclose(logits_of(trained.model, experiment.data, [utterance])[0], logits, atol=1e-5)
 
 
 @pytest.mark.parametrize("rule", ["mean-log", "duration", "vote", "mean"])

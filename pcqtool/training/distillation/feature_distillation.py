@@ -15,6 +15,7 @@ from pcqtool.audio.segment import SEGMENT_S, SEGMENT_SAMPLES
 from pcqtool.errors import CacheError, TrainingError
 from pcqtool.fingerprint import fingerprint
 from pcqtool.model.encoders import EncoderConfig, MiniEncoder
+from pcqtool.model.pcq import pool_frames
 from pcqtool.training.blocks import Rows
 from pcqtool.training.data import SegmentSet, TrainingSetup, count_batches, draw_batches
 from pcqtool.training.disk_cache import cache_folder, cache_writer, fall_back_to_memory, is_intact, read_intact
@@ -37,7 +38,7 @@ OnEpoch = Callable[[int, float], None]
 class TeacherStates:
     """The teacher's hidden states that are distilled."""
 
-    states: Rows[np.float16]  # (S, m, T, D), of all segments at the student's frame rate
+    states: Rows[np.float16]  # (S, m, T, D), of all segments at the rate of the student's averaged frames
     n: int  # the first n of the m states are distilled
     key: str  # hash of teacher and segments
 
@@ -66,9 +67,9 @@ def distil_features(
     settings = recipe.feature_distillation or FeatureDistillation()
     torch.manual_seed(recipe.seed)
     rng = np.random.default_rng(recipe.seed)
-    student = _Student(setup.config.encoder, teacher).to(device).train()
+    student = _Student(setup.config.encoder, teacher, settings.frame_pool).to(device).train()
     targets = _Targets.of(teacher, data, train).to(device)
-    crops = _Crops(student.encoder, teacher, data, train, settings.crop_s, device)
+    crops = _Crops(student, teacher, data, train, settings.crop_s, device)
     optimisers = _optimisers(student, settings)
     factor = lr_factor(_WARMUP_STEPS, settings.epochs * count_batches(setup, settings.batch_size))
     schedules = [torch.optim.lr_scheduler.LambdaLR(each, factor) for each in optimisers]
@@ -136,8 +137,9 @@ def cached_distil_features(
 class _Student(nn.Module):
     """The mini encoder, with a linear prediction head for each of the teacher's states."""
 
-    def __init__(self, config: EncoderConfig, teacher: TeacherStates) -> None:
+    def __init__(self, config: EncoderConfig, teacher: TeacherStates, frame_pool: int) -> None:
         super().__init__()
+        self.frame_pool = frame_pool
         n_layers = MiniEncoder(config).n_layers
         layers = np.linspace(n_layers, 0, teacher.n).round().astype(int)[::-1]
         self.encoder = MiniEncoder(EncoderConfig(config.kind, config.architecture, tuple(layers.tolist())))
@@ -147,13 +149,14 @@ class _Student(nn.Module):
     def forward(self, log_mel: Tensor) -> Tensor:
         """Predict the teacher's states ``(B, n, T, D)``."""
         states = self.encoder.hidden_states(log_mel)
-        return torch.stack([head(state) for head, state in zip(self.heads, states, strict=True)], dim=1)
+        pooled = pool_frames(torch.stack(states, dim=1), self.frame_pool).unbind(1)
+        return torch.stack([head(state) for head, state in zip(self.heads, pooled, strict=True)], dim=1)
 
 
 class _Batch(NamedTuple):
     """A batch of crops."""
 
-    log_mel: Tensor  # (B, n_mels, r · T), input of the student
+    log_mel: Tensor  # (B, n_mels, r · T), input of the student, r frames per averaged frame
     states: Tensor  # (B, n, T, D), the teacher's
     valid: Tensor  # (B, T), 1 for frames of the recording, 0 for padding
 
@@ -195,7 +198,7 @@ class _Crops:
 
     def __init__(
         self,
-        encoder: MiniEncoder,
+        student: _Student,
         teacher: TeacherStates,
         data: SegmentSet,
         train: Sequence[int],
@@ -205,9 +208,10 @@ class _Crops:
         self.teacher, self.data, self.device = teacher, data, device
         self.rows = data.all_rows(train)
         waves = (torch.from_numpy(data.waves(rows)).to(device) for rows in data.batches(_BATCH, self.rows))
-        self.log_mel = torch.cat([encoder.front_end(batch).half().cpu() for batch in waves])
-        self.n_frames = teacher.states.shape[2]  # of a segment
-        self.rate = self.log_mel.shape[2] // self.n_frames  # log-mel frames per frame of the student
+        self.log_mel = torch.cat([student.encoder.front_end(batch).half().cpu() for batch in waves])
+        n_samples = data.samples.shape[1]
+        self.rate = self.log_mel.shape[2] // student.encoder.count_frames(n_samples) * student.frame_pool
+        self.n_frames = self.log_mel.shape[2] // self.rate  # whole frames of a segment, averaged
         self.n_crop = round(crop_s / SEGMENT_S * self.n_frames)
 
     def draw(self, rows: NDArray[np.int64], rng: np.random.Generator) -> _Batch:

@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch.nn import functional
 
+from pcqtool.audio.segment import SEGMENT_SAMPLES
 from pcqtool.model.encoders import EncoderConfig, MiniEncoder
 from pcqtool.model.encoders.pretrained import PretrainedEncoder
 from pcqtool.progress import OnProgress, ignore
@@ -69,15 +70,26 @@ def encode_with_teacher(
         TrainingError: if a state exceeds the range of float16.
     """
     layers, distillation, features = teacher_layers(recipe), recipe.distillation, recipe.feature_distillation
-    n_frames = MiniEncoder(student).count_frames(data.samples.shape[1]) if features is not None else None
-    states = cache_states(encoder, data, device, on_progress, n_frames=n_frames)
+    frame_pool, n_frames = 1, None
+    if features is not None:
+        frame_pool, n_frames = _frame_rate(encoder, MiniEncoder(student), features.frame_pool)
+    states = cache_states(encoder, data, device, on_progress, frame_pool, n_frames)
     means = None
     if distillation is not None:
         means = mean_frames(states, data, [layers.index(layer) for layer in distillation.layers])
     if features is None:
         return Teacher(means, None)
-    key = states_fingerprint(encoder, data, n_frames=n_frames)
+    key = states_fingerprint(encoder, data, frame_pool, n_frames)
     return Teacher(means, TeacherStates(states, len(features.layers), key))
+
+
+def _frame_rate(teacher: PretrainedEncoder, student: MiniEncoder, frame_pool: int) -> tuple[int, int | None]:
+    """Return how ``cache_states`` gives the teacher's states the frame rate of the student's averaged frames."""
+    n_student = student.count_frames(SEGMENT_SAMPLES)
+    n_teacher = teacher.encode(torch.zeros(1, SEGMENT_SAMPLES, device=next(teacher.parameters()).device)).shape[2]
+    if n_teacher % n_student == 0:
+        return n_teacher // n_student * frame_pool, None
+    return 1, -(-n_student // frame_pool)
 
 
 def mean_frames(states: Rows[np.float16], data: SegmentSet, columns: Sequence[int]) -> NDArray[np.float32]:
@@ -154,7 +166,7 @@ def _fit_logistic(
         logits = (x @ weight + bias).masked_fill(absent, ABSENT)
         value = (w * functional.cross_entropy(logits, y, reduction="none")).sum() + _PENALTY * weight.square().sum()
         value.backward()  # type: ignore[no-untyped-call]
-        return float(value)
+        return value.item()
 
     optimiser.step(loss)  # type: ignore[no-untyped-call]
 

@@ -9,7 +9,7 @@ import torch
 from pcqtool.errors import SettingsError, TrainingError
 from pcqtool.model.encoders import EncoderConfig, MiniEncoder
 from pcqtool.model.pcq import PCQConfig
-from pcqtool.training.data import SegmentSet, TrainingSetup
+from pcqtool.training.data import Groups, SegmentSet, TrainingSetup
 from pcqtool.training.distillation import feature_distillation as module
 from pcqtool.training.distillation.feature_distillation import TeacherStates, cached_distil_features, distil_features
 from pcqtool.training.experiment import Experiment
@@ -52,7 +52,8 @@ def recipe(toy_recipe, **settings):
 
 def setup(recipe, data, train=TRAIN):
     network = PCQConfig(("anger", "neutral"), encoder=CONFIG)
-    return TrainingSetup(network, data, np.zeros(8, np.int64), train, recipe, CPU)
+    same = np.zeros(8, np.int64)
+    return TrainingSetup(network, data, same, train, recipe, CPU, Groups(same, same, same))
 
 
 def run(toy_recipe, data, teacher, train=TRAIN, **settings):
