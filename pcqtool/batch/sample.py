@@ -25,7 +25,13 @@ from pcqtool.progress import OnProgress, Progress, ignore
 _NO_ACCUMULATOR: Any = None  # nothing becomes a row
 
 BATCH_FILES = 100
-"""Recordings with speech that are measured for the batch."""
+"""Recordings with speech that are measured for a large batch."""
+
+LEAST_FILES = 30
+"""Recordings with speech that are measured for a small batch."""
+
+SHARE = 12
+"""In between, one recording in so many is measured: labelling then takes less than a tenth longer."""
 
 GROUP_FILES = 30
 """Recordings with speech that are measured for each group."""
@@ -42,9 +48,11 @@ class SampleChoice:
     """The choice of recordings: in an order that depends on their names alone, as far as each is needed.
 
     Args:
+        n_files: recordings with speech that are measured for the batch.
         by: rule that names the group of a recording; empty without groups.
     """
 
+    n_files: int
     by: str = ""
     n_tried: int = 0
     n_measured: int = 0
@@ -54,7 +62,7 @@ class SampleChoice:
         """Whether a recording would be measured now. Once it is not, it never will be."""
         if self.n_measured >= MAX_FILES or self.n_tried >= 4 * MAX_FILES:
             return False
-        if self.n_measured < BATCH_FILES and self.n_tried < 4 * BATCH_FILES:
+        if self.n_measured < self.n_files and self.n_tried < 4 * self.n_files:
             return True
         group = group_name(self.by, file)
         return group is not None and self._in_group[group] < GROUP_FILES
@@ -81,9 +89,9 @@ def measure(
 ) -> BatchProfile:
     """Measure the profile of recordings, and of their groups, on a bounded sample of their speech.
 
-    The sample depends on the names of the recordings and on which of them have speech in their first half minute;
-    neither on the order in which they were found nor on the number of cores. Recordings without speech, and unreadable
-    ones, are passed over.
+    The sample depends on the names of the recordings and on which of them have speech in their first minute, neither on
+    the order in which they were found nor on the number of cores. Recordings without speech, and unreadable ones, are
+    passed over.
 
     Args:
         task: the model, and how recordings are read.
@@ -97,7 +105,8 @@ def measure(
         ModelError: as the model.
         PcqtoolError: as ``openings``.
     """
-    sample, n_most = SampleChoice(by), min(len(sources), MAX_FILES if by else BATCH_FILES)
+    sample = SampleChoice(min(BATCH_FILES, max(LEAST_FILES, len(sources) // SHARE)), by)
+    n_most = min(len(sources), MAX_FILES if by else sample.n_files)
     on_progress(Progress(0, n_most, "recordings measured"))
     chosen: dict[str, list[ChannelState]] = {}
     with (
@@ -118,7 +127,7 @@ def measure(
     for file, channels in chosen.items():
         if (group := group_name(by, file)) is not None:
             members[group] += channels
-    whole = _profile_of([channel for file in list(chosen)[:BATCH_FILES] for channel in chosen[file]])
+    whole = _profile_of([channel for file in list(chosen)[: sample.n_files] for channel in chosen[file]])
     groups = {name: _profile_of(channels) for name, channels in members.items()}
     return BatchProfile(whole, model, model_sha256, len(chosen), by, groups)
 

@@ -32,6 +32,17 @@ class Task:
         return np.array(means, np.float64)
 
 
+@pytest.fixture
+def limit(monkeypatch):
+    """Limit the number of recordings that are measured for a batch."""
+
+    def limited(n_files):
+        for name in ("BATCH_FILES", "LEAST_FILES"):
+            monkeypatch.setattr(sample, name, n_files)
+
+    return limited
+
+
 def measured(task, sources, by=""):
     return measure(task, sources, "fake", "ab" * 32, by)
 
@@ -55,8 +66,8 @@ def taken(monkeypatch):
     return opened
 
 
-def test_the_sample_depends_on_names_alone(sources, monkeypatch):
-    monkeypatch.setattr(sample, "BATCH_FILES", 4)
+def test_the_sample_depends_on_names_alone(sources, limit):
+    limit(4)
     expected = measured(Task(jobs=1), sources)
     assert expected.n_files == 4
     random.seed(3)
@@ -65,6 +76,14 @@ def test_the_sample_depends_on_names_alone(sources, monkeypatch):
         assert measured(Task(jobs), shuffled).digest == expected.digest
     by_one = measured(Task(batch_size=1), sources)
     np.testing.assert_allclose(by_one.whole.mean, expected.whole.mean, rtol=1e-6)
+
+
+def test_the_share_of_a_batch(sources, monkeypatch):
+    for least, share, expected in ((1, 3, 2), (3, 7, 3), (1, 1, 4)):
+        monkeypatch.setattr(sample, "BATCH_FILES", 4)
+        monkeypatch.setattr(sample, "LEAST_FILES", least)
+        monkeypatch.setattr(sample, "SHARE", share)
+        assert measured(Task(), sources).n_files == expected
 
 
 def test_three_seconds_of_each_recording_are_measured(sources):
@@ -76,8 +95,8 @@ def test_three_seconds_of_each_recording_are_measured(sources):
     assert short.whole.speech_s == pytest.approx(sum(seconds), abs=0.1)
 
 
-def test_no_more_recordings_are_opened_than_are_needed(sources, monkeypatch, taken):
-    monkeypatch.setattr(sample, "BATCH_FILES", 2)
+def test_no_more_recordings_are_opened_than_are_needed(sources, limit, taken):
+    limit(2)
     measured(Task(jobs=1), sources)
     assert len(taken) <= 2 + 2
 
@@ -110,8 +129,8 @@ def test_recordings_without_speech_and_unreadable_ones_are_passed_over(sources, 
     assert (nothing.n_files, nothing.whole.speech_s, task.n_segments) == (0, 0.0, 0)
 
 
-def test_the_search_for_speech_ends(tmp_path, monkeypatch, taken):
-    monkeypatch.setattr(sample, "BATCH_FILES", 2)
+def test_the_search_for_speech_ends(tmp_path, limit, taken):
+    limit(2)
     (tmp_path / "calls").mkdir()
     for number in range(50):
         (tmp_path / "calls" / f"{number}.wav").write_text("dear diary")
@@ -138,9 +157,9 @@ def lines(write_wave, tmp_path):
 BY = "line-([0-9])"
 
 
-def test_groups_are_measured_on_samples_of_their_own(lines, monkeypatch):
+def test_groups_are_measured_on_samples_of_their_own(lines, limit, monkeypatch):
     monkeypatch.setattr(sample, "GROUP_FILES", 5)
-    monkeypatch.setattr(sample, "BATCH_FILES", 3)
+    limit(3)
     task = Task()
     profile = measured(task, lines, BY)
     seconds = {name: each.speech_s for name, each in profile.groups.items()}

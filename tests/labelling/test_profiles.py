@@ -31,7 +31,8 @@ class KilledError(BaseException):
 @pytest.fixture(autouse=True)
 def small_parts(monkeypatch):
     monkeypatch.setattr(plan_module, "PART_FILES", 2)
-    monkeypatch.setattr(sample, "BATCH_FILES", 4)
+    for name in ("BATCH_FILES", "LEAST_FILES"):
+        monkeypatch.setattr(sample, name, 4)
 
 
 @pytest.fixture

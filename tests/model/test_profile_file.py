@@ -7,7 +7,7 @@ import sys
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from safetensors.numpy import load, save
@@ -42,6 +42,7 @@ def test_what_was_written_is_read(tmp_path, profile):
     assert found.to_bytes() == profile.to_bytes() == (tmp_path / "deep" / "calls.profile").read_bytes()
 
 
+@settings(max_examples=30, deadline=None)
 @given(arrays(np.float64, (2, 3, 4), elements=finite), st.floats(0, 1e9), st.integers(0, 10**9), st.text())
 def test_any_profile_survives_its_file(tmp_path_factory, values, seconds, n_files, name):
     profile = BatchProfile(Profile(seconds, *values[0]), name, name, n_files, "(.*)", {name: Profile(1.0, *values[1])})
