@@ -17,6 +17,7 @@ from pcqtool.model.untrusted_files import open_regular, printable, short_repr
 FLOATS = ("F16", "BF16", "F32", "F64")
 _HEADER_LIMIT = 8 * 2**20
 """Bytes; a header has about a hundred per tensor."""
+_EXACT = "standardisation."  # names of tensors that are stored in float32
 
 
 def learned_state(module: nn.Module) -> dict[str, Tensor]:
@@ -29,10 +30,15 @@ def learned_state(module: nn.Module) -> dict[str, Tensor]:
 def to_half(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Convert weights to half precision on the CPU.
 
+    The statistics of standardisation stay in float32: variances are small differences of their squares.
+
     Raises:
         ModelError: if a value is outside the range of half precision, or NaN.
     """
-    halves = {name: tensor.detach().to("cpu", torch.float16).contiguous() for name, tensor in weights.items()}
+    halves = {
+        name: tensor.detach().to("cpu", torch.float32 if name.startswith(_EXACT) else torch.float16).contiguous()
+        for name, tensor in weights.items()
+    }
     for name, tensor in halves.items():
         if not tensor.isfinite().all():
             raise ModelError(f"{name} contains values outside the range of half precision")

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
@@ -18,6 +19,7 @@ from pcqtool.model.directory import ModelConfig, find, load, model_sha256, netwo
 from pcqtool.model.encoder_search import EncoderSearchPath
 from pcqtool.model.encoders.pretrained import load_pretrained
 from pcqtool.model.pcq import PCQ
+from pcqtool.model.profile import Profile
 
 Network = Callable[..., PCQ]
 
@@ -96,6 +98,19 @@ def test_round_trip_rounds_to_half_precision_and_no_more(
     assert json.dumps(vars(read)) == json.dumps(vars(config))
     assert json.dumps(network_config_to_json(loaded.config)) == json.dumps(network_config_to_json(model.config))
     assert torch.equal(log_probs(loaded, waves), log_probs(rounded(model), waves))
+
+
+def test_the_training_datas_profile_is_stored_exactly(network: Network, tmp_path: Path) -> None:
+    """Half precision would round a variance of 0.01 beside a mean of 50 to anything from -2 to 2."""
+    model = network("mini", (0,), True, profile_s=30.0)
+    n = len(model.standardisation.running_mean)
+    mean = np.linspace(-60.0, 60.0, n)
+    model.standardisation.keep_profile(Profile(99.0, mean, mean**2 + 0.04, mean**2 + 4.0))
+    save(tmp_path, config_of(model), model, {}, "")
+    loaded, _ = load(tmp_path)
+    for found, wanted in zip(loaded.standardisation.statistics(), model.standardisation.statistics(), strict=True):
+        assert torch.equal(found, wanted)
+    assert loaded.standardisation.statistics().sd.min() > 0.15
 
 
 @pytest.mark.parametrize(("name", "layers"), [("wavlm", (-1,)), ("wavlm-large", (1,)), ("whisper", (0, 2))])
