@@ -106,7 +106,8 @@ def read_metrics(directory: Path) -> Any:
 def save(directory: Path, config: ModelConfig, model: PCQ, metrics: Mapping[str, Any], card: str) -> None:
     """Write a model directory; the configuration comes last, since a directory without it does not count as a model.
 
-    Weights are stored in half precision, except the statistics of standardisation, and without the counters of batch normalisation and without an external encoder.
+    Weights are stored in half precision, except the statistics of standardisation, without the counters of batch
+    normalisation and without an external encoder.
 
     Raises:
         ModelError: if a weight is outside the range of half precision.
