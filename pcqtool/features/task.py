@@ -66,16 +66,16 @@ class Extraction:
         """Whether the network is on a GPU."""
         return self.network.device.type != "cpu"
 
-    def new_accumulator(self) -> Statistics:
+    def new_accumulator(self) -> RunningStatistics:
         """Return an accumulator for a channel."""
-        return Statistics(self.settings, self.network.shape[-1])
+        return RunningStatistics(self.settings, self.network.shape[-1])
 
     def group_of(self, file: str) -> int:
         """Return 0: the features of all recordings are computed alike."""
         return 0
 
 
-class Statistics:
+class RunningStatistics:
     """Mean and standard deviation of a channel's features, each segment weighted by its duration.
 
     If features have a time axis, steps that begin in the padding are left out.
