@@ -5,13 +5,21 @@ import re
 
 import numpy as np
 import pytest
+import torch
 
 from pcqtool.corpora.datasets.emodb import EmoDB
 from pcqtool.corpora.manifest.corpus import Manifest
 from pcqtool.corpora.pool import CorpusPool, PooledCorpus
 from pcqtool.errors import FileError, SettingsError
 from pcqtool.model.directory import load
+from pcqtool.model.predictor import Predictor
+from pcqtool.model.profile import Profile
+from pcqtool.training.experiment import Experiment
 from pcqtool.training.export import export_model, prepare_directory
+from pcqtool.training.network_inputs import FrontEnds
+from pcqtool.training.profiles import assign_profiles
+from pcqtool.training.trainer import predict_logits
+from tests.toy_training import MINI
 
 
 @pytest.fixture(scope="module")
@@ -82,6 +90,29 @@ def test_labelling_predicts_what_the_experiment_predicts(made, toy_root, experim
         assert table[name]["label"] == experiment.labels[own.argmax()]
         given = [table[name][f"prob_{label}"] for label in experiment.labels]
         np.testing.assert_allclose(given, own, atol=0.02)  # weights are stored in half precision
+
+
+@pytest.mark.parametrize("choice", ["batch", "off"])
+def test_a_model_with_profiles_predicts_as_in_training(tmp_path, pool, utterances, toy_recipe, fold, choice):
+    encoder = MINI | {"layers": [0, 1], "concat_layers": True, "frozen": True}
+    recipe = toy_recipe(encoder, network={"profile_s": 20.0, "frame_pool": 5}, epochs=1, n_augmented=0)
+    experiment = Experiment(utterances, recipe, torch.device("cpu")).prepare()
+    trained, data, everyone = experiment.train(fold, 0), experiment.data, range(36)
+    export_model(tmp_path, "x", pool, experiment, fold, trained)
+    predictor = Predictor(tmp_path, "cpu")
+    front_ends = FrontEnds(trained.model, data, data.recorded_rows(everyone))
+    assignment, temperature = None, trained.temperatures.plain
+    if choice == "batch":
+        assignment = assign_profiles(front_ends, experiment.groups, everyone)
+        rows = np.arange(len(data.samples))
+        moments = predictor.moments(data.waves(rows), data.n_samples)
+        predictor.use_profiles([Profile.measured(moments, data.n_samples / 16000)])
+        share = data.n_samples.sum() / 16000 / (data.n_samples.sum() / 16000 + 20.0)
+        temperature = share * trained.temperatures.profiled + (1 - share) * trained.temperatures.plain
+    wanted = np.concatenate(predict_logits(front_ends, everyone, assignment)) / temperature
+    wanted -= np.log(np.exp(wanted).sum(axis=1, keepdims=True))
+    found = predictor.log_probs(data.waves(data.recorded_rows(everyone)), data.n_samples)
+    np.testing.assert_allclose(found, wanted, atol=0.05)  # weights are stored in half precision
 
 
 def test_nothing_is_replaced(made, pool, experiment, fold, trained, tmp_path):

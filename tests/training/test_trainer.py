@@ -12,10 +12,11 @@ from pcqtool.audio.spectrogram import Spectrogram
 from pcqtool.errors import TrainingError
 from pcqtool.model.encoders.pretrained import load_pretrained
 from pcqtool.training import trainer as module
+from pcqtool.training.loss import ABSENT
 from pcqtool.training.network_config import load_encoder, network_config
-from pcqtool.training.network_inputs import with_statistics
+from pcqtool.training.network_inputs import FrontEnds, with_statistics
 from pcqtool.training.recipe import SpecAugment
-from pcqtool.training.trainer import file_probabilities, fit
+from pcqtool.training.trainer import TrainingState, file_probabilities, fit, predict_validation
 from tests.toy_training import MINI
 
 FROZEN = MINI | {"layers": [0, 1], "concat_layers": True, "frozen": True}
@@ -205,6 +206,19 @@ def test_statistics_know_nothing_of_other_parts_or_of_views(experiment, fold):
     assert with_statistics(experiment.config, perturbed, fold.validation) != with_statistics(
         experiment.config, data, fold.validation
     )
+
+
+def test_classes_that_a_corpus_lacks_are_not_predicted_in_validation(experiment, setup_of, toy_recipe, fold):
+    groups = replace(experiment.groups, corpus=(experiment.targets == 2).astype(np.int64))  # a corpus of one class
+    setup = setup_of(toy_recipe(), fold.train, groups=groups)
+    model = TrainingState(setup).model
+    front_ends = FrontEnds(model, experiment.data, experiment.data.recorded_rows(fold.validation))
+    for utterance, logits in zip(fold.validation, predict_validation(setup, front_ends, fold.validation), strict=True):
+        lacking = [2] if experiment.targets[utterance] < 2 else [0, 1]
+        assert (logits[:, lacking] == ABSENT).all()
+        assert (np.abs(np.delete(logits, lacking, axis=1)) < 100).all()
+    loss, _, _ = module.validate(setup, front_ends, fold.validation, 1)
+    assert 0 < loss < math.log(2), "a third of the files has no choice"
 
 
 def test_judging_gives_each_utterance_its_own_segments(experiment, trained, logits_of):
