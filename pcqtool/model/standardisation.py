@@ -32,9 +32,8 @@ class Statistics(NamedTuple):
 
     def mixed(self, other: NDArray[np.int64], weight: float) -> Statistics:
         """Return the statistics of segments that are mixed with others, which have ``weight``, given their rows."""
-        return Statistics(
-            *(each.expand(len(other), -1).lerp(each.expand(len(other), -1)[other], weight) for each in self)
-        )
+        mean, sd = (each.expand(len(other), -1) for each in self)
+        return Statistics(mean.lerp(mean[other], weight), sd.lerp(sd[other], weight))
 
 
 class Standardisation(nn.Module):

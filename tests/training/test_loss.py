@@ -194,9 +194,8 @@ def test_mixup_mixes_the_statistics_of_the_frames(model, data):
     rule = loss(model, data, mixup=0.4)
     found = regularised_loss(Standardised(), rule, inputs, ROWS, np.random.default_rng(3))
     assert found == pytest.approx(math.log(2), rel=1e-5)
-    alike = inputs._replace(
-        encoder_input=mean[:1].expand(4, 3)[:, None, None], statistics=inputs.statistics.of(ROWS[:1])
-    )
+    frames = mean[:1].expand(4, 3)[:, None, None]
+    alike = inputs._replace(encoder_input=frames, statistics=inputs.statistics.of(ROWS[:1]))
     found = regularised_loss(Standardised(), rule, alike, ROWS, np.random.default_rng(3))
     assert found == pytest.approx(math.log(2), rel=1e-5)
 
