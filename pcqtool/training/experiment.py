@@ -122,8 +122,7 @@ class Experiment:
         self.teacher: Teacher | None = None
         if self.teacher_source is not None:
             encoder = self._teacher_encoder(self.teacher_source)
-            config = self.config.encoder
-            self.teacher = encode_with_teacher(encoder, self.data, recipe, config, self.device, on_progress)
+            self.teacher = encode_with_teacher(encoder, self.data, recipe, self.config, self.device, on_progress)
         return self
 
     def with_states(self, data: SegmentSet, on_progress: OnProgress = ignore) -> SegmentSet:

@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from torch.nn import functional
 
 from pcqtool.audio.segment import SEGMENT_SAMPLES
-from pcqtool.model.encoders import EncoderConfig, MiniEncoder
+from pcqtool.model.encoders import MiniEncoder
 from pcqtool.model.encoders.pretrained import PretrainedEncoder
+from pcqtool.model.pcq import PCQConfig
 from pcqtool.progress import OnProgress, ignore
 from pcqtool.training.blocks import Rows
 from pcqtool.training.data import SegmentSet, TrainingSetup
@@ -52,7 +53,7 @@ def encode_with_teacher(
     encoder: PretrainedEncoder,
     data: SegmentSet,
     recipe: Recipe,
-    student: EncoderConfig,
+    network: PCQConfig,
     device: torch.device,
     on_progress: OnProgress = ignore,
 ) -> Teacher:
@@ -62,7 +63,7 @@ def encode_with_teacher(
         encoder: the teacher's, with the layers of ``teacher_layers``.
         data: the segments.
         recipe: the settings of the distillation.
-        student: the mini encoder, whose frame rate the teacher's states get for feature distillation.
+        network: the student. For feature distillation the teacher's states get the frame rate of its mini encoder.
         device: where to compute.
         on_progress: called after every batch.
 
@@ -70,9 +71,9 @@ def encode_with_teacher(
         TrainingError: if a state exceeds the range of float16.
     """
     layers, distillation, features = teacher_layers(recipe), recipe.distillation, recipe.feature_distillation
-    frame_pool, n_frames = 1, None
+    frame_pool, n_frames = network.frame_pool, None
     if features is not None:
-        frame_pool, n_frames = _frame_rate(encoder, MiniEncoder(student), features.frame_pool)
+        frame_pool, n_frames = _frame_rate(encoder, MiniEncoder(network.encoder), features.frame_pool)
     states = cache_states(encoder, data, device, on_progress, frame_pool, n_frames)
     means = None
     if distillation is not None:
