@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from pcqtool.model.profile import Profile
@@ -28,6 +29,11 @@ class Statistics(NamedTuple):
     def of(self, groups: Tensor) -> Statistics:
         """Return the statistics of segments, given the row of each segment's group ``(B,)``."""
         return Statistics(self.mean[groups], self.sd[groups])
+
+    def mixed(self, other: NDArray[np.int64], weight: float) -> Statistics:
+        """Return the statistics of segments that are mixed with others, which have ``weight``, given their rows."""
+        mean, sd = (each.expand(len(other), -1) for each in self)
+        return Statistics(mean.lerp(mean[other], weight), sd.lerp(sd[other], weight))
 
 
 class Standardisation(nn.Module):

@@ -99,7 +99,7 @@ def regularised_loss(
         spectrogram.lerp(spectrogram[other], 1.0 - weight),
         None if encoder_input is None else encoder_input.lerp(encoder_input[other], 1.0 - weight),
         None if fraction is None else fraction.maximum(fraction[other]),
-        statistics,
+        None if statistics is None else statistics.mixed(other, 1.0 - weight),
     )
     logits = model.classify(mixed_inputs).logits.float()
     mixed: Tensor = weight * loss(logits, rows) + (1.0 - weight) * loss(logits, rows[other])

@@ -57,6 +57,7 @@ def network_config(labels: tuple[str, ...], recipe: Recipe, encoder: PretrainedE
             raise SettingsError(
                 f"recipe {recipe.name} builds on a pre-trained encoder", "Name its directory or Hub id with --encoder."
             )
+        _check_profile(recipe, config)
         with torch.inference_mode():
             PCQ(config).eval()(torch.zeros(1, SEGMENT_SAMPLES))
     except ModelError as error:
@@ -64,6 +65,17 @@ def network_config(labels: tuple[str, ...], recipe: Recipe, encoder: PretrainedE
     except (TypeError, ValueError, RuntimeError) as error:
         raise SettingsError(f"recipe {recipe.name} describes a network that does not work: {error}") from error
     return config
+
+
+def _check_profile(recipe: Recipe, config: PCQConfig) -> None:
+    """Refuse profiles of frames that training changes: a profile is measured once."""
+    encoder = config.encoder
+    if config.profile_s and encoder.frozen and len(encoder.layers) > 1 and not encoder.concat_layers:
+        raise SettingsError(
+            f"recipe {recipe.name}: profile_s standardises frames, but those of several layers are mixed with learned "
+            "weights",
+            "Set concat_layers = true.",
+        )
 
 
 def load_encoder(recipe: Recipe, source: str) -> PretrainedEncoder:

@@ -8,12 +8,8 @@ import torch
 from pcqtool.errors import SettingsError, TrainingError
 from pcqtool.training.checkpoint import Checkpoint, run_fingerprint
 from pcqtool.training.experiment import Experiment
-from tests.toy_training import MINI
 
 CPU = torch.device("cpu")
-
-
-FROZEN = MINI | {"layers": [0, 1], "concat_layers": True, "frozen": True}
 
 
 class Killed(BaseException):
@@ -124,7 +120,7 @@ def test_one_that_cannot_be_read_is_no_damaged_one(tmp_path, monkeypatch):
     [
         {"ema": 0.9, "mixup": 0.3, "epochs": 5},
         {"encoder": "mini", "grad_accumulation": 2, "batch_size": 4, "epochs": 4, "schedule": "constant"},
-        {"encoder": FROZEN, "network": {"profile_s": 20.0, "frame_pool": 5}, "ema": 0.9, "epochs": 4},
+        {"network": {"profile_s": 20.0}, "ema": 0.9, "epochs": 4},
     ],
     ids=str,
 )
@@ -154,9 +150,13 @@ def test_a_run_that_had_ended_learns_no_more(utterances, toy_recipe, fold, tmp_p
     assert all(torch.equal(value, weights(again)[name]) for name, value in weights(whole).items())
 
 
-def test_a_frozen_encoders_weights_are_not_kept(utterances, toy_recipe, fold, tmp_path, tiny_whisper, monkeypatch):
+@pytest.mark.parametrize("network", [{}, {"profile_s": 20.0, "frame_pool": 5}], ids=str)
+def test_a_frozen_encoders_weights_are_not_kept(
+    utterances, toy_recipe, fold, tmp_path, tiny_whisper, monkeypatch, network
+):
     monkeypatch.setenv("PCQTOOL_CACHE", str(tmp_path / "cache"))
-    recipe = toy_recipe({"frozen": True, "layers": [0, 1]}, epochs=3)
+    encoder = {"frozen": True, "layers": [0, 1], "concat_layers": bool(network)}
+    recipe = toy_recipe(encoder, network=network, epochs=3)
     experiment = Experiment(utterances, recipe, CPU, encoder=str(tiny_whisper)).prepare()
     checkpoint = Checkpoint(tmp_path / "c", "k")
     whole = experiment.train(fold, 1)

@@ -19,7 +19,6 @@ from pcqtool.training.export import export_model, prepare_directory
 from pcqtool.training.network_inputs import FrontEnds
 from pcqtool.training.profiles import assign_profiles
 from pcqtool.training.trainer import predict_logits
-from tests.toy_training import MINI
 
 
 @pytest.fixture(scope="module")
@@ -93,13 +92,16 @@ def test_labelling_predicts_what_the_experiment_predicts(made, toy_root, experim
 
 
 @pytest.mark.parametrize("choice", ["batch", "off"])
-def test_a_model_with_profiles_predicts_as_in_training(tmp_path, pool, utterances, toy_recipe, fold, choice):
-    encoder = MINI | {"layers": [0, 1], "concat_layers": True, "frozen": True}
+def test_a_model_with_profiles_predicts_as_in_training(
+    tmp_path, pool, utterances, toy_recipe, fold, tiny_whisper, monkeypatch, choice
+):
+    monkeypatch.setenv("PCQTOOL_CACHE", str(tmp_path / "cache"))
+    encoder = {"layers": [0, 1], "concat_layers": True, "frozen": True}
     recipe = toy_recipe(encoder, network={"profile_s": 20.0, "frame_pool": 5}, epochs=1, n_augmented=0)
-    experiment = Experiment(utterances, recipe, torch.device("cpu")).prepare()
+    experiment = Experiment(utterances, recipe, torch.device("cpu"), str(tiny_whisper)).prepare()
     trained, data, everyone = experiment.train(fold, 0), experiment.data, range(36)
-    export_model(tmp_path, "x", pool, experiment, fold, trained)
-    predictor = Predictor(tmp_path, "cpu")
+    export_model(tmp_path / "x", "x", pool, experiment, fold, trained)
+    predictor = Predictor(tmp_path / "x", "cpu")
     front_ends = FrontEnds(trained.model, data, data.recorded_rows(everyone))
     assignment, temperature = None, trained.temperatures.plain
     if choice == "batch":

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 import torch
@@ -7,6 +9,7 @@ from torch.nn import functional
 
 from pcqtool.errors import SettingsError
 from pcqtool.model.pcq import PCQ, NetworkInputs, NetworkOutput, PCQConfig
+from pcqtool.model.standardisation import Statistics
 from pcqtool.training.data import Groups, SegmentSet, TrainingSetup
 from pcqtool.training.loss import Loss, balanced_weights, mask, regularised_loss
 from pcqtool.training.recipe import Distillation, Recipe, SpecAugment
@@ -174,6 +177,27 @@ def test_mixup_mixes_inputs_and_losses(model, data):
     torch.testing.assert_close(mixed, weight * rule(logits, ROWS) + (1 - weight) * rule(logits, ROWS[other]))
     plain = regularised_loss(Echo(), loss(model, data), inputs, ROWS, rng)
     torch.testing.assert_close(plain, rule(spectrogram.flatten(1)[:, :2], ROWS))
+
+
+class Standardised(torch.nn.Module):
+    """Returns the first two elements of a frame, less their mean, as its logits."""
+
+    def classify(self, inputs):
+        logits = (inputs.encoder_input[:, 0, 0] - inputs.statistics.mean)[:, :2]
+        return NetworkOutput(logits, logits, None)
+
+
+def test_mixup_mixes_the_statistics_of_the_frames(model, data):
+    """Frames that are the mean of their own profile stay so: mixing brings back no difference of corpora."""
+    mean = torch.randn(4, 3, generator=torch.Generator().manual_seed(0))
+    inputs = NetworkInputs(torch.zeros(4, 1, 2, 2), mean[:, None, None], None, Statistics(mean, torch.ones(4, 3)))
+    rule = loss(model, data, mixup=0.4)
+    found = regularised_loss(Standardised(), rule, inputs, ROWS, np.random.default_rng(3))
+    assert found == pytest.approx(math.log(2), rel=1e-5)
+    frames = mean[:1].expand(4, 3)[:, None, None]
+    alike = inputs._replace(encoder_input=frames, statistics=inputs.statistics.of(ROWS[:1]))
+    found = regularised_loss(Standardised(), rule, alike, ROWS, np.random.default_rng(3))
+    assert found == pytest.approx(math.log(2), rel=1e-5)
 
 
 def masked_fractions(masked, plain):

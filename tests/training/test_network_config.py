@@ -20,6 +20,7 @@ from pcqtool.training.recipe import Distillation
         {"encoder": {"kind": "mini", "architecture": {"widht": 4}}},
         {"encoder": {"kind": "mini", "layers": [9]}},
         {"encoder": 3},
+        {"encoder": {"kind": "mini", "layers": [0, 1], "frozen": True}, "profile_s": 30.0},
     ],
     ids=str,
 )
