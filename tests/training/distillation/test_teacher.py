@@ -35,7 +35,8 @@ def made(n_utterances=12, n_augmented=2, n_segments=2, dim=6, seed=0):
 def encode(source, data, **settings):
     recipe = Recipe("r", **settings)
     encoder = load_pretrained(str(source), teacher_layers(recipe), frozen=True)
-    return encode_with_teacher(encoder, data, recipe, EncoderConfig("mini"), CPU)
+    network = PCQConfig(("anger", "neutral"), encoder=EncoderConfig("mini"))
+    return encode_with_teacher(encoder, data, recipe, network, CPU)
 
 
 def test_frames_are_the_encoders_own_without_the_padding(experiment, tiny_whisper):
