@@ -18,7 +18,7 @@ from pcqtool.model.csq import CSQ
 from pcqtool.model.encoders import EncoderConfig, build
 from pcqtool.model.mlcnn import MLCNN
 from pcqtool.model.padding import compute_unpadded
-from pcqtool.model.standardisation import Standardisation, Statistics
+from pcqtool.model.standardisation import MeanAndSd, Standardisation
 
 QUERIES = ("pooled", "projected")
 
@@ -135,7 +135,7 @@ class NetworkInputs(NamedTuple):
     spectrogram: Tensor
     encoder_input: Tensor | None
     valid_fraction: Tensor | None = None
-    statistics: Statistics | None = None
+    statistics: MeanAndSd | None = None
 
 
 class NetworkOutput(NamedTuple):
@@ -196,13 +196,13 @@ class PCQ(nn.Module):
         self.to(memory_format=torch.channels_last)  # halves the time of 2-D convolutions on a CPU
 
     def forward(
-        self, waves: Tensor, n_samples: Tensor | None = None, statistics: Statistics | None = None
+        self, waves: Tensor, n_samples: Tensor | None = None, statistics: MeanAndSd | None = None
     ) -> NetworkOutput:
         """Predict the labels of a batch of segments, with the statistics of its profile or the training data's own."""
         return self.classify(self.encode_inputs(waves, n_samples, statistics))
 
     def encode_inputs(
-        self, waves: Tensor, n_samples: Tensor | None = None, statistics: Statistics | None = None
+        self, waves: Tensor, n_samples: Tensor | None = None, statistics: MeanAndSd | None = None
     ) -> NetworkInputs:
         """Compute the part without trainable weights: both front ends, and a frozen encoder's hidden states."""
         unpadded = n_samples if waves.device.type == "cpu" else None  # a GPU is faster with one shape for all segments
@@ -239,7 +239,7 @@ class PCQ(nn.Module):
         n_steps, lookahead = waves.shape[1] // step, settings.n_fft // 2
         return compute_unpadded(self.log_spectrogram, waves, n_samples, step, n_steps, lookahead, settings.floor_db)
 
-    def normalise(self, log_spectrogram: Tensor, statistics: Statistics | None = None) -> Tensor:
+    def normalise(self, log_spectrogram: Tensor, statistics: MeanAndSd | None = None) -> Tensor:
         """Normalise a spectrogram in dB with mean and standard deviation of the profile or the training data."""
         if not self.config.profile_s:
             return (log_spectrogram - self.config.mean_db) / self.config.sd_db
@@ -255,7 +255,7 @@ class PCQ(nn.Module):
         with torch.no_grad():
             return pool_frames(self.encoder.encode(waves, n_samples if masked else None), self.config.frame_pool)
 
-    def encoder_frames(self, encoder_input: Tensor | None, statistics: Statistics | None = None) -> Tensor | None:
+    def encoder_frames(self, encoder_input: Tensor | None, statistics: MeanAndSd | None = None) -> Tensor | None:
         """Compute the encoder's output ``(B, T, D)``, standardised if the network does, from ``encoder_input``."""
         if self.encoder is None or encoder_input is None:
             return None

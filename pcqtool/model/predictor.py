@@ -15,7 +15,7 @@ from pcqtool.model.device import choose_device, raising_memory_errors
 from pcqtool.model.directory import EncoderSearchPath, load, model_sha256
 from pcqtool.model.encoders import Encoder
 from pcqtool.model.profile import Profile
-from pcqtool.model.standardisation import Statistics
+from pcqtool.model.standardisation import MeanAndSd
 
 _log = logging.getLogger(__name__)
 
@@ -53,7 +53,7 @@ class Predictor:
         self.model, self.config = load(directory, encoders)
         self.sha256 = model_sha256(directory)
         self.model.to(self.device)
-        self._statistics: Statistics | None = None
+        self._statistics: MeanAndSd | None = None
         if self.model.encoder is not None:
             self._optimise(self.model.encoder, precision)
 

@@ -15,7 +15,7 @@ from pcqtool.model.profile import Profile
 _MIN_SD = 1e-3
 
 
-class Statistics(NamedTuple):
+class MeanAndSd(NamedTuple):
     """Mean and standard deviation by which features are standardised.
 
     Attributes:
@@ -26,14 +26,14 @@ class Statistics(NamedTuple):
     mean: Tensor
     sd: Tensor
 
-    def of(self, groups: Tensor) -> Statistics:
+    def of(self, groups: Tensor) -> MeanAndSd:
         """Return the statistics of segments, given the row of each segment's group ``(B,)``."""
-        return Statistics(self.mean[groups], self.sd[groups])
+        return MeanAndSd(self.mean[groups], self.sd[groups])
 
-    def mixed(self, other: NDArray[np.int64], weight: float) -> Statistics:
+    def mixed(self, other: NDArray[np.int64], weight: float) -> MeanAndSd:
         """Return the statistics of segments that are mixed with others, which have ``weight``, given their rows."""
         mean, sd = (each.expand(len(other), -1) for each in self)
-        return Statistics(mean.lerp(mean[other], weight), sd.lerp(sd[other], weight))
+        return MeanAndSd(mean.lerp(mean[other], weight), sd.lerp(sd[other], weight))
 
 
 class Standardisation(nn.Module):
@@ -72,7 +72,7 @@ class Standardisation(nn.Module):
         self.running_between.copy_(torch.from_numpy(profile.between))
         self.running_square.copy_(torch.from_numpy(profile.square))
 
-    def statistics(self, profiles: Sequence[Profile] = (), constant_s: float = 0.0) -> Statistics:
+    def statistics(self, profiles: Sequence[Profile] = (), constant_s: float = 0.0) -> MeanAndSd:
         """Return the statistics of profiles, each shrunk towards the training data's.
 
         Args:
@@ -80,20 +80,20 @@ class Standardisation(nn.Module):
             constant_s: seconds of speech at which a profile and that of the training data count equally.
 
         Returns:
-            Statistics ``(len(profiles), C)``, or ``(1, C)`` of the training data.
+            MeanAndSd ``(len(profiles), C)``, or ``(1, C)`` of the training data.
         """
         own = self.own_profile()
         used = [profile.shrunk_towards(own, constant_s) for profile in profiles] or [own]
         pairs = [mean_and_sd(profile, self.n_elements) for profile in used]
         mean, sd = (torch.from_numpy(np.stack(each)).to(self.running_mean) for each in zip(*pairs, strict=True))
-        return Statistics(mean, sd)
+        return MeanAndSd(mean, sd)
 
-    def standardise_frames(self, frames: Tensor, statistics: Statistics) -> Tensor:
+    def standardise_frames(self, frames: Tensor, statistics: MeanAndSd) -> Tensor:
         """Standardise the encoder's frames ``(B, T, n_elements)``."""
         mean, sd = (each[:, None, : self.n_elements] for each in statistics)
         return (frames - mean) / sd
 
-    def standardise_bins(self, spectrogram: Tensor, statistics: Statistics) -> Tensor:
+    def standardise_bins(self, spectrogram: Tensor, statistics: MeanAndSd) -> Tensor:
         """Standardise a pooled spectrogram ``(B, 1, H, n_bins)`` in dB."""
         mean, sd = (each[:, None, None, self.n_elements :] for each in statistics)
         return (spectrogram - mean) / sd

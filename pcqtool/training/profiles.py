@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from pcqtool.model.profile import Profile
-from pcqtool.model.standardisation import Statistics, mean_and_sd
+from pcqtool.model.standardisation import MeanAndSd, mean_and_sd
 from pcqtool.training.data import Groups
 from pcqtool.training.recipe import ProfileSimulation
 
@@ -39,10 +39,10 @@ class Assignment:
         means, sds = zip(*(mean_and_sd(profile, n_elements) for profile in profiles), strict=True)
         return cls(np.stack(means).astype(np.float32), np.stack(sds).astype(np.float32), number)
 
-    def statistics(self, utterances: NDArray[np.int64], device: torch.device) -> Statistics:
+    def statistics(self, utterances: NDArray[np.int64], device: torch.device) -> MeanAndSd:
         """Return the statistics of segments, given the utterance of each."""
         rows = self.number[utterances]
-        return Statistics(*(torch.from_numpy(each[rows]).to(device) for each in (self.mean, self.sd)))
+        return MeanAndSd(*(torch.from_numpy(each[rows]).to(device) for each in (self.mean, self.sd)))
 
 
 def profile_corpora(front_ends: FrontEnds, groups: Groups, utterances: Iterable[int]) -> dict[int, Profile]:

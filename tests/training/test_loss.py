@@ -9,7 +9,7 @@ from torch.nn import functional
 
 from pcqtool.errors import SettingsError
 from pcqtool.model.pcq import PCQ, NetworkInputs, NetworkOutput, PCQConfig
-from pcqtool.model.standardisation import Statistics
+from pcqtool.model.standardisation import MeanAndSd
 from pcqtool.training.data import Groups, SegmentSet, TrainingSetup
 from pcqtool.training.loss import Loss, balanced_weights, mask, regularised_loss
 from pcqtool.training.recipe import Distillation, Recipe, SpecAugment
@@ -190,7 +190,7 @@ class Standardised(torch.nn.Module):
 def test_mixup_mixes_the_statistics_of_the_frames(model, data):
     """Frames that are the mean of their own profile stay so: mixing brings back no difference of corpora."""
     mean = torch.randn(4, 3, generator=torch.Generator().manual_seed(0))
-    inputs = NetworkInputs(torch.zeros(4, 1, 2, 2), mean[:, None, None], None, Statistics(mean, torch.ones(4, 3)))
+    inputs = NetworkInputs(torch.zeros(4, 1, 2, 2), mean[:, None, None], None, MeanAndSd(mean, torch.ones(4, 3)))
     rule = loss(model, data, mixup=0.4)
     found = regularised_loss(Standardised(), rule, inputs, ROWS, np.random.default_rng(3))
     assert found == pytest.approx(math.log(2), rel=1e-5)
