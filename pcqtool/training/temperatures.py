@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from pcqtool.errors import TrainingError
 from pcqtool.metrics.calibration import fit_temperature
 from pcqtool.model.pcq import PCQ
 from pcqtool.training.data import SegmentSet, TrainingSetup
@@ -62,6 +63,9 @@ def calibrate_on_corpora(
         setup: the training of the network itself, on ``MIN_CORPORA`` corpora or more.
         n_epochs: passes over the other corpora.
         without: returns the training on some of the utterances.
+
+    Raises:
+        TrainingError: if no corpus shares a class with the others.
     """
     train, corpus = np.asarray(setup.train), setup.groups.corpus
     predicted = []
@@ -69,7 +73,13 @@ def calibrate_on_corpora(
         part = without([int(index) for index in train[corpus[train] != number]])
         known = np.flatnonzero(part.allowed_classes.any(axis=0))
         tested = [int(index) for index in train[corpus[train] == number] if setup.targets[index] in known]
-        predicted.append(_predict(refit(part, n_epochs), part, tested))
+        if tested:
+            predicted.append(_predict(refit(part, n_epochs), part, tested))
+    if not predicted:
+        raise TrainingError(
+            "no two corpora have a class in common, so that none can be left out for calibration",
+            'Set calibration = "validation" in your own recipe.',
+        )
     return _fit(predicted)
 
 
