@@ -47,25 +47,26 @@ class ModelConfig:
         labels: class names, in the order of the logits.
         network: JSON form of ``PCQConfig`` without the labels.
         temperature: divisor of the logits, fitted on data that the model was not trained on.
-        plain_temperature: the divisor without a profile of the batch; ``None`` for the same.
         aggregation: rule that combines the segments of a file into one prediction.
         trained_on: one line for the user about data and labels.
         provenance: tool version, corpora, seed, recipe and data of the training run.
         encoder_source: the external encoder; ``None`` if all weights are in the directory.
         license: one line on the terms of use, as the training corpora demand; empty if unknown.
+        format: version of the file.
+        plain_temperature: the divisor without a profile of the batch; ``None`` for the same.
     """
 
     name: str
     labels: tuple[str, ...]
     network: Mapping[str, Any]
     temperature: float = 1.0
-    plain_temperature: float | None = None
     aggregation: str = "mean-log"
     trained_on: str = ""
     provenance: Mapping[str, Any] = field(default_factory=dict)
     encoder_source: EncoderRef | None = None
     license: str = ""
     format: int = FORMAT
+    plain_temperature: float | None = None
 
     @property
     def has_profile(self) -> bool:

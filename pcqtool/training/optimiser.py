@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from pcqtool.model.pcq import PCQ
 from pcqtool.training.recipe import Recipe
@@ -26,6 +27,19 @@ def make_optimiser(model: PCQ, recipe: Recipe) -> torch.optim.AdamW:
     return torch.optim.AdamW(
         [{"params": params, "lr": lr, "weight_decay": decay} for (lr, decay), params in groups.items()]
     )
+
+
+def restore_optimiser(optimiser: torch.optim.Optimizer, state: Mapping[str, Any]) -> None:
+    """Restore the state of an optimiser, whose keys may have become strings, in the weights' memory format.
+
+    Sums over a restored moment then round as before.
+    """
+    moments = {int(number): entries for number, entries in state["state"].items()}
+    optimiser.load_state_dict({"state": moments, "param_groups": state["param_groups"]})
+    for parameter, entries in optimiser.state.items():
+        for name, value in entries.items():
+            if isinstance(value, Tensor) and value.shape == parameter.shape and value.ndim:
+                entries[name] = torch.empty_like(parameter).detach().copy_(value)
 
 
 def lr_factor(warmup_steps: int, n_steps: int, schedule: str = "cosine") -> Callable[[int], float]:

@@ -24,7 +24,7 @@ from pcqtool.training.checkpoint import Checkpoint
 from pcqtool.training.data import SegmentSet, TrainingSetup, count_batches, draw_batches
 from pcqtool.training.loss import ABSENT, Loss, regularised_loss
 from pcqtool.training.network_inputs import FrontEnds, with_statistics
-from pcqtool.training.optimiser import lr_factor, make_optimiser
+from pcqtool.training.optimiser import lr_factor, make_optimiser, restore_optimiser
 from pcqtool.training.precision import choose_precision
 from pcqtool.training.profiles import Assignment, Simulator, assign_profiles, profile_corpora
 from pcqtool.training.recipe import Recipe
@@ -227,12 +227,7 @@ class TrainingState:
         self.model.load_state_dict(state["model"], strict=False)
         self.ema_model.load_state_dict(state["ema"], strict=False)
         self.ema.n_averaged.fill_(state["n_averaged"])
-        moments = {int(number): entries for number, entries in state["optimiser"]["state"].items()}
-        self.optimiser.load_state_dict({"state": moments, "param_groups": state["optimiser"]["param_groups"]})
-        for parameter, entries in self.optimiser.state.items():
-            for name, value in entries.items():  # in the weights' memory format, so that sums round as before
-                if isinstance(value, Tensor) and value.shape == parameter.shape and value.ndim:
-                    entries[name] = torch.empty_like(parameter).detach().copy_(value)
+        restore_optimiser(self.optimiser, state["optimiser"])
         self.schedule.load_state_dict(state["schedule"])
         self.scaler.load_state_dict(state["scaler"])
         self.rng.bit_generator.state = state["rng"]

@@ -188,12 +188,13 @@ import torch
 from pcqtool.corpora.base import Utterance
 from pcqtool.model.encoders.pretrained import load_pretrained
 from pcqtool.progress import Progress
-from pcqtool.training import blocks
+from pcqtool.training import blocks, feature_cache
 from pcqtool.training.augmentation import Augmentations
 from pcqtool.training.segments import build_segments
 from pcqtool.training.feature_cache import cache_states
 
 blocks._MIN_BLOCK, blocks._MAX_BLOCK, blocks._MEAN_REST = 4, 16, 4
+feature_cache.is_fast_in_bfloat16 = lambda device: False
 folder, encoder, stage, limit = sys.argv[1:]
 
 def report(progress: Progress) -> None:

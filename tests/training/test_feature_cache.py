@@ -42,6 +42,15 @@ def test_what_is_kept_is_what_the_encoder_says(experiment, encoder):
     torch.testing.assert_close(torch.from_numpy(np.array(states)).float(), own, atol=1e-5, rtol=2**-10)
 
 
+def test_in_bfloat16_it_is_close_and_kept_apart(experiment, encoder, monkeypatch):
+    exact = np.asarray(cache_states(encoder, experiment.data, CPU))
+    monkeypatch.setattr(module, "is_fast_in_bfloat16", lambda device: True)
+    rounded = np.asarray(cache_states(encoder, experiment.data, CPU))
+    assert not np.array_equal(rounded, exact)
+    assert np.abs(rounded.astype(float) - exact).max() < 0.1
+    assert len(list((cache_folder() / "features").iterdir())) == 2
+
+
 def test_it_is_computed_once(experiment, encoder, monkeypatch):
     first = cache_states(encoder, experiment.data, CPU)
     monkeypatch.setattr(module, "_encode", None)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -12,15 +12,16 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from pcqtool.audio.segment import SEGMENT_S, SEGMENT_SAMPLES
-from pcqtool.errors import CacheError, TrainingError
+from pcqtool.errors import CacheError, FileError, TrainingError
 from pcqtool.fingerprint import fingerprint
 from pcqtool.model.encoders import EncoderConfig, MiniEncoder
 from pcqtool.model.pcq import pool_frames
 from pcqtool.training.blocks import Rows
+from pcqtool.training.checkpoint import Checkpoint
 from pcqtool.training.data import SegmentSet, TrainingSetup, count_batches, draw_batches
 from pcqtool.training.disk_cache import cache_folder, cache_writer, fall_back_to_memory, is_intact, read_intact
 from pcqtool.training.muon import Muon
-from pcqtool.training.optimiser import lr_factor
+from pcqtool.training.optimiser import lr_factor, restore_optimiser
 from pcqtool.training.precision import is_fast_in_bfloat16
 from pcqtool.training.recipe import FeatureDistillation
 
@@ -48,14 +49,20 @@ class TeacherStates:
 
 
 def distil_features(
-    setup: TrainingSetup, teacher: TeacherStates, on_epoch: OnEpoch = lambda number, loss: None
+    setup: TrainingSetup,
+    teacher: TeacherStates,
+    on_epoch: OnEpoch = lambda number, loss: None,
+    checkpoint: Checkpoint | None = None,
 ) -> dict[str, Tensor]:
     """Train the mini encoder to predict the teacher's states, on one version of every training utterance an epoch.
+
+    With a checkpoint, a run that was killed resumes after its last complete epoch and ends with the same weights.
 
     Args:
         setup: its recipe's ``feature_distillation`` has the settings, its seed decides weights, order and crops.
         teacher: the targets.
         on_epoch: called after every epoch.
+        checkpoint: stores the state of the run after every epoch.
 
     Returns:
         The encoder's weights, on the CPU.
@@ -63,46 +70,85 @@ def distil_features(
     Raises:
         TrainingError: if the loss is not a number.
     """
-    data, train, recipe, device = setup.data, setup.train, setup.recipe, setup.device
-    settings = recipe.feature_distillation or FeatureDistillation()
-    torch.manual_seed(recipe.seed)
-    rng = np.random.default_rng(recipe.seed)
-    student = _Student(setup.config.encoder, teacher, settings.frame_pool).to(device).train()
-    targets = _Targets.of(teacher, data, train).to(device)
-    crops = _Crops(student, teacher, data, train, settings.crop_s, device)
-    optimisers = _optimisers(student, settings)
-    factor = lr_factor(_WARMUP_STEPS, settings.epochs * count_batches(setup, settings.batch_size))
-    schedules = [torch.optim.lr_scheduler.LambdaLR(each, factor) for each in optimisers]
-    in_bfloat16 = is_fast_in_bfloat16(device)
-    for number in range(1, settings.epochs + 1):
-        losses = []
-        for rows in draw_batches(setup, settings.batch_size, rng):
-            rows = rows[data.n_samples[rows] >= _MIN_SAMPLES]
-            if not len(rows):
-                continue
-            batch = crops.draw(rows, rng)
-            with torch.autocast(device.type, torch.bfloat16, enabled=in_bfloat16):
-                predicted = student(batch.log_mel)
-            loss = targets.loss(predicted.float(), batch, settings.mean_weight)
-            if not torch.isfinite(loss):
-                raise TrainingError(
-                    f"feature distillation: the loss is not a number in epoch {number}", "Lower its lr."
-                )
-            student.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
-            nn.utils.clip_grad_norm_(student.parameters(), _MAX_GRAD_NORM)
-            for optimiser, schedule in zip(optimisers, schedules, strict=True):
-                optimiser.step()
-                schedule.step()
-            losses.append(loss.item())
-        on_epoch(number, float(np.mean(losses)) if losses else 0.0)
-    return {name: value.detach().cpu().clone() for name, value in student.encoder.state_dict().items() if name != "mix"}
+    run = _Run(setup, teacher)
+    history: list[dict[str, Any]] = []
+    if checkpoint is not None and (saved := checkpoint.read()) is not None:
+        run.restore(saved["state"])
+        history = saved["history"]
+    for number in range(len(history) + 1, run.settings.epochs + 1):
+        loss = run.train_epoch(number)
+        history.append({"number": number, "loss": loss})
+        if checkpoint is not None:
+            checkpoint.write({"state": run.to_dict(), "history": history})
+        on_epoch(number, loss)
+    weights = run.student.encoder.state_dict()
+    return {name: value.detach().cpu().clone() for name, value in weights.items() if name != "mix"}
+
+
+class _Run:
+    """Student, optimisers, schedules and random generator of a run."""
+
+    def __init__(self, setup: TrainingSetup, teacher: TeacherStates) -> None:
+        self.setup, recipe, device = setup, setup.recipe, setup.device
+        self.settings = recipe.feature_distillation or FeatureDistillation()
+        torch.manual_seed(recipe.seed)
+        self.rng = np.random.default_rng(recipe.seed)
+        self.student = _Student(setup.config.encoder, teacher, self.settings.frame_pool).to(device).train()
+        self.targets = _Targets.of(teacher, setup.data, setup.train).to(device)
+        self.crops = _Crops(self.student, teacher, setup.data, setup.train, self.settings.crop_s, device)
+        self.optimisers = _optimisers(self.student, self.settings)
+        factor = lr_factor(_WARMUP_STEPS, self.settings.epochs * count_batches(setup, self.settings.batch_size))
+        self.schedules = [torch.optim.lr_scheduler.LambdaLR(each, factor) for each in self.optimisers]
+        self.in_bfloat16 = is_fast_in_bfloat16(device)
+
+    def train_epoch(self, number: int) -> float:
+        """Train on one version of every training utterance; return the mean loss."""
+        n_samples, losses = self.setup.data.n_samples, []
+        for rows in draw_batches(self.setup, self.settings.batch_size, self.rng):
+            rows = rows[n_samples[rows] >= _MIN_SAMPLES]
+            if len(rows):
+                losses.append(self._step(self.crops.draw(rows, self.rng), number))
+        return float(np.mean(losses)) if losses else 0.0
+
+    def _step(self, batch: _Batch, number: int) -> float:
+        with torch.autocast(self.setup.device.type, torch.bfloat16, enabled=self.in_bfloat16):
+            predicted = self.student(batch.log_mel)
+        loss = self.targets.loss(predicted.float(), batch, self.settings.mean_weight)
+        if not torch.isfinite(loss):
+            raise TrainingError(f"feature distillation: the loss is not a number in epoch {number}", "Lower its lr.")
+        self.student.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        nn.utils.clip_grad_norm_(self.student.parameters(), _MAX_GRAD_NORM)
+        for optimiser, schedule in zip(self.optimisers, self.schedules, strict=True):
+            optimiser.step()
+            schedule.step()
+        return loss.item()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything that decides how training continues."""
+        return {
+            "student": self.student.state_dict(),
+            "optimisers": [optimiser.state_dict() for optimiser in self.optimisers],
+            "schedules": [schedule.state_dict() for schedule in self.schedules],
+            "rng": self.rng.bit_generator.state,
+        }
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Restore what ``to_dict`` returned; its keys may have become strings."""
+        self.student.load_state_dict(state["student"])
+        for optimiser, entries in zip(self.optimisers, state["optimisers"], strict=True):
+            restore_optimiser(optimiser, entries)
+        for schedule, entries in zip(self.schedules, state["schedules"], strict=True):
+            schedule.load_state_dict(entries)
+        self.rng.bit_generator.state = state["rng"]
 
 
 def cached_distil_features(
     setup: TrainingSetup, teacher: TeacherStates, on_epoch: OnEpoch = lambda number, loss: None
 ) -> dict[str, Tensor]:
     """Return the weights of ``distil_features`` from the cache, where later runs with the same settings find them.
+
+    A run that was killed resumes there, too.
 
     Raises:
         TrainingError: if the loss is not a number.
@@ -124,7 +170,12 @@ def cached_distil_features(
     path = cache_folder() / "distilled" / f"{name}.safetensors"
     if is_intact(path):
         return load(read_intact(path))
-    weights = distil_features(setup, teacher, on_epoch)
+    checkpoint = Checkpoint(path.with_suffix(".checkpoint"), name)
+    try:
+        weights = distil_features(setup, teacher, on_epoch, checkpoint)
+    except FileError as error:
+        raise CacheError(error.what, error.hint) from error
+    checkpoint.path.unlink(missing_ok=True)
     content = save(weights)
     try:
         with cache_writer(path, len(content)) as file:

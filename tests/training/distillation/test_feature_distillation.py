@@ -9,6 +9,7 @@ import torch
 from pcqtool.errors import SettingsError, TrainingError
 from pcqtool.model.encoders import EncoderConfig, MiniEncoder
 from pcqtool.model.pcq import PCQConfig
+from pcqtool.training import disk_cache
 from pcqtool.training.data import Groups, SegmentSet, TrainingSetup
 from pcqtool.training.distillation import feature_distillation as module
 from pcqtool.training.distillation.feature_distillation import TeacherStates, cached_distil_features, distil_features
@@ -145,7 +146,8 @@ def test_a_recipe_distils_and_then_learns_labels(utterances, toy_recipe, fold, t
     trained = experiment.train(fold, 1, on_distillation=lambda number, loss: losses.append(loss))
     assert len(losses) == 1
     begin = setup(replace(wanted, seed=1), experiment.data, fold.train)
-    kept = cached_distil_features(replace(begin, config=experiment.config), experiment.teacher.states)
+    begin = replace(begin, config=experiment.config, groups=experiment.groups)
+    kept = cached_distil_features(begin, experiment.teacher.states)
     found = trained.model.encoder.state_dict()
     assert all(torch.equal(value, found[name]) for name, value in kept.items())
     assert predict(experiment, trained, fold.test).shape == (9, 3)
@@ -157,3 +159,26 @@ def test_feature_distillation_and_a_frozen_mini_encoder_need_each_other(utteranc
     wanted = toy_recipe(encoder, feature_distillation=None if frozen else FeatureDistillation())
     with pytest.raises(SettingsError, match="need each other"):
         Experiment(utterances, wanted, CPU, teacher=str(tiny_whisper)).prepare()
+
+
+class StopError(Exception):
+    """Stands for a kill between two epochs."""
+
+
+def test_a_stopped_run_resumes_and_ends_with_the_same_weights(toy_recipe, data, teacher):
+    settings = recipe(toy_recipe, epochs=4)
+    expected = distil_features(setup(settings, data), teacher)
+    epochs = []
+
+    def stop_after_two(number, loss):
+        epochs.append(number)
+        if epochs == [1, 2]:
+            raise StopError
+
+    with pytest.raises(StopError):
+        cached_distil_features(setup(settings, data), teacher, stop_after_two)
+    found = cached_distil_features(setup(settings, data), teacher, stop_after_two)
+    assert epochs == [1, 2, 3, 4]
+    assert all(torch.equal(value, found[name]) for name, value in expected.items())
+    folder = disk_cache.cache_folder() / "distilled"
+    assert not list(folder.glob("*.checkpoint"))
