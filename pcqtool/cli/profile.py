@@ -36,7 +36,7 @@ def profile(
     timeout: options.Timeout = options.TIMEOUT_S,
     json: options.Json = False,
 ) -> None:
-    """Measure the sound of a batch of recordings: their room, microphone, line and language.
+    """Measure the sound of a batch: its room, microphone and line.
 
     'pcqtool label --profile FILE' standardises by it. Without that option, label measures a profile of its own.
     """

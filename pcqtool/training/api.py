@@ -144,6 +144,9 @@ def train(
                 on_progress(Progress(n_trained, n_all, "epochs", f"feature distillation, loss {loss:.3f}"))
                 _log.debug("epoch %d of feature distillation: loss %s", number, loss)
 
+            def on_corpus(done: int, total: int) -> None:
+                on_progress(Progress(done, total, "corpora left out for calibration"))
+
             jobs = n_jobs(jobs)
             corpora = pool.corpus_of_each
             experiment = Experiment(utterances, settings, choose_device(device), *origins, jobs, corpora)
@@ -151,7 +154,7 @@ def train(
             if encoder_name is not None:
                 check_external_encoder(experiment)
             on_progress(Progress(n_trained, n_all, "epochs"))
-            trained = experiment.train(fold, settings.seed, on_epoch, checkpoint, on_distillation)
+            trained = experiment.train(fold, settings.seed, on_epoch, checkpoint, on_distillation, on_corpus)
         name = name or out.resolve().name
         metrics = export_model(out, name, pool, experiment, fold, trained, encoder_name, license)
     return TrainedModel(out, experiment.labels, metrics, len(trained.history))

@@ -170,6 +170,7 @@ class Experiment:
         on_epoch: Callable[[Epoch], None] = lambda epoch: None,
         checkpoint: Checkpoint | None = None,
         on_distillation: OnEpoch = lambda number, loss: None,
+        on_corpus: Callable[[int, int], None] = lambda done, total: None,
     ) -> Trained:
         """Train on a fold's training part; its validation part decides when to stop, and the temperature.
 
@@ -179,11 +180,12 @@ class Experiment:
             on_epoch: called after every epoch.
             checkpoint: stores the state of the run.
             on_distillation: called after every epoch of feature distillation.
+            on_corpus: called with the number of corpora that were left out for calibration, and their total.
         """
         setup = self._setup(fold.train, replace(self.recipe, seed=seed), on_distillation)
         model, history = fit(setup, fold.validation, on_epoch, checkpoint)
         validation = self._validation_probabilities(model, setup, fold.validation)
-        temperatures = self._temperatures(model, setup, fold, best_epoch(history).number)
+        temperatures = self._temperatures(model, setup, fold, best_epoch(history).number, on_corpus)
         train = self.final_training_part(fold)
         if list(train) != list(fold.train):
             model = refit(self._setup(train, setup.recipe, on_distillation), best_epoch(history).number)
@@ -198,12 +200,14 @@ class Experiment:
         temperature = calibrate_on_validation(model, setup, validation).profiled
         return file_probabilities(logits, self.data, validation, self.recipe.aggregation, temperature)
 
-    def _temperatures(self, model: PCQ, setup: TrainingSetup, fold: Fold, n_epochs: int) -> Temperatures:
+    def _temperatures(
+        self, model: PCQ, setup: TrainingSetup, fold: Fold, n_epochs: int, on_corpus: Callable[[int, int], None]
+    ) -> Temperatures:
         """Fit the temperatures, to corpora that are left out if the recipe wants it and there are enough."""
         n_corpora = len(np.unique(setup.groups.corpus[list(fold.train)]))
         if self.recipe.calibration != "corpora" or n_corpora < MIN_CORPORA:
             return calibrate_on_validation(model, setup, fold.validation)
-        return calibrate_on_corpora(setup, n_epochs, lambda train: self._taught(replace(setup, train=train)))
+        return calibrate_on_corpora(setup, n_epochs, lambda train: self._taught(replace(setup, train=train)), on_corpus)
 
     def final_training_part(self, fold: Fold) -> Sequence[int]:
         """Return the utterances that a fold's final model is trained on: with ``refit``, the validation part too.

@@ -53,7 +53,10 @@ def calibrate_on_validation(model: PCQ, setup: TrainingSetup, validation: Sequen
 
 
 def calibrate_on_corpora(
-    setup: TrainingSetup, n_epochs: int, without: Callable[[Sequence[int]], TrainingSetup]
+    setup: TrainingSetup,
+    n_epochs: int,
+    without: Callable[[Sequence[int]], TrainingSetup],
+    on_corpus: Callable[[int, int], None] = lambda done, total: None,
 ) -> Temperatures:
     """Fit the temperatures to corpora that were left out, each by a network that is trained on the others.
 
@@ -63,18 +66,22 @@ def calibrate_on_corpora(
         setup: the training of the network itself, on ``MIN_CORPORA`` corpora or more.
         n_epochs: passes over the other corpora.
         without: returns the training on some of the utterances.
+        on_corpus: called with the number of corpora that have been left out, and their total.
 
     Raises:
         TrainingError: if no corpus shares a class with the others.
     """
     train, corpus = np.asarray(setup.train), setup.groups.corpus
     predicted = []
-    for number in np.unique(corpus[train]):
+    numbers = np.unique(corpus[train])
+    for done, number in enumerate(numbers):
+        on_corpus(done, len(numbers))
         part = without([int(index) for index in train[corpus[train] != number]])
         known = np.flatnonzero(part.allowed_classes.any(axis=0))
         tested = [int(index) for index in train[corpus[train] == number] if setup.targets[index] in known]
         if tested:
             predicted.append(_predict(refit(part, n_epochs), part, tested))
+    on_corpus(len(numbers), len(numbers))
     if not predicted:
         raise TrainingError(
             "no two corpora have a class in common, so that none can be left out for calibration",
