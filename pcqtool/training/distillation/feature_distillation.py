@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
 
@@ -24,6 +26,8 @@ from pcqtool.training.muon import Muon
 from pcqtool.training.optimiser import lr_factor, restore_optimiser
 from pcqtool.training.precision import is_fast_in_bfloat16
 from pcqtool.training.recipe import FeatureDistillation
+
+_log = logging.getLogger(__name__)
 
 _BATCH = 64
 _WARMUP_STEPS = 50
@@ -78,8 +82,12 @@ def distil_features(
     for number in range(len(history) + 1, run.settings.epochs + 1):
         loss = run.train_epoch(number)
         history.append({"number": number, "loss": loss})
-        if checkpoint is not None:
-            checkpoint.write({"state": run.to_dict(), "history": history})
+        try:
+            if checkpoint is not None:
+                checkpoint.write({"state": run.to_dict(), "history": history})
+        except FileError as error:  # the run is not worth less without it
+            _log.warning("%s; a killed feature distillation will start from the beginning", error.what)
+            checkpoint = None
         on_epoch(number, loss)
     weights = run.student.encoder.state_dict()
     return {name: value.detach().cpu().clone() for name, value in weights.items() if name != "mix"}
@@ -171,11 +179,9 @@ def cached_distil_features(
     if is_intact(path):
         return load(read_intact(path))
     checkpoint = Checkpoint(path.with_suffix(".checkpoint"), name)
-    try:
-        weights = distil_features(setup, teacher, on_epoch, checkpoint)
-    except FileError as error:
-        raise CacheError(error.what, error.hint) from error
-    checkpoint.path.unlink(missing_ok=True)
+    weights = distil_features(setup, teacher, on_epoch, checkpoint)
+    with suppress(OSError):
+        checkpoint.path.unlink()
     content = save(weights)
     try:
         with cache_writer(path, len(content)) as file:
