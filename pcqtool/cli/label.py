@@ -42,7 +42,17 @@ def label(
         ),
     ] = None,
     since: options.Since = None,
-    profile: options.Profile = "auto",
+    profile: Annotated[
+        str,
+        typer.Option(
+            "--profile",
+            metavar="auto|off|FILE|by=REGEX",
+            help="What inputs are standardised by. auto: the sound of the batch, measured once and kept with "
+            "the output; by=REGEX: also that of each group, which the expression finds in the file's name; FILE: made by "
+            "'pcqtool profile'; off: the training data.",
+            rich_help_panel=options.MODEL,
+        ),
+    ] = "auto",
     max_failures: options.MaxFailures = None,
     retry_failed: options.RetryFailed = False,
     max_duration: options.MaxDuration = options.MAX_DURATION_S,
