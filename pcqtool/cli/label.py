@@ -48,8 +48,8 @@ def label(
             "--profile",
             metavar="auto|off|FILE|by=REGEX",
             help="What inputs are standardised by. auto: the sound of the batch, measured once and kept with "
-            "the output; by=REGEX: also that of each group, which the expression finds in the file's name; FILE: made by "
-            "'pcqtool profile'; off: the training data.",
+            "the output; by=REGEX: also that of each group, which the expression finds in the file's name; FILE: made "
+            "by 'pcqtool profile'; off: the training data.",
             rich_help_panel=options.MODEL,
         ),
     ] = "auto",
