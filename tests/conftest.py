@@ -25,60 +25,37 @@ from pcqtool.tables.provenance import Provenance
 WriteWave = Callable[..., Path]
 
 
-@pytest.fixture(scope="session")
-def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The directory of a very small PCQ without encoder, its weights random."""
+def save_tiny_model(directory: Path, **settings: Any) -> Path:
+    """Write the directory of a very small PCQ with random weights."""
     import torch
 
     from pcqtool.model.directory import ModelConfig, network_config_to_json, save
     from pcqtool.model.pcq import PCQ, PCQConfig
 
-    directory = tmp_path_factory.mktemp("models") / "tiny"
-    network = PCQConfig(
-        ("anger", "neutral", "sadness"),
-        mlcnn_channels=(4, 8),
-        mlcnn_strides=(2, 2),
-        spectrogram_pool=(4, 4),
-        classifier_hidden=(8,),
-    )
+    usual = {"mlcnn_channels": (4, 8), "mlcnn_strides": (2, 2), "spectrogram_pool": (4, 4), "classifier_hidden": (8,)}
+    network = PCQConfig(("anger", "neutral", "sadness"), **usual | settings)
     with torch.random.fork_rng():
         torch.manual_seed(1)
         model = PCQ(network)
-    save(
-        directory,
-        ModelConfig("tiny", network.labels, network_config_to_json(network), trained_on="nothing at all"),
-        model,
-        {},
-        "",
-    )
+    trained_on = "nothing at all"
+    config = ModelConfig(directory.name, network.labels, network_config_to_json(network), trained_on=trained_on)
+    save(directory, config, model, {}, "")
     return directory
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The directory of a very small PCQ without encoder, its weights random."""
+    return save_tiny_model(tmp_path_factory.mktemp("models") / "tiny")
 
 
 @pytest.fixture(scope="session")
 def profiled_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The directory of a very small PCQ that standardises its inputs by profiles, its weights random."""
-    import torch
-
-    from pcqtool.model.directory import ModelConfig, network_config_to_json, save
     from pcqtool.model.encoders import EncoderConfig
-    from pcqtool.model.pcq import PCQ, PCQConfig
 
-    directory = tmp_path_factory.mktemp("models") / "profiled"
-    network = PCQConfig(
-        ("anger", "neutral", "sadness"),
-        mlcnn_channels=(4, 8),
-        mlcnn_strides=(2, 2),
-        spectrogram_pool=(4, 4),
-        classifier_hidden=(8,),
-        encoder=EncoderConfig("mini", {"dim": 16, "n_blocks": 1}, frozen=True),
-        profile_s=10.0,
-    )
-    with torch.random.fork_rng():
-        torch.manual_seed(1)
-        model = PCQ(network)
-    config = ModelConfig("profiled", network.labels, network_config_to_json(network), trained_on="nothing at all")
-    save(directory, config, model, {}, "")
-    return directory
+    encoder = EncoderConfig("mini", {"dim": 16, "n_blocks": 1}, frozen=True)
+    return save_tiny_model(tmp_path_factory.mktemp("models") / "profiled", encoder=encoder, profile_s=10.0)
 
 
 @pytest.fixture

@@ -75,11 +75,11 @@ class RunOptions:
             raise SettingsError("--workers works with --engine ray only")
 
 
-class JobOptions(TypedDict, total=False):
-    """Options of every job over recordings, as keyword arguments.
+class ReadingOptions(TypedDict, total=False):
+    """Options that concern the reading of recordings, as keyword arguments.
 
     Their meaning and defaults are those of ``ReaderOptions`` (``channels``, ``vad``, ``segment_s``), ``Limits``
-    (``max_duration_s``, ``max_channels``), ``BatchSettings`` and ``RunOptions``.
+    (``max_duration_s``, ``max_channels``) and ``BatchSettings``.
     """
 
     channels: str | int
@@ -91,6 +91,11 @@ class JobOptions(TypedDict, total=False):
     batch_size: int | None
     jobs: int
     timeout_s: float
+
+
+class JobOptions(ReadingOptions, total=False):
+    """Options of every job over recordings: those of reading, and those of ``RunOptions``."""
+
     restart: bool
     retry_failed: bool
     max_failures: int | None

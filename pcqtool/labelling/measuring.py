@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Sequence
-from typing import TypedDict, Unpack
+from typing import Unpack
 
 from pcqtool.arguments import StrPath, as_list, as_path
-from pcqtool.batch.job import find_recordings, split_options
+from pcqtool.batch.job import ReadingOptions, find_recordings, split_options
 from pcqtool.batch.names import name_recordings
 from pcqtool.batch.profiling import check_has_profile
 from pcqtool.errors import AudioError
@@ -21,18 +21,9 @@ from pcqtool.progress import OnProgress, ignore
 _log = logging.getLogger(__name__)
 
 
-class ProfileOptions(TypedDict, total=False):
+class ProfileOptions(ReadingOptions, total=False):
     """Options of ``profile``: those of ``label`` that concern the reading of recordings."""
 
-    channels: str | int
-    vad: bool
-    segment_s: float
-    max_duration_s: float
-    max_channels: int
-    min_speech: float
-    batch_size: int | None
-    jobs: int
-    timeout_s: float
     precision: str
 
 
