@@ -63,5 +63,8 @@ def test_a_class_that_only_the_corpus_left_out_has_is_not_scored(pooled, monkeyp
 
     monkeypatch.setattr(temperatures, "_predict", noting)
     pooled.train(fold, 1)
-    left_out = seen[1:4] if len(seen) > 3 else seen
-    assert wrong not in left_out[0]
+    _, first, *others = seen  # the validation part, then each corpus that was left out
+    assert len(others) == 2
+    assert wrong in {int(pooled.targets[index]) for index in fold.train if pooled.groups.corpus[index] == 0}
+    assert wrong not in first
+    assert first
