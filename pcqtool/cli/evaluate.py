@@ -34,7 +34,8 @@ def evaluate(
         typer.Option(
             "--test-corpus",
             metavar="NAME",
-            help="Train the recipe on --corpus and test it on this corpus, with their common classes.",
+            help="Train the recipe on --corpus and test it on this corpus, with their common classes. With --protocol: "
+            "test on parts of this one of --corpus, and train on the others too.",
             autocompletion=completion.corpora,
         ),
     ] = None,

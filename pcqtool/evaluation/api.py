@@ -18,7 +18,7 @@ from pcqtool.errors import SettingsError
 from pcqtool.model.encoder_search import search_path
 from pcqtool.model.profile_file import OFF
 from pcqtool.progress import OnProgress, Progress, ignore
-from pcqtool.splits import CORPUS, cross_corpus_protocol, find_protocol, leave_corpus_out
+from pcqtool.splits import CORPUS, cross_corpus_protocol, find_protocol, leave_corpus_out, only_parts_of
 
 if TYPE_CHECKING:
     from pcqtool.corpora.base import Utterance
@@ -59,14 +59,15 @@ def evaluate(
 ) -> Evaluation:
     """Evaluate a recipe by cross-validation or on another corpus, or a finished model on a corpus.
 
-    Exactly one of ``protocol``, ``test_corpus`` and ``model`` is given. An interrupted evaluation with ``out`` resumes
-    if it is called again with the same arguments.
+    One of ``protocol``, ``test_corpus`` and ``model`` is given, or the first two of them. An interrupted evaluation
+    with ``out`` resumes if it is called again with the same arguments.
 
     Args:
         corpus: name of a corpus, or several; ``own=emodb`` gives a corpus another name.
         out: directory for ``metrics.json``, ``predictions.parquet`` and ``folds/``; None keeps no files.
         protocol: cross-validation: ``corpus``, ``loso``, ``session``, ``sentence``, ``random10`` or ``paper``.
-        test_corpus: corpus to test on; the recipe is trained on ``corpus``.
+        test_corpus: corpus to test on; the recipe is trained on ``corpus``. With ``protocol``: the one of ``corpus``
+            whose parts are tested on, with its labels; all folds train on the others.
         model: finished model to evaluate: a bundled name or a directory.
         root: directory of the corpus, or ``name=directory`` for several.
         label_map: TOML file that renames or leaves out labels.
@@ -100,7 +101,8 @@ def evaluate(
         >>> report = pcqtool.evaluate("emodb", protocol="loso")  # doctest: +SKIP
         >>> report.metrics["pooled"]["ua"]  # doctest: +SKIP
     """
-    if [protocol, test_corpus, model].count(None) != 2:
+    part_of_pool = protocol not in (None, CORPUS) and test_corpus is not None
+    if [protocol, test_corpus, model].count(None) != (1 if part_of_pool else 2):
         raise SettingsError(
             "exactly one of --protocol, --test-corpus and --model is needed", "For example: --protocol loso"
         )
@@ -112,7 +114,7 @@ def evaluate(
 
     found = None if protocol in (None, CORPUS) else find_protocol(str(protocol))
     corpora = as_list(corpus)
-    chosen = parse_specs([*corpora, *filter(None, [test_corpus])], as_list(root))
+    chosen = parse_specs([*corpora, *filter(None, [None if part_of_pool else test_corpus])], as_list(root))
     renaming = load_label_map(None if label_map is None else Path(label_map))
     jobs = n_jobs(jobs)
     pool = open_pool(chosen[: len(corpora)], renaming, common_classes)
@@ -136,7 +138,7 @@ def evaluate(
                     settings, repeats, validation, folder, device, *origins, jobs, str(profile), claim, on_progress
                 )
                 if found is not None:
-                    evaluation = runs.within(pool, found)
+                    evaluation = runs.within(pool, found, test_corpus)
                 elif protocol == CORPUS:
                     evaluation = runs.leaving_corpora_out(pool)
                 else:
@@ -209,8 +211,10 @@ class _Runs:
     claim: Callable[[], None]
     on_progress: OnProgress
 
-    def within(self, pool: CorpusPool, protocol: Protocol) -> Evaluation:
-        """Cross-validate: every part of the corpus, or of several, is tested on."""
+    def within(self, pool: CorpusPool, protocol: Protocol, tested: str | None = None) -> Evaluation:
+        """Cross-validate: every part of the corpus, of several, or of one of them, is tested on."""
+        if tested is not None:
+            protocol = only_parts_of(tested, protocol, pool)
         folds = self._folds(protocol, pool.utterances)
 
         from pcqtool.evaluation.cross_validation import EvaluationTask
@@ -219,8 +223,8 @@ class _Runs:
         _log_notes(pool)
         _log.info(f"{pool.name}: {len(pool.utterances)} utterances, {n_folds} folds{self._often}")
         experiment = self._experiment(pool.utterances, pool.corpus_of_each)
-        evaluation = self._run(EvaluationTask.within_corpus(experiment, pool.name, self.profile), protocol, folds)
-        return evaluation.with_corpora(corpora=pool.provenance())
+        task = EvaluationTask.within_corpus(experiment, pool.name, self.profile, tested is not None)
+        return self._run(task, protocol, folds).with_corpora(corpora=pool.provenance())
 
     def leaving_corpora_out(self, pool: CorpusPool) -> Evaluation:
         """Test on each corpus a model of the others."""

@@ -51,8 +51,8 @@ class EvaluationTask:
         test_data: segments of ``test_utterances``.
         test_groups: corpus and speaker of each of ``test_utterances``.
         profile: what inputs are standardised by, ``auto``, ``off`` or ``by=speaker``.
-        tests_some_labels: whether a fold tests on a corpus that lacks some of the classes. They cannot be correct, so
-            that they may not be predicted.
+        tests_some_labels: whether a fold tests on a corpus that lacks some of the classes, or has some that were not
+            trained on. They cannot be correct, or predicted, so that they are left out of the softmax.
     """
 
     experiment: Experiment
@@ -65,10 +65,12 @@ class EvaluationTask:
     tests_some_labels: bool = False
 
     @classmethod
-    def within_corpus(cls, experiment: Experiment, corpus: str, profile: str = AUTO) -> EvaluationTask:
-        """Return the task of testing on parts of the corpus that the experiment trains on."""
+    def within_corpus(
+        cls, experiment: Experiment, corpus: str, profile: str = AUTO, tests_some_labels: bool = False
+    ) -> EvaluationTask:
+        """Return the task of testing on parts of the corpus, or the corpora, that the experiment trains on."""
         utterances, data = experiment.utterances, experiment.data
-        return cls(experiment, corpus, utterances, utterances, data, experiment.groups, profile)
+        return cls(experiment, corpus, utterances, utterances, data, experiment.groups, profile, tests_some_labels)
 
     @cached_property
     def digest(self) -> str:
@@ -107,7 +109,9 @@ class EvaluationTask:
         )
         if not self.tests_some_labels:
             return calibrated, uncalibrated
-        columns = [self.experiment.labels.index(label) for label in self.labels_of(utterances)]
+        known = {self.utterances[index].label for index in trained.train}
+        own = {self.test_utterances[index].label for index in np.flatnonzero(np.isin(corpora, corpora[indices]))}
+        columns = [column for column, label in enumerate(self.experiment.labels) if label in known & own]
         return renormalise(calibrated, columns), renormalise(uncalibrated, columns)
 
 

@@ -12,6 +12,7 @@ from pcqtool.splits.protocols import (
     cross_corpus_protocol,
     find_protocol,
     leave_corpus_out,
+    only_parts_of,
 )
 from pcqtool.splits.splitters import holdout
 from pcqtool.splits.validation_size import ValidationSize
@@ -33,5 +34,6 @@ __all__ = [
     "holdout",
     "leakage_report",
     "leave_corpus_out",
+    "only_parts_of",
     "overlap",
 ]

@@ -148,6 +148,33 @@ def leave_corpus_out(pool: CorpusPool) -> Protocol:
     return Protocol(CORPUS, title, split, note=f"{' '.join(stamps)} {_DIFFERENT}")
 
 
+def only_parts_of(corpus: str, protocol: Protocol, pool: CorpusPool) -> Protocol:
+    """Return a protocol whose folds test on parts of one corpus; they all train on the other corpora of the pool.
+
+    Args:
+        corpus: name of the tested corpus.
+        protocol: divides the pool.
+        pool: the corpora.
+
+    Raises:
+        SettingsError: if the corpus is not among several.
+    """
+    if corpus not in pool.names or len(pool.members) < 2:
+        raise SettingsError(
+            f"--test-corpus {corpus}: with --protocol, it is one of several corpora", "Add --corpus for each of them."
+        )
+
+    def split(utterances: Sequence[Utterance], seed: int, validation: ValidationSize) -> list[Fold]:
+        owner = pool.corpus_of_each
+        folds = protocol.splitter(utterances, seed, validation)
+        parts = (replace(fold, test=tuple(i for i in fold.test if owner[i] == corpus)) for fold in folds)
+        return [fold for fold in parts if fold.test]
+
+    others = ", ".join(name for name in pool.names if name != corpus)
+    title = f"{protocol.title}, of {corpus} only; trained also on {others}"
+    return replace(protocol, title=title, splitter=split)
+
+
 def _stamp(train: Sequence[str], test: str) -> str:
     return f"Trained on {', '.join(train)}; the test corpus {test} was left out."
 

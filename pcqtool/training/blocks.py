@@ -114,7 +114,8 @@ def cached_blocks(kind: str, keys: Sequence[str], sizes: Sequence[int], build: B
     left = sum(sizes[number] for number in missing)
     in_memory: dict[int, NDArray[T]] = {}
     for number in missing:
-        if in_memory or not _write(paths[number], *build(number), left / sizes[number]):
+        made_meanwhile = is_intact(paths[number])  # by another process
+        if not made_meanwhile and (in_memory or not _write(paths[number], *build(number), left / sizes[number])):
             in_memory[number] = _collect(*build(number))
         left -= sizes[number]
     return [in_memory[n] if n in in_memory else _mapped(path) for n, path in enumerate(paths)]

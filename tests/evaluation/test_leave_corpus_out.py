@@ -12,10 +12,10 @@ import torch
 from pcqtool.corpora.pool import CorpusPool
 from pcqtool.evaluation.api import evaluate
 from pcqtool.evaluation.cross_corpus import between_corpora
-from pcqtool.evaluation.cross_validation import cross_validate
+from pcqtool.evaluation.cross_validation import EvaluationTask, cross_validate
 from pcqtool.evaluation.summary import conclude
 from pcqtool.progress import Progress
-from pcqtool.splits import leave_corpus_out
+from pcqtool.splits import find_protocol, leave_corpus_out, only_parts_of
 from pcqtool.training.experiment import Experiment
 
 CPU = torch.device("cpu")
@@ -88,6 +88,21 @@ def test_finished_folds_are_kept(run, monkeypatch):
     monkeypatch.setattr(Experiment, "train", None)
     again = cross_validate(task, folds, folder)
     assert [each.elapsed_s for each in again] == [each.elapsed_s for each in results]
+
+
+def test_parts_of_one_corpus_get_its_labels_only(corpora, toy_recipe, tmp_path):
+    protocol = only_parts_of("two", find_protocol("loso"), corpora)
+    experiment = Experiment(corpora.utterances, toy_recipe(epochs=2), CPU, corpora=corpora.corpus_of_each).prepare()
+    task = EvaluationTask.within_corpus(experiment, corpora.name, tests_some_labels=True)
+    folds = {4: protocol.folds(task.utterances, 4)}
+    results = cross_validate(task, folds, tmp_path)
+    assert [result.fold.name for result in results] == ["two:s2", "two:s3"]
+    for result in results:
+        assert not result.probabilities[:, task.experiment.labels.index("neutral")].any()
+        assert result.probabilities[:, task.experiment.labels.index("fear")].all()
+    metrics = conclude(task, protocol, folds, results).metrics
+    assert metrics["labels"] == ["anger", "fear", "sadness"]
+    assert metrics["protocol_title"].endswith("of two only; trained also on one")
 
 
 def test_every_stage_is_reported_by_the_public_function(toy_root, tmp_path, monkeypatch):

@@ -9,7 +9,14 @@ from pcqtool.corpora.datasets.emodb import EmoDB
 from pcqtool.corpora.manifest.corpus import Manifest
 from pcqtool.corpora.pool import CorpusPool, PooledCorpus
 from pcqtool.errors import CorpusError, SettingsError
-from pcqtool.splits import ValidationSize, cross_corpus_protocol, leakage_report, leave_corpus_out
+from pcqtool.splits import (
+    ValidationSize,
+    cross_corpus_protocol,
+    find_protocol,
+    leakage_report,
+    leave_corpus_out,
+    only_parts_of,
+)
 
 
 @pytest.fixture
@@ -114,3 +121,21 @@ def test_what_cannot_be_left_out_is_refused(pool_of):
     strange = CorpusPool((*pool_of("ab", one=4).members, *pool_of("bc", two=4).members))
     with pytest.raises(CorpusError, match="corpus one shares fewer than two labels with the others: it has a, b"):
         leave_corpus_out(strange).folds(strange.utterances, 0)
+
+
+@pytest.mark.parametrize(("name", "n_folds"), [("loso", 3), ("random10", 8)])
+def test_parts_of_one_corpus_test_and_the_others_are_trained_on(pool_of, name, n_folds):
+    pool = pool_of(one=4, two=3)
+    folds = only_parts_of("two", find_protocol(name), pool).folds(pool.utterances, 0)
+    owner = pool.corpus_of_each
+    assert len(folds) == n_folds  # two tenths have no recording of it
+    assert sorted(index for fold in folds for index in fold.test) == [n for n in range(28) if owner[n] == "two"]
+    for fold in folds:
+        assert {owner[index] for index in fold.train} == {"one", "two"}
+        assert not {*fold.train, *fold.validation} & {*fold.test}
+
+
+def test_only_one_of_several_corpora_can_be_tested(pool_of):
+    for pool, name in ((pool_of(one=4, two=3), "three"), (pool_of(one=4), "one")):
+        with pytest.raises(SettingsError, match=f"--test-corpus {name}: with --protocol, it is one of several"):
+            only_parts_of(name, find_protocol("loso"), pool)

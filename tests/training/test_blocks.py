@@ -177,6 +177,21 @@ def test_what_does_not_fit_on_disk_later_stays_in_memory(monkeypatch, caplog):
         cached_blocks("other", list("abcde"), [1] * 5, lambda number: (3, iter([blocks[0]])))
 
 
+def test_a_block_that_another_process_makes_meanwhile_is_not_computed_again():
+    block, built = np.ones((3, 2), np.int16), []
+
+    def build(number):
+        built.append(number)
+        if number == 0:  # meanwhile, elsewhere
+            cached_blocks("kind", ["second"], [1], lambda _: (3, iter([2 * block])))
+        return 3, iter([block])
+
+    first, second = cached_blocks("kind", ["first", "second"], [1, 1], build)
+    assert built == [0]
+    np.testing.assert_array_equal(first, block)
+    np.testing.assert_array_equal(second, 2 * block)
+
+
 def writer_that_fails(n_bytes):
     raise CacheError(f"needs {n_bytes}")
 
