@@ -110,7 +110,9 @@ class EvaluationTask:
         if not self.tests_some_labels:
             return calibrated, uncalibrated
         known = {self.utterances[index].label for index in trained.train}
-        own = {self.test_utterances[index].label for index in np.flatnonzero(np.isin(corpora, corpora[indices]))}
+        own = {
+            self.test_utterances[index].label for index in np.flatnonzero(np.isin(corpora, corpora[indices])).tolist()
+        }
         columns = [column for column, label in enumerate(self.experiment.labels) if label in known & own]
         return renormalise(calibrated, columns), renormalise(uncalibrated, columns)
 

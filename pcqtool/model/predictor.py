@@ -39,7 +39,7 @@ class Predictor:
         >>> from pcqtool.model.directory import find
         >>> predictor = Predictor(find("pcq-mini"), device="cpu")
         >>> predictor.log_probs(np.zeros((2, 48000), np.float32)).shape
-        (2, 7)
+        (2, 8)
     """
 
     def __init__(

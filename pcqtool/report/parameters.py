@@ -59,11 +59,17 @@ def count_parameters(network: PCQConfig) -> list[ParameterCount]:
 
 
 def _parts(model: PCQ) -> dict[str, list[nn.Module]]:
+    from torch import nn
+
     parts: dict[str, list[nn.Module]] = {} if model.mlcnn is None else {"MLCNN": [model.mlcnn]}
     if model.encoder is not None:
         parts[f"encoder ({model.config.encoder.kind})"] = [model.encoder]
     if len(model.csq):
         parts[f"CSQ ({len(model.csq)} modules)"] = list(model.csq)
+        if model.config.query == "projected":
+            parts["query tokens"] = list(model.query)
+        if model.gate is not None:
+            parts["gates"] = [nn.ParameterList([model.gate])]
     if model.encoder is not None and model.mlcnn is not None:
         parts["attention (Q4)"] = [model.attention]
     return parts | {"classifier": [model.classifier]}

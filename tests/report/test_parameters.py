@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from pcqtool.model.directory import find, network_config_from_json, read_config
@@ -16,8 +18,8 @@ def test_the_papers_network_has_the_papers_size():
 
 
 def test_parts_add_up_to_the_whole(tiny_model):
-    for place in (tiny_model, find("pcq-mini")):
-        settings = network_config_from_json(read_config(place))
+    mini = network_config_from_json(read_config(find("pcq-mini")))
+    for settings in (network_config_from_json(read_config(tiny_model)), mini, replace(mini, csq_gate=True)):
         whole, *parts = count_parameters(settings)
         assert whole.weights == sum(part.weights or 0 for part in parts)
         assert whole.weights == sum(weight.numel() for weight in PCQ(settings).parameters())

@@ -136,7 +136,7 @@ def test_what_cannot_be_is_refused_with_the_file_and_the_setting(load, text, sai
 def test_what_is_no_recipe_is_refused(tmp_path):
     with pytest.raises(SettingsError, match="recipe 'maxi' cannot be found") as caught:
         load_recipe("maxi")
-    assert "mini, paper" in caught.value.hint
+    assert "mini, mini-emodb, paper" in caught.value.hint
     with pytest.raises(SettingsError):
         load_recipe(str(tmp_path))
     (tmp_path / "bytes").write_bytes(b"\xff\xfe\x00")

@@ -23,7 +23,7 @@ sys.exit("loaded torch" if "torch" in sys.modules else code)
     [
         (completion.models, "pcq-m", ["pcq-mini"]),
         (completion.corpora, "emod", ["emodb"]),
-        (completion.recipes, "min", ["mini"]),
+        (completion.recipes, "min", ["mini", "mini-emodb"]),
         (completion.protocols, "lo", ["loso"]),
         (completion.channels, "", ["0", "1", "auto", "mix", "split"]),
         (completion.devices, "cuda", ["cuda", "cuda:all"]),
@@ -41,10 +41,10 @@ def test_names_with_the_typed_beginning(complete, typed, values):
         ("pcqtool label --vad ", ["on", "off"]),
         ("pcqtool label --aggregation mean", ["mean-log", "mean"]),
         ("pcqtool train --corpus emod", ["emodb"]),
-        ("pcqtool train --recipe min", ["mini"]),
+        ("pcqtool train --recipe min", ["mini", "mini-emodb"]),
         ("pcqtool evaluate --protocol lo", ["loso"]),
         ("pcqtool corpora info emod", ["emodb"]),
-        ("pcqtool recipes show min", ["mini"]),
+        ("pcqtool recipes show min", ["mini", "mini-emodb"]),
         ("pcqtool recip", ["recipes"]),
     ],
 )
