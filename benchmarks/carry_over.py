@@ -78,11 +78,18 @@ def table(runs: Iterable[Mapping[str, Any]]) -> Iterator[str]:
             yield f"| {form} | {profile} | {cells} | {np.mean(ua):.1f} | {np.mean(ece):.3f} |"
 
 
-def differences(runs: Sequence[Mapping[str, Any]], profile: str) -> list[float]:
-    """Return UA with queries minus UA without, in points, of each pair of runs on the same corpus and seed."""
-    by_key = {(run["form"], run["left out"], run["seed"]): run[profile]["ua"] for run in runs}
-    pairs = [(ua, by_key.get(("without queries", *key[1:]))) for key, ua in by_key.items() if key[0] == "with queries"]
-    return [ua - other for ua, other in pairs if other is not None]
+def worth_of_queries(runs: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """Yield for each profile the mean of UA with queries minus UA without, paired by corpus and seed."""
+    for profile in PROFILES:
+        by_key = {(run["form"], run["left out"], run["seed"]): run[profile]["ua"] for run in runs}
+        with_queries = {key[1:]: ua for key, ua in by_key.items() if key[0] == "with queries"}
+        pairs = [(ua, by_key.get(("without queries", *key))) for key, ua in with_queries.items()]
+        found = [ua - other for ua, other in pairs if other is not None]
+        if len(found) > 1:
+            error = np.std(found, ddof=1) / len(found) ** 0.5
+            yield (
+                f"queries, {profile}: {np.mean(found):+.1f} points, standard error {error:.1f} over {len(found)} pairs"
+            )
 
 
 def _experiment(options: argparse.Namespace, pool: CorpusPool, recipe: Recipe, csq: bool) -> Experiment:
@@ -129,10 +136,7 @@ def main() -> None:
                 file.write(json.dumps(scores) + "\n")
     runs = read(options.out)
     print("\n".join(table(runs)))
-    for profile in PROFILES:
-        if found := differences(runs, profile):
-            error = np.std(found, ddof=1) / len(found) ** 0.5 if len(found) > 1 else float("nan")
-            print(f"queries, {profile}: {np.mean(found):+.1f} points, standard error {error:.1f}, {len(found)} pairs")
+    print("\n".join(worth_of_queries(runs)))
 
 
 if __name__ == "__main__":

@@ -17,12 +17,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pcqtool.errors import PcqtoolError, ReportError
-from pcqtool.evaluation.ablation_study import COLUMNS, table
-from pcqtool.evaluation.run_directory import UNKNOWN, FinishedRun, read_run
-from pcqtool.files.atomic import write_whole
-
 DOCS = Path(__file__).parent
+sys.path.insert(0, str(DOCS.parent))  # for benchmarks
+
+from benchmarks import carry_over  # noqa: E402
+from pcqtool.errors import PcqtoolError, ReportError  # noqa: E402
+from pcqtool.evaluation.ablation_study import COLUMNS, table  # noqa: E402
+from pcqtool.evaluation.run_directory import UNKNOWN, FinishedRun, read_run  # noqa: E402
+from pcqtool.files.atomic import write_whole  # noqa: E402
+from pcqtool.splits import PROTOCOL_NAMES  # noqa: E402
+
 SHARED_SPEAKERS, CHOSEN_ON_TEST, ADAPTED = "S", "T", "A"
 
 INTRODUCTION = """\
@@ -42,6 +46,14 @@ marks what makes a figure look better than it is:
 | ? | the source does not state how training and test were divided |
 | – | different speakers, nothing chosen on the test part |
 """
+
+CARRIED_OVER = """\
+## Corpora that were left out
+
+Each corpus is left out in turn. The network learns from the others, with all their classes, and predicts the classes
+that all corpora have. *auto*: inputs standardised by the unlabelled corpus that was left out; *off*: by the training
+data; *by=speaker*: also by each of its speakers. UA in per cent, means over seeds {seeds}; recipe `best` with
+Whisper-base as encoder and teacher; `python -m benchmarks.carry_over`. All figures: {source}."""
 
 
 @dataclass(frozen=True)
@@ -100,13 +112,25 @@ def render(runs: Path, page: Path) -> str:
         raise ReportError(f"no runs in {runs}", "Copy a run's metrics.json there, named after the run.")
     folder = Path(os.path.relpath(runs, page.parent)).as_posix()
     evaluations = [run for run in found if "study" not in run.metrics]
-    sections = [INTRODUCTION.format(folder=folder)]
-    for corpus in sorted({run.corpus for run in evaluations}):
+    sections = [INTRODUCTION.format(folder=folder), *_carried_over(runs / "carry_over.jsonl", folder)]
+    divided = {run.corpus for run in evaluations if run.protocol in PROTOCOL_NAMES}
+    for corpus in sorted({run.corpus for run in evaluations}, key=lambda name: (name in divided, name)):
         own = [run for run in evaluations if run.corpus == corpus]
         sections.append(_comparison(corpus, own))
         sections += [_details(run, folder) for run in sorted(own, key=lambda run: -run.score("ua").value)]
     sections += [_study(run, folder) for run in found if "study" in run.metrics]
     return "\n".join(sections)
+
+
+def _carried_over(path: Path, folder: str) -> Iterator[str]:
+    """Yield the section on corpora that were left out, if it was measured."""
+    if not path.is_file():
+        return
+    runs = carry_over.read(path)
+    seeds = ", ".join(map(str, sorted({run["seed"] for run in runs})))
+    source = f"[`{path.name}`]({folder}/{path.name})"
+    yield f"{CARRIED_OVER.format(seeds=seeds, source=source)}\n"
+    yield "\n".join([*carry_over.table(runs), "", *(f"- {line}" for line in carry_over.worth_of_queries(runs)), ""])
 
 
 def _comparison(corpus: str, runs: Sequence[FinishedRun]) -> str:
