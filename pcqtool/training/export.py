@@ -98,7 +98,7 @@ def export_model(
         temperature=trained.temperatures.profiled,
         plain_temperature=trained.temperatures.plain,
         aggregation=experiment.recipe.aggregation,
-        trained_on=f"trained on {' and '.join(pool.titles)} "
+        trained_on=f"trained on {_named(pool)} "
         f"({len(trained.train)} utterances, {len(speakers)} speakers; {', '.join(experiment.labels)})",
         provenance={
             "tool_version": __version__,
@@ -133,6 +133,13 @@ def _metrics(experiment: Experiment, fold: Fold, trained: Trained) -> dict[str, 
         "best_epoch": trained.best.number,
         "history": [epoch.to_dict() for epoch in trained.history],
     }
+
+
+def _named(pool: CorpusPool) -> str:
+    """Return the title of a corpus, or the names of several."""
+    if len(pool.members) == 1:
+        return pool.titles[0]
+    return f"{', '.join(pool.names[:-1])} and {pool.names[-1]}"
 
 
 def _speakers(experiment: Experiment, utterances: Sequence[int]) -> list[str]:

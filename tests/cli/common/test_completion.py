@@ -21,7 +21,7 @@ sys.exit("loaded torch" if "torch" in sys.modules else code)
 @pytest.mark.parametrize(
     ("complete", "typed", "values"),
     [
-        (completion.models, "pcq-m", ["pcq-mini"]),
+        (completion.models, "pcq-m", ["pcq-mini", "pcq-mini-emodb"]),
         (completion.corpora, "emod", ["emodb"]),
         (completion.recipes, "min", ["mini", "mini-emodb"]),
         (completion.protocols, "lo", ["loso"]),
@@ -37,7 +37,7 @@ def test_names_with_the_typed_beginning(complete, typed, values):
 @pytest.mark.parametrize(
     ("typed", "values"),
     [
-        ("pcqtool label --model pcq-m", ["pcq-mini"]),
+        ("pcqtool label --model pcq-m", ["pcq-mini", "pcq-mini-emodb"]),
         ("pcqtool label --vad ", ["on", "off"]),
         ("pcqtool label --aggregation mean", ["mean-log", "mean"]),
         ("pcqtool train --corpus emod", ["emodb"]),
