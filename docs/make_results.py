@@ -27,7 +27,8 @@ from pcqtool.evaluation.run_directory import UNKNOWN, FinishedRun, read_run  # n
 from pcqtool.files.atomic import write_whole  # noqa: E402
 from pcqtool.splits import PROTOCOL_NAMES  # noqa: E402
 
-SHARED_SPEAKERS, CHOSEN_ON_TEST, ADAPTED = "S", "T", "A"
+SHARED_SPEAKERS, CHOSEN_ON_TEST, STANDARDISED = "S", "T", "A"
+_BY_TEST_RECORDINGS = "standardised by the unlabelled test recordings"  # as evaluate says it
 
 INTRODUCTION = """\
 # Results
@@ -42,7 +43,7 @@ marks what makes a figure look better than it is:
 | --- | --- |
 | S | speakers of the test part were also in training: the figure is a poor measure for new speakers |
 | T | the checkpoint, or a setting, was chosen on the test part, or the model was trained on it |
-| A | the test speaker's own recordings were centred first, without their labels: they must be many |
+| A | inputs were standardised by the test recordings, without their labels, as `label` does: they must be many |
 | ? | the source does not state how training and test were divided |
 | – | different speakers, nothing chosen on the test part |
 """
@@ -53,7 +54,9 @@ CARRIED_OVER = """\
 Each corpus is left out in turn. The network learns from the others, with all their classes, and predicts the classes
 that all corpora have. *auto*: inputs standardised by the unlabelled corpus that was left out; *off*: by the training
 data; *by=speaker*: also by each of its speakers. UA in per cent, means over seeds {seeds}; recipe `best` with
-Whisper-base as encoder and teacher; `python -m benchmarks.carry_over`. All figures: {source}."""
+Whisper-base as encoder and teacher, temperatures fitted to validation speakers (`--calibration validation`), as those
+fitted to corpora, which the recipe wants, take four times as long; `python -m benchmarks.carry_over`. All figures:
+{source}."""
 
 
 @dataclass(frozen=True)
@@ -160,7 +163,7 @@ def leaks(run: FinishedRun) -> str:
     """Return a run's marks, from the overlap of its parts and its use of test recordings."""
     marks = [SHARED_SPEAKERS] if run.shared_with_training.get("speakers") else []
     marks += [CHOSEN_ON_TEST] if run.metrics.get("leaks") else []
-    marks += [ADAPTED] if run.metrics.get("adapted") else []
+    marks += [STANDARDISED] if _BY_TEST_RECORDINGS in run.metrics.get("leakage", "") else []
     return " ".join(marks) or "–"
 
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -9,8 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from pcqtool.batch.profiling import AUTO, BY_SPEAKER
 from pcqtool.errors import ReportError
+from pcqtool.evaluation.corpus_profile import PROFILE_NOTES
 from pcqtool.evaluation.run_directory import FinishedRun
+from pcqtool.model.profile_file import OFF
 
 DOCS = Path(__file__).parents[2] / "docs"
 
@@ -132,7 +136,8 @@ def test_the_script_writes_and_checks_the_page(folder, tmp_path):
 
     def run(*arguments):
         command = [sys.executable, docs / "make_results.py", *arguments]
-        return subprocess.run(command, capture_output=True, text=True, check=False)
+        environment = os.environ | {"PYTHONPATH": os.fspath(DOCS.parent)}  # the script imports benchmarks
+        return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
 
     checked = run("--check")
     assert (checked.returncode, checked.stdout) == (1, "")
@@ -148,7 +153,23 @@ def test_the_script_writes_and_checks_the_page(folder, tmp_path):
 def test_marks_come_from_counts():
     assert leaks(FinishedRun("a", Path(), {"overlap": {"test": {"speakers": 0}}, "leaks": False})) == "–"
     assert leaks(FinishedRun("a", Path(), {"overlap": {"test": {"speakers": 3}}, "leaks": True})) == "S T"
-    assert leaks(FinishedRun("a", Path(), {"overlap": {"test": {"speakers": 0}}, "adapted": True})) == "A"
+    for profile, mark in ((AUTO, "A"), (BY_SPEAKER, "A"), (OFF, "–")):
+        leakage = f"Test and training share no speaker. {PROFILE_NOTES[profile]}"
+        assert leaks(FinishedRun("a", Path(), {"overlap": {"test": {"speakers": 0}}, "leakage": leakage})) == mark
+
+
+def test_corpora_that_were_left_out_come_first(folder, tmp_path):
+    form, score = {"form": "with queries", "left out": "emodb", "seed": 0}, {"ua": 51.0, "ece": 0.1}
+    lines = [
+        json.dumps({**form, **dict.fromkeys(("auto", "off", "by=speaker"), score), "form": name}) for name in FORMS
+    ]
+    (folder / "carry_over.jsonl").write_text("\n".join(lines))
+    text = render(folder, tmp_path / "docs" / "results.md")
+    assert text.index("## Corpora that were left out") < text.index("### honest")
+    assert "| with queries | auto | 51.0 | 51.0 | 0.100 |" in text
+
+
+FORMS = ("with queries", "without queries")
 
 
 @pytest.mark.parametrize(("n", "marks"), [(0, "T"), (2, "S T")])
