@@ -159,7 +159,7 @@ def test_marks_come_from_counts():
 
 
 def test_corpora_that_were_left_out_come_first(folder, tmp_path):
-    scores = dict.fromkeys(("auto", "off", "by=speaker"), {"ua": 51.0, "ece": 0.1})
+    scores = {key: {"ua": 51.0, "ece": 0.1} for key in ("auto", "off", "by=speaker")}
     run = {"form": "with queries", "left out": "emodb", "seed": 0, **scores}
     (folder / "carry_over.jsonl").write_text(json.dumps(run) + "\n")
     text = render(folder, tmp_path / "docs" / "results.md")
