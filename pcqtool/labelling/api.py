@@ -69,7 +69,7 @@ def _announcement(config: ModelConfig, is_chosen: bool) -> str:
     license_note = f"; license {config.license}" if config.license else ""
     if is_chosen:
         return f"model: {config.name}{license_note}" if license_note else ""
-    return f"model: {config.name} (bundled), {config.trained_on}{license_note}"
+    return f"model: {config.name} (bundled){license_note}; {config.trained_on}"
 
 
 def label(

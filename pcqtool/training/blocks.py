@@ -111,10 +111,11 @@ def cached_blocks(kind: str, keys: Sequence[str], sizes: Sequence[int], build: B
     """
     paths = [cache_folder() / kind / f"{key}.npy" for key in keys]
     missing = [number for number, path in enumerate(paths) if not is_intact(path)]
+    absent = {number for number in missing if not paths[number].exists()}
     left = sum(sizes[number] for number in missing)
     in_memory: dict[int, NDArray[T]] = {}
     for number in missing:
-        made_meanwhile = is_intact(paths[number])  # by another process
+        made_meanwhile = number in absent and is_intact(paths[number])  # by another process
         if not made_meanwhile and (in_memory or not _write(paths[number], *build(number), left / sizes[number])):
             in_memory[number] = _collect(*build(number))
         left -= sizes[number]

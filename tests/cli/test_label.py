@@ -214,7 +214,7 @@ def test_the_bundled_model_is_announced_and_a_named_one_is_not(label, calls, tin
     monkeypatch.setattr(model_directory, "_BUNDLED", tiny_model.parent)
     monkeypatch.setattr(model_directory, "DEFAULT", tiny_model.name)
     code, out, err = label(calls, "--json", model=None)
-    assert (code, err) == (0, "model: tiny (bundled), nothing at all\n")
+    assert (code, err) == (0, "model: tiny (bundled); nothing at all\n")
     json.loads(out)
     assert label(calls, "--quiet", model=None)[2] == ""
     assert label(calls)[2] == ""
@@ -230,7 +230,7 @@ def test_the_license_of_a_model_is_announced(label, calls, tiny_model, tmp_path,
     monkeypatch.setattr(model_directory, "_BUNDLED", place.parent)
     monkeypatch.setattr(model_directory, "DEFAULT", "tiny")
     said = label(calls, "--restart", model=None)[2]
-    assert said == "model: tiny (bundled), nothing at all; license CC BY-NC 4.0: not for commercial use\n"
+    assert said == "model: tiny (bundled); license CC BY-NC 4.0: not for commercial use; nothing at all\n"
 
 
 def test_the_model_can_come_from_the_environment(label, calls, tiny_model, monkeypatch, tmp_path):

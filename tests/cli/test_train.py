@@ -260,7 +260,7 @@ def test_a_model_is_not_trained_over(train, tmp_path):
         ({"corpus": ()}, 2, "--corpus"),
         ({"root": None}, 1, "PCQTOOL_CORPORA"),
         ({"root": "nowhere"}, 1, "nowhere does not exist"),
-        ({"recipe": "maxi"}, 2, "Bundled recipes: best, mini, paper"),
+        ({"recipe": "maxi"}, 2, "Bundled recipes: best, mini, mini-emodb, paper"),
         ({"recipe": "mini"}, 1, "the encoder openai/whisper-base"),
         ({"recipe": "best"}, 1, "PCQTOOL_ENCODERS"),
         ({"recipe": "paper"}, 1, "the encoder microsoft/wavlm-base"),
