@@ -249,7 +249,7 @@ def test_a_file_that_is_cut_or_goes_away_while_it_is_read_is_a_row(label, write_
     assert label()[0] in (0, 3)
     ((status, duration_s, retry),) = read_files(Path("results.parquet")).select("status", "duration_s", "retry").rows()
     assert status in ("truncated", "failed", "ok"), "cut before it was opened, while it was read, or after that"
-    assert (status == "ok") == (duration_s == whole_s)
+    assert duration_s == whole_s if status == "ok" else duration_s <= whole_s  # it may fail after its last sample
     assert retry == (status == "failed")
 
 
