@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from pcqtool.corpora.pool import CorpusPool
+from pcqtool.errors import SettingsError
 from pcqtool.evaluation.api import evaluate
 from pcqtool.evaluation.cross_corpus import between_corpora
 from pcqtool.evaluation.cross_validation import EvaluationTask, cross_validate
@@ -103,6 +104,11 @@ def test_parts_of_one_corpus_get_its_labels_only(corpora, toy_recipe, tmp_path):
     metrics = conclude(task, protocol, folds, results).metrics
     assert metrics["labels"] == ["anger", "fear", "sadness"]
     assert metrics["protocol_title"].endswith("of two only; trained also on one")
+
+
+def test_the_public_function_refuses_to_test_a_part_of_one_corpus(toy_root, tmp_path):
+    with pytest.raises(SettingsError, match="--test-corpus manifest: with --protocol, it is one of several corpora"):
+        evaluate("manifest", tmp_path / "e", protocol="loso", test_corpus="manifest", root=toy_root, recipe="mini")
 
 
 def test_every_stage_is_reported_by_the_public_function(toy_root, tmp_path, monkeypatch):
