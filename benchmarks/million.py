@@ -27,7 +27,7 @@ from pcqtool.batch.output import RunOutput
 from pcqtool.batch.plan import make_plan
 from pcqtool.batch.shard import Shard
 from pcqtool.tables.provenance import Provenance
-from pcqtool.tables.schema import files_schema, segments_schema
+from pcqtool.tables.schema import events_schema, files_schema, segments_schema
 
 LABELS = ("anger", "happiness", "neutral", "sadness")
 PROVENANCE = Provenance(
@@ -84,7 +84,9 @@ def make_parts(folder: Path, out: Path, shards: int) -> None:
             }
             with store.appending_segments(segments_schema(LABELS)) as rows:
                 rows.append(_table(common | of_segment | predicted, segments_schema(LABELS)))
-            store.write_files(_table(common | of_file | predicted, files_schema(LABELS)))
+            of_event = {"event": np.zeros(len(part)), "start_s": np.zeros(len(part)), "end_s": probability}
+            events = _table(common | of_event, events_schema(LABELS))
+            store.write_part(_table(common | of_file | predicted, files_schema(LABELS)), events)
         store.finish()
 
 

@@ -15,6 +15,9 @@ Array = NDArray[np.float64]
 FLOOR = math.log(np.finfo(np.float64).tiny)
 """Log-probability that replaces −∞, about −708: no single segment can rule out every label."""
 
+DISAGREEMENT = 0.2
+"""Disagreement of the segments, in nats, at which ``blend`` is half-way between ``duration`` and their mean."""
+
 TIE = 1e-6
 """Weight of the mean-log probabilities, in votes; they decide between labels with equally many votes."""
 
@@ -28,11 +31,16 @@ def aggregate(log_probs: Array, durations_s: Array, rule: str = "mean-log") -> A
         ``mean-log``: softmax of the mean of the segments' log-softmax, the paper's reading and the default.
         ``mean``: mean of the segments' probabilities.
         ``vote``: fraction of the segments whose most probable label it is; ``mean-log`` decides between equal votes.
-        ``duration``: ``mean-log``, each segment weighted by its seconds of audio, so that a short tail counts little.
+        ``duration``: ``mean-log``, each segment weighted by its seconds, so that a short tail counts little.
+        ``blend``: between ``duration`` (G) and the mean of the probabilities weighted by seconds (M), as far as the
+        segments disagree: ``P = m M + (1 - m) G`` with ``m = J² / (J² + DISAGREEMENT²)``, where J is the Jensen-Shannon
+        divergence of the segments, ``H(M) - Σ wᵢ H(pᵢ)`` in nats. Segments that agree are evidence of one mood.
+        Segments that disagree have different moods, and a probability is the expected share of time. A track that is
+        joined with itself keeps its probabilities.
 
     Args:
         log_probs: shape (n, L), of n ≥ 1 segments and L labels; may be unnormalised (logits) or −inf.
-        durations_s: shape (n,), seconds of each segment without padding.
+        durations_s: shape (n,), seconds of each segment without padding; labelling passes seconds of speech.
         rule: one of ``AGGREGATIONS``.
 
     Returns:
@@ -67,11 +75,21 @@ def _duration(log_probs: Array, durations_s: Array) -> Array:
     return _softmax(_mean(log_probs, durations_s))
 
 
+def _blend(log_probs: Array, durations_s: Array) -> Array:
+    probabilities = np.exp(log_probs)
+    mean = _normalised(_mean(probabilities, durations_s))
+    within = _mean((-probabilities * log_probs).sum(axis=1, keepdims=True), durations_s)[0]
+    disagreement = max(0.0, -math.fsum(mean * np.log(np.maximum(mean, math.exp(FLOOR)))) - within)
+    share = disagreement**2 / (disagreement**2 + DISAGREEMENT**2)
+    return _normalised(share * mean + (1.0 - share) * _duration(log_probs, durations_s))
+
+
 RULES: dict[str, Callable[[Array, Array], Array]] = {
     "mean-log": _mean_log,
     "mean": _mean_probability,
     "vote": _vote,
     "duration": _duration,
+    "blend": _blend,
 }
 
 AGGREGATIONS = tuple(RULES)

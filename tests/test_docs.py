@@ -14,7 +14,7 @@ from pcqtool.cli import app
 from pcqtool.corpora.label_map import load_label_map
 from pcqtool.labels import ALIASES, VOCABULARY
 from pcqtool.tables.feature_schema import feature_files_schema, feature_segments_schema
-from pcqtool.tables.schema import files_schema, predictions_schema, segments_schema
+from pcqtool.tables.schema import events_schema, files_schema, predictions_schema, segments_schema
 
 ROOT = Path(__file__).parents[1]
 
@@ -23,13 +23,13 @@ def _blocks(file: str, language: str) -> list[str]:
     return re.findall(rf"```{language}\n(.*?)```", (ROOT / file).read_text(encoding="utf-8"), re.DOTALL)
 
 
-@pytest.mark.parametrize(("part", "schema"), [(1, files_schema(())), (2, segments_schema(()))])
+@pytest.mark.parametrize(("part", "schema"), [(1, files_schema(())), (2, segments_schema(())), (3, events_schema(()))])
 def test_every_column_is_explained(part: int, schema: object) -> None:
     text = (ROOT / "docs/tables.md").read_text(encoding="utf-8").split("\n## ")[part]
     explained = re.findall(
         r"`(\w+)`", "".join(line.split("|")[1] for line in text.splitlines() if line.startswith("| `"))
     )
-    assert [name for name in explained if name not in ("prob_", "label", "confidence")] == [
+    assert [name for name in explained if name not in ("label", "confidence")] == [
         name
         for name in schema.names
         if name not in ("label", "confidence")  # type: ignore[attr-defined]
@@ -40,7 +40,8 @@ def test_every_column_of_predictions_is_explained() -> None:
     section = (ROOT / "docs/tables.md").read_text(encoding="utf-8").split("\n## Predictions")[1].split("\n## ")[0]
     cells = "".join(line.split("|")[1] for line in section.splitlines() if line.startswith("| `"))
     explained = [name for name in re.findall(r"`(\w+)", cells) if name != "uncalibrated_"]
-    assert explained == predictions_schema(()).names[len(files_schema(())) :]
+    names = predictions_schema(()).names
+    assert explained == names[names.index("retry") + 1 :]
 
 
 def test_the_vocabulary_is_written_down_with_its_aliases() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
@@ -11,14 +11,19 @@ import numpy as np
 import numpy.typing as npt
 
 from pcqtool.audio.call_detection import choose_channels
-from pcqtool.audio.channel_segmenter import ChannelSegmenter, Chunk
+from pcqtool.audio.channel_segmenter import ChannelSegmenter, Chunk, SpeechOverlap
 from pcqtool.audio.channels import ChannelPlan, check_channel_mode
+from pcqtool.audio.cuts import Cutter, GridCutter, PauseCutter, Span, TurnCutter
 from pcqtool.audio.decoding.recording import Recording, open_recording
 from pcqtool.audio.limits import Limits
 from pcqtool.audio.resample import resample
 from pcqtool.audio.segment import SAMPLE_RATE, SEGMENT_S
+from pcqtool.audio.turns import Turn, turns_of_channel
 from pcqtool.errors import AudioError, SettingsError
 from pcqtool.files.display import display_path
+
+SEGMENT_MODES = ("grid", "speech")
+"""Where recordings are cut into segments, the default first."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +35,8 @@ class ReaderOptions:
             channels that would cancel each other are not mixed, see :mod:`pcqtool.audio.call_detection`.
         vad: whether to detect speech.
         segment_s: length of a segment.
+        segments: ``grid`` for segments of this length, ``speech`` for stretches of speech of at most this length.
+        hop_s: seconds from one segment's start to the next on the grid; None for ``segment_s``, which means no overlap.
 
     Raises:
         SettingsError: a value is invalid.
@@ -38,6 +45,8 @@ class ReaderOptions:
     channels: str = "auto"  # or an int
     vad: bool = True
     segment_s: float = SEGMENT_S
+    segments: str = SEGMENT_MODES[0]
+    hop_s: float | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "channels", str(self.channels))
@@ -49,6 +58,31 @@ class ReaderOptions:
             raise SettingsError(
                 f"segments of {self.segment_s} s are not possible", "Use 0.1 to 60 s; the paper uses 3."
             )
+        if self.segments not in SEGMENT_MODES:
+            raise SettingsError(f"segments cannot be {self.segments!r}", f"Known: {', '.join(SEGMENT_MODES)}.")
+        if self.segments == "speech" and not self.vad:
+            raise SettingsError("segments at pauses need voice activity detection", "Leave --vad off out.")
+        if self.hop_s is not None:
+            self._check_hop(self.hop_s)
+
+    def _check_hop(self, hop_s: float) -> None:
+        if self.segments == "speech":
+            raise SettingsError("a hop is for segments on a grid", "Leave out either --hop or --segments speech.")
+        if not 0.1 <= hop_s <= self.segment_s:
+            raise SettingsError(f"a hop of {hop_s} s is not possible", f"Use 0.1 to {self.segment_s:g} s.")
+        object.__setattr__(self, "hop_s", None if hop_s == self.segment_s else float(hop_s))
+
+    def cutters(self, turns: Mapping[str, Sequence[Span]] | None = None) -> dict[str | None, Cutter]:
+        """Return the cutters of a channel.
+
+        Args:
+            turns: start and end of each speaker's turns, in samples; None if they are unknown.
+        """
+        if turns is not None:
+            return {speaker: TurnCutter(self.n_samples, spans) for speaker, spans in turns.items()}
+        if self.segments == "speech":
+            return {None: PauseCutter(self.n_samples)}
+        return {None: GridCutter(self.n_samples, round((self.hop_s or self.segment_s) * SAMPLE_RATE))}
 
     @property
     def n_samples(self) -> int:
@@ -66,6 +100,7 @@ class RecordingInfo:
         channel_names: the output channels, as in :attr:`Chunk.channel`.
         shortfall: why fewer samples were decoded than the header claims; None if all were.
         note: how the recording was read, if not in the usual way, such as channels left out of the mix; None otherwise.
+        overlap_s: seconds in which two channels or more contain speech; None for one channel, and without VAD.
     """
 
     duration_s: float = 0.0
@@ -73,6 +108,7 @@ class RecordingInfo:
     channel_names: tuple[str, ...] = ()
     shortfall: str | None = None
     note: str | None = None
+    overlap_s: float | None = None
 
 
 class Reader(Protocol):
@@ -97,6 +133,7 @@ class SegmentReader:
         path: any recording.
         options: how to read it.
         limits: how long it may be, and how many channels it may have.
+        turns: who speaks when; None if it is unknown.
 
     Examples:
         >>> reader = SegmentReader("call.wav", ReaderOptions("split"))
@@ -106,10 +143,17 @@ class SegmentReader:
         6.73
     """
 
-    def __init__(self, path: str | Path, options: ReaderOptions | None = None, limits: Limits | None = None) -> None:
+    def __init__(
+        self,
+        path: str | Path,
+        options: ReaderOptions | None = None,
+        limits: Limits | None = None,
+        turns: Sequence[Turn] | None = None,
+    ) -> None:
         self.path = Path(path)
         self.options = options or ReaderOptions()
         self.limits = limits or Limits()
+        self.turns = turns
         self.info = RecordingInfo()
 
     def __iter__(self) -> Iterator[Chunk]:
@@ -120,16 +164,22 @@ class SegmentReader:
                 plan = choose_channels(recording, self.options.channels, self.limits.max_duration_s)
                 names = tuple(mix.name for mix in plan.mixes)
                 self.info = replace(self.info, channel_names=names, note=join_notes(recording.note, plan.note))
-                segmenters = [ChannelSegmenter(name, self.options.n_samples, self.options.vad) for name in names]
+                segmenters = [self._segmenter(name) for name in names]
+                overlap = SpeechOverlap(segmenters)
                 for block in resample(_mix_blocks(recording.blocks(), plan), recording.sample_rate, len(names)):
                     self.limits.check_duration(recording.n_frames / recording.sample_rate)
                     for number, segmenter in enumerate(segmenters):
                         yield from segmenter.push(np.ascontiguousarray(block[:, number]))
                 for segmenter in segmenters:
                     yield from segmenter.flush()
+                self.info = replace(self.info, overlap_s=overlap.seconds)
             finally:
                 self.info = replace(self.info, duration_s=recording.n_frames / recording.sample_rate)
             self.info = replace(self.info, shortfall=recording.shortfall)
+
+    def _segmenter(self, channel: str) -> ChannelSegmenter:
+        turns = None if self.turns is None else turns_of_channel(self.turns, channel)
+        return ChannelSegmenter(channel, self.options.n_samples, self.options.vad, self.options.cutters(turns))
 
 
 def load_waveform(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Generic, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +12,34 @@ SEGMENT_S = 3.0
 SEGMENT_SAMPLES = round(SEGMENT_S * SAMPLE_RATE)
 
 T = TypeVar("T", bound=np.generic)
+
+
+class SegmentSpan(NamedTuple):
+    """Where a segment is, and how much of it is speech.
+
+    Attributes:
+        start: first sample, counted from the channel's start.
+        n_samples: samples without padding.
+        n_valid: samples that go to the network; fewer if silence is trimmed.
+        speech: fraction of speech, 0 to 1; None without voice activity detection.
+        offset: first of those samples within the segment.
+    """
+
+    start: int
+    n_samples: int
+    n_valid: int
+    speech: float | None = None
+    offset: int = 0
+
+    @property
+    def end(self) -> int:
+        """First sample after the segment."""
+        return self.start + self.n_samples
+
+    @property
+    def speech_s(self) -> float:
+        """Seconds of speech; without voice activity detection, of audio."""
+        return self.n_samples * (1.0 if self.speech is None else self.speech) / SAMPLE_RATE
 
 
 class Segmenter(Generic[T]):

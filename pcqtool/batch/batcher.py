@@ -11,55 +11,73 @@ from typing import Any
 import numpy as np
 
 from pcqtool.audio.channel_segmenter import Chunk
-from pcqtool.audio.segment import SAMPLE_RATE
+from pcqtool.audio.segment import SAMPLE_RATE, SegmentSpan
 from pcqtool.batch.device_pool import DevicePool
 from pcqtool.batch.task import Accumulator, BatchTask, Network, Row
 
 
 @dataclass
 class ChannelState:
-    """The segments of one channel of one recording, in order.
+    """The segments of one channel of one recording, or of one speaker in it, in order.
 
     Attributes:
         channel: its name.
         accumulator: collects the values of its segments.
-        n_samples: samples of each segment, without padding.
-        n_valid: samples of each segment that go to the network; fewer if silence is trimmed.
-        speech: fraction of speech of each segment, or ``None`` without voice activity detection.
+        speaker: the speaker, if turns were given.
+        spans: where each segment is.
+        n_speech: samples of speech, or ``None`` without voice activity detection.
         pending: numbers of the segments that are still to be computed, ascending.
         values: computed values by segment number, until they are consumed.
+        n_returned: number of segments whose rows were taken.
         n_consumed: number of segments that were computed and consumed.
         group: the number of the recording's group, for the network.
     """
 
     channel: str
     accumulator: Accumulator
-    n_samples: list[int] = field(default_factory=list)
-    n_valid: list[int] = field(default_factory=list)
-    speech: list[float | None] = field(default_factory=list)
+    speaker: str | None = None
+    spans: list[SegmentSpan] = field(default_factory=list)
+    n_speech: int | None = 0
     pending: deque[int] = field(default_factory=deque)
     values: dict[int, Any] = field(default_factory=dict)
+    n_returned: int = 0
     n_consumed: int = 0
     group: int = 0
 
     @property
     def n_done(self) -> int:
         """Number of segments, from the first on, that were computed or skipped."""
-        return self.pending[0] if self.pending else len(self.n_samples)
+        return self.pending[0] if self.pending else len(self.spans)
 
     @property
     def speech_s(self) -> float | None:
         """Seconds of speech, or ``None`` without voice activity detection."""
-        if None in self.speech:
-            return None
-        return sum((share or 0.0) * n for share, n in zip(self.speech, self.n_samples, strict=True)) / SAMPLE_RATE
+        return None if self.n_speech is None else self.n_speech / SAMPLE_RATE
 
     def consume(self, number: int) -> Row:
         """Pass a segment that is done to the accumulator, in order; return its columns, none if it was skipped."""
         if number not in self.values:
             return {}
         self.n_consumed += 1
-        return self.accumulator.add(self.values.pop(number), self.n_valid[number])
+        return self.accumulator.add(self.values.pop(number), self.spans[number])
+
+
+def spans_of(chunk: Chunk, trims_silence: bool) -> list[SegmentSpan]:
+    """Return where the segments of a chunk are.
+
+    Args:
+        chunk: the chunk.
+        trims_silence: whether silence at the edges of a segment does not go to the network.
+    """
+    lengths = chunk.n_samples.tolist()
+    fractions = [None] * len(lengths) if chunk.speech_fraction is None else chunk.speech_fraction.tolist()
+    inner = [(0, n) for n in lengths]
+    if trims_silence and chunk.speech_span is not None:
+        inner = chunk.speech_span.tolist()
+    return [
+        SegmentSpan(start, n, end - first, fraction, first)
+        for start, n, fraction, (first, end) in zip(chunk.starts.tolist(), lengths, fractions, inner, strict=True)
+    ]
 
 
 class Batcher:
@@ -80,7 +98,7 @@ class Batcher:
 
     def __init__(self, task: BatchTask, networks: Sequence[Network] | None = None) -> None:
         self.batch_size = task.batch_size
-        self.min_speech = task.settings.min_speech
+        self.settings = task.settings
         self._trims_silence = task.trims_silence
         self._devices = DevicePool(networks or task.networks, task.on_accelerator)
         self._waves = np.empty((0, 0), np.float32)  # (batch_size, N); the first rows hold the pending segments
@@ -91,21 +109,14 @@ class Batcher:
         """Add the segments of a chunk; those with too little speech are skipped."""
         if self._waves.shape[1] != chunk.waves.shape[1]:
             self._waves = np.empty((self.batch_size, chunk.waves.shape[1]), np.float32)
-        fractions = [None] * len(chunk.waves) if chunk.speech_fraction is None else chunk.speech_fraction.tolist()
-        spans = [(0, n) for n in chunk.n_samples.tolist()]
-        if self._trims_silence and chunk.speech_span is not None:
-            spans = chunk.speech_span.tolist()
-        for wave, n_samples, fraction, (first, end) in zip(
-            chunk.waves, chunk.n_samples.tolist(), fractions, spans, strict=True
-        ):
-            if fraction is None or fraction >= self.min_speech:
+        channel.n_speech = None if chunk.n_speech is None else (channel.n_speech or 0) + chunk.n_speech
+        for wave, span in zip(chunk.waves, spans_of(chunk, self._trims_silence), strict=True):
+            if self.settings.has_enough_speech(span):
                 row = self._waves[len(self._pending)]  # copied: a view would keep its whole chunk in memory
-                row[: end - first], row[end - first :] = wave[first:end], 0.0
-                self._pending.append((channel, len(channel.n_samples)))
-                channel.pending.append(len(channel.n_samples))
-            channel.n_samples.append(n_samples)
-            channel.n_valid.append(end - first)
-            channel.speech.append(fraction)
+                row[: span.n_valid], row[span.n_valid :] = wave[span.offset : span.offset + span.n_valid], 0.0
+                self._pending.append((channel, len(channel.spans)))
+                channel.pending.append(len(channel.spans))
+            channel.spans.append(span)
             if len(self._pending) == self.batch_size:
                 self._submit()
 
@@ -120,7 +131,7 @@ class Batcher:
         self._devices.close()
 
     def _submit(self) -> None:
-        n_samples = np.array([channel.n_valid[number] for channel, number in self._pending])
+        n_samples = np.array([channel.spans[number].n_valid for channel, number in self._pending])
         groups = np.array([channel.group for channel, _ in self._pending])
         columns = (n_samples, groups) if groups.any() else (n_samples,)
         future = self._devices.submit(self._waves[: len(self._pending)], *columns)

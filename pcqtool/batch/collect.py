@@ -8,17 +8,18 @@ from pathlib import Path
 
 from pcqtool.batch.layout import OutputLayout
 from pcqtool.files.atomic import sweep
-from pcqtool.tables.paths import table_path
+from pcqtool.tables.paths import Kind, table_path
 from pcqtool.tables.provenance import Provenance
 from pcqtool.tables.rewrite import TableSlice, join, read_columns, read_schema
 
 
-def collect(outputs: Sequence[OutputLayout], out: Path, provenance: Provenance) -> None:
+def collect(outputs: Sequence[OutputLayout], out: Path, kinds: Sequence[Kind], provenance: Provenance) -> None:
     """Join the tables of outputs of one run into one table of each kind.
 
     Args:
         outputs: if two of them have rows of the same file, the rows of the last one count.
         out: the file table, which may belong to one of the outputs.
+        kinds: the tables beside it.
         provenance: recorded in the joined tables.
 
     Raises:
@@ -28,9 +29,12 @@ def collect(outputs: Sequence[OutputLayout], out: Path, provenance: Provenance) 
     seen: set[str] = set()
     found = [(output, files) for output in reversed(outputs) for files in _slices(output, seen)]
     files = [files for _, files in found]
-    segments = [replace(files, path=output.segments_of(files.path)) for output, files in found]
+    joined = {
+        table_path(out, kind): [replace(files, path=output.beside(files.path, kind)) for output, files in found]
+        for kind in kinds
+    }
     # The file table marks recordings as done, so it is written last.
-    for path, tables in ((table_path(out, "segments"), segments), (out, files)):
+    for path, tables in (joined | {out: files}).items():
         real = path.resolve()
         sweep(real.parent, real.name)
         join(tables, real, read_schema(tables[0].path), provenance)

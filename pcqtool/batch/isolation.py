@@ -12,7 +12,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from itertools import islice
 from multiprocessing.connection import Connection
@@ -23,6 +23,7 @@ from typing import Any, NamedTuple
 from pcqtool.audio.channel_segmenter import Chunk
 from pcqtool.audio.limits import Limits
 from pcqtool.audio.reader import ReaderOptions, RecordingInfo, SegmentReader
+from pcqtool.audio.turns import Turn
 from pcqtool.errors import AccessError, AudioError, PcqtoolError
 from pcqtool.files.display import display_path
 
@@ -59,26 +60,34 @@ class SubprocessReader:
         limits: how long it may be, and how many channels it may have.
         timeout_s: longest time for the next piece.
         n_chunks: chunks of a piece.
+        turns: who speaks when; None if it is unknown.
 
     Raises:
         AudioError: on iteration: as ``SegmentReader``; or if the decoder crashes, runs out of memory or times out.
     """
 
     def __init__(
-        self, path: Path, options: ReaderOptions, limits: Limits, timeout_s: float, n_chunks: int = PIECE_CHUNKS
+        self,
+        path: Path,
+        options: ReaderOptions,
+        limits: Limits,
+        timeout_s: float,
+        n_chunks: int = PIECE_CHUNKS,
+        turns: Sequence[Turn] | None = None,
     ) -> None:
         self.path = path
         self.options = options
         self.limits = limits
         self.timeout_s = timeout_s
         self.n_chunks = n_chunks
+        self.turns = turns
         self.info = RecordingInfo()
 
     def __iter__(self) -> Iterator[Chunk]:
         worker = _take_worker()
         try:
             path = self.path.absolute()  # the process may have another working directory
-            recording: object = (path, self.options, self.limits)
+            recording: object = (path, self.options, self.limits, self.turns)
             while True:
                 reply = worker.request(recording, self.timeout_s, self.n_chunks)
                 self.info = reply.info
@@ -121,7 +130,7 @@ class Worker:
         """Request the next piece.
 
         Args:
-            recording: path, options and limits of a new recording; None for the one being read.
+            recording: path, options, limits and turns of a new recording; None for the one being read.
             timeout_s: longest time to wait.
             n_chunks: chunks of the piece.
 

@@ -78,16 +78,19 @@ class RunOptions:
 class ReadingOptions(TypedDict, total=False):
     """Options that concern the reading of recordings, as keyword arguments.
 
-    Their meaning and defaults are those of ``ReaderOptions`` (``channels``, ``vad``, ``segment_s``), ``Limits``
-    (``max_duration_s``, ``max_channels``) and ``BatchSettings``.
+    Their meaning and defaults are those of ``ReaderOptions`` (``channels``, ``vad``, ``segment_s``, ``segments``,
+    ``hop_s``), ``Limits`` (``max_duration_s``, ``max_channels``) and ``BatchSettings``.
     """
 
     channels: str | int
     vad: bool
     segment_s: float
+    segments: str
+    hop_s: float | None
     max_duration_s: float
     max_channels: int
     min_speech: float
+    min_speech_s: float
     batch_size: int | None
     jobs: int
     timeout_s: float

@@ -1,12 +1,14 @@
-"""Where the tables of a run are located: parts during the run, one table of files and one of segments at its end.
+"""Where the tables of a run are located: parts during the run, one table of each kind at its end.
 
-An output path that ends in ``.parquet`` becomes the file table, with the segment table beside it; until then, the parts
+An output path that ends in ``.parquet`` becomes the file table, with the other tables beside it; until then, the parts
 are in a hidden folder beside them. Any other path becomes a directory that keeps the parts::
 
     results.parquet                                  the file table
     results.segments.parquet                         the segment table
+    results.events.parquet                           the event table
     .results.parquet.parts/files/part-00000.parquet  a part of the file table; it marks the part as done
                           /segments/part-00000.parquet
+                          /events/part-00000.parquet
                           /shards/inputs.gz          the recordings that the run was given
                                  /restart            number of the first part of a restart
 
@@ -74,9 +76,9 @@ class OutputLayout:
         """Return the path of a part."""
         return part_path(self.folder, kind, number, self.shard.prefix)
 
-    def segments_of(self, files: Path) -> Path:
-        """Return the path of the segment table that belongs to a file table."""
-        return table_path(files, "segments") if files == self.out else self.folder / "segments" / files.name
+    def beside(self, files: Path, kind: Kind) -> Path:
+        """Return the path of the table of a kind that belongs to a file table."""
+        return table_path(files, kind) if files == self.out else self.folder / kind / files.name
 
     def first_free_number(self) -> int:
         """Return the number of the next part; parts that a restart has replaced are counted too."""

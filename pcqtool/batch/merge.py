@@ -1,4 +1,4 @@
-"""Merge directories of parts into the two tables, after a check that nothing is missing."""
+"""Merge directories of parts into one table of each kind, after a check that nothing is missing."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from pcqtool.batch.output import RunOutput, lock_output
 from pcqtool.batch.shard import Shard, ShardProgress, read_inputs, read_progress
 from pcqtool.errors import ProfileError, SettingsError, TableError
 from pcqtool.model.profile_file import OFF, BatchProfile
-from pcqtool.tables.paths import KINDS, is_table_path, list_parts
+from pcqtool.tables.paths import BESIDE, KINDS, is_table_path, list_parts
 from pcqtool.tables.provenance import Provenance, common_provenance, read_provenance
 from pcqtool.tables.rewrite import read_columns, read_schema
 
@@ -23,13 +23,13 @@ SHOWN_NAMES = 3
 
 
 def merge(directories: Sequence[Path], out: Path) -> int:
-    """Join the parts of finished runs into the two tables.
+    """Join the parts of finished runs into one table of each kind.
 
     An existing table keeps its rows; if a part has rows of the same recording, the part's rows count.
 
     Args:
         directories: the ``--out`` directory of a run, or the directories of all its shards.
-        out: the file table; the segment table is written beside it.
+        out: the file table; the other tables are written beside it.
 
     Returns:
         The number of parts.
@@ -57,7 +57,8 @@ def _merge(directories: Sequence[Path], out: Path) -> int:
     if not parts:
         raise TableError(f"{directories[0]}: no finished part in it", "Name a run's --out directory.")
     provenance = _common_provenance(parts)
-    columns = {kind: read_schema(parts[0].parents[1] / kind / parts[0].name).names for kind in KINDS}
+    tables = {kind: parts[0].parents[1] / kind / parts[0].name for kind in KINDS}
+    columns = {kind: read_schema(path).names for kind, path in tables.items() if kind == "files" or path.exists()}
     check_complete(directories)
     profile = _find_profile(directories, provenance)
     outputs = [RunOutput(directory, provenance, columns) for directory in directories]
@@ -66,7 +67,7 @@ def _merge(directories: Sequence[Path], out: Path) -> int:
     if root is not None:
         target.name_from(root)
     _check_target(target, root)
-    collect([target, *outputs], out, target.provenance)
+    collect([target, *outputs], out, target.kinds[1:], target.provenance)
     if profile is not None:
         target.kept_profiles.finish(profile)
     target.remove_parts()  # parts of a killed run were joined as well
@@ -195,7 +196,8 @@ def _check_finished(directory: Path, progress: ShardProgress) -> None:
     which = f"{directory}: shard {progress.shard}" if prefix else f"{directory}: the run"
     if not progress.finished:
         raise TableError(f"{which} is not finished", "Run the same command again: it continues where it stopped.")
-    marks, segments = ({path.name for path in list_parts(directory, kind, prefix)} for kind in KINDS)
-    if len(marks) != progress.n_parts or marks != segments:
-        lacking = f"it has {len(marks & segments)} of {progress.n_parts}"
+    marks, *others = ({path.name for path in list_parts(directory, kind, prefix)} for kind in KINDS)
+    others = [names for kind, names in zip(BESIDE, others, strict=True) if (directory / kind).exists()]
+    if len(marks) != progress.n_parts or any(names != marks for names in others):
+        lacking = f"it has {len(marks.intersection(*others))} of {progress.n_parts}"
         raise TableError(f"{which} lacks parts: {lacking}", "Copy all parts, or run the same command again.")

@@ -23,13 +23,11 @@ from pcqtool.errors import TableError
 from pcqtool.files.atomic import reported, sweep, write_whole
 from pcqtool.files.lock import locked
 from pcqtool.model.profile_file import BatchProfile
-from pcqtool.tables.paths import Kind, is_table_path, parts_before, restart_number, restart_path
+from pcqtool.tables.paths import BESIDE, Kind, is_table_path, parts_before, restart_number, restart_path
 from pcqtool.tables.provenance import Provenance
 from pcqtool.tables.rewrite import TableSlice, drop_files, join, read_columns, read_schema
+from pcqtool.tables.schema import SHARE_PREFIX
 from pcqtool.tables.writer import Appender, appending, write
-
-WRITING: tuple[Kind, Kind] = ("segments", "files")  # the file table marks a part as done, so it is written last
-REMOVING: tuple[Kind, Kind] = ("files", "segments")  # and removed first
 
 
 class RunOutput(OutputLayout):
@@ -38,10 +36,12 @@ class RunOutput(OutputLayout):
     Args:
         out: path of the file table, or of a directory of parts.
         provenance: recorded in the tables.
-        columns: names of the columns of both tables.
+        columns: names of the columns of each table.
         shard: the shard of this run; several shards may share a directory.
 
     Attributes:
+        kinds: the tables in the order in which they are removed: the file table marks a part as done, so it is removed
+            first, and written last.
         next_part: number of the part that is written next.
         stale: files whose existing rows are to be replaced.
         profile: what inputs are standardised by; None without a profile, or before it is measured.
@@ -54,6 +54,7 @@ class RunOutput(OutputLayout):
         super().__init__(out, shard)
         self.provenance = provenance
         self.columns = columns
+        self.kinds: tuple[Kind, ...] = ("files", *(kind for kind in BESIDE if kind in columns))
         self.next_part = 0
         self.stale: frozenset[str] = frozenset()
         self.profile: BatchProfile | None = None
@@ -112,26 +113,26 @@ class RunOutput(OutputLayout):
         Raises:
             TableError: if a table was not written by pcqtool, or with other settings, or lacks its sibling.
         """
-        marked = {self.segments_of(path) for path in self.tables("files")}
-        for kind in WRITING:
+        for kind in reversed(self.kinds):
+            marked = {self.beside(path, kind) for path in self.tables("files")}
             for path in self.tables(kind):
-                if kind == "segments" and path not in marked and path.parent == self.folder / kind:
+                if kind != "files" and path not in marked and path.parent == self.folder / kind:
                     resume.check_replaceable(path, kind)  # of a part that was not finished, perhaps of a restart
                 else:
                     resume.check_continues(path, kind, self.provenance, self.columns[kind])
         signatures: dict[str, FileSignature] = {}
         for path in self.tables("files"):
-            if not self.segments_of(path).exists():
-                raise TableError(f"{self.segments_of(path)} is missing beside {path}", resume.REPLACE)
+            for beside in (self.beside(path, kind) for kind in self.kinds[1:]):
+                if not beside.exists():
+                    raise TableError(f"{beside} is missing beside {path}", resume.REPLACE)
             signatures |= resume.read_signatures(path, retry_failed)
         return signatures
 
     def state(self) -> TableState:
         """Count the rows of the finished output; in a directory of shards, those of this shard."""
-        tables = [
-            read_columns(path, ["file", "status", "label", "method", "error", "target"])
-            for path in self.tables("files")
-        ]
+        shares = [name for name in self.columns["files"] if name.startswith(SHARE_PREFIX)]
+        columns = ["file", "status", "label", "method", "error", "target", "classified_s", *shares]
+        tables = [read_columns(path, columns) for path in self.tables("files")]
         return TableState.of(pa.concat_tables(tables, promote_options="permissive") if tables else None)
 
     def check_replaceable(self) -> None:
@@ -140,7 +141,7 @@ class RunOutput(OutputLayout):
         Raises:
             TableError: if a table was not written by pcqtool, or is not of the kind that belongs in its place.
         """
-        for kind in WRITING:
+        for kind in reversed(self.kinds):
             for path in self.tables(kind):
                 resume.check_replaceable(path, kind)
 
@@ -198,15 +199,16 @@ class RunOutput(OutputLayout):
         Raises:
             FileError: if the file system refuses.
         """
-        for kind in WRITING:
+        for kind in reversed(self.kinds):
             folder = self.folder / kind
             with reported(self.out):
                 folder.mkdir(parents=True, exist_ok=True)
                 tempfile.TemporaryFile(dir=folder).close()
             sweep(folder, prefix=self.shard.prefix and f"part-{self.shard.prefix}")
         marks = self.parts("files")
-        for path in set(self.parts("segments")) - {self.segments_of(mark) for mark in marks}:
-            path.unlink()
+        for kind in self.kinds[1:]:
+            for path in set(self.parts(kind)) - {self.beside(mark, kind) for mark in marks}:
+                path.unlink()
         self.next_part = self.first_free_number()
         self.stale = stale
         self._drop_replaced()
@@ -219,11 +221,12 @@ class RunOutput(OutputLayout):
         """
         return appending(self.part("segments", self.next_part), schema, self.provenance)
 
-    def write_files(self, files: pa.Table, withdrawn: Collection[str] = ()) -> None:
-        """Write the file table of the next part, which marks the part as done; its segment table has been written.
+    def write_part(self, files: pa.Table, events: pa.Table | None = None, withdrawn: Collection[str] = ()) -> None:
+        """Write the next part, whose segment table has been written; the file table marks it as done.
 
         Args:
-            files: the table.
+            files: the file table.
+            events: the event table, if the output has one.
             withdrawn: files whose rows are removed from the segment table: they failed after some were written.
 
         Raises:
@@ -232,6 +235,8 @@ class RunOutput(OutputLayout):
         if withdrawn:
             path = self.part("segments", self.next_part)
             join([TableSlice(path, without=frozenset(withdrawn))], path, read_schema(path), self.provenance)
+        if events is not None:
+            write(self.part("events", self.next_part), events, self.provenance)
         write(self.part("files", self.next_part), files, self.provenance)
         if not self.stale.isdisjoint(files["file"].to_pylist()):
             self._drop_replaced()
@@ -257,14 +262,14 @@ class RunOutput(OutputLayout):
         if self.restarted and not complete:
             return
         if self.parts("files") or (self.out.exists() and resume.provenance_of(self.out).root != self.provenance.root):
-            collect([self], self.out, self.provenance)
+            collect([self], self.out, self.kinds[1:], self.provenance)
         self._keep_profile()
         self.remove_parts()
 
     def remove_parts(self) -> None:
         """Remove the parts of a table, after they were joined."""
         restart_path(self.folder).unlink(missing_ok=True)  # before the parts: the mark is about them alone
-        for kind in REMOVING:
+        for kind in self.kinds:
             shutil.rmtree(self.folder / kind, ignore_errors=True)
         shutil.rmtree(self.folder, ignore_errors=True)
 
@@ -277,7 +282,7 @@ class RunOutput(OutputLayout):
         prefix = self.shard.prefix
         first = restart_number(self.folder, prefix) or 0
         with reported(self.out):
-            for kind in REMOVING:
+            for kind in self.kinds:
                 for path in parts_before(self.folder, kind, first, prefix):
                     path.unlink()
             restart_path(self.folder, prefix).unlink(missing_ok=True)
@@ -288,7 +293,8 @@ class RunOutput(OutputLayout):
         for path in reversed(self.parts("files")) if not self.is_table else ():
             names = set(read_columns(path, ["file"])["file"].to_pylist())
             if old := names & seen:
-                drop_files(self.segments_of(path), old, self.provenance)
+                for kind in self.kinds[1:]:
+                    drop_files(self.beside(path, kind), old, self.provenance)
                 drop_files(path, old, self.provenance)  # the mark last: until then the next run finds the old rows
             seen |= names
 

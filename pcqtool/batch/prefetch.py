@@ -115,10 +115,11 @@ def open_source(source: Source, settings: BatchSettings, n_chunks: int = PIECE_C
         n_chunks: chunks of a piece.
     """
     options, limits = settings.reader_options, settings.limits
+    turns = None if settings.turns is None else settings.turns.of(source.file)
     reader: Reader = (
-        SubprocessReader(source.path, options, limits, settings.timeout_s, n_chunks)
+        SubprocessReader(source.path, options, limits, settings.timeout_s, n_chunks, turns)
         if _is_isolated(settings)
-        else SegmentReader(source.path, options, limits)
+        else SegmentReader(source.path, options, limits, turns)
     )
     return partial(_read_piece, source, reader, iter(reader), n_chunks)
 

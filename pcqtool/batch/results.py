@@ -15,7 +15,7 @@ from pcqtool.errors import TableError
 from pcqtool.files.atomic import replacing
 from pcqtool.tables.paths import KINDS, is_table_path, list_tables, profile_path, resolved, table_path
 from pcqtool.tables.provenance import Provenance, common_provenance
-from pcqtool.tables.reader import read_files, read_segments
+from pcqtool.tables.reader import read_events, read_files, read_segments
 
 if TYPE_CHECKING:
     import numpy as np
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 class Results:
-    """The two tables of a run: a row per file and channel, and a row per segment.
+    """The tables of a run: a row per file and channel, a row per segment, and a row per event.
 
     Args:
         path: ``results.parquet``, or a directory of parts.
@@ -58,6 +58,11 @@ class Results:
         return read_segments(self.path)
 
     @cached_property
+    def events(self) -> pl.DataFrame:
+        """The event table of ``pcqtool label``. Errors as in ``files``."""
+        return read_events(self.path)
+
+    @cached_property
     def provenance(self) -> Provenance:
         """Model, settings and versions that the tables were made with."""
         return common_provenance(list_tables(self.path, "files"))
@@ -73,7 +78,7 @@ class Results:
         return read_features(self.path, column)
 
     def write(self, out: str | Path) -> None:
-        """Copy both tables to ``out``, with segment table and profile beside it; earlier files there are replaced.
+        """Copy the tables to ``out``, with segments, events and profile beside it; earlier files there are replaced.
 
         Args:
             out: a path that ends in ``.parquet``.
@@ -89,7 +94,8 @@ class Results:
         if not self.path.exists():
             raise TableError(f"{self.path}: the tables no longer exist")
         for kind in reversed(KINDS):  # the file table is the mark of a finished result
-            _copy(table_path(self.path, kind), table_path(target, kind))
+            if kind != "events" or table_path(self.path, kind).exists():
+                _copy(table_path(self.path, kind), table_path(target, kind))
         if profile_path(self.path).exists():
             _copy(profile_path(self.path), profile_path(target))
 

@@ -74,5 +74,6 @@ def run_part(
             segments.append_rows(queue.take_segments())
         batcher.finish()
         segments.append_rows(queue.take_segments())
-    output.write_files(pa.Table.from_pylist(queue.files, task.schema("files")), queue.withdrawn)
+    events = pa.Table.from_pylist(queue.events, task.schema("events")) if "events" in output.kinds else None
+    output.write_part(pa.Table.from_pylist(queue.files, task.schema("files")), events, queue.withdrawn)
     return queue.files

@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 
 from pcqtool.audio.channel_segmenter import Chunk
 from pcqtool.audio.segment import SAMPLE_RATE
-from pcqtool.batch.batcher import Batcher, ChannelState
+from pcqtool.batch.batcher import Batcher, ChannelState, spans_of
 from pcqtool.batch.names import Source
 from pcqtool.batch.prefetch import Piece, openings
-from pcqtool.batch.task import ProfiledTask
+from pcqtool.batch.task import BatchTask, ProfiledTask
 from pcqtool.model.profile import Profile
 from pcqtool.model.profile_file import NOTHING, BatchProfile, group_name
 from pcqtool.progress import OnProgress, Progress, ignore
@@ -117,7 +117,7 @@ def measure(
             file = piece.source.file
             if not sample.needs(file):  # it was read ahead
                 continue
-            channels = [] if piece.failure else _add_speech(piece, batcher, task.settings.min_speech)
+            channels = [] if piece.failure else _add_speech(piece, batcher, task)
             sample.note(file, bool(channels))
             if channels:
                 chosen[file] = channels
@@ -132,27 +132,28 @@ def measure(
     return BatchProfile(whole, model, model_sha256, len(chosen), by, groups)
 
 
-def _add_speech(piece: Piece, batcher: Batcher, min_speech: float) -> list[ChannelState]:
+def _add_speech(piece: Piece, batcher: Batcher, task: BatchTask) -> list[ChannelState]:
     """Add the first segments with speech of each channel to the batcher; return the channels that have any."""
     channels: dict[str, ChannelState] = {}
     for chunk in piece.chunks:
         channel = channels.setdefault(chunk.channel, ChannelState(chunk.channel, _NO_ACCUMULATOR))
-        for number in range(len(chunk.waves)):
-            if sum(channel.n_valid) >= SPEECH_S * SAMPLE_RATE:
+        for number, segment in enumerate(spans_of(chunk, task.trims_silence)):
+            if sum(span.n_valid for span in channel.spans) >= SPEECH_S * SAMPLE_RATE:
                 break
-            if chunk.speech_fraction is None or chunk.speech_fraction[number] >= min_speech:
+            if task.settings.has_enough_speech(segment):
                 batcher.add(channel, _segment(chunk, number))
-    return [channel for channel in channels.values() if channel.n_valid]
+    return [channel for channel in channels.values() if channel.spans]
 
 
 def _segment(chunk: Chunk, number: int) -> Chunk:
     one = slice(number, number + 1)
     fraction = None if chunk.speech_fraction is None else chunk.speech_fraction[one]
     span = None if chunk.speech_span is None else chunk.speech_span[one]
-    return Chunk(chunk.channel, chunk.first + number, chunk.waves[one], chunk.n_samples[one], fraction, span)
+    return Chunk(chunk.channel, chunk.starts[one], chunk.waves[one], chunk.n_samples[one], fraction, span)
 
 
 def _profile_of(channels: Sequence[ChannelState]) -> Profile:
-    moments = [channel.values[number] for channel in channels for number in range(len(channel.n_valid))]
-    n_samples: NDArray[np.float64] = np.array([n for channel in channels for n in channel.n_valid], np.float64)
+    moments = [channel.values[number] for channel in channels for number in range(len(channel.spans))]
+    lengths = [span.n_valid for channel in channels for span in channel.spans]
+    n_samples: NDArray[np.float64] = np.array(lengths, np.float64)
     return Profile.measured(np.stack(moments), n_samples / SAMPLE_RATE) if moments else NOTHING

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self
 
-from pcqtool.tables.schema import UNSURE, Status
+from pcqtool.tables.schema import SHARE_PREFIX, UNSURE, Status
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -23,6 +23,7 @@ class Summary:
         n_replaced: processed inputs that have replaced older rows, since the recording has changed or had failed.
         statuses: rows of this run by status.
         labels: rows of this run by label.
+        label_time_s: seconds that this run has classified, by their most probable label.
         n_unsure: rows of this run whose label was left out because of its confidence.
         failures: files and folders that could not be read, with the reason.
         n_empty: inputs without audio.
@@ -37,6 +38,7 @@ class Summary:
     n_replaced: int = 0
     statuses: Counter[str] = field(default_factory=Counter)
     labels: Counter[str] = field(default_factory=Counter)
+    label_time_s: Counter[str] = field(default_factory=Counter)
     n_unsure: int = 0
     failures: dict[str, str] = field(default_factory=dict)
     n_empty: int = 0
@@ -58,6 +60,9 @@ class Summary:
             self.statuses[str(row["status"])] += 1
             if row.get("label") is not None:
                 self.labels[row["label"]] += 1
+            for name, share in row.items():
+                if name.startswith(SHARE_PREFIX) and share:
+                    self.label_time_s[name.removeprefix(SHARE_PREFIX)] += share * row["classified_s"]
             self.n_unsure += row.get("method") == UNSURE
             if row["status"] == Status.FAILED:
                 self.failures[row["file"]] = row["error"]
@@ -67,7 +72,7 @@ class Summary:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the summary as JSON values."""
-        return vars(self) | {"statuses": dict(self.statuses), "labels": dict(self.labels)}
+        return vars(self) | {name: dict(getattr(self, name)) for name in ("statuses", "labels", "label_time_s")}
 
 
 @dataclass(frozen=True)
@@ -78,6 +83,7 @@ class TableState:
         files: number of recordings.
         statuses: rows by status.
         labels: rows by label.
+        label_time_s: classified seconds by their most probable label.
         failed: recordings that could not be read, with the reason.
         targets: link targets of failed recordings that are links.
         n_unsure: rows whose label was left out because of its confidence.
@@ -89,6 +95,7 @@ class TableState:
     failed: Mapping[str, str]
     targets: Mapping[str, str] = field(default_factory=dict)
     n_unsure: int = 0
+    label_time_s: Mapping[str, float] = field(default_factory=dict)
 
     @classmethod
     def of(cls, table: pa.Table | None) -> Self:
@@ -105,6 +112,7 @@ class TableState:
             dict(zip(failed["file"].to_pylist(), failed["error"].to_pylist(), strict=True)),
             {row["file"]: row["target"] for row in failed.select(["file", "target"]).to_pylist() if row["target"]},
             _counts(table, "method").get(UNSURE, 0) if "method" in table.schema.names else 0,
+            _label_times(table),
         )
 
 
@@ -114,6 +122,17 @@ def has_failed(table: pa.Table) -> pa.ChunkedArray:
     import pyarrow.compute as pc
 
     return pc.match_like(pc.cast(table["status"], pa.string()), Status.FAILED.value)
+
+
+def _label_times(table: pa.Table) -> dict[str, float]:
+    import pyarrow.compute as pc
+
+    seconds = {
+        name.removeprefix(SHARE_PREFIX): pc.sum(pc.multiply(table[name], table["classified_s"])).as_py() or 0.0
+        for name in table.schema.names
+        if name.startswith(SHARE_PREFIX)
+    }
+    return {label: s for label, s in sorted(seconds.items(), key=lambda item: -item[1]) if s}
 
 
 def _counts(table: pa.Table, column: str) -> dict[str, int]:

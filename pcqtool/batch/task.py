@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
+from pcqtool.audio.segment import SegmentSpan
 from pcqtool.batch.settings import BatchSettings
 from pcqtool.tables.paths import Kind
 
@@ -33,12 +34,12 @@ Raises:
 class Accumulator(Protocol):
     """Collects the values of the segments of one channel, in order."""
 
-    def add(self, value: Any, n_samples: int) -> Row:
+    def add(self, value: Any, span: SegmentSpan) -> Row:
         """Add the value of a segment.
 
         Args:
             value: what a ``Network`` computed from the segment.
-            n_samples: samples of the segment that were computed.
+            span: where the segment is.
 
         Returns:
             The task's columns of the segment table.
@@ -46,6 +47,9 @@ class Accumulator(Protocol):
 
     def result(self) -> Row:
         """Return the task's columns of the file table; called after one segment or more was added."""
+
+    def events(self, duration_s: float) -> list[Row]:
+        """Return the task's columns of the event table; no rows from a task without such a table."""
 
 
 class BatchTask(Protocol):
@@ -68,7 +72,7 @@ class BatchTask(Protocol):
         """Whether to trim silence at segment edges (only with VAD, and only for outputs that have no time axis)."""
 
     def schema(self, kind: Kind) -> pa.Schema:
-        """Return the columns of one of the two tables."""
+        """Return the columns of one of the task's tables."""
 
     @property
     def networks(self) -> Sequence[Network]:

@@ -8,6 +8,9 @@ from typing import Annotated, Literal
 import typer
 
 from pcqtool.cli.common import job_report, options
+from pcqtool.labelling.event_rule import EventRule
+
+EVENTS = "Events"
 
 
 def label(
@@ -22,11 +25,39 @@ def label(
     batch_size: options.BatchSize = None,
     channels: options.Channels = "auto",
     vad: options.Vad = "on",
+    segments: Annotated[
+        Literal["grid", "speech"],
+        typer.Option(
+            "--segments",
+            help="Where to cut: every 3 s, or at the pauses between stretches of speech of at most 3 s.",
+            rich_help_panel=options.AUDIO,
+        ),
+    ] = "grid",
+    hop: Annotated[
+        float | None,
+        typer.Option(
+            "--hop",
+            metavar="SECONDS",
+            help="From one segment's start to the next; below 3, segments overlap and time is finer. Default: 3.",
+            rich_help_panel=options.AUDIO,
+        ),
+    ] = None,
+    turns: Annotated[
+        Path | None,
+        typer.Option(
+            "--turns",
+            metavar="FILE.rttm|DIR",
+            help="Who speaks when, by any diarisation: each speaker gets own segments, events and a row.",
+            rich_help_panel=options.AUDIO,
+        ),
+    ] = None,
     aggregation: Annotated[
-        Literal["mean-log", "mean", "vote", "duration"] | None,
+        Literal["mean-log", "mean", "vote", "duration", "blend"] | None,
         typer.Option(
             "--aggregation",
-            help="Rule that combines segments into the file's probabilities. Default: the model's own rule.",
+            help="Rule that combines segments into the file's probabilities. duration and mean-log multiply "
+            "probabilities, as is right for one mood; mean is the expected share; blend passes from one to the other "
+            "as segments disagree; vote counts. Default: the model's own.",
             rich_help_panel=options.MODEL,
         ),
     ] = None,
@@ -41,6 +72,37 @@ def label(
             rich_help_panel=options.MODEL,
         ),
     ] = None,
+    event_confidence: Annotated[
+        float,
+        typer.Option(
+            "--event-confidence",
+            metavar="P",
+            min=0.0,
+            max=1.0,
+            help="Probability at which an event begins; it ends below three quarters of it.",
+            rich_help_panel=EVENTS,
+        ),
+    ] = EventRule.confidence,
+    event_min_duration: Annotated[
+        float,
+        typer.Option(
+            "--event-min-duration",
+            metavar="SECONDS",
+            min=0.0,
+            help="Shorter events are left out.",
+            rich_help_panel=EVENTS,
+        ),
+    ] = EventRule.min_duration_s,
+    event_gap: Annotated[
+        float,
+        typer.Option(
+            "--event-gap",
+            metavar="SECONDS",
+            min=0.0,
+            help="Events of one emotion are joined across a gap of at most this.",
+            rich_help_panel=EVENTS,
+        ),
+    ] = EventRule.gap_s,
     since: options.Since = None,
     profile: Annotated[
         str,
@@ -67,7 +129,7 @@ def label(
     dry_run: options.DryRun = False,
     json: options.Json = False,
 ) -> None:
-    """Predict the emotions of recordings, by segment and file.
+    """Predict the emotions of recordings, by segment, event and file.
 
     Without --model, pcqtool uses the small model inside the package and works offline. A second run over the same
     inputs processes only new and changed recordings. A recording that cannot be read becomes a row with the reason.
@@ -90,6 +152,12 @@ def label(
         batch_size=batch_size,
         channels=channels,
         vad=vad == "on",
+        segments=segments,
+        hop_s=hop,
+        turns=turns,
+        event_confidence=event_confidence,
+        event_min_duration_s=event_min_duration,
+        event_gap_s=event_gap,
         since_s=since,
         max_failures=max_failures,
         retry_failed=retry_failed,

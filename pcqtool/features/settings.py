@@ -9,7 +9,7 @@ from typing import Any
 from pcqtool.batch.settings import BatchSettings, run_fingerprint
 from pcqtool.errors import SettingsError
 from pcqtool.tables.feature_schema import STATISTICS, statistic_columns
-from pcqtool.tables.paths import KINDS, Kind
+from pcqtool.tables.paths import Kind
 from pcqtool.tables.provenance import Provenance
 from pcqtool.tables.schema import CHANNEL, FILE, FILE_BEGIN, FILE_END, SEGMENT
 
@@ -63,7 +63,7 @@ class FeatureSettings(BatchSettings):
         at = len(names) - len(FILE_END)
         names[at:at] = statistic_columns(self.feature)
         segments = [column.name for column in (FILE, CHANNEL, *SEGMENT)]
-        return dict(zip(KINDS, (names, segments + [self.feature] * self.in_segments), strict=True))
+        return {"files": names, "segments": segments + [self.feature] * self.in_segments}
 
     def provenance(self, name: str, sha256: str, more: Mapping[str, Any]) -> Provenance:
         """Return the provenance of the tables; equal fingerprints, equal results.

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from pcqtool.audio.segment import SegmentSpan
 from pcqtool.batch.task import Network, Row
 from pcqtool.features.settings import FeatureSettings
 from pcqtool.tables.feature_schema import feature_files_schema, feature_segments_schema, statistic_columns
@@ -90,17 +91,21 @@ class RunningStatistics:
         self.width = width
         self._stats = RunningStats(width)
 
-    def add(self, value: NDArray[np.float32], n_samples: int) -> Row:
+    def add(self, value: NDArray[np.float32], span: SegmentSpan) -> Row:
         """Add the features ``(T, D)`` or ``(D,)`` of a segment; return its columns."""
         steps = value.reshape(-1, self.width)
-        n_inside = max(1, math.ceil(len(steps) * n_samples / self.settings.reader_options.n_samples))
-        self._stats.add(steps[:n_inside], n_samples)
+        n_inside = max(1, math.ceil(len(steps) * span.n_valid / self.settings.reader_options.n_samples))
+        self._stats.add(steps[:n_inside], span.n_valid)
         return {self.settings.feature: value.ravel()} if self.settings.in_segments else {}
 
     def result(self) -> Row:
         """Return mean and standard deviation, ``(D,)`` each."""
         values = (self._stats.mean.astype(np.float32), self._stats.sd.astype(np.float32))
         return dict(zip(statistic_columns(self.settings.feature), values, strict=True))
+
+    def events(self, duration_s: float) -> list[Row]:
+        """Return no rows: features have no events."""
+        return []
 
 
 class RunningStats:

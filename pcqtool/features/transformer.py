@@ -114,7 +114,7 @@ class Extractor(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         for number, channel in enumerate(channels):
             _consume(channel)
             if not channel.n_consumed:
-                reason = "no speech" if channel.n_samples else "no audio"
+                reason = "no speech" if channel.spans else "no audio"
                 raise AudioError(f"{_name(X[number], number)}: {reason} in it", "Leave it out.")
         columns = [f"{self.of}_{statistic}" for statistic in self.statistics]
         rows = [np.concatenate([channel.accumulator.result()[column] for column in columns]) for channel in channels]

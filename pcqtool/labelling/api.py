@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
 from pcqtool.arguments import StrPath, as_list, as_path
+from pcqtool.audio.turns import read_turns
 from pcqtool.batch.job import Job, JobOptions, find_recordings, split_options
 from pcqtool.batch.output import RunOutput
 from pcqtool.batch.profiling import AUTO, Profiling
@@ -29,6 +31,9 @@ class LabelOptions(JobOptions, total=False):
     aggregation: str | None
     min_confidence: float | None
     precision: str
+    event_confidence: float
+    event_min_duration_s: float
+    event_gap_s: float
 
 
 def label_job(
@@ -41,10 +46,13 @@ def label_job(
     listed: Iterable[str] | None = None,
     shard: str = "1/1",
     profile: StrPath | BatchProfile = AUTO,
+    turns: StrPath | None = None,
     **options: Unpack[LabelOptions],
 ) -> Job:
     """Prepare a labelling job, which can be planned and run. Arguments and errors are those of ``label``."""
     settings, run_options = split_options(options, LabelSettings)
+    if turns is not None:
+        settings = replace(settings, turns=read_turns(as_path(turns)))
     share = Shard.parse(shard)
     found = find_recordings(inputs, None if listed is None else as_list(listed))
     directory = find(model)
@@ -82,10 +90,11 @@ def label(
     listed: Iterable[str] | None = None,
     shard: str = "1/1",
     profile: StrPath | BatchProfile = AUTO,
+    turns: StrPath | None = None,
     on_progress: OnProgress = ignore,
     **options: Unpack[LabelOptions],
 ) -> Results:
-    """Predict emotions for recordings: probabilities per segment, and per file and channel.
+    """Predict emotions for recordings: probabilities per segment, and per file and channel; and events.
 
     A recording that cannot be read becomes a row with the reason. A second run into the same ``out`` processes only
     new and changed recordings.
@@ -103,6 +112,7 @@ def label(
             measures on its recordings; ``by=REGEX`` also measures one for each group of recordings, named by the first
             group of the expression in the file's name; a profile or its file was measured before, as by
             ``pcqtool.profile``; ``off`` means the training data's own statistics.
+        turns: who speaks when: an RTTM file, or a folder of them. Each speaker then has rows of their own.
         on_progress: is called with the number of finished files.
         **options: see ``LabelOptions``; for example ``channels="split"``, ``min_confidence=0.6``, ``restart=True``.
 
@@ -130,6 +140,7 @@ def label(
             listed=listed,
             shard=shard,
             profile=profile,
+            turns=turns,
             **options,
         )
 

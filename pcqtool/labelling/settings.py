@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from pcqtool.aggregation import AGGREGATIONS
 from pcqtool.batch.settings import BatchSettings, run_fingerprint
 from pcqtool.errors import SettingsError
+from pcqtool.labelling.event_rule import EventRule
 from pcqtool.model.directory import ModelConfig
 from pcqtool.tables.provenance import Provenance
+
+MIN_SPEECH_S = 0.5
+"""Seconds of speech below which probabilities tell less than the frequencies of labels: their cross entropy is higher.
+
+Measured on a corpus that the model was not trained on; see docs/labels.md.
+"""
 
 INFERENCE_PRECISIONS = ("float32", "bfloat16")
 """Precisions in which a pre-trained encoder may compute, the default first."""
@@ -24,14 +32,21 @@ class LabelSettings(BatchSettings):
             prediction is a label.
         precision: precision of a pre-trained encoder, float32 or bfloat16; rounding changes results.
         aggregation: rule from segments to file, which changes results; ``None`` for the model's own.
+        event_confidence: probability of an emotion at which an event begins; it changes results, as the next two do.
+        event_min_duration_s: shorter events are left out.
+        event_gap_s: events of one emotion that are not further apart are one.
 
     Raises:
         SettingsError: if a value is not possible.
     """
 
+    min_speech_s: float = MIN_SPEECH_S
     aggregation: str | None = None
     min_confidence: float | None = None
     precision: str = INFERENCE_PRECISIONS[0]
+    event_confidence: float = EventRule.confidence
+    event_min_duration_s: float = EventRule.min_duration_s
+    event_gap_s: float = EventRule.gap_s
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -42,6 +57,16 @@ class LabelSettings(BatchSettings):
         if self.precision not in INFERENCE_PRECISIONS:
             raise SettingsError(f"unknown precision {self.precision!r}", f"Known: {', '.join(INFERENCE_PRECISIONS)}.")
 
+        if not 0.0 < self.event_confidence <= 1.0:
+            raise SettingsError(f"event_confidence must be above 0 and at most 1, not {self.event_confidence}")
+        if not (0.0 <= self.event_min_duration_s < math.inf and 0.0 <= self.event_gap_s < math.inf):
+            raise SettingsError("event_min_duration_s and event_gap_s must be 0 or more seconds")
+
+    @property
+    def event_rule(self) -> EventRule:
+        """The rule that makes events of segments."""
+        return EventRule(self.event_confidence, self.event_min_duration_s, self.event_gap_s)
+
     def rule(self, config: ModelConfig) -> str:
         """Return the aggregation rule in force."""
         return self.aggregation or config.aggregation
@@ -49,7 +74,10 @@ class LabelSettings(BatchSettings):
     def provenance(self, config: ModelConfig, model_sha256: str) -> Provenance:
         """Return the provenance of the tables; equal fingerprints, equal results."""
         settings: dict[str, Any] = asdict(self.reader_options)
-        settings |= {"aggregation": self.rule(config), "min_speech": self.min_speech}
+        settings |= {"aggregation": self.rule(config), "min_speech": self.min_speech, "min_speech_s": self.min_speech_s}
+        settings["events"] = asdict(self.event_rule)
+        if self.turns is not None:
+            settings["turns"] = "given"
         if self.min_confidence is not None:
             settings["min_confidence"] = float(self.min_confidence)
         if self.precision != INFERENCE_PRECISIONS[0]:

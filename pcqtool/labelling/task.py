@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
@@ -12,12 +13,24 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from pcqtool.aggregation import aggregate
-from pcqtool.audio.segment import SAMPLE_RATE
+from pcqtool.audio.segment import SAMPLE_RATE, SegmentSpan
 from pcqtool.batch.task import Network, Row
+from pcqtool.labelling.event_rule import EventRule
 from pcqtool.labelling.settings import LabelSettings
+from pcqtool.labelling.timeline import EmotionTimeline, Event, cover, find_events, first_highest, make_timeline
 from pcqtool.tables.paths import Kind
 from pcqtool.tables.provenance import Provenance
-from pcqtool.tables.schema import UNSURE, files_schema, probability_columns, segments_schema
+from pcqtool.tables.schema import (
+    UNSURE,
+    events_schema,
+    files_schema,
+    first_columns,
+    peak_columns,
+    peak_time_columns,
+    probability_columns,
+    segments_schema,
+    share_columns,
+)
 
 if TYPE_CHECKING:  # it loads torch, which a run with nothing to do does not need
     from pcqtool.model.directory import EncoderSearchPath
@@ -26,7 +39,11 @@ if TYPE_CHECKING:  # it loads torch, which a run with nothing to do does not nee
 
 _log = logging.getLogger(__name__)
 
-SCHEMAS: dict[Kind, Callable[[Sequence[str]], pa.Schema]] = {"files": files_schema, "segments": segments_schema}
+SCHEMAS: dict[Kind, Callable[[Sequence[str]], pa.Schema]] = {
+    "files": files_schema,
+    "segments": segments_schema,
+    "events": events_schema,
+}
 
 
 class Labelling:
@@ -82,7 +99,7 @@ class Labelling:
         return cls(first, settings, settings.provenance(first.config, first.sha256), others, profile)
 
     def schema(self, kind: Kind) -> pa.Schema:
-        """Return the columns of one of the two tables."""
+        """Return the columns of one of the three tables."""
         return SCHEMAS[kind](self.provenance.labels)
 
     @property
@@ -109,7 +126,9 @@ class Labelling:
 
     def new_accumulator(self) -> LabelAggregator:
         """Return an accumulator for a channel."""
-        return LabelAggregator(self.provenance.labels, self.provenance.aggregation, self.settings.min_confidence)
+        settings = self.settings
+        labels, rule = self.provenance.labels, self.provenance.aggregation
+        return LabelAggregator(labels, rule, settings.min_confidence, settings.event_rule)
 
     def use_profile(self, profile: BatchProfile) -> None:
         """Standardise the model's inputs by a profile; one without speech has no effect."""
@@ -131,26 +150,66 @@ class LabelAggregator:
         labels: the model's classes, in its order.
         rule: the aggregation rule.
         min_confidence: confidence below which a segment or channel has no label; ``None`` to label all.
+        event_rule: when segments become an event.
     """
 
-    def __init__(self, labels: tuple[str, ...], rule: str, min_confidence: float | None = None) -> None:
+    def __init__(
+        self,
+        labels: tuple[str, ...],
+        rule: str,
+        min_confidence: float | None = None,
+        event_rule: EventRule = EventRule(),  # noqa: B008
+    ) -> None:
         self.labels = labels
         self.rule = rule
         self.min_confidence = np.float32(min_confidence or 0.0)
+        self.event_rule = event_rule
         self._log_probs: list[NDArray[np.float64]] = []
-        self._durations_s: list[float] = []
+        self._spans: list[SegmentSpan] = []
 
-    def add(self, value: NDArray[np.float64], n_samples: int) -> Row:
+    def add(self, value: NDArray[np.float64], span: SegmentSpan) -> Row:
         """Add the log-probabilities ``(L,)`` of a segment; return its columns."""
         self._log_probs.append(value)
-        self._durations_s.append(n_samples / SAMPLE_RATE)
+        self._spans.append(span)
         return self._row(np.exp(value))
 
     def result(self) -> Row:
         """Return the channel's columns in the file table."""
-        probabilities = aggregate(np.stack(self._log_probs), np.array(self._durations_s), self.rule)
+        segments = np.exp(np.stack(self._log_probs))
+        timeline, weights_s = self._timeline
+        probabilities = aggregate(np.stack(self._log_probs), weights_s, self.rule)
         row = self._row(probabilities)
-        return row | {"method": UNSURE if row["label"] is None else self.rule}
+        longest_s, longest_start_s = timeline.longest(int(probabilities.argmax()))
+        peaks = first_highest(segments).tolist()
+        first_s = {event.label: event.start_s for event in reversed(self._events)}
+        return row | {
+            "method": UNSURE if row["label"] is None else self.rule,
+            "classified_s": float(weights_s.sum()),
+            **dict(zip(share_columns(self.labels), timeline.shares().tolist(), strict=True)),
+            "longest_s": longest_s,
+            "longest_start_s": longest_start_s,
+            **dict(zip(peak_columns(self.labels), segments.max(axis=0).tolist(), strict=True)),
+            **{
+                name: self._spans[peak].start / SAMPLE_RATE
+                for name, peak in zip(peak_time_columns(self.labels), peaks, strict=True)
+            },
+            **{name: first_s.get(label) for label, name in enumerate(first_columns(self.labels))},
+        }
+
+    def events(self, duration_s: float) -> list[Row]:
+        """Return the channel's rows in the event table."""
+        return [
+            {"event": number, **vars(event), "label": None if event.label is None else self.labels[event.label]}
+            for number, event in enumerate(cover(self._events, duration_s))
+        ]
+
+    @cached_property
+    def _events(self) -> list[Event]:
+        return find_events(self._timeline[0], self.event_rule) if self._spans else []
+
+    @cached_property
+    def _timeline(self) -> tuple[EmotionTimeline, NDArray[np.float64]]:
+        return make_timeline(self._spans, np.exp(np.stack(self._log_probs)))
 
     def _row(self, probabilities: NDArray[np.float64]) -> Row:
         best = int(probabilities.argmax())

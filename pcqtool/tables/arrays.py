@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from pcqtool.errors import TableError
 from pcqtool.tables.feature_schema import shape_of
-from pcqtool.tables.paths import KINDS, list_tables
+from pcqtool.tables.paths import list_tables
 from pcqtool.tables.provenance import common_provenance
 from pcqtool.tables.rewrite import read_columns, read_schema
 
@@ -34,7 +34,7 @@ def read_features(path: str | Path, column: str) -> tuple[NDArray[np.float32], p
     """
     import polars as pl
 
-    tables = [list_tables(Path(path), kind) for kind in KINDS]
+    tables = [list_tables(Path(path), kind) for kind in ("files", "segments")]
     for paths in tables:
         if not paths:
             raise TableError(f"{path}: no finished part in it", "Name features.parquet, or a run's --out directory.")

@@ -1,4 +1,4 @@
-"""The order of rows: by file, then start, channel and seed; no two rows have the same keys."""
+"""The order of rows: by file, then start, channel, seed and speaker; no two rows have the same keys."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import pyarrow.compute as pc
 
 from pcqtool.errors import TableError
 
-KEYS = ("file", "start_s", "channel", "seed")
+KEYS = ("file", "start_s", "channel", "seed", "speaker")
 """Sort keys, if a table has these columns; names sort by code point, as ``str`` in Python."""
 
 

@@ -1,4 +1,4 @@
-"""Paths of outputs: ``results.parquet`` and ``results.segments.parquet``, or parts in a directory."""
+"""Paths of outputs: ``results.parquet`` with other tables beside it, or parts in a directory."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from typing import Literal, get_args
 from pcqtool.errors import SettingsError, TableError
 
 SUFFIX = ".parquet"
-SEGMENTS = ".segments"
 SHARDS = "shards"
 """Name of the folder beside the parts that records progress, inputs and restarts of runs."""
 
@@ -17,17 +16,20 @@ OTHER_FORMATS = {".arrow", ".csv", ".db", ".feather", ".gz", ".html", ".json", "
 OTHER_FORMATS |= {".pickle", ".pkl", ".pq", ".tsv", ".txt", ".xls", ".xlsx", ".xml", ".zip"}
 """Suffixes that an output cannot have; with any other suffix than ``.parquet``, it is a directory."""
 
-Kind = Literal["files", "segments"]
-"""The two tables of a run; also the folder names of their parts."""
+Kind = Literal["files", "segments", "events"]
+"""The tables of a run; also the folder names of their parts."""
 
 KINDS: tuple[Kind, ...] = get_args(Kind)
+
+BESIDE: tuple[Kind, ...] = KINDS[1:]
+"""The tables beside the file table; not every task makes events."""
 
 
 def is_table_path(out: Path) -> bool:
     """Whether an ``--out`` is a table and not a directory of parts: it ends in ``.parquet`` and is not a directory.
 
     Raises:
-        SettingsError: if it has the suffix of another file format, or is the name of a segment table.
+        SettingsError: if it has the suffix of another file format, or is the name of a table beside the file table.
     """
     if out.is_dir():
         return False
@@ -36,11 +38,12 @@ def is_table_path(out: Path) -> bool:
         raise SettingsError(
             f"{out}: results are written as Parquet", f"Name {out.with_suffix(SUFFIX)}, or a directory."
         )
-    if suffix == SUFFIX and out.stem.lower().endswith(SEGMENTS):
-        raise SettingsError(
-            f"{out}: this is the name of a segment table, which is written beside the file table",
-            f"Name {out.with_name(out.stem[: -len(SEGMENTS)] + out.suffix)}.",
-        )
+    for kind in BESIDE:
+        if suffix == SUFFIX and out.stem.lower().endswith(f".{kind}"):
+            raise SettingsError(
+                f"{out}: this is the name of a table of {kind}, which is written beside the file table",
+                f"Name {out.with_name(out.stem[: -len(kind) - 1] + out.suffix)}.",
+            )
     return suffix == SUFFIX
 
 
@@ -60,7 +63,7 @@ def resolved(out: Path) -> Path:
 
 def table_path(files: Path, kind: Kind) -> Path:
     """Return the path of a table, given that of the file table: ``results.parquet`` → ``results.segments.parquet``."""
-    return files if kind == "files" else files.with_name(f"{files.stem}{SEGMENTS}{files.suffix}")
+    return files if kind == "files" else files.with_name(f"{files.stem}.{kind}{files.suffix}")
 
 
 def profile_path(files: Path) -> Path:

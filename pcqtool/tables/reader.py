@@ -13,7 +13,7 @@ from pcqtool.tables.provenance import common_provenance
 if TYPE_CHECKING:
     import polars as pl
 
-MARKS: dict[Kind, str] = {"files": "status", "segments": "start_s"}
+MARKS: dict[Kind, str] = {"files": "status", "segments": "segment", "events": "event"}
 """For each kind, a column that only this kind of table has."""
 
 
@@ -42,6 +42,19 @@ def read_segments(path: Path) -> pl.DataFrame:
     return _collect(scan_segments(path), path)
 
 
+def read_events(path: Path) -> pl.DataFrame:
+    """Read the event table that belongs to the file table at ``path``.
+
+    Args:
+        path: ``results.parquet``, with ``results.events.parquet`` beside it, or a directory with
+            ``events/part-*.parquet``.
+
+    Raises:
+        TableError: as ``read_files``.
+    """
+    return _collect(_scan(path, "events"), path)
+
+
 def scan_files(path: Path) -> pl.LazyFrame:
     """Scan the file table: rows are read when the query is collected. Errors as in ``read_files``."""
     return _scan(path, "files")
@@ -62,7 +75,7 @@ def _scan(path: Path, kind: Kind) -> pl.LazyFrame:
     frame = scan(tables)
     if MARKS[kind] not in frame.collect_schema():
         raise TableError(
-            f"{tables[0]}: not a table of {kind}", "Name results.parquet; the segment table is found beside it."
+            f"{tables[0]}: not a table of {kind}", "Name results.parquet; the other tables are found beside it."
         )
     return frame
 

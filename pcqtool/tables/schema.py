@@ -16,6 +16,15 @@ SCHEMA_VERSION = 1
 PROBABILITY_PREFIX = "prob_"
 """Prefix of a probability column; the label's name follows."""
 
+SHARE_PREFIX = "share_"
+"""Prefix of a label's share of the classified time."""
+
+PEAK_PREFIX = "peak_"
+"""Prefix of a label's highest probability in a segment; the segment's time has the suffix ``_s``."""
+
+FIRST_PREFIX = "first_"
+"""Prefix of the start of a label's first event; the suffix is ``_s``."""
+
 UNCALIBRATED_PREFIX = "uncalibrated_"
 """Prefix of a probability before the temperature is applied, in an evaluation's predictions."""
 
@@ -58,6 +67,8 @@ FILE = Column(
 )
 CHANNEL = Column("channel", NAME, "Channel: 0, 1, … or mix; null if the file could not be opened.")
 
+SPEAKER = Column("speaker", NAME, "Speaker whose turns were classified; null if no turns were given.")
+
 FILE_BEGIN = (
     Column("duration_s", pa.float64(), "Length of the decoded audio in seconds; null if the file could not be opened."),
     Column("sample_rate", pa.int32(), "Samples per second of the file itself, before resampling to 16 kHz."),
@@ -78,6 +89,32 @@ FILE_END = (
 )
 """Columns of the file table after the task's columns."""
 
+TRACK_BEGIN = (
+    SPEAKER,
+    Column("talk_share", pa.float64(), "Share of this channel or speaker in the recording's speech, 0 to 1."),
+    Column("overlap_s", pa.float64(), "Seconds in which several of the recording's channels contain speech."),
+    Column("classified_s", pa.float64(), "Seconds in classified segments, silence at their edges not counted."),
+)
+"""Columns of the file table that were appended to it, before those for each label."""
+
+TRACK_LONGEST = (
+    Column("longest_s", pa.float64(), "Seconds of the longest stretch in which `label` is the most probable emotion."),
+    Column("longest_start_s", pa.float64(), "Start of that stretch, in seconds from the start of the file."),
+)
+
+EVENT = (
+    Column("event", pa.int32(), "Number of the event within its file, channel and speaker, from 0.", False),
+    Column("start_s", pa.float64(), "Start of the event, in seconds from the start of the file.", False),
+    Column("end_s", pa.float64(), "End of the event in seconds.", False),
+    Column("label", NAME, "Emotion of the event; null for time without an event."),
+    Column("confidence", pa.float32(), "Mean probability of the event's emotion, 0 to 1."),
+    Column("peak", pa.float32(), "Highest probability of the event's emotion, 0 to 1."),
+    Column(
+        "peak_s", pa.float64(), "Start of the stretch with that probability, in seconds from the start of the file."
+    ),
+)
+"""Columns of the event table after file, channel and speaker."""
+
 SEGMENT = (
     Column("segment", pa.int32(), "Number of the segment within its file and channel, from 0.", False),
     Column("start_s", pa.float64(), "Start of the segment, in seconds from the start of the file.", False),
@@ -97,18 +134,41 @@ def files_schema(labels: Sequence[str]) -> pa.Schema:
     Raises:
         TableError: if a label occurs twice.
     """
+    labels = tuple(labels)
+    shares, peaks = share_columns(labels), peak_columns(labels)
+    peak_times, first_times = peak_time_columns(labels), first_columns(labels)
     return _schema(
-        FILE,
-        CHANNEL,
-        *FILE_BEGIN,
-        *_prediction(labels, "segments by the rule `aggregation` of the table's provenance"),
-        Column(
-            "method",
-            NAME,
-            f"Rule that combined the segments; {UNSURE} if `label` was left out; null without a prediction.",
+        *_plain_files(labels),
+        *TRACK_BEGIN,
+        *(
+            Column(
+                name, pa.float32(), f"Share of `classified_s` in which {label} is the most probable emotion, 0 to 1."
+            )
+            for name, label in zip(shares, labels, strict=True)
         ),
-        *FILE_END,
+        *TRACK_LONGEST,
+        *(
+            Column(name, pa.float32(), f"Highest probability of {label} in a segment, 0 to 1.")
+            for name, label in zip(peaks, labels, strict=True)
+        ),
+        *(
+            Column(name, pa.float64(), f"Start of the segment with `{PEAK_PREFIX}{label}`, in seconds.")
+            for name, label in zip(peak_times, labels, strict=True)
+        ),
+        *(
+            Column(name, pa.float64(), f"Start of the first event of {label}, in seconds; null without one.")
+            for name, label in zip(first_times, labels, strict=True)
+        ),
     )
+
+
+def events_schema(labels: Sequence[str]) -> pa.Schema:
+    """Return the schema of the event table, which covers every channel or speaker of a recording exactly once.
+
+    Args:
+        labels: the model's classes, in its order.
+    """
+    return _schema(FILE, CHANNEL, SPEAKER, *EVENT)
 
 
 def segments_schema(labels: Sequence[str]) -> pa.Schema:
@@ -128,11 +188,12 @@ def segments_schema(labels: Sequence[str]) -> pa.Schema:
         CHANNEL,
         *SEGMENT,
         *_prediction(labels, "the segment alone"),
+        SPEAKER,
     )
 
 
 def predictions_schema(labels: Sequence[str]) -> pa.Schema:
-    """Return the schema of an evaluation's predictions: the file table's columns, then those of an evaluation.
+    """Return the schema of an evaluation's predictions: columns of the file table, then those of an evaluation.
 
     It has one row per utterance and seed; ``file``, ``start_s``, ``channel`` and ``seed`` together occur once.
 
@@ -157,7 +218,7 @@ def predictions_schema(labels: Sequence[str]) -> pa.Schema:
             for label in labels
         ),
     )
-    return pa.schema([*files_schema(labels), *(column.field() for column in added)])
+    return _schema(*_plain_files(labels), *added)
 
 
 def column_descriptions(schema: pa.Schema) -> dict[str, str]:
@@ -168,6 +229,42 @@ def column_descriptions(schema: pa.Schema) -> dict[str, str]:
 def probability_columns(labels: Iterable[str]) -> list[str]:
     """Return the names of the probability columns of labels: ``anger`` → ``prob_anger``."""
     return [PROBABILITY_PREFIX + label for label in labels]
+
+
+def share_columns(labels: Iterable[str]) -> list[str]:
+    """Return the names of the columns of labels' shares: ``anger`` → ``share_anger``."""
+    return [SHARE_PREFIX + label for label in labels]
+
+
+def peak_columns(labels: Iterable[str]) -> list[str]:
+    """Return the names of the columns of labels' highest probabilities: ``anger`` → ``peak_anger``."""
+    return [PEAK_PREFIX + label for label in labels]
+
+
+def peak_time_columns(labels: Iterable[str]) -> list[str]:
+    """Return the names of the columns of their times: ``anger`` → ``peak_anger_s``."""
+    return [f"{PEAK_PREFIX}{label}_s" for label in labels]
+
+
+def first_columns(labels: Iterable[str]) -> list[str]:
+    """Return the names of the columns of labels' first events: ``anger`` → ``first_anger_s``."""
+    return [f"{FIRST_PREFIX}{label}_s" for label in labels]
+
+
+def _plain_files(labels: Sequence[str]) -> list[Column]:
+    """Return the columns of the file table that do not describe long tracks."""
+    return [
+        FILE,
+        CHANNEL,
+        *FILE_BEGIN,
+        *_prediction(labels, "segments by the rule `aggregation` of the table's provenance"),
+        Column(
+            "method",
+            NAME,
+            f"Rule that combined the segments; {UNSURE} if `label` was left out; null without a prediction.",
+        ),
+        *FILE_END,
+    ]
 
 
 def _prediction(labels: Sequence[str], basis: str) -> list[Column]:

@@ -109,7 +109,7 @@ def _file_logits(
     """Return the logarithms of files' probabilities ``(N, L)``.
 
     The temperature is fitted to files, so that it fits the probabilities that users get: exactly with the rules
-    ``mean-log`` and ``duration``, while ``mean`` and ``vote`` divide by it before they aggregate.
+    ``mean-log`` and ``duration``; the other rules aggregate what it has divided, and differ for several segments only.
     """
     logits = predict_logits(front_ends, utterances, assignment)
     return np.asarray(np.log(file_probabilities(logits, data, utterances, rule).clip(1e-300)))

@@ -12,7 +12,7 @@ from pcqtool.errors import LockedError, TableError
 from pcqtool.labelling.task import SCHEMAS
 from pcqtool.tables.paths import part_path
 from pcqtool.tables.provenance import read_provenance
-from pcqtool.tables.schema import files_schema, segments_schema
+from pcqtool.tables.schema import events_schema, files_schema, segments_schema
 
 NAMES = [f"{i:02d}.wav" for i in range(20)]
 
@@ -45,7 +45,7 @@ def run(store_of, provenance):
                 part = todo[first : first + 3]
                 with store.appending_segments(segments_schema(provenance.labels)) as rows:
                     rows.append(_segments(part, provenance.labels))
-                store.write_files(_files(part, provenance.labels, size, targets or {}))
+                store.write_part(_files(part, provenance.labels, size, targets or {}), _events(part, provenance.labels))
             store.finish()
 
     return label
@@ -55,6 +55,11 @@ def _files(names, labels, size, targets):
     common = {"channel": "0", "n_segments": 1, "status": "ok", "size_bytes": size}
     rows = [common | {"file": n, "target": targets.get(n)} for n in names]
     return pa.Table.from_pylist(rows, files_schema(labels))
+
+
+def _events(names, labels):
+    rows = [{"file": name, "channel": "0", "event": 0, "start_s": 0.0, "end_s": 3.0} for name in names]
+    return pa.Table.from_pylist(rows, events_schema(labels))
 
 
 def _segments(names, labels):
@@ -153,7 +158,7 @@ def test_parts_of_a_killed_run_do_not_outlive_a_merge(run, store_of, tmp_path, p
         store.prepare()
         with store.appending_segments(segments_schema(provenance.labels)) as rows:
             rows.append(_segments(["01.wav"], provenance.labels))
-        store.write_files(_files(["01.wav"], provenance.labels, 1, {}))
+        store.write_part(_files(["01.wav"], provenance.labels, 1, {}), _events(["01.wav"], provenance.labels))
     run(tmp_path / "d", NAMES, size=2)
     merge([tmp_path / "d"], out)
     run(out, ["new.wav"])

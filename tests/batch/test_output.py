@@ -21,7 +21,7 @@ from pcqtool.files import atomic
 from pcqtool.labelling.task import SCHEMAS
 from pcqtool.tables.order import in_order
 from pcqtool.tables.reader import read_files
-from pcqtool.tables.schema import files_schema, segments_schema
+from pcqtool.tables.schema import events_schema, files_schema, segments_schema
 
 
 def opened(out, provenance):
@@ -33,7 +33,10 @@ def add(store, files, segments):
     """A part of a run."""
     with store.appending_segments(segments.schema) as rows:
         rows.append(in_order(segments))
-    store.write_files(files)
+    events = [
+        {"file": name, "channel": "0", "event": 0, "start_s": 0.0, "end_s": 3.0} for name in files["file"].to_pylist()
+    ]
+    store.write_part(files, pa.Table.from_pylist(events, events_schema(store.provenance.labels)))
 
 
 class KilledError(BaseException):
@@ -95,10 +98,10 @@ def test_both_forms_hold_the_same_rows(tmp_path, provenance):
     assert content(tmp_path / "r.parquet") == content(tmp_path / "parts")
     assert [file for file, _ in content(tmp_path / "parts")[0]] == list("abcde")
     assert {path.name for path in tmp_path.iterdir()} == {
-        "r.parquet", "r.segments.parquet", "parts",
+        "r.parquet", "r.segments.parquet", "r.events.parquet", "parts",
     }  # fmt: skip
-    collect([opened(tmp_path / "parts", provenance)], tmp_path / "m.parquet", provenance)
-    for kind in ("", ".segments"):
+    collect([opened(tmp_path / "parts", provenance)], tmp_path / "m.parquet", ("segments", "events"), provenance)
+    for kind in ("", ".segments", ".events"):
         assert pq.read_table(tmp_path / f"m{kind}.parquet").equals(pq.read_table(tmp_path / f"r{kind}.parquet"))
     assert pq.read_table(tmp_path / "r.parquet", columns=["file"])["file"].to_pylist() == list("abcde")
 

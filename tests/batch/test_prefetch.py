@@ -32,7 +32,7 @@ class FakeReader:
     lock = threading.Lock()
     n_decoded = 0
 
-    def __init__(self, path, options, limits):
+    def __init__(self, path, options, limits, turns=None):
         self.path = Path(path)
         self.info = RecordingInfo()
 

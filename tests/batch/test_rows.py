@@ -32,9 +32,14 @@ def recording(error=None, duration_s=4.0, sample_rate=8000, shortfall=None, size
     return Given(Source("a.wav", "a.wav", size_bytes, 1.5), info, Failure(error) if error else None)
 
 
-def chunk(*n_samples, channel="0", speech=None):
+def chunk(*n_samples, channel="0", speech=None, start=0, speaker=None):
     waves = np.random.default_rng(len(n_samples)).normal(size=(len(n_samples), 48000)).astype(np.float32)
-    return Chunk(channel, 0, waves, np.array(n_samples), None if speech is None else np.array(speech, np.float32))
+    starts = start + np.cumsum([0, *n_samples[:-1]])
+    if speech is None:
+        return Chunk(channel, starts, waves, np.array(n_samples), None, speaker=speaker)
+    fractions = np.array(speech, np.float32)
+    n_speech = round(float(fractions @ n_samples))
+    return Chunk(channel, starts, waves, np.array(n_samples), fractions, n_speech=n_speech, speaker=speaker)
 
 
 @pytest.fixture
@@ -124,7 +129,7 @@ def test_rows_are_available_as_soon_as_nothing_can_change_them(work, batches):
     rows.add(given.piece(chunk(48000, 48000, channel="1")), batches)  # a batch of two leaves its last segment pending
     assert [(s["segment"], s["channel"]) for s in rows.take_segments()] == [(0, "0"), (0, "1")]
     assert rows.take_segments() == []
-    rows.add(given.piece(chunk(48000, channel="1", speech=[1.0]), is_last=True), batches)
+    rows.add(given.piece(chunk(48000, channel="1", speech=[1.0], start=96000), is_last=True), batches)
     assert rows.is_complete
     assert [(s["segment"], s["channel"]) for s in rows.take_segments()] == [(n, c) for n in (1, 2) for c in "01"]
     assert not rows.is_withdrawn

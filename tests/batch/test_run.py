@@ -229,14 +229,14 @@ def test_a_disk_that_fills_up_ends_the_run_and_keeps_the_parts(
     monkeypatch.setattr(plan_module, "PART_FILES", 2)
     sources = find_sources([call_folder])
     with monkeypatch.context() as patch:
-        write_files = RunOutput.write_files
+        write_part = RunOutput.write_part
 
         def full(self, *arguments):
             if self.next_part == 2:
                 raise FileError("no space left")
-            write_files(self, *arguments)
+            write_part(self, *arguments)
 
-        patch.setattr(RunOutput, "write_files", full)
+        patch.setattr(RunOutput, "write_part", full)
         with pytest.raises(FileError):
             run(tmp_path / "r.parquet", sources, predictor, tiny_model)
     assert run(tmp_path / "r.parquet", sources, predictor, tiny_model).n_done_before == 4

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pyarrow as pa
 
@@ -12,7 +13,8 @@ def test_rows_are_counted_and_files_once_each():
     summary = Summary(n_done_before=4)
     summary.add(
         [
-            {"file": "a", "status": "ok", "label": "anger", "duration_s": 2.0, "error": None},
+            {"file": "a", "status": "ok", "label": "anger", "duration_s": 2.0, "error": None}
+            | {"classified_s": 8.0, "share_anger": 0.75, "share_fear": 0.25},
             {"file": "a", "status": "no_speech", "duration_s": 2.0, "error": "no speech found"},
             {"file": "b", "status": "failed", "duration_s": None, "error": "broken"},
         ]
@@ -25,6 +27,7 @@ def test_rows_are_counted_and_files_once_each():
         "n_replaced": 0,
         "statuses": {"ok": 3, "no_speech": 1, "failed": 1},
         "labels": {"anger": 2},
+        "label_time_s": {"anger": 6.0, "fear": 2.0},
         "n_unsure": 1,
         "failures": {"b": "broken"},
         "n_empty": 0,
@@ -46,7 +49,8 @@ def test_what_gave_nothing_is_counted():
 def test_the_state_of_a_table_of_many_parts():
     rows = [
         {"file": "a", "channel": "0", "n_segments": 1, "status": "ok", "label": "anger"},
-        {"file": "a", "channel": "1", "n_segments": 1, "status": "ok", "label": "fear"},
+        {"file": "a", "channel": "1", "n_segments": 1, "status": "ok", "label": "fear"}
+        | {"classified_s": 4.0, "share_anger": 0.25, "share_fear": 0.75},
         {"file": "b", "n_segments": 0, "status": "failed", "error": "broken"},
         {"file": "c", "channel": "0", "n_segments": 1, "status": "ok", "label": "anger", "method": "mean"},
         {"file": "d", "channel": "0", "n_segments": 1, "status": "ok", "method": "unsure"},
@@ -54,6 +58,8 @@ def test_the_state_of_a_table_of_many_parts():
     schema = files_schema(["anger", "fear"])
     table = pa.concat_tables([pa.Table.from_pylist(rows[:2], schema), pa.Table.from_pylist(rows[2:], schema)])
     state = TableState.of(table)
-    assert state == TableState(4, {"ok": 4, "failed": 1}, {"anger": 2, "fear": 1}, {"b": "broken"}, n_unsure=1)
+    counts = TableState(4, {"ok": 4, "failed": 1}, {"anger": 2, "fear": 1}, {"b": "broken"}, n_unsure=1)
+    assert state == replace(counts, label_time_s={"fear": 3.0, "anger": 1.0})
+    assert list(state.label_time_s) == ["fear", "anger"]
     assert list(state.labels) == ["anger", "fear"]
     assert TableState.of(None).files == 0

@@ -45,13 +45,13 @@ class Held(datetime):
     now = classmethod(lambda cls, zone: datetime(2026, 1, 31, 2, 15, tzinfo=zone))
 provenance.datetime = Held
 plan.PART_FILES = 5
-write_files = RunOutput.write_files
-def noted(self, files, withdrawn=()):
-    write_files(self, files, withdrawn)
+write_part = RunOutput.write_part
+def noted(self, files, *others):
+    write_part(self, files, *others)
     with open("finished", "a") as notes:
         notes.write("".join(f"{name}\\n" for name in files["file"].to_pylist()))
     time.sleep(PAUSE_S)
-RunOutput.write_files = noted
+RunOutput.write_part = noted
 sys.exit(main(sys.argv[1:]))
 """
 

@@ -206,15 +206,15 @@ def test_an_output_folder_that_goes_away_is_told_and_done_again(label, write_wav
     for number in range(6):
         write_wave(f"calls/{number}.wav", seed=number)
     monkeypatch.setattr(plan_module, "PART_FILES", 2)
-    write_files = RunOutput.write_files
+    write_part = RunOutput.write_part
 
     def removing(self, *arguments):
-        write_files(self, *arguments)
+        write_part(self, *arguments)
         if self.next_part == 2:
             shutil.rmtree("out")
 
     with monkeypatch.context() as patch:
-        patch.setattr(RunOutput, "write_files", removing)
+        patch.setattr(RunOutput, "write_part", removing)
         code, _, err = label("--out", out)
     assert (code, "unexpected" in err) in ((0, False), (1, False))
     assert label("--out", out)[0] == 0

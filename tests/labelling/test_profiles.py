@@ -123,7 +123,7 @@ def test_a_second_run_measures_nothing_and_loads_no_torch(label, tmp_path, call_
 @pytest.mark.parametrize("out", ["r.parquet", "parts"])
 @pytest.mark.parametrize(
     ("method", "call"),
-    [("note_inputs", 1), ("write_files", 1), ("write_files", 3), ("finish", 1), ("_keep_profile", 1)],
+    [("note_inputs", 1), ("write_part", 1), ("write_part", 3), ("finish", 1), ("_keep_profile", 1)],
 )
 def test_a_killed_run_is_continued_as_if_undisturbed(label, tmp_path, monkeypatch, out, method, call):
     label("undisturbed.parquet")
@@ -148,7 +148,7 @@ def test_restart_measures_anew(label, tmp_path, write_wave, out):
 
 
 @pytest.mark.parametrize("out", ["r.parquet", "parts"])
-@pytest.mark.parametrize("method", ["restart", "note_inputs", "write_files"])
+@pytest.mark.parametrize("method", ["restart", "note_inputs", "write_part"])
 def test_old_rows_count_with_their_profile_until_a_restart_has_finished_a_part(
     label, tmp_path, monkeypatch, write_wave, out, method
 ):
@@ -174,7 +174,7 @@ def test_a_restart_that_was_killed_after_a_part_goes_on_with_its_new_profile(
     label(out)
     for number in range(20):
         write_wave(f"calls/later-{number}.wav", seconds=4.0, seed=100 + number)
-    with killed_at(monkeypatch, "write_files", 3):
+    with killed_at(monkeypatch, "write_part", 3):
         label(out, restart=True)
     label(out, **then)
     label("fresh.parquet")

@@ -108,6 +108,7 @@ def make_segments() -> MakeTable:
             "prob_anger": [0.5] * n,
             "prob_neutral": [0.25] * n,
             "prob_sadness": [0.25] * n,
+            "speaker": [None] * n,
         }
         return pa.table(columns, schema=segments_schema(LABELS))
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from pcqtool.cli.common import console, path_lists
+from pcqtool.cli.common.progress import duration_in_words
 from pcqtool.errors import ExitCode, PcqtoolError
 
 if TYPE_CHECKING:
@@ -79,7 +80,7 @@ def _show_plan(job: Job, json: bool) -> None:
 
 
 def _show_report(report: RunReport, verb: str, json: bool) -> None:
-    from pcqtool.tables.paths import is_table_path, table_path
+    from pcqtool.tables.paths import BESIDE, is_table_path, table_path
 
     summary, state, out = report.summary, report.state, report.out
     is_table = is_table_path(out)
@@ -97,11 +98,13 @@ def _show_report(report: RunReport, verb: str, json: bool) -> None:
             "files": state.files,
             "statuses": state.statuses,
             "labels": state.labels,
+            "label_time_s": state.label_time_s,
             "n_unsure": state.n_unsure,
             "failed": len(report.failed),
         }
         console.print_json({"out": out, "model": report.model, **summary.to_dict(), "table": table})
         return
+    beside = {kind: table_path(out, kind) if is_table else out / kind for kind in BESIDE}
     speed = summary.audio_s / summary.elapsed_s if summary.elapsed_s else 0.0
     console.print_fields(
         {
@@ -110,14 +113,20 @@ def _show_report(report: RunReport, verb: str, json: bool) -> None:
             + (f", {summary.n_done_before:,} done before" if summary.n_done_before else ""),
             "audio": f"{summary.audio_s / 3600:.2f} h, {speed:.0f} × real time" if summary.audio_s else None,
             "status": _counted(summary.statuses),
-            "labels": _counted(summary.labels),
+            "speech": _timed(summary.label_time_s),
             "unsure": f"{summary.n_unsure:,} below the minimum of confidence" if summary.n_unsure else None,
             "in all": f"{state.files:,} files: {_counted(state.statuses)}" if state.files != summary.n_files else None,
             "table": out if is_table else out / "files",
-            "segments": table_path(out, "segments") if is_table else out / "segments",
+            **{kind: path for kind, path in beside.items() if path.exists()},
         }
     )
 
 
 def _counted(counts: Mapping[str, int]) -> str:
     return ", ".join(f"{name} {n:,}" for name, n in sorted(counts.items(), key=lambda item: -item[1]))
+
+
+def _timed(seconds: Mapping[str, float]) -> str:
+    """Return the time of each label, the longest first: ``neutral 1 h 52 min, anger 6 min 10 s``."""
+    ordered = sorted(seconds.items(), key=lambda item: -item[1])
+    return ", ".join(f"{name} {duration_in_words(s)}" for name, s in ordered)
