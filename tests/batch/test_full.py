@@ -23,7 +23,7 @@ from pcqtool.files import atomic
 from pcqtool.labelling.settings import LabelSettings
 from pcqtool.labelling.task import Labelling
 from pcqtool.tables.paths import KINDS
-from pcqtool.tables.reader import read_files, read_segments
+from pcqtool.tables.reader import read_events, read_files, read_segments
 
 SETTINGS = LabelSettings(ReaderOptions(vad=False), jobs=1, timeout_s=0)
 
@@ -95,7 +95,7 @@ def test_whichever_write_is_refused_nothing_is_lost(tmp_path, call_folder, predi
         assert os.strerror(fault) in refused.value.what
         assert not list(out.parent.rglob("*.tmp"))
         n_done.add(label(out, sources, predictor, config).n_done_before)
-        for read in (read_files, read_segments):
+        for read in (read_files, read_segments, read_events):
             assert_frame_equal(read(out), read(tmp_path / "whole" / name), check_exact=True)
     assert n_done >= {0, 3, 6}
     print(f"{name}: {os.strerror(fault)} at {len(range(0, n_writes, step))} of {n_writes} writes and syncs")

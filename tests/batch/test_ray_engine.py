@@ -108,7 +108,7 @@ def test_the_same_rows_as_on_one_machine_though_an_actor_is_killed(cluster, sett
     assert summary.n_files == 12
     assert summary.statuses == {"ok": 12}
     assert len({path.name for path in pids.iterdir()} - before) >= 3  # two actors, and one in the dead one's place
-    for kind in ("files", "segments"):
+    for kind in ("files", "segments", "events"):
         local, remote = (rows(opened(name).out, kind) for name in ("local", "ray"))
         assert [row["file"] for row in local] == [row["file"] for row in remote]
         for one, other in zip(local, remote, strict=True):

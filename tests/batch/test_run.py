@@ -24,7 +24,7 @@ from pcqtool.labelling.settings import LabelSettings
 from pcqtool.labelling.task import Labelling
 from pcqtool.model.directory import model_sha256, read_config
 from pcqtool.tables.paths import KINDS
-from pcqtool.tables.reader import read_files, read_segments
+from pcqtool.tables.reader import read_events, read_files, read_segments
 
 NO_VAD = ReaderOptions(vad=False)
 
@@ -97,7 +97,7 @@ def test_several_devices_change_nothing(tmp_path, many, model, tiny_model):
     settings = LabelSettings(NO_VAD, batch_size=4)
     run(tmp_path / "one.parquet", many, model, tiny_model, settings)
     run(tmp_path / "two.parquet", many, model, tiny_model, settings, replicas=[type(model)(tiny_model, "cpu")])
-    for read in (read_files, read_segments):
+    for read in (read_files, read_segments, read_events):
         assert_frame_equal(read(tmp_path / "two.parquet"), read(tmp_path / "one.parquet"), abs_tol=1e-6, rel_tol=0)
 
 
@@ -107,7 +107,7 @@ def test_parts_change_nothing_and_a_directory_holds_the_same(tmp_path, many, pre
     run(tmp_path / "some.parquet", many, predictor, tiny_model)
     run(tmp_path / "parts", many, predictor, tiny_model)
     assert len(list((tmp_path / "parts" / "files").iterdir())) > 3
-    for read in (read_files, read_segments):
+    for read in (read_files, read_segments, read_events):
         expected = read(tmp_path / "one.parquet")
         assert_frame_equal(read(tmp_path / "some.parquet"), expected, check_exact=True)
         assert_frame_equal(read(tmp_path / "parts"), expected, check_exact=True)
@@ -136,7 +136,8 @@ def test_a_run_that_stops_keeps_its_parts_and_the_next_goes_on(
     summary = run(tmp_path / name, sources, predictor, tiny_model)
     assert (summary.n_done_before, summary.n_files) == (n_done, len(sources) - n_done)
     assert_frame_equal(read_files(tmp_path / name), read_files(tmp_path / "undisturbed"), check_exact=True)
-    assert_frame_equal(read_segments(tmp_path / name), read_segments(tmp_path / "undisturbed"), check_exact=True)
+    for read in (read_segments, read_events):
+        assert_frame_equal(read(tmp_path / name), read(tmp_path / "undisturbed"), check_exact=True)
 
 
 def test_only_new_and_changed_recordings_are_decoded(
@@ -162,7 +163,8 @@ def test_only_new_and_changed_recordings_are_decoded(
     assert (summary.n_done_before, summary.n_files, summary.n_replaced) == (6, 2, 1)
     run(tmp_path / "fresh.parquet", find_sources([call_folder]), predictor, tiny_model)
     assert_frame_equal(read_files(out), read_files(tmp_path / "fresh.parquet"), check_exact=True)
-    assert_frame_equal(read_segments(out), read_segments(tmp_path / "fresh.parquet"), check_exact=True)
+    for read in (read_segments, read_events):
+        assert_frame_equal(read(out), read(tmp_path / "fresh.parquet"), check_exact=True)
 
 
 def damaged(folder: Path, write_wave) -> None:

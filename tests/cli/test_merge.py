@@ -10,7 +10,7 @@ from polars.testing import assert_frame_equal
 from pcqtool.batch import plan
 from pcqtool.cli import app
 from pcqtool.tables.provenance import read_provenance
-from pcqtool.tables.reader import read_files, read_segments
+from pcqtool.tables.reader import read_events, read_files, read_segments
 from pcqtool.tables.rewrite import read_columns
 from pcqtool.tables.writer import write
 
@@ -33,7 +33,7 @@ def test_rows_without_a_label_are_merged(parts, tiny_model, tmp_path, capsys):
     for out in ("unsure", "unsure.parquet"):
         assert app.main([*usual, "--out", out]) == 0
     assert app.main(["merge", "unsure", "--out", "all.parquet"]) == 0
-    for read in (read_files, read_segments):
+    for read in (read_files, read_segments, read_events):
         expected = read(tmp_path / "unsure.parquet")
         assert expected["label"].null_count() == len(expected)
         assert_frame_equal(read(tmp_path / "all.parquet"), expected, check_exact=True)
@@ -43,7 +43,7 @@ def test_merged_parts_are_the_tables_of_a_single_run(parts, tmp_path, capsys):
     assert len(list((parts / "files").iterdir())) == 3
     assert app.main(["merge", "parts", "--out", "sub/all.parquet"]) == 0
     assert capsys.readouterr().out.startswith("parts     3\n")
-    for read in (read_files, read_segments):
+    for read in (read_files, read_segments, read_events):
         expected = read(tmp_path / "single.parquet")
         assert_frame_equal(read(tmp_path / "sub" / "all.parquet"), expected, check_exact=True)
         assert_frame_equal(read(parts), expected, check_exact=True)
@@ -98,7 +98,7 @@ def test_merged_shards_are_the_tables_of_a_single_run(parts, tiny_model, tmp_pat
     for number in (1, 2, 3):
         sharded(number, out=f"machine-{number}")
     assert app.main(["merge", "machine-1", "machine-2", "machine-3", "--out", "far.parquet"]) == 0
-    for read in (read_files, read_segments):
+    for read in (read_files, read_segments, read_events):
         expected = read(tmp_path / "single.parquet")
         for name in ("all", "far"):
             assert_frame_equal(read(tmp_path / f"{name}.parquet"), expected, check_exact=False, abs_tol=1e-5)

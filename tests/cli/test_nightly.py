@@ -23,7 +23,7 @@ from pcqtool.batch import plan as plan_module
 from pcqtool.batch.output import RunOutput
 from pcqtool.cli import app
 from pcqtool.model.predictor import Predictor
-from pcqtool.tables.reader import read_files, read_segments
+from pcqtool.tables.reader import read_events, read_files, read_segments
 
 pytestmark = pytest.mark.usefixtures("surroundings")
 
@@ -219,7 +219,7 @@ def test_an_output_folder_that_goes_away_is_told_and_done_again(label, write_wav
     assert (code, "unexpected" in err) in ((0, False), (1, False))
     assert label("--out", out)[0] == 0
     label("--out", "undisturbed.parquet")
-    for read, order in ((read_files, ["file"]), (read_segments, ["file", "segment"])):
+    for read, order in ((read_files, ["file"]), (read_segments, ["file", "segment"]), (read_events, ["file", "event"])):
         assert_frame_equal(read(Path(out)).sort(order), read(Path("undisturbed.parquet")).sort(order))
 
 

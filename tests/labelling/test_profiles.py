@@ -21,7 +21,7 @@ from pcqtool.batch.output import RunOutput
 from pcqtool.errors import ProfileError, SettingsError, TableError
 from pcqtool.labelling.api import label_job
 from pcqtool.model.profile_file import BatchProfile, read_profile
-from pcqtool.tables.reader import read_files, read_segments
+from pcqtool.tables.reader import read_events, read_files, read_segments
 
 
 class KilledError(BaseException):
@@ -46,7 +46,8 @@ def label(profiled_model, call_folder, tmp_path):
 
 
 def rows(out: Path) -> list[pl.DataFrame]:
-    return [read_files(out).sort("file", "channel"), read_segments(out).sort("file", "channel", "start_s")]
+    by_time = ["file", "channel", "start_s"]
+    return [read_files(out).sort(by_time[:2]), read_segments(out).sort(by_time), read_events(out).sort(by_time)]
 
 
 def assert_same(out: Path, expected: Path) -> None:
