@@ -22,12 +22,21 @@ OFFSET = 0.35  # and ends below this one
 MIN_SPEECH_S = 0.25  # shorter speech counts as a click
 MIN_SILENCE_S = 0.1  # a shorter dip is a pause for breath
 
+LOUD = 95  # percentile of the windows' levels that is the level of a call of the network
+USUAL_LEVEL = 0.2  # root mean square of loud windows in recordings of usual level; quieter ones are amplified to it
+MAX_GAIN = 200.0
+FORGETTING = 0.9  # factor of the level that is remembered, per call of the network
+
 _session: Any = None
 _session_lock = threading.Lock()
 
 
 class VoiceActivityDetector:
     """Decides for each window of 512 samples whether it is speech, in one stream of 16 kHz mono audio.
+
+    The network finds less speech in quiet recordings. They are amplified for it, as if they were recorded at a usual
+    level; loud ones stay as they are. The level is that of the loudest audio so far, which is forgotten slowly (6 dB a
+    minute): a channel with the echo of another one, in between, does not become loud.
 
     The result does not depend on the sizes of the blocks. It is about 8 s of audio late.
 
@@ -44,6 +53,7 @@ class VoiceActivityDetector:
         self._calls = Segmenter(WINDOWS_PER_CALL * WINDOW, np.float32)
         self._state = [np.zeros((1, 1, 128), np.float32)] * 2  # hidden and cell
         self._context = np.zeros(CONTEXT, np.float32)
+        self._level = 0.0
         self._hysteresis = Hysteresis()
 
     def push(self, block: npt.NDArray[np.float32]) -> npt.NDArray[np.bool_]:
@@ -62,12 +72,20 @@ class VoiceActivityDetector:
 
     def _probabilities(self, samples: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         """Run the network over whole windows: ``(k * 512,)`` → ``(k,)``."""
-        windows = samples.reshape(-1, WINDOW)
+        windows = self._amplified(samples.reshape(-1, WINDOW))
         before = np.concatenate((self._context[None], windows[:-1, -CONTEXT:]))
         self._context = windows[-1, -CONTEXT:].copy()
         feed = {"input": np.concatenate((before, windows), axis=1), "h": self._state[0], "c": self._state[1]}
         probabilities, *self._state = self._session.run(["speech_probs", "hn", "cn"], feed)
         return np.asarray(probabilities, dtype=np.float32).reshape(-1)
+
+    def _amplified(self, windows: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        """Amplify the windows of a call ``(k, 512)``, unless they are loud enough."""
+        levels = np.sqrt(np.einsum("ij,ij->i", windows, windows) / WINDOW)
+        self._level = max(float(np.percentile(levels, LOUD)), FORGETTING * self._level)
+        if self._level >= USUAL_LEVEL or self._level == 0.0:
+            return windows
+        return windows * np.float32(min(USUAL_LEVEL / self._level, MAX_GAIN))
 
 
 class Hysteresis:

@@ -67,9 +67,9 @@ def info(
     encoder_dir: options.EncoderDir = None,
     as_json: options.Json = False,
 ) -> None:
-    """Show a model's labels, network, training data, license and scores.
+    """Show a model's scores, labels, network, training data and license.
 
-    For an external encoder, also shows its location and verifies its hash.
+    Scores on speech that the model was not trained on come first, natural speech before acted. For an external encoder, also shows its location and verifies its hash.
     """
     from pcqtool.model import directory
     from pcqtool.model.encoder_search import search_path
@@ -77,8 +77,10 @@ def info(
     path = directory.find(model)
     config = directory.read_config(path)
     weights = path / directory.WEIGHTS
+    metrics = directory.read_metrics(path)
     fields = {
         "name": config.name,
+        "unseen": _unseen(metrics),
         "directory": path,
         "sha256": directory.model_sha256(path),
         "size_bytes": weights.stat().st_size,
@@ -90,13 +92,32 @@ def info(
         "encoder": _verified_encoder(path, config, search_path(encoder_dir, download=False)),
         "network": config.network,
         "provenance": config.provenance,
-        "metrics": directory.read_metrics(path),
+        "metrics": metrics,
         "card": path / directory.CARD if (path / directory.CARD).is_file() else None,
     }
     if as_json:
         console.print_json(fields)
     else:
-        console.print_fields(dict(_flat(fields)))
+        console.print_fields(dict(_flat(fields | {"unseen": "; ".join(map(_score_text, fields["unseen"])) or None})))
+
+
+def _unseen(metrics: Any) -> list[dict[str, Any]]:
+    """Return the scores on corpora that the model was not trained on, natural speech first."""
+    entries = metrics.get("unseen") if isinstance(metrics, Mapping) else None
+    scores = [entry for entry in entries if isinstance(entry, dict)] if isinstance(entries, list) else []
+    return sorted(scores, key=lambda score: not str(score.get("speech")).startswith("natural"))
+
+
+def _score_text(score: Mapping[str, Any]) -> str:
+    """Return a score in words: ``URDU dataset (natural, talk shows; 4 emotions), profile auto: UA 52.8 %, ECE 0.13``."""
+    values = {name: score.get(name) for name in ("ua", "ece")}
+    shown = {
+        name: f"{value:.{2 if name == 'ece' else 1}f}" for name, value in values.items() if isinstance(value, float)
+    }
+    return (
+        f"{score.get('corpus')} ({score.get('speech')}; {score.get('n_classes')} emotions), profile "
+        f"{score.get('profile')}: UA {shown.get('ua', '?')} %, ECE {shown.get('ece', '?')}"
+    )
 
 
 def _encoder_text(config: ModelConfig, encoders: EncoderSearchPath) -> str | None:

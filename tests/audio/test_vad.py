@@ -17,6 +17,7 @@ from pcqtool.audio.vad import WINDOW, Hysteresis, VoiceActivityDetector
 from pcqtool.errors import ModelError
 
 Sound = Callable[..., np.ndarray]
+EXAMPLES = Path(__file__).parents[2] / "examples" / "recordings"
 
 
 def decide(probabilities: list[float], sizes: tuple[int, ...] = ()) -> np.ndarray:
@@ -127,10 +128,40 @@ def test_each_utterance_of_a_corpus_has_speech(emodb: Path) -> None:
         assert max(share.max() for share in shares) > 0.5, file.name
 
 
-def test_speech_at_minus_30_db_is_still_found(emodb: Path) -> None:
-    files = sorted(emodb.iterdir())[::60]
-    quiet = [detect(load_waveform(file) * np.float32(10 ** (-30 / 20))) for file in files]
-    assert all(found.any() for found in quiet)
+@pytest.mark.parametrize("gain_db", [-10, -20, -40])
+def test_a_quiet_recording_has_as_much_speech_as_a_loud_one(emodb: Path, gain_db: int) -> None:
+    waves = [load_waveform(file) for file in sorted(emodb.iterdir())[::30]]
+    usual = np.concatenate([detect(wave) for wave in waves])
+    quiet = np.concatenate([detect(wave * np.float32(10 ** (gain_db / 20))) for wave in waves])
+    assert (quiet == usual).mean() > 0.99
+
+
+def test_below_the_usual_level_the_level_does_not_matter() -> None:
+    wave = load_waveform(EXAMPLES / "greeting.wav") * np.float32(0.1)
+    quiet = detect(wave)
+    assert quiet.any()
+    for gain in (0.5, 0.0625):
+        np.testing.assert_array_equal(detect(wave * np.float32(gain)), quiet)
+
+
+def test_a_loud_recording_is_not_made_quieter(monkeypatch: pytest.MonkeyPatch) -> None:
+    given_: list[np.ndarray] = []
+    session = vad.vad_session()
+
+    class Noting:
+        def run(self, names: list[str], feed: dict[str, np.ndarray]) -> object:
+            given_.append(feed["input"][:, -WINDOW:].copy())
+            return session.run(names, feed)
+
+    monkeypatch.setattr(vad, "vad_session", Noting)
+    wave = np.random.default_rng(0).normal(scale=0.3, size=16000 * 20).astype(np.float32)
+    detect(wave)
+    assert np.concatenate([each.ravel() for each in given_]).tolist()[: len(wave)] == wave.tolist()
+    given_.clear()
+    pause = np.concatenate([wave, np.float32(0.001) * wave])
+    detect(pause)
+    found = np.concatenate([each.ravel() for each in given_])[: len(pause)]
+    assert np.abs(found[len(wave) + 16000 * 8 :]).max() < 0.01  # a pause after loud audio stays quiet
 
 
 def test_a_missing_model_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
