@@ -84,8 +84,12 @@ def make_parts(folder: Path, out: Path, shards: int) -> None:
             }
             with store.appending_segments(segments_schema(LABELS)) as rows:
                 rows.append(_table(common | of_segment | predicted, segments_schema(LABELS)))
-            of_event = {"event": np.zeros(len(part)), "start_s": np.zeros(len(part)), "end_s": probability}
-            events = _table(common | of_event, events_schema(LABELS))
+            of_event: dict[str, object] = {
+                "event": np.zeros(len(part)),
+                "start_s": np.zeros(len(part)),
+                "end_s": probability,
+            }
+            events = _table({**common, **of_event}, events_schema(LABELS))
             store.write_part(_table(common | of_file | predicted, files_schema(LABELS)), events)
         store.finish()
 

@@ -24,7 +24,8 @@ def predicted(utterances, seed=0, fold="s0"):
 def test_rows_say_what_labelling_says_and_more(experiment):
     table = predictions_table([predicted([0, 2])], experiment.utterances, experiment.data, LABELS, "mean-log", "toy")
     assert table.schema.equals(predictions_schema(LABELS))
-    assert table.schema.names[: len(files_schema(LABELS))] == files_schema(LABELS).names
+    n_common = table.schema.names.index("retry") + 1
+    assert table.schema.names[:n_common] == files_schema(LABELS).names[:n_common]
     first, third = table.to_pylist()
     assert first["file"] == "anger-0-0.wav"
     assert (first["channel"], first["duration_s"], first["sample_rate"]) == ("mix", 1.0, 16000)

@@ -125,9 +125,12 @@ def test_a_filter_that_all_recordings_pass_changes_little(network, name, rest):
 
     An encoder that is not linear in the log-mel frames lets more of the filter through.
     """
-    torch.manual_seed(1)
     layers, frozen = ((0,), True) if name == "mini" else ((-1,), False)
-    model = network(name, layers, frozen, profile_s=1e-3, csq=False, spectrogram_pool=(8, 4)).eval()
+    for seed in range(1, 10):  # random weights depend on the processor; with some, a small network has one output only
+        torch.manual_seed(seed)
+        model = network(name, layers, frozen, profile_s=1e-3, csq=False, spectrogram_pool=(8, 4)).eval()
+        if logits_by_profile(model, 0.05 * torch.randn(4, 48000))[1].std(dim=0).mean() > 1e-4:
+            break
     noise = torch.randn(12, 1, 48000)
     shapes = torch.linspace(-0.9, 0.9, 12)  # noises of different colours
     waves = 0.05 * torch.cat([functional.conv1d(each[None], torch.tensor([[[a, 1.0]]]), padding=1)[0, :, :48000]
