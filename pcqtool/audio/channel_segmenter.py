@@ -55,7 +55,7 @@ class ChannelSegmenter:
         n_samples: of a segment, with its padding.
         vad: whether to detect speech.
         cutters: where to cut: one cutter for each speaker whose turns are known, or one for None; None for segments
-            that follow each other.
+            that follow each other. Without any cutter, the channel has one chunk without segments.
 
     Attributes:
         on_speech: is called with the speech mask of the next samples, 1 for speech, as soon as it is known.
@@ -74,7 +74,8 @@ class ChannelSegmenter:
         self.name = name
         self.n_samples = n_samples
         self._n_chunk = max(1, round(CHUNK_S * SAMPLE_RATE) // n_samples)
-        self._cutters = cutters or {None: GridCutter(n_samples, n_samples)}
+        usual: Mapping[str | None, Cutter] = {None: GridCutter(n_samples, n_samples)}
+        self._cutters = usual if cutters is None else cutters
         self._vad = VoiceActivityDetector() if vad else None
         self._waves = _Window(np.float32)
         self._speech = _Window(np.uint8)  # 1 for each sample of speech
@@ -107,6 +108,8 @@ class ChannelSegmenter:
             pending += self._cutters[speaker].flush()
             while pending or self._n_speech or (self._waves.end and speaker not in self._started):
                 yield self._take(speaker)
+        if not self._cutters and self._waves.end:
+            yield self._chunk(None, [])
 
     def _decide(self, windows: npt.NDArray[np.bool_]) -> None:
         self._cut(np.repeat(windows.view(np.uint8), WINDOW)[: self._waves.end - self._speech.end])
@@ -127,6 +130,9 @@ class ChannelSegmenter:
         spans = self._pending[speaker][: self._n_chunk]
         del self._pending[speaker][: self._n_chunk]
         self._started.add(speaker)
+        return self._chunk(speaker, spans)
+
+    def _chunk(self, speaker: str | None, spans: Sequence[Span]) -> Chunk:
         starts = np.array([start for start, _ in spans], np.int64)
         lengths = np.array([end - start for start, end in spans], np.int64)
         waves = self._waves.rows(spans, self.n_samples)

@@ -195,6 +195,8 @@ class RecordingRows:
         row["speech_s"] = channel.speech_s
         if not channel.n_consumed:
             reason = "too little speech in every segment" if channel.speech_s else "no speech found"
+            if not channel.spans and self.task.settings.turns is not None:
+                reason = "no turns were given for this channel"
             return row | {"status": Status.NO_SPEECH, "error": shortfall or reason}
         status = Status.TRUNCATED if shortfall else Status.OK
         return row | {"status": status, "error": shortfall, "model": self.model} | channel.accumulator.result()

@@ -162,3 +162,15 @@ def test_options_that_do_not_fit_are_refused(pcqtool, arguments, message):
     done = pcqtool("label", str(CALL), *arguments)
     assert done.returncode in (1, 2)
     assert message in done.stderr
+
+
+def test_a_channel_without_turns_has_a_row_that_says_so(label, tmp_path):
+    shutil.copy(CALL, tmp_path / "call.wav")
+    (tmp_path / "call.rttm").write_text("SPEAKER call 2 0.0 2.0 <NA> <NA> ben <NA> <NA>\n")
+    files, segments, events = label(tmp_path / "call.wav", "--turns", tmp_path)
+    assert files.select("channel", "speaker", "status", "error").rows() == [
+        ("0", None, "no_speech", "no turns were given for this channel"),
+        ("1", "ben", *files.select("status", "error").row(1)),
+    ]
+    assert segments["speaker"].to_list() == ["ben"]
+    assert covers(events, files)
