@@ -145,3 +145,34 @@ def test_unknown_rule_names_the_known() -> None:
     with pytest.raises(SettingsError, match="'median'") as caught:
         aggregate(np.zeros((1, 2)), np.ones(1), "median")
     assert all(rule in caught.value.hint for rule in AGGREGATIONS)
+
+
+@given(segments(st.floats(-50, 50)), st.integers(2, 4))
+def test_a_track_joined_with_itself_keeps_its_probabilities(data, n_times) -> None:
+    log_probs, durations = data
+    for rule in ("mean", "duration", "blend"):
+        again = aggregate(np.tile(log_probs, (n_times, 1)), np.tile(durations, n_times), rule)
+        assert again == pytest.approx(aggregate(log_probs, durations, rule), abs=1e-9)
+
+
+def test_blend_keeps_one_segment_and_multiplies_what_agrees() -> None:
+    assert aggregate(np.log([[0.7, 0.2, 0.1]]), np.ones(1), "blend") == pytest.approx([0.7, 0.2, 0.1])
+    alike = np.log([[0.70, 0.20, 0.10], [0.68, 0.22, 0.10]])
+    assert aggregate(alike, np.ones(2), "blend") == pytest.approx(aggregate(alike, np.ones(2), "duration"), abs=1e-4)
+
+
+def test_blend_is_the_expected_share_of_time_where_segments_disagree() -> None:
+    certain = np.log(np.maximum(np.eye(3)[[0, 0, 0, 1]], 1e-9))
+    assert aggregate(certain, np.ones(4), "blend") == pytest.approx([0.75, 0.25, 0.0], abs=0.06)
+    assert aggregate(certain, np.array([1.0, 1.0, 1.0, 9.0]), "blend").argmax() == 1
+
+
+@given(segments(st.floats(-50, 50)))
+def test_blend_is_between_the_rules_that_it_blends(data) -> None:
+    log_probs, durations = data
+    blend, product = (aggregate(log_probs, durations, rule) for rule in ("blend", "duration"))
+    shifted = np.exp(log_probs - log_probs.max(axis=1, keepdims=True))
+    probabilities = shifted / shifted.sum(axis=1, keepdims=True)
+    mean = np.average(probabilities, axis=0, weights=durations)
+    assert (blend >= np.minimum(mean, product) - 1e-9).all()
+    assert (blend <= np.maximum(mean, product) + 1e-9).all()

@@ -139,6 +139,7 @@ class RunReport:
         summary: this run.
         state: the whole output.
         failed: recordings whose row is a failure and that are inputs of this run or still on disk, with the reason.
+        license: the model's license in one line; empty if it is unknown.
     """
 
     out: Path
@@ -146,6 +147,7 @@ class RunReport:
     summary: Summary
     state: TableState
     failed: Mapping[str, str]
+    license: str = ""
 
 
 class StoppedError(PcqtoolError):
@@ -177,6 +179,7 @@ class Job:
         options: how the run treats earlier results.
         about: a line on the model, for the log.
         profiling: the choice of the profile; None for a task without profiles.
+        license: the model's license in one line; empty if it is unknown.
     """
 
     output: RunOutput
@@ -187,6 +190,7 @@ class Job:
     options: RunOptions
     about: str = ""
     profiling: Profiling | None = None
+    license: str = ""
     sources: Sequence[Source] = field(init=False, default=())
 
     @cached_property
@@ -232,7 +236,9 @@ class Job:
             summary = self._run(on_progress)
             state = self.output.state()
         summary.failures |= self.skipped
-        report = RunReport(self.output.out, self.output.provenance.model, summary, state, self._standing(state))
+        report = RunReport(
+            self.output.out, self.output.provenance.model, summary, state, self._standing(state), self.license
+        )
         if summary.stopped:
             raise StoppedError(report, self.options.max_failures or 0)
         return report

@@ -140,6 +140,7 @@ def test_the_rule_of_events_is_a_setting(label, pcqtool, tmp_path):
 def test_the_summary_counts_time(pcqtool):
     done = pcqtool("label", str(RECORDINGS / "voicemail.mp3"), "--out", "r.parquet", "--json")
     summary = json.loads(done.stdout)
+    assert summary["license"].startswith("CC BY-NC-SA")
     now, table = summary["label_time_s"], summary["table"]["label_time_s"]
     assert now.keys() == table.keys()
     assert list(now.values()) == pytest.approx([table[label] for label in now], rel=1e-5)

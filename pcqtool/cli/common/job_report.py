@@ -102,7 +102,9 @@ def _show_report(report: RunReport, verb: str, json: bool) -> None:
             "n_unsure": state.n_unsure,
             "failed": len(report.failed),
         }
-        console.print_json({"out": out, "model": report.model, **summary.to_dict(), "table": table})
+        console.print_json(
+            {"out": out, "model": report.model, "license": report.license or None, **summary.to_dict(), "table": table}
+        )
         return
     beside = {kind: table_path(out, kind) if is_table else out / kind for kind in BESIDE}
     speed = summary.audio_s / summary.elapsed_s if summary.elapsed_s else 0.0
