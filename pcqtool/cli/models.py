@@ -69,7 +69,8 @@ def info(
 ) -> None:
     """Show a model's scores, labels, network, training data and license.
 
-    Scores on speech that the model was not trained on come first, natural speech before acted. For an external encoder, also shows its location and verifies its hash.
+    Scores on speech that the model was not trained on come first, natural speech before acted. For an external encoder,
+    also shows its location and verifies its hash.
     """
     from pcqtool.model import directory
     from pcqtool.model.encoder_search import search_path
@@ -109,7 +110,7 @@ def _unseen(metrics: Any) -> list[dict[str, Any]]:
 
 
 def _score_text(score: Mapping[str, Any]) -> str:
-    """Return a score in words: ``URDU dataset (natural, talk shows; 4 emotions), profile auto: UA 52.8 %, ECE 0.13``."""
+    """Return a score in words: ``URDU (natural, talk shows; 4 emotions), profile auto: UA 52.8 %, ECE 0.13``."""
     values = {name: score.get(name) for name in ("ua", "ece")}
     shown = {
         name: f"{value:.{2 if name == 'ece' else 1}f}" for name, value in values.items() if isinstance(value, float)

@@ -66,6 +66,21 @@ def test_info_shows_everything(pcqtool, model):
     assert lines["sha256"] == directory.model_sha256(model)
 
 
+def test_info_begins_with_scores_on_unseen_speech(pcqtool, model):
+    acted = {"corpus": "stage", "speech": "acted", "n_classes": 4, "profile": "auto", "ua": 61.0, "ece": 0.1}
+    natural = acted | {"corpus": "radio", "speech": "natural, talk shows", "ua": 52.75}
+    (model / directory.METRICS).write_text(json.dumps({"unseen": [acted, natural, "damaged", {"corpus": "empty"}]}))
+    lines = pcqtool("models", "info", "mine/first").stdout.splitlines()
+    assert lines[1].split(maxsplit=1) == [
+        "unseen",
+        "radio (natural, talk shows; 4 emotions), profile auto: UA 52.8 %, ECE 0.10; "
+        "stage (acted; 4 emotions), profile auto: UA 61.0 %, ECE 0.10; "
+        "empty (None; None emotions), profile None: UA ? %, ECE ?",
+    ]
+    scores = json.loads(pcqtool("models", "info", "mine/first", "--json").stdout)["unseen"]
+    assert [score["corpus"] for score in scores] == ["radio", "stage", "empty"]
+
+
 def test_info_as_json(pcqtool, model):
     about = json.loads(pcqtool("models", "info", "mine/first", "--json").stdout)
     assert about["metrics"] == {"WA": {"mean": 0.88}}
