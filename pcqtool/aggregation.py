@@ -55,7 +55,10 @@ def aggregate(log_probs: Array, durations_s: Array, rule: str = "mean-log") -> A
     log_probs = np.asarray(log_probs, np.float64)
     durations_s = np.asarray(durations_s, np.float64)
     _check(log_probs, durations_s)
-    return RULES[rule](_log_softmax(log_probs), durations_s)
+    log_probs = _log_softmax(log_probs)
+    if len(log_probs) == 1 and rule != "vote":  # most files of most corpora
+        return _normalised(np.exp(log_probs[0]))
+    return RULES[rule](log_probs, durations_s)
 
 
 def _mean_log(log_probs: Array, durations_s: Array) -> Array:

@@ -175,9 +175,9 @@ class LabelAggregator:
 
     def result(self) -> Row:
         """Return the channel's columns in the file table."""
-        segments = np.exp(np.stack(self._log_probs))
         timeline, weights_s = self._timeline
-        probabilities = aggregate(np.stack(self._log_probs), weights_s, self.rule)
+        segments = self._probabilities
+        probabilities = aggregate(np.array(self._log_probs), weights_s, self.rule)
         row = self._row(probabilities)
         longest_s, longest_start_s = timeline.longest(int(probabilities.argmax()))
         peaks = first_highest(segments).tolist()
@@ -208,8 +208,12 @@ class LabelAggregator:
         return find_events(self._timeline[0], self.event_rule) if self._spans else []
 
     @cached_property
+    def _probabilities(self) -> NDArray[np.float64]:
+        return np.exp(np.array(self._log_probs))
+
+    @cached_property
     def _timeline(self) -> tuple[EmotionTimeline, NDArray[np.float64]]:
-        return make_timeline(self._spans, np.exp(np.stack(self._log_probs)))
+        return make_timeline(self._spans, self._probabilities)
 
     def _row(self, probabilities: NDArray[np.float64]) -> Row:
         best = int(probabilities.argmax())

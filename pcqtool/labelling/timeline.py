@@ -136,6 +136,8 @@ def find_events(timeline: EmotionTimeline, rule: EventRule) -> list[Event]:
     Returns:
         Events in order, which do not overlap.
     """
+    if timeline.probabilities.max() < rule.confidence:
+        return []
     owners = _owners(timeline, rule.confidence)
     spans: list[tuple[int, int, int]] = []  # label, first cell, end
     for label in np.unique(owners[owners >= 0]).tolist():
