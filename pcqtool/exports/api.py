@@ -22,7 +22,7 @@ COPIES = {f".{name}": name for name in ("csv", "xlsx")}
 
 @dataclass(frozen=True)
 class Exported:
-    """What was exported.
+    """Outcome of an export.
 
     Attributes:
         paths: the files that were written.

@@ -20,7 +20,7 @@ BAD = {"bad.wav": (None, {(None, None): ([], [])})}
 @pytest.mark.parametrize("to", FORMATS)
 def test_every_format_writes_inside_its_folder_and_again(results, tmp_path, to):
     out = tmp_path / "a" / "b"
-    before = {path for path in tmp_path.rglob("*")}
+    before = set(tmp_path.rglob("*"))
     first = pcqtool.export(results, to, out)
     assert all(path.is_file() and out in path.parents for path in first.paths)
     new = {path for path in tmp_path.rglob("*") if path.is_file()} - before

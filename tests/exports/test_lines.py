@@ -14,14 +14,14 @@ from pcqtool.exports.names import OutputNames
 from pcqtool.exports.text import one_word
 from tests.exports.examples import by_channel, spans
 
-WHATS = ("events", "segments")
+KINDS = ("events", "segments")
 
 
 def ms(seconds: float | str) -> int:
     return round(float(seconds) * 1000)
 
 
-@pytest.mark.parametrize("what", WHATS)
+@pytest.mark.parametrize("what", KINDS)
 def test_audacity_labels(results, tmp_path, what):
     exported = pcqtool.export(results, "audacity", tmp_path / "out", what=what)
     expected = by_channel(spans(what), ": ")
@@ -32,7 +32,7 @@ def test_audacity_labels(results, tmp_path, what):
         assert [(ms(start), ms(end), label) for start, end, label in rows] == own
 
 
-@pytest.mark.parametrize("what", WHATS)
+@pytest.mark.parametrize("what", KINDS)
 def test_rttm_is_read_by_pyannote(results, tmp_path, what):
     (path,) = pcqtool.export(results, "rttm", tmp_path / "x.rttm", what=what).paths
     names = OutputNames(results.files["file"], one_word)
@@ -55,7 +55,7 @@ def test_rttm_is_read_by_pyannote(results, tmp_path, what):
     assert read_turns(path).of("call.wav")
 
 
-@pytest.mark.parametrize("what", WHATS)
+@pytest.mark.parametrize("what", KINDS)
 def test_raven_selections(results, tmp_path, what):
     exported = pcqtool.export(results, "raven", tmp_path / "out", what=what)
     by_file: dict[str, list[tuple[int, int, str, str, str]]] = {}
