@@ -1,4 +1,4 @@
-r"""What a finer grid in time is worth: segments every 3 s, every second, and at pauses.
+r"""How much a finer grid in time is worth: segments every 3 s, every second, and at pauses.
 
     python -m benchmarks.finer_time --corpus urdu --root urdu=urdu --model pcq-mini --tracks 60
 

@@ -13,7 +13,7 @@ The functions do what the commands of the same name do:
   samples in memory.
 - ``profile`` measures the sound of a batch, by which ``label`` standardises.
 - ``extract`` computes features; ``Extractor`` does so in a scikit-learn pipeline.
-- ``read_results`` opens the tables of an earlier run.
+- ``read_results`` opens the tables of an earlier run; ``export`` writes them in the formats of other programs.
 - ``train`` trains a model on corpora; ``evaluate`` measures a recipe or a model; ``compare`` compares two evaluations.
 
 They print nothing: progress goes to ``on_progress``, messages to the logger ``pcqtool``. Every error that a user can
@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     )
     from pcqtool.evaluation.api import compare, evaluate
     from pcqtool.evaluation.run_directory import Evaluation
+    from pcqtool.exports.api import Exported, export
     from pcqtool.features.api import extract
     from pcqtool.features.transformer import Extractor
     from pcqtool.labelling.api import label
@@ -69,6 +70,7 @@ _HOMES = {
     ),
     "evaluation.api": ("compare", "evaluate"),
     "evaluation.run_directory": ("Evaluation",),
+    "exports.api": ("Exported", "export"),
     "features.api": ("extract",),
     "features.transformer": ("Extractor",),
     "labelling.api": ("label",),
@@ -83,6 +85,7 @@ __all__ = [
     "AudioError",
     "CorpusError",
     "Evaluation",
+    "Exported",
     "Extractor",
     "FileError",
     "LockedError",
@@ -101,6 +104,7 @@ __all__ = [
     "__version__",
     "compare",
     "evaluate",
+    "export",
     "extract",
     "label",
     "load_model",

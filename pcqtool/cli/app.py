@@ -24,6 +24,7 @@ from pcqtool.cli import (
     corpora,
     doctor,
     evaluate,
+    export,
     extract,
     label,
     merge,
@@ -106,6 +107,14 @@ app.command(
     """,
 )(extract.extract)
 app.command(rich_help_panel=RECORDINGS, examples="pcqtool merge shards/ --out results.parquet")(merge.merge)
+app.command(
+    rich_help_panel=RECORDINGS,
+    examples="""
+    pcqtool export results.parquet --to xlsx --out results.xlsx
+    pcqtool export results.parquet --to textgrid --out praat/
+    pcqtool export results.parquet --to srt --what segments --out subtitles/
+    """,
+)(export.export)
 app.command(
     rich_help_panel=MODELS,
     examples="""

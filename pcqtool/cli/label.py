@@ -15,7 +15,16 @@ EVENTS = "Events"
 
 def label(
     inputs: options.Inputs = None,
-    out: options.Out = Path("results.parquet"),
+    out: Annotated[
+        Path,
+        typer.Option(
+            "--out",
+            "-o",
+            metavar="PATH",
+            help="A .parquet file; a .csv or .xlsx file, with the table beside it as .parquet; or a directory for a "
+            "table in parts.",
+        ),
+    ] = Path("results.parquet"),
     files_from: options.FilesFrom = None,
     model: options.Model = None,
     encoder_dir: options.EncoderDir = None,
@@ -134,11 +143,13 @@ def label(
     Without --model, pcqtool uses the small model inside the package and works offline. A second run over the same
     inputs processes only new and changed recordings. A recording that cannot be read becomes a row with the reason.
     """
+    from pcqtool.exports.api import table_and_copy
     from pcqtool.labelling.api import label_job
 
+    table, copy = table_and_copy(out)
     job = label_job(
         inputs or (),
-        out,
+        table,
         listed=job_report.read_list(files_from),
         model=model,
         encoder_dir=encoder_dir,
@@ -170,4 +181,4 @@ def label(
         moved=moved,
         restart=restart,
     )
-    job_report.run_and_report(job, "labelled", dry_run, json)
+    job_report.run_and_report(job, "labelled", dry_run, json, copy)

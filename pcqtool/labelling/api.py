@@ -14,6 +14,7 @@ from pcqtool.batch.output import RunOutput
 from pcqtool.batch.profiling import AUTO, Profiling
 from pcqtool.batch.results import Results, run_job
 from pcqtool.batch.shard import Shard
+from pcqtool.exports.api import export_copy, table_and_copy
 from pcqtool.labelling.settings import LabelSettings
 from pcqtool.labelling.task import SCHEMAS
 from pcqtool.model.directory import ModelConfig, find, model_sha256, read_config
@@ -102,6 +103,8 @@ def label(
     Args:
         inputs: files, folders (searched recursively) or patterns; one or several.
         out: a ``.parquet`` file, or a directory for a table in parts; None keeps the tables with the returned object.
+            With ``x.csv`` or ``x.xlsx``, the tables are ``x.parquet`` and what is beside it, which later runs continue;
+            a copy in that format is written when the run is done.
         model: name of a bundled model, or a model directory; None for the bundled default.
         encoder_dir: where to look for an encoder that the model names but does not contain: its directory, or folders
             of several; None for the environment variable PCQTOOL_ENCODERS.
@@ -120,7 +123,7 @@ def label(
         SettingsError: if an option or input is not valid.
         ModelError: if the model is missing or damaged.
         ProfileError: if a profile is missing, damaged, or was measured for another model.
-        TableError: if the output cannot be written, or holds results with other settings.
+        TableError: if the output cannot be written, or holds results with other settings, or a copy cannot hold them.
         LockedError: if another run is writing to the output.
         StoppedError: if more recordings failed than ``max_failures``.
 
@@ -144,4 +147,10 @@ def label(
             **options,
         )
 
-    return run_job(prepare, out, on_progress)
+    if out is None:
+        return run_job(prepare, None, on_progress)
+    table, copy = table_and_copy(as_path(out))
+    results = run_job(prepare, table, on_progress)
+    if copy is not None:
+        export_copy(results, copy)
+    return results

@@ -12,8 +12,9 @@ SUFFIX = ".parquet"
 SHARDS = "shards"
 """Name of the folder beside the parts that records progress, inputs and restarts of runs."""
 
-OTHER_FORMATS = {".arrow", ".csv", ".db", ".feather", ".gz", ".html", ".json", ".jsonl", ".md", ".ods", ".parq"}
-OTHER_FORMATS |= {".pickle", ".pkl", ".pq", ".tsv", ".txt", ".xls", ".xlsx", ".xml", ".zip"}
+OTHER_FORMATS = {".arrow", ".csv", ".db", ".eaf", ".feather", ".gz", ".html", ".json", ".jsonl", ".md", ".ods"}
+OTHER_FORMATS |= {".parq", ".pickle", ".pkl", ".pq", ".rttm", ".srt", ".textgrid", ".tsv", ".txt", ".vtt", ".xls"}
+OTHER_FORMATS |= {".xlsx", ".xml", ".zip"}
 """Suffixes that an output cannot have; with any other suffix than ``.parquet``, it is a directory."""
 
 Kind = Literal["files", "segments", "events"]

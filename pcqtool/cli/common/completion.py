@@ -36,6 +36,13 @@ def protocols(incomplete: str) -> list[str]:
     return _matching(incomplete, PROTOCOL_NAMES)
 
 
+def export_formats(incomplete: str) -> list[str]:
+    """Complete the name of a format that results can be exported to."""
+    from pcqtool.exports.registry import FORMATS
+
+    return _matching(incomplete, FORMATS)
+
+
 def channels(incomplete: str) -> list[str]:
     """Complete a way to choose channels."""
     return _matching(incomplete, ("auto", "mix", "split", "0", "1"))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
@@ -22,7 +23,7 @@ def read_list(file: str | None) -> list[str] | None:
     return None if file is None else path_lists.read(file)
 
 
-def run_and_report(job: Job, verb: str, dry_run: bool, json: bool) -> None:
+def run_and_report(job: Job, verb: str, dry_run: bool, json: bool, copy: Path | None = None) -> None:
     """Run a job and show its report, or show only its plan.
 
     Args:
@@ -30,6 +31,7 @@ def run_and_report(job: Job, verb: str, dry_run: bool, json: bool) -> None:
         verb: past participle for the report, such as ``labelled``.
         dry_run: show the plan only.
         json: print one JSON object.
+        copy: file for a copy of the tables in another format, written when the run is done; None for no copy.
 
     Raises:
         typer.Exit: with exit code 3 if some inputs failed, in this run or in an earlier one.
@@ -46,7 +48,11 @@ def run_and_report(job: Job, verb: str, dry_run: bool, json: bool) -> None:
     except StoppedError as stopped:
         _show_report(stopped.report, verb, json)
         raise
-    _show_report(report, verb, json)
+    copies: Sequence[Path] = ()
+    try:
+        copies = () if copy is None else _written_copies(report, copy)
+    finally:
+        _show_report(report, verb, json, copies)
     if report.summary.failures or report.failed:
         raise typer.Exit(ExitCode.SOME_FAILED)
 
@@ -79,7 +85,14 @@ def _show_plan(job: Job, json: bool) -> None:
         console.print_fields(facts)
 
 
-def _show_report(report: RunReport, verb: str, json: bool) -> None:
+def _written_copies(report: RunReport, copy: Path) -> Sequence[Path]:
+    from pcqtool.batch.results import Results
+    from pcqtool.exports.api import export_copy
+
+    return export_copy(Results(report.out, report), copy).paths
+
+
+def _show_report(report: RunReport, verb: str, json: bool, copies: Sequence[Path] = ()) -> None:
     from pcqtool.tables.paths import BESIDE, is_table_path, table_path
 
     summary, state, out = report.summary, report.state, report.out
@@ -102,9 +115,8 @@ def _show_report(report: RunReport, verb: str, json: bool) -> None:
             "n_unsure": state.n_unsure,
             "failed": len(report.failed),
         }
-        console.print_json(
-            {"out": out, "model": report.model, "license": report.license or None, **summary.to_dict(), "table": table}
-        )
+        facts = {"out": out, "model": report.model, "license": report.license or None, **summary.to_dict()}
+        console.print_json(facts | {"table": table, "copies": copies})
         return
     beside = {kind: table_path(out, kind) if is_table else out / kind for kind in BESIDE}
     speed = summary.audio_s / summary.elapsed_s if summary.elapsed_s else 0.0
@@ -120,6 +132,8 @@ def _show_report(report: RunReport, verb: str, json: bool) -> None:
             "in all": f"{state.files:,} files: {_counted(state.statuses)}" if state.files != summary.n_files else None,
             "table": out if is_table else out / "files",
             **{kind: path for kind, path in beside.items() if path.exists()},
+            "copies": list(copies),
+            "resume": f"later runs continue {out}, and write the copies again" if copies else None,
         }
     )
 
