@@ -26,7 +26,7 @@ R = TypeVar("R")
 
 _REMEDY = "Leave it out of the corpus, or repair it."
 _P_TRIMMED = 0.5  # probability that an augmented version is cut without silence
-_CACHE_VERSION = 3  # raise it when the same settings and seed give other records
+_CACHE_VERSION = 4  # raise it when the same settings and seed give other records
 _SEGMENT = np.dtype(
     [("samples", np.int16, SEGMENT_SAMPLES), ("n_samples", np.int64), ("utterance", np.int64), ("version", np.int64)]
 )
