@@ -85,18 +85,16 @@ def test_a_recording_has_a_timeline_with_letters(pcqtool, result):
     assert "\x1b" not in done.stdout
     first, second, marks = done.stdout.split("\nTimeline\n")[1].splitlines()[:3]
     assert len(first) == len(second) == 80
-    assert first.startswith("channel 0  NNNn")
+    assert first.startswith("channel 0  NNNN·a")
     assert set(second[11:]) == set("na·S")
-    assert marks.split("|")[1:] == ["0:00:00    ", "0:00:20   ", "0:00:40   ", "0:01:00    ", "0:01:20   ", "0:01:40"][
-        : marks.count("|")
-    ] or marks.strip().startswith("|0:00:00")
+    assert marks.split() == [f"|0:0{n // 60}:{n % 60:02}" for n in range(0, 120, 30)]
     assert "A anger  N neutral  S sadness  small letter: no event  · not classified" in done.stdout
     assert "and 60 more (--all shows them)" in done.stdout
     assert len(pcqtool("show", result.name, CALL, "--all").stdout.split("\nSegments\n")[1].splitlines()) == 81
 
 
 @pytest.mark.parametrize("file", [(), (CALL,)], ids=["overview", "recording"])
-@pytest.mark.parametrize("columns", [80, 60])
+@pytest.mark.parametrize("columns", [80, 70])
 def test_a_terminal_is_not_too_narrow(environment, result, file, columns):
     shown = on_terminal(environment, "show", result.name, *file, columns=columns, cwd=result.parent)
     assert max(map(len, plain(shown).splitlines())) <= columns
@@ -158,7 +156,7 @@ def test_results_with_little_to_show(pcqtool, tmp_path, files, events):
 def test_what_is_not_a_result(pcqtool, tmp_path):
     done = pcqtool("show", "none.parquet")
     assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr.startswith("error: none.parquet: no such file") or "no such file" in done.stderr
+    assert "none.parquet: no such file" in done.stderr
 
 
 def test_help_fits_80_columns(pcqtool):
