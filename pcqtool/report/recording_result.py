@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 SHOWN_NAMES = 5
 """Number of names that an error lists."""
 
-_MAX_COMPARED = 20_000  # names that are compared for similarity, which takes about a second
+_MAX_COMPARED = 2_000  # names that are compared for similarity, which takes about a second
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ class TrackResult:
 
 @dataclass(frozen=True)
 class RecordingResult:
-    """What a result contains on one recording.
+    """One recording of a result.
 
     Attributes:
         file: name of the recording in the table.
@@ -214,7 +214,8 @@ def _similar_names(wanted: str, first: Any) -> list[str]:
     if contain:
         return contain
     by_key: dict[str, str] = {}
-    for each in first(pl.lit(True), _MAX_COMPARED):
+    same_beginning = pl.col("file").str.to_lowercase().str.contains(stem[:3].lower(), literal=True)
+    for each in (*first(same_beginning, _MAX_COMPARED), *first(pl.lit(True), _MAX_COMPARED)):
         by_key.setdefault(each.rpartition("/")[2].lower(), each)
         by_key.setdefault(each.lower(), each)
     close = get_close_matches(wanted.lower(), by_key, SHOWN_NAMES)

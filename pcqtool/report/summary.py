@@ -54,7 +54,7 @@ EVENT_COLUMNS = tuple(EmotionEvent.__dataclass_fields__)
 
 @dataclass(frozen=True)
 class ResultSummary:
-    """What a result contains, over all its recordings.
+    """Figures of a result over all its recordings.
 
     Attributes:
         model: name of the model.
