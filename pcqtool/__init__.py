@@ -13,7 +13,9 @@ The functions do what the commands of the same name do:
   samples in memory.
 - ``profile`` measures the sound of a batch, by which ``label`` standardises.
 - ``extract`` computes features; ``Extractor`` does so in a scikit-learn pipeline.
-- ``read_results`` opens the tables of an earlier run; ``export`` writes them in the formats of other programs.
+- ``read_results`` opens the tables of an earlier run; ``summarise`` and ``find_recording`` return what ``show`` shows.
+- ``export`` writes results in the formats of other programs.
+- ``clips`` writes the strongest events as recordings, with a table to correct.
 - ``train`` trains a model on corpora; ``evaluate`` measures a recipe or a model; ``compare`` compares two evaluations.
 
 They print nothing: progress goes to ``on_progress``, messages to the logger ``pcqtool``. Every error that a user can
@@ -51,6 +53,10 @@ if TYPE_CHECKING:
     from pcqtool.labelling.measuring import profile
     from pcqtool.labelling.model import Model, Prediction, load_model
     from pcqtool.progress import Progress
+    from pcqtool.report.clip_rule import ClipRule
+    from pcqtool.report.clips import ClipFolder, clips
+    from pcqtool.report.recording_result import RecordingResult, find_recording
+    from pcqtool.report.summary import ResultSummary, summarise
     from pcqtool.training.api import TrainedModel, train
 
 _HOMES = {
@@ -77,12 +83,18 @@ _HOMES = {
     "labelling.measuring": ("profile",),
     "labelling.model": ("Model", "Prediction", "load_model"),
     "progress": ("Progress",),
+    "report.clip_rule": ("ClipRule",),
+    "report.clips": ("ClipFolder", "clips"),
+    "report.recording_result": ("RecordingResult", "find_recording"),
+    "report.summary": ("ResultSummary", "summarise"),
     "training.api": ("TrainedModel", "train"),
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [
     "AudioError",
+    "ClipFolder",
+    "ClipRule",
     "CorpusError",
     "Evaluation",
     "Exported",
@@ -95,6 +107,8 @@ __all__ = [
     "Prediction",
     "ProfileError",
     "Progress",
+    "RecordingResult",
+    "ResultSummary",
     "Results",
     "SettingsError",
     "StoppedError",
@@ -102,14 +116,17 @@ __all__ = [
     "TrainedModel",
     "TrainingError",
     "__version__",
+    "clips",
     "compare",
     "evaluate",
     "export",
     "extract",
+    "find_recording",
     "label",
     "load_model",
     "profile",
     "read_results",
+    "summarise",
     "train",
 ]
 

@@ -203,19 +203,41 @@ def load_waveform(
     Raises:
         AudioError: the file cannot be read, has no such channel, or has no audio between start and end.
     """
-    first = round((start_s or 0.0) * SAMPLE_RATE)
-    last = None if end_s is None else round(end_s * SAMPLE_RATE)
     with open_recording(path) as recording:
-        skipped_s = _skip(recording, start_s or 0.0)
-        blocks = _mix_blocks(recording.blocks(), choose_channels(recording, _mode(channel)))
-        first -= skipped_s * SAMPLE_RATE
-        last = None if last is None else last - skipped_s * SAMPLE_RATE
-        wave = _excerpt(resample(blocks, recording.sample_rate, 1), first, last)
+        wave = _load(recording, start_s, end_s, channel, SAMPLE_RATE)
     if not len(wave) and (start_s is not None or end_s is not None):
         raise AudioError(
             f"{display_path(path)}: contains no audio from {start_s} s to {end_s} s", "Check the manifest's times."
         )
     return wave
+
+
+def load_clip(
+    path: str | Path, start_s: float, end_s: float, channel: int | None = None
+) -> tuple[npt.NDArray[np.float32], int]:
+    """Load an excerpt of a recording at the recording's own sample rate, for people to listen to.
+
+    Args:
+        path: any recording.
+        start_s: start of the excerpt.
+        end_s: end of the excerpt; an end beyond that of the recording is the recording's.
+        channel: as for :func:`load_waveform`.
+
+    Returns:
+        Samples ``(n,)``, float32, and their rate in Hz.
+
+    Raises:
+        AudioError: the file cannot be read, has no such channel, or has no audio between start and end.
+    """
+    with open_recording(path) as recording:
+        rate = recording.sample_rate
+        wave = _load(recording, start_s, end_s, channel, rate)
+    if not len(wave):
+        raise AudioError(
+            f"{display_path(path)}: contains no audio from {start_s} s to {end_s} s",
+            "Has the recording changed since it was labelled?",
+        )
+    return wave, rate
 
 
 def read_header(path: str | Path) -> tuple[float | None, int, int]:
@@ -242,6 +264,19 @@ def rate_and_note(path: str | Path, channel: int | None = None) -> tuple[int, st
 def join_notes(*notes: str | None) -> str | None:
     """Join several notes; return None if there are none."""
     return "; ".join(note for note in notes if note) or None
+
+
+def _load(
+    recording: Recording, start_s: float | None, end_s: float | None, channel: int | None, rate: int
+) -> npt.NDArray[np.float32]:
+    """Return an excerpt ``(n,)`` of an open recording, at the given rate or at its own."""
+    skipped_s = _skip(recording, start_s or 0.0)
+    blocks = _mix_blocks(recording.blocks(), choose_channels(recording, _mode(channel)))
+    first = round((start_s or 0.0) * rate) - skipped_s * rate
+    last = None if end_s is None else round(end_s * rate) - skipped_s * rate
+    return _excerpt(
+        blocks if rate == recording.sample_rate else resample(blocks, recording.sample_rate, 1), first, last
+    )
 
 
 def _mode(channel: int | None) -> str:

@@ -20,6 +20,7 @@ import typer
 from typer.core import TyperGroup
 
 from pcqtool.cli import (
+    clips,
     compare,
     corpora,
     doctor,
@@ -32,6 +33,7 @@ from pcqtool.cli import (
     profile,
     recipes,
     report,
+    show,
     train,
 )
 from pcqtool.cli.common import console, failures, flags, streams
@@ -92,6 +94,20 @@ app.command(
     pcqtool label --files-from list.txt --since 24h --log json
     """,
 )(label.label)
+app.command(
+    rich_help_panel=RECORDINGS,
+    examples="""
+    pcqtool show results.parquet
+    pcqtool show results.parquet call7.wav
+    """,
+)(show.show)
+app.command(
+    rich_help_panel=RECORDINGS,
+    examples="""
+    pcqtool clips results.parquet --label anger --out angry
+    pcqtool clips results.parquet --top 50 --margin 1 --out clips
+    """,
+)(clips.clips)
 app.command(
     rich_help_panel=RECORDINGS,
     examples="""

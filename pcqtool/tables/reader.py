@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -52,7 +53,7 @@ def read_events(path: Path) -> pl.DataFrame:
     Raises:
         TableError: as ``read_files``.
     """
-    return _collect(_scan(path, "events"), path)
+    return _collect(scan_events(path), path)
 
 
 def scan_files(path: Path) -> pl.LazyFrame:
@@ -63,6 +64,11 @@ def scan_files(path: Path) -> pl.LazyFrame:
 def scan_segments(path: Path) -> pl.LazyFrame:
     """Scan the segment table: rows are read when the query is collected. Errors as in ``read_files``."""
     return _scan(path, "segments")
+
+
+def scan_events(path: Path) -> pl.LazyFrame:
+    """Scan the event table: rows are read when the query is collected. Errors as in ``read_files``."""
+    return _scan(path, "events")
 
 
 def _scan(path: Path, kind: Kind) -> pl.LazyFrame:
@@ -78,6 +84,21 @@ def _scan(path: Path, kind: Kind) -> pl.LazyFrame:
             f"{tables[0]}: not a table of {kind}", "Name results.parquet; the other tables are found beside it."
         )
     return frame
+
+
+def collect_all(frames: Sequence[pl.LazyFrame], path: Path) -> list[pl.DataFrame]:
+    """Collect several queries on the tables at ``path`` together, in blocks: memory holds only their results.
+
+    Raises:
+        TableError: if a table is damaged.
+    """
+    import polars as pl
+    from polars.exceptions import PolarsError
+
+    try:
+        return pl.collect_all(frames, engine="streaming")
+    except (OSError, PolarsError) as fault:
+        raise TableError(f"{path}: cannot be read ({fault})") from fault
 
 
 def _collect(frame: pl.LazyFrame, path: Path) -> pl.DataFrame:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from pcqtool.audio.channel_segmenter import ChannelSegmenter, Chunk
 from pcqtool.audio.decoding import recording
-from pcqtool.audio.reader import ReaderOptions, SegmentReader, load_waveform, read_header
+from pcqtool.audio.reader import ReaderOptions, SegmentReader, load_clip, load_waveform, read_header
 from pcqtool.errors import AudioError, SettingsError
 
 Make = Callable[..., Path]
@@ -227,3 +227,19 @@ def test_importing_is_light() -> None:
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
+
+
+@pytest.mark.parametrize("suffix", ["wav", "flac"])
+@pytest.mark.parametrize("channel", [None, 0, 1])
+def test_a_clip_has_the_samples_of_its_file(tmp_path: Path, suffix: str, channel: int | None) -> None:
+    rate = 11_025
+    samples = np.random.default_rng(0).integers(-9000, 9000, (5 * rate, 2)).astype(np.int16)
+    soundfile.write(tmp_path / f"a.{suffix}", samples, rate)
+    expected = samples / 32768
+    expected = expected.mean(axis=1) if channel is None else expected[:, channel]
+    wave, found_rate = load_clip(tmp_path / f"a.{suffix}", 2.5, 4.25, channel)
+    assert found_rate == rate
+    np.testing.assert_allclose(wave, expected[round(2.5 * rate) : round(4.25 * rate)], atol=1e-7)
+    assert len(load_clip(tmp_path / f"a.{suffix}", 4.5, 9.0)[0]) == 5 * rate - round(4.5 * rate)
+    with pytest.raises(AudioError, match="contains no audio"):
+        load_clip(tmp_path / f"a.{suffix}", 5.0, 6.0)

@@ -43,6 +43,13 @@ def export_formats(incomplete: str) -> list[str]:
     return _matching(incomplete, FORMATS)
 
 
+def labels(incomplete: str) -> list[str]:
+    """Complete the name of an emotion."""
+    from pcqtool.labels import VOCABULARY
+
+    return _matching(incomplete, VOCABULARY)
+
+
 def channels(incomplete: str) -> list[str]:
     """Complete a way to choose channels."""
     return _matching(incomplete, ("auto", "mix", "split", "0", "1"))

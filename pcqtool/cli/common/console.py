@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import shutil
 import sys
 import threading
 import time
@@ -30,6 +31,9 @@ class Level(IntEnum):
     VERBOSE = 2
     DEBUG = 3
 
+
+Piece = tuple[str, str]
+"""Text, and its style: a colour such as ``#D55E00``, ``bold``, ``dim``, or nothing."""
 
 _WATCH_EVERY_S = 15.0  # of the thread that logs lines during a long step
 
@@ -174,7 +178,11 @@ def print_json(value: object) -> None:
 
 
 def print_table(
-    columns: Sequence[str], rows: Iterable[Sequence[object]], *, styles: Mapping[str, str] | None = None
+    columns: Sequence[str],
+    rows: Iterable[Sequence[object]],
+    *,
+    styles: Mapping[str, str] | None = None,
+    frame: bool = True,
 ) -> None:
     """Print a table: framed and wrapped on a terminal, otherwise aligned columns with one line per row.
 
@@ -182,6 +190,7 @@ def print_table(
         columns: headings.
         rows: one cell per heading; None prints nothing.
         styles: rich's name of a colour, by the exact text of the cells that get it.
+        frame: whether a terminal shows a frame, which takes three columns of text for each column.
     """
     from rich import box
     from rich.console import Console
@@ -191,10 +200,11 @@ def print_table(
     def shown(cell: object) -> str:
         return one_line(str(cell), streams.encoding(sys.stdout))
 
-    framed = is_terminal(sys.stdout)
+    styled = is_terminal(sys.stdout)
+    framed = styled and frame
     rows = list(rows)
-    frame = box.ROUNDED if one_line("╭│╰", streams.encoding(sys.stdout)) == "╭│╰" else box.ASCII2
-    table = Table(box=frame if framed else None, pad_edge=framed, header_style="bold")
+    lines = box.ROUNDED if can_print("╭│╰") else box.ASCII2
+    table = Table(box=lines if framed else None, pad_edge=framed, header_style="bold")
     for index, column in enumerate(columns):
         numbers = all(isinstance(row[index], int | float) for row in rows)
         table.add_column(Text(shown(column)), justify="right" if numbers else "left", overflow="fold")
@@ -202,10 +212,42 @@ def print_table(
         cells = ["" if cell is None else shown(cell) for cell in row]
         table.add_row(*(Text(cell, style=(styles or {}).get(cell, "")) for cell in cells))
     drawn = io.StringIO()
-    width = None if framed else 10_000  # never wrap what another program reads
-    Console(file=drawn, force_terminal=framed, width=width).print(table)
+    columns_wide = None if styled else 10_000  # never wrap what another program reads
+    Console(file=drawn, force_terminal=styled, width=columns_wide).print(table)
     text = "\n".join(line.rstrip() for line in drawn.getvalue().splitlines())
     _print(text)
+
+
+def print_styled(lines: Iterable[Sequence[Piece]]) -> None:
+    """Print lines of coloured pieces, which are not wrapped; plain text unless stdout is a terminal."""
+    from rich.console import Console
+    from rich.text import Text
+
+    encoding = streams.encoding(sys.stdout)
+    coloured = is_terminal(sys.stdout)
+    drawn = io.StringIO()
+    terminal = Console(file=drawn, force_terminal=coloured, width=10_000, highlight=False)
+    for line in lines:
+        pieces = [(one_line(text, encoding), style if coloured else "") for text, style in line]
+        terminal.print(Text.assemble(*pieces), soft_wrap=True)
+    text = drawn.getvalue()
+    if text:
+        _print("\n".join(line.rstrip() for line in text.removesuffix("\n").split("\n")))
+
+
+def width() -> int:
+    """Return the width of the terminal in columns; 80 if stdout is not one."""
+    return shutil.get_terminal_size((80, 24)).columns if is_terminal(sys.stdout) else 80
+
+
+def has_colour() -> bool:
+    """Return whether stdout shows colours: it is a terminal, and ``NO_COLOR`` is not set."""
+    return is_terminal(sys.stdout) and not os.environ.get("NO_COLOR")
+
+
+def can_print(text: str) -> bool:
+    """Return whether stdout's encoding has all characters of a text."""
+    return one_line(text, streams.encoding(sys.stdout)) == text
 
 
 def print_fields(fields: Mapping[str, object]) -> None:

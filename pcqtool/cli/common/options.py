@@ -31,6 +31,10 @@ Out = Annotated[
     Path, typer.Option("--out", "-o", metavar="PATH", help="A .parquet file, or a directory for a table in parts.")
 ]
 
+Result = Annotated[
+    Path, typer.Argument(metavar="RESULT", help="results.parquet, or a directory of parts.", show_default=False)
+]
+
 FilesFrom = Annotated[
     str | None, typer.Option("--files-from", metavar="FILE", help="Read input paths, one per line; - for stdin.")
 ]

@@ -21,6 +21,12 @@ def one_line(text: str, encoding: str = "utf-8") -> str:
     return shown.encode(encoding, "backslashreplace").decode(encoding)
 
 
+def clock_text(seconds: float) -> str:
+    """Return a place in a recording as ``h:mm:ss``, rounded down: ``0:03:12``."""
+    minutes, rest = divmod(int(seconds), 60)
+    return f"{minutes // 60}:{minutes % 60:02d}:{rest:02d}"
+
+
 def json_text(value: object, encoding: str = "utf-8", indent: int | None = None) -> str:
     r"""Return a value as JSON that every parser reads and every stream accepts.
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pcqtool.cli.common.text import json_text, one_line
+from pcqtool.cli.common.text import clock_text, json_text, one_line
 
 ENCODINGS = ["utf-8", "ascii", "latin-1", "cp1252", "koi8-r", "shift_jis", "gb18030", "utf-16-le", "UTF8"]
 ANY_TEXT = st.text(st.characters(exclude_categories=()))  # lone surrogates, too
@@ -103,3 +103,10 @@ def test_what_can_be_seen_stays(text):
 )
 def test_what_moves_the_text_is_escaped(text, shown):
     assert one_line(text) == shown
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(0.0, "0:00:00"), (192.9, "0:03:12"), (3600.0, "1:00:00"), (1e6, "277:46:40")]
+)
+def test_places_in_a_recording(seconds, text):
+    assert clock_text(seconds) == text
