@@ -13,7 +13,7 @@ The functions do what the commands of the same name do:
   samples in memory.
 - ``profile`` measures the sound of a batch, by which ``label`` standardises.
 - ``extract`` computes features; ``Extractor`` does so in a scikit-learn pipeline.
-- ``read_results`` opens the tables of an earlier run.
+- ``read_results`` opens the tables of an earlier run; ``write_page`` writes them as an HTML page.
 - ``train`` trains a model on corpora; ``evaluate`` measures a recipe or a model; ``compare`` compares two evaluations.
 
 They print nothing: progress goes to ``on_progress``, messages to the logger ``pcqtool``. Every error that a user can
@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from pcqtool.labelling.measuring import profile
     from pcqtool.labelling.model import Model, Prediction, load_model
     from pcqtool.progress import Progress
+    from pcqtool.report.page.writing import ResultsPage, write_page
     from pcqtool.training.api import TrainedModel, train
 
 _HOMES = {
@@ -75,6 +76,7 @@ _HOMES = {
     "labelling.measuring": ("profile",),
     "labelling.model": ("Model", "Prediction", "load_model"),
     "progress": ("Progress",),
+    "report.page.writing": ("ResultsPage", "write_page"),
     "training.api": ("TrainedModel", "train"),
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
@@ -93,6 +95,7 @@ __all__ = [
     "ProfileError",
     "Progress",
     "Results",
+    "ResultsPage",
     "SettingsError",
     "StoppedError",
     "TableError",
@@ -107,6 +110,7 @@ __all__ = [
     "profile",
     "read_results",
     "train",
+    "write_page",
 ]
 
 
