@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date
@@ -127,7 +128,7 @@ def groups_by_table(path: Path, files: pl.DataFrame) -> Groups:
 
 
 def _groupings(columns: dict[str, list[str | None]], names: Sequence[str], notes: list[str]) -> list[Grouping]:
-    """Return what can be grouped by; a text that is different for each recording is not a group."""
+    """Return what can be grouped by; a text that no two recordings share makes no group."""
     found: list[Grouping] = []
     for name, values in columns.items():
         if name == "date":
@@ -138,11 +139,12 @@ def _groupings(columns: dict[str, list[str | None]], names: Sequence[str], notes
             found.append(Grouping("hour", "hour", [_as_hour(value) for value in values]))
         else:
             kept = [value.strip() or None if value else None for value in values]
-            n_values = len({value for value in kept if value})
-            n_recordings = len({file for file, value in zip(names, kept, strict=True) if value})
-            if n_values > MAX_VALUES:
-                notes.append(f"{name} has {n_values} different values and is left out of the trends")
-            elif n_values and (n_values < n_recordings or n_recordings == 1):
+            recordings = Counter(value for _, value in {*zip(names, kept, strict=True)} if value)
+            if not recordings or (max(recordings.values()) == 1 and len(set(names)) > 1):
+                continue
+            if len(recordings) > MAX_VALUES:
+                notes.append(f"{name} has {len(recordings)} different values and is left out of the trends")
+            else:
                 found.append(Grouping(name, "text", kept))
     return [each for each in found if any(each.values)]
 

@@ -22,9 +22,11 @@ function lazily(make) {
 // Whole numbers: zigzag, then seven bits a byte, the lowest first.
 function decodeIntegers(packed) {
   const bytes = decodeBase64(packed.data);
-  const numbers = [];
+  let n = 0;
+  for (const byte of bytes) n += byte < 128;
+  const numbers = new Float64Array(n);
   let at = 0, before = 0;
-  while (at < bytes.length) {
+  for (let i = 0; i < n; i++) {
     let value = 0, factor = 1, byte;
     do {
       byte = bytes[at++];
@@ -33,7 +35,7 @@ function decodeIntegers(packed) {
     } while (byte > 127);
     value = value % 2 ? -(value + 1) / 2 : value / 2;
     if (packed.differences) value = before += value;
-    numbers.push(value);
+    numbers[i] = value;
   }
   return numbers;
 }
@@ -42,7 +44,7 @@ const integers = (packed) => lazily(() => decodeIntegers(packed));
 
 // Times in seconds; NaN for none, unless the column has differences.
 const times = (packed) =>
-  lazily(() => Float64Array.from(decodeIntegers(packed), (t) => (t < 0 && !packed.differences ? NaN : t / 100)));
+  lazily(() => decodeIntegers(packed).map((t) => (t < 0 && !packed.differences ? NaN : t / 100)));
 
 // Fractions from 0 to 1; NaN for none.
 function fractions(packed) {

@@ -40,9 +40,23 @@ function openFromMoments(row) {
   document.getElementById("detail").focus({ preventScroll: true });
 }
 
+// Decode what the first click needs, while nothing else is to be done.
+function prepare() {
+  const waiting = [segmentOffsets, segments.start, segments.length, eventOffsets, rows.peaks, strongest];
+  waiting.push(...Object.values(events));
+  const later = window.requestIdleCallback ?? ((act) => setTimeout(act, 50));
+  const next = () => {
+    if (!waiting.length) return;
+    waiting.shift()();
+    later(next);
+  };
+  later(next);
+}
+
 localise();
 chooseScheme();
 document.body.append(hatches());
 table.start(open);
 moments.begin(openFromMoments);
 trends.begin();
+prepare();

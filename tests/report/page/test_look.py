@@ -1,0 +1,18 @@
+from __future__ import annotations
+
+from pcqtool.labels import VOCABULARY
+from pcqtool.report.page.look import looks_of
+
+
+def test_letters_differ_and_so_do_the_colours_of_eight_labels():
+    eight = ("anger", "boredom", "disgust", "fear", "happiness", "neutral", "sadness", "surprise")
+    looks = looks_of(eight)
+    assert [look.letters for look in looks] == ["A", "B", "D", "F", "H", "N", "Sa", "Su"]
+    assert len({look.colour for look in looks}) == 8
+    assert {look.ink for look in looks} == {"#000000", "#FFFFFF"}
+
+
+def test_any_labels_have_letters():
+    assert len({look.letters for look in looks_of(VOCABULARY)}) == len(VOCABULARY)
+    assert [look.letters for look in looks_of(("angry-hot", "angry-cold", "ang"))] == ["1", "2", "3"]
+    assert len({look.colour for look in looks_of([f"{letter}x" for letter in "abcdefgh"])}) == 8
