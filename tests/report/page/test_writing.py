@@ -11,6 +11,7 @@ import pytest
 
 import pcqtool
 from pcqtool.errors import ReportError, SettingsError, TableError
+from pcqtool.report.page.model_facts import ModelFacts, UnseenScore
 from pcqtool.report.page.writing import inline_json, write_page
 
 EVIL = "</script><img src=x onerror=alert(1)>\"'&{{ 7*7 }}.wav"
@@ -125,6 +126,20 @@ def test_given_labels_are_compared(make_results, tmp_path):
     assert "Labels that people gave" in text
     assert "unheimlich" in text
     assert 'value="0.5"' in text
+
+
+def test_scores_on_unseen_speech_are_in_plain_words(make_results, tmp_path, monkeypatch):
+    score = UnseenScore("URDU", "natural, talk shows", 4, "by the batch", True, 0.528, 0.13)
+    facts = ModelFacts("mine", "MIT", "trained on much", "blend", (score,))
+    monkeypatch.setattr("pcqtool.report.page.writing.model_facts", lambda *_: facts)
+    text, _, _ = read(write_page(make_results(["a.wav"]), tmp_path / "report.html").path)
+    words = " ".join(re.sub(r"<[^>]*>", "", text).split())
+    assert (
+        "On speech that it was not trained on (URDU: natural, talk shows), the model is right in 53 % of cases" in words
+    )
+    assert "A guess is right in 25 %." in words
+    assert "differ by 13 percentage points on average (ECE 0.13)" in words
+    assert "trained on much" in words
 
 
 def test_recordings_are_found_relative_to_the_page(make_results, write_wave, tmp_path):
