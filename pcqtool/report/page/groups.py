@@ -1,4 +1,4 @@
-"""Groups of recordings for trends, from their names or from a table: day, hour, agent, queue."""
+"""RecordingGroups of recordings for trends, from their names or from a table: day, hour, agent, queue."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Grouping:
 
 
 @dataclass(frozen=True)
-class Groups:
+class RecordingGroups:
     """Properties of the rows of a file table.
 
     Attributes:
@@ -73,7 +73,7 @@ def name_pattern(pattern: str) -> re.Pattern[str]:
     return re.compile("(?:.*/)?" + "".join(expressions))
 
 
-def groups_by_name(pattern: str, files: pl.DataFrame) -> Groups:
+def groups_by_name(pattern: str, files: pl.DataFrame) -> RecordingGroups:
     """Return the properties that names of recordings contain.
 
     Raises:
@@ -90,10 +90,10 @@ def groups_by_name(pattern: str, files: pl.DataFrame) -> Groups:
     n_left = len(set(names)) - len(fitting)
     notes = [f"{n_left} of {len(set(names))} names do not fit the name pattern"] if n_left else []
     columns = {each: [fitting.get(name, {}).get(each) for name in names] for each in expression.groupindex}
-    return Groups(_groupings(columns, names, notes), [], notes)
+    return RecordingGroups(_groupings(columns, names, notes), [], notes)
 
 
-def groups_by_table(path: Path, files: pl.DataFrame) -> Groups:
+def groups_by_table(path: Path, files: pl.DataFrame) -> RecordingGroups:
     """Return the properties in a CSV table with a column ``file``; ``channel`` and ``label`` are optional.
 
     Raises:
@@ -124,7 +124,7 @@ def groups_by_table(path: Path, files: pl.DataFrame) -> Groups:
     others = [name for name in table.columns if name not in ("file", "channel", "label")]
     columns: dict[str, list[str | None]] = {name: found[name].to_list() for name in others}
     truth = [_as_label(each) for each in found["label"].to_list()] if "label" in table.columns else []
-    return Groups(_groupings(columns, files["file"].to_list(), notes), truth, notes)
+    return RecordingGroups(_groupings(columns, files["file"].to_list(), notes), truth, notes)
 
 
 def _groupings(columns: dict[str, list[str | None]], names: Sequence[str], notes: list[str]) -> list[Grouping]:

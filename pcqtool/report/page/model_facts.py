@@ -40,7 +40,7 @@ class UnseenScore:
 
 @dataclass(frozen=True)
 class ModelFacts:
-    """What the page shows of a model; texts are empty where nothing is known."""
+    """Facts about a model for the page; texts are empty where nothing is known."""
 
     name: str
     license: str = ""

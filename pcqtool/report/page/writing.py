@@ -16,7 +16,7 @@ from pcqtool.batch.results import Results, read_results
 from pcqtool.errors import SettingsError
 from pcqtool.files.atomic import write_whole
 from pcqtool.report.page.content import page_data
-from pcqtool.report.page.groups import Grouping, Groups, groups_by_name, groups_by_table
+from pcqtool.report.page.groups import Grouping, RecordingGroups, groups_by_name, groups_by_table
 from pcqtool.report.page.listening import Clips, audio_links, audio_root, cut_clips
 from pcqtool.report.page.look import LabelLook, looks_of
 from pcqtool.report.page.model_facts import model_facts
@@ -143,12 +143,12 @@ def write_page(
     return ResultsPage(path, *counts, links is not None, (*groups.notes, *clips.notes))
 
 
-def _groups(tables: PageTables, pattern: str | None, table: Path | None) -> Groups:
+def _groups(tables: PageTables, pattern: str | None, table: Path | None) -> RecordingGroups:
     """Join the properties from names and from a table; those of the table win."""
-    by_name = Groups() if pattern is None else groups_by_name(pattern, tables.files)
-    by_table = Groups() if table is None else groups_by_table(table, tables.files)
+    by_name = RecordingGroups() if pattern is None else groups_by_name(pattern, tables.files)
+    by_table = RecordingGroups() if table is None else groups_by_table(table, tables.files)
     found: dict[str, Grouping] = {each.name: each for each in (*by_name.groupings, *by_table.groupings)}
-    return Groups(list(found.values()), by_table.truth, [*by_name.notes, *by_table.notes])
+    return RecordingGroups(list(found.values()), by_table.truth, [*by_name.notes, *by_table.notes])
 
 
 def _render(context: dict[str, Any], looks: list[LabelLook], data: dict[str, Any]) -> bytes:

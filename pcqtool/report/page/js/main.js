@@ -30,8 +30,7 @@ function chooseScheme() {
 function open(row) {
   table.choose(row);
   detail.show(row);
-  const box = document.getElementById("detail");
-  if (matchMedia("(max-width: 999px)").matches) box.scrollIntoView({ block: "start" });
+  document.getElementById("detail").scrollIntoView({ block: "nearest" });
 }
 
 function openFromMoments(row) {

@@ -21,20 +21,21 @@ const table = (() => {
     { title: "Recording", size: "col-name", sort: (row) => row, cell: nameCell },
     hasTracks && { title: "Channel", size: "col-channel", sort: trackRank, cell: (row) => text(trackText(row), "") },
     { title: "Label", size: "col-label", sort: (row) => rows.label()[row], cell: (row) => labelCell(rows.label()[row]) },
-    { title: "Confidence", size: "col-num", ...number(rows.confidence, asPercent) },
-    { title: "Duration", size: "col-num", when: "at-medium", ...number(rows.duration, asClock) },
-    { title: "Speech", size: "col-num", when: "at-wide", ...number(rows.speech, asClock) },
-    hasTalk() && { title: "Talk share", size: "col-num", when: "at-wide", ...number(rows.talk, asPercent) },
+    { title: "Confidence", size: "col-num", when: "from-tiny", ...number(rows.confidence, asPercent) },
+    { title: "Duration", size: "col-time", when: "from-small", ...number(rows.duration, asClock) },
+    { title: "Speech", size: "col-time", when: "from-wide", ...number(rows.speech, asClock) },
+    hasTalk() && { title: "Talk share", size: "col-num", when: "from-medium", ...number(rows.talk, asPercent) },
     {
-      title: "Strongest", size: "col-strong", when: "at-medium", sort: (row) => strongestPeak(row),
+      title: "Strongest", size: "col-strong", when: "from-medium", sort: (row) => strongestPeak(row),
       cell: (row) => labelCell(strongest()[row], strongest()[row] < 0 ? "" : ` ${asPercent(strongestPeak(row))}`),
     },
     rows.status.values.length > 1 && {
-      title: "Status", size: "col-status", when: "at-wide", sort: (row) => rows.status.index()[row],
+      title: "Status", size: "col-status", when: "from-wide", sort: (row) => rows.status.index()[row],
       cell: (row) => text((rows.status.at(row) ?? "").replace("_", " "), ""),
     },
   ].filter(Boolean);
 
+  const isNumeric = (column) => ["col-num", "col-time"].includes(column.size);
   const state = { order: [], column: 0, down: false, active: 0, chosen: -1, group: null };
 
   function trackText(row) {
@@ -62,7 +63,7 @@ const table = (() => {
     const cells = columns.map((column, i) => {
       const button = element("button", { type: "button" }, column.title);
       button.addEventListener("click", () => sortBy(i));
-      const isNumber = column.size === "col-num";
+      const isNumber = isNumeric(column);
       const cell = element("th", { scope: "col", className: `${column.size} ${column.when ?? ""} ${isNumber ? "num" : ""}` });
       if (i === state.column) cell.setAttribute("aria-sort", state.down ? "descending" : "ascending");
       cell.append(button);
@@ -119,7 +120,7 @@ const table = (() => {
   }
 
   function sortBy(column) {
-    state.down = state.column === column ? !state.down : columns[column].size === "col-num" || column > 3;
+    state.down = state.column === column ? !state.down : isNumeric(columns[column]) || columns[column].size === "col-strong";
     state.column = column;
     drawHead();
     update();
