@@ -16,6 +16,7 @@ The functions do what the commands of the same name do:
 - ``read_results`` opens the tables of an earlier run; ``summarise`` and ``find_recording`` return what ``show`` shows.
 - ``export`` writes results in the formats of other programs.
 - ``clips`` writes the strongest events as recordings, with a table to correct.
+- ``write_page`` writes results as an HTML page.
 - ``train`` trains a model on corpora; ``evaluate`` measures a recipe or a model; ``compare`` compares two evaluations.
 
 They print nothing: progress goes to ``on_progress``, messages to the logger ``pcqtool``. Every error that a user can
@@ -55,6 +56,7 @@ if TYPE_CHECKING:
     from pcqtool.progress import Progress
     from pcqtool.report.clip_rule import ClipRule
     from pcqtool.report.clips import ClipFolder, clips
+    from pcqtool.report.page.writing import ResultsPage, write_page
     from pcqtool.report.recording_result import RecordingResult, find_recording
     from pcqtool.report.summary import ResultSummary, summarise
     from pcqtool.training.api import TrainedModel, train
@@ -87,6 +89,7 @@ _HOMES = {
     "report.clips": ("ClipFolder", "clips"),
     "report.recording_result": ("RecordingResult", "find_recording"),
     "report.summary": ("ResultSummary", "summarise"),
+    "report.page.writing": ("ResultsPage", "write_page"),
     "training.api": ("TrainedModel", "train"),
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
@@ -110,6 +113,7 @@ __all__ = [
     "RecordingResult",
     "ResultSummary",
     "Results",
+    "ResultsPage",
     "SettingsError",
     "StoppedError",
     "TableError",
@@ -128,6 +132,7 @@ __all__ = [
     "read_results",
     "summarise",
     "train",
+    "write_page",
 ]
 
 
