@@ -16,7 +16,7 @@ RESULTS = "Results of a run"
 FIGURES = "Figures of finished runs"
 STUDIES = "Tables and studies of the paper"
 
-app = Program(help="Results as a page; tables and figures of the paper, for any corpus.")
+app = Program(help="Results as a page; tables and figures of runs and models.")
 
 app.command(rich_help_panel=RESULTS, examples="pcqtool report page results.parquet --audio calls --out report.html")(
     page
