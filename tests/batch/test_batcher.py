@@ -16,7 +16,7 @@ from pcqtool.labelling.task import Labelling
 
 
 def batches_of(predictor, batch_size, replicas=()):
-    return Batcher(Labelling(predictor, LabelSettings(batch_size=batch_size), None, replicas))
+    return Batcher(Labelling(predictor, LabelSettings(batch_size=batch_size, min_speech_s=0.0), None, replicas))
 
 
 def judged(predictor, batch_size, n, replicas=()):
@@ -69,7 +69,7 @@ def test_silence_at_edges_is_cut_off_for_a_judgement_and_not_for_frames(predicto
     one = replace(chunk(3, speech=[0.5, 1.0, 0.5]), speech_span=np.array([[10, 30], [0, 48], [20, 48]]))
     heard = {}
     for cuts in (True, False):
-        work = Labelling(predictor, LabelSettings(batch_size=2), None)
+        work = Labelling(predictor, LabelSettings(batch_size=2, min_speech_s=0.0), None)
         work.trims_silence = cuts
         batches, track = Batcher(work), ChannelState("0", accumulator=None)
         batches.add(track, one)

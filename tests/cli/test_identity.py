@@ -154,7 +154,7 @@ def test_a_segment_table_is_no_output(run, record):
         assert Path("b.segments.parquet").read_bytes() == before
 
 
-@pytest.mark.parametrize("name", ["r.csv", "r.xlsx", "r.json"])
+@pytest.mark.parametrize("name", ["r.html", "r.srt", "r.json"])
 def test_an_output_in_another_format_is_refused(run, record, name):
     record("A/a.wav", 1)
     code, _, err = run("label", "A", "--out", name)
