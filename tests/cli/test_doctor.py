@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import json
+import os
 from importlib.metadata import requires
+from pathlib import Path
 
 import pytest
 
@@ -146,7 +148,7 @@ def test_environment_and_settings_file_are_checked_but_do_not_stop_it(pcqtool, s
 
 def test_a_settings_file_that_is_found_is_checked(pcqtool, shadow, tmp_path):
     (tmp_path / "pcqtool.toml").write_text("[labl]\n")
-    without_torch = {"PYTHONPATH": shadow("torch", NO_TORCH)}
+    without_torch = {"PYTHONPATH": os.pathsep.join([str(shadow("torch", NO_TORCH)), str(Path(__file__).parents[2])])}
     assert (
         "pcqtool.toml: unknown table 'labl'"
         in checks(pcqtool("doctor", "--json", **without_torch))["settings file"]["found"]
