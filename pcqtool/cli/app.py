@@ -22,6 +22,7 @@ from typer.core import TyperGroup
 from pcqtool.cli import (
     clips,
     compare,
+    config,
     corpora,
     doctor,
     evaluate,
@@ -57,7 +58,7 @@ Exit codes:
   75 another run holds the lock · 130 interrupted · 143 terminated
 
 Results go to stdout, everything else to stderr. An option is taken from its flag, else from its environment
-variable, else from the --config file.
+variable, else from the settings file: --config FILE, ./pcqtool.toml or that of the user.
 """
 
 app = Program(
@@ -152,6 +153,7 @@ app.add_typer(models.app, name="models", rich_help_panel=MODELS)
 app.add_typer(recipes.app, name="recipes", rich_help_panel=MODELS)
 app.add_typer(report.app, name="report", rich_help_panel=MODELS)
 app.command(rich_help_panel=INSTALLATION, examples="pcqtool doctor")(doctor.doctor)
+app.add_typer(config.app, name="config", rich_help_panel=INSTALLATION)
 app.command("help", rich_help_panel=INSTALLATION, examples="pcqtool help corpora list")(show_help)
 
 

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from pcqtool.cli.common import job_report, options
+from pcqtool.cli.common import job_report, metrics_file, options
 from pcqtool.labelling.event_rule import EventRule
 
 EVENTS = "Events"
@@ -135,6 +135,14 @@ def label(
     root: options.TableRoot = None,
     moved: options.Moved = False,
     restart: options.Restart = False,
+    metrics: Annotated[
+        Path | None,
+        typer.Option(
+            "--metrics",
+            metavar="FILE.prom",
+            help="Write figures of the run for Prometheus (node_exporter's textfile collector).",
+        ),
+    ] = None,
     dry_run: options.DryRun = False,
     json: options.Json = False,
 ) -> None:
@@ -147,38 +155,39 @@ def label(
     from pcqtool.labelling.api import label_job
 
     table, copy = table_and_copy(out)
-    job = label_job(
-        inputs or (),
-        table,
-        listed=job_report.read_list(files_from),
-        model=model,
-        encoder_dir=encoder_dir,
-        device=device,
-        shard=shard,
-        profile=profile,
-        precision=precision,
-        aggregation=aggregation,
-        min_confidence=min_confidence,
-        jobs=jobs,
-        batch_size=batch_size,
-        channels=channels,
-        vad=vad == "on",
-        segments=segments,
-        hop_s=hop,
-        turns=turns,
-        event_confidence=event_confidence,
-        event_min_duration_s=event_min_duration,
-        event_gap_s=event_gap,
-        since_s=since,
-        max_failures=max_failures,
-        retry_failed=retry_failed,
-        max_duration_s=max_duration,
-        max_channels=max_channels,
-        timeout_s=timeout,
-        engine=engine,
-        workers=workers,
-        root=root,
-        moved=moved,
-        restart=restart,
-    )
-    job_report.run_and_report(job, "labelled", dry_run, json, copy)
+    with metrics_file.written(None if dry_run else metrics, table) as on_report:
+        job = label_job(
+            inputs or (),
+            table,
+            listed=job_report.read_list(files_from),
+            model=model,
+            encoder_dir=encoder_dir,
+            device=device,
+            shard=shard,
+            profile=profile,
+            precision=precision,
+            aggregation=aggregation,
+            min_confidence=min_confidence,
+            jobs=jobs,
+            batch_size=batch_size,
+            channels=channels,
+            vad=vad == "on",
+            segments=segments,
+            hop_s=hop,
+            turns=turns,
+            event_confidence=event_confidence,
+            event_min_duration_s=event_min_duration,
+            event_gap_s=event_gap,
+            since_s=since,
+            max_failures=max_failures,
+            retry_failed=retry_failed,
+            max_duration_s=max_duration,
+            max_channels=max_channels,
+            timeout_s=timeout,
+            engine=engine,
+            workers=workers,
+            root=root,
+            moved=moved,
+            restart=restart,
+        )
+        job_report.run_and_report(job, "labelled", dry_run, json, copy, on_report)

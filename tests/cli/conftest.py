@@ -58,9 +58,12 @@ sys.exit(main())
 
 
 def clean_environment(**more: str) -> dict[str, str]:
-    """The environment without what would change the program, and with ``more``."""
+    """The environment without what would change the program, such as settings of the user, and with ``more``."""
     dropped = ("NO_COLOR", "FORCE_COLOR", "COLUMNS", "TERM")
-    return {k: v for k, v in os.environ.items() if not k.startswith("PCQTOOL_") and k not in dropped} | more
+    return {k: v for k, v in os.environ.items() if not k.startswith("PCQTOOL_") and k not in dropped} | {
+        "XDG_CONFIG_HOME": os.devnull,
+        **more,
+    }
 
 
 @pytest.fixture
@@ -139,6 +142,7 @@ def toy_recipe(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Stand in an empty folder with a small recipe, ``toy.toml``, and nothing set in the environment."""
     for name in [name for name in os.environ if name.startswith("PCQTOOL_")]:
         monkeypatch.delenv(name)
+    monkeypatch.setenv("XDG_CONFIG_HOME", os.devnull)
     monkeypatch.chdir(tmp_path)
     (tmp_path / "toy.toml").write_text(RECIPE)
 
@@ -148,5 +152,6 @@ def surroundings(monkeypatch, tmp_path):
     """An empty folder, no settings from the environment, no Hub."""
     for name in [name for name in os.environ if name.startswith("PCQTOOL_")]:
         monkeypatch.delenv(name)
+    monkeypatch.setenv("XDG_CONFIG_HOME", os.devnull)
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     monkeypatch.chdir(tmp_path)

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import json
+import os
 from importlib.metadata import requires
+from pathlib import Path
 
 import pytest
 
@@ -142,6 +144,18 @@ def test_environment_and_settings_file_are_checked_but_do_not_stop_it(pcqtool, s
     assert found["PCQTOOL_JOBS"]["status"] == "warning"
     assert found["PCQTOOL_MODELS"]["remedy"] == "Did you mean PCQTOOL_MODEL?"
     assert found["PCQTOOL_DEVICE"]["status"] == "warning"
+
+
+def test_a_settings_file_that_is_found_is_checked(pcqtool, shadow, tmp_path):
+    (tmp_path / "pcqtool.toml").write_text("[labl]\n")
+    without_torch = {"PYTHONPATH": os.pathsep.join([str(shadow("torch", NO_TORCH)), str(Path(__file__).parents[2])])}
+    assert (
+        "pcqtool.toml: unknown table 'labl'"
+        in checks(pcqtool("doctor", "--json", **without_torch))["settings file"]["found"]
+    )
+    found = checks(pcqtool("doctor", "--json", **without_torch, PCQTOOL_CONFIG=""))
+    assert "settings file" not in found
+    assert found["PCQTOOL_CONFIG"]["status"] == "ok"
 
 
 @pytest.mark.parametrize("value", ["auto", "cuda", "cuda:1", "cuda:0,cuda:12", "cuda:all"])

@@ -6,6 +6,9 @@ Each function takes the typed beginning and returns matching values. Names are l
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
+
+import typer
 
 
 def models(incomplete: str) -> list[str]:
@@ -48,6 +51,14 @@ def labels(incomplete: str) -> list[str]:
     from pcqtool.labels import VOCABULARY
 
     return _matching(incomplete, VOCABULARY)
+
+
+def commands(ctx: typer.Context, incomplete: str) -> list[str]:
+    """Complete the name of a command, after those that have been typed."""
+    group: Any = ctx.find_root().command
+    for name in ctx.params.get("command") or ():
+        group = getattr(group, "commands", {}).get(name)
+    return _matching(incomplete, getattr(group, "commands", {}))
 
 
 def channels(incomplete: str) -> list[str]:

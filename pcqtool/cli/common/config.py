@@ -1,21 +1,50 @@
 """The settings file: TOML with a table for each command.
 
 Its values become typer's ``default_map``: a flag wins over an environment variable, a variable over the file, and the
-file over a default.
+file over a default. Without a named file, ``find`` searches one.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping
 from datetime import date, time
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
+import typer
+
 from pcqtool import toml
 from pcqtool.errors import SettingsError
 
+NAME = "pcqtool.toml"
+"""Name of a settings file that is found without being named."""
+
+VARIABLE = "PCQTOOL_CONFIG"
+"""Environment variable that names the settings file; set but empty, it means no file at all."""
+
 NOT_IN_FILE = {"config", "version", "help", "install_completion", "show_completion"}
+
+
+def places() -> tuple[Path, ...]:
+    """Return where a settings file is searched: the current directory, then the user's configuration folder."""
+    folder = Path(typer.get_app_dir("pcqtool"))
+    return (Path(NAME), *([folder / NAME] if folder.is_absolute() else []))
+
+
+def find() -> Path | None:
+    """Return the first settings file of ``places``; None if there is none, or if ``PCQTOOL_CONFIG`` is empty."""
+    if os.environ.get(VARIABLE) == "":
+        return None
+    return next((place for place in places() if os.path.isfile(place)), None)  # noqa: PTH113  (raises no errors)
+
+
+def why_none() -> str:
+    """Return why ``find`` returns None."""
+    if os.environ.get(VARIABLE) == "":
+        return f"{VARIABLE} is empty"
+    return f"there is none at {' or '.join(str(place) for place in places())}"
 
 
 def defaults_for(command_path: Iterable[str], file: Path, root: Any) -> dict[str, Any]:
@@ -54,13 +83,13 @@ def read(file: Path) -> dict[str, Any]:
         return toml.load(file, 'Write a setting as: key = "value"')
     except OSError as error:
         raise SettingsError(
-            f"cannot read the settings file {file}: {error.strerror}", "Check --config and PCQTOOL_CONFIG."
+            f"cannot read the settings file {file}: {error.strerror}", f"Check --config and {VARIABLE}."
         ) from error
 
 
 def _checked(table: Mapping[str, Any], command: Any, file: Path, where: str) -> dict[str, Any]:
     """Return a table with parameter names as keys, checked; inner tables too."""
-    options = _options(command)
+    options = options_of(command)
     commands = getattr(command, "commands", {})
     checked: dict[str, Any] = {}
     for key, value in table.items():
@@ -94,7 +123,7 @@ def _as_typed(value: object, place: str) -> str:
     return text
 
 
-def _options(command: Any) -> dict[str, Any]:
+def options_of(command: Any) -> dict[str, Any]:
     """Return a command's options by long name: ``{"batch-size": option}``."""
     return {
         flag.removeprefix("--"): option

@@ -42,18 +42,26 @@ def _set_log(ctx: typer.Context, param: typer.CallbackParam, form: str) -> None:
 
 def _use_config(ctx: typer.Context, param: typer.CallbackParam, file: Path | None) -> None:
     """Store the settings file's path. The command reads the file, so that its ``--help`` works with a broken file."""
-    if _source(ctx, param) == "COMMANDLINE" or _CONFIG not in ctx.meta:
-        ctx.meta[_CONFIG] = None if file is None else expand_home(file)
-    file = ctx.meta[_CONFIG]
-    if file is None or isinstance(ctx.command, TyperGroup) or ctx.resilient_parsing:
+    if file is not None and (_source(ctx, param) == "COMMANDLINE" or _CONFIG not in ctx.meta):
+        ctx.meta[_CONFIG] = expand_home(file)
+    if isinstance(ctx.command, TyperGroup) or ctx.resilient_parsing:
         return
-    ctx.default_map = config.defaults_for(_path(ctx), file, ctx.find_root().command)
+    if (used := config_file(ctx)) is not None:
+        ctx.default_map = config.defaults_for(_path(ctx), used, ctx.find_root().command)
 
 
 def config_file(ctx: typer.Context) -> Path | None:
-    """Return the settings file of this run."""
-    file: Path | None = ctx.meta.get(_CONFIG)
+    """Return the settings file of this run: the named one, or else the one that is found."""
+    if _CONFIG not in ctx.meta:
+        ctx.meta[_CONFIG] = config.find()
+    file: Path | None = ctx.meta[_CONFIG]
     return file
+
+
+def note_config(ctx: typer.Context) -> None:
+    """Show, with ``--verbose``, which settings file a command uses."""
+    if ctx.meta.get(_CONFIG) is not None:
+        console.debug(f"settings file: {ctx.meta[_CONFIG]}")
 
 
 def _source(ctx: typer.Context, param: typer.CallbackParam) -> str:
@@ -117,8 +125,9 @@ Config = Annotated[
     typer.Option(
         "--config",
         metavar="FILE.toml",
-        help="Read options from a file with a table per command. Flags and environment variables win.",
-        envvar="PCQTOOL_CONFIG",
+        help="Read options from a file with a table per command. Flags and environment variables win. "
+        "Default: pcqtool.toml here, else the user's.",
+        envvar=config.VARIABLE,
         callback=_use_config,
         is_eager=True,
         expose_value=False,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,7 +23,14 @@ def read_list(file: str | None) -> list[str] | None:
     return None if file is None else path_lists.read(file)
 
 
-def run_and_report(job: Job, verb: str, dry_run: bool, json: bool, copy: Path | None = None) -> None:
+def run_and_report(
+    job: Job,
+    verb: str,
+    dry_run: bool,
+    json: bool,
+    copy: Path | None = None,
+    on_report: Callable[[RunReport], object] = lambda report: None,
+) -> None:
     """Run a job and show its report, or show only its plan.
 
     Args:
@@ -32,6 +39,7 @@ def run_and_report(job: Job, verb: str, dry_run: bool, json: bool, copy: Path | 
         dry_run: show the plan only.
         json: print one JSON object.
         copy: file for a copy of the tables in another format, written when the run is done; None for no copy.
+        on_report: called with the report as soon as there is one, also if the run stopped early.
 
     Raises:
         typer.Exit: with exit code 3 if some inputs failed, in this run or in an earlier one.
@@ -46,8 +54,10 @@ def run_and_report(job: Job, verb: str, dry_run: bool, json: bool, copy: Path | 
         with console.reporting() as on_progress:
             report = job.run(on_progress)
     except StoppedError as stopped:
+        on_report(stopped.report)
         _show_report(stopped.report, verb, json)
         raise
+    on_report(report)
     copies: Sequence[Path] = ()
     try:
         copies = () if copy is None else _written_copies(report, copy)

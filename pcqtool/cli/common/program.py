@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from pcqtool.cli.common import console, failures
+from pcqtool.cli.common import console, failures, flags
 from pcqtool.errors import SettingsError
 from pcqtool.files.display import expand_home
 
@@ -64,6 +64,7 @@ class _Command(TyperCommand):
         return super().parse_args(ctx, args)
 
     def invoke(self, ctx: Any) -> Any:
+        flags.note_config(ctx)
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt as error:

@@ -48,6 +48,8 @@ def test_names_with_the_typed_beginning(complete, typed, values):
         ("pcqtool corpora info emod", ["emodb"]),
         ("pcqtool recipes show min", ["mini", "mini-emodb"]),
         ("pcqtool recip", ["recipes"]),
+        ("pcqtool config show lab", ["label"]),
+        ("pcqtool config show corpora fet", ["fetch"]),
     ],
 )
 def test_bash_completes_values_without_torch(environment, typed, values):

@@ -47,7 +47,7 @@ def test_common_flags_on_top_or_in_the_table_yield_to_typed_ones(ends, file):
     top = file("quiet = true\n")
     assert ends("knob", "--config", top).stderr == ""
     assert ends("knob", "--config", file("[knob]\nquiet = true\n", "b.toml")).stderr == ""
-    assert ends("knob", "--config", top, "-v").stderr == "a note\na detail\n"
+    assert ends("knob", "--config", top, "-v").stderr == f"settings file: {top}\na note\na detail\n"
 
 
 @pytest.mark.parametrize(
@@ -166,3 +166,60 @@ def test_what_is_no_settings_file_is_a_usage_error(ends, place):
     else:
         assert done.returncode == 2, done.stderr
         assert len(done.stderr.splitlines()) == 2
+
+
+@pytest.fixture
+def found(tmp_path):
+    """Settings files where they are found: value 5 in the current directory, value 6 in the user's folder."""
+    (tmp_path / "pcqtool.toml").write_text("[knob]\nvalue = 5\n")
+    (tmp_path / "etc" / "pcqtool").mkdir(parents=True)
+    (tmp_path / "etc" / "pcqtool" / "pcqtool.toml").write_text("[knob]\nvalue = 6\n")
+    return {"XDG_CONFIG_HOME": str(tmp_path / "etc")}
+
+
+def test_a_file_is_found_here_or_else_in_the_folder_of_the_user(ends, found, tmp_path):
+    assert value(ends("knob", **found)) == 5
+    assert value(ends("knob", **found, PCQTOOL_JOBS="3")) == 3
+    assert value(ends("knob", "--value", "4", **found, PCQTOOL_JOBS="3")) == 4
+    (tmp_path / "pcqtool.toml").unlink()
+    assert value(ends("knob", **found)) == 6
+    assert value(ends("knob")) == 1
+    home = {"HOME": str(tmp_path), "XDG_CONFIG_HOME": str(tmp_path / ".config")}
+    (tmp_path / "etc").rename(tmp_path / ".config")
+    assert value(ends("knob", **home)) == 6
+
+
+def test_a_named_file_or_an_empty_variable_ends_the_search(ends, found, file):
+    two = file("[knob]\nflag = true\n", "two.toml")
+    for options, variables in (
+        (["--config", two], {}),
+        ([], {"PCQTOOL_CONFIG": two}),
+        (["--config", os.devnull], {}),
+        ([], {"PCQTOOL_CONFIG": ""}),
+    ):
+        assert value(ends(*options, "knob", **found, **variables)) == 1
+        assert value(ends("knob", *options, **found, **variables)) == 1
+    assert value(ends("knob", "--config", file("[knob]\nvalue = 2\n"), **found, PCQTOOL_CONFIG="")) == 2
+
+
+def test_verbose_names_the_file_that_is_used(ends, found, file):
+    assert ends("knob", "-v", **found).stderr == "settings file: pcqtool.toml\na note\na detail\n"
+    assert ends("knob", **found).stderr == "a note\n"
+    assert ends("-v", "knob", **found, PCQTOOL_CONFIG="").stderr == "a note\na detail\n"
+
+
+def test_what_is_wrong_in_a_found_file_names_it(ends, tmp_path):
+    (tmp_path / "pcqtool.toml").write_text("[knob]\nvalu = 2\n")
+    done = ends("knob")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "error: pcqtool.toml: unknown key 'valu' in table [knob]\nDid you mean 'value'?\n"
+    (tmp_path / "pcqtool.toml").write_text('[knob]\nvalue = "many"\n')
+    assert "(from pcqtool.toml)" in ends("knob").stderr
+    assert ends("knob", "--help").returncode == 0
+
+
+def test_a_folder_of_that_name_or_a_relative_folder_of_the_user_is_not_used(ends, tmp_path):
+    (tmp_path / "pcqtool.toml").mkdir()
+    (tmp_path / "pcqtool").mkdir()
+    (tmp_path / "pcqtool" / "pcqtool.toml").write_text("[knob]\nvalue = 6\n")
+    assert value(ends("knob", XDG_CONFIG_HOME="")) == 1
