@@ -20,9 +20,7 @@ def compare(
     ],
     baseline: Annotated[
         Path | None,
-        typer.Option(
-            "--baseline", metavar="RUN", help="Compare all others with this run. Default: the best UA."
-        ),
+        typer.Option("--baseline", metavar="RUN", help="Compare all others with this run. Default: the best UA."),
     ] = None,
     out: Annotated[
         Path | None,

@@ -67,7 +67,7 @@ class RunConditions:
 
     @property
     def standardised_by(self) -> str:
-        """Source of the statistics that inputs were standardised by; the training data, unless the run states otherwise."""
+        """Source of the statistics that inputs were standardised by; the training data if none is stated."""
         found = _STANDARDISED.search(self.leakage)
         return found[1] if found else _TRAINING_DATA
 

@@ -37,6 +37,15 @@ def test_figures_of_an_evaluation(report, evaluation, tmp_path):
     assert (code, err) == (0, "")
     assert "true, predicted" in out
     assert "confusion.svg" in out
+    for suffix in ("tex", "csv", "md", "json"):
+        done = subprocess.run(
+            [sys.executable, "-m", "pcqtool", "report", "confusion", evaluation, "--out", f"c.{suffix}", "--json"],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert json.loads(done.stdout)["table"] == f"c.{suffix}"
+        assert "anger" in (tmp_path / f"c.{suffix}").read_text(encoding="utf-8")
     code, text, _ = report("reliability", evaluation, "--out", "r.png")
     code, out, _ = report("reliability", evaluation, "--out", "r.png", "--json")
     said = json.loads(out)
