@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from pcqtool.errors import SettingsError
 from pcqtool.evaluation.run_directory import FinishedRun
-from pcqtool.report.figure import INK, SUFFIXES, drawing, headline
+from pcqtool.report.figure import INK, SUFFIXES, Size, drawing, headline
 from pcqtool.report.paper_table import TABLE_SUFFIXES, PaperTable, is_table_path
 
 if TYPE_CHECKING:
@@ -64,14 +64,14 @@ def confusion_matrix(run: FinishedRun) -> ConfusionMatrix:
     return ConfusionMatrix(run.labels, np.array(run.pooled["confusion"], np.int64))
 
 
-def draw_confusion(matrix: ConfusionMatrix, title: str, path: Path) -> None:
+def draw_confusion(matrix: ConfusionMatrix, title: str, path: Path, size: Size | None = None) -> None:
     """Draw each true class as a row: the percentage and the count of each predicted class.
 
     Raises:
         SettingsError, ReportError, FileError: as ``drawing``.
     """
     n = len(matrix.labels)
-    with drawing(path, 2.4 + 0.82 * n, 1.9 + 0.72 * n) as figure:
+    with drawing(path, *(size or (2.4 + 0.82 * n, 1.9 + 0.72 * n))) as figure:
         axes = figure.add_subplot()
         axes.imshow(matrix.fractions, cmap="Blues", vmin=0.0, vmax=1.0, aspect="auto")
         _write_cells(axes, matrix)

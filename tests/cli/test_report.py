@@ -46,6 +46,11 @@ def test_figures_of_an_evaluation(report, evaluation, tmp_path):
         )
         assert json.loads(done.stdout)["table"] == f"c.{suffix}"
         assert "anger" in (tmp_path / f"c.{suffix}").read_text(encoding="utf-8")
+    assert report("confusion", evaluation, "--out", "c.svg", "--title", "My own", "--size", "12.7x12.7")[0] == 0
+    drawn = (tmp_path / "c.svg").read_text(encoding="utf-8")
+    assert "My own" in drawn
+    assert 'width="360pt" height="360pt"' in drawn
+    assert report("curves", evaluation, "--size", "wide")[0] == 2
     code, text, _ = report("reliability", evaluation, "--out", "r.png")
     code, out, _ = report("reliability", evaluation, "--out", "r.png", "--json")
     said = json.loads(out)

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from pcqtool.cli.common import console, options
-from pcqtool.cli.report.arguments import RunPath
+from pcqtool.cli.report.arguments import FigureSize, FigureTitle, RunPath
 
 FigureOrTable = Annotated[
     Path,
@@ -16,13 +16,20 @@ FigureOrTable = Annotated[
 ]
 
 
-def confusion(run: RunPath, out: FigureOrTable = Path("confusion.svg"), json: options.Json = False) -> None:
+def confusion(
+    run: RunPath,
+    out: FigureOrTable = Path("confusion.svg"),
+    title: FigureTitle = None,
+    size: FigureSize = None,
+    json: options.Json = False,
+) -> None:
     """Draw the confusion matrix of a run (Figure 4).
 
     Each row is a true class: the percentage and the number of its files for each predicted class.
     """
     from pcqtool.evaluation.run_directory import read_run
     from pcqtool.report.confusion import check_confusion_path, confusion_matrix, confusion_table, draw_confusion
+    from pcqtool.report.figure import parse_size
     from pcqtool.report.paper_table import is_table_path, write_table
 
     found = read_run(run)
@@ -30,10 +37,10 @@ def confusion(run: RunPath, out: FigureOrTable = Path("confusion.svg"), json: op
     matrix = confusion_matrix(found)
     if is_table_path(out):
         kind, warning = "table", found.metrics["leakage"] if found.metrics.get("leaks") else ""
-        write_table(confusion_table(matrix, found.title, warning), out)
+        write_table(confusion_table(matrix, title or found.title, warning), out)
     else:
         kind = "figure"
-        draw_confusion(matrix, found.title, out)
+        draw_confusion(matrix, title or found.title, out, parse_size(size))
     rows = matrix.rows()
     if json:
         console.print_json({"rows": rows, kind: out})
