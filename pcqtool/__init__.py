@@ -17,7 +17,8 @@ The functions do what the commands of the same name do:
 - ``export`` writes results in the formats of other programs.
 - ``clips`` writes the strongest events as recordings, with a table to correct.
 - ``write_page`` writes results as an HTML page.
-- ``train`` trains a model on corpora; ``evaluate`` measures a recipe or a model; ``compare`` compares two evaluations.
+- ``train`` trains a model on corpora; ``evaluate`` measures a recipe or a model; ``compare`` and
+  ``compare_runs`` compare evaluations.
 
 They print nothing: progress goes to ``on_progress``, messages to the logger ``pcqtool``. Every error that a user can
 understand is a ``PcqtoolError``. Importing the package loads no heavy library; each function loads its own.
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
         TrainingError,
     )
     from pcqtool.evaluation.api import compare, evaluate
+    from pcqtool.evaluation.run_comparison import RunComparison
     from pcqtool.evaluation.run_directory import Evaluation
     from pcqtool.exports.api import Exported, export
     from pcqtool.features.api import extract
@@ -56,6 +58,7 @@ if TYPE_CHECKING:
     from pcqtool.progress import Progress
     from pcqtool.report.clip_rule import ClipRule
     from pcqtool.report.clips import ClipFolder, clips
+    from pcqtool.report.comparison import compare_runs
     from pcqtool.report.page.writing import ResultsPage, write_page
     from pcqtool.report.recording_result import RecordingResult, find_recording
     from pcqtool.report.summary import ResultSummary, summarise
@@ -77,6 +80,7 @@ _HOMES = {
         "TrainingError",
     ),
     "evaluation.api": ("compare", "evaluate"),
+    "evaluation.run_comparison": ("RunComparison",),
     "evaluation.run_directory": ("Evaluation",),
     "exports.api": ("Exported", "export"),
     "features.api": ("extract",),
@@ -87,6 +91,7 @@ _HOMES = {
     "progress": ("Progress",),
     "report.clip_rule": ("ClipRule",),
     "report.clips": ("ClipFolder", "clips"),
+    "report.comparison": ("compare_runs",),
     "report.recording_result": ("RecordingResult", "find_recording"),
     "report.summary": ("ResultSummary", "summarise"),
     "report.page.writing": ("ResultsPage", "write_page"),
@@ -114,6 +119,7 @@ __all__ = [
     "ResultSummary",
     "Results",
     "ResultsPage",
+    "RunComparison",
     "SettingsError",
     "StoppedError",
     "TableError",
@@ -122,6 +128,7 @@ __all__ = [
     "__version__",
     "clips",
     "compare",
+    "compare_runs",
     "evaluate",
     "export",
     "extract",

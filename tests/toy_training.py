@@ -182,3 +182,26 @@ def predictions(prediction_table):
     from pcqtool.evaluation.predictions import Predictions
 
     return lambda rows: Predictions.from_table(prediction_table(rows), LABELS)
+
+
+@pytest.fixture
+def save_run(prediction_table, tmp_path) -> Callable[..., Path]:
+    """Write an evaluation of these predictions into a directory of this name, and return the directory."""
+    from pcqtool.evaluation.run_directory import Evaluation
+
+    def save(name: str, rows: list[tuple[Any, ...]], **changes: Any) -> Path:
+        usual = {"corpus": "toy", "protocol": "loso", "leakage": "Test shares no file.", "leaks": False}
+        metrics = usual | {"labels": list(LABELS), "pooled": {}} | changes
+        Evaluation(metrics, prediction_table(rows), "toy", "", "mean-log").save(tmp_path / name)
+        return tmp_path / name
+
+    return save
+
+
+def spoken(n_wrong: int = 0, n_speakers: int = 4, n_files: int = 6) -> list[tuple[Any, ...]]:
+    """Return rows in which each speaker's first files are predicted wrongly."""
+    return [
+        (f"{speaker}-{take}", take % 3, f"s{speaker}", (take + (take < n_wrong)) % 3, 0.8)
+        for speaker in range(n_speakers)
+        for take in range(n_files)
+    ]

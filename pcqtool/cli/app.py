@@ -147,7 +147,7 @@ app.command(
     pcqtool evaluate --corpus ravdess --model pcq-mini
     """,
 )(evaluate.evaluate)
-app.command(rich_help_panel=MODELS, examples="pcqtool compare runs/best runs/mini")(compare.compare)
+app.command(rich_help_panel=MODELS, examples="pcqtool compare runs/* --baseline runs/mini")(compare.compare)
 app.add_typer(corpora.app, name="corpora", rich_help_panel=MODELS)
 app.add_typer(models.app, name="models", rich_help_panel=MODELS)
 app.add_typer(recipes.app, name="recipes", rich_help_panel=MODELS)

@@ -1,47 +1,98 @@
-"""``pcqtool compare``: test whether one evaluation is better than another."""
+"""``pcqtool compare``: test whether one evaluation is better than others."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from pcqtool.cli.common import console, options
 
+if TYPE_CHECKING:
+    from pcqtool.evaluation.run_comparison import RunComparison
+
 
 def compare(
-    run_a: Annotated[Path, typer.Argument(metavar="RUN_A", help="The --out directory of 'pcqtool evaluate'.")],
-    run_b: Annotated[Path, typer.Argument(metavar="RUN_B", help="Directory of another run on the same utterances.")],
+    runs: Annotated[
+        list[Path], typer.Argument(metavar="RUN", help="The --out directories of 'pcqtool evaluate', two or more.")
+    ],
+    baseline: Annotated[
+        Path | None,
+        typer.Option("--baseline", metavar="RUN", help="Compare all others with this run. Default: the best UA."),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", metavar="FILE", help="Also write a table: .tex, .csv, .md or .json."),
+    ] = None,
     json: options.Json = False,
 ) -> None:
-    """Test whether one evaluation is better than another.
+    """Test whether one evaluation is better than others.
 
-    Both must have the same utterances. Differences are RUN_A minus RUN_B, with 95 % intervals by bootstrap over
-    speakers. McNemar's test, which treats utterances as independent, is shown beside them.
+    Two runs must have the same utterances. Their differences are first minus second, with 95 % intervals by bootstrap
+    over speakers. McNemar's test, which treats utterances as independent, is shown beside them.
+
+    More runs, or any with --baseline, are compared on the utterances that all of them have, in a table sorted by UA.
+    The p-values of their differences are corrected by Holm.
     """
-    from pcqtool.evaluation.api import compare as compare_runs
+    from pcqtool.evaluation.api import compare as compare_two
+    from pcqtool.report.comparison import compare_runs
+    from pcqtool.report.paper_table import check_table_path
 
-    figures = compare_runs(run_a, run_b)
-    for warning in figures["warnings"]:
-        console.warn(warning)
+    check_table_path(out)
+    if baseline is None and len(runs) == 2:
+        first, second = runs
+        figures = compare_two(first, second)
+        if out is not None:
+            compare_runs(runs, out=out)
+            figures["table"] = out
+        _warn(figures["warnings"])
+        if json:
+            console.print_json(figures)
+        else:
+            _show_two(figures, first, second)
+        return
+    found = compare_runs(runs, baseline=baseline, out=out)
+    _warn(found.warnings)
     if json:
-        console.print_json(figures)
+        console.print_json(found.to_dict() | ({} if out is None else {"table": out}))
     else:
-        _show(figures, run_a, run_b)
+        _show(found, out)
 
 
-def _show(figures: Mapping[str, Any], run_a: Path, run_b: Path) -> None:
+def _warn(warnings: list[str] | tuple[str, ...]) -> None:
+    for warning in warnings:
+        console.warn(warning)
+
+
+def _show(found: RunComparison, out: Path | None) -> None:
+    """Show scores and differences as two tables, which are narrow enough for a terminal."""
+    from pcqtool.report import comparison
+
+    console.print_table(comparison.SCORE_COLUMNS, [comparison.score_cells(run) for run in found.runs])
+    console.print_text("")
+    others = [run for run in found.runs if run.from_baseline is not None]
+    columns = (f"minus {found.baseline}", *comparison.DIFFERENCE_COLUMNS)
+    console.print_table(columns, [(run.name, *comparison.difference_cells(run)) for run in others])
+    console.print_text("")
+    for note in comparison.comparison_notes(found):
+        console.print_text(note)
+    if out is not None:
+        console.print_fields({"table": out})
+
+
+def _show_two(figures: Mapping[str, Any], first: Path, second: Path) -> None:
     mcnemar = figures["mcnemar"]
     console.print_fields(
         {
-            "A": run_a,
-            "B": run_b,
+            "A": first,
+            "B": second,
             "utterances": f"{figures['n_utterances']} of {figures['n_speakers']} speakers",
             **{name.upper(): _difference(figures[name]) for name in ("wa", "ua")},
             "McNemar": f"{mcnemar['only_first_right']} right in A alone, {mcnemar['only_second_right']} in B alone, "
             f"p = {mcnemar['p']:.3g} (utterances treated as independent)",
+            "table": figures.get("table"),
         }
     )
 

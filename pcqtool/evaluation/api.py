@@ -167,18 +167,14 @@ def compare(first: str | Path, second: str | Path) -> dict[str, Any]:
         >>> pcqtool.compare("runs/best", "runs/mini")["ua"]["p"]  # doctest: +SKIP
     """
     from pcqtool.evaluation.compare import compare as compare_predictions
+    from pcqtool.evaluation.run_conditions import RunConditions, differences
     from pcqtool.evaluation.run_directory import load_predictions
 
     (one, from_one), (other, from_other) = load_predictions(Path(first)), load_predictions(Path(second))
     figures = compare_predictions(one, other)
-    warnings = [
-        f"{run}: {provenance.settings['leakage']}"
-        for run, provenance in ((first, from_one), (second, from_other))
-        if provenance.settings.get("leaks")
-    ]
-    protocols = [str(provenance.settings.get("protocol", "unknown")) for provenance in (from_one, from_other)]
-    if protocols[0] != protocols[1]:
-        warnings.append(f"the protocols differ: {protocols[0]} and {protocols[1]}")
+    conditions = RunConditions.of(from_one), RunConditions.of(from_other)
+    warnings = [f"{run}: {each.leakage}" for run, each in zip((first, second), conditions, strict=True) if each.leaks]
+    warnings += differences(conditions)
     return {**figures, "warnings": warnings}
 
 

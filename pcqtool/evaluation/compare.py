@@ -69,13 +69,22 @@ def _check(first: Predictions, second: Predictions, one: Predictions, other: Pre
         raise TableError(
             f"the runs have different utterances: {len(unpaired)} are in only one of them, "
             f"first {min(str(file) for file, *_ in unpaired)}",
-            "Compare runs on the same corpus.",
+            "Compare runs on the same corpus; with --baseline, they are compared on the utterances that both have.",
         )
     if not np.array_equal(one.truth, other.truth):  # both tables are sorted in the same way
         raise TableError("the runs differ in the true classes of utterances", "Compare runs on the same corpus.")
     if not np.array_equal(one.speaker, other.speaker):
         raise TableError("the runs differ in the speakers of utterances", "Use the same names of speakers in both.")
     for each in (first, second):
-        counts = np.bincount(each.utterance)
-        if counts.min() != counts.max():
-            raise TableError("a run has more predictions for some utterances than for others", "Let the run finish.")
+        check_repetitions(each)
+
+
+def check_repetitions(predictions: Predictions) -> None:
+    """Check that a run has as many predictions for each utterance as for the others.
+
+    Raises:
+        TableError: if some folds of some seeds are missing.
+    """
+    counts = np.bincount(predictions.utterance)
+    if counts.min() != counts.max():
+        raise TableError("a run has more predictions for some utterances than for others", "Let the run finish.")

@@ -6,13 +6,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pcqtool.errors import SettingsError
 from pcqtool.evaluation.run_directory import FinishedRun
-from pcqtool.report.figure import INK, drawing, headline
+from pcqtool.report.figure import INK, SUFFIXES, Size, drawing, headline
+from pcqtool.report.paper_table import TABLE_SUFFIXES, PaperTable, is_table_path
 
 if TYPE_CHECKING:
     import numpy as np
     from matplotlib.axes import Axes
     from numpy.typing import NDArray
+
+SCHEMA = "pcqtool.confusion/1"
 
 _DARK = 0.65  # fraction above which white text is more legible than dark text on the cell's shade
 
@@ -60,14 +64,14 @@ def confusion_matrix(run: FinishedRun) -> ConfusionMatrix:
     return ConfusionMatrix(run.labels, np.array(run.pooled["confusion"], np.int64))
 
 
-def draw_confusion(matrix: ConfusionMatrix, title: str, path: Path) -> None:
+def draw_confusion(matrix: ConfusionMatrix, title: str, path: Path, size: Size | None = None) -> None:
     """Draw each true class as a row: the percentage and the count of each predicted class.
 
     Raises:
         SettingsError, ReportError, FileError: as ``drawing``.
     """
     n = len(matrix.labels)
-    with drawing(path, 2.4 + 0.82 * n, 1.9 + 0.72 * n) as figure:
+    with drawing(path, *(size or (2.4 + 0.82 * n, 1.9 + 0.72 * n))) as figure:
         axes = figure.add_subplot()
         axes.imshow(matrix.fractions, cmap="Blues", vmin=0.0, vmax=1.0, aspect="auto")
         _write_cells(axes, matrix)
@@ -79,6 +83,51 @@ def draw_confusion(matrix: ConfusionMatrix, title: str, path: Path) -> None:
         axes.set_xlabel("predicted\n(% of the true class, count below)")
         axes.set_ylabel("true (count)")
         headline(figure, title)
+
+
+def check_confusion_path(path: Path) -> None:
+    """Check the name of a file for a confusion matrix, which is a figure or a table.
+
+    Raises:
+        SettingsError: if the suffix is not one of either.
+    """
+    if path.suffix.lower() not in SUFFIXES and not is_table_path(path):
+        raise SettingsError(
+            f"{path}: the name must end in {', '.join(SUFFIXES)} for a figure, "
+            f"or {', '.join(TABLE_SUFFIXES)} for a table",
+            "For example: --out confusion.svg",
+        )
+
+
+def confusion_table(matrix: ConfusionMatrix, title: str, warning: str = "") -> PaperTable:
+    """Return the matrix as a table for a paper: counts, and the recall of each class.
+
+    Args:
+        matrix: the counts.
+        title: what the table shows.
+        warning: a sentence that readers of the figures need; empty for none.
+    """
+    rows = matrix.rows()
+    recalls = [row["recall"] for row in rows]
+    cells = [
+        (label, *map(str, counts.tolist()), "" if recall is None else f"{100 * recall:.1f}")
+        for label, counts, recall in zip(matrix.labels, matrix.counts, recalls, strict=True)
+    ]
+    return PaperTable(
+        title=title,
+        columns=("true, predicted →", *matrix.labels, "recall, %"),
+        rows=cells,
+        notes=[f"{title}. Counts of files; rows are true classes.", *([f"Warning: {warning}"] if warning else [])],
+        records=rows,
+        document={
+            "schema": SCHEMA,
+            "title": title,
+            "labels": matrix.labels,
+            "counts": matrix.counts.tolist(),
+            "recall": dict(zip(matrix.labels, recalls, strict=True)),
+            "warning": warning or None,
+        },
+    )
 
 
 def _write_cells(axes: Axes, matrix: ConfusionMatrix) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pcqtool.evaluation.run_directory import Curve, FinishedRun
-from pcqtool.report.figure import COLOURS, INK, drawing, headline, percent_axis
+from pcqtool.report.figure import COLOURS, INK, Size, drawing, headline, percent_axis
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -31,7 +31,7 @@ def summarise_curves(run: FinishedRun) -> list[dict[str, Any]]:
     return rows
 
 
-def draw_curves(run: FinishedRun, title: str, path: Path) -> None:
+def draw_curves(run: FinishedRun, title: str, path: Path, size: Size | None = None) -> None:
     """Draw losses beside validation accuracies: one line for one training run, thin lines and a mean for several.
 
     Raises:
@@ -39,7 +39,7 @@ def draw_curves(run: FinishedRun, title: str, path: Path) -> None:
         SettingsError, FileError: as ``drawing``.
     """
     curves = list(run.curves.values())
-    with drawing(path, 9.0, 3.8) as figure:
+    with drawing(path, *(size or (9.0, 3.8))) as figure:
         left, right = figure.subplots(1, 2)
         for axes, names in (
             (left, {"loss": "training", "validation_loss": "validation"}),

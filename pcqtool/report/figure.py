@@ -6,6 +6,7 @@ matplotlib is an optional dependency. pyplot is not used, so that a figure is an
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +18,12 @@ from pcqtool.files.atomic import write_whole
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from matplotlib.font_manager import FontProperties
+
+Size = tuple[float, float]
+"""Width and height in inches."""
+
+_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*[x×]\s*(\d+(?:\.\d+)?)")
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#8C8C8C")
 """Colours of Okabe and Ito, which colour-blind readers can distinguish; grey replaces yellow, too pale for lines."""
@@ -119,5 +126,45 @@ def percent_axis(axes: Axes, which: str) -> None:
 
 
 def headline(figure: Figure, title: str) -> None:
-    """Write the title above a figure."""
-    figure.suptitle(title, fontsize=13, fontweight="bold", x=0.01, ha="left")
+    """Write the title above a figure, in as many lines as its width needs."""
+    from matplotlib.font_manager import FontProperties
+
+    font = FontProperties(size=13, weight="bold")
+    lines = wrapped(title, 72 * 0.97 * figure.get_figwidth(), font)
+    figure.suptitle("\n".join(lines), fontproperties=font, x=0.01, ha="left", parse_math=False)
+
+
+def wrapped(text: str, width: float, font: FontProperties) -> list[str]:
+    """Break text into lines of at most ``width`` points: between words, or within a word that is too long."""
+    from matplotlib.textpath import TextToPath
+
+    measure = TextToPath().get_text_width_height_descent
+    lines = [""]
+    for word in text.split():
+        longer = f"{lines[-1]} {word}".lstrip()
+        if measure(longer, font, False)[0] <= width:
+            lines[-1] = longer
+            continue
+        lines += [""] if lines[-1] else []
+        for character in word:
+            if lines[-1] and measure(lines[-1] + character, font, False)[0] > width:
+                lines.append("")
+            lines[-1] += character
+    return lines
+
+
+def parse_size(text: str | None) -> Size | None:
+    """Return the size in inches of ``WxH`` in centimetres, such as ``8.4x6``; None for None.
+
+    Raises:
+        SettingsError: if the text is not two numbers from 3 to 100.
+    """
+    if text is None:
+        return None
+    found = _SIZE.fullmatch(text.strip())
+    width, height = (float(number) for number in found.groups()) if found else (0.0, 0.0)
+    if not (3 <= width <= 100 and 3 <= height <= 100):
+        raise SettingsError(
+            f"{text!r} is not the size of a figure: width x height in centimetres, from 3 to 100", "For example: 12x9"
+        )
+    return width / 2.54, height / 2.54

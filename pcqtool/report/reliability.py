@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pcqtool.metrics.scores import N_BINS, calibration_error
-from pcqtool.report.figure import COLOURS, FAINT, drawing, headline, percent_axis
+from pcqtool.report.figure import COLOURS, FAINT, Size, drawing, headline, percent_axis
 
 if TYPE_CHECKING:
     import numpy as np
@@ -68,13 +68,13 @@ def _measure(probabilities: NDArray[np.float64], truth: NDArray[np.int64]) -> Re
     return Reliability(tuple(bins), calibration_error(confidence, correct))
 
 
-def draw_reliability(found: Mapping[str, Reliability], title: str, path: Path) -> None:
+def draw_reliability(found: Mapping[str, Reliability], title: str, path: Path, size: Size | None = None) -> None:
     """Draw accuracy against confidence with the gap to the diagonal, and a histogram of confidences below.
 
     Raises:
         SettingsError, ReportError, FileError: as ``drawing``.
     """
-    with drawing(path, 5.6, 7.2) as figure:
+    with drawing(path, *(size or (5.6, 7.2))) as figure:
         above, below = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
         above.plot((0, 1), (0, 1), color=FAINT, linestyle="--", linewidth=1.5, label="perfect calibration")
         _draw_before(above, found["before"])
@@ -91,13 +91,13 @@ def draw_reliability(found: Mapping[str, Reliability], title: str, path: Path) -
         percent_axis(below, "x")
         below.set_xlim(0.0, 1.02)
         figure.align_ylabels()
-        figure.legend(loc="outside lower left")
+        figure.legend(loc="outside lower left", title="marker area: number of predictions", alignment="left")
         headline(figure, title)
 
 
 def _draw_after(axes: Axes, found: Reliability) -> None:
     x, y, areas = _points(found.bins)
-    axes.vlines(x, x, y, color=COLOURS[0], linewidth=2.5)
+    axes.vlines(x, x, y, color=COLOURS[0], linewidth=2.5, label="gap, whose weighted mean is the ECE")
     axes.scatter(x, y, areas, color=COLOURS[0], zorder=3, label=f"after temperature, ECE {found.ece:.3f}")
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from pcqtool.errors import SettingsError
 from pcqtool.metrics.risk_coverage import THRESHOLDS, Coverage
-from pcqtool.report.figure import COLOURS, MARKERS, drawing, headline, percent_axis
+from pcqtool.report.figure import COLOURS, MARKERS, Size, drawing, headline, percent_axis
 
 if TYPE_CHECKING:
     from pcqtool.evaluation.predictions import Predictions
@@ -32,18 +32,19 @@ def predictions_by_run(runs: Sequence[FinishedRun]) -> dict[str, Predictions]:
     raise SettingsError("a run is named twice", "Name each run once.")
 
 
-def draw_risk_coverage(runs: Mapping[str, Predictions], title: str, path: Path) -> None:
+def draw_risk_coverage(runs: Mapping[str, Predictions], title: str, path: Path, size: Size | None = None) -> None:
     """Draw accuracy against coverage: a line for each run, with markers at the usual thresholds.
 
     Args:
         runs: predictions by the name of their run, eight runs at most.
         title: the figure's title.
         path: the file.
+        size: width and height in inches; None for the usual size.
 
     Raises:
         SettingsError, ReportError, FileError: as ``drawing``.
     """
-    with drawing(path, 6.4, 4.6) as figure:
+    with drawing(path, *(size or (6.4, 4.6))) as figure:
         axes = figure.add_subplot()
         for (name, predictions), colour, marker in zip(runs.items(), COLOURS, MARKERS, strict=False):
             axes.plot(*_points(predictions.risk_coverage(_FINE)), color=colour)

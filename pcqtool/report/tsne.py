@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from pcqtool.corpora.pool import speakers_of, training_corpora
 from pcqtool.errors import CorpusError
 from pcqtool.labels import sort_labels
-from pcqtool.report.figure import COLOURS, MARKERS, drawing, headline
+from pcqtool.report.figure import COLOURS, MARKERS, Size, drawing, headline
 
 if TYPE_CHECKING:
     import numpy as np
@@ -113,13 +113,13 @@ def embed_in_plane(vectors: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(embedded, np.float64)
 
 
-def draw_tsne(points: Sequence[Point], title: str, path: Path) -> None:
+def draw_tsne(points: Sequence[Point], title: str, path: Path, size: Size | None = None) -> None:
     """Draw a point for each utterance: colour and shape show the emotion; hollow points are training speakers.
 
     Raises:
         SettingsError, ReportError, FileError: as ``drawing``.
     """
-    with drawing(path, 7.6, 6.0) as figure:
+    with drawing(path, *(size or (7.6, 6.0))) as figure:
         axes = figure.add_subplot()
         for number, label in enumerate(sort_labels(point.label for point in points)):
             marker: dict[str, Any] = {"color": COLOURS[number % len(COLOURS)], "marker": MARKERS[number % len(MARKERS)]}

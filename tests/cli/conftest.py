@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from pcqtool.cli.common import console
+from tests.toy_training import prediction_table, save_run  # noqa: F401
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 

@@ -37,6 +37,20 @@ def test_figures_of_an_evaluation(report, evaluation, tmp_path):
     assert (code, err) == (0, "")
     assert "true, predicted" in out
     assert "confusion.svg" in out
+    for suffix in ("tex", "csv", "md", "json"):
+        done = subprocess.run(
+            [sys.executable, "-m", "pcqtool", "report", "confusion", evaluation, "--out", f"c.{suffix}", "--json"],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert json.loads(done.stdout)["table"] == f"c.{suffix}"
+        assert "anger" in (tmp_path / f"c.{suffix}").read_text(encoding="utf-8")
+    assert report("confusion", evaluation, "--out", "c.svg", "--title", "My own", "--size", "12.7x12.7")[0] == 0
+    drawn = (tmp_path / "c.svg").read_text(encoding="utf-8")
+    assert "My own" in drawn
+    assert 'width="360pt" height="360pt"' in drawn
+    assert report("curves", evaluation, "--size", "wide")[0] == 2
     code, text, _ = report("reliability", evaluation, "--out", "r.png")
     code, out, _ = report("reliability", evaluation, "--out", "r.png", "--json")
     said = json.loads(out)

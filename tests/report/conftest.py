@@ -10,6 +10,8 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
+from tests.toy_training import prediction_table, save_run  # noqa: F401
+
 LABELS = ("anger", "neutral", "sadness")
 
 

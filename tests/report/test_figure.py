@@ -7,7 +7,7 @@ import pytest
 from matplotlib.image import imread
 
 from pcqtool.errors import ReportError, SettingsError
-from pcqtool.report.figure import COLOURS, MARKERS, check_path, drawing, headline, percent_axis
+from pcqtool.report.figure import COLOURS, MARKERS, check_path, drawing, headline, parse_size, percent_axis
 
 
 def draw(path):
@@ -64,3 +64,23 @@ def test_a_drawing_that_fails_leaves_no_file(tmp_path):
 
 def test_colours_and_shapes_are_told_apart():
     assert len(set(COLOURS)) == len(set(MARKERS)) == len(COLOURS) == len(MARKERS)
+
+
+@pytest.mark.parametrize("title", ["a word and another " * 12, "one_word_without_a_space" * 9, "a price of $5 and $6"])
+def test_titles_are_not_cut_off(tmp_path, words, title):
+    with drawing(tmp_path / "a.svg", 3.0, 4.0) as figure:
+        figure.add_subplot()
+        headline(figure, title)
+        figure.draw_without_rendering()
+        box = figure._suptitle.get_window_extent()
+        assert 0 <= box.x0 <= box.x1 <= figure.bbox.x1
+    said = "".join("".join(words(tmp_path / "a.svg")).split())
+    assert "".join(title.split()) in said
+
+
+def test_sizes_are_in_centimetres():
+    assert parse_size(None) is None
+    assert parse_size("12.7x25.4") == pytest.approx((5.0, 10.0))
+    for wrong in ("12", "x", "0x5", "12x101", "axb", "1e1x9"):
+        with pytest.raises(SettingsError, match="centimetres"):
+            parse_size(wrong)

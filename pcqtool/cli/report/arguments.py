@@ -14,6 +14,12 @@ RunPath = Annotated[Path, typer.Argument(metavar="RUN", help="Directory of 'pcqt
 
 Figure = Annotated[Path, typer.Option("--out", "-o", metavar="FILE", help="The figure: .svg, .png or .pdf.")]
 
+FigureTitle = Annotated[str | None, typer.Option("--title", metavar="TEXT", help="Title instead of the usual one.")]
+
+FigureSize = Annotated[
+    str | None, typer.Option("--size", metavar="WxH", help="Width and height in centimetres, such as 12x9.")
+]
+
 
 def print_rows(rows: Sequence[Mapping[str, Any]], fields: Mapping[str, object], as_json: bool) -> None:
     """Print rows as a table with fields below it, or everything as one JSON object."""

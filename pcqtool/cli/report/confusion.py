@@ -3,30 +3,52 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Annotated
+
+import typer
 
 from pcqtool.cli.common import console, options
-from pcqtool.cli.report.arguments import Figure, RunPath
+from pcqtool.cli.report.arguments import FigureSize, FigureTitle, RunPath
+
+FigureOrTable = Annotated[
+    Path,
+    typer.Option("--out", "-o", metavar="FILE", help="Figure (.svg, .png, .pdf) or table (.tex, .csv, .md, .json)."),
+]
 
 
-def confusion(run: RunPath, out: Figure = Path("confusion.svg"), json: options.Json = False) -> None:
+def confusion(
+    run: RunPath,
+    out: FigureOrTable = Path("confusion.svg"),
+    title: FigureTitle = None,
+    size: FigureSize = None,
+    json: options.Json = False,
+) -> None:
     """Draw the confusion matrix of a run (Figure 4).
 
     Each row is a true class: the percentage and the number of its files for each predicted class.
     """
     from pcqtool.evaluation.run_directory import read_run
-    from pcqtool.report.confusion import confusion_matrix, draw_confusion
+    from pcqtool.report.confusion import check_confusion_path, confusion_matrix, confusion_table, draw_confusion
+    from pcqtool.report.figure import parse_size
+    from pcqtool.report.paper_table import is_table_path, write_table
 
     found = read_run(run)
+    check_confusion_path(out)
     matrix = confusion_matrix(found)
-    draw_confusion(matrix, found.title, out)
+    if is_table_path(out):
+        kind, warning = "table", found.metrics["leakage"] if found.metrics.get("leaks") else ""
+        write_table(confusion_table(matrix, title or found.title, warning), out)
+    else:
+        kind = "figure"
+        draw_confusion(matrix, title or found.title, out, parse_size(size))
     rows = matrix.rows()
     if json:
-        console.print_json({"rows": rows, "figure": out})
+        console.print_json({"rows": rows, kind: out})
         return
     shown = [(*list(row.values())[:-1], _percent(row["recall"])) for row in rows]
     console.print_table(("true, predicted →", *matrix.labels, "recall"), shown)
     console.print_text("")
-    console.print_fields({"figure": out})
+    console.print_fields({kind: out})
 
 
 def _percent(fraction: float | None) -> str:

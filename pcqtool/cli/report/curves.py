@@ -8,12 +8,14 @@ from typing import Annotated
 import typer
 
 from pcqtool.cli.common import options
-from pcqtool.cli.report.arguments import Figure, print_rows
+from pcqtool.cli.report.arguments import Figure, FigureSize, FigureTitle, print_rows
 
 
 def curves(
     run: Annotated[Path, typer.Argument(metavar="MODEL|RUN", help="Directory of a model or of an evaluation.")],
     out: Figure = Path("curves.svg"),
+    title: FigureTitle = None,
+    size: FigureSize = None,
     json: options.Json = False,
 ) -> None:
     """Draw the learning curves of a training run.
@@ -23,8 +25,9 @@ def curves(
     """
     from pcqtool.evaluation.run_directory import read_run
     from pcqtool.report import curves as report
+    from pcqtool.report.figure import parse_size
 
     found = read_run(run)
     rows = report.summarise_curves(found)
-    report.draw_curves(found, found.title, out)
+    report.draw_curves(found, title or found.title, out, parse_size(size))
     print_rows(rows, {"figure": out}, json)

@@ -5,10 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 
 from pcqtool.cli.common import options
-from pcqtool.cli.report.arguments import Figure, RunPath, print_rows
+from pcqtool.cli.report.arguments import Figure, FigureSize, FigureTitle, RunPath, print_rows
 
 
-def reliability(run: RunPath, out: Figure = Path("reliability.svg"), json: options.Json = False) -> None:
+def reliability(
+    run: RunPath,
+    out: Figure = Path("reliability.svg"),
+    title: FigureTitle = None,
+    size: FigureSize = None,
+    json: options.Json = False,
+) -> None:
     """Draw the reliability diagram of a run.
 
     It shows out-of-fold predictions with their histogram. The expected calibration error is the mean gap between
@@ -16,9 +22,10 @@ def reliability(run: RunPath, out: Figure = Path("reliability.svg"), json: optio
     """
     from pcqtool.evaluation.run_directory import read_run
     from pcqtool.report import reliability as report
+    from pcqtool.report.figure import parse_size
 
     found = read_run(run)
     computed = report.reliability(found.predictions)
-    report.draw_reliability(computed, found.title, out)
+    report.draw_reliability(computed, title or found.title, out, parse_size(size))
     errors = {"ECE": computed["after"].ece, "ECE before temperature": computed["before"].ece}
     print_rows(computed["after"].rows(), {**errors, "figure": out}, json)

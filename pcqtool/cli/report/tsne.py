@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pcqtool.arguments import n_jobs
 from pcqtool.cli.common import console, options
-from pcqtool.cli.report.arguments import Figure
+from pcqtool.cli.report.arguments import Figure, FigureSize, FigureTitle
 
 
 def tsne(
@@ -14,6 +14,8 @@ def tsne(
     model: options.Model = None,
     root: options.Root = None,
     out: Figure = Path("tsne.svg"),
+    title: FigureTitle = None,
+    size: FigureSize = None,
     device: options.Device = "auto",
     jobs: options.Jobs = 0,
     json: options.Json = False,
@@ -25,9 +27,10 @@ def tsne(
     """
     from pcqtool.corpora import registry
     from pcqtool.corpora.plugin_isolation import list_utterances
-    from pcqtool.report.figure import check_path, require_matplotlib
+    from pcqtool.report.figure import check_path, parse_size, require_matplotlib
 
     check_path(out)
+    inches = parse_size(size)
     require_matplotlib()
     opened = registry.open_corpus(corpus, root)
     utterances = list_utterances(opened)
@@ -38,7 +41,7 @@ def tsne(
 
     points = embed(model, corpus, utterances, device, n_jobs(jobs))
     name = read_config(find(model)).name
-    draw_tsne(points, f"t-SNE of the fusion vector: {name} on {opened.title}", out)
+    draw_tsne(points, title or f"t-SNE of the fusion vector: {name} on {opened.title}", out, inches)
     if json:
         console.print_json({"model": name, "points": points, "figure": out})
     else:
