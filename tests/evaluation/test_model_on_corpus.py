@@ -12,6 +12,7 @@ from pcqtool.errors import CorpusError, SettingsError
 from pcqtool.evaluation.cross_validation import EvaluationTask
 from pcqtool.evaluation.model_on_corpus import evaluate_model
 from pcqtool.metrics.scores import score
+from pcqtool.training import segments
 from pcqtool.training.export import export_model
 
 
@@ -22,7 +23,10 @@ def model(tmp_path_factory, pool, experiment, fold, trained):
     return str(out)
 
 
-def test_a_model_is_scored_as_the_experiment_scores_it(model, pool_of, experiment, trained, utterances, fold):
+def test_a_model_is_scored_as_the_experiment_scores_it(
+    model, pool_of, experiment, trained, utterances, fold, monkeypatch
+):
+    monkeypatch.setattr(segments, "_cut_speech", lambda wave: [])  # as the experiment, which does not trim silence
     chosen = [utterances[index] for index in fold.test]
     evaluation = evaluate_model(model, pool_of("other", chosen), "cpu", 1)
     metrics = evaluation.metrics
