@@ -14,6 +14,7 @@ import pytest
 import soundfile
 from polars.testing import assert_frame_equal
 
+from pcqtool.cli.app import main
 from pcqtool.tables.reader import read_events, read_files, read_segments
 
 RECORDINGS = Path(__file__).parents[2] / "examples" / "recordings"
@@ -21,13 +22,12 @@ CALL = RECORDINGS / "call-stereo.wav"
 
 
 @pytest.fixture
-def label(pcqtool, tmp_path) -> Callable[..., list[pl.DataFrame]]:
-    """Label with the bundled model; return the three tables."""
+def label(tmp_path) -> Callable[..., list[pl.DataFrame]]:
+    """Label with the bundled model, in this process; return the three tables."""
 
     def run(*arguments: str, name: str = "r") -> list[pl.DataFrame]:
         out = tmp_path / f"{name}.parquet"
-        done = pcqtool("label", *map(str, arguments), "--out", str(out), "--profile", "off", "--jobs", "1")
-        assert done.returncode == 0, done.stderr
+        assert main(["label", *map(str, arguments), "--out", str(out), "--profile", "off", "--jobs", "1"]) == 0
         return [read(out) for read in (read_files, read_segments, read_events)]
 
     return run
