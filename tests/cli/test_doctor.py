@@ -134,6 +134,7 @@ def test_environment_and_settings_file_are_checked_but_do_not_stop_it(pcqtool, s
         PCQTOOL_CONFIG="bad.toml",
         PCQTOOL_CORPORA="nowhere",
         PCQTOOL_JOBS="many",
+        PCQTOOL_LOG="text",
         PCQTOOL_MODELS="x",
         PCQTOOL_DEVICE="cuda:1,cuda:all",
     )
@@ -142,6 +143,7 @@ def test_environment_and_settings_file_are_checked_but_do_not_stop_it(pcqtool, s
     assert "unknown table 'labl'" in found["settings file"]["found"]
     assert found["PCQTOOL_CORPORA"]["found"] == "'nowhere' is not a directory"
     assert found["PCQTOOL_JOBS"]["status"] == "warning"
+    assert found["PCQTOOL_LOG"]["status"] == "ok"
     assert found["PCQTOOL_MODELS"]["remedy"] == "Did you mean PCQTOOL_MODEL?"
     assert found["PCQTOOL_DEVICE"]["status"] == "warning"
 

@@ -53,6 +53,7 @@ VARIABLES: dict[str, Callable[[str], str]] = {
     "PCQTOOL_DEVICE": _device_problem,
     "PCQTOOL_ENCODERS": _folders_problem,
     "PCQTOOL_JOBS": _count_problem,
+    "PCQTOOL_LOG": lambda value: "",  # a wrong value is refused by every command
     "PCQTOOL_MODEL": _model_problem,
 }
 
