@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -74,14 +75,16 @@ def info(
     """
     from pcqtool.model import directory
     from pcqtool.model.encoder_search import search_path
+    from pcqtool.model.unseen_scores import unseen_scores
 
     path = directory.find(model)
     config = directory.read_config(path)
     weights = path / directory.WEIGHTS
     metrics = directory.read_metrics(path)
+    unseen = unseen_scores(metrics)
     fields = {
         "name": config.name,
-        "unseen": _unseen(metrics),
+        "unseen": [asdict(score) for score in unseen],
         "directory": path,
         "sha256": directory.model_sha256(path),
         "size_bytes": weights.stat().st_size,
@@ -99,26 +102,7 @@ def info(
     if as_json:
         console.print_json(fields)
     else:
-        console.print_fields(dict(_flat(fields | {"unseen": "; ".join(map(_score_text, fields["unseen"])) or None})))
-
-
-def _unseen(metrics: Any) -> list[dict[str, Any]]:
-    """Return the scores on corpora that the model was not trained on, natural speech first."""
-    entries = metrics.get("unseen") if isinstance(metrics, Mapping) else None
-    scores = [entry for entry in entries if isinstance(entry, dict)] if isinstance(entries, list) else []
-    return sorted(scores, key=lambda score: not str(score.get("speech")).startswith("natural"))
-
-
-def _score_text(score: Mapping[str, Any]) -> str:
-    """Return a score in words: ``URDU (natural, talk shows; 4 emotions), profile auto: UA 52.8 %, ECE 0.13``."""
-    values = {name: score.get(name) for name in ("ua", "ece")}
-    shown = {
-        name: f"{value:.{2 if name == 'ece' else 1}f}" for name, value in values.items() if isinstance(value, float)
-    }
-    return (
-        f"{score.get('corpus')} ({score.get('speech')}; {score.get('n_classes')} emotions), profile "
-        f"{score.get('profile')}: UA {shown.get('ua', '?')} %, ECE {shown.get('ece', '?')}"
-    )
+        console.print_fields(dict(_flat(fields | {"unseen": "; ".join(map(str, unseen)) or None})))
 
 
 def _encoder_text(config: ModelConfig, encoders: EncoderSearchPath) -> str | None:

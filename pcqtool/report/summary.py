@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from pcqtool.arguments import StrPath, as_path
 from pcqtool.batch.results import Results, read_results
 from pcqtool.errors import SettingsError, TableError
+from pcqtool.report.model_facts import model_facts
 from pcqtool.tables.paths import list_tables
-from pcqtool.tables.provenance import Provenance
 from pcqtool.tables.reader import collect_all, scan_events, scan_files
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ class ResultSummary:
 
     Attributes:
         model: name of the model.
-        license: the model's license; None if the model is not a bundled one.
+        license: the model's license; None if the model is not at hand.
         labels: the model's classes, in its order.
         n_recordings: number of recordings.
         n_rows: number of rows of the file table, one per channel or speaker.
@@ -137,7 +137,7 @@ def summarise(results: Results | StrPath, *, n_events: int = 3, n_failures: int 
     known = rows["known"][0]
     return ResultSummary(
         provenance.model,
-        model_license(provenance),
+        model_facts(provenance).license or None,
         provenance.labels,
         recordings["len"][0],
         rows["len"][0],
@@ -206,20 +206,6 @@ def first_events(
 def make_events(rows: pl.DataFrame) -> tuple[EmotionEvent, ...]:
     """Make events of rows with the columns of ``EmotionEvent``."""
     return tuple(EmotionEvent(*row) for row in rows.select(EVENT_COLUMNS).iter_rows())
-
-
-def model_license(provenance: Provenance) -> str | None:
-    """Return the license of the bundled model that made a table; None if another model made it, or none is known."""
-    from pcqtool.errors import ModelError
-    from pcqtool.model.directory import bundled_models, model_sha256, read_config
-
-    try:
-        for directory in bundled_models():
-            if directory.name == provenance.model and model_sha256(directory) == provenance.model_sha256:
-                return read_config(directory).license or None
-    except ModelError:
-        return None
-    return None
 
 
 def _notable_events(results: Results, n: int) -> tuple[dict[str, tuple[EmotionEvent, ...]], ...]:

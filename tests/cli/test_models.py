@@ -67,18 +67,17 @@ def test_info_shows_everything(pcqtool, model):
 
 
 def test_info_begins_with_scores_on_unseen_speech(pcqtool, model):
-    acted = {"corpus": "stage", "speech": "acted", "n_classes": 4, "profile": "auto", "ua": 61.0, "ece": 0.1}
-    natural = acted | {"corpus": "radio", "speech": "natural, talk shows", "ua": 52.75}
+    acted = {"corpus": "stage", "speech": "acted", "n_classes": 4, "profile": "auto", "ua": 0.61, "ece": 0.1}
+    natural = acted | {"corpus": "radio", "speech": "natural, talk shows", "ua": 0.5275}
     (model / directory.METRICS).write_text(json.dumps({"unseen": [acted, natural, "damaged", {"corpus": "empty"}]}))
     lines = pcqtool("models", "info", "mine/first").stdout.splitlines()
     assert lines[1].split(maxsplit=1) == [
         "unseen",
         "radio (natural, talk shows; 4 emotions), profile auto: UA 52.8 %, ECE 0.10; "
-        "stage (acted; 4 emotions), profile auto: UA 61.0 %, ECE 0.10; "
-        "empty (None; None emotions), profile None: UA ? %, ECE ?",
+        "stage (acted; 4 emotions), profile auto: UA 61.0 %, ECE 0.10",
     ]
     scores = json.loads(pcqtool("models", "info", "mine/first", "--json").stdout)["unseen"]
-    assert [score["corpus"] for score in scores] == ["radio", "stage", "empty"]
+    assert [score["corpus"] for score in scores] == ["radio", "stage"]
 
 
 def test_info_as_json(pcqtool, model):

@@ -58,23 +58,6 @@ def test_only_failed_rows(tmp_path):
     assert (found.duration_s, found.speech_s, found.failures) == (0.0, None, {"a.wav": "not audio"})
 
 
-def test_the_license_is_that_of_the_bundled_model(tmp_path, monkeypatch):
-    from pcqtool.model.directory import find, model_sha256, read_config
-    from pcqtool.report.summary import model_license
-    from pcqtool.tables.provenance import read_provenance
-
-    provenance = read_provenance(write_result(tmp_path / "r.parquet", []))
-    bundled = find("pcq-mini")
-    for name, digest, license_ in (
-        ("pcq-mini", model_sha256(bundled), read_config(bundled).license),
-        ("pcq-mini", "another model's", None),
-        ("mine", model_sha256(bundled), None),
-    ):
-        object.__setattr__(provenance, "model", name)
-        object.__setattr__(provenance, "model_sha256", digest)
-        assert model_license(provenance) == license_
-
-
 def test_parts_and_open_results_are_the_same(tmp_path):
     rows = [file_row("a.wav", shares=(1.0, 0.0, 0.0)), file_row("b.wav", shares=(0.0, 1.0, 0.0))]
     whole = write_result(tmp_path / "r.parquet", rows, events=[event_row("a.wav", 0, 3, "anger")])

@@ -15,11 +15,11 @@ from pcqtool.arguments import StrPath, as_path
 from pcqtool.batch.results import Results, read_results
 from pcqtool.errors import SettingsError
 from pcqtool.files.atomic import write_whole
+from pcqtool.report.model_facts import model_facts
 from pcqtool.report.page.content import page_data
 from pcqtool.report.page.groups import Grouping, RecordingGroups, groups_by_name, groups_by_table
 from pcqtool.report.page.listening import Clips, audio_links, audio_root, cut_clips
 from pcqtool.report.page.look import LabelLook, looks_of
-from pcqtool.report.page.model_facts import model_facts
 from pcqtool.report.page.overview import confusion_of, overview_of
 from pcqtool.report.page.tables import PageTables, page_tables
 from pcqtool.version import __version__

@@ -11,7 +11,8 @@ import pytest
 
 import pcqtool
 from pcqtool.errors import ReportError, SettingsError, TableError
-from pcqtool.report.page.model_facts import ModelFacts, UnseenScore
+from pcqtool.model.unseen_scores import UnseenScore
+from pcqtool.report.model_facts import ModelFacts
 from pcqtool.report.page.writing import inline_json, write_page
 
 EVIL = "</script><img src=x onerror=alert(1)>\"'&{{ 7*7 }}.wav"
@@ -129,7 +130,7 @@ def test_given_labels_are_compared(make_results, tmp_path):
 
 
 def test_scores_on_unseen_speech_are_in_plain_words(make_results, tmp_path, monkeypatch):
-    score = UnseenScore("URDU", "natural, talk shows", 4, "by the batch", True, 0.528, 0.13)
+    score = UnseenScore("URDU", "natural, talk shows", 4, "auto", 0.528, 0.13)
     facts = ModelFacts("mine", "MIT", "trained on much", "blend", (score,))
     monkeypatch.setattr("pcqtool.report.page.writing.model_facts", lambda *_: facts)
     text, _, _ = read(write_page(make_results(["a.wav"]), tmp_path / "report.html").path)
