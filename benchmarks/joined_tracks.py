@@ -34,7 +34,8 @@ import pcqtool
 from pcqtool.aggregation import AGGREGATIONS, aggregate
 from pcqtool.audio.reader import load_waveform
 from pcqtool.audio.segment import SAMPLE_RATE
-from pcqtool.audio.vad import WINDOW, VoiceActivityDetector
+from pcqtool.audio.vad import VoiceActivityDetector
+from pcqtool.audio.vad_network import WINDOW
 from pcqtool.corpora.base import Utterance
 from pcqtool.corpora.label_map import load_label_map
 from pcqtool.corpora.pool import PooledCorpus, open_pool, training_corpora

@@ -12,7 +12,8 @@ import numpy.typing as npt
 
 from pcqtool.audio.cuts import Cutter, GridCutter, Span
 from pcqtool.audio.segment import SAMPLE_RATE
-from pcqtool.audio.vad import WINDOW, VoiceActivityDetector
+from pcqtool.audio.vad import VoiceActivityDetector
+from pcqtool.audio.vad_network import WINDOW
 
 T = TypeVar("T", bound=np.generic)
 

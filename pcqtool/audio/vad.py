@@ -2,19 +2,12 @@
 
 from __future__ import annotations
 
-import importlib.util
-import threading
-from pathlib import Path
-from typing import Any
-
 import numpy as np
 import numpy.typing as npt
 
 from pcqtool.audio.segment import SAMPLE_RATE, Segmenter
-from pcqtool.errors import ModelError
+from pcqtool.audio.vad_network import WINDOW, VadNetwork
 
-WINDOW = 512  # samples, 32 ms
-CONTEXT = 64  # samples of the previous window that the network also gets
 WINDOWS_PER_CALL = 256  # 8.2 s; constant, so that rounding does not depend on the sizes of the blocks
 
 ONSET = 0.5  # speech begins at this probability
@@ -26,9 +19,6 @@ LOUD = 95  # percentile of the windows' levels that is the level of a call of th
 USUAL_LEVEL = 0.2  # root mean square of loud windows in recordings of usual level; quieter ones are amplified to it
 MAX_GAIN = 200.0
 FORGETTING = 0.9  # factor of the level that is remembered, per call of the network
-
-_session: Any = None
-_session_lock = threading.Lock()
 
 
 class VoiceActivityDetector:
@@ -49,10 +39,8 @@ class VoiceActivityDetector:
     """
 
     def __init__(self) -> None:
-        self._session = vad_session()
+        self._network = VadNetwork()
         self._calls = Segmenter(WINDOWS_PER_CALL * WINDOW, np.float32)
-        self._state = [np.zeros((1, 1, 128), np.float32)] * 2  # hidden and cell
-        self._context = np.zeros(CONTEXT, np.float32)
         self._level = 0.0
         self._hysteresis = Hysteresis()
 
@@ -72,12 +60,7 @@ class VoiceActivityDetector:
 
     def _probabilities(self, samples: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         """Run the network over whole windows: ``(k * 512,)`` → ``(k,)``."""
-        windows = self._amplified(samples.reshape(-1, WINDOW))
-        before = np.concatenate((self._context[None], windows[:-1, -CONTEXT:]))
-        self._context = windows[-1, -CONTEXT:].copy()
-        feed = {"input": np.concatenate((before, windows), axis=1), "h": self._state[0], "c": self._state[1]}
-        probabilities, *self._state = self._session.run(["speech_probs", "hn", "cn"], feed)
-        return np.asarray(probabilities, dtype=np.float32).reshape(-1)
+        return self._network.probabilities(self._amplified(samples.reshape(-1, WINDOW)))
 
     def _amplified(self, windows: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         """Amplify the windows of a call ``(k, 512)``, unless they are loud enough."""
@@ -148,38 +131,3 @@ class Hysteresis:
 
 def _long_enough(n_windows: int) -> bool:
     return n_windows * WINDOW > MIN_SPEECH_S * SAMPLE_RATE
-
-
-def vad_session() -> Any:
-    """Return the network, loaded once per process and shared by its threads; each call runs in its caller's thread.
-
-    Raises:
-        ModelError: silero-vad is not installed, or does not contain this model.
-    """
-    global _session
-    with _session_lock:
-        if _session is None:
-            import onnxruntime
-
-            options = onnxruntime.SessionOptions()
-            options.intra_op_num_threads = options.inter_op_num_threads = 1
-            _session = onnxruntime.InferenceSession(
-                str(find_vad_model()), sess_options=options, providers=["CPUExecutionProvider"]
-            )
-        return _session
-
-
-def find_vad_model() -> Path:
-    """Return the network's file; importing the package itself would set torch to one thread.
-
-    Raises:
-        ModelError: silero-vad is not installed, or does not contain this model.
-    """
-    package = importlib.util.find_spec("silero_vad")
-    if package is not None and package.origin is not None:
-        file = Path(package.origin).parent / "data" / "silero_vad_16k_sequence.onnx"
-        if file.is_file():
-            return file
-    raise ModelError(
-        "silero-vad's sequence model is not installed", "Run: pip install 'silero-vad>=6.2', or turn VAD off."
-    )

@@ -31,7 +31,7 @@ PIECE_CHUNKS = 4  # of up to 30 s, 2 MB each
 GRACE_S = 10.0  # then a process that does not end by its own alarm is abandoned: it hangs in the kernel
 MAX_BYTES = 4 << 30  # memory that a decoder may use
 IS_POSSIBLE = "forkserver" in mp.get_all_start_methods()  # not on Windows
-_LOADED = (__name__, "av", "onnxruntime", "soundfile", "soxr")  # by the server process, before workers are forked
+_LOADED = (__name__, "av", "soundfile", "soxr", "threadpoolctl")  # by the server process, before workers are forked
 
 _lock = threading.RLock()  # reentrant: a garbage-collected generator returns its worker, in any thread
 _idle: list[Worker] = []

@@ -11,10 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pcqtool.audio import vad
 from pcqtool.audio.reader import ReaderOptions, SegmentReader, load_waveform
-from pcqtool.audio.vad import WINDOW, Hysteresis, VoiceActivityDetector
-from pcqtool.errors import ModelError
+from pcqtool.audio.vad import Hysteresis, VoiceActivityDetector
+from pcqtool.audio.vad_network import WINDOW, VadNetwork
 
 Sound = Callable[..., np.ndarray]
 EXAMPLES = Path(__file__).parents[2] / "examples" / "recordings"
@@ -64,7 +63,8 @@ def test_the_rule_is_that_of_silero_vad() -> None:
     """In a process of its own: importing silero_vad sets torch to one thread."""
     program = """
 import numpy as np
-from pcqtool.audio.vad import Hysteresis, WINDOW
+from pcqtool.audio.vad import Hysteresis
+from pcqtool.audio.vad_network import WINDOW
 from silero_vad import get_speech_timestamps_from_probs
 rng = np.random.default_rng(0)
 for _ in range(300):
@@ -146,14 +146,13 @@ def test_below_the_usual_level_the_level_does_not_matter() -> None:
 
 def test_a_loud_recording_is_not_made_quieter(monkeypatch: pytest.MonkeyPatch) -> None:
     given_: list[np.ndarray] = []
-    session = vad.vad_session()
+    compute = VadNetwork.probabilities
 
-    class Noting:
-        def run(self, names: list[str], feed: dict[str, np.ndarray]) -> object:
-            given_.append(feed["input"][:, -WINDOW:].copy())
-            return session.run(names, feed)
+    def note(network: VadNetwork, windows: np.ndarray) -> np.ndarray:
+        given_.append(windows.copy())
+        return compute(network, windows)
 
-    monkeypatch.setattr(vad, "vad_session", Noting)
+    monkeypatch.setattr(VadNetwork, "probabilities", note)
     wave = np.random.default_rng(0).normal(scale=0.3, size=16000 * 20).astype(np.float32)
     detect(wave)
     assert np.concatenate([each.ravel() for each in given_]).tolist()[: len(wave)] == wave.tolist()
@@ -162,12 +161,6 @@ def test_a_loud_recording_is_not_made_quieter(monkeypatch: pytest.MonkeyPatch) -
     detect(pause)
     found = np.concatenate([each.ravel() for each in given_])[: len(pause)]
     assert np.abs(found[len(wave) + 16000 * 8 :]).max() < 0.01  # a pause after loud audio stays quiet
-
-
-def test_a_missing_model_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(vad.importlib.util, "find_spec", lambda _: None)
-    with pytest.raises(ModelError, match="silero-vad"):
-        vad.find_vad_model()
 
 
 def test_torch_is_neither_imported_nor_slowed() -> None:

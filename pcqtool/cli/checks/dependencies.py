@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import importlib.util
 import platform
 import sys
 from collections.abc import Iterable
 from importlib.metadata import PackageNotFoundError, requires, version
-from pathlib import Path
 
 from packaging.requirements import Requirement
 
 from pcqtool.cli.checks.finding import Finding, fault, ok, warning
+from pcqtool.errors import ModelError
 from pcqtool.version import __version__
 
 DISTRIBUTION = "pcqtool"
@@ -62,17 +61,15 @@ def ffmpeg() -> list[Finding]:
 
 
 def voice_activity() -> list[Finding]:
-    """Check that the voice activity model's file exists, without importing its package, which imports torch."""
+    """Check that the weights of voice activity detection can be read."""
+    from pcqtool.audio.vad_network import WEIGHTS, read_weights
+
     check = "voice activity model"
-    spec = importlib.util.find_spec("silero_vad")
-    if spec is None or spec.origin is None:
-        return [fault(check, "the package silero-vad is not installed", "pip install silero-vad")]
-    files = sorted(Path(spec.origin).parent.glob("data/*sequence*.onnx"))
-    if not files:
-        return [
-            fault(check, f"no file in {Path(spec.origin).parent / 'data'}", "pip install --force-reinstall silero-vad")
-        ]
-    return [ok(check, files[0].name)]
+    try:
+        read_weights()
+    except ModelError as error:
+        return [fault(check, error.what, "pip install --force-reinstall pcqtool")]
+    return [ok(check, WEIGHTS.name)]
 
 
 def _python() -> Finding:
