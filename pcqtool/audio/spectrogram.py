@@ -69,6 +69,10 @@ class Spectrogram(nn.Module):
         with torch.autocast(waves.device.type, enabled=False):
             complex_ = self.transform(waves.float())[:, : self.settings.n_bins, : waves.shape[-1] // self.settings.hop]
             power = complex_.real.square() + complex_.imag.square()  # several times faster than abs()
-            loudest = power.amax(dim=(1, 2), keepdim=True).clamp_min(_POWER_EPS)
-            floor = 10.0 ** (self.settings.floor_db / 10.0)
-            return 10.0 * torch.log10((power / loudest).clamp(floor, 1.0)).transpose(1, 2)
+            return self.to_db(power.transpose(1, 2))
+
+    def to_db(self, power: Tensor) -> Tensor:
+        """Convert power ``(B, T, n_bins)`` to dB relative to each segment's loudest bin."""
+        loudest = power.amax(dim=(1, 2), keepdim=True).clamp_min(_POWER_EPS)
+        floor = 10.0 ** (self.settings.floor_db / 10.0)
+        return 10.0 * torch.log10((power / loudest).clamp(floor, 1.0))

@@ -112,8 +112,8 @@ class Worker:
     """
 
     def __init__(self) -> None:
+        start_server()
         context: Any = mp.get_context("forkserver")
-        context.set_forkserver_preload(list(_LOADED))
         self._connection, theirs = context.Pipe()
         self._process = context.Process(target=serve, args=(theirs,), name="decode", daemon=True)
         with _lock, _without_main_module():
@@ -198,8 +198,17 @@ def serve(connection: Connection[Any, Any]) -> None:
             connection.send(reply)
 
 
+def start_server() -> None:
+    """Start the server process, without waiting until it has loaded the decoders."""
+    from multiprocessing import forkserver
+
+    forkserver.set_forkserver_preload(list(_LOADED))
+    with _lock, _without_main_module():
+        forkserver.ensure_running()
+
+
 def start() -> None:
-    """Start a worker, and the server process, before the first recording is there."""
+    """Start a worker before the first recording is there."""
     worker = Worker()
     with _lock:
         _idle.append(worker)

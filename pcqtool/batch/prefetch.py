@@ -124,6 +124,12 @@ def open_source(source: Source, settings: BatchSettings, n_chunks: int = PIECE_C
     return partial(_read_piece, source, reader, iter(reader), n_chunks)
 
 
+def start_decoder_server(settings: BatchSettings) -> None:
+    """Begin to load the decoders, in another process, while this one loads the model."""
+    if _is_isolated(settings):
+        isolation.start_server()
+
+
 def start_decoders(settings: BatchSettings) -> None:
     """Start the decoder processes, which takes a second, before the first recording is there."""
     if _is_isolated(settings):

@@ -30,6 +30,15 @@ def label(
     encoder_dir: options.EncoderDir = None,
     device: options.Devices = "auto",
     precision: options.Precision = "float32",
+    runtime: Annotated[
+        Literal["auto", "onnx", "torch"],
+        typer.Option(
+            "--runtime",
+            help="What computes the model. onnx starts faster and needs less memory; it computes networks like that of "
+            "pcq-mini on the processor. Results are the same. auto: onnx where it can, else torch.",
+            rich_help_panel=options.MODEL,
+        ),
+    ] = "auto",
     jobs: options.Jobs = 0,
     batch_size: options.BatchSize = None,
     channels: options.Channels = "auto",
@@ -166,6 +175,7 @@ def label(
             shard=shard,
             profile=profile,
             precision=precision,
+            runtime=runtime,
             aggregation=aggregation,
             min_confidence=min_confidence,
             jobs=jobs,

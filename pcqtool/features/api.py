@@ -53,6 +53,9 @@ def extract_job(
     output = RunOutput(as_path(out), provenance, settings.columns(), share)
 
     def load() -> Extraction:
+        from pcqtool.batch.prefetch import start_decoder_server
+
+        start_decoder_server(settings)
         from pcqtool.features.task import Extraction
         from pcqtool.model.device import choose_devices
 

@@ -32,6 +32,7 @@ class LabelOptions(JobOptions, total=False):
     aggregation: str | None
     min_confidence: float | None
     precision: str
+    runtime: str
     event_confidence: float
     event_min_duration_s: float
     event_gap_s: float
@@ -64,7 +65,10 @@ def label_job(
     output = RunOutput(as_path(out), provenance, columns, share)
 
     def load() -> Labelling:
-        from pcqtool.labelling.task import Labelling
+        from pcqtool.batch.prefetch import start_decoder_server
+
+        start_decoder_server(settings)
+        from pcqtool.labelling.task import Labelling  # loads more, while the decoders are loaded
 
         encoders = search_path(encoder_dir, download=model is not None)
         return Labelling.load(directory, str(device), encoders, settings, output.profile)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import tempfile
 from collections.abc import Sequence
 from contextlib import closing
@@ -11,7 +12,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
 import numpy as np
-import torch
 
 from pcqtool.arguments import StrPath, as_path
 from pcqtool.batch.batcher import Batcher
@@ -26,11 +26,13 @@ from pcqtool.labelling.settings import LabelSettings
 from pcqtool.labelling.task import Labelling
 from pcqtool.model.directory import find
 from pcqtool.model.encoder_search import search_path
-from pcqtool.model.predictor import Predictor
+from pcqtool.model.predictors import load_predictors
+from pcqtool.model.segment_predictor import SegmentPredictor
 from pcqtool.tables.schema import probability_columns
 
 if TYPE_CHECKING:
     import polars as pl
+    import torch
     from numpy.typing import NDArray
 
     from pcqtool.model.profile_file import BatchProfile
@@ -93,7 +95,9 @@ class Model:
         1.0
     """
 
-    def __init__(self, predictor: Predictor, settings: LabelSettings, profile: BatchProfile | None = None) -> None:
+    def __init__(
+        self, predictor: SegmentPredictor, settings: LabelSettings, profile: BatchProfile | None = None
+    ) -> None:
         config = predictor.config
         self.name = config.name
         self.labels = config.labels
@@ -156,9 +160,10 @@ class Model:
         return Prediction(pl.DataFrame(pl.from_arrow(files)), pl.DataFrame(pl.from_arrow(table)), self.labels)
 
 
-def _checked_samples(given: object, max_channels: int) -> NDArray[np.float32]:
+def _checked_samples(given: Any, max_channels: int) -> NDArray[np.float32]:
     """Return samples as float32 ``(n,)`` or ``(n, channels)``."""
-    if isinstance(given, torch.Tensor):
+    torch: Any = sys.modules.get("torch")  # a tensor is only there if it is loaded
+    if torch is not None and isinstance(given, torch.Tensor):
         given = given.detach().cpu()
         given = given.float() if given.is_floating_point() else given
     samples = np.asarray(given)
@@ -201,6 +206,7 @@ def load_model(
         ProfileError: if the profile is missing, damaged, or was measured for another model.
     """
     settings, _ = split_options(options, LabelSettings)
-    predictor = Predictor(find(model), device, search_path(encoder_dir, download=model is not None), settings.precision)
+    encoders, n_samples = search_path(encoder_dir, download=model is not None), settings.reader_options.n_samples
+    predictor, *_ = load_predictors(find(model), device, encoders, n_samples, settings.precision, settings.runtime)
     given = None if profile is None else open_profile(profile, predictor.config, predictor.sha256)[0]
     return Model(predictor, replace(settings, timeout_s=0.0), given)  # decoded in this process

@@ -10,7 +10,8 @@ from pcqtool.aggregation import AGGREGATIONS
 from pcqtool.batch.settings import BatchSettings, run_fingerprint
 from pcqtool.errors import SettingsError
 from pcqtool.labelling.event_rule import EventRule
-from pcqtool.model.directory import ModelConfig
+from pcqtool.model.config import ModelConfig
+from pcqtool.model.predictors import RUNTIMES
 from pcqtool.tables.provenance import Provenance
 
 MIN_SPEECH_S = 0.5
@@ -31,6 +32,7 @@ class LabelSettings(BatchSettings):
         min_confidence: confidence below which a row has no label, from 0 to 1, which changes results; ``None``: every
             prediction is a label.
         precision: precision of a pre-trained encoder, float32 or bfloat16; rounding changes results.
+        runtime: what computes the model: ``auto``, ``onnx`` or ``torch``; results are equal up to rounding.
         aggregation: rule from segments to file, which changes results; ``None`` for the model's own.
         event_confidence: probability of an emotion at which an event begins; it changes results, as the next two do.
         event_min_duration_s: shorter events are left out.
@@ -44,6 +46,7 @@ class LabelSettings(BatchSettings):
     aggregation: str | None = None
     min_confidence: float | None = None
     precision: str = INFERENCE_PRECISIONS[0]
+    runtime: str = RUNTIMES[0]
     event_confidence: float = EventRule.confidence
     event_min_duration_s: float = EventRule.min_duration_s
     event_gap_s: float = EventRule.gap_s
@@ -56,7 +59,8 @@ class LabelSettings(BatchSettings):
             raise SettingsError(f"min_confidence must be from 0 to 1, not {self.min_confidence}")
         if self.precision not in INFERENCE_PRECISIONS:
             raise SettingsError(f"unknown precision {self.precision!r}", f"Known: {', '.join(INFERENCE_PRECISIONS)}.")
-
+        if self.runtime not in RUNTIMES:
+            raise SettingsError(f"unknown runtime {self.runtime!r}", f"Known: {', '.join(RUNTIMES)}.")
         if not 0.0 < self.event_confidence <= 1.0:
             raise SettingsError(f"event_confidence must be above 0 and at most 1, not {self.event_confidence}")
         if not (0.0 <= self.event_min_duration_s < math.inf and 0.0 <= self.event_gap_s < math.inf):

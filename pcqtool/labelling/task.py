@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -34,10 +33,8 @@ from pcqtool.tables.schema import (
 
 if TYPE_CHECKING:  # it loads torch, which a run with nothing to do does not need
     from pcqtool.model.directory import EncoderSearchPath
-    from pcqtool.model.predictor import Predictor
     from pcqtool.model.profile_file import BatchProfile
-
-_log = logging.getLogger(__name__)
+    from pcqtool.model.segment_predictor import SegmentPredictor
 
 SCHEMAS: dict[Kind, Callable[[Sequence[str]], pa.Schema]] = {
     "files": files_schema,
@@ -62,10 +59,10 @@ class Labelling:
 
     def __init__(
         self,
-        predictor: Predictor,
+        predictor: SegmentPredictor,
         settings: LabelSettings,
         provenance: Provenance,
-        replicas: Sequence[Predictor] = (),
+        replicas: Sequence[SegmentPredictor] = (),
         profile: BatchProfile | None = None,
     ) -> None:
         self.predictors = (predictor, *replicas)
@@ -90,12 +87,10 @@ class Labelling:
             ModelError: if the model or its encoder is missing or damaged.
             SettingsError: if this machine lacks a device.
         """
-        from pcqtool.model.device import choose_devices
-        from pcqtool.model.predictor import Predictor
+        from pcqtool.model.predictors import load_predictors
 
-        devices = choose_devices(device)
-        first, *others = (Predictor(directory, each, encoders, settings.precision) for each in devices)
-        _log.debug("device: %s", ", ".join(map(str, devices)))
+        n_samples = settings.reader_options.n_samples
+        first, *others = load_predictors(directory, device, encoders, n_samples, settings.precision, settings.runtime)
         return cls(first, settings, settings.provenance(first.config, first.sha256), others, profile)
 
     def schema(self, kind: Kind) -> pa.Schema:
@@ -105,9 +100,7 @@ class Labelling:
     @property
     def batch_size(self) -> int:
         """Segments computed at once."""
-        from pcqtool.model.device import default_batch_size
-
-        return self.settings.batch_size or default_batch_size(self.predictors[0].device)
+        return self.settings.batch_size or self.predictors[0].default_batch_size
 
     @property
     def networks(self) -> Sequence[Network]:
@@ -122,7 +115,7 @@ class Labelling:
     @property
     def on_accelerator(self) -> bool:
         """Whether the model is on a GPU."""
-        return self.predictors[0].device.type != "cpu"
+        return self.predictors[0].on_accelerator
 
     def new_accumulator(self) -> LabelAggregator:
         """Return an accumulator for a channel."""

@@ -138,11 +138,13 @@ def load(directory: Path, encoders: EncoderSearchPath | None = None) -> tuple[PC
         ModelError: if a file is missing or damaged, if weights are missing, unexpected, not finite or of a wrong
             shape, or if the external encoder is not found or has other weights.
     """
-    from pcqtool.model.weights import check_weights, read_weights
+    from pcqtool.model.weight_files import check_weights
+    from pcqtool.model.weights import read_weights
 
     config = read_config(directory)
     skeleton = _build_skeleton(directory, config)  # allocate no memory before configuration and weights agree
-    check_weights(directory / WEIGHTS, _own_weights(skeleton, config))
+    expected = {name: tensor.shape for name, tensor in _own_weights(skeleton, config).items()}
+    check_weights(directory / WEIGHTS, expected)
     weights: dict[str, Tensor] = {}
     if config.encoder_source is not None:
         from pcqtool.model.external_encoder import ENCODER_PREFIX, find_encoder

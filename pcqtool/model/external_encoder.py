@@ -17,7 +17,8 @@ from pcqtool.model.encoders import EncoderConfig, PretrainedEncoder
 from pcqtool.model.encoders.pretrained import UNUSED_WEIGHT
 from pcqtool.model.pcq import PCQ
 from pcqtool.model.untrusted_files import short_repr
-from pcqtool.model.weights import FLOATS, checked_file, learned_state, to_half
+from pcqtool.model.weight_files import FLOATS, checked_file
+from pcqtool.model.weights import learned_state, to_half
 
 ENCODER_PREFIX = "encoder.model."
 """Prefix of the external encoder's tensors in ``PCQ``; ``encoder.mix``, our layer weights, does not match."""

@@ -1,4 +1,4 @@
-"""Prediction of calibrated log-probabilities for batches of segments, on any device."""
+"""Prediction with torch, on any device."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from pcqtool.errors import ModelError
-from pcqtool.model.device import choose_device, raising_memory_errors
+from pcqtool.model.device import choose_device, default_batch_size, raising_memory_errors
 from pcqtool.model.directory import EncoderSearchPath, load, model_sha256
 from pcqtool.model.encoders import Encoder
 from pcqtool.model.profile import Profile
+from pcqtool.model.segment_predictor import SegmentPredictor
 from pcqtool.model.standardisation import MeanAndSd
 
 _log = logging.getLogger(__name__)
 
 
-class Predictor:
-    """A loaded model that predicts the labels of segments.
+class Predictor(SegmentPredictor):
+    """A model that torch computes.
 
     Args:
         directory: the model directory.
@@ -30,9 +30,8 @@ class Predictor:
         precision: ``float32`` or ``bfloat16`` for a pre-trained encoder; everything else is computed in float32.
 
     Attributes:
-        config: the model's ``ModelConfig``.
-        sha256: the model's hash.
         device: the device in use.
+        model: the network.
 
     Examples:
         >>> import numpy as np
@@ -50,8 +49,8 @@ class Predictor:
         precision: str = "float32",
     ) -> None:
         self.device = choose_device(device)
-        self.model, self.config = load(directory, encoders)
-        self.sha256 = model_sha256(directory)
+        self.model, config = load(directory, encoders)
+        super().__init__(config, model_sha256(directory))
         self.model.to(self.device)
         self._statistics: MeanAndSd | None = None
         if self.model.encoder is not None:
@@ -63,73 +62,42 @@ class Predictor:
             _log.warning("model %s runs without %s, which this machine computes wrongly", self.config.name, names)
 
     @property
+    def on_accelerator(self) -> bool:
+        """Whether the network is on a GPU."""
+        return self.device.type != "cpu"
+
+    @property
+    def default_batch_size(self) -> int:
+        """Segments per batch if the user sets none."""
+        return default_batch_size(self.device)
+
+    @property
     def profile_s(self) -> float:
         """Seconds of speech at which a profile and that of the training data count equally; 0: profiles are unused."""
         return self.model.config.profile_s
 
-    def use_profiles(self, profiles: Sequence[Profile]) -> None:
-        """Standardise the inputs by profiles from now on, each shrunk towards that of the training data."""
+    def _standardise_by(self, profiles: Sequence[Profile]) -> None:
         self._statistics = self.model.standardisation.statistics(profiles, self.profile_s)
-        self._temperatures = np.array([self.temperature(profile) for profile in profiles])
-
-    def temperature(self, profile: Profile | None = None) -> float:
-        """Return the divisor of the logits: between those with and without a profile, as a profile is shrunk."""
-        plain = self.config.plain_temperature or self.config.temperature
-        if profile is None or not self.profile_s:
-            return plain
-        share = profile.speech_s / (profile.speech_s + self.profile_s)
-        return float(share * self.config.temperature + (1.0 - share) * plain)
 
     @torch.inference_mode()
-    def moments(self, waves: NDArray[np.float32], n_samples: NDArray[np.int64]) -> NDArray[np.float64]:
-        """Compute the features of segments for ``Profile.measured``: means and mean squares ``(B, 2, C)``.
-
-        Args:
-            waves: ``(B, N)``, padded with zeros at the end.
-            n_samples: ``(B,)``, lengths before padding.
-
-        Raises:
-            ModelError: if a feature is not finite.
-            MemoryError: if the device runs out of memory.
-        """
+    def _moments(self, waves: NDArray[np.float32], n_samples: NDArray[np.int64]) -> NDArray[np.float64]:
         with raising_memory_errors():
             lengths = torch.from_numpy(n_samples).to(self.device)
-            moments = self.model.moments(self._to_device(waves), lengths).double().cpu()
-        return self._checked(moments).numpy()
+            moments: NDArray[np.float64] = self.model.moments(self._to_device(waves), lengths).double().cpu().numpy()
+        return moments
 
     @torch.inference_mode()
-    def log_probs(
-        self,
-        waves: NDArray[np.float32],
-        n_samples: NDArray[np.int64] | None = None,
-        groups: NDArray[np.int64] | None = None,
+    def _logits(
+        self, waves: NDArray[np.float32], n_samples: NDArray[np.int64] | None, rows: NDArray[np.int64]
     ) -> NDArray[np.float64]:
-        """Compute log-probabilities ``(B, L)``, calibrated with the model's temperature.
-
-        Args:
-            waves: ``(B, N)``, padded with zeros at the end.
-            n_samples: ``(B,)``, lengths before padding; ``None`` if nothing is padded.
-            groups: ``(B,)``, number of each segment's profile among those in use; ``None`` for the first.
-
-        Raises:
-            ModelError: if the model's output is not finite.
-            MemoryError: if the device runs out of memory.
-        """
         with raising_memory_errors():
             lengths = None if n_samples is None else torch.from_numpy(n_samples).to(self.device)
-            statistics, temperatures = self._statistics, np.array(self.temperature())
+            statistics = self._statistics
             if statistics is not None:
-                rows = np.zeros(len(waves), np.int64) if groups is None else groups
-                temperatures = self._temperatures[rows, None]
                 statistics = statistics.of(torch.from_numpy(rows).to(self.device))
-            logits = self._checked(self.model(self._to_device(waves), lengths, statistics).logits.double().cpu())
-        log_probs: NDArray[np.float64] = (logits / torch.from_numpy(temperatures)).log_softmax(dim=1).numpy()
-        return log_probs
-
-    def _checked(self, output: torch.Tensor) -> torch.Tensor:
-        if not torch.isfinite(output).all():
-            raise ModelError(f"the output of model {self.config.name} is not finite", "The model is damaged.")
-        return output
+            output = self.model(self._to_device(waves), lengths, statistics)
+            logits: NDArray[np.float64] = output.logits.double().cpu().numpy()
+        return logits
 
     def _to_device(self, waves: NDArray[np.float32]) -> torch.Tensor:
         """Copy to the device; to a GPU from pinned memory, so that copy and computation overlap."""

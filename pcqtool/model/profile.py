@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 
 Statistics = NDArray[np.float64]
 
+_MIN_SD = 1e-3
+
 
 @dataclass(frozen=True)
 class Profile:
@@ -73,3 +75,28 @@ def mean_profile(profiles: Sequence[Profile]) -> Profile:
     """Return the mean of several profiles, each of which counts equally."""
     parts = (np.mean([getattr(each, name) for each in profiles], axis=0) for name in ("mean", "between", "square"))
     return Profile(sum(each.speech_s for each in profiles), *parts)
+
+
+def mean_and_sd(profile: Profile, n_elements: int) -> tuple[Statistics, Statistics]:
+    """Return mean and standard deviation ``(C,)`` of a profile: between segments for elements, in all for bins."""
+    variance = np.concatenate((profile.between[:n_elements], profile.square[n_elements:])) - profile.mean**2
+    return profile.mean, np.sqrt(np.maximum(variance, _MIN_SD**2))
+
+
+def statistics_of(
+    own: Profile, profiles: Sequence[Profile], n_elements: int, constant_s: float
+) -> tuple[Statistics, Statistics]:
+    """Return mean and standard deviation of profiles, each shrunk towards that of the training data.
+
+    Args:
+        own: the training data's profile.
+        profiles: the profiles; none for that of the training data.
+        n_elements: elements of the encoder's frames, the first of the features.
+        constant_s: seconds of speech at which a profile and that of the training data count equally.
+
+    Returns:
+        ``(len(profiles), C)`` each, or ``(1, C)`` of the training data.
+    """
+    used = [profile.shrunk_towards(own, constant_s) for profile in profiles] or [own]
+    mean, sd = zip(*(mean_and_sd(profile, n_elements) for profile in used), strict=True)
+    return np.stack(mean), np.stack(sd)

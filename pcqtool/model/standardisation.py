@@ -10,9 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from pcqtool.model.profile import Profile
-
-_MIN_SD = 1e-3
+from pcqtool.model.profile import Profile, statistics_of
 
 
 class MeanAndSd(NamedTuple):
@@ -82,11 +80,8 @@ class Standardisation(nn.Module):
         Returns:
             MeanAndSd ``(len(profiles), C)``, or ``(1, C)`` of the training data.
         """
-        own = self.own_profile()
-        used = [profile.shrunk_towards(own, constant_s) for profile in profiles] or [own]
-        pairs = [mean_and_sd(profile, self.n_elements) for profile in used]
-        mean, sd = (torch.from_numpy(np.stack(each)).to(self.running_mean) for each in zip(*pairs, strict=True))
-        return MeanAndSd(mean, sd)
+        pair = statistics_of(self.own_profile(), profiles, self.n_elements, constant_s)
+        return MeanAndSd(*(torch.from_numpy(each).to(self.running_mean) for each in pair))
 
     def standardise_frames(self, frames: Tensor, statistics: MeanAndSd) -> Tensor:
         """Standardise the encoder's frames ``(B, T, n_elements)``."""
@@ -97,9 +92,3 @@ class Standardisation(nn.Module):
         """Standardise a pooled spectrogram ``(B, 1, H, n_bins)`` in dB."""
         mean, sd = (each[:, None, None, self.n_elements :] for each in statistics)
         return (spectrogram - mean) / sd
-
-
-def mean_and_sd(profile: Profile, n_elements: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return mean and standard deviation ``(C,)`` of a profile: between segments for elements, in all for bins."""
-    variance = np.concatenate((profile.between[:n_elements], profile.square[n_elements:])) - profile.mean**2
-    return profile.mean, np.sqrt(np.maximum(variance, _MIN_SD**2))

@@ -10,8 +10,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from pcqtool.model.profile import Profile
-from pcqtool.model.standardisation import MeanAndSd, mean_and_sd
+from pcqtool.model.profile import Profile, mean_and_sd
+from pcqtool.model.standardisation import MeanAndSd
 from pcqtool.training.data import Groups
 from pcqtool.training.recipe import ProfileSimulation
 

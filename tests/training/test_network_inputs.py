@@ -7,8 +7,7 @@ import pytest
 import torch
 
 from pcqtool.model.pcq import PCQ
-from pcqtool.model.profile import Profile
-from pcqtool.model.standardisation import mean_and_sd
+from pcqtool.model.profile import Profile, mean_and_sd
 from pcqtool.training.network_config import configure, network_config
 from pcqtool.training.network_inputs import FrontEnds
 from pcqtool.training.profiles import Assignment

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import torch
 
-from pcqtool.model.profile import Profile
-from pcqtool.model.standardisation import Standardisation, mean_and_sd
+from pcqtool.model.profile import Profile, mean_and_sd
+from pcqtool.model.standardisation import Standardisation
 from pcqtool.training.data import Groups, SegmentSet
 from pcqtool.training.profiles import Assignment, Simulator, assign_profiles, profile_corpora
 from pcqtool.training.recipe import ProfileSimulation

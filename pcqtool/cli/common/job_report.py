@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from pcqtool.cli.common import console, path_lists
+from pcqtool.cli.common.lean_imports import without_pandas
 from pcqtool.cli.common.progress import duration_in_words
 from pcqtool.errors import ExitCode, PcqtoolError
 
@@ -47,6 +48,7 @@ def run_and_report(
     """
     from pcqtool.batch.job import StoppedError
 
+    without_pandas()
     if dry_run:
         _show_plan(job, json)
         return

@@ -35,11 +35,15 @@ class LogMel(nn.Module):
     def forward(self, waves: Tensor) -> Tensor:
         """Compute shifted and scaled log10 mel power in float32, limited to 8 below the loudest bin."""
         with torch.autocast(waves.device.type, enabled=False):
-            power = self.power(waves.float())
-            loudest = power.amax(dim=(1, 2), keepdim=True).clamp_min(_SILENCE)
-            level = (power / loudest).clamp_min(10.0**-_RANGE).log10() + _LOUDEST
-            scaled: Tensor = (level + 4.0) / 4.0
-            return scaled
+            return self.scale(self.power(waves.float()))
+
+    @staticmethod
+    def scale(power: Tensor) -> Tensor:
+        """Compute the frames from mel power ``(B, n_mels, T)``."""
+        loudest = power.amax(dim=(1, 2), keepdim=True).clamp_min(_SILENCE)
+        level = (power / loudest).clamp_min(10.0**-_RANGE).log10() + _LOUDEST
+        scaled: Tensor = (level + 4.0) / 4.0
+        return scaled
 
     def power(self, waves: Tensor) -> Tensor:
         """Compute mel power, ``(B, N)`` → ``(B, n_mels, N // 160)``."""

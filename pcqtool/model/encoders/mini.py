@@ -104,8 +104,12 @@ class MiniEncoder(Encoder):
 
     def front_end(self, waves: Tensor) -> Tensor:
         """Compute log-mel frames ``(B, n_mels, N // 160)`` of about zero mean and unit variance."""
-        frames: Tensor = (self.mel(waves) - 0.1) * 2.0
-        return frames
+        return self.normalise(self.mel(waves))
+
+    @staticmethod
+    def normalise(frames: Tensor) -> Tensor:
+        """Shift and scale log-mel frames."""
+        return (frames - 0.1) * 2.0
 
     def encode(self, waves: Tensor, n_samples: Tensor | None = None) -> Tensor:
         """Compute the used hidden states, skipping padding that cannot influence the recording's frames."""

@@ -22,7 +22,7 @@ from pcqtool.model.encoders.fast_inference import fast_paths, keep_narrow_convol
 from pcqtool.model.encoders.logmel import LogMel
 from pcqtool.model.encoders.verified_optimisation import SHORT_PROBE_SAMPLES, apply_verified, probe_waves
 from pcqtool.model.untrusted_files import read_json, short_repr
-from pcqtool.model.weights import checked_file
+from pcqtool.model.weight_files import checked_file
 
 HF_KINDS = ("wavlm", "wav2vec2", "hubert", "whisper")
 UNUSED_WEIGHT = "masked_spec_embed"  # pre-training puts it in place of masked frames; some checkpoints lack it
