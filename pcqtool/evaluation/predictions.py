@@ -101,8 +101,9 @@ class Predictions:
     @classmethod
     def concatenate(cls, parts: Sequence[Predictions]) -> Predictions:
         """Return the rows of several predictions of the same classes."""
-        columns = [each.name for each in fields(cls) if each.name != "labels"]
-        return replace(parts[0], **{name: np.concatenate([getattr(each, name) for each in parts]) for name in columns})
+        names = [each.name for each in fields(cls) if each.name != "labels"]
+        columns: dict[str, Any] = {name: np.concatenate([getattr(each, name) for each in parts]) for name in names}
+        return replace(parts[0], **columns)
 
     def group_by(self, column: str) -> dict[Any, Predictions]:
         """Group the rows by ``fold`` or ``seed``, sorted; rows without one are left out."""

@@ -78,14 +78,13 @@ class Sweep:
         for row in compared["runs"]:
             run = self.run(row["run"])
             rows.append(row | {"recipe": run.recipe, "set": run.settings, "validation_ua": run.validation_ua})
-        nested = self.nested and {
-            k: {"value": each.value, "interval": each.interval} for k, each in self.nested.items()
-        }
+        scores = (self.nested or {}).items()
+        nested = {name: {"value": each.value, "interval": each.interval} for name, each in scores}
         return compared | {
             "schema": SCHEMA,
             "chosen_by_validation": self.chosen,
             "leaks": self.leaks,
-            "chosen_in_each_fold": nested,
+            "chosen_in_each_fold": nested or None,
             "runs": rows,
         }
 

@@ -45,9 +45,11 @@ def _choice(found: Sweep) -> tuple[str, ...]:
             "The protocol leaks: validation and test share data, so that no figure here chooses a run. "
             "Sweep under an honest protocol.",
         )
-    validation = 100 * found.run(found.chosen).validation_ua
+    highest = found.run(found.chosen).validation_ua
+    n_best = sum(run.validation_ua == highest for run in found.runs)
+    shared = f", the first of {n_best} that share it" if n_best > 1 else ""
     notes = [
-        f"Chosen by validation: {found.chosen}, which has the highest validation UA ({validation:.1f} %).",
+        f"Chosen by validation: {found.chosen}, which has the highest validation UA ({100 * highest:.1f} %){shared}.",
         "The table is sorted by UA on test data. Choosing its first run for that would be choosing on test data, and "
         "its UA would be too high.",
     ]

@@ -28,9 +28,7 @@ def known_settings() -> dict[str, object]:
     tables = {"": Recipe, **TABLES, "network": PCQConfig}
     tables |= {"network.encoder": EncoderConfig, "network.spectrogram": SpectrogramSettings}
     found = {
-        f"{table}.{each.name}".lstrip("."): _default(each)
-        for table, kind in tables.items()
-        for each in fields(kind)  # type: ignore[arg-type]
+        f"{table}.{each.name}".lstrip("."): _default(each) for table, kind in tables.items() for each in fields(kind)
     }
     return {key: default for key, default in found.items() if key not in _WITHOUT_SETTING}
 

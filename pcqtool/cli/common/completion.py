@@ -11,7 +11,7 @@ from typing import Any
 
 import typer
 
-_MAX_NAMES = 200  # more names are no help in a shell
+_MAX_NAMES = 200  # more names do not help in a shell
 _MAX_ROWS = 10 * _MAX_NAMES  # a recording has a row for each channel and speaker
 
 
