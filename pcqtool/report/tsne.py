@@ -138,7 +138,7 @@ def draw_tsne(points: Sequence[Point], title: str, path: Path, size: Size | None
 def _scatter(axes: Axes, points: Sequence[Point], marker: Mapping[str, Any]) -> None:
     for seen in (True, False):
         chosen = [point for point in points if point.seen_speaker is seen]
-        look = {"facecolors": "none", "alpha": 0.55, "linewidths": 1.2} if seen else {"edgecolors": "white"}
+        look = {"facecolors": "none", "alpha": 0.8, "linewidths": 1.2} if seen else {"edgecolors": "white"}
         edge = {"edgecolors": marker["color"]} if seen else {"facecolors": marker["color"], "linewidths": 0.5}
         axes.scatter(
             [point.x for point in chosen],
