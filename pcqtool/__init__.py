@@ -18,7 +18,7 @@ The functions do what the commands of the same name do:
 - ``clips`` writes the strongest events as recordings, with a table to correct.
 - ``write_page`` writes results as an HTML page.
 - ``train`` trains a model on corpora; ``evaluate`` measures a recipe or a model; ``compare`` and
-  ``compare_runs`` compare evaluations.
+  ``compare_runs`` compare evaluations; ``sweep`` evaluates several recipes and values of their settings.
 
 They print nothing: progress goes to ``on_progress``, messages to the logger ``pcqtool``. Every error that a user can
 understand is a ``PcqtoolError``. Importing the package loads no heavy library; each function loads its own.
@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from pcqtool.evaluation.api import compare, evaluate
     from pcqtool.evaluation.run_comparison import RunComparison
     from pcqtool.evaluation.run_directory import Evaluation
+    from pcqtool.evaluation.sweep import Sweep, sweep
     from pcqtool.exports.api import Exported, export
     from pcqtool.features.api import extract
     from pcqtool.features.transformer import Extractor
@@ -82,6 +83,7 @@ _HOMES = {
     "evaluation.api": ("compare", "evaluate"),
     "evaluation.run_comparison": ("RunComparison",),
     "evaluation.run_directory": ("Evaluation",),
+    "evaluation.sweep": ("Sweep", "sweep"),
     "exports.api": ("Exported", "export"),
     "features.api": ("extract",),
     "features.transformer": ("Extractor",),
@@ -122,6 +124,7 @@ __all__ = [
     "RunComparison",
     "SettingsError",
     "StoppedError",
+    "Sweep",
     "TableError",
     "TrainedModel",
     "TrainingError",
@@ -138,6 +141,7 @@ __all__ = [
     "profile",
     "read_results",
     "summarise",
+    "sweep",
     "train",
     "write_page",
 ]

@@ -35,6 +35,7 @@ from pcqtool.cli import (
     recipes,
     report,
     show,
+    sweep,
     train,
 )
 from pcqtool.cli.common import console, failures, flags, streams
@@ -147,6 +148,13 @@ app.command(
     pcqtool evaluate --corpus ravdess --model pcq-mini
     """,
 )(evaluate.evaluate)
+app.command(
+    rich_help_panel=MODELS,
+    examples="""
+    pcqtool sweep mini --corpus emodb --protocol loso --set dropout=0.3,0.5
+    pcqtool sweep mini mine.toml --corpus emodb --protocol loso
+    """,
+)(sweep.sweep)
 app.command(rich_help_panel=MODELS, examples="pcqtool compare runs/* --baseline runs/mini")(compare.compare)
 app.add_typer(corpora.app, name="corpora", rich_help_panel=MODELS)
 app.add_typer(models.app, name="models", rich_help_panel=MODELS)

@@ -72,14 +72,21 @@ def _show(found: RunComparison, out: Path | None) -> None:
 
     console.print_table(comparison.SCORE_COLUMNS, [comparison.score_cells(run) for run in found.runs])
     console.print_text("")
-    others = [run for run in found.runs if run.from_baseline is not None]
-    columns = (f"minus {found.baseline}", *comparison.DIFFERENCE_COLUMNS)
-    console.print_table(columns, [(run.name, *comparison.difference_cells(run)) for run in others])
+    print_differences(found)
     console.print_text("")
     for note in comparison.comparison_notes(found):
         console.print_text(note)
     if out is not None:
         console.print_fields({"table": out})
+
+
+def print_differences(found: RunComparison) -> None:
+    """Print a table of the paired differences from the baseline."""
+    from pcqtool.report.comparison import DIFFERENCE_COLUMNS, difference_cells
+
+    others = [run for run in found.runs if run.from_baseline is not None]
+    columns = (f"minus {found.baseline}", *DIFFERENCE_COLUMNS)
+    console.print_table(columns, [(run.name, *difference_cells(run)) for run in others])
 
 
 def _show_two(figures: Mapping[str, Any], first: Path, second: Path) -> None:

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from pcqtool.cli.common import completion, console, options
+from pcqtool.cli.common import completion, console, evaluation_options, options
 from pcqtool.errors import SettingsError
 
 _CORPUS = "corpus"  # the protocol that leaves one corpus out
@@ -18,27 +18,8 @@ _TRAINING_OPTIONS = ("recipe", "encoder", "teacher", "epochs", "seed", "seeds", 
 def evaluate(
     ctx: typer.Context,
     corpus: options.Corpora,
-    protocol: Annotated[
-        str | None,
-        typer.Option(
-            "--protocol",
-            metavar="NAME",
-            help="Cross-validate the recipe. corpus, loso, session and sentence leave out one corpus, speaker, session "
-            "or text at a time; random10 shares speakers; paper validates on the test part, to show the effect of that "
-            "leak.",
-            autocompletion=completion.protocols,
-        ),
-    ] = None,
-    test_corpus: Annotated[
-        str | None,
-        typer.Option(
-            "--test-corpus",
-            metavar="NAME",
-            help="Train the recipe on --corpus and test it on this corpus, with their common classes. With --protocol: "
-            "test on parts of this one of --corpus, and train on the others too.",
-            autocompletion=completion.corpora,
-        ),
-    ] = None,
+    protocol: evaluation_options.Protocol = None,
+    test_corpus: evaluation_options.TestCorpus = None,
     model: Annotated[
         str | None,
         typer.Option(
@@ -62,25 +43,8 @@ def evaluate(
     epochs: options.Epochs = None,
     seed: options.Seed = None,
     seeds: options.Seeds = 1,
-    validation: Annotated[
-        int | None,
-        typer.Option(
-            "--validation",
-            min=1,
-            metavar="N",
-            help="Number of speakers (texts, tenths of the files) that validate in a fold, instead of the recipe's "
-            "share.",
-        ),
-    ] = None,
-    profile: Annotated[
-        str,
-        typer.Option(
-            "--profile",
-            metavar="auto|off|FILE|by=speaker",
-            help="What inputs are standardised by. auto: the recordings of the tested corpus, without their labels; "
-            "by=speaker: also those of each speaker; off: the training data. Noted on the result.",
-        ),
-    ] = "auto",
+    validation: evaluation_options.Validation = None,
+    profile: evaluation_options.ProfileOrFile = "auto",
     device: options.Device = "auto",
     jobs: options.Jobs = 0,
     json: options.Json = False,

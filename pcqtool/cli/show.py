@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pcqtool.cli.common import console, options
+from pcqtool.cli.common import completion, console, options
 from pcqtool.cli.common.progress import duration_in_words
 from pcqtool.cli.common.text import clock_text
 from pcqtool.report.label_look import label_colour, label_letters
@@ -30,7 +30,10 @@ def show(
     file: Annotated[
         str | None,
         typer.Argument(
-            metavar="FILE", help="One recording: its name in the table, or the end of it.", show_default=False
+            metavar="FILE",
+            help="One recording: its name in the table, or the end of it.",
+            autocompletion=completion.recordings,
+            show_default=False,
         ),
     ] = None,
     top: Annotated[

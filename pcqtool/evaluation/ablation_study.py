@@ -5,29 +5,26 @@ The paper's ablations (Table 4) and its depths of MLCNN (Fig. 3) are such studie
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pcqtool.corpora.base import Utterance, fingerprint_entries
-from pcqtool.evaluation.run_directory import FOLDS, METRICS, PREDICTIONS, FinishedRun, read_run
+from pcqtool.evaluation.finished_mark import is_finished, mark_finished, settings_key
+from pcqtool.evaluation.run_directory import FOLDS, FinishedRun, read_run
 from pcqtool.files.atomic import write_whole
-from pcqtool.fingerprint import fingerprint
-from pcqtool.version import __version__
 
 if TYPE_CHECKING:
     import torch
 
+    from pcqtool.corpora.base import Utterance
     from pcqtool.splits import Fold, Protocol
     from pcqtool.training.recipe import Recipe
 
 DEPTHS = (2, 3, 4)
 BASELINE = "unchanged recipe"
 COLUMNS = ("variant", "WA", "UA", "difference in WA", "difference in UA")
-MARK = "done.json"  # marks a finished variant; holds the hashes of its files
 
 _STUDY_KEYS = (
     *("corpus", "protocol", "protocol_title", "leakage", "leaks", "speaker_independent", "overlap", "labels", "seeds"),
@@ -160,9 +157,9 @@ def run_study(
     """
     runs = []
     places = [(variant, out / _slug(variant.name), _key(variant, setting)) for variant in variants]
-    _check_recipes([variant for variant, folder, key in places if not _is_done(folder, key)], setting)
+    _check_recipes([variant for variant, folder, key in places if not is_finished(folder, key)], setting)
     for variant, folder, key in places:
-        if not _is_done(folder, key):
+        if not is_finished(folder, key):
             _evaluate(variant, setting, folder, key, on_folds)
         else:
             on_folds(setting.n_folds, variant.name)
@@ -198,7 +195,7 @@ def _evaluate(
     results = cross_validate(task, setting.folds, folder / FOLDS, n_jobs, lambda result: on_folds(1, variant.name))
     evaluation = conclude(task, setting.protocol, setting.folds, results)
     evaluation.save(folder)
-    write_whole(folder / MARK, f"{json.dumps({'key': key, 'sha256': _digests(folder)}, indent=1)}\n".encode())
+    mark_finished(folder, key)
 
 
 def _compare(kind: str, variants: Sequence[Variant], runs: Sequence[FinishedRun]) -> dict[str, Any]:
@@ -230,24 +227,8 @@ def _points(difference: Mapping[str, Any]) -> str:
 
 
 def _key(variant: Variant, setting: StudySetting) -> str:
-    """Hash everything that decides a variant's figures; the corpus's folder does not."""
-    utterances = fingerprint_entries(setting.utterances)
-    folds = {seed: [asdict(fold) for fold in folds] for seed, folds in setting.folds.items()}
-    decisive = [variant.recipe.to_dict(), variant.encoder, setting.teacher, setting.protocol.name, utterances, folds]
-    return fingerprint([decisive, __version__])
-
-
-def _is_done(folder: Path, key: str) -> bool:
-    """Whether a variant's figures and predictions exist and are undamaged."""
-    try:
-        mark = json.loads((folder / MARK).read_text(encoding="utf-8"))
-        return bool(mark == {"key": key, "sha256": _digests(folder)})
-    except (OSError, ValueError, RecursionError):
-        return False
-
-
-def _digests(folder: Path) -> dict[str, str]:
-    return {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in (METRICS, PREDICTIONS)}
+    origins = variant.encoder, setting.teacher
+    return settings_key(variant.recipe, *origins, setting.protocol, setting.utterances, setting.folds)
 
 
 def _slug(name: str) -> str:

@@ -98,6 +98,13 @@ class Predictions:
         columns = {each.name: getattr(self, each.name)[rows] for each in fields(self) if each.name != "labels"}
         return replace(self, **columns)
 
+    @classmethod
+    def concatenate(cls, parts: Sequence[Predictions]) -> Predictions:
+        """Return the rows of several predictions of the same classes."""
+        names = [each.name for each in fields(cls) if each.name != "labels"]
+        columns: dict[str, Any] = {name: np.concatenate([getattr(each, name) for each in parts]) for name in names}
+        return replace(parts[0], **columns)
+
     def group_by(self, column: str) -> dict[Any, Predictions]:
         """Group the rows by ``fold`` or ``seed``, sorted; rows without one are left out."""
         values = getattr(self, column)

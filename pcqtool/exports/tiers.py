@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import mimetypes
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
@@ -41,23 +41,16 @@ def write_textgrid(results: Results, out: Path, what: What) -> list[Path]:
     """
     from praatio.textgrid import IntervalTier, Textgrid
 
-    names, written = OutputNames(results.files["file"]), []
-    with TemporaryDirectory(prefix="pcqtool-") as folder:
-        draft = Path(folder, "draft.TextGrid")
-        for recording in annotated_recordings(results, _kinds(results)):
-            end_s = round(recording.duration_s, _DIGITS)
-            grid = Textgrid(0.0, end_s)
-            for name, _, notes in _tiers(recording):
-                spans = ((round(note.start_s, _DIGITS), round(note.end_s, _DIGITS), note.label) for note in notes)
-                entries = [
-                    (start_s, until_s, one_line(label)) for start_s, until_s, label in spans if start_s < until_s
-                ]
-                grid.addTier(IntervalTier(name, entries, 0.0, end_s))
-            grid.save(str(draft), format="long_textgrid", includeBlankSpaces=True)
-            path = out / names.path(recording.file, ".TextGrid")
-            write_whole(path, draft.read_bytes())
-            written.append(path)
-    return written
+    def save(recording: AnnotatedRecording, path: Path, draft: Path) -> None:
+        end_s = round(recording.duration_s, _DIGITS)
+        grid = Textgrid(0.0, end_s)
+        for name, _, notes in _tiers(recording):
+            spans = ((round(note.start_s, _DIGITS), round(note.end_s, _DIGITS), note.label) for note in notes)
+            entries = [(start_s, until_s, one_line(label)) for start_s, until_s, label in spans if start_s < until_s]
+            grid.addTier(IntervalTier(name, entries, 0.0, end_s))
+        grid.save(str(draft), format="long_textgrid", includeBlankSpaces=True)
+
+    return _write_each(results, out, ".TextGrid", save)
 
 
 def write_eaf(results: Results, out: Path, what: What) -> list[Path]:
@@ -69,22 +62,31 @@ def write_eaf(results: Results, out: Path, what: What) -> list[Path]:
     """
     from pympi.Elan import Eaf
 
+    def save(recording: AnnotatedRecording, path: Path, draft: Path) -> None:
+        eaf = Eaf(author="pcqtool", suppress_version_warning=True)
+        eaf.remove_tier("default")
+        media = _relative_media(results, recording.file, path)
+        eaf.add_linked_file(media, media, mimetype=_mime_type(recording.file))
+        for name, track, notes in _tiers(recording):
+            eaf.add_tier(name, part=None if track.speaker is None else one_line(track.speaker))
+            for note in notes:
+                start, end = round(note.start_s * 1000), round(note.end_s * 1000)
+                eaf.add_annotation(name, start, max(end, start + 1), one_line(note.label))
+        eaf.to_file(str(draft))
+
+    return _write_each(results, out, ".eaf", save)
+
+
+def _write_each(
+    results: Results, out: Path, suffix: str, save: Callable[[AnnotatedRecording, Path, Path], None]
+) -> list[Path]:
+    """Write a file for each recording: ``save`` gets the recording, its path, and a draft that it writes instead."""
     names, written = OutputNames(results.files["file"]), []
     with TemporaryDirectory(prefix="pcqtool-") as folder:
-        draft = Path(folder, "draft.eaf")
         for recording in annotated_recordings(results, _kinds(results)):
-            path = out / names.path(recording.file, ".eaf")
-            eaf = Eaf(author="pcqtool", suppress_version_warning=True)
-            eaf.remove_tier("default")
-            media = _relative_media(results, recording.file, path)
-            eaf.add_linked_file(media, media, mimetype=_mime_type(recording.file))
-            for name, track, notes in _tiers(recording):
-                eaf.add_tier(name, part=None if track.speaker is None else one_line(track.speaker))
-                for note in notes:
-                    start, end = round(note.start_s * 1000), round(note.end_s * 1000)
-                    eaf.add_annotation(name, start, max(end, start + 1), one_line(note.label))
+            path, draft = out / names.path(recording.file, suffix), Path(folder, f"draft{suffix}")
             draft.unlink(missing_ok=True)
-            eaf.to_file(str(draft))
+            save(recording, path, draft)
             write_whole(path, draft.read_bytes())
             written.append(path)
     return written

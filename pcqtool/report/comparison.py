@@ -81,7 +81,7 @@ def comparison_table(found: RunComparison) -> PaperTable:
         columns=(*SCORE_COLUMNS[:4], *DIFFERENCE_COLUMNS, *SCORE_COLUMNS[4:]),
         rows=[(*score_cells(run)[:4], *difference_cells(run), *score_cells(run)[4:]) for run in found.runs],
         notes=(*comparison_notes(found), *(f"Warning: {warning}" for warning in found.warnings)),
-        records=[_record(found, run) for run in found.runs],
+        records=[comparison_record(found, run) for run in found.runs],
         document=found.to_dict(),
     )
 
@@ -123,7 +123,7 @@ def _difference_cells(found: PairedDifference) -> tuple[str, str]:
     return f"{points} ({low:+.1f} to {high:+.1f})", f"{found.p_holm:.3g}"
 
 
-def _record(found: RunComparison, run: ComparedRun) -> dict[str, Any]:
+def comparison_record(found: RunComparison, run: ComparedRun) -> dict[str, Any]:
     """Return a row of numbers, from 0 to 1, for CSV."""
     row: dict[str, Any] = {"run": run.name}
     for name, score in (("ua", run.ua), ("wa", run.wa)):

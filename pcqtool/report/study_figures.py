@@ -7,19 +7,19 @@ from pathlib import Path
 from typing import Any
 
 from pcqtool.evaluation.run_directory import FinishedRun
-from pcqtool.report.figure import COLOURS, FAINT, MARKERS, drawing, headline
+from pcqtool.report.figure import COLOURS, FAINT, MARKERS, Size, drawing, headline
 
 NAMES = {"wa": "WA", "ua": "UA"}
 
 
-def draw_depth(study: Mapping[str, Any], title: str, path: Path) -> None:
+def draw_depth(study: Mapping[str, Any], title: str, path: Path, size: Size | None = None) -> None:
     """Draw WA and UA against the number of MLCNN's layers, with 95 % intervals over speakers.
 
     Raises:
         SettingsError, ReportError, FileError: as ``drawing``.
     """
     rows = sorted(study["variants"], key=lambda row: str(row["name"]))
-    with drawing(path, 6.0, 4.2) as figure:
+    with drawing(path, *(size or (6.0, 4.2))) as figure:
         axes = figure.add_subplot()
         for number, (key, name) in enumerate(NAMES.items()):
             scores = [FinishedRun(row["name"], Path(), row).score(key) for row in rows]
@@ -40,14 +40,14 @@ def draw_depth(study: Mapping[str, Any], title: str, path: Path) -> None:
         headline(figure, title)
 
 
-def draw_differences(study: Mapping[str, Any], title: str, path: Path) -> None:
+def draw_differences(study: Mapping[str, Any], title: str, path: Path, size: Size | None = None) -> None:
     """Draw the differences in WA and UA from the first variant, with paired 95 % intervals.
 
     Raises:
         SettingsError, ReportError, FileError: as ``drawing``.
     """
     rows = study["variants"][1:]
-    with drawing(path, 7.0, 1.9 + 0.62 * len(rows)) as figure:
+    with drawing(path, *(size or (7.0, 1.9 + 0.62 * len(rows)))) as figure:
         axes = figure.add_subplot()
         axes.axvline(0.0, color=FAINT, linewidth=1.5)
         for number, (key, name) in enumerate(NAMES.items()):

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from pcqtool.corpora.pool import speakers_of, training_corpora
 from pcqtool.errors import CorpusError
 from pcqtool.labels import sort_labels
-from pcqtool.report.figure import COLOURS, MARKERS, Size, drawing, headline
+from pcqtool.report.figure import MARKERS, Size, drawing, headline
+from pcqtool.report.label_look import label_colour
 
 if TYPE_CHECKING:
     import numpy as np
@@ -122,7 +123,7 @@ def draw_tsne(points: Sequence[Point], title: str, path: Path, size: Size | None
     with drawing(path, *(size or (7.6, 6.0))) as figure:
         axes = figure.add_subplot()
         for number, label in enumerate(sort_labels(point.label for point in points)):
-            marker: dict[str, Any] = {"color": COLOURS[number % len(COLOURS)], "marker": MARKERS[number % len(MARKERS)]}
+            marker: dict[str, Any] = {"color": label_colour(label), "marker": MARKERS[number % len(MARKERS)]}
             _scatter(axes, [point for point in points if point.label == label], marker)
             axes.scatter([], [], s=60, label=label, **marker)
         axes.set_xticks([])
@@ -137,7 +138,7 @@ def draw_tsne(points: Sequence[Point], title: str, path: Path, size: Size | None
 def _scatter(axes: Axes, points: Sequence[Point], marker: Mapping[str, Any]) -> None:
     for seen in (True, False):
         chosen = [point for point in points if point.seen_speaker is seen]
-        look = {"facecolors": "none", "alpha": 0.55, "linewidths": 1.2} if seen else {"edgecolors": "white"}
+        look = {"facecolors": "none", "alpha": 0.8, "linewidths": 1.2} if seen else {"edgecolors": "white"}
         edge = {"edgecolors": marker["color"]} if seen else {"facecolors": marker["color"], "linewidths": 0.5}
         axes.scatter(
             [point.x for point in chosen],

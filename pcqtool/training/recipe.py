@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import MISSING, asdict, dataclass, field, fields, replace
 from itertools import takewhile
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 from pcqtool import toml
@@ -239,8 +240,13 @@ def describe_recipes() -> dict[str, str]:
     return about
 
 
-def load_recipe(name: str, **changes: Any) -> Recipe:
-    """Read a bundled recipe by name, or a TOML file, and change some settings; ``None`` changes nothing.
+def load_recipe(name: str, settings: Mapping[str, Any] = MappingProxyType({}), **changes: Any) -> Recipe:
+    """Read a bundled recipe by name, or a TOML file, and change some settings.
+
+    Args:
+        name: name of a bundled recipe, or a file.
+        settings: values as in the file, by dotted key: ``network.dropout``.
+        changes: values by name; ``None`` changes nothing.
 
     Raises:
         SettingsError: if the recipe does not exist, or has an unknown key or a wrong value.
@@ -254,7 +260,8 @@ def load_recipe(name: str, **changes: Any) -> Recipe:
             f"Bundled recipes: {', '.join(bundled_recipes())}. Or name a TOML file.",
         ) from error
     try:
-        for key, kind in _TABLES.items():
+        entries = _with_settings(entries, settings)
+        for key, kind in TABLES.items():
             if key in entries:
                 entries[key] = _from_table(kind, entries[key], f"[{key}]")
         recipe = _from_table(Recipe, entries, "a recipe")
@@ -263,12 +270,34 @@ def load_recipe(name: str, **changes: Any) -> Recipe:
     return replace(recipe, **{key: value for key, value in changes.items() if value is not None})
 
 
+def _with_settings(entries: Mapping[str, Any], settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a recipe's TOML entries with some settings changed; a missing table is added.
+
+    Args:
+        entries: the content of a recipe's file.
+        settings: values by dotted key.
+
+    Raises:
+        SettingsError: if a table of the recipe is not one.
+    """
+    found = dict(entries)
+    for key, value in settings.items():
+        first, dot, rest = key.partition(".")
+        if dot:
+            inner = found.get(first, {})
+            if not isinstance(inner, Mapping):
+                raise SettingsError(f"{first} is not a table of settings, so {key} cannot be set")
+            value = _with_settings(inner, {rest: value})
+        found[first] = value
+    return found
+
+
 def _check_layers(table: str, layers: tuple[int, ...]) -> None:
     if not layers or not all(type(layer) is int for layer in layers):
         raise SettingsError(f"{table}: layers are the numbers of one or more hidden states")
 
 
-_TABLES: dict[str, type] = {
+TABLES: dict[str, type] = {
     "augmentations": Augmentations,
     "specaugment": SpecAugment,
     "profiles": ProfileSimulation,

@@ -51,6 +51,7 @@ def test_figures_of_an_evaluation(report, evaluation, tmp_path):
     assert "My own" in drawn
     assert 'width="360pt" height="360pt"' in drawn
     assert report("curves", evaluation, "--size", "wide")[0] == 2
+    assert report("confusion", evaluation, "--out", "c.tex", "--size", "9x9")[0] == 2
     code, text, _ = report("reliability", evaluation, "--out", "r.png")
     code, out, _ = report("reliability", evaluation, "--out", "r.png", "--json")
     said = json.loads(out)
@@ -91,10 +92,13 @@ def test_parameters_of_a_model_and_of_the_paper(report, tiny_model):
 @pytest.mark.slow
 def test_studies_write_runs_table_and_figure(report, toy_root, tmp_path):
     usual = ["--corpus", "manifest", "--root", toy_root, "--recipe", "toy.toml", "--device", "cpu", "--jobs", "1"]
-    code, out, _ = report("ablations", *usual, "--epochs", "1", "--out", "a")
+    code, out, _ = report("ablations", *usual, "--epochs", "1", "--out", "a", "--title", "My own", "--size", "12.7x9")
     assert code == 0
     assert "w/o PDC" in out
     assert {"ablations.json", "ablations.svg"} <= {path.name for path in (tmp_path / "a").iterdir()}
+    drawn = (tmp_path / "a" / "ablations.svg").read_text(encoding="utf-8")
+    assert "My own" in drawn
+    assert 'width="360pt"' in drawn
     (tmp_path / "toy.toml").write_text("seed = 7\n" + (tmp_path / "toy.toml").read_text())
     code, out, _ = report("depth", *usual, "--epochs", "1", "--out", "d", "--json")
     assert (code, json.loads(out)["seeds"]) == (0, [7])

@@ -8,7 +8,7 @@ from pcqtool.training.recipe import Recipe
 def test_differences_are_drawn(tmp_path, words):
     against = {name: {"difference": -0.1, "interval": [-0.2, -0.05]} for name in ("wa", "ua")}
     rows = [{"name": "the recipe"}, {"name": "w/o PDC", "against_first": against}]
-    draw_differences({"variants": rows}, "A title", tmp_path / "d.svg")
+    draw_differences({"variants": rows}, "A title", tmp_path / "d.svg", (5.0, 3.0))
     texts = words(tmp_path / "d.svg")
     assert {"A title", "w/o PDC", "WA", "UA"} <= set(texts)
     assert any("paired" in each for each in texts)

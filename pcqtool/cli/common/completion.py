@@ -6,9 +6,13 @@ Each function takes the typed beginning and returns matching values. Names are l
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 import typer
+
+_MAX_NAMES = 200  # more names do not help in a shell
+_MAX_ROWS = 10 * _MAX_NAMES  # a recording has a row for each channel and speaker
 
 
 def models(incomplete: str) -> list[str]:
@@ -51,6 +55,20 @@ def labels(incomplete: str) -> list[str]:
     from pcqtool.labels import VOCABULARY
 
     return _matching(incomplete, VOCABULARY)
+
+
+def recordings(ctx: typer.Context, incomplete: str) -> list[str]:
+    """Complete the name of a recording in the table that has been typed; nothing if it cannot be read."""
+    import polars as pl
+
+    from pcqtool.tables.reader import scan_files
+
+    try:
+        names = scan_files(Path(ctx.params["result"])).select("file")
+        found = names.filter(pl.col("file").str.starts_with(incomplete)).head(_MAX_ROWS).collect()
+    except Exception:
+        return []
+    return sorted(set(found["file"].to_list()))[:_MAX_NAMES]
 
 
 def commands(ctx: typer.Context, incomplete: str) -> list[str]:

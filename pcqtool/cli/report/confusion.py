@@ -9,6 +9,7 @@ import typer
 
 from pcqtool.cli.common import console, options
 from pcqtool.cli.report.arguments import FigureSize, FigureTitle, RunPath
+from pcqtool.errors import SettingsError
 
 FigureOrTable = Annotated[
     Path,
@@ -34,13 +35,16 @@ def confusion(
 
     found = read_run(run)
     check_confusion_path(out)
+    inches = parse_size(size)
+    if inches is not None and is_table_path(out):
+        raise SettingsError(f"--size is that of a figure, and {out} is a table", "Leave it out.")
     matrix = confusion_matrix(found)
     if is_table_path(out):
         kind, warning = "table", found.metrics["leakage"] if found.metrics.get("leaks") else ""
         write_table(confusion_table(matrix, title or found.title, warning), out)
     else:
         kind = "figure"
-        draw_confusion(matrix, title or found.title, out, parse_size(size))
+        draw_confusion(matrix, title or found.title, out, inches)
     rows = matrix.rows()
     if json:
         console.print_json({"rows": rows, kind: out})

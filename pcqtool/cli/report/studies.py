@@ -9,6 +9,7 @@ import typer
 
 from pcqtool.arguments import n_jobs
 from pcqtool.cli.common import completion, console, options
+from pcqtool.cli.report.arguments import FigureSize, FigureTitle
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -46,6 +47,8 @@ def ablations(
     epochs: options.Epochs = None,
     seed: options.Seed = None,
     seeds: options.Seeds = 1,
+    title: FigureTitle = None,
+    size: FigureSize = None,
     device: options.Device = "auto",
     jobs: options.Jobs = 0,
     json: options.Json = False,
@@ -63,7 +66,7 @@ def ablations(
         return ablation_variants(recipe, encoder, other_encoder or ())
 
     settings = load_recipe(recipe, epochs=epochs, seed=seed)
-    common = (corpus, root, protocol, seeds, device, jobs, json)
+    common = (corpus, root, protocol, seeds, title, size, device, jobs, json)
     _run_study("ablations", make_variants, draw_differences, out, settings, encoder, teacher, *common)
 
 
@@ -78,6 +81,8 @@ def depth(
     epochs: options.Epochs = None,
     seed: options.Seed = None,
     seeds: options.Seeds = 1,
+    title: FigureTitle = None,
+    size: FigureSize = None,
     device: options.Device = "auto",
     jobs: options.Jobs = 0,
     json: options.Json = False,
@@ -91,7 +96,7 @@ def depth(
     from pcqtool.training.recipe import load_recipe
 
     settings = load_recipe(recipe, epochs=epochs, seed=seed)
-    common = (corpus, root, protocol, seeds, device, jobs, json)
+    common = (corpus, root, protocol, seeds, title, size, device, jobs, json)
     _run_study("depth", depth_variants, draw_depth, out, settings, encoder, teacher, *common)
 
 
@@ -107,15 +112,18 @@ def _run_study(
     root: Path | None,
     protocol: str,
     n_seeds: int,
+    title: str | None,
+    size: str | None,
     device: str,
     jobs: int,
     as_json: bool,
 ) -> None:
     from pcqtool.corpora import registry
     from pcqtool.corpora.plugin_isolation import list_utterances
-    from pcqtool.report.figure import require_matplotlib
+    from pcqtool.report.figure import parse_size, require_matplotlib
     from pcqtool.splits import find_protocol
 
+    inches = parse_size(size)
     encoder, teacher = recipe.encoder_and_teacher(encoder, teacher)
     variants = make_variants(recipe, encoder)
     require_matplotlib()
@@ -136,7 +144,8 @@ def _run_study(
                 kind, variants, setting, out, lambda n, name: progress.advance(n, note=name)
             )
         figure = out / f"{kind}.svg"
-        draw(study, f"{setting.corpus}, {setting.protocol.name}, recipe {study['recipe']['name']}", figure)
+        usual = f"{setting.corpus}, {setting.protocol.name}, recipe {study['recipe']['name']}"
+        draw(study, title or usual, figure, inches)
     if as_json:
         console.print_json({**study, "figure": figure})
         return

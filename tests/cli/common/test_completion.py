@@ -2,10 +2,12 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
 
 from pcqtool.cli.common import completion
+from tests.toy_results import file_row, write_result
 
 SHELL = """
 import sys
@@ -33,6 +35,19 @@ sys.exit("loaded torch" if "torch" in sys.modules else code)
 )
 def test_names_with_the_typed_beginning(complete, typed, values):
     assert complete(typed) == values
+
+
+def test_recordings_of_the_table_that_has_been_typed(tmp_path):
+    path = write_result(tmp_path / "r.parquet", [file_row(name) for name in ("a/1.wav", "a/2.wav", "b.wav")])
+
+    def complete(result, typed):
+        return completion.recordings(SimpleNamespace(params={"result": result}), typed)
+
+    assert complete(path, "a/") == ["a/1.wav", "a/2.wav"]
+    assert complete(str(path), "c") == []
+    path.write_bytes(b"no table")
+    for result in (path, tmp_path / "nowhere", None):
+        assert complete(result, "") == []
 
 
 @pytest.mark.parametrize(
