@@ -12,7 +12,6 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -244,7 +243,7 @@ class FakePredictor:
     def __init__(self):
         self.batches = []
         self.n_samples = []
-        self.device = SimpleNamespace(type="cpu")
+        self.on_accelerator, self.default_batch_size = False, 32
 
     def log_probs(self, waves, n_samples=None):
         self.batches.append(len(waves))

@@ -40,6 +40,7 @@ def test_healthy_parts_are_ok_and_every_dependency_is_named(pcqtool):
         if "extra" not in line:
             assert found[dependencies.Requirement(line).name]["status"] == "ok"
     assert found["optimisations"]["status"] in ("ok", "warning")  # as the processor has it
+    assert found["ONNX Runtime"]["status"] == "ok"
     for name in ("Python", "torch import", "torchaudio import", "CPU", "libsndfile", "FFmpeg", "voice activity model"):
         assert found[name]["status"] == "ok", found[name]
         assert found[name]["remedy"] == ""
@@ -86,6 +87,12 @@ def test_optimisations_that_this_processor_computes_wrongly_are_named():
     assert "the layers in bfloat16 of wavlm, the fast attention of wavlm" in found.found
     assert pytorch._optimisations({"rejected": []}).status is CheckStatus.OK
     assert pytorch._optimisations({"error": "ImportError: no"}).status is CheckStatus.FAULT
+
+
+def test_a_runtime_that_computes_wrongly_is_named():
+    assert pytorch._runtime({"difference": 1e-6}).status is CheckStatus.OK
+    assert "--runtime torch" in pytorch._runtime({"difference": 0.02}).remedy
+    assert pytorch._runtime({"error": "ImportError: no"}).status is CheckStatus.FAULT
 
 
 @pytest.fixture

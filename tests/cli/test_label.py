@@ -159,7 +159,7 @@ def test_batch_size_and_jobs_are_no_other_settings(label, calls):
 
 def test_without_a_batch_size_it_is_what_suits_the_first_device(label, calls, monkeypatch):
     assert ", batches of 32\n" in label(calls, "-v", "--device", "cpu")[2]
-    monkeypatch.setattr("pcqtool.model.device.default_batch_size", lambda device: 7 if device.type == "cpu" else 8)
+    monkeypatch.setattr("pcqtool.model.predictor.default_batch_size", lambda device: 7 if device.type == "cpu" else 8)
     assert ", batches of 7\n" in label(calls, "-v", "--device", "cpu", "--restart")[2]
     assert ", batches of 5\n" in label(calls, "-v", "--device", "cpu", "--restart", "--batch-size", "5")[2]
 

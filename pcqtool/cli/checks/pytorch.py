@@ -14,6 +14,8 @@ from pcqtool.cli.checks.finding import Finding, fault, ok, warning
 
 CPU_INDEX = "https://download.pytorch.org/whl/cpu"
 LIMIT_S = 180
+LARGEST_DIFFERENCE = 0.01
+"""Of a probability, between the runtimes."""
 
 
 def pytorch() -> list[Finding]:
@@ -25,7 +27,7 @@ def pytorch() -> list[Finding]:
         findings.append(_torchaudio(torchaudio, torch))
         findings += _devices(devices, torch)
         if "error" not in torchaudio:
-            findings.append(_optimisations(facts["optimisations"]))
+            findings += [_optimisations(facts["optimisations"]), _runtime(facts["runtime"])]
     return findings
 
 
@@ -47,7 +49,7 @@ def run_probe() -> dict[str, dict[str, Any]]:
         if line.startswith('{"step"'):
             step = json.loads(line)
             facts[step["step"]] = step
-    for missing in ("torch", "devices", "torchaudio", "optimisations"):
+    for missing in ("torch", "devices", "torchaudio", "optimisations", "runtime"):
         facts.setdefault(missing, {"error": f"the import ended the process with code {done.returncode}"})
     return facts
 
@@ -131,3 +133,13 @@ def _optimisations(facts: dict[str, Any]) -> Finding:
             "Nothing needs to be done: encoders are verified when they are loaded, and do not use these optimisations.",
         )
     return ok(check, "optimised encoders agree with plain float32")
+
+
+def _runtime(facts: dict[str, Any]) -> Finding:
+    check = "ONNX Runtime"
+    if "error" in facts:
+        return fault(check, facts["error"], "pip install --force-reinstall onnxruntime; or label with --runtime torch.")
+    found = f"probabilities of the default model differ from torch's by at most {facts['difference']:.1g}"
+    if facts["difference"] <= LARGEST_DIFFERENCE:
+        return ok(check, found)
+    return warning(check, found, "Label with --runtime torch; a settings file can contain it.")

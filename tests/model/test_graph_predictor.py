@@ -1,0 +1,130 @@
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file, save_file
+
+from pcqtool.errors import ModelError, SettingsError
+from pcqtool.model import predictors
+from pcqtool.model.directory import WEIGHTS, find, read_config
+from pcqtool.model.encoder_search import EncoderSearchPath
+from pcqtool.model.graph_predictor import N_SAMPLES, GraphPredictor, has_graph
+from pcqtool.model.predictor import Predictor
+from pcqtool.model.predictors import load_predictors
+from pcqtool.model.profile import Profile
+from pcqtool.model.segment_predictor import SegmentPredictor
+
+LENGTHS = np.array([48000, 48000, 31000, 9000, 37, 0])
+
+
+@pytest.fixture(scope="module")
+def segments() -> np.ndarray:
+    """Noises of different colours and levels, and silence, each of its length."""
+    rng = np.random.default_rng(0)
+    waves = np.cumsum(rng.normal(0, 0.01, (len(LENGTHS), 48000)), axis=1) * [[1.0], [1e-3], [0.3], [2.0], [1.0], [1.0]]
+    waves += rng.normal(0, 0.05, waves.shape)
+    return np.where(np.arange(48000) < LENGTHS[:, None], waves, 0.0).astype(np.float32)
+
+
+@pytest.fixture(scope="module", params=["pcq-mini", "pcq-mini-emodb"])
+def pair(request: pytest.FixtureRequest) -> tuple[SegmentPredictor, SegmentPredictor]:
+    return GraphPredictor(find(request.param), n_threads=1), Predictor(find(request.param), "cpu")
+
+
+def test_the_graph_computes_what_torch_computes(
+    pair: tuple[SegmentPredictor, SegmentPredictor], segments: np.ndarray
+) -> None:
+    graph, network = pair
+    expected = network.log_probs(segments, LENGTHS)
+    np.testing.assert_allclose(graph.log_probs(segments, LENGTHS), expected, atol=1e-4)
+    assert np.ptp(expected, axis=0).max() > 0.5, "segments that differ"
+    np.testing.assert_allclose(graph.log_probs(segments), network.log_probs(segments), atol=1e-4)
+    for each in (1, 3):
+        np.testing.assert_allclose(graph.log_probs(segments[:each], LENGTHS[:each]), expected[:each], atol=1e-4)
+
+
+def test_profiles_are_measured_and_used_alike(
+    pair: tuple[SegmentPredictor, SegmentPredictor], segments: np.ndarray
+) -> None:
+    graph, network = pair
+    moments = network.moments(segments, LENGTHS)
+    np.testing.assert_allclose(graph.moments(segments, LENGTHS), moments, rtol=1e-4, atol=1e-4)
+    groups = [Profile.measured(moments[part], LENGTHS[part] / 16000) for part in (slice(0, 2), slice(2, 5))]
+    rows = np.array([0, 1, 1, 0, 1, 0])
+    for predictor in pair:
+        predictor.use_profiles(groups)
+    expected = network.log_probs(segments, LENGTHS, rows)
+    np.testing.assert_allclose(graph.log_probs(segments, LENGTHS, rows), expected, atol=1e-4)
+    assert np.abs(expected - network.log_probs(segments, LENGTHS)).max() > 0.01, "the groups differ"
+    assert graph.temperature(groups[0]) == network.temperature(groups[0])
+
+
+def test_a_model_of_other_labels_has_the_same_graph(tmp_path: Path, segments: np.ndarray) -> None:
+    fewer = tmp_path / "fewer"
+    shutil.copytree(find("pcq-mini"), fewer)
+    text = (fewer / "config.json").read_text(encoding="utf-8")
+    (fewer / "config.json").write_text(text.replace('  "surprise"\n ],', '  "other"\n ],').replace('"fear",\n', ""))
+    weights = load_file(fewer / WEIGHTS)
+    for name in ("classifier.1.weight", "classifier.1.bias"):
+        weights[name] = np.ascontiguousarray(weights[name][:7])
+    save_file(weights, fewer / WEIGHTS)
+    assert len(read_config(fewer).labels) == 7
+    expected = Predictor(fewer, "cpu").log_probs(segments, LENGTHS)
+    np.testing.assert_allclose(GraphPredictor(fewer, n_threads=1).log_probs(segments, LENGTHS), expected, atol=1e-4)
+
+
+@pytest.mark.parametrize("fault", ["missing", "shape", "nan"])
+def test_damaged_weights_are_named(tmp_path: Path, fault: str) -> None:
+    shutil.copytree(find("pcq-mini"), tmp_path / "m")
+    weights = load_file(tmp_path / "m" / WEIGHTS)
+    name = "encoder.stem.join.weight"
+    if fault == "missing":
+        del weights[name]
+    elif fault == "shape":
+        weights[name] = weights[name][:, :4].copy()
+    else:
+        weights[name][0, 0] = np.nan
+    save_file(weights, tmp_path / "m" / WEIGHTS)
+    with pytest.raises(ModelError, match=name):
+        GraphPredictor(tmp_path / "m", n_threads=1)
+
+
+def test_which_models_have_a_graph() -> None:
+    mini, whisper = read_config(find("pcq-mini")), read_config(find("pcq-whisper-base"))
+    assert has_graph(mini, N_SAMPLES)
+    assert not has_graph(mini, N_SAMPLES // 3), "segments of another length"
+    assert not has_graph(whisper, N_SAMPLES)
+    assert not has_graph(replace(mini, network={**mini.network, "frame_pool": 1}), N_SAMPLES)
+
+
+def test_the_runtime_is_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
+    def load(model: str = "pcq-mini", device: str = "cpu", **options: str) -> str:
+        found = load_predictors(find(model), device, EncoderSearchPath(), N_SAMPLES, **options)
+        return type(found[0]).__name__
+
+    assert load() == load(runtime="onnx") == "GraphPredictor"
+    assert load(runtime="torch") == load(precision="bfloat16") == "Predictor"
+    monkeypatch.setattr(predictors, "_GPU_DRIVERS", ("/nowhere",))
+    assert load(device="auto") == ("GraphPredictor" if sys.platform == "linux" else "Predictor")
+    monkeypatch.setattr(predictors, "_GPU_DRIVERS", (str(Path(__file__)),))
+    assert load(device="auto") == "Predictor", "there may be a GPU: torch knows"
+    with pytest.raises(SettingsError, match="pcq-whisper-base"):
+        load("pcq-whisper-base", runtime="onnx")
+
+
+def test_labelling_with_a_bundled_model_loads_no_torch(tmp_path: Path) -> None:
+    recording = Path(__file__).parents[2] / "examples" / "recordings" / "greeting.wav"
+    code = (
+        "import sys; from pcqtool.cli.app import main; code = main(sys.argv[1:]);"
+        "print(sorted({'torch', 'torchaudio', 'transformers', 'pandas', 'scipy', 'sklearn'} & sys.modules.keys()));"
+        "sys.exit(code)"
+    )
+    arguments = ["label", str(recording), "--device", "cpu", "--out", str(tmp_path / "r.parquet"), "--quiet"]
+    done = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout.splitlines()[-1]) == (0, "[]"), done.stderr
