@@ -16,6 +16,7 @@ from pcqtool.corpora.base import Utterance, fingerprint_entries
 from pcqtool.evaluation.run_directory import FOLDS, METRICS, PREDICTIONS, FinishedRun, read_run
 from pcqtool.files.atomic import write_whole
 from pcqtool.fingerprint import fingerprint
+from pcqtool.json_format import JsonFormat
 from pcqtool.version import __version__
 
 if TYPE_CHECKING:
@@ -210,7 +211,7 @@ def _compare(kind: str, variants: Sequence[Variant], runs: Sequence[FinishedRun]
         row = {"name": variant.name, **{key: run.metrics[key] for key in _VARIANT_KEYS if key in run.metrics}}
         rows.append(row if run is baseline else row | {"against_first": compare(run.predictions, baseline.predictions)})
     common = {key: baseline.metrics[key] for key in _STUDY_KEYS if key in baseline.metrics}
-    return {"study": kind, **common, "variants": rows}
+    return {"schema": JsonFormat.STUDY, "study": kind, **common, "variants": rows}
 
 
 def table(study: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:

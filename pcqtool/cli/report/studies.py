@@ -9,6 +9,7 @@ import typer
 
 from pcqtool.arguments import n_jobs
 from pcqtool.cli.common import completion, console, options
+from pcqtool.json_format import JsonFormat
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -138,7 +139,7 @@ def _run_study(
         figure = out / f"{kind}.svg"
         draw(study, f"{setting.corpus}, {setting.protocol.name}, recipe {study['recipe']['name']}", figure)
     if as_json:
-        console.print_json({**study, "figure": figure})
+        console.print_json(JsonFormat.STUDY, {**study, "figure": figure})
         return
     console.print_table(COLUMNS, table(study))
     console.print_text("")
