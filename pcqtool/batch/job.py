@@ -6,7 +6,7 @@ import logging
 import os
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypedDict, TypeVar, cast
@@ -24,6 +24,7 @@ from pcqtool.progress import OnProgress, Progress, ignore
 
 if TYPE_CHECKING:
     from pcqtool.audio.discover import FoundFile
+    from pcqtool.audio.turns import TurnTable
     from pcqtool.batch.profiling import Measure, Profiling
     from pcqtool.batch.task import BatchTask, ProfiledTask
     from pcqtool.model.profile_file import BatchProfile
@@ -180,6 +181,7 @@ class Job:
         about: a line on the model, for the log.
         profiling: the choice of the profile; None for a task without profiles.
         license: the model's license in one line; empty if it is unknown.
+        turns: who speaks when; a recording whose turns have changed is processed again. None without turns.
     """
 
     output: RunOutput
@@ -191,6 +193,7 @@ class Job:
     about: str = ""
     profiling: Profiling | None = None
     license: str = ""
+    turns: TurnTable | None = None
     sources: Sequence[Source] = field(init=False, default=())
 
     @cached_property
@@ -208,6 +211,8 @@ class Job:
         root = self._root()
         output.name_from(root)
         named = name_recordings(self.found, root, before)
+        if self.turns is not None:
+            named = [replace(source, turns=self.turns.hash_of(source.file)) for source in named]
         self.sources = [source for source in named if self._is_wanted(source, before.get(source.file))]
         own = [source for source in self.sources if output.shard.has(source.file)]
         if not restart:
@@ -244,11 +249,11 @@ class Job:
         return report
 
     def _is_wanted(self, source: Source, before: FileSignature | None) -> bool:
-        """Whether a recording has changed since the given time, or has a row that asks for another try."""
+        """Whether a recording has changed since the given time, or has a row of other turns or to try again."""
         since_s = self.options.since_s
         if since_s is None or source.mtime is None or source.mtime >= since_s:
             return True
-        return before is not None and before.retry
+        return before is not None and (before.retry or before.turns != source.turns)
 
     def _root(self) -> str:
         """Choose the folder that names are relative to: the output's own, unless all recordings have moved."""

@@ -35,6 +35,7 @@ class Source:
         size_bytes: None if it is missing, or is not a regular file.
         mtime: last change, in seconds since 1970; None likewise.
         target: the recording that it links to, named as ``file`` is; None if it is not a link.
+        turns: hash of its speakers' turns; None if none were given.
     """
 
     file: str
@@ -42,6 +43,7 @@ class Source:
     size_bytes: int | None
     mtime: float | None
     target: str | None = None
+    turns: str | None = None
 
     @property
     def path(self) -> Path:
@@ -50,24 +52,27 @@ class Source:
 
 
 class FileSignature(NamedTuple):
-    """Size and time of a recording: with an equal signature, it has not changed.
+    """Size, time and turns of a recording: with an equal signature, it has not changed.
 
     Attributes:
         size_bytes: None if it is missing.
         mtime_us: time of the last change, in microseconds since 1970.
         target: the recording that it links to.
         retry: whether it is to be processed again, although it may not have changed.
+        turns: hash of its speakers' turns; None if none were given.
     """
 
     size_bytes: int | None
     mtime_us: int | None
     target: str | None = None
     retry: bool = False
+    turns: str | None = None
 
 
 def signature_of(source: Source) -> FileSignature:
     """Return an input's signature as the file table has it."""
-    return FileSignature(source.size_bytes, None if source.mtime is None else round(source.mtime * 1e6), source.target)
+    mtime_us = None if source.mtime is None else round(source.mtime * 1e6)
+    return FileSignature(source.size_bytes, mtime_us, source.target, turns=source.turns)
 
 
 def name_of(path: str, root: str) -> str:

@@ -54,8 +54,8 @@ def test_figures_of_an_evaluation(report, evaluation, tmp_path):
     code, text, _ = report("reliability", evaluation, "--out", "r.png")
     code, out, _ = report("reliability", evaluation, "--out", "r.png", "--json")
     said = json.loads(out)
-    assert f" {said['ECE']:.3f}\n" in text
-    assert str(said["ECE"]) not in text
+    assert f" {said['ece']:.3f}\n" in text
+    assert str(said["ece"]) not in text
     assert (code, said["figure"], sum(row["n"] for row in said["rows"])) == (0, "r.png", 36)
     code, out, _ = report("curves", evaluation, "--json")
     assert code == 0
@@ -81,7 +81,7 @@ def test_tsne_of_a_model(report, tiny_model, toy_root):
 def test_parameters_of_a_model_and_of_the_paper(report, tiny_model):
     code, out, _ = report("parameters", "--model", tiny_model, "--json")
     assert code == 0
-    assert [part["name"] for part in json.loads(out)] == ["PCQ", "MLCNN", "classifier"]
+    assert [part["name"] for part in json.loads(out)["parts"]] == ["PCQ", "MLCNN", "classifier"]
     code, out, _ = report("parameters")
     assert code == 0
     assert "97,994,540" in out
