@@ -8,6 +8,8 @@ import time
 
 import pytest
 
+from tests.json_schemas import check_json
+
 HEADER = "file_name,label,speaker,text_id\n"
 
 
@@ -323,8 +325,11 @@ def test_fetch_killed_goes_on(public, site, environment, tmp_path):
     process.wait()
     assert part.stat().st_size > 20_000
     site.pause_s = 0.0
+    command.append("--json")
     done = subprocess.run(command, cwd=tmp_path, env=environment(**public), capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+    check_json(fetched := json.loads(done.stdout))
+    assert [file["checked_by"] for file in fetched["files"]] == ["nothing"]
     assert len(site.asked) == 2
     assert int(site.asked[1].removeprefix("bytes=").rstrip("-")) > 20_000
     assert not part.exists()

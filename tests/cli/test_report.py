@@ -71,11 +71,12 @@ def test_figures_of_an_evaluation(report, evaluation, tmp_path):
 
 def test_tsne_of_a_model(report, tiny_model, toy_root):
     code, out, err = report(
-        "tsne", "--model", tiny_model, "--corpus", "manifest", "--root", toy_root, "--device", "cpu"
+        "tsne", "--model", tiny_model, "--corpus", "manifest", "--root", toy_root, "--device", "cpu", "--json"
     )
     assert code == 0
     assert "manifest: 36 utterances" in err
-    assert "tsne.svg" in out
+    drawn = json.loads(out)
+    assert (len(drawn["points"]), drawn["figure"]) == (36, "tsne.svg")
 
 
 def test_parameters_of_a_model_and_of_the_paper(report, tiny_model):
