@@ -6,7 +6,7 @@ import logging
 import os
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypedDict, TypeVar, cast
@@ -210,9 +210,7 @@ class Job:
         before = {} if restart else output.done(retry_failed=self.options.retry_failed)
         root = self._root()
         output.name_from(root)
-        named = name_recordings(self.found, root, before)
-        if self.turns is not None:
-            named = [replace(source, turns=self.turns.hash_of(source.file)) for source in named]
+        named = name_recordings(self.found, root, before, self.turns)
         self.sources = [source for source in named if self._is_wanted(source, before.get(source.file))]
         own = [source for source in self.sources if output.shard.has(source.file)]
         if not restart:
@@ -241,19 +239,17 @@ class Job:
             summary = self._run(on_progress)
             state = self.output.state()
         summary.failures |= self.skipped
-        report = RunReport(
-            self.output.out, self.output.provenance.model, summary, state, self._standing(state), self.license
-        )
+        out, model = self.output.out, self.output.provenance.model
+        report = RunReport(out, model, summary, state, self._standing(state), self.license)
         if summary.stopped:
             raise StoppedError(report, self.options.max_failures or 0)
         return report
 
     def _is_wanted(self, source: Source, before: FileSignature | None) -> bool:
         """Whether a recording has changed since the given time, or has a row of other turns or to try again."""
-        since_s = self.options.since_s
-        if since_s is None or source.mtime is None or source.mtime >= since_s:
-            return True
-        return before is not None and (before.retry or before.turns != source.turns)
+        since_s, mtime = self.options.since_s, source.mtime
+        is_recent = since_s is None or mtime is None or mtime >= since_s
+        return is_recent or (before is not None and (before.retry or before.turns != source.turns))
 
     def _root(self) -> str:
         """Choose the folder that names are relative to: the output's own, unless all recordings have moved."""
@@ -321,8 +317,7 @@ class Job:
 
     def _standing(self, state: TableState) -> dict[str, str]:
         """Return failed rows of recordings that are inputs of this run or still on disk."""
-        given = {source.file for source in self.sources}
-        root = self.output.root or os.sep
+        given, root = {source.file for source in self.sources}, self.output.root or os.sep
         return {
             file: reason
             for file, reason in state.failed.items()

@@ -11,13 +11,14 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from operator import attrgetter
 from pathlib import Path
 from typing import NamedTuple
 
 from pcqtool.audio.discover import FoundFile, discover
+from pcqtool.audio.turns import TurnTable
 from pcqtool.errors import SettingsError
 from pcqtool.files.display import display_path
 
@@ -121,13 +122,16 @@ def find_sources(inputs: Sequence[str | Path], listed: Iterable[str] | None = No
     return name_recordings(found.files, found.root, {})
 
 
-def name_recordings(found: Sequence[FoundFile], root: str, before: Mapping[str, FileSignature]) -> list[Source]:
+def name_recordings(
+    found: Sequence[FoundFile], root: str, before: Mapping[str, FileSignature], turns: TurnTable | None = None
+) -> list[Source]:
     """Name recordings for a table, sorted by name.
 
     Args:
         found: the recordings, each real file once.
         root: the table's root, an absolute path.
         before: the recordings in the table, by name.
+        turns: who speaks when; None if it is unknown.
 
     Raises:
         SettingsError: if two recordings get the same name, which happens only if the file system changes meanwhile.
@@ -140,7 +144,7 @@ def name_recordings(found: Sequence[FoundFile], root: str, before: Mapping[str, 
                 f"{display_path(source.location)} and {display_path(following.location)} would both be {source.file}",
                 "Run again when no files are changing, or pass their common folder with --root.",
             )
-    return sources
+    return sources if turns is None else [replace(source, turns=turns.hash_of(source.file)) for source in sources]
 
 
 def _source(one: FoundFile, root: str, before: Mapping[str, FileSignature], linked: Mapping[str, str]) -> Source:
