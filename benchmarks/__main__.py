@@ -13,6 +13,7 @@ import typer
 
 from pcqtool.cli.common import console, options
 from pcqtool.cli.common.program import Program
+from pcqtool.cli.common.text import json_text
 from pcqtool.errors import PcqtoolError, SettingsError
 
 app = Program(name="benchmarks", add_completion=False)
@@ -82,7 +83,7 @@ def benchmark(
         before = page.read_text(encoding="utf-8") if page.exists() else HEAD
         write_whole(page, put(section, before).encode())
     if json:
-        console.print_json(asdict(result))
+        console.print_page(json_text(asdict(result), indent=2))
     else:
         console.print_page(section.strip())
 

@@ -11,6 +11,7 @@ from typing import NamedTuple
 from pcqtool.audio.cuts import Span
 from pcqtool.audio.segment import SAMPLE_RATE
 from pcqtool.errors import SettingsError
+from pcqtool.fingerprint import fingerprint
 
 _N_FIELDS = 8  # SPEAKER, recording, channel, start, duration, two unused, speaker; what follows is optional
 
@@ -52,6 +53,11 @@ class TurnTable:
         """
         path = PurePosixPath(file).with_suffix("")
         return self.turns.get(path.as_posix(), self.turns.get(path.name))
+
+    def hash_of(self, file: str) -> str | None:
+        """Return a hash of the turns of a recording, in whatever order they were given; None if there are none."""
+        turns = self.of(file)
+        return None if turns is None else fingerprint(sorted(turns))
 
 
 def read_turns(path: Path) -> TurnTable:

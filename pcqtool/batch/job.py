@@ -24,6 +24,7 @@ from pcqtool.progress import OnProgress, Progress, ignore
 
 if TYPE_CHECKING:
     from pcqtool.audio.discover import FoundFile
+    from pcqtool.audio.turns import TurnTable
     from pcqtool.batch.profiling import Measure, Profiling
     from pcqtool.batch.task import BatchTask, ProfiledTask
     from pcqtool.model.profile_file import BatchProfile
@@ -180,6 +181,7 @@ class Job:
         about: a line on the model, for the log.
         profiling: the choice of the profile; None for a task without profiles.
         license: the model's license in one line; empty if it is unknown.
+        turns: who speaks when; a recording whose turns have changed is processed again. None without turns.
     """
 
     output: RunOutput
@@ -191,6 +193,7 @@ class Job:
     about: str = ""
     profiling: Profiling | None = None
     license: str = ""
+    turns: TurnTable | None = None
     sources: Sequence[Source] = field(init=False, default=())
 
     @cached_property
@@ -207,7 +210,7 @@ class Job:
         before = {} if restart else output.done(retry_failed=self.options.retry_failed)
         root = self._root()
         output.name_from(root)
-        named = name_recordings(self.found, root, before)
+        named = name_recordings(self.found, root, before, self.turns)
         self.sources = [source for source in named if self._is_wanted(source, before.get(source.file))]
         own = [source for source in self.sources if output.shard.has(source.file)]
         if not restart:
@@ -236,19 +239,17 @@ class Job:
             summary = self._run(on_progress)
             state = self.output.state()
         summary.failures |= self.skipped
-        report = RunReport(
-            self.output.out, self.output.provenance.model, summary, state, self._standing(state), self.license
-        )
+        out, model = self.output.out, self.output.provenance.model
+        report = RunReport(out, model, summary, state, self._standing(state), self.license)
         if summary.stopped:
             raise StoppedError(report, self.options.max_failures or 0)
         return report
 
     def _is_wanted(self, source: Source, before: FileSignature | None) -> bool:
-        """Whether a recording has changed since the given time, or has a row that asks for another try."""
-        since_s = self.options.since_s
-        if since_s is None or source.mtime is None or source.mtime >= since_s:
-            return True
-        return before is not None and before.retry
+        """Whether a recording has changed since the given time, or has a row of other turns or to try again."""
+        since_s, mtime = self.options.since_s, source.mtime
+        is_recent = since_s is None or mtime is None or mtime >= since_s
+        return is_recent or (before is not None and (before.retry or before.turns != source.turns))
 
     def _root(self) -> str:
         """Choose the folder that names are relative to: the output's own, unless all recordings have moved."""
@@ -316,8 +317,7 @@ class Job:
 
     def _standing(self, state: TableState) -> dict[str, str]:
         """Return failed rows of recordings that are inputs of this run or still on disk."""
-        given = {source.file for source in self.sources}
-        root = self.output.root or os.sep
+        given, root = {source.file for source in self.sources}, self.output.root or os.sep
         return {
             file: reason
             for file, reason in state.failed.items()

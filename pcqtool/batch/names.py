@@ -11,13 +11,14 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from operator import attrgetter
 from pathlib import Path
 from typing import NamedTuple
 
 from pcqtool.audio.discover import FoundFile, discover
+from pcqtool.audio.turns import TurnTable
 from pcqtool.errors import SettingsError
 from pcqtool.files.display import display_path
 
@@ -35,6 +36,7 @@ class Source:
         size_bytes: None if it is missing, or is not a regular file.
         mtime: last change, in seconds since 1970; None likewise.
         target: the recording that it links to, named as ``file`` is; None if it is not a link.
+        turns: hash of its speakers' turns; None if none were given.
     """
 
     file: str
@@ -42,6 +44,7 @@ class Source:
     size_bytes: int | None
     mtime: float | None
     target: str | None = None
+    turns: str | None = None
 
     @property
     def path(self) -> Path:
@@ -50,24 +53,27 @@ class Source:
 
 
 class FileSignature(NamedTuple):
-    """Size and time of a recording: with an equal signature, it has not changed.
+    """Size, time and turns of a recording: with an equal signature, it has not changed.
 
     Attributes:
         size_bytes: None if it is missing.
         mtime_us: time of the last change, in microseconds since 1970.
         target: the recording that it links to.
         retry: whether it is to be processed again, although it may not have changed.
+        turns: hash of its speakers' turns; None if none were given.
     """
 
     size_bytes: int | None
     mtime_us: int | None
     target: str | None = None
     retry: bool = False
+    turns: str | None = None
 
 
 def signature_of(source: Source) -> FileSignature:
     """Return an input's signature as the file table has it."""
-    return FileSignature(source.size_bytes, None if source.mtime is None else round(source.mtime * 1e6), source.target)
+    mtime_us = None if source.mtime is None else round(source.mtime * 1e6)
+    return FileSignature(source.size_bytes, mtime_us, source.target, turns=source.turns)
 
 
 def name_of(path: str, root: str) -> str:
@@ -116,13 +122,16 @@ def find_sources(inputs: Sequence[str | Path], listed: Iterable[str] | None = No
     return name_recordings(found.files, found.root, {})
 
 
-def name_recordings(found: Sequence[FoundFile], root: str, before: Mapping[str, FileSignature]) -> list[Source]:
+def name_recordings(
+    found: Sequence[FoundFile], root: str, before: Mapping[str, FileSignature], turns: TurnTable | None = None
+) -> list[Source]:
     """Name recordings for a table, sorted by name.
 
     Args:
         found: the recordings, each real file once.
         root: the table's root, an absolute path.
         before: the recordings in the table, by name.
+        turns: who speaks when; None if it is unknown.
 
     Raises:
         SettingsError: if two recordings get the same name, which happens only if the file system changes meanwhile.
@@ -135,7 +144,7 @@ def name_recordings(found: Sequence[FoundFile], root: str, before: Mapping[str, 
                 f"{display_path(source.location)} and {display_path(following.location)} would both be {source.file}",
                 "Run again when no files are changing, or pass their common folder with --root.",
             )
-    return sources
+    return sources if turns is None else [replace(source, turns=turns.hash_of(source.file)) for source in sources]
 
 
 def _source(one: FoundFile, root: str, before: Mapping[str, FileSignature], linked: Mapping[str, str]) -> Source:

@@ -131,9 +131,15 @@ class RunOutput(OutputLayout):
     def state(self) -> TableState:
         """Count the rows of the finished output; in a directory of shards, those of this shard."""
         shares = [name for name in self.columns["files"] if name.startswith(SHARE_PREFIX)]
-        columns = ["file", "status", "label", "method", "error", "target", "classified_s", *shares]
-        tables = [read_columns(path, columns) for path in self.tables("files")]
-        return TableState.of(pa.concat_tables(tables, promote_options="permissive") if tables else None)
+        times = ["duration_s", "speech_s", "classified_s", *shares]
+        columns = ["file", "status", "label", "method", "error", "target", *times]
+        files = self._read("files", columns)
+        return TableState.of(files, self._read("events", ["label"]) if "events" in self.kinds else None)
+
+    def _read(self, kind: Kind, columns: Sequence[str]) -> pa.Table | None:
+        """Read columns of all tables of a kind; None if there is no table."""
+        tables = [read_columns(path, columns) for path in self.tables(kind)]
+        return pa.concat_tables(tables, promote_options="permissive") if tables else None
 
     def check_replaceable(self) -> None:
         """Refuse to replace tables that are not results of this form.

@@ -55,10 +55,14 @@ def read_signatures(path: Path, retry_failed: bool) -> dict[str, FileSignature]:
     Raises:
         TableError: if it cannot be read.
     """
-    table = read_columns(path, ["file", "size_bytes", "mtime", "status", "target", "retry"])
+    table = read_columns(path, ["file", "size_bytes", "mtime", "status", "target", "retry", "turns"])
     times = pc.cast(table["mtime"], pa.int64())
     columns = [column.to_pylist() for column in (table["size_bytes"], times, table["target"])]
-    signatures = dict(zip(table["file"].to_pylist(), map(FileSignature, *columns), strict=True))
+    files = table["file"].to_pylist()
+    signatures = dict(zip(files, map(FileSignature, *columns), strict=True))
+    if "turns" in table.schema.names and table["turns"].null_count < len(files):
+        for file, turns in zip(files, table["turns"].to_pylist(), strict=True):
+            signatures[file] = signatures[file]._replace(turns=turns)
     retry = table["retry"]  # null means no
     if retry_failed:
         retry = pc.or_kleene(retry, has_failed(table))

@@ -203,7 +203,7 @@ class RecordingRows:
 
     def _facts(self) -> Row:
         """Return the columns that do not depend on the outcome."""
-        size_bytes, mtime_us, target, _ = signature_of(self.source)
+        size_bytes, mtime_us, target, _, turns = signature_of(self.source)
         opened = self.info.sample_rate > 0
         return {
             "file": self.source.file,
@@ -214,6 +214,7 @@ class RecordingRows:
             "mtime": mtime_us,
             "note": join_notes(self.info.note, self._note_on_turns()),
             "target": target,
+            "turns": turns,
             "retry": self.failure is not None and self.failure.retry,
         }
 

@@ -84,6 +84,9 @@ class TableState:
         statuses: rows by status.
         labels: rows by label.
         label_time_s: classified seconds by their most probable label.
+        audio_s: seconds of audio, each recording counted once.
+        speech_s: seconds of speech, the sum over rows; None without voice activity detection.
+        events: events by label.
         failed: recordings that could not be read, with the reason.
         targets: link targets of failed recordings that are links.
         n_unsure: rows whose label was left out because of its confidence.
@@ -96,23 +99,30 @@ class TableState:
     targets: Mapping[str, str] = field(default_factory=dict)
     n_unsure: int = 0
     label_time_s: Mapping[str, float] = field(default_factory=dict)
+    audio_s: float = 0.0
+    speech_s: float | None = None
+    events: Mapping[str, int] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, table: pa.Table | None) -> Self:
-        """Count the rows of a file table; None for a missing table."""
+    def of(cls, table: pa.Table | None, events: pa.Table | None = None) -> Self:
+        """Count the rows of a file table and an event table; None for a missing table."""
         import pyarrow.compute as pc
 
         if table is None:
             return cls(0, {}, {}, {})
         failed = table.filter(has_failed(table))
+        durations_s = table.group_by("file").aggregate([("duration_s", "max")])["duration_s_max"]
         return cls(
-            pc.count_distinct(table["file"]).as_py(),
+            len(durations_s),
             _counts(table, "status"),
             _counts(table, "label") if "label" in table.schema.names else {},
             dict(zip(failed["file"].to_pylist(), failed["error"].to_pylist(), strict=True)),
             {row["file"]: row["target"] for row in failed.select(["file", "target"]).to_pylist() if row["target"]},
             _counts(table, "method").get(UNSURE, 0) if "method" in table.schema.names else 0,
             _label_times(table),
+            pc.sum(durations_s).as_py() or 0.0,
+            pc.sum(table["speech_s"]).as_py(),
+            {} if events is None else _counts(events, "label"),
         )
 
 

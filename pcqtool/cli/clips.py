@@ -9,6 +9,7 @@ import typer
 
 from pcqtool.cli.common import completion, console, options
 from pcqtool.errors import ExitCode
+from pcqtool.json_format import JsonFormat
 from pcqtool.report.clip_rule import ClipRule
 
 EVENTS = "Events"
@@ -88,7 +89,7 @@ def clips(
     table = folder.path / report.TABLE if folder.clips else None
     if json:
         facts = {"out": folder.path, "table": table, "clips": folder.clips, "failures": folder.failures}
-        console.print_json({"schema": "pcqtool.clips/1", **facts})
+        console.print_json(JsonFormat.CLIPS, facts)
     else:
         console.print_fields(
             {

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from pcqtool.cli.common import console, options
+from pcqtool.json_format import JsonFormat
 
 if TYPE_CHECKING:
     from pcqtool.evaluation.run_comparison import RunComparison
@@ -49,14 +50,14 @@ def compare(
             figures["table"] = out
         _warn(figures["warnings"])
         if json:
-            console.print_json(figures)
+            console.print_json(JsonFormat.DIFFERENCE, figures)
         else:
             _show_two(figures, first, second)
         return
     found = compare_runs(runs, baseline=baseline, out=out)
     _warn(found.warnings)
     if json:
-        console.print_json(found.to_dict() | ({} if out is None else {"table": out}))
+        console.print_json(JsonFormat.COMPARE, found.to_dict() | ({} if out is None else {"table": out}))
     else:
         _show(found, out)
 

@@ -9,6 +9,7 @@ import typer
 from pcqtool.cli.common import completion, config, console, flags, options, settings_text
 from pcqtool.cli.common.program import Program
 from pcqtool.errors import SettingsError
+from pcqtool.json_format import JsonFormat
 
 app = Program(help="Show the settings that apply, or a sample of a settings file.")
 
@@ -44,7 +45,7 @@ def show_settings(
     else:
         found = settings_text.all_set(root, file)
     if json:
-        console.print_json({"file": file, "settings": found})
+        console.print_json(JsonFormat.SETTINGS, {"file": file, "settings": found})
         return
     if file is None:
         console.info(f"no settings file: {config.why_none()}")

@@ -12,6 +12,7 @@ import typer
 from pcqtool.cli.checks.finding import CheckStatus, Finding, fault
 from pcqtool.cli.common import console, flags, options
 from pcqtool.errors import ExitCode
+from pcqtool.json_format import JsonFormat
 from pcqtool.version import __version__
 
 COLOURS = {CheckStatus.OK: "green", CheckStatus.WARNING: "yellow", CheckStatus.FAULT: "bold red"}
@@ -33,7 +34,7 @@ def doctor(
     findings = examine(config or flags.config_file(ctx), ctx.find_root().command)
     faults = sum(finding.status is CheckStatus.FAULT for finding in findings)
     if as_json:
-        console.print_json({"pcqtool": __version__, "faults": faults, "checks": findings})
+        console.print_json(JsonFormat.DOCTOR, {"pcqtool": __version__, "faults": faults, "checks": findings})
     else:
         show(findings)
     return ExitCode.FAILED if faults else ExitCode.DONE

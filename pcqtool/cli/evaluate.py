@@ -10,6 +10,7 @@ import typer
 
 from pcqtool.cli.common import completion, console, evaluation_options, options
 from pcqtool.errors import SettingsError
+from pcqtool.json_format import JsonFormat
 
 _CORPUS = "corpus"  # the protocol that leaves one corpus out
 _TRAINING_OPTIONS = ("recipe", "encoder", "teacher", "epochs", "seed", "seeds", "validation")
@@ -87,7 +88,7 @@ def evaluate(
     if evaluation.metrics["leaks"]:
         console.warn(evaluation.metrics.get("warning", evaluation.metrics["leakage"]))
     if json:
-        console.print_json(evaluation.metrics)
+        console.print_json(JsonFormat.EVALUATION, evaluation.metrics)
     else:
         _show(evaluation.metrics, out)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -9,6 +10,7 @@ import typer
 
 from pcqtool.cli.common import completion, console, options
 from pcqtool.exports.registry import FORMATS
+from pcqtool.json_format import JsonFormat
 
 
 def export(
@@ -51,7 +53,7 @@ def export(
 
     exported = api.export(results, to, out, what=what)
     if json:
-        console.print_json(exported)
+        console.print_json(JsonFormat.EXPORT, asdict(exported))
         return
     unreadable = f", {exported.n_unreadable:,} without audio" if exported.n_unreadable else ""
     written = exported.paths

@@ -12,6 +12,7 @@ import typer
 from pcqtool.cli.common import completion, console, options
 from pcqtool.cli.common.program import Program
 from pcqtool.errors import ModelError
+from pcqtool.json_format import JsonFormat
 
 if TYPE_CHECKING:
     from pcqtool.model.directory import EncoderSearchPath, ModelConfig
@@ -50,7 +51,7 @@ def list_models(
         rows.append((config.name, list(config.labels), config.trained_on, config.license or None, location, encoder))
     columns = ("name", "labels", "trained_on", "license", "where", "encoder")
     if as_json:
-        console.print_json([dict(zip(columns, row, strict=True)) for row in rows])
+        console.print_json(JsonFormat.MODELS, {"models": [dict(zip(columns, row, strict=True)) for row in rows]})
     else:
         console.print_table(columns, [(name, ", ".join(labels), *rest) for name, labels, *rest in rows])
 
@@ -100,7 +101,7 @@ def info(
         "card": path / directory.CARD if (path / directory.CARD).is_file() else None,
     }
     if as_json:
-        console.print_json(fields)
+        console.print_json(JsonFormat.MODEL, fields)
     else:
         console.print_fields(dict(_flat(fields | {"unseen": "; ".join(map(str, unseen)) or None})))
 

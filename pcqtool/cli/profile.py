@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from pcqtool.cli.common import console, job_report, options
+from pcqtool.json_format import JsonFormat
 
 
 def profile(
@@ -70,7 +71,7 @@ def profile(
         "groups": groups,
     }
     if json:
-        console.print_json(facts)
+        console.print_json(JsonFormat.PROFILE, facts)
     else:
         shown = ", ".join(f"{name} ({seconds:.0f} s)" for name, seconds in groups.items())
         speech = f"{measured.whole.speech_s:.0f} s of the batch"

@@ -8,6 +8,7 @@ import typer
 
 from pcqtool.cli.common import completion, console, options
 from pcqtool.cli.common.program import Program
+from pcqtool.json_format import JsonFormat
 
 app = Program(help="List and show recipes, the settings for training.")
 
@@ -19,7 +20,9 @@ def list_recipes(json: options.Json = False) -> None:
 
     recipes = describe_recipes()
     if json:
-        console.print_json([{"recipe": name, "about": about} for name, about in recipes.items()])
+        console.print_json(
+            JsonFormat.RECIPES, {"recipes": [{"recipe": name, "about": about} for name, about in recipes.items()]}
+        )
     else:
         console.print_table(("recipe", "about"), list(recipes.items()))
 

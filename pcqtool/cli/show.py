@@ -10,13 +10,12 @@ import typer
 from pcqtool.cli.common import completion, console, options
 from pcqtool.cli.common.progress import duration_in_words
 from pcqtool.cli.common.text import clock_text
+from pcqtool.json_format import JsonFormat
 from pcqtool.report.label_look import label_colour, label_letters
 
 if TYPE_CHECKING:
     from pcqtool.report.recording_result import RecordingResult, TrackResult
     from pcqtool.report.summary import EmotionEvent, ResultSummary
-
-SCHEMA = "pcqtool.show/1"
 
 SHOWN_ROWS = 20
 SHOWN_FAILURES = 5
@@ -52,7 +51,7 @@ def show(
 
         summary = summarise(result, n_events=top, n_failures=2**31 if everything else SHOWN_FAILURES)
         if json:
-            console.print_json({"schema": SCHEMA, "result": result, "summary": summary})
+            console.print_json(JsonFormat.SHOW, {"result": result, "summary": summary})
         else:
             _show_summary(summary)
         return
@@ -60,7 +59,7 @@ def show(
 
     recording = find_recording(result, file)
     if json:
-        console.print_json({"schema": SCHEMA, "result": result, "recording": recording})
+        console.print_json(JsonFormat.SHOW, {"result": result, "recording": recording})
     else:
         _show_recording(recording, None if everything else SHOWN_ROWS)
 

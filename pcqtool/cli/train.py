@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from pcqtool.cli.common import console, options
+from pcqtool.json_format import JsonFormat
 
 
 def train(
@@ -78,7 +79,7 @@ def train(
         )
     metrics = trained.metrics
     if json:
-        console.print_json({"model": out, **metrics})
+        console.print_json(JsonFormat.TRAINING, {"model": out, **metrics})
     else:
         scores = metrics["validation"]
         console.print_fields(

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from pcqtool.evaluation.finished_mark import is_finished, mark_finished, settings_key
 from pcqtool.evaluation.run_directory import FOLDS, FinishedRun, read_run
 from pcqtool.files.atomic import write_whole
+from pcqtool.json_format import JsonFormat
 
 if TYPE_CHECKING:
     import torch
@@ -207,7 +208,7 @@ def _compare(kind: str, variants: Sequence[Variant], runs: Sequence[FinishedRun]
         row = {"name": variant.name, **{key: run.metrics[key] for key in _VARIANT_KEYS if key in run.metrics}}
         rows.append(row if run is baseline else row | {"against_first": compare(run.predictions, baseline.predictions)})
     common = {key: baseline.metrics[key] for key in _STUDY_KEYS if key in baseline.metrics}
-    return {"study": kind, **common, "variants": rows}
+    return {"schema": JsonFormat.STUDY, "study": kind, **common, "variants": rows}
 
 
 def table(study: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:

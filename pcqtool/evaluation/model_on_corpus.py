@@ -15,6 +15,7 @@ from pcqtool.evaluation.corpus_profile import choose_profiles
 from pcqtool.evaluation.predictions import ModelPredictions, Predictions, predictions_table, renormalise
 from pcqtool.evaluation.run_directory import Evaluation
 from pcqtool.evaluation.summary import describe_machine, summarise
+from pcqtool.json_format import JsonFormat
 from pcqtool.labels import sort_labels
 from pcqtool.model.device import choose_device
 from pcqtool.model.directory import EncoderSearchPath, ModelConfig, find
@@ -73,6 +74,7 @@ def evaluate_model(
     predictions = ModelPredictions(indices, calibrated, uncalibrated, standardised.temperature(predictor))
     table = predictions_table([predictions], known, data, labels, config.aggregation, config.name)
     metrics = {
+        "schema": JsonFormat.EVALUATION,
         "corpus": corpus,
         "protocol": f"model {config.name}, nothing trained",
         **standardised.noted_on(_leakage(config, pool.members)),

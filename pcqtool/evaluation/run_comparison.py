@@ -13,12 +13,12 @@ from pcqtool.evaluation.compare import check_repetitions
 from pcqtool.evaluation.predictions import Predictions
 from pcqtool.evaluation.run_conditions import RunConditions, differences
 from pcqtool.evaluation.run_directory import Estimate
+from pcqtool.json_format import JsonFormat
 from pcqtool.labels import sort_labels
 from pcqtool.metrics.bootstrap import Difference, Outcomes, paired_bootstrap
 from pcqtool.metrics.multiple_tests import holm
 from pcqtool.metrics.scores import Scores
 
-SCHEMA = "pcqtool.compare/1"
 CORRECTION = "Holm"
 
 
@@ -102,7 +102,7 @@ class RunComparison:
     def to_dict(self) -> dict[str, Any]:
         """Return the comparison as JSON values."""
         return {
-            "schema": SCHEMA,
+            "schema": JsonFormat.COMPARE,
             "n_utterances": self.n_utterances,
             "n_speakers": self.n_speakers,
             "baseline": self.baseline,

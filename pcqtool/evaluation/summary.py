@@ -18,6 +18,7 @@ from pcqtool.evaluation.corpus_profile import PROFILE_NOTES
 from pcqtool.evaluation.cross_validation import EvaluationTask, FoldResult
 from pcqtool.evaluation.predictions import ModelPredictions, Predictions, predictions_table
 from pcqtool.evaluation.run_directory import Evaluation
+from pcqtool.json_format import JsonFormat
 from pcqtool.metrics.scores import fold_spread
 from pcqtool.model.profile_file import OFF
 from pcqtool.splits import Fold, Protocol, leakage_report, overlap
@@ -85,6 +86,7 @@ def conclude(
     ]
     table = predictions_table(predictions, task.test_utterances, data, labels, recipe.aggregation, recipe.name)
     metrics = {
+        "schema": JsonFormat.EVALUATION,
         "corpus": task.corpus,
         **describe_protocol(protocol, folds, task.utterances, standardised_by(task)),
         **summarise(Predictions.from_table(table, labels)),

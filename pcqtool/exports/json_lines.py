@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from pcqtool.exports.recordings import What, has_events
 from pcqtool.files.atomic import replacing
+from pcqtool.json_format import JsonFormat
 
 if TYPE_CHECKING:
     import polars as pl
@@ -19,8 +20,8 @@ if TYPE_CHECKING:
 def write_jsonl(results: Results, out: Path, what: What) -> list[Path]:
     """Write an object per recording, also for one that could not be read.
 
-    Its keys are ``file`` and ``tracks``. A track has the columns of a row of the file table, and the lists ``segments``
-    and ``events``, whose items have the columns of those tables.
+    Its keys are ``schema``, ``file`` and ``tracks``. A track has the columns of a row of the file table, and the lists
+    ``segments`` and ``events``, whose items have the columns of those tables.
 
     Raises:
         TableError: if a table is missing or damaged.
@@ -36,7 +37,8 @@ def write_jsonl(results: Results, out: Path, what: What) -> list[Path]:
                 row | {kind: tracks[row["channel"], row.get("speaker")] for kind, tracks in parts.items()}
                 for row in rows.drop("file").iter_rows(named=True)
             ]
-            line = json.dumps({"file": name, "tracks": tracks}, ensure_ascii=False, allow_nan=False)
+            content = {"schema": JsonFormat.RECORDING, "file": name, "tracks": tracks}
+            line = json.dumps(content, ensure_ascii=False, allow_nan=False)
             file.write(line.encode() + b"\n")
     return [out]
 

@@ -74,7 +74,7 @@ def label_job(
         return Labelling.load(directory, str(device), encoders, settings, output.profile)
 
     announcement = _announcement(config, is_chosen=model is not None)
-    return Job(output, *found, load, run_options, announcement, profiling, config.license)
+    return Job(output, *found, load, run_options, announcement, profiling, config.license, settings.turns)
 
 
 def _announcement(config: ModelConfig, is_chosen: bool) -> str:

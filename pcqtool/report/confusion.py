@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from pcqtool.errors import SettingsError
 from pcqtool.evaluation.run_directory import FinishedRun
+from pcqtool.json_format import JsonFormat
 from pcqtool.report.figure import INK, SUFFIXES, Size, drawing, headline
 from pcqtool.report.paper_table import TABLE_SUFFIXES, PaperTable, is_table_path
 
@@ -15,8 +16,6 @@ if TYPE_CHECKING:
     import numpy as np
     from matplotlib.axes import Axes
     from numpy.typing import NDArray
-
-SCHEMA = "pcqtool.confusion/1"
 
 _DARK = 0.65  # fraction above which white text is more legible than dark text on the cell's shade
 
@@ -120,7 +119,7 @@ def confusion_table(matrix: ConfusionMatrix, title: str, warning: str = "") -> P
         notes=[f"{title}. Counts of files; rows are true classes.", *([f"Warning: {warning}"] if warning else [])],
         records=rows,
         document={
-            "schema": SCHEMA,
+            "schema": JsonFormat.CONFUSION,
             "title": title,
             "labels": matrix.labels,
             "counts": matrix.counts.tolist(),

@@ -122,7 +122,8 @@ def summarise(results: Results | StrPath, *, n_events: int = 3, n_failures: int 
     provenance = results.provenance
     files = scan_files(results.path)
     is_failed = pl.col("status").cast(pl.String) == "failed"
-    once = files.group_by("file").agg(pl.col("duration_s").max(), is_failed.any().alias("failed"))
+    is_first = pl.col("file").ne_missing(pl.col("file").shift())  # the rows of a recording follow each other
+    once = files.select("file", "duration_s", is_failed.alias("failed")).filter(is_first)
     rows, recordings, statuses, failures, times = collect_all(
         [
             files.select(pl.len(), pl.col("speech_s").sum(), known=pl.col("speech_s").is_not_null().any()),
@@ -196,11 +197,18 @@ LONGEST_FIRST = (("duration_s", *STRONGEST_FIRST[0][:2], *STRONGEST_FIRST[0][3:]
 
 
 def first_events(
-    events: pl.LazyFrame, n: int, order: tuple[tuple[str, ...], tuple[bool, ...]] = STRONGEST_FIRST
+    events: pl.LazyFrame,
+    n: int,
+    order: tuple[tuple[str, ...], tuple[bool, ...]] = STRONGEST_FIRST,
+    by: str | None = None,
 ) -> pl.LazyFrame:
-    """Return the query of the first ``n`` events in an order; rows without a channel or speaker do not change it."""
+    """Return the query of the first ``n`` events in an order, or of each group with one value in the column ``by``.
+
+    Rows without a channel or speaker do not change the order.
+    """
     columns, descending = order
-    return events.sort(columns, descending=descending, nulls_last=True).head(n)
+    ordered = events.sort(columns, descending=descending, nulls_last=True)
+    return ordered.head(n) if by is None else ordered.group_by(by, maintain_order=True).head(n)
 
 
 def make_events(rows: pl.DataFrame) -> tuple[EmotionEvent, ...]:
@@ -216,19 +224,22 @@ def _notable_events(results: Results, n: int) -> tuple[dict[str, tuple[EmotionEv
     labels = results.provenance.labels
     if events is None or not n:
         return {}, {}
+    keys = ("duration_s", "peak")
+    ends = events.group_by("label").agg(pl.col(key).top_k(n).min().alias(f"nth_{key}") for key in keys)
+    (ends_found,) = collect_all([ends], results.path)
+    reaching = events.join(ends_found.lazy(), on="label")  # sorting few rows takes a fraction of the time
     found = collect_all(
         [
-            first_events(events.filter(pl.col("label") == label), n, order)
-            for order in (LONGEST_FIRST, STRONGEST_FIRST)
-            for label in labels
+            first_events(reaching.filter(pl.col(key) >= pl.col(f"nth_{key}")), n, order, by="label")
+            for key, order in zip(keys, (LONGEST_FIRST, STRONGEST_FIRST), strict=True)
         ],
         results.path,
     )
-    longest, strongest = found[: len(labels)], found[len(labels) :]
-    return tuple(
-        {label: make_events(rows) for label, rows in zip(labels, each, strict=True) if len(rows)}
-        for each in (longest, strongest)
-    )
+    by_label = [
+        {label: make_events(rows) for (label,), rows in each.partition_by("label", as_dict=True).items()}
+        for each in found
+    ]
+    return tuple({label: some[label] for label in labels if label in some} for some in by_label)
 
 
 def _label_times(files: pl.LazyFrame, labels: tuple[str, ...]) -> dict[str, pl.Expr]:

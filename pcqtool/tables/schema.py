@@ -102,6 +102,9 @@ TRACK_LONGEST = (
     Column("longest_start_s", pa.float64(), "Start of that stretch, in seconds from the start of the file."),
 )
 
+TURNS = Column("turns", pa.string(), "Hash of the speakers' turns that were given for the recording; null without.")
+"""Last column of the file table."""
+
 EVENT = (
     Column("event", pa.int32(), "Number of the event within its file, channel and speaker, from 0.", False),
     Column("start_s", pa.float64(), "Start of the event, in seconds from the start of the file.", False),
@@ -159,6 +162,7 @@ def files_schema(labels: Sequence[str]) -> pa.Schema:
             Column(name, pa.float64(), f"Start of the first event of {label}, in seconds; null without one.")
             for name, label in zip(first_times, labels, strict=True)
         ),
+        TURNS,
     )
 
 

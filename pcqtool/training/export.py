@@ -14,6 +14,7 @@ from pcqtool.corpora.pool import CorpusPool
 from pcqtool.errors import ModelError, SettingsError
 from pcqtool.files.atomic import TEMPORARY_SUFFIX, reported, sweep
 from pcqtool.files.lock import LOCK_FILE
+from pcqtool.json_format import JsonFormat
 from pcqtool.metrics.scores import score
 from pcqtool.model.directory import CARD, CONFIG, METRICS, WEIGHTS, ModelConfig, network_config_to_json, save
 from pcqtool.model.external_encoder import check_external, reference_encoder
@@ -126,6 +127,7 @@ def _metrics(experiment: Experiment, fold: Fold, trained: Trained) -> dict[str, 
     truth, predicted = experiment.targets[validation], trained.validation
     scores = score(truth, predicted.argmax(axis=1), predicted, experiment.labels)
     return {
+        "schema": JsonFormat.TRAINING,
         "protocol": "holdout: validation on other speakers than training, no test",
         "validation": scores.to_dict(),
         "validation_speakers": _speakers(experiment, validation),

@@ -47,9 +47,11 @@ def test_what_gave_nothing_is_counted():
 
 
 def test_the_state_of_a_table_of_many_parts():
+    times = {"duration_s": 5.0, "speech_s": 2.0}
     rows = [
-        {"file": "a", "channel": "0", "n_segments": 1, "status": "ok", "label": "anger"},
+        {"file": "a", "channel": "0", "n_segments": 1, "status": "ok", "label": "anger"} | times,
         {"file": "a", "channel": "1", "n_segments": 1, "status": "ok", "label": "fear"}
+        | times
         | {"classified_s": 4.0, "share_anger": 0.25, "share_fear": 0.75},
         {"file": "b", "n_segments": 0, "status": "failed", "error": "broken"},
         {"file": "c", "channel": "0", "n_segments": 1, "status": "ok", "label": "anger", "method": "mean"},
@@ -57,9 +59,15 @@ def test_the_state_of_a_table_of_many_parts():
     ]
     schema = files_schema(["anger", "fear"])
     table = pa.concat_tables([pa.Table.from_pylist(rows[:2], schema), pa.Table.from_pylist(rows[2:], schema)])
-    state = TableState.of(table)
+    state = TableState.of(table, pa.table({"label": ["fear", None, "fear", "anger"]}))
     counts = TableState(4, {"ok": 4, "failed": 1}, {"anger": 2, "fear": 1}, {"b": "broken"}, n_unsure=1)
-    assert state == replace(counts, label_time_s={"fear": 3.0, "anger": 1.0})
+    assert state == replace(
+        counts,
+        label_time_s={"fear": 3.0, "anger": 1.0},
+        audio_s=5.0,
+        speech_s=4.0,
+        events={"fear": 2, "anger": 1},
+    )
     assert list(state.label_time_s) == ["fear", "anger"]
     assert list(state.labels) == ["anger", "fear"]
     assert TableState.of(None).files == 0

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
+from jsonschema import ValidationError
 
 from pcqtool.cli.common import console
+from pcqtool.cli.common.text import json_text
+from pcqtool.json_format import JsonFormat
+from tests.json_schemas import check_json
 from tests.toy_training import prediction_table, save_run  # noqa: F401
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -24,12 +29,13 @@ import typer
 from pcqtool.cli.common import console
 from pcqtool.cli.app import app, main
 from pcqtool.errors import ExitCode, LockedError
+from pcqtool.json_format import JsonFormat
 
 @app.command()
 def knob(value: Annotated[int, typer.Option(envvar="PCQTOOL_JOBS")] = 1, many: list[str] = [], flag: bool = False):
     console.info("a note")
     console.debug("a detail")
-    console.print_json({"value": value, "many": many, "flag": flag})
+    console.print_json(JsonFormat.SETTINGS, {"value": value, "many": many, "flag": flag})
 
 @app.command()
 def end(how: str):
@@ -102,15 +108,35 @@ def ends(ends_script: Path) -> Run:
 
 
 def _run(command: list[str], folder: Path, env: dict[str, str]) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
+    done = subprocess.run(
         command, capture_output=True, text=True, cwd=folder, env=clean_environment(**env), timeout=120, check=False
     )
+    if "--json" in command and done.stdout:
+        check_json(json.loads(done.stdout))
+    return done
 
 
 @pytest.fixture(autouse=True)
 def _usual_messages() -> None:
     console.set_level(console.Level.NORMAL)
     console.log_as("text")
+
+
+@pytest.fixture(autouse=True)
+def _checked_json(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Check all JSON that commands print in this process against the schemas of their formats."""
+    print_json, faults = console.print_json, []
+
+    def print_and_check(schema: JsonFormat, content: Mapping[str, object]) -> None:
+        print_json(schema, content)
+        try:
+            check_json(json.loads(json_text({"schema": schema, **content})))
+        except ValidationError as fault:
+            faults.append(f"{schema}: {fault.json_path}: {fault.message}")
+
+    monkeypatch.setattr(console, "print_json", print_and_check)
+    yield
+    assert not faults
 
 
 @pytest.fixture

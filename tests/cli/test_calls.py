@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Callable
 from itertools import pairwise
@@ -112,6 +113,39 @@ def test_turns_make_rows_for_each_speaker(label, tmp_path):
     assert files["talk_share"][0] is None
     assert files["talk_share"][1:].sum() == pytest.approx(1.0)
     assert covers(events, files)
+
+
+def test_a_recording_whose_turns_have_changed_is_labelled_again(label, tiny_model, tmp_path, capsys):
+    arguments = (tmp_path, "--turns", tmp_path, "--model", tiny_model)
+
+    def turn(name: str, end_s: float = 2.0) -> None:
+        lines = [f"SPEAKER {name} 1 {start_s} {end_s - start_s} <NA> <NA> anna <NA> <NA>" for start_s in (0.0, 1.0)]
+        (tmp_path / f"{name}.rttm").write_text("\n".join(lines))
+
+    def again() -> tuple[list[tuple[object, ...]], list[str]]:
+        capsys.readouterr()
+        _, segments, _ = label(*arguments, "--since", "1h", "--json")
+        report = json.loads(capsys.readouterr().out)
+        spans = segments.group_by("file", maintain_order=True).agg(pl.col("end_s").max()).rows()
+        assert report["table"]["files"] == 3
+        return [span for span in spans if span[0] != "c.wav"], [report["n_files"], report["n_replaced"]]
+
+    for name in ("a", "b", "c"):
+        shutil.copy(RECORDINGS / "greeting.wav", tmp_path / f"{name}.wav")
+        turn(name)
+    assert again() == ([("a.wav", 2.0), ("b.wav", 2.0)], [3, 0])
+    for name in ("a", "b", "c"):
+        os.utime(tmp_path / f"{name}.wav", (0, 0))
+    label(*arguments)
+    turn("b", end_s=3.0)
+    (tmp_path / "a.rttm").write_text("\n".join(reversed((tmp_path / "a.rttm").read_text().split("\n"))))
+    assert again() == ([("a.wav", 2.0), ("b.wav", 3.0)], [1, 1])
+    assert again()[1] == [0, 0]
+    (tmp_path / "b.rttm").unlink()
+    (_, (_, end_s)), counts = again()
+    assert (end_s > 3.0, counts) == (True, [1, 1])
+    turn("b")
+    assert again() == ([("a.wav", 2.0), ("b.wav", 2.0)], [1, 1])
 
 
 def test_too_little_speech_has_no_label(label, tmp_path):

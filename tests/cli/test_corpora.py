@@ -8,6 +8,8 @@ import time
 
 import pytest
 
+from tests.json_schemas import check_json
+
 HEADER = "file_name,label,speaker,text_id\n"
 
 
@@ -42,7 +44,7 @@ def test_list_names_the_built_in_corpora(pcqtool):
 def test_broken_plugin_is_a_row_in_list_and_a_warning_in_doctor(pcqtool, broken_plugin, tmp_path):
     done = pcqtool("corpora", "list", "--json", PYTHONPATH=broken_plugin)
     assert done.returncode == 0
-    rows = {row["name"]: row for row in json.loads(done.stdout)}
+    rows = {row["name"]: row for row in json.loads(done.stdout)["corpora"]}
     assert "no_such_module" in rows["broken"]["error"]
     assert rows["broken"]["from"] == "broken 1.2"
     assert rows["emodb"]["error"] is None
@@ -179,7 +181,7 @@ def plugins(tmp_path):
 def test_broken_plugins_are_named_and_the_rest_works(pcqtool, plugins):
     done = pcqtool("corpora", "list", "--json", PYTHONPATH=plugins)
     assert done.returncode == 0
-    errors = {row["from"]: row["error"] for row in json.loads(done.stdout)}
+    errors = {row["from"]: row["error"] for row in json.loads(done.stdout)["corpora"]}
     assert "no licence key" in errors["plugin-raising 1.0"]
     assert "SystemExit: 3" in errors["plugin-leaving 1.0"]
     assert "it ends the process that imports it, with exit code 0" in errors["plugin-deadly 1.0"]
@@ -218,7 +220,7 @@ def test_list_takes_less_than_a_second_and_imports_nothing_heavy(plugins, enviro
 
 
 def test_list_says_what_is_here_and_how_to_get_the_rest(pcqtool, manifest):
-    rows = json.loads(pcqtool("corpora", "list", "--json", PCQTOOL_CORPORA=str(manifest.parent)).stdout)
+    rows = json.loads(pcqtool("corpora", "list", "--json", PCQTOOL_CORPORA=str(manifest.parent)).stdout)["corpora"]
     data = {row["name"]: row["data"] for row in rows}
     assert (data["manifest"], data["emodb"], data["iemocap"]) == ("here", "fetch", "apply")
 
@@ -323,8 +325,11 @@ def test_fetch_killed_goes_on(public, site, environment, tmp_path):
     process.wait()
     assert part.stat().st_size > 20_000
     site.pause_s = 0.0
+    command.append("--json")
     done = subprocess.run(command, cwd=tmp_path, env=environment(**public), capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+    check_json(fetched := json.loads(done.stdout))
+    assert [file["checked_by"] for file in fetched["files"]] == ["nothing"]
     assert len(site.asked) == 2
     assert int(site.asked[1].removeprefix("bytes=").rstrip("-")) > 20_000
     assert not part.exists()

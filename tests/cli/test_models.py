@@ -27,7 +27,7 @@ def test_list_finds_local_models_and_passes_over_other_configurations(pcqtool, m
     other = model.parent / "other"
     other.mkdir()
     (other / directory.CONFIG).write_text('{"hidden_size": 768}')
-    rows = json.loads(pcqtool("models", "list", "--json").stdout)
+    rows = json.loads(pcqtool("models", "list", "--json").stdout)["models"]
     local = [row for row in rows if row["where"] != "bundled"]
     assert local == [
         {
@@ -110,7 +110,7 @@ def test_incomplete_model_is_an_error_that_names_it(pcqtool, model, remove, said
 def test_list_says_whether_an_encoder_is_here(pcqtool, external_model, tiny_whisper, tmp_path):
     def encoder(*options, **env):
         env |= {"HF_HUB_CACHE": str(tmp_path / "cache")}
-        rows = json.loads(pcqtool("models", "list", str(external_model), "--json", *options, **env).stdout)
+        rows = json.loads(pcqtool("models", "list", str(external_model), "--json", *options, **env).stdout)["models"]
         return {row["name"]: row["encoder"] for row in rows}["borrowing"]
 
     assert encoder() == "some/whisper, missing"
@@ -185,4 +185,4 @@ def test_a_pipe_in_a_configurations_place_is_passed_over(pcqtool, model, tmp_pat
     pipe(model / directory.CONFIG)
     done = pcqtool("models", "list", str(tmp_path), "--json")
     assert done.returncode == 0
-    assert str(model) not in {row["where"] for row in json.loads(done.stdout)}
+    assert str(model) not in {row["where"] for row in json.loads(done.stdout)["models"]}

@@ -24,6 +24,7 @@ from pcqtool.batch.output import RunOutput
 from pcqtool.cli import app
 from pcqtool.model.predictor import Predictor
 from pcqtool.tables.reader import read_events, read_files, read_segments
+from tests.json_schemas import check_json
 
 pytestmark = pytest.mark.usefixtures("surroundings")
 
@@ -193,7 +194,8 @@ def test_log_lines_are_json_where_that_is_asked_for(label, tmp_path, write_wave,
     monkeypatch.setattr("pcqtool.cli.common.console.LINE_EVERY_S", 0.0)
     _, _, err = label("--log", "json", "--verbose")
     lines = [json.loads(line) for line in err.splitlines()]
-    assert all({"time", "level", "message"} <= line.keys() for line in lines)
+    for line in lines:
+        check_json(line)
     assert "b.wav" in next(line["message"] for line in lines if line["level"] == "warning")
     monkeypatch.setenv("PCQTOOL_LOG", "json")
     _, _, err = label("--out", "no/such/../\0")

@@ -55,8 +55,8 @@ def test_figures_of_an_evaluation(report, evaluation, tmp_path):
     code, text, _ = report("reliability", evaluation, "--out", "r.png")
     code, out, _ = report("reliability", evaluation, "--out", "r.png", "--json")
     said = json.loads(out)
-    assert f" {said['ECE']:.3f}\n" in text
-    assert str(said["ECE"]) not in text
+    assert f" {said['ece']:.3f}\n" in text
+    assert str(said["ece"]) not in text
     assert (code, said["figure"], sum(row["n"] for row in said["rows"])) == (0, "r.png", 36)
     code, out, _ = report("curves", evaluation, "--json")
     assert code == 0
@@ -72,17 +72,18 @@ def test_figures_of_an_evaluation(report, evaluation, tmp_path):
 
 def test_tsne_of_a_model(report, tiny_model, toy_root):
     code, out, err = report(
-        "tsne", "--model", tiny_model, "--corpus", "manifest", "--root", toy_root, "--device", "cpu"
+        "tsne", "--model", tiny_model, "--corpus", "manifest", "--root", toy_root, "--device", "cpu", "--json"
     )
     assert code == 0
     assert "manifest: 36 utterances" in err
-    assert "tsne.svg" in out
+    drawn = json.loads(out)
+    assert (len(drawn["points"]), drawn["figure"]) == (36, "tsne.svg")
 
 
 def test_parameters_of_a_model_and_of_the_paper(report, tiny_model):
     code, out, _ = report("parameters", "--model", tiny_model, "--json")
     assert code == 0
-    assert [part["name"] for part in json.loads(out)] == ["PCQ", "MLCNN", "classifier"]
+    assert [part["name"] for part in json.loads(out)["parts"]] == ["PCQ", "MLCNN", "classifier"]
     code, out, _ = report("parameters")
     assert code == 0
     assert "97,994,540" in out

@@ -12,6 +12,7 @@ from pcqtool.evaluation.ablation_study import StudySetting, Variant, ablation_va
 from pcqtool.splits import find_protocol
 from pcqtool.training.network_config import configure
 from pcqtool.training.recipe import FeatureDistillation, Recipe
+from tests.json_schemas import check_json
 
 NETWORK = {"spectrogram_pool": [8, 4], "classifier_hidden": [8], "mlcnn_channels": [4, 8], "mlcnn_strides": [2, 2]}
 RECIPE = Recipe("toy", NETWORK, epochs=1, batch_size=8, n_augmented=0, warmup_steps=0)
@@ -33,6 +34,7 @@ def study(setting, tmp_path_factory):
 def test_variants_are_compared_with_the_first(study):
     found, out = study
     assert json.loads((out / "ablations.json").read_text()) == found
+    check_json(found)
     assert (found["study"], found["corpus"], found["protocol"], found["leaks"]) == (
         "ablations",
         "manifest",

@@ -12,6 +12,7 @@ from pcqtool.evaluation.cross_validation import EvaluationTask, cross_validate
 from pcqtool.evaluation.summary import conclude
 from pcqtool.splits import cross_corpus_protocol
 from pcqtool.training.experiment import Experiment
+from tests.json_schemas import check_json
 
 CPU = torch.device("cpu")
 
@@ -64,6 +65,7 @@ def test_figures_are_those_of_the_test_corpus_under_its_own_names(run, pools):
     evaluation = conclude(task, protocol, folds, results)
     evaluation = evaluation.with_corpora(corpora=train.provenance(), test_corpora=test.provenance())
     metrics = json.loads(json.dumps(evaluation.metrics, allow_nan=False))
+    check_json(metrics)
     assert (metrics["corpus"], metrics["protocol"]) == ("two", "cross-corpus")
     assert metrics["protocol_title"] == "train one, test two, 2 shared labels"
     assert (metrics["n_utterances"], metrics["n_speakers"], metrics["seeds"]) == (10, 2, [0, 1])

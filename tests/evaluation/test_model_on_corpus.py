@@ -14,6 +14,7 @@ from pcqtool.evaluation.model_on_corpus import evaluate_model
 from pcqtool.metrics.scores import score
 from pcqtool.training import segments
 from pcqtool.training.export import export_model
+from tests.json_schemas import check_json
 
 
 @pytest.fixture(scope="module")
@@ -41,6 +42,7 @@ def test_a_model_is_scored_as_the_experiment_scores_it(
     assert not metrics["renormalised"]
     assert "toy" in metrics["protocol"]
     assert json.loads(json.dumps(metrics)) == metrics
+    check_json(metrics)
     assert evaluation.table["truth"].to_pylist() == [each.label for each in chosen]
     assert evaluation.table["seed"].null_count == 9
     assert (evaluation.model, len(evaluation.model_sha256)) == ("toy", 64)

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 
 import pytest
@@ -11,6 +10,7 @@ from pcqtool.errors import TableError
 from pcqtool.evaluation.compare import compare
 from pcqtool.evaluation.run_comparison import compare_predictions
 from pcqtool.evaluation.run_conditions import RunConditions
+from tests.json_schemas import check_json
 from tests.toy_training import LABELS, spoken
 
 CONDITIONS = RunConditions("toy", "loso", LABELS, "", False)
@@ -29,7 +29,7 @@ def test_runs_are_sorted_and_compared_with_the_best(predictions):
     assert best.from_baseline is None
     assert mid.from_baseline["wa"].difference == pytest.approx(-1 / 6)
     assert found.warnings == ()
-    assert json.loads(json.dumps(found.to_dict(), allow_nan=False))["schema"] == "pcqtool.compare/1"
+    check_json(found.to_dict())
 
 
 def test_a_run_that_leaks_is_never_the_baseline_by_itself(predictions):

@@ -9,6 +9,7 @@ import torch
 from pcqtool.evaluation.cross_validation import EvaluationTask, FoldResult
 from pcqtool.evaluation.summary import conclude, describe_machine, summarise
 from pcqtool.splits import PROTOCOLS
+from tests.json_schemas import check_json
 
 LOSO = PROTOCOLS["loso"]
 
@@ -38,6 +39,7 @@ def conclusion(experiment, seeds, wrong, protocol=LOSO):
 def test_one_seed_gives_all_that_belongs_to_a_figure(experiment):
     evaluation = conclusion(experiment, [7], {(7, "s0")})
     metrics = json.loads(json.dumps(evaluation.metrics, allow_nan=False))
+    check_json(metrics)
     assert metrics == evaluation.metrics | {"recipe": metrics["recipe"]}
     assert (metrics["corpus"], metrics["protocol"], metrics["leaks"]) == ("hums", "loso", False)
     assert metrics["leakage"].startswith("Test and the other parts share no file and no speaker.")

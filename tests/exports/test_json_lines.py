@@ -8,6 +8,7 @@ import polars as pl
 import polars.selectors as cs
 
 import pcqtool
+from tests.json_schemas import check_json
 
 
 def rows(frame):
@@ -17,6 +18,8 @@ def rows(frame):
 def test_each_recording_is_an_object(results, tmp_path):
     (path,) = pcqtool.export(results, "jsonl", tmp_path / "x.jsonl").paths
     objects = [json.loads(line) for line in path.read_text("utf-8").split("\n")[:-1]]
+    for each in objects:
+        check_json(each)
     assert [each["file"] for each in objects] == results.files["file"].unique(maintain_order=True).to_list()
     files, found = [], {"segments": [], "events": []}
     for each in objects:

@@ -15,6 +15,7 @@ from pcqtool.report.confusion import (
     draw_confusion,
 )
 from pcqtool.report.paper_table import csv_text, latex, markdown, write_table
+from tests.json_schemas import check_json
 
 
 def test_shares_are_of_the_true_class(write_run):
@@ -46,7 +47,7 @@ def test_the_table_has_counts_and_recalls(write_run, tmp_path):
     assert csv_text(table).splitlines()[:2] == ["true,anger,neutral,sadness,recall", "anger,6,2,0,0.75"]
     write_table(table, tmp_path / "t.json")
     found = json.loads((tmp_path / "t.json").read_text(encoding="utf-8"))
-    assert found["schema"] == "pcqtool.confusion/1"
+    check_json(found)
     assert found["counts"] == [[6, 2, 0], [1, 2, 1], [0, 0, 4]]
 
 

@@ -19,6 +19,7 @@ from pcqtool.training.export import export_model, prepare_directory
 from pcqtool.training.network_inputs import FrontEnds
 from pcqtool.training.profiles import assign_profiles
 from pcqtool.training.trainer import predict_logits
+from tests.json_schemas import check_json
 
 
 @pytest.fixture(scope="module")
@@ -39,6 +40,7 @@ def test_the_directory_is_a_whole_model(made, experiment, trained, fold):
     assert (config.name, config.labels, config.aggregation) == ("toy", experiment.labels, "mean-log")
     assert config.temperature == trained.temperatures.profiled
     assert model.config.mean_db == trained.model.config.mean_db != experiment.config.mean_db
+    check_json(metrics)
     assert json.loads((out / "metrics.json").read_text()) == json.loads(json.dumps(metrics))
     for name, value in model.named_parameters():
         np.testing.assert_allclose(value.detach(), trained.model.get_parameter(name).detach(), rtol=1e-3, atol=1e-6)

@@ -20,6 +20,7 @@ from pcqtool.cli.common.progress import LINE_EVERY_S, ProgressDisplay, ProgressL
 from pcqtool.cli.common.streams import is_terminal
 from pcqtool.cli.common.text import json_text, one_line
 from pcqtool.errors import PcqtoolError
+from pcqtool.json_format import JsonFormat
 from pcqtool.progress import OnProgress, Progress
 
 
@@ -172,9 +173,9 @@ def print_page(text: str) -> None:
         print_text(line)
 
 
-def print_json(value: object) -> None:
-    """Print one JSON value; NaN and infinity become null."""
-    _print(json_text(value, streams.encoding(sys.stdout), indent=2))
+def print_json(schema: JsonFormat, content: Mapping[str, object]) -> None:
+    """Print one JSON object of a format, whose name is its first key; NaN and infinity become null."""
+    _print(json_text({"schema": schema, **content}, streams.encoding(sys.stdout), indent=2))
 
 
 def print_table(
@@ -273,7 +274,13 @@ def _log(
     encoding = streams.encoding(sys.stderr)
     if _as_json:
         now = datetime.now(UTC).isoformat(timespec="milliseconds")
-        entry = {"time": now, "level": level, "message": "\n".join(lines), **({"hint": hint} if hint else {})}
+        entry = {
+            "schema": JsonFormat.LOG,
+            "time": now,
+            "level": level,
+            "message": "\n".join(lines),
+            **({"hint": hint} if hint else {}),
+        }
         text = json_text({**entry, **(facts or {})}, encoding)
     else:
         shown = [one_line(line, encoding) for line in (*lines, *filter(None, [hint]))]

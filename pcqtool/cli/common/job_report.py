@@ -12,6 +12,7 @@ from pcqtool.cli.common import console, path_lists
 from pcqtool.cli.common.lean_imports import without_pandas
 from pcqtool.cli.common.progress import duration_in_words
 from pcqtool.errors import ExitCode, PcqtoolError
+from pcqtool.json_format import JsonFormat
 
 if TYPE_CHECKING:
     from pcqtool.batch.job import Job, RunReport
@@ -92,7 +93,7 @@ def _show_plan(job: Job, json: bool) -> None:
     if job.profiling is not None:
         facts["profile"] = job.profiling.describe(job.output)
     if json:
-        console.print_json({name.replace(" ", "_"): value for name, value in facts.items()})
+        console.print_json(JsonFormat.PLAN, {name.replace(" ", "_"): value for name, value in facts.items()})
     else:
         console.print_fields(facts)
 
@@ -125,10 +126,14 @@ def _show_report(report: RunReport, verb: str, json: bool, copies: Sequence[Path
             "labels": state.labels,
             "label_time_s": state.label_time_s,
             "n_unsure": state.n_unsure,
+            "audio_s": state.audio_s,
+            "speech_s": state.speech_s,
+            "events": state.events,
             "failed": len(report.failed),
+            "failures": report.failed,
         }
         facts = {"out": out, "model": report.model, "license": report.license or None, **summary.to_dict()}
-        console.print_json(facts | {"table": table, "copies": copies})
+        console.print_json(JsonFormat.RUN, facts | {"table": table, "copies": copies})
         return
     beside = {kind: table_path(out, kind) if is_table else out / kind for kind in BESIDE}
     speed = summary.audio_s / summary.elapsed_s if summary.elapsed_s else 0.0

@@ -12,6 +12,7 @@ import typer
 from pcqtool.cli.common import console, options
 from pcqtool.cli.corpora.description import Name
 from pcqtool.errors import CorpusError
+from pcqtool.json_format import JsonFormat
 from pcqtool.progress import Progress
 
 MB = 1_000_000
@@ -47,7 +48,7 @@ def fetch(
     folder = roots.root_to_create(corpus, root)
     done = fetch(corpus, folder, _show_progress, console.info, hosts=allow_host or ())
     if as_json:
-        console.print_json({"name": name, "root": folder, "files": done})
+        console.print_json(JsonFormat.FETCH, {"name": name, "root": folder, "files": done})
         return
     if not done:
         console.info("the corpus exists already: nothing is downloaded")

@@ -10,6 +10,7 @@ from pcqtool.arguments import n_jobs
 from pcqtool.cli.common import console, options
 from pcqtool.cli.corpora.description import Name, corpus_fields, count, print_counts
 from pcqtool.errors import CorpusError
+from pcqtool.json_format import JsonFormat
 
 if TYPE_CHECKING:
     from pcqtool.corpora.base import Utterance
@@ -56,7 +57,8 @@ def info(
         console.info(f"{label_map}: {', '.join(member.label_changes) or 'no changes'}")
     if as_json:
         by_label, by_speaker = dict(published.by_label), dict(published.by_speaker)
-        console.print_json({**about, **counts, "published": {"by_label": by_label, "by_speaker": by_speaker}})
+        published_counts = {"by_label": by_label, "by_speaker": by_speaker}
+        console.print_json(JsonFormat.CORPUS, {**about, **counts, "published": published_counts})
     else:
         _show(about, counts, published)
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from pcqtool.cli.common import console, options
 from pcqtool.cli.corpora.description import corpus_fields
+from pcqtool.json_format import JsonFormat
 
 if TYPE_CHECKING:
     from pcqtool.corpora.registry import CorpusRegistration
@@ -21,7 +22,7 @@ def list_corpora(as_json: options.Json = False) -> None:
 
     entries = registry.registered_corpora()
     if as_json:
-        console.print_json([_as_json(entry) for entry in entries])
+        console.print_json(JsonFormat.CORPORA, {"corpora": [_as_json(entry) for entry in entries]})
         return
     rows = [
         (entry.name, entry.corpus.title if entry.corpus else entry.value, _data(entry), _origin(entry), _status(entry))

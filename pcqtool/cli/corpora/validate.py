@@ -12,6 +12,7 @@ from pcqtool.arguments import n_jobs
 from pcqtool.cli.common import console, options
 from pcqtool.cli.corpora.description import Name, count, print_counts
 from pcqtool.errors import ExitCode
+from pcqtool.json_format import JsonFormat
 
 if TYPE_CHECKING:
     from pcqtool.corpora.faults import Fault
@@ -44,6 +45,7 @@ def validate(
     if as_json:
         by_label, by_speaker = dict(published.by_label), dict(published.by_speaker)
         console.print_json(
+            JsonFormat.VALIDATION,
             {
                 "name": name,
                 "root": folder,
@@ -54,7 +56,7 @@ def validate(
                 "n_faults": by_kind,
                 "faults": [_as_json(fault, folder) for fault in found.faults],
                 "notes": found.notes,
-            }
+            },
         )
     else:
         of = "" if published.total is None else f" of {published.total}"

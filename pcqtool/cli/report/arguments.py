@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from pcqtool.cli.common import console
+from pcqtool.json_format import JsonFormat
 
 RunPath = Annotated[Path, typer.Argument(metavar="RUN", help="Directory of 'pcqtool evaluate', or its metrics.json.")]
 
@@ -21,10 +22,12 @@ FigureSize = Annotated[
 ]
 
 
-def print_rows(rows: Sequence[Mapping[str, Any]], fields: Mapping[str, object], as_json: bool) -> None:
+def print_rows(
+    schema: JsonFormat, rows: Sequence[Mapping[str, Any]], fields: Mapping[str, object], as_json: bool
+) -> None:
     """Print rows as a table with fields below it, or everything as one JSON object."""
     if as_json:
-        console.print_json({"rows": rows, **fields})
+        console.print_json(schema, {"rows": rows, **fields})
         return
     console.print_table(tuple(rows[0]), [tuple(_cell(value) for value in row.values()) for row in rows])
     console.print_text("")

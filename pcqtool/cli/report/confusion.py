@@ -10,6 +10,7 @@ import typer
 from pcqtool.cli.common import console, options
 from pcqtool.cli.report.arguments import FigureSize, FigureTitle, RunPath
 from pcqtool.errors import SettingsError
+from pcqtool.json_format import JsonFormat
 
 FigureOrTable = Annotated[
     Path,
@@ -39,17 +40,17 @@ def confusion(
     if inches is not None and is_table_path(out):
         raise SettingsError(f"--size is that of a figure, and {out} is a table", "Leave it out.")
     matrix = confusion_matrix(found)
-    if is_table_path(out):
-        kind, warning = "table", found.metrics["leakage"] if found.metrics.get("leaks") else ""
-        write_table(confusion_table(matrix, title or found.title, warning), out)
+    warning = found.metrics["leakage"] if found.metrics.get("leaks") else ""
+    table = confusion_table(matrix, title or found.title, warning)
+    kind = "table" if is_table_path(out) else "figure"
+    if kind == "table":
+        write_table(table, out)
     else:
-        kind = "figure"
         draw_confusion(matrix, title or found.title, out, inches)
-    rows = matrix.rows()
     if json:
-        console.print_json({"rows": rows, kind: out})
+        console.print_json(JsonFormat.CONFUSION, {**table.document, kind: out})
         return
-    shown = [(*list(row.values())[:-1], _percent(row["recall"])) for row in rows]
+    shown = [(*list(row.values())[:-1], _percent(row["recall"])) for row in matrix.rows()]
     console.print_table(("true, predicted →", *matrix.labels, "recall"), shown)
     console.print_text("")
     console.print_fields({kind: out})

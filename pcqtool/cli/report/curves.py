@@ -9,6 +9,7 @@ import typer
 
 from pcqtool.cli.common import options
 from pcqtool.cli.report.arguments import Figure, FigureSize, FigureTitle, print_rows
+from pcqtool.json_format import JsonFormat
 
 
 def curves(
@@ -30,4 +31,4 @@ def curves(
     found = read_run(run)
     rows = report.summarise_curves(found)
     report.draw_curves(found, title or found.title, out, parse_size(size))
-    print_rows(rows, {"figure": out}, json)
+    print_rows(JsonFormat.CURVES, rows, {"figure": out}, json)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from pcqtool.cli.common import completion, console, options
+from pcqtool.json_format import JsonFormat
 
 EMBEDDING = "Clips inside the page"
 TRENDS = "Trends"
@@ -91,7 +93,7 @@ def page(
     for note in written.notes:
         console.warn(note)
     if json:
-        console.print_json(written)
+        console.print_json(JsonFormat.PAGE, asdict(written))
         return
     sound = f"{written.n_clips} clips" if embed else "recordings" if written.has_links else "none: name their folder"
     console.print_fields(

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from pcqtool.cli.common import completion, console, options
+from pcqtool.json_format import JsonFormat
 
 
 def parameters(
@@ -34,7 +35,7 @@ def parameters(
 
         parts = count_parameters(network_config_from_json(read_config(find(model))))
     if json:
-        console.print_json(parts)
+        console.print_json(JsonFormat.PARAMETERS, {"parts": parts})
         return
     columns = ("part", "weights", "paper") if model is None else ("part", "weights")
     rows = [(part.name, _grouped(part.weights), _millions(part.paper))[: len(columns)] for part in parts]

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from pcqtool.cli.common import options
 from pcqtool.cli.report.arguments import Figure, FigureSize, FigureTitle, RunPath, print_rows
+from pcqtool.json_format import JsonFormat
 
 
 def reliability(
@@ -27,5 +28,5 @@ def reliability(
     found = read_run(run)
     computed = report.reliability(found.predictions)
     report.draw_reliability(computed, title or found.title, out, parse_size(size))
-    errors = {"ECE": computed["after"].ece, "ECE before temperature": computed["before"].ece}
-    print_rows(computed["after"].rows(), {**errors, "figure": out}, json)
+    errors = {"ece": computed["after"].ece, "ece_uncalibrated": computed["before"].ece}
+    print_rows(JsonFormat.RELIABILITY, computed["after"].rows(), {**errors, "figure": out}, json)

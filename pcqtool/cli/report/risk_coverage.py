@@ -10,6 +10,7 @@ import typer
 
 from pcqtool.cli.common import options
 from pcqtool.cli.report.arguments import Figure, FigureSize, FigureTitle, print_rows
+from pcqtool.json_format import JsonFormat
 
 
 def risk_coverage(
@@ -34,4 +35,4 @@ def risk_coverage(
         predictions, title or (found[0].title if len(found) == 1 else "Accuracy by coverage"), out, parse_size(size)
     )
     rows = [{"run": name, **asdict(each)} for name, some in predictions.items() for each in some.risk_coverage()]
-    print_rows(rows, {"figure": out}, json)
+    print_rows(JsonFormat.RISK_COVERAGE, rows, {"figure": out}, json)

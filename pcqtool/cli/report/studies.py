@@ -10,6 +10,7 @@ import typer
 from pcqtool.arguments import n_jobs
 from pcqtool.cli.common import completion, console, options
 from pcqtool.cli.report.arguments import FigureSize, FigureTitle
+from pcqtool.json_format import JsonFormat
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -147,7 +148,7 @@ def _run_study(
         usual = f"{setting.corpus}, {setting.protocol.name}, recipe {study['recipe']['name']}"
         draw(study, title or usual, figure, inches)
     if as_json:
-        console.print_json({**study, "figure": figure})
+        console.print_json(JsonFormat.STUDY, {**study, "figure": figure})
         return
     console.print_table(COLUMNS, table(study))
     console.print_text("")

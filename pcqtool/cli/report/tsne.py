@@ -7,6 +7,7 @@ from pathlib import Path
 from pcqtool.arguments import n_jobs
 from pcqtool.cli.common import console, options
 from pcqtool.cli.report.arguments import Figure, FigureSize, FigureTitle
+from pcqtool.json_format import JsonFormat
 
 
 def tsne(
@@ -43,7 +44,7 @@ def tsne(
     name = read_config(find(model)).name
     draw_tsne(points, title or f"t-SNE of the fusion vector: {name} on {opened.title}", out, inches)
     if json:
-        console.print_json({"model": name, "points": points, "figure": out})
+        console.print_json(JsonFormat.TSNE, {"model": name, "points": points, "figure": out})
     else:
         n_seen = sum(point.seen_speaker for point in points)
         fields = {"utterances": len(points), "of speakers it was trained on": n_seen or "none", "figure": out}

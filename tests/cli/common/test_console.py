@@ -12,6 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pcqtool.cli.common import console
+from pcqtool.cli.common.text import json_text
+from tests.json_schemas import check_json
 
 
 def test_data_and_talk_are_kept_apart(capsys):
@@ -38,9 +40,8 @@ class Row:
     share: float
 
 
-def test_json_takes_paths_dataclasses_numpy_and_nan(capsys):
-    console.print_json({"row": Row(Path("ä.wav"), float("nan")), "n": np.int64(3), "p": (np.float32(0.5), np.inf)})
-    out = capsys.readouterr().out
+def test_json_takes_paths_dataclasses_numpy_and_nan():
+    out = json_text({"row": Row(Path("ä.wav"), float("nan")), "n": np.int64(3), "p": (np.float32(0.5), np.inf)})
     assert "ä.wav" in out
     assert json.loads(out) == {"row": {"path": "ä.wav", "share": None}, "n": 3, "p": [0.5, None]}
 
@@ -58,9 +59,8 @@ def test_no_text_sends_control_characters_or_fails(text):
     assert len(written.splitlines()) == 1
 
 
-def test_names_that_are_no_unicode_are_escaped(capsys):
-    console.print_json({"file": "\udcff.wav"})
-    assert json.loads(capsys.readouterr().out) == {"file": r"\xff.wav"}
+def test_names_that_are_no_unicode_are_escaped():
+    assert json.loads(json_text({"file": "\udcff.wav"})) == {"file": r"\xff.wav"}
 
 
 FORGED = "a.wav\nerror: all is lost\r\x1b[2K\u2028\x85\u202e"
@@ -97,6 +97,8 @@ def test_a_log_for_programs_has_an_object_a_line_that_every_parser_takes(capsys)
     console.info("facts", file="\udce9", share=float("inf"))
     console.log_as("text")
     warned, failed, told = map(json.loads, capsys.readouterr().err.splitlines())
+    check_json(warned)
+    check_json(failed)
     assert warned["message"] == FORGED + r" \xe9.wav"
     assert (failed["message"], failed["hint"]) == ("broken", FORGED)
     assert (told["file"], told["share"]) == (r"\xe9", None)
