@@ -38,6 +38,7 @@ class JsonFormat(StrEnum):
     SETTINGS = "pcqtool.settings/1"
     SHOW = "pcqtool.show/1"
     STUDY = "pcqtool.study/1"
+    SWEEP = "pcqtool.sweep/1"
     TRAINING = "pcqtool.training/1"
     TSNE = "pcqtool.tsne/1"
     VALIDATION = "pcqtool.validation/1"

@@ -9,6 +9,7 @@ import typer
 
 from pcqtool.cli.common import completion, console, evaluation_options, options
 from pcqtool.cli.compare import print_differences
+from pcqtool.json_format import JsonFormat
 
 if TYPE_CHECKING:
     from pcqtool.evaluation.sweep import Sweep
@@ -98,7 +99,7 @@ def sweep(
     for warning in found.comparison.warnings:
         console.warn(warning)
     if json:
-        console.print_json(found.to_dict() | ({} if table is None else {"table": table}))
+        console.print_json(JsonFormat.SWEEP, found.to_dict() | ({} if table is None else {"table": table}))
     else:
         _show(found, out, table)
 

@@ -16,6 +16,7 @@ from pcqtool.evaluation.run_directory import Estimate, read_run
 from pcqtool.evaluation.training_runs import TrainingRuns, check_training_arguments, open_division
 from pcqtool.files.atomic import write_whole
 from pcqtool.files.lock import claim_folder
+from pcqtool.json_format import JsonFormat
 from pcqtool.progress import OnProgress, ignore
 
 if TYPE_CHECKING:
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-SCHEMA = "pcqtool.sweep/1"
 FILE = "sweep.json"
 
 
@@ -81,7 +81,7 @@ class Sweep:
         scores = (self.nested or {}).items()
         nested = {name: {"value": each.value, "interval": each.interval} for name, each in scores}
         return compared | {
-            "schema": SCHEMA,
+            "schema": JsonFormat.SWEEP,
             "chosen_by_validation": self.chosen,
             "leaks": self.leaks,
             "chosen_in_each_fold": nested or None,
