@@ -44,10 +44,17 @@ class SiteLinks:
         words, anchor = match["words"], match["anchor"] or ""
         if target in self.pages:
             way = os.path.relpath(self.pages[target], PurePosixPath(self.uri).parent)
+            words = _title(target) if words == target.name else words
             return f"{match['image']}[{words}]({Path(way).as_posix()}{anchor})"
         if not target.exists():
             return match[0]
         return words if words.strip("`").endswith(target.name) else f"{words} (`{_in_repository(target)}`)"
+
+
+def _title(page: Path) -> str:
+    """Return a page's first line, its heading."""
+    with page.open(encoding="utf-8") as lines:
+        return lines.readline().strip("# \n")
 
 
 def _in_repository(path: Path) -> str:

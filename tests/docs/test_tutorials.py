@@ -2,8 +2,8 @@
 
 Substitutions, so that it takes seconds:
 
-- EMO-DB is a small corpus of hums with EMO-DB's names; ``fetch`` and ``export`` are left out, and ``validate`` ends with
-  3, because most of the corpus is missing.
+- EMO-DB is a small corpus of hums with EMO-DB's names; ``fetch`` and ``export`` are left out, and ``validate`` ends
+  with 3, because most of the corpus is missing.
 - The researcher's recipes train for one epoch, and their networks are smaller.
 - The analyst trains on labelled hums with a tiny recipe, since three clips train nobody.
 """
