@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import inspect
+
 import pcqtool
+from pcqtool.features.api import ExtractOptions
+from pcqtool.labelling.api import LabelOptions
+from pcqtool.labelling.measuring import ProfileOptions
 
 # In the order of docs/python.md.
 GROUPS = {
@@ -22,6 +27,8 @@ GROUPS = {
     ),
     "Version": ("__version__",),
 }
+# What "**options" stands for.
+OPTIONS = {"label": LabelOptions, "extract": ExtractOptions, "profile": ProfileOptions}
 
 
 def names() -> str:
@@ -35,5 +42,18 @@ def names() -> str:
         raise ValueError(f"GROUPS and pcqtool.__all__ differ: {set(grouped) ^ set(pcqtool.__all__)}")
     lines = []
     for title, group in GROUPS.items():
-        lines += [f"## {title}", "", *(f"::: pcqtool.{name}\n" for name in group)]
+        lines += [f"## {title}", ""]
+        for name in group:
+            lines += [f"::: pcqtool.{name}", "", *_options(name)]
     return "\n".join(lines)
+
+
+def _options(name: str) -> list[str]:
+    """Return the options of a function: names and types, which the command of the same name explains."""
+    if name not in OPTIONS:
+        return []
+    kinds = [each for each in reversed(inspect.getmro(OPTIONS[name])) if each is not dict]
+    types = {key: value for kind in kinds for key, value in inspect.get_annotations(kind).items()}
+    rows = [f"{key}: {getattr(value, '__forward_arg__', value)}" for key, value in types.items()]
+    about = f"`**options` are those of [`pcqtool {name}`](commands.md#pcqtool-{name}); times end in `_s`, in seconds:"
+    return [about, "", "```python", *rows, "```", ""]
