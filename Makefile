@@ -1,6 +1,7 @@
 # A fresh machine needs make and Python 3.11 or newer, nothing else:
 #   make demo    install, label the example recordings, show the result
 #   make test    install, then spelling, lint, types, layers, tests
+#   make docs    install, then the documentation as a site: build/site/index.html
 # Without a GPU, torch can be had smaller (once, before the others):
 #   make setup TORCH_INDEX=https://download.pytorch.org/whl/cpu
 
@@ -31,7 +32,7 @@ with polars.Config(tbl_rows=-1, tbl_cols=-1, tbl_width_chars=120, tbl_hide_dataf
 endef
 export SHOW
 
-.PHONY: help setup demo test quick coverage format clean
+.PHONY: help setup demo test quick coverage docs format clean
 
 help:
 	@sed -n 's/^#  //p' Makefile
@@ -70,6 +71,10 @@ quick: $(STAMP)
 # Which lines the tests run; fails below the floor that pyproject.toml names.
 coverage: $(STAMP)
 	$(BIN)/pytest --cov --cov-report=term
+
+# Without network; a warning is an error. (The variable silences an advertisement.)
+docs: $(STAMP)
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 format: $(STAMP)
 	$(BIN)/ruff check --fix
