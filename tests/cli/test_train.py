@@ -13,6 +13,7 @@ from polars.testing import assert_frame_equal
 from safetensors.torch import load_file
 
 from pcqtool.cli import app
+from tests.toy_training import one_thread  # noqa: F401
 
 pytestmark = pytest.mark.usefixtures("toy_recipe")
 
@@ -83,8 +84,8 @@ def start(tmp_path, toy_root, environment):
 
 @pytest.mark.slow
 def test_a_run_that_was_killed_ends_with_the_same_weights(tmp_path, train, start):
-    whole = start("whole")
-    assert whole.wait(120) == 0, whole.stderr.read()
+    same = ("--epochs", str(N_EPOCHS), "--seed", "5")
+    assert train("--out", "whole", *same)[0] == 0
     killed = start("killed")
     checkpoint = tmp_path / "killed" / "checkpoint.safetensors"
     until = time.monotonic() + 100
@@ -100,9 +101,8 @@ def test_a_run_that_was_killed_ends_with_the_same_weights(tmp_path, train, start
     assert "other settings" in said
     assert "checkpoint.safetensors" in said
 
-    resumed = start("killed")
-    _, said = resumed.communicate(timeout=120)
-    assert resumed.returncode == 0, said
+    code, _, said = train("--out", "killed", *same)
+    assert code == 0, said
     assert "resuming after epoch" in said
     files = [{path.name for path in (tmp_path / name).iterdir()} for name in ("whole", "killed")]
     assert files[0] == files[1] == {"README.md", "config.json", "metrics.json", "model.safetensors"}
@@ -120,7 +120,7 @@ def test_two_runs_at_once_do_not_mix(tmp_path, train, start):
     said = first.stderr.read() + second.stderr.read()
     assert "both: another run is writing to it" in said
     assert "Wait for it, or name another --out." in said
-    assert start("alone").wait(120) == 0
+    assert train("--out", "alone", "--epochs", str(N_EPOCHS), "--seed", "5")[0] == 0
     both, alone = ((tmp_path / name / "model.safetensors").read_bytes() for name in ("both", "alone"))
     assert both == alone
     names = {path.name for path in (tmp_path / "both").iterdir()}
