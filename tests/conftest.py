@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 import threading
 import time
@@ -16,12 +17,21 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import settings
 
 from pcqtool.labelling.settings import LabelSettings
 from pcqtool.model.directory import ModelConfig
 from pcqtool.tables.provenance import Provenance
 
 WriteWave = Callable[..., Path]
+
+
+def pytest_configure() -> None:
+    """Give each of several test processes, and the programs that it starts, one thread: they share the cores."""
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        os.environ.setdefault("OMP_NUM_THREADS", "1")
+    settings.register_profile("unhurried", deadline=None)  # a pause of the machine is no fault
+    settings.load_profile("unhurried")
 
 
 def save_tiny_model(directory: Path, **settings: Any) -> Path:

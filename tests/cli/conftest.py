@@ -1,4 +1,4 @@
-"""Running the command line as its users do: in a process of its own."""
+"""Running the command line: as its users do, in a process of its own, or faster in this one."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from jsonschema import ValidationError
 
+from pcqtool.cli.app import main
 from pcqtool.cli.common import console
 from pcqtool.cli.common.text import json_text
 from pcqtool.json_format import JsonFormat
@@ -80,8 +81,31 @@ def environment() -> Callable[..., dict[str, str]]:
 
 
 @pytest.fixture
-def pcqtool(tmp_path: Path) -> Run:
-    """Run ``pcqtool`` in an empty directory with a clean environment."""
+def pcqtool(
+    pcqtool_process: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Run:
+    """Run ``pcqtool`` like ``pcqtool_process``, but in this process, unless Python itself is to start differently."""
+
+    def run(*arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
+        if any(name.startswith("PYTHON") for name in env):
+            return pcqtool_process(*arguments, **env)
+        with monkeypatch.context() as patch:
+            patch.chdir(tmp_path)
+            wanted = clean_environment(**env)
+            for name in os.environ.keys() - wanted:
+                patch.delenv(name)
+            for name, value in wanted.items():
+                patch.setenv(name, value)
+            capsys.readouterr()
+            code = main(arguments)
+        return subprocess.CompletedProcess(arguments, code, *capsys.readouterr())
+
+    return run
+
+
+@pytest.fixture
+def pcqtool_process(tmp_path: Path) -> Run:
+    """Run ``pcqtool`` as users do, in an empty directory with a clean environment."""
 
     def run(*arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
         return _run([sys.executable, "-m", "pcqtool", *arguments], tmp_path, env)

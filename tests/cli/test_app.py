@@ -46,8 +46,8 @@ def _processor_s(run):
     return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
-def test_help_answers_at_once(pcqtool):
-    assert min(_processor_s(lambda: pcqtool("--help")) for _ in range(3)) < 0.5
+def test_help_answers_at_once(pcqtool_process):
+    assert min(_processor_s(lambda: pcqtool_process("--help")) for _ in range(3)) < 0.5
 
 
 def test_corpora_list_is_quick_and_light(tmp_path):
@@ -63,22 +63,22 @@ def test_corpora_list_is_quick_and_light(tmp_path):
     assert _processor_s(run) < 2  # under 1 s on an idle machine
 
 
-def test_version_goes_to_stdout(pcqtool):
+def test_version_goes_to_stdout(pcqtool_process):
     for flag in ("--version", "-V"):
-        done = pcqtool(flag)
+        done = pcqtool_process(flag)
         assert (done.returncode, done.stdout, done.stderr) == (0, f"pcqtool {version('pcqtool')}\n", "")
 
 
-def test_help_has_sections_and_examples(pcqtool):
-    said = pcqtool("-h").stdout
+def test_help_has_sections_and_examples(pcqtool_process):
+    said = pcqtool_process("-h").stdout
     for part in ("Common options:", "Installation:", "doctor", "Examples:", "Exit codes:", "PCQTOOL_CONFIG"):
         assert part in said
     assert "\x1b" not in said
     assert "\b" not in said
 
 
-def test_no_command_shows_the_help_and_is_a_usage_error(pcqtool):
-    done = pcqtool()
+def test_no_command_shows_the_help_and_is_a_usage_error(pcqtool_process):
+    done = pcqtool_process()
     assert done.returncode == 2
     assert done.stdout == ""
     assert done.stderr.startswith("Usage: pcqtool")
@@ -95,8 +95,8 @@ def test_no_command_shows_the_help_and_is_a_usage_error(pcqtool):
         (["corpora", "info"], "error: Missing argument 'NAME'.\nSee 'pcqtool corpora info --help'.\n"),
     ],
 )
-def test_usage_errors_take_two_lines(pcqtool, typed, said):
-    done = pcqtool(*typed)
+def test_usage_errors_take_two_lines(pcqtool_process, typed, said):
+    done = pcqtool_process(*typed)
     assert (done.returncode, done.stdout, done.stderr) == (2, "", said)
 
 
@@ -240,9 +240,9 @@ def test_every_help_ends_with_examples_that_can_be_typed(command, context):
         command.make_context(context.info_name, words[len(path) :], parent=context.parent)
 
 
-def test_help_shows_the_help_of_a_command(pcqtool):
-    assert pcqtool("help", "corpora", "list").stdout == pcqtool("corpora", "list", "--help").stdout
-    assert pcqtool("help").stdout == pcqtool("--help").stdout
-    unknown = pcqtool("help", "corpora", "lits")
+def test_help_shows_the_help_of_a_command(pcqtool_process):
+    assert pcqtool_process("help", "corpora", "list").stdout == pcqtool_process("corpora", "list", "--help").stdout
+    assert pcqtool_process("help").stdout == pcqtool_process("--help").stdout
+    unknown = pcqtool_process("help", "corpora", "lits")
     assert (unknown.returncode, unknown.stdout) == (2, "")
     assert "No such command 'lits'. Did you mean 'list'?" in unknown.stderr

@@ -33,8 +33,8 @@ def checks(done):
 
 
 @pytest.mark.slow
-def test_healthy_parts_are_ok_and_every_dependency_is_named(pcqtool):
-    done = pcqtool("doctor", "--json")
+def test_healthy_parts_are_ok_and_every_dependency_is_named(pcqtool_process):
+    done = pcqtool_process("doctor", "--json")
     found = checks(done)
     for line in requires("pcqtool"):
         if "extra" not in line:

@@ -13,6 +13,7 @@ from polars.testing import assert_frame_equal
 from safetensors.torch import load_file
 
 from pcqtool.cli import app
+from tests.toy_training import one_thread  # noqa: F401
 
 pytestmark = pytest.mark.usefixtures("toy_recipe")
 
@@ -64,16 +65,17 @@ def test_the_history_tells_rate_and_time_of_every_epoch(train):
     assert all(line["lr"] > 0 and line["seconds"] > 0 for line in lines)
 
 
-LONG = ["--epochs", "40", "--seed", "5", "--device", "cpu", "--jobs", "1"]
+N_EPOCHS = 12  # time enough to kill a run, or to begin another
 
 
 @pytest.fixture
 def start(tmp_path, toy_root, environment):
     """Begin ``pcqtool train`` in a process of its own."""
 
-    def begin(out):
+    def begin(out, n_epochs=N_EPOCHS):
         places = ["--corpus", "manifest", "--root", str(toy_root), "--recipe", "toy.toml", "--out", out]
-        command = [sys.executable, "-m", "pcqtool", "train", *places, *LONG]
+        settings = ["--epochs", str(n_epochs), "--seed", "5", "--device", "cpu", "--jobs", "1"]
+        command = [sys.executable, "-m", "pcqtool", "train", *places, *settings]
         said = {"stderr": subprocess.PIPE, "text": True}
         return subprocess.Popen(command, cwd=tmp_path, env=environment(OMP_NUM_THREADS="1"), **said)
 
@@ -82,8 +84,8 @@ def start(tmp_path, toy_root, environment):
 
 @pytest.mark.slow
 def test_a_run_that_was_killed_ends_with_the_same_weights(tmp_path, train, start):
-    whole = start("whole")
-    assert whole.wait(120) == 0, whole.stderr.read()
+    same = ("--epochs", str(N_EPOCHS), "--seed", "5")
+    assert train("--out", "whole", *same)[0] == 0
     killed = start("killed")
     checkpoint = tmp_path / "killed" / "checkpoint.safetensors"
     until = time.monotonic() + 100
@@ -94,14 +96,13 @@ def test_a_run_that_was_killed_ends_with_the_same_weights(tmp_path, train, start
     assert checkpoint.exists()
     assert not (tmp_path / "killed" / "config.json").exists()
 
-    other, _, said = train("--out", "killed", "--epochs", "39", "--seed", "5")
+    other, _, said = train("--out", "killed", "--epochs", str(N_EPOCHS - 1), "--seed", "5")
     assert other == 2
     assert "other settings" in said
     assert "checkpoint.safetensors" in said
 
-    resumed = start("killed")
-    _, said = resumed.communicate(timeout=120)
-    assert resumed.returncode == 0, said
+    code, _, said = train("--out", "killed", *same)
+    assert code == 0, said
     assert "resuming after epoch" in said
     files = [{path.name for path in (tmp_path / name).iterdir()} for name in ("whole", "killed")]
     assert files[0] == files[1] == {"README.md", "config.json", "metrics.json", "model.safetensors"}
@@ -119,7 +120,7 @@ def test_two_runs_at_once_do_not_mix(tmp_path, train, start):
     said = first.stderr.read() + second.stderr.read()
     assert "both: another run is writing to it" in said
     assert "Wait for it, or name another --out." in said
-    assert start("alone").wait(120) == 0
+    assert train("--out", "alone", "--epochs", str(N_EPOCHS), "--seed", "5")[0] == 0
     both, alone = ((tmp_path / name / "model.safetensors").read_bytes() for name in ("both", "alone"))
     assert both == alone
     names = {path.name for path in (tmp_path / "both").iterdir()}
@@ -129,7 +130,7 @@ def test_two_runs_at_once_do_not_mix(tmp_path, train, start):
 @pytest.mark.slow
 def test_two_runs_may_share_a_cache_that_is_still_empty(tmp_path, start, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    runs = [start(name) for name in ("one", "two")]
+    runs = [start(name, n_epochs=1) for name in ("one", "two")]
     assert [run.wait(120) for run in runs] == [0, 0]
     one, two = ((tmp_path / name / "model.safetensors").read_bytes() for name in ("one", "two"))
     assert one == two

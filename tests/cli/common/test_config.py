@@ -3,8 +3,31 @@ from __future__ import annotations
 import codecs
 import json
 import os
+from typing import Annotated
 
 import pytest
+import typer
+
+from pcqtool.cli.app import app
+from pcqtool.cli.common import console
+
+
+@pytest.fixture
+def ends(pcqtool, monkeypatch):
+    """Run ``pcqtool`` in this process, with a command ``knob`` for its settings."""
+    monkeypatch.setattr(app, "registered_commands", [*app.registered_commands])
+
+    @app.command()
+    def knob(
+        value: Annotated[int, typer.Option(envvar="PCQTOOL_JOBS")] = 1,
+        many: Annotated[list[str] | None, typer.Option()] = None,
+        flag: bool = False,
+    ):
+        console.info("a note")
+        console.debug("a detail")
+        console.print_text(json.dumps({"value": value, "many": many, "flag": flag}))
+
+    return pcqtool
 
 
 @pytest.fixture
