@@ -8,6 +8,9 @@ import numpy as np
 from numpy.lib.stride_tricks import as_strided
 from numpy.typing import NDArray
 
+_BLOCK = 64
+"""Windows that are transformed at once: more do not fit the processor's cache, and take several times as long."""
+
 
 def power_spectra(
     waves: NDArray[np.float32],
@@ -41,9 +44,10 @@ def power_spectra(
         n_steps = min((n + n_fft // 2) // hop + 1, len(power))
         padded = np.pad(wave[: n_steps * hop + n_fft], n_fft // 2, mode=padding)
         frames = as_strided(padded, (n_steps, n_fft), (hop * padded.itemsize, padded.itemsize))
-        spectra = np.fft.rfft(frames * window)[:, :n_bins]
-        power[:n_steps] = spectra.real**2 + spectra.imag**2
-    return powers
+        for first in range(0, n_steps, _BLOCK):
+            block = power[first : min(first + _BLOCK, n_steps)]
+            np.abs(np.fft.rfft(frames[first : first + _BLOCK] * window)[:, :n_bins], out=block)
+    return np.square(powers, out=powers)
 
 
 def hann(n: int) -> NDArray[np.float32]:

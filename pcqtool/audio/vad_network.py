@@ -29,6 +29,7 @@ _N_FRAMES = WINDOW // _HOP
 _N_BINS = _N_FFT // 2 + 1
 _DIM = 128  # of the recurrent layer
 _ONES, _HALVES = np.ones(3 * _DIM, np.float32), np.full(2, 0.5, np.float32)
+_BLOCK = 64  # windows at once; more do not fit the processor's cache
 _lock = threading.Lock()
 
 
@@ -70,7 +71,8 @@ class VadNetwork:
         self._context = windows[-1, -CONTEXT:].copy()
         weights = self._weights
         with _numpy_threads().limit(limits=1):  # recordings are decoded side by side, one on each core
-            states = self._recur(_features(np.concatenate((before, windows), axis=1), weights))
+            blocks = np.array_split(np.concatenate((before, windows), axis=1), range(_BLOCK, len(windows), _BLOCK))
+            states = self._recur(np.concatenate([_features(block, weights) for block in blocks]))
             logits = np.maximum(states, 0.0) @ weights.last + weights.last_bias
         return np.asarray(1.0 / (1.0 + np.exp(-logits)), np.float32)
 
