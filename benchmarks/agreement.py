@@ -9,12 +9,13 @@ from numpy.typing import NDArray
 from benchmarks.baselines import predict
 from benchmarks.sample import Waves
 from pcqtool.model.predictor import Predictor
+from pcqtool.model.segment_predictor import SegmentPredictor
 
 N_COMPARED = 200
 """Largest number of segments that are compared."""
 
 
-def agreement(segments: Waves, predictor: Predictor, batch_size: int, plain: Predictor) -> dict[str, float]:
+def agreement(segments: Waves, predictor: SegmentPredictor, batch_size: int, plain: Predictor) -> dict[str, float]:
     """Compare two predictors on segments ``(S, N)``; the plain one predicts one segment at a time.
 
     The number of labels that occur and the median margin (the difference between a segment's two largest
@@ -37,9 +38,14 @@ def agreement(segments: Waves, predictor: Predictor, batch_size: int, plain: Pre
 
 
 def _predict_with_frames(
-    segments: Waves, predictor: Predictor, batch_size: int
+    segments: Waves, predictor: SegmentPredictor, batch_size: int
 ) -> tuple[NDArray[np.float64], torch.Tensor | None]:
-    """Return log-probabilities ``(S, L)`` and the encoder's frames ``(S, T, D)``, None without an encoder."""
+    """Return log-probabilities ``(S, L)`` and the encoder's frames ``(S, T, D)``.
+
+    The frames are None without an encoder, and from ONNX Runtime, which does not show them.
+    """
+    if not isinstance(predictor, Predictor):
+        return predict(segments, predictor, batch_size), None
     frames: list[torch.Tensor] = []
 
     def keep(_: object, __: object, prediction: object) -> None:

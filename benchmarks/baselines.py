@@ -17,6 +17,7 @@ from benchmarks import functionals
 from benchmarks.end_to_end import System
 from benchmarks.sample import Sample, Waves
 from pcqtool.model.predictor import Predictor
+from pcqtool.model.segment_predictor import SegmentPredictor
 
 PLAIN_LOOP = "plain loop, float32"
 OPENSMILE = "openSMILE ComParE functionals"
@@ -49,7 +50,7 @@ def opensmile_systems(sample: Sample, workers: int) -> Iterator[dict[str, System
         yield {OPENSMILE: System(lambda: list(pool.map(functionals.extract, batches)), sample.audio_s, workers)}
 
 
-def predict(segments: Waves, predictor: Predictor, batch_size: int) -> NDArray[np.float64]:
+def predict(segments: Waves, predictor: SegmentPredictor, batch_size: int) -> NDArray[np.float64]:
     """Return the log-probabilities ``(S, L)`` of segments, computed in batches."""
     starts = range(0, len(segments), batch_size)
     return np.concatenate([predictor.log_probs(segments[start : start + batch_size]) for start in starts])

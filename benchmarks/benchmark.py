@@ -15,10 +15,14 @@ from benchmarks.agreement import N_COMPARED, agreement
 from benchmarks.baselines import opensmile_systems, plain_predictor, plain_systems
 from benchmarks.end_to_end import Outcome, pcqtool_systems, run_in_turn
 from benchmarks.sample import Sample
-from benchmarks.stages import Part, measure_parts, stages_s, warm_up
+from benchmarks.stages import Part, measure_graph, measure_parts, stages_s, warm_up
 from pcqtool.labelling.settings import LabelSettings
 from pcqtool.model.device import choose_device, default_batch_size
+from pcqtool.model.encoder_search import EncoderSearchPath
+from pcqtool.model.graph_predictor import has_graph
 from pcqtool.model.predictor import Predictor
+from pcqtool.model.predictors import load_predictors
+from pcqtool.model.segment_predictor import SegmentPredictor
 
 GPU_HOURS = 20.0
 """Hours of audio that a GPU labels end to end: seven seconds at 10,000 times real time."""
@@ -84,6 +88,9 @@ def run_benchmark(sample: Sample, model: Path, device: str, settings: LabelSetti
         parts = measure_parts(sample.segments, predictor, size)
         hours = (GPU_HOURS if on_gpu else 0.0) if scope.hours is None else scope.hours
         long = sample.repeated(hours)
+        labels = _usual_predictor(predictor, model, device, settings)
+        if labels is not predictor:
+            parts["whole, ONNX Runtime"] = measure_graph(sample.segments, labels, size, parts["whole"])
         plain = plain_systems(sample, plain_predictor(model, device), size, workers) if scope.plain else {}
         return Result(
             about=_about(predictor, settings, size, sample, long),
@@ -92,10 +99,18 @@ def run_benchmark(sample: Sample, model: Path, device: str, settings: LabelSetti
             warm_up_s=warm_up_s,
             stages_s=stages_s(sample, parts),
             parts=parts,
-            end_to_end=run_in_turn(pcqtool_systems(long, predictor, settings) | plain | opensmile, scope.repetitions),
-            agreement=agreement(sample.some(N_COMPARED), predictor, size, plain_predictor(model, "cpu")),
+            end_to_end=run_in_turn(pcqtool_systems(long, labels, settings) | plain | opensmile, scope.repetitions),
+            agreement=agreement(sample.some(N_COMPARED), labels, size, plain_predictor(model, "cpu")),
             peak_mb=_peak(predictor.device),
         )
+
+
+def _usual_predictor(predictor: Predictor, model: Path, device: str, settings: LabelSettings) -> SegmentPredictor:
+    """Return what ``label`` computes the model with: torch's predictor, or a graph in its place."""
+    config, n_samples = predictor.config, settings.reader_options.n_samples
+    if predictor.on_accelerator or not has_graph(config, n_samples) or settings.precision != "float32":
+        return predictor
+    return load_predictors(model, "cpu", EncoderSearchPath(), n_samples, runtime=settings.runtime)[0]
 
 
 def _peak(device: torch.device) -> dict[str, float]:

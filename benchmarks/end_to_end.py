@@ -21,7 +21,7 @@ from pcqtool.batch.plan import make_plan
 from pcqtool.batch.run import run
 from pcqtool.labelling.settings import LabelSettings
 from pcqtool.labelling.task import SCHEMAS, Labelling
-from pcqtool.model.predictor import Predictor
+from pcqtool.model.segment_predictor import SegmentPredictor
 
 VAD_OFF = "pcqtool, VAD off"
 VAD_ON = "pcqtool, VAD on"
@@ -99,13 +99,13 @@ def _outcome(runs: Sequence[tuple[float, Any]], workers: int) -> Outcome:
     return Outcome([rate for rate, _ in runs], workers, returned if isinstance(returned, Timings) else None)
 
 
-def pcqtool_systems(sample: Sample, predictor: Predictor, settings: LabelSettings) -> dict[str, System]:
+def pcqtool_systems(sample: Sample, predictor: SegmentPredictor, settings: LabelSettings) -> dict[str, System]:
     """Return pcqtool itself, from decoding to both Parquet tables, without and with voice activity detection."""
     without = replace(settings, reader_options=replace(settings.reader_options, vad=False))
     return {VAD_OFF: _labelling(sample, predictor, without), VAD_ON: _labelling(sample, predictor, settings)}
 
 
-def _labelling(sample: Sample, predictor: Predictor, settings: LabelSettings) -> System:
+def _labelling(sample: Sample, predictor: SegmentPredictor, settings: LabelSettings) -> System:
     provenance = settings.provenance(predictor.config, predictor.sha256)
     columns = {kind: schema(provenance.labels).names for kind, schema in SCHEMAS.items()}
 

@@ -19,6 +19,7 @@ from pcqtool.audio.resample import resample
 from pcqtool.audio.segment import SAMPLE_RATE
 from pcqtool.audio.vad import VoiceActivityDetector
 from pcqtool.model.predictor import Predictor
+from pcqtool.model.segment_predictor import SegmentPredictor
 
 MIN_S = 1.0
 """Shortest time of a measurement; short work is repeated until it takes as long."""
@@ -63,7 +64,7 @@ def stages_s(sample: Sample, parts: Mapping[str, Part]) -> dict[str, float]:
     """
     segments = sample.segments
     high = np.zeros((segments.size * HIGH_RATE // SAMPLE_RATE, 1), np.float32)
-    named = {name: part.segment_s * len(segments) for name, part in parts.items() if name != "whole"}
+    named = {name: part.segment_s * len(segments) for name, part in parts.items() if not name.startswith("whole")}
     _write(1)  # warm-up
     return {
         "decode": _time_s(lambda: Sample.of(sample.sources)),
@@ -98,6 +99,14 @@ def measure_parts(segments: Waves, predictor: Predictor, batch_size: int) -> dic
         name: Part(_batch_s(work, x, device) / batch_size, count_flops(work, x[:1]), kind, ceilings[kind])
         for name, (work, x, kind) in works.items()
     }
+
+
+def measure_graph(segments: Waves, predictor: SegmentPredictor, batch_size: int, whole: Part) -> Part:
+    """Measure the whole network as ONNX Runtime computes it, its spectra included."""
+    waves = fill(segments, batch_size)
+    predictor.log_probs(waves)
+    seconds = _time_s(lambda: predictor.log_probs(waves))
+    return Part(seconds / batch_size, whole.flops, "float32", whole.ceiling)
 
 
 def warm_up(

@@ -16,6 +16,7 @@ from pcqtool.batch import run
 from pcqtool.batch.device_pool import DevicePool
 from pcqtool.batch.prefetch import prefetch
 from pcqtool.model.predictor import Predictor
+from pcqtool.model.segment_predictor import SegmentPredictor
 
 
 @dataclass(frozen=True)
@@ -73,13 +74,15 @@ class _Busy:
         return float(sum(start.elapsed_time(end) for start, end in self.calls)) / 1000.0
 
 
-def time_run(predictor: Predictor, work: Callable[[], object]) -> Timings:
+def time_run(predictor: SegmentPredictor, work: Callable[[], object]) -> Timings:
     """Run some work that sends recordings through the predictor, and return where its time went."""
     waits_s: list[float] = []
     calls_s: list[float] = []
-    busy = _Busy(predictor.device)
-    before = predictor.model.register_forward_pre_hook(busy.begin)
-    after = predictor.model.register_forward_hook(busy.end)
+    busy, hooks = None, []
+    if isinstance(predictor, Predictor):
+        busy = _Busy(predictor.device)
+        hooks.append(predictor.model.register_forward_pre_hook(busy.begin))
+        hooks.append(predictor.model.register_forward_hook(busy.end))
     plain_submit = DevicePool.submit
 
     def timed_prefetch(*arguments: Any) -> Generator[Any]:
@@ -111,10 +114,11 @@ def time_run(predictor: Predictor, work: Callable[[], object]) -> Timings:
             started_s = time.perf_counter()
             work()
             whole_s = time.perf_counter() - started_s
-        return Timings(whole_s, sum(waits_s), sum(calls_s), busy.total_s())
+        busy_s = sum(calls_s) if busy is None else busy.total_s()  # ONNX Runtime computes on the processor, at once
+        return Timings(whole_s, sum(waits_s), sum(calls_s), busy_s)
     finally:
-        before.remove()
-        after.remove()
+        for hook in hooks:
+            hook.remove()
 
 
 @contextmanager
