@@ -10,30 +10,25 @@ import atexit
 import multiprocessing as mp
 import os
 import signal
-import sys
-import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from itertools import islice
 from multiprocessing.connection import Connection
 from pathlib import Path
-from types import ModuleType
 from typing import Any, NamedTuple
 
 from pcqtool.audio.channel_segmenter import Chunk
 from pcqtool.audio.limits import Limits
 from pcqtool.audio.reader import ReaderOptions, RecordingInfo, SegmentReader
 from pcqtool.audio.turns import Turn
+from pcqtool.batch.decoder_server import lock, start_server, without_main_module
 from pcqtool.errors import AccessError, AudioError, PcqtoolError
 from pcqtool.files.display import display_path
 
 PIECE_CHUNKS = 4  # of up to 30 s, 2 MB each
 GRACE_S = 10.0  # then a process that does not end by its own alarm is abandoned: it hangs in the kernel
 MAX_BYTES = 4 << 30  # memory that a decoder may use
-IS_POSSIBLE = "forkserver" in mp.get_all_start_methods()  # not on Windows
-_LOADED = (__name__, "av", "soundfile", "soxr", "threadpoolctl")  # by the server process, before workers are forked
 
-_lock = threading.RLock()  # reentrant: a garbage-collected generator returns its worker, in any thread
 _idle: list[Worker] = []
 
 
@@ -100,7 +95,7 @@ class SubprocessReader:
                 recording = None
         finally:
             if worker.is_usable:
-                with _lock:
+                with lock:
                     _idle.append(worker)
 
 
@@ -116,7 +111,7 @@ class Worker:
         context: Any = mp.get_context("forkserver")
         self._connection, theirs = context.Pipe()
         self._process = context.Process(target=serve, args=(theirs,), name="decode", daemon=True)
-        with _lock, _without_main_module():
+        with lock, without_main_module():
             self._process.start()
         theirs.close()
         self.is_usable = True
@@ -155,13 +150,13 @@ class Worker:
     def close(self) -> None:
         """End the process, by force if necessary."""
         self.disconnect()
-        with _lock:
+        with lock:
             self._process.join(1.0)
             self._process.kill()
 
     def _diagnose(self, timeout_s: float) -> AudioError:
         """Return an error that states why the process has ended."""
-        with _lock:
+        with lock:
             self._process.join(GRACE_S)
             number = -(self._process.exitcode or 0)
         if number == signal.SIGALRM:
@@ -198,40 +193,20 @@ def serve(connection: Connection[Any, Any]) -> None:
             connection.send(reply)
 
 
-def start_server() -> None:
-    """Start the server process, without waiting until it has loaded the decoders."""
-    from multiprocessing import forkserver
-
-    forkserver.set_forkserver_preload(list(_LOADED))
-    with _lock, _without_main_module():
-        forkserver.ensure_running()
-
-
 def start() -> None:
     """Start a worker before the first recording is there."""
     worker = Worker()
-    with _lock:
+    with lock:
         _idle.append(worker)
 
 
 def _take_worker() -> Worker:
-    with _lock:
+    with lock:
         while _idle:
             worker = _idle.pop()
             if worker.is_running:
                 return worker
         return Worker()
-
-
-@contextmanager
-def _without_main_module() -> Iterator[None]:
-    """Keep multiprocessing from importing the user's script into workers: it may start another run."""
-    main = sys.modules["__main__"]
-    sys.modules["__main__"] = ModuleType("__main__")
-    try:
-        yield
-    finally:
-        sys.modules["__main__"] = main
 
 
 def _read_piece(reader: SegmentReader, chunks: Iterator[Chunk]) -> WorkerReply:

@@ -13,6 +13,7 @@ from typing import NamedTuple
 from pcqtool.audio.channel_segmenter import Chunk
 from pcqtool.audio.reader import Reader, RecordingInfo, SegmentReader
 from pcqtool.batch import isolation
+from pcqtool.batch.decoder_server import IS_POSSIBLE, start_server
 from pcqtool.batch.isolation import PIECE_CHUNKS, SubprocessReader
 from pcqtool.batch.names import Source
 from pcqtool.batch.settings import BatchSettings
@@ -127,7 +128,7 @@ def open_source(source: Source, settings: BatchSettings, n_chunks: int = PIECE_C
 def start_decoder_server(settings: BatchSettings) -> None:
     """Begin to load the decoders, in another process, while this one loads the model."""
     if _is_isolated(settings):
-        isolation.start_server()
+        start_server()
 
 
 def start_decoders(settings: BatchSettings) -> None:
@@ -137,7 +138,7 @@ def start_decoders(settings: BatchSettings) -> None:
 
 
 def _is_isolated(settings: BatchSettings) -> bool:
-    return settings.timeout_s > 0 and isolation.IS_POSSIBLE
+    return settings.timeout_s > 0 and IS_POSSIBLE
 
 
 def _read_piece(source: Source, reader: Reader, chunks: Iterator[Chunk], n_chunks: int) -> Piece:

@@ -70,6 +70,7 @@ def extract(
     over the same inputs processes only new and changed recordings. A recording that cannot be read becomes a row with
     the reason.
     """
+    job_report.load_decoders(dry_run, timeout)
     from pcqtool.features.api import extract_job
 
     job = extract_job(

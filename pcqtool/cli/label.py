@@ -160,6 +160,7 @@ def label(
     Without --model, pcqtool uses the small model inside the package and works offline. A second run over the same
     inputs processes only new and changed recordings. A recording that cannot be read becomes a row with the reason.
     """
+    job_report.load_decoders(dry_run, timeout)
     from pcqtool.exports.api import table_and_copy
     from pcqtool.labelling.api import label_job
 

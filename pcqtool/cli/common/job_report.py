@@ -25,6 +25,14 @@ def read_list(file: str | None) -> list[str] | None:
     return None if file is None else path_lists.read(file)
 
 
+def load_decoders(dry_run: bool, timeout_s: float) -> None:
+    """Begin to load the decoders in another process: the command itself has much to load, too."""
+    from pcqtool.batch.decoder_server import IS_POSSIBLE, start_server
+
+    if IS_POSSIBLE and timeout_s and not dry_run:
+        start_server()
+
+
 def run_and_report(
     job: Job,
     verb: str,
