@@ -80,7 +80,7 @@ def export(network: PCQ) -> Any:
         WithWeights(whole).eval(),
         (weights, *examples),
         dynamo=True,
-        opset_version=18,
+        opset_version=20,
         input_names=[*weights, *INPUTS],
         output_names=[FUSION, MOMENTS],
         dynamic_shapes=(dict.fromkeys(weights), tuple({0: batch} for _ in examples)),
