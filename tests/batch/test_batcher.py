@@ -182,6 +182,6 @@ def test_a_fault_of_any_device_ends_the_run(predictor):
 
 def test_a_gpu_gives_what_a_processor_gives_while_the_next_batch_is_filled(predictor):
     expected = judged(predictor, 4, 30)
-    predictor.device.type = "cuda"
+    predictor.on_accelerator = True
     assert batches_of(predictor, 4)._devices.n_ahead == 1
     np.testing.assert_array_equal(judged(predictor, 4, 30), expected)
