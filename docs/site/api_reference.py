@@ -20,7 +20,9 @@ GROUPS = {
     "Extract features": ("extract", "Extractor"),
     "Show progress": ("Progress",),
     "Train": ("train", "TrainedModel"),
-    "Evaluate and compare": ("evaluate", "Evaluation", "compare", "compare_runs", "RunComparison"),
+    "Evaluate and compare": (
+        *("evaluate", "Evaluation", "compare", "compare_runs", "RunComparison", "sweep", "Sweep"),
+    ),
     "Errors": (
         *("PcqtoolError", "SettingsError", "AudioError", "ModelError", "ProfileError", "CorpusError", "TableError"),
         *("FileError", "LockedError", "TrainingError", "StoppedError"),

@@ -1,4 +1,4 @@
-"""What all predictors share: profiles, temperatures, and calibrated log-probabilities of segments; no torch."""
+"""The interface of predictors: profiles, temperatures, calibrated log-probabilities of segments; no torch."""
 
 from __future__ import annotations
 

@@ -36,6 +36,7 @@ def test_what_was_measured_is_shown_and_label_uses_it(pcqtool_here, tmp_path):
     assert "0 (4 s), 1 (4 s)" in out
     code, out, _ = pcqtool_here("profile", "calls", "--out", "again.profile", "--json")
     assert json.loads(out) == {
+        "schema": "pcqtool.profile/1",
         "profile": "again.profile",
         "model": "profiled",
         "recordings": 4,

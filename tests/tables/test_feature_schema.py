@@ -25,7 +25,7 @@ def test_what_result_tables_have_too_is_the_same():
     ):
         common = [name for name in features.names if name in results.names]
         labelling = {"label", "confidence", "method", "speaker", "talk_share", "overlap_s", "classified_s"}
-        labelling |= {"longest_s", "longest_start_s"}
+        labelling |= {"longest_s", "longest_start_s", "turns"}
         assert common == [name for name in results.names if name not in labelling]
         assert all(features.field(name).equals(results.field(name), check_metadata=True) for name in common)
         assert all(column_descriptions(features).values())

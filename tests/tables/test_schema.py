@@ -20,7 +20,7 @@ def test_columns_of_files_are_those_of_the_contract() -> None:
         *("prob_anger", "prob_fear", "method", "status", "error", "model", "size_bytes", "mtime"),
         *("note", "target", "retry", "speaker", "talk_share", "overlap_s", "classified_s", "share_anger", "share_fear"),
         *("longest_s", "longest_start_s", "peak_anger", "peak_fear", "peak_anger_s", "peak_fear_s"),
-        *("first_anger_s", "first_fear_s"),
+        *("first_anger_s", "first_fear_s", "turns"),
     ]
 
 
