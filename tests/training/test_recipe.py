@@ -10,7 +10,7 @@ import pytest
 from pcqtool.errors import SettingsError
 from pcqtool.training.augmentation import Augmentations
 from pcqtool.training.recipe import (
-    _TABLES,
+    TABLES,
     Distillation,
     FeatureDistillation,
     ProfileSimulation,
@@ -151,7 +151,7 @@ def test_every_setting_is_explained_with_its_default(kind):
     text = (Path(__file__).parents[2] / "docs" / "training.md").read_text(encoding="utf-8")
     explained = dict(re.findall(r"^\| `(\w+)` \| (.*?) \|", text, re.MULTILINE))
     for each in fields(kind):
-        if each.name in ("name", "network", *_TABLES):
+        if each.name in ("name", "network", *TABLES):
             continue
         if each.default == "":
             assert f"| `{each.name}` | |" in text, each.name
