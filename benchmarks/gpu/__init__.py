@@ -1,1 +1,1 @@
-"""``benchmarks/gpu.sh``: everything about labelling on a GPU, measured in minutes on a machine that has nothing else."""
+"""``benchmarks/gpu.sh``: all about labelling on a GPU, measured in minutes on a machine that has nothing else."""

@@ -89,7 +89,7 @@ REHEARSAL = Scale(
     jobs=(1,),
     decode_s=0.05,
     run_s=0.05,
-    max_hours=0.005,
+    max_hours=0.001,
     compiler="eager",
     resample_s=2.0,
 )

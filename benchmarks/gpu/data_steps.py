@@ -108,7 +108,7 @@ def label_settings(jobs: int = 0, precision: str = "float32", vad: bool = True, 
 
 def _decoding(bench: Bench, sample: Sample, settings: LabelSettings) -> dict[str, float]:
     start_decoders(settings)
-    endless = sample.repeated(100.0).sources
+    endless = list(sample.sources) * 1000
     n_files, n_samples, started_s = 0, 0, 0.0
     with closing(prefetch(endless, settings)) as pieces:
         for piece in pieces:

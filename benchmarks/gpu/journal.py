@@ -1,4 +1,4 @@
-"""The journal of a measurement: a line for each figure, written at once, so that a run that is cut off keeps its own."""
+"""The journal of a measurement: a line for each figure, written at once, so that a run that is cut off keeps them."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Attempt:
     figures: list[Figures] = field(default_factory=list)
 
 
-class StepTimeout(BaseException):  # noqa: N818
+class StepTimeout(BaseException):
     """A step has reached its limit; not an ``Exception``, so that no part of the step catches it."""
 
 
@@ -48,32 +48,33 @@ class Journal:
 
     Args:
         path: the file; lines are added to what is there.
-        about: machine and versions, by which figures can be compared.
+        about: machine and versions, by which figures can be compared; None to read a file of any machine.
 
     Attributes:
         about: the same.
         attempts: the last attempt at each step.
 
     Raises:
-        SettingsError: if the file is about another machine.
+        SettingsError: if the file is about another machine, or is to be read and has no lines.
     """
 
-    def __init__(self, path: Path, about: Figures) -> None:
-        self.about = about
-        self.attempts: dict[str, Attempt] = {}
-        path.parent.mkdir(parents=True, exist_ok=True)
+    def __init__(self, path: Path, about: Figures | None) -> None:
         before = path.read_text("utf-8") if path.exists() else ""
-        entries = list(_entries(before))
+        first, *entries = list(_entries(before)) or [{"about": about}]
+        if first["about"] is None:
+            raise SettingsError(f"{path}: there are no measurements", "Measure first, or name another file.")
+        if about not in (None, first["about"]):
+            raise SettingsError(f"{path}: holds figures of another machine, or of other versions", "Name another file.")
+        self.about: Figures = first["about"]
+        self.attempts: dict[str, Attempt] = {}
+        for entry in entries:
+            self._take(entry)
+        path.parent.mkdir(parents=True, exist_ok=True)
         self._file = path.open("a", encoding="utf-8")
         if before and not before.endswith("\n"):  # cut off within a line
             self._file.write("\n")
-        if not entries:
+        if not before:
             self._write({"about": about})
-        elif entries[0].get("about") != about:
-            self._file.close()
-            raise SettingsError(f"{path}: holds figures of another machine, or of other versions", "Name another file.")
-        for entry in entries[1:]:
-            self._take(entry)
 
     def close(self) -> None:
         """Close the file."""
