@@ -12,9 +12,9 @@ site=$root/build/gpu-site
 export PYTHONPATH="$root:$site" PYTHONUNBUFFERED=1
 
 largest_mib=64
-# typer and cffi with what they need, which is small; the others need numpy at most. av, the largest, decodes MP3.
-with_needs=("typer>=0.28" cffi)
-alone=("soundfile>=0.13" "soxr>=0.5" "joblib>=1.4" "threadpoolctl>=3.5" "av>=14")
+# What the first need is small; the others need cffi and numpy. av, the largest, decodes MP3.
+with_needs=("typer>=0.28" "joblib>=1.4" "threadpoolctl>=3.5" cffi)
+alone=("soundfile>=0.13" "soxr>=0.5" "av>=14")
 
 pip() { "$python" -m pip --disable-pip-version-check "$@"; }
 

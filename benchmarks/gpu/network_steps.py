@@ -166,9 +166,10 @@ def _variant(bench: Bench, vary: Variant, work: Work, n_flops: int, ceiling: flo
 
 
 def _expected_frames(bench: Bench, waves: Tensor) -> Tensor:
-    """Compute the frames in float32, as pcqtool does."""
+    """Compute the frames in float32, without TF32."""
     model = bench.predictor(LARGE, "float32").model
-    frames = model.encoder_frames(model.encoder_input(waves))
+    with _tf32(convolutions=False):
+        frames = model.encoder_frames(model.encoder_input(waves))
     assert frames is not None  # noqa: S101
     return frames.float()
 

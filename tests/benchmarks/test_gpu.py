@@ -136,7 +136,7 @@ def test_the_script_runs_from_any_directory(tmp_path):
 
 @pytest.mark.slow
 def test_a_rehearsal_runs_every_step_and_fills_the_tables(tmp_path, capsys):
-    command = ["--rehearse", "--folder", str(tmp_path), "--page", str(tmp_path / "page.md")]
+    command = ["--rehearse", "--folder", str(tmp_path), "--page", str(tmp_path / "page.md"), "--budget", "60"]
     assert main(command) == 0
     journal = Journal(tmp_path / "journal.jsonl", None)
     assert list(journal.attempts) == list(LIMITS_S)
