@@ -152,7 +152,7 @@ def _threads(n: int) -> Iterator[None]:
 @contextmanager
 def _ended_after(seconds: float) -> Iterator[None]:
     """End the process if it takes too long: a computation in C cannot be interrupted otherwise."""
-    faulthandler.dump_traceback_later(seconds, exit=True, file=sys.__stderr__)
+    faulthandler.dump_traceback_later(seconds, exit=True, file=sys.__stderr__ or 2)
     try:
         yield
     finally:

@@ -1,4 +1,4 @@
-"""What the steps share: the device, the sizes, the recordings and the models."""
+"""The device, sizes, recordings and models that the steps share."""
 
 from __future__ import annotations
 

@@ -70,7 +70,7 @@ def rates(bench: Bench) -> Iterator[Figures]:
                     _empty_cache(bench.device)
 
 
-def _parts(bench: Bench, model: str, precision: str, size: int, n_flops: dict[str, int]) -> Iterator[Figures]:
+def _parts(bench: Bench, model: str, precision: str, size: int, n_flops: dict[str, int]) -> Iterator[dict[str, Any]]:
     predictor = bench.predictor(model, precision)
     for name, work in works(bench.calls.segments, predictor, size).items():
         if name not in n_flops:
@@ -152,7 +152,7 @@ def _variants(
             _empty_cache(bench.device)
 
 
-def _variant(bench: Bench, vary: Variant, work: Work, n_flops: int, ceiling: float) -> Figures:
+def _variant(bench: Bench, vary: Variant, work: Work, n_flops: int, ceiling: float) -> dict[str, Any]:
     encode: Any = work.compute
     started_s = time.perf_counter()
     varied = vary(encode, work.x)
@@ -216,7 +216,7 @@ def kernels(bench: Bench) -> Iterator[Figures]:
 def _kernel_times_s(events: Sequence[Any], on_gpu: bool) -> list[tuple[str, float, int]]:
     if not on_gpu:
         return [(event.key, event.self_cpu_time_total / 1e6, event.count) for event in events]
-    on_device = [event for event in events if event.device_type == torch.autograd.DeviceType.CUDA]
+    on_device = [event for event in events if event.device_type.name == "CUDA"]
     return [(event.key, event.self_device_time_total / 1e6, event.count) for event in on_device]
 
 

@@ -22,7 +22,7 @@ SHORT_H = 0.5
 
 
 class Run(NamedTuple):
-    """What is run.
+    """A run from files to tables.
 
     Attributes:
         model: name of the model.
