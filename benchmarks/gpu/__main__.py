@@ -43,7 +43,13 @@ LIMITS_S = {
 app = Program(name="benchmarks.gpu", add_completion=False)
 
 
-@app.command()
+@app.command(
+    examples="""
+    benchmarks/gpu.sh --collect wheels          where there is network
+    benchmarks/gpu.sh --wheels wheels           on the machine with the GPU
+    benchmarks/gpu.sh --rehearse
+    """
+)
 def measure(
     rehearse: Annotated[bool, typer.Option("--rehearse", help="Run all steps on the CPU, at toy size.")] = False,
     folder: Annotated[
@@ -78,6 +84,8 @@ def measure(
     from benchmarks.gpu.journal import Attempt, Journal, Step, run_steps
     from pcqtool.model.device import choose_device
 
+    if not (rehearse or tables_only or torch.cuda.is_available()):
+        raise SettingsError("torch finds no GPU on this machine", "Use --rehearse, or --tables-only.")
     device = choose_device("cpu" if rehearse or tables_only else "cuda")
     folder = folder or ROOT / "build" / ("gpu-rehearsal" if rehearse else "gpu")
     notes = Journal(journal or folder / "journal.jsonl", None if tables_only else _about(device))

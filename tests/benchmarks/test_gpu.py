@@ -134,6 +134,13 @@ def test_the_script_runs_from_any_directory(tmp_path):
     assert "--rehearse" in done.stdout
 
 
+def test_without_a_gpu_nothing_is_measured(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    assert main(["--folder", str(tmp_path / "new")]) == 2
+    assert "--rehearse" in capsys.readouterr().err
+    assert not (tmp_path / "new").exists()
+
+
 @pytest.mark.slow
 def test_a_rehearsal_runs_every_step_and_fills_the_tables(tmp_path, capsys):
     command = ["--rehearse", "--folder", str(tmp_path), "--page", str(tmp_path / "page.md"), "--budget", "60"]
