@@ -14,6 +14,8 @@ from pcqtool.model.segment_predictor import SegmentPredictor
 N_COMPARED = 200
 """Largest number of segments that are compared."""
 
+Predicted = tuple[NDArray[np.float64], torch.Tensor | None]
+
 
 def agreement(segments: Waves, predictor: SegmentPredictor, batch_size: int, plain: Predictor) -> dict[str, float]:
     """Compare two predictors on segments ``(S, N)``; the plain one predicts one segment at a time.
@@ -21,25 +23,27 @@ def agreement(segments: Waves, predictor: SegmentPredictor, batch_size: int, pla
     The number of labels that occur and the median margin (the difference between a segment's two largest
     probabilities) show how easily labels would differ.
     """
-    log_probs, frames = _predict_with_frames(segments, predictor, batch_size)
-    expected, expected_frames = _predict_with_frames(segments, plain, 1)
-    found = {
-        "segments": float(len(segments)),
-        "labels equal": float((log_probs.argmax(1) == expected.argmax(1)).mean()),
-        "different labels": float(len(np.unique(expected.argmax(1)))),
-        "share of the commonest": float(np.bincount(expected.argmax(1)).max() / len(segments)),
-        "median margin": float(np.median(np.diff(np.sort(np.exp(expected)))[:, -1])),
-        "largest difference of a probability": float(np.abs(np.exp(log_probs) - np.exp(expected)).max()),
+    return compare(predict_with_frames(segments, predictor, batch_size), predict_with_frames(segments, plain, 1))
+
+
+def compare(found: Predicted, expected: Predicted) -> dict[str, float]:
+    """Compare predictions for the same segments with the expected ones."""
+    (log_probs, frames), (expected_log_probs, expected_frames) = found, expected
+    figures = {
+        "segments": float(len(log_probs)),
+        "labels equal": float((log_probs.argmax(1) == expected_log_probs.argmax(1)).mean()),
+        "different labels": float(len(np.unique(expected_log_probs.argmax(1)))),
+        "share of the commonest": float(np.bincount(expected_log_probs.argmax(1)).max() / len(log_probs)),
+        "median margin": float(np.median(np.diff(np.sort(np.exp(expected_log_probs)))[:, -1])),
+        "largest difference of a probability": float(np.abs(np.exp(log_probs) - np.exp(expected_log_probs)).max()),
     }
     if frames is not None and expected_frames is not None:
         error = torch.linalg.vector_norm(frames - expected_frames) / torch.linalg.vector_norm(expected_frames)
-        found["relative error of the encoder's frames"] = float(error)
-    return found
+        figures["relative error of the encoder's frames"] = float(error)
+    return figures
 
 
-def _predict_with_frames(
-    segments: Waves, predictor: SegmentPredictor, batch_size: int
-) -> tuple[NDArray[np.float64], torch.Tensor | None]:
+def predict_with_frames(segments: Waves, predictor: SegmentPredictor, batch_size: int) -> Predicted:
     """Return log-probabilities ``(S, L)`` and the encoder's frames ``(S, T, D)``.
 
     The frames are None without an encoder, and from ONNX Runtime, which does not show them.

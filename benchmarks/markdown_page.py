@@ -75,16 +75,16 @@ def write_section(result: Result) -> str:
         f"{result.audio_s / 60:.1f} min of audio; {_listed(about)}.\n",
     ]
     if wanted := targets(result):
-        parts.append(_table(("target", "at least", "measured", "reached"), map(_target, wanted)))
+        parts.append(table(("target", "at least", "measured", "reached"), map(target_row, wanted)))
     parts += [
-        _table(("stage alone, decoding and VAD in one thread", "× real time", "share"), _stages(result)),
-        _table(
+        table(("stage alone, decoding and VAD in one thread", "× real time", "share"), _stages(result)),
+        table(
             ("the network alone", "GFLOP a segment", "GFLOP/s", "ceiling", "of the ceiling"),
             (_part(name, part) for name, part in result.parts.items() if part.flops),
         ),
         "The ceiling is that of the best matrix product in the same precision. Warm-up, once a run, in seconds: "
         f"{_listed(result.warm_up_s, ',.2f')}.\n",
-        _table(
+        table(
             ("end to end", "workers", "× real time", f"{VAD_OFF}, is faster by", f"{VAD_ON}, is faster by"),
             _systems(result.end_to_end),
         ),
@@ -95,7 +95,8 @@ def write_section(result: Result) -> str:
     return "\n".join(parts)
 
 
-def _target(target: Target) -> tuple[str, ...]:
+def target_row(target: Target) -> tuple[str, ...]:
+    """Return a target's row: name, least value, measured value, and whether it is reached."""
     measured = "not by this run" if target.measured is None else format(target.measured, target.form)
     reached = "–" if target.measured is None else "yes" if target.measured >= target.least else "no"
     return target.name, format(target.least, target.form), measured, reached
@@ -130,6 +131,7 @@ def _listed(values: Mapping[str, object], form: str = "") -> str:
     return ", ".join(f"{name} {format(value, form)}" for name, value in values.items())
 
 
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Return a table in Markdown, its first column to the left and the others to the right."""
     lines = [head, ["---"] + ["---:"] * (len(head) - 1), *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -76,28 +77,56 @@ def stages_s(sample: Sample, parts: Mapping[str, Part]) -> dict[str, float]:
     }
 
 
+class Work(NamedTuple):
+    """A computation of the network that is measured alone.
+
+    Attributes:
+        compute: the function.
+        x: its input, a full batch on the device.
+        precision: data type of the computation.
+    """
+
+    compute: Callable[[Tensor], object]
+    x: Tensor
+    precision: str
+
+
+def works(segments: Waves, predictor: Predictor, batch_size: int) -> dict[str, Work]:
+    """Return the network's parts and the whole, each with its input for a full batch."""
+    model = predictor.model
+    waves = torch.from_numpy(fill(segments, batch_size)).to(predictor.device)
+    statistics = model.standardisation.statistics() if model.config.profile_s else None  # once, as a predictor does
+
+    def spectrogram(x: Tensor) -> Tensor:
+        return model.normalise(model.log_spectrogram(x), statistics)
+
+    with torch.inference_mode():
+        level = spectrogram(waves).contiguous(memory_format=torch.channels_last)
+    found = {"spectrogram": Work(spectrogram, waves, "float32")}
+    if model.mlcnn is not None:
+        found["MLCNN"] = Work(model.mlcnn, level, "float32")
+    precision = "float32"
+    if model.encoder is not None:
+        precision = weights_precision(model.encoder)
+        found["encoder"] = Work(lambda x: model.encoder_frames(model.encoder_input(x), statistics), waves, precision)
+    return found | {"whole": Work(lambda x: model(x, None, statistics), waves, precision)}
+
+
 def measure_parts(segments: Waves, predictor: Predictor, batch_size: int) -> dict[str, Part]:
     """Measure the parts of a warm network: the encoder in its precision, the rest in float32.
 
     The part of ``whole`` that the other parts do not cover is CSQ, the attention over time and the classifier.
     """
-    model, device, precision = predictor.model, predictor.device, "float32"
-    waves = torch.from_numpy(fill(segments, batch_size)).to(device)
-    with torch.inference_mode():
-        level = model.normalised_spectrogram(waves).contiguous(memory_format=torch.channels_last)
-    works: dict[str, tuple[Callable[[Tensor], object], Tensor, str]] = {
-        "spectrogram": (model.normalised_spectrogram, waves, "float32")
-    }
-    if model.mlcnn is not None:
-        works["MLCNN"] = model.mlcnn, level, "float32"
-    if model.encoder is not None:
-        precision = _precision(model.encoder)
-        works["encoder"] = (lambda x: model.encoder_frames(model.encoder_input(x))), waves, precision
-    works["whole"] = model, waves, precision
-    ceilings = {name: matrix_ceiling(device, name) for name in {"float32", precision}}
+    device, found = predictor.device, works(segments, predictor, batch_size)
+    ceilings = {name: matrix_ceiling(device, name) for name in {work.precision for work in found.values()}}
     return {
-        name: Part(_batch_s(work, x, device) / batch_size, count_flops(work, x[:1]), kind, ceilings[kind])
-        for name, (work, x, kind) in works.items()
+        name: Part(
+            batch_s(work.compute, work.x, device) / batch_size,
+            count_flops(work.compute, work.x[:1]),
+            work.precision,
+            ceilings[work.precision],
+        )
+        for name, work in found.items()
     }
 
 
@@ -150,11 +179,11 @@ def matrix_ceiling(device: torch.device, precision: str, sizes: tuple[int, ...] 
     rates = []
     for size in sizes or SIZES.get(device.type, SIZES["cpu"]):
         matrix = torch.randn(size, size, device=device, dtype=getattr(torch, precision))
-        rates.append(2.0 * float(size) ** 3 / min(_times_s(lambda m=matrix: m @ m, device)))  # type: ignore[misc]
+        rates.append(2.0 * float(size) ** 3 / min(times_s(lambda m=matrix: m @ m, device)))  # type: ignore[misc]
     return max(rates)
 
 
-def _precision(encoder: nn.Module) -> str:
+def weights_precision(encoder: nn.Module) -> str:
     """Return the data type of most of an encoder's weights, which is that of its computation."""
     n_weights: Counter[torch.dtype] = Counter()
     for weight in encoder.parameters():
@@ -162,23 +191,27 @@ def _precision(encoder: nn.Module) -> str:
     return str(n_weights.most_common(1)[0][0]).removeprefix("torch.")
 
 
-def _batch_s(work: Callable[[Tensor], object], x: Tensor, device: torch.device) -> float:
+def batch_s(work: Callable[[Tensor], object], x: Tensor, device: torch.device) -> float:
+    """Return the median time of some work on a batch, in seconds."""
     with torch.inference_mode():
-        return statistics.median(_times_s(lambda: work(x), device))
+        if device.type == "cuda":
+            work(x)  # a batch of another size chooses its kernels, and takes its memory, when it comes first
+        return statistics.median(times_s(lambda: work(x), device))
 
 
-def _times_s(work: Callable[[], object], device: torch.device) -> list[float]:
-    times_s: list[float] = []
-    _synchronize(device)
-    while sum(times_s) < MIN_S:
+def times_s(work: Callable[[], object], device: torch.device) -> list[float]:
+    """Return the times of some work, repeated until it has taken ``MIN_S``."""
+    taken_s: list[float] = []
+    synchronize(device)
+    while sum(taken_s) < MIN_S:
         started_s = time.perf_counter()
         work()
-        _synchronize(device)
-        times_s.append(time.perf_counter() - started_s)
-    return times_s
+        synchronize(device)
+        taken_s.append(time.perf_counter() - started_s)
+    return taken_s
 
 
-def _synchronize(device: torch.device) -> None:
+def synchronize(device: torch.device) -> None:
     """Wait until a GPU has computed what it was given."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)

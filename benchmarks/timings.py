@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
+import threading
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -49,10 +51,11 @@ class Timings:
 
 @dataclass
 class _Busy:
-    """Clock of a network's calls: CUDA events between its kernels on a GPU, else the processor's clock."""
+    """Clock of a network's calls, in any thread: CUDA events between kernels on a GPU, else the processor's clock."""
 
     device: torch.device
     calls: list[tuple[Any, Any]] = field(default_factory=list)
+    thread: threading.local = field(default_factory=threading.local)
 
     def now(self) -> Any:
         if self.device.type != "cuda":
@@ -62,16 +65,28 @@ class _Busy:
         return event
 
     def begin(self, *_: object) -> None:
-        self.calls.append((self.now(), None))
+        self.thread.started = self.now()
 
     def end(self, *_: object) -> None:
-        self.calls[-1] = self.calls[-1][0], self.now()
+        self.calls.append((self.thread.started, self.now()))
 
     def total_s(self) -> float:
-        if self.device.type != "cuda":
-            return float(sum(end - start for start, end in self.calls))
-        torch.cuda.synchronize(self.device)
-        return float(sum(start.elapsed_time(end) for start, end in self.calls)) / 1000.0
+        """Sum the time in which at least one call was being computed."""
+        spans = list(self.calls)
+        if self.device.type == "cuda" and spans:
+            torch.cuda.synchronize(self.device)
+            zero = spans[0][0]
+            spans = [(zero.elapsed_time(start) / 1000.0, zero.elapsed_time(end) / 1000.0) for start, end in spans]
+        return covered_s(spans)
+
+
+def covered_s(spans: Sequence[tuple[float, float]]) -> float:
+    """Return the time that spans cover together; what several cover counts once."""
+    total_s, last_s = 0.0, -math.inf
+    for start_s, end_s in sorted(spans):
+        total_s += max(0.0, end_s - max(start_s, last_s))
+        last_s = max(last_s, end_s)
+    return total_s
 
 
 def time_run(predictor: SegmentPredictor, work: Callable[[], object]) -> Timings:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -53,6 +54,8 @@ class Predictor(SegmentPredictor):
         super().__init__(config, model_sha256(directory))
         self.model.to(self.device)
         self._statistics: MeanAndSd | None = None
+        if self.profile_s:
+            self._standardise_by([])  # else each batch would fetch them from the device, and wait for it
         if self.model.encoder is not None:
             self._optimise(self.model.encoder, precision)
 
@@ -82,7 +85,7 @@ class Predictor(SegmentPredictor):
     @torch.inference_mode()
     def _moments(self, waves: NDArray[np.float32], n_samples: NDArray[np.int64]) -> NDArray[np.float64]:
         with raising_memory_errors():
-            lengths = torch.from_numpy(n_samples).to(self.device)
+            lengths = self._to_device(n_samples)
             moments: NDArray[np.float64] = self.model.moments(self._to_device(waves), lengths).double().cpu().numpy()
         return moments
 
@@ -91,17 +94,17 @@ class Predictor(SegmentPredictor):
         self, waves: NDArray[np.float32], n_samples: NDArray[np.int64] | None, rows: NDArray[np.int64]
     ) -> NDArray[np.float64]:
         with raising_memory_errors():
-            lengths = None if n_samples is None else torch.from_numpy(n_samples).to(self.device)
+            lengths = None if n_samples is None else self._to_device(n_samples)
             statistics = self._statistics
             if statistics is not None:
-                statistics = statistics.of(torch.from_numpy(rows).to(self.device))
+                statistics = statistics.of(self._to_device(rows))
             output = self.model(self._to_device(waves), lengths, statistics)
             logits: NDArray[np.float64] = output.logits.double().cpu().numpy()
         return logits
 
-    def _to_device(self, waves: NDArray[np.float32]) -> torch.Tensor:
-        """Copy to the device; to a GPU from pinned memory, so that copy and computation overlap."""
-        host = torch.from_numpy(waves)
+    def _to_device(self, values: NDArray[Any]) -> torch.Tensor:
+        """Copy to the device; to a GPU from pinned memory, so that the copy does not wait for earlier computation."""
+        host = torch.from_numpy(values)
         return (
             host.pin_memory().to(self.device, non_blocking=True) if self.device.type == "cuda" else host.to(self.device)
         )

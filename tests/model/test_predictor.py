@@ -16,6 +16,7 @@ from pcqtool.model.directory import ModelConfig, load, model_sha256, network_con
 from pcqtool.model.encoders import fast_inference
 from pcqtool.model.pcq import PCQ
 from pcqtool.model.predictor import Predictor
+from pcqtool.model.standardisation import Standardisation
 
 
 @pytest.fixture
@@ -107,3 +108,12 @@ def test_loading_a_model_loads_no_compiler() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
+
+
+def test_the_training_data_s_statistics_are_fetched_once(profiled_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    predictor = Predictor(profiled_model, "cpu")
+    expected = predictor.log_probs(np.ones((2, 48000), np.float32))
+    plain = predictor.model(torch.ones(2, 48000)).logits.double().log_softmax(1)
+    np.testing.assert_allclose(expected, plain.detach(), atol=1e-6)
+    monkeypatch.delattr(Standardisation, "own_profile")  # on a GPU, it waits for all that was computed before
+    np.testing.assert_array_equal(predictor.log_probs(np.ones((2, 48000), np.float32)), expected)
