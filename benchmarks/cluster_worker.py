@@ -61,7 +61,7 @@ def watch(phases: Phases) -> None:
     api.find_recordings = _in_phase(phases, "discover", api.find_recordings)
     job.name_recordings = _in_phase(phases, "name", job.name_recordings)
     job.make_plan = _in_phase(phases, "plan", job.make_plan)
-    job.Job._standing = _in_phase(phases, "report", job.Job._standing)  # type: ignore[method-assign]  # noqa: SLF001
+    job.Job._standing = _in_phase(phases, "report", job.Job._standing)  # type: ignore[method-assign]
     RunOutput.appending_segments = _at_ends(phases, RunOutput.appending_segments)  # type: ignore[method-assign]
 
 
@@ -78,9 +78,8 @@ def _at_ends(phases: Phases, function: Callable[..., AbstractContextManager[Any]
 
     @contextmanager
     def run(*arguments: Any) -> Iterator[Any]:
-        with phases.within("write parts"), function(*arguments) as rows:
-            with phases.within("decode"):
-                yield rows
+        with phases.within("write parts"), function(*arguments) as rows, phases.within("decode"):
+            yield rows
 
     return run
 
@@ -103,12 +102,12 @@ def main() -> None:
     what, calls, out, *rest = sys.argv[1:]
     phases = Phases(PHASES)
     phases.enter("start")
-    watch(phases)
     plan.PART_FILES = int(os.environ.get("CLUSTER_PART_FILES", plan.PART_FILES))
     if what == "merge":
         with phases.within("merge"):
             merge([Path(out)], Path(f"{out}.parquet"))
     else:
+        watch(phases)
         label(Path(calls), Path(out), rest[0], Path(rest[1]) if rest[1:] else None)
     phases.enter("start")
     peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
