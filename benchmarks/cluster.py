@@ -17,8 +17,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -42,11 +41,18 @@ class Cost:
         worker: operations of the worker that has most of them.
         all_workers: operations of all workers together.
         cpu_s: processor time of the slowest worker; without that of the decoders.
+        took_s: time on the clock of the slowest worker.
     """
 
-    worker: Counter[str]
-    all_workers: Counter[str]
+    worker: dict[str, int]
+    all_workers: int
     cpu_s: float
+    took_s: float
+
+    @property
+    def n_operations(self) -> int:
+        """Operations of that worker."""
+        return sum(self.worker.values())
 
 
 @dataclass(frozen=True)
@@ -128,7 +134,8 @@ class Cluster:
         for number, phase in enumerate(PHASES):
             of_workers = [table[number] for table in tables]
             most = max(of_workers, key=lambda each: each.total())
-            cost = Cost(most, sum(of_workers, Counter()), max(fact["cpu_s"][phase] for fact in facts))
+            cpu_s, took_s = (max(fact[what][phase] for fact in facts) for what in ("cpu_s", "took_s"))
+            cost = Cost(dict(most), sum(each.total() for each in of_workers), cpu_s, took_s)
             if (phase == "merge") == (name == MERGE):
                 phases[phase] = cost
         return Step(name, phases, elapsed_s, max(fact["peak_mb"] for fact in facts))
@@ -141,27 +148,29 @@ class Cluster:
         return subprocess.Popen(command, env=environment, cwd=ROOT, stdout=subprocess.PIPE, text=True)
 
 
-def measure(cluster: Cluster, n_files: int, n_new: int) -> list[Step]:
+def measure(cluster: Cluster, n_files: int, n_new: int) -> Iterator[Step]:
     """Measure all steps in an empty folder."""
     make_calls(cluster.calls, n_files)
-    steps = [cluster.run("first run"), cluster.run("nothing new")]
-    steps.append(cluster.run("nothing new, from a list", cluster.list_calls()))
+    yield cluster.run("first run")
+    yield cluster.run("nothing new")
+    yield cluster.run("nothing new, from a list", cluster.list_calls())
     make_calls(cluster.calls, n_new, first=n_files)
-    steps.append(cluster.run(f"{n_new} new files"))
-    return [*steps, cluster.merge()]
+    yield cluster.run(f"{n_new} new files")
+    yield cluster.merge()
 
 
 def as_table(step: Step, latency_s: float) -> str:
     """Return a Markdown table of a step."""
     lines = [
         f"\n{step.name}: {step.elapsed_s:.1f} s on this machine, at most {step.peak_mb:.0f} MB a worker\n",
-        f"| phase | {' | '.join(slow_files.OPERATIONS)} | all workers | at {latency_s * 1e3:g} ms | CPU |",
-        f"| --- |{' ---: |' * (len(slow_files.OPERATIONS) + 3)}",
+        f"| phase | {' | '.join(slow_files.OPERATIONS)} | all workers | at {latency_s * 1e3:g} ms | CPU | took |",
+        f"| --- |{' ---: |' * (len(slow_files.OPERATIONS) + 4)}",
     ]
     for name, cost in step.phases.items():
         own = " | ".join(f"{cost.worker[operation]:,}" for operation in slow_files.OPERATIONS)
-        waits_s = cost.worker.total() * latency_s
-        lines.append(f"| {name} | {own} | {cost.all_workers.total():,} | {waits_s:,.1f} s | {cost.cpu_s:.2f} s |")
+        waits_s = cost.n_operations * latency_s
+        seconds = " | ".join(f"{each:,.1f} s" for each in (waits_s, cost.cpu_s, cost.took_s))
+        lines.append(f"| {name} | {own} | {cost.all_workers:,} | {seconds} |")
     return "\n".join(lines)
 
 
@@ -182,10 +191,11 @@ def main() -> None:
     shutil.rmtree(arguments.folder, ignore_errors=True)
     latency_s = arguments.latency / 1e3
     cluster = Cluster(arguments.folder, arguments.workers, latency_s if arguments.sleep else 0.0, arguments.part_files)
-    steps = measure(cluster, arguments.files, arguments.new)
     print(f"{arguments.files:,} files, {arguments.workers} workers")
-    for step in steps:
-        print(as_table(step, latency_s))
+    steps = []
+    for step in measure(cluster, arguments.files, arguments.new):
+        print(as_table(step, latency_s), flush=True)
+        steps.append(step)
     if arguments.json is not None:
         arguments.json.write_text(json.dumps([asdict(step) for step in steps], indent=1))
 

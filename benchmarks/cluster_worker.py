@@ -2,7 +2,7 @@
 
     python -m benchmarks.cluster_worker {label|merge} CALLS OUT [SHARD [LIST]]
 
-Prints the processor time of each phase and the peak memory as JSON.
+Prints each phase's processor time and duration, and the peak memory, as JSON.
 """
 
 from __future__ import annotations
@@ -111,7 +111,7 @@ def main() -> None:
         label(Path(calls), Path(out), rest[0], Path(rest[1]) if rest[1:] else None)
     phases.enter("start")
     peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(json.dumps({"cpu_s": phases.cpu_s, "peak_mb": peak_mb}))
+    print(json.dumps({"cpu_s": phases.cpu_s, "took_s": phases.took_s, "peak_mb": peak_mb}))
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ import os
 import shutil
 import struct
 import subprocess
+import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -71,22 +72,22 @@ class Phases:
 
     Attributes:
         cpu_s: processor time of the calling thread in each phase.
+        took_s: time on the clock in each phase.
     """
 
     def __init__(self, names: tuple[str, ...]) -> None:
-        import time
-
         self.names = names
         self.cpu_s: dict[str, float] = dict.fromkeys(names, 0.0)
+        self.took_s: dict[str, float] = dict.fromkeys(names, 0.0)
         self._choose = getattr(ctypes.CDLL(None), "slow_files_phase", lambda number: None)
-        self._now = time.thread_time
         self._current = names[0]
-        self._since_s = self._now()
+        self._since_s = time.thread_time(), time.monotonic()
 
     def enter(self, name: str) -> str:
         """Begin a phase; return the one before."""
-        before, now_s = self._current, self._now()
-        self.cpu_s[before] += now_s - self._since_s
+        before, now_s = self._current, (time.thread_time(), time.monotonic())
+        for spent_s, end_s, since_s in zip((self.cpu_s, self.took_s), now_s, self._since_s, strict=True):
+            spent_s[before] += end_s - since_s
         self._current, self._since_s = name, now_s
         self._choose(self.names.index(name))
         return before
