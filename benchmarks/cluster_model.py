@@ -1,4 +1,4 @@
-"""What a shared file system costs a cluster, calculated from the counts of ``benchmarks/cluster.py``.
+"""Cost of a shared file system to a cluster, calculated from the counts of ``benchmarks/cluster.py``.
 
     python -m benchmarks.cluster_model
 
@@ -57,7 +57,7 @@ class Constants:
 
 @dataclass(frozen=True)
 class Case:
-    """What is to be labelled.
+    """Recordings, and how they are divided.
 
     Attributes:
         files: number of recordings.
