@@ -58,9 +58,12 @@ def watch(phases: Phases) -> None:
     for name, methods in METHODS.items():
         for method in methods:
             setattr(RunOutput, method, _in_phase(phases, name, getattr(RunOutput, method)))
-    api.find_recordings = _in_phase(phases, "discover", api.find_recordings)
-    job.name_recordings = _in_phase(phases, "name", job.name_recordings)
-    job.make_plan = _in_phase(phases, "plan", job.make_plan)
+    for module, phase, function in (
+        (api, "discover", "find_recordings"),
+        (job, "name", "name_recordings"),
+        (job, "plan", "make_plan"),
+    ):
+        setattr(module, function, _in_phase(phases, phase, getattr(module, function)))
     job.Job._standing = _in_phase(phases, "report", job.Job._standing)  # type: ignore[method-assign]
     RunOutput.appending_segments = _at_ends(phases, RunOutput.appending_segments)  # type: ignore[method-assign]
 
