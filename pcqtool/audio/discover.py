@@ -1,19 +1,19 @@
 """Discovery of recordings in files, folders, patterns and lists; each recording is found once."""
 
 # With a hundred thousand files, strings are several times faster than Path objects.
-# ruff: noqa: SIM905, PTH100, PTH110, PTH112, PTH116, PTH114, PTH118, PTH120, PTH122, PTH207
+# ruff: noqa: SIM905, PTH100, PTH110, PTH112, PTH118, PTH120, PTH122, PTH207
 from __future__ import annotations
 
 import glob
 import logging
 import os
-import stat
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import NamedTuple
 
+from pcqtool.audio.file_states import FileState, state_of_entry, state_of_path, states_of
 from pcqtool.errors import SettingsError
 from pcqtool.files.display import display_path
 
@@ -124,7 +124,7 @@ def _from_input(given: str, on_skipped: OnSkipped) -> tuple[str, list[FoundFile]
         if os.path.isdir(given):
             return os.path.realpath(given), list(_in_folder(given, on_skipped))
         if os.path.exists(given):
-            return os.path.realpath(os.path.dirname(os.path.abspath(given))), [_file(given, {})]
+            return os.path.realpath(os.path.dirname(os.path.abspath(given))), _files([given], {})
         if glob.has_magic(given):
             return _from_pattern(given, on_skipped)
     raise SettingsError(f"{display_path(given)} does not exist", "Specify existing files, folders or patterns.")
@@ -132,7 +132,7 @@ def _from_input(given: str, on_skipped: OnSkipped) -> tuple[str, list[FoundFile]
 
 def _from_list(lines: Iterable[str]) -> tuple[str, list[FoundFile]]:
     real_folders: dict[str, str] = {}
-    found = [_file(line, real_folders) for line in lines if line.strip() and "\0" not in line]
+    found = _files([line for line in lines if line.strip() and "\0" not in line], real_folders)
     return _common_folder(list(real_folders.values())) if found else "", found
 
 
@@ -144,14 +144,15 @@ def _from_pattern(pattern: str, on_skipped: OnSkipped) -> tuple[str, list[FoundF
     extension = suffix if suffix and not glob.has_magic(suffix) else None
     recursive = parts.index("**") if "**" in parts else len(parts)
     found: list[FoundFile] = []
-    real_folders: dict[str, str] = {}
+    matching: list[str] = []
     for path in sorted(glob.glob(os.path.join("", *parts[:recursive]) or os.curdir)):
         if os.path.isdir(path):
             below = os.path.join(*parts[recursive + 1 :]) if parts[recursive + 1 :] else "*"
             inside = _in_folder(path, on_skipped, extension)
             found += (file for file in inside if PurePath(file.path).match(below))
         elif recursive == len(parts) and _has_extension(path, extension):
-            found.append(_file(path, real_folders))
+            matching.append(path)
+    found += _files(matching, {})
     if not found:
         raise SettingsError(
             f"nothing matches {display_path(pattern)}", "Quote the pattern, and check the folder it starts from."
@@ -164,19 +165,21 @@ def _has_extension(name: str, extension: str | None) -> bool:
     return suffix in EXTENSIONS or (extension is not None and suffix == extension.lower())
 
 
-def _file(path: str, real_folders: dict[str, str]) -> FoundFile:
-    """Return a file that was named, of any extension, existing or not. ``real_folders`` is a cache."""
-    folder, name = os.path.split(os.path.abspath(path))
-    if folder not in real_folders:
-        real_folders[folder] = os.path.realpath(folder)
-    lexical = os.path.join(real_folders[folder], name)
-    return _found(path, lexical, _real(lexical) if os.path.islink(path) else lexical, path)
+def _files(paths: Sequence[str], real_folders: dict[str, str]) -> list[FoundFile]:
+    """Return files that were named, of any extension, existing or not. ``real_folders`` is a cache."""
+    found = []
+    for path, state in zip(paths, states_of(state_of_path, paths), strict=True):
+        folder, name = os.path.split(os.path.abspath(path))
+        if folder not in real_folders:
+            real_folders[folder] = os.path.realpath(folder)
+        lexical = os.path.join(real_folders[folder], name)
+        found.append(_found(path, lexical, _real(lexical) if state.is_link else lexical, state))
+    return found
 
 
-def _found(path: str, lexical: str, real: str, entry: os.DirEntry[str] | str) -> FoundFile:
-    size_bytes, mtime = _size_and_mtime(entry)
+def _found(path: str, lexical: str, real: str, state: FileState) -> FoundFile:
     real = path if path == real else real  # the same object: memory
-    return FoundFile(path, real, None if lexical == real else lexical, size_bytes, mtime)
+    return FoundFile(path, real, None if lexical == real else lexical, state.size_bytes, state.mtime)
 
 
 def _real(path: str) -> str:
@@ -205,14 +208,23 @@ def _in_folder(folder: str, on_skipped: OnSkipped, extension: str | None = None)
         if real_here in visited:
             continue
         visited.add(real_here)
+        recordings: list[os.DirEntry[str]] = []
         for entry in _entries(here, None if here == folder else on_skipped):
-            lexical = os.path.join(lexical_here, entry.name)
-            real = _real(entry.path) if entry.is_symlink() else os.path.join(real_here, entry.name)
             if _is_folder(entry):  # a folder's own name has priority over a link's
                 add = pending.appendleft if entry.is_symlink() else pending.append
-                add((entry.path, lexical, real))
+                add((entry.path, os.path.join(lexical_here, entry.name), _real_entry(entry, real_here)))
             elif _has_extension(entry.name, extension) and not _is_typescript(entry):
-                yield _found(real if entry.path == real else entry.path, lexical, real, entry)
+                recordings.append(entry)
+        for entry, state in zip(recordings, states_of(state_of_entry, recordings), strict=True):
+            real = _real_entry(entry, real_here)
+            yield _found(
+                real if entry.path == real else entry.path, os.path.join(lexical_here, entry.name), real, state
+            )
+
+
+def _real_entry(entry: os.DirEntry[str], real_folder: str) -> str:
+    """Return the path of a folder's entry without symbolic links."""
+    return _real(entry.path) if entry.is_symlink() else os.path.join(real_folder, entry.name)
 
 
 def _is_typescript(entry: os.DirEntry[str]) -> bool:
@@ -246,12 +258,3 @@ def _entries(folder: str, on_skipped: OnSkipped | None) -> list[os.DirEntry[str]
         _log.warning("%s cannot be read (%s) and is skipped", display_path(folder), error.strerror)
         on_skipped(display_path(folder), f"the folder cannot be read ({error.strerror})")
         return []
-
-
-def _size_and_mtime(entry: os.DirEntry[str] | str) -> tuple[int | None, float | None]:
-    """Return size and mtime; None for missing files, pipes and devices."""
-    try:
-        state = os.stat(entry) if isinstance(entry, str) else entry.stat()
-    except OSError:
-        return None, None
-    return (state.st_size, state.st_mtime) if stat.S_ISREG(state.st_mode) else (None, None)

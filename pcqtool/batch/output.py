@@ -113,17 +113,19 @@ class RunOutput(OutputLayout):
         Raises:
             TableError: if a table was not written by pcqtool, or with other settings, or lacks its sibling.
         """
+        tables = {kind: self.tables(kind) for kind in self.kinds}  # listed once
         for kind in reversed(self.kinds):
-            marked = {self.beside(path, kind) for path in self.tables("files")}
-            for path in self.tables(kind):
+            marked = {self.beside(path, kind) for path in tables["files"]}
+            for path in tables[kind]:
                 if kind != "files" and path not in marked and path.parent == self.folder / kind:
                     resume.check_replaceable(path, kind)  # of a part that was not finished, perhaps of a restart
                 else:
                     resume.check_continues(path, kind, self.provenance, self.columns[kind])
+        existing = {path for paths in tables.values() for path in paths}
         signatures: dict[str, FileSignature] = {}
-        for path in self.tables("files"):
+        for path in tables["files"]:
             for beside in (self.beside(path, kind) for kind in self.kinds[1:]):
-                if not beside.exists():
+                if beside not in existing:
                     raise TableError(f"{beside} is missing beside {path}", resume.REPLACE)
             signatures |= resume.read_signatures(path, retry_failed)
         return signatures

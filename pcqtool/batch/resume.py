@@ -12,9 +12,9 @@ from pcqtool.batch.names import FileSignature
 from pcqtool.batch.summary import has_failed
 from pcqtool.errors import TableError
 from pcqtool.tables.paths import Kind
-from pcqtool.tables.provenance import Provenance, read_provenance
+from pcqtool.tables.provenance import Provenance, read_footer
 from pcqtool.tables.reader import MARKS
-from pcqtool.tables.rewrite import read_columns, read_schema
+from pcqtool.tables.rewrite import read_columns
 
 REPLACE = "Name another --out, or add --restart to replace it."
 LEFT = "It was not changed: name another --out, or move it away."
@@ -26,11 +26,10 @@ def check_continues(path: Path, kind: Kind, wanted: Provenance, columns: Sequenc
     Raises:
         TableError: if pcqtool did not write it, or with other settings, or it is not of this kind.
     """
-    check_replaceable(path, kind)
-    found = provenance_of(path)
+    found, names = _checked_footer(path, kind)
     if found.fingerprint != wanted.fingerprint:
         raise TableError(f"{path} was made with other settings: {_difference(found, wanted)}", REPLACE)
-    if read_schema(path).names != list(columns):
+    if names != list(columns):
         raise TableError(f"{path} has different columns than this version of pcqtool writes", REPLACE)
 
 
@@ -40,9 +39,7 @@ def check_replaceable(path: Path, kind: Kind) -> None:
     Raises:
         TableError: if pcqtool did not write it, or it is not of this kind.
     """
-    provenance_of(path)
-    if MARKS[kind] not in read_schema(path).names:
-        raise TableError(f"{path}: not a table of {kind}", LEFT)
+    _checked_footer(path, kind)
 
 
 def read_signatures(path: Path, retry_failed: bool) -> dict[str, FileSignature]:
@@ -77,8 +74,20 @@ def provenance_of(path: Path) -> Provenance:
     Raises:
         TableError: if it cannot be read, or pcqtool did not write it.
     """
+    return _footer(path)[0]
+
+
+def _checked_footer(path: Path, kind: Kind) -> tuple[Provenance, list[str]]:
+    """Read the provenance and the columns of a table of a kind."""
+    provenance, names = _footer(path)
+    if MARKS[kind] not in names:
+        raise TableError(f"{path}: not a table of {kind}", LEFT)
+    return provenance, names
+
+
+def _footer(path: Path) -> tuple[Provenance, list[str]]:
     try:
-        return read_provenance(path)
+        return read_footer(path)
     except TableError as fault:
         raise TableError(fault.what, LEFT) from fault
 

@@ -117,8 +117,10 @@ def restart_number(folder: Path, prefix: str = "") -> int | None:
 def is_restarted(folder: Path, prefix: str = "") -> bool:
     """Whether a restart has finished a part, so that earlier parts do not count."""
     first = restart_number(folder, prefix)
+    if first is None:  # before the parts are listed, which takes long with many
+        return False
     numbers = (part_number(path, prefix) for path in all_parts(folder, "files", prefix))
-    return first is not None and any(number is not None and number >= first for number in numbers)
+    return any(number is not None and number >= first for number in numbers)
 
 
 def parts_before(folder: Path, kind: Kind, number: int, prefix: str = "") -> list[Path]:

@@ -94,6 +94,15 @@ def read_provenance(path: Path) -> Provenance:
     """Read a table's provenance; only the end of the file is read.
 
     Raises:
+        TableError: as ``read_footer``.
+    """
+    return read_footer(path)[0]
+
+
+def read_footer(path: Path) -> tuple[Provenance, list[str]]:
+    """Read a table's provenance and the names of its columns, opening it once.
+
+    Raises:
         TableError: if the file is missing or damaged, is not a table of pcqtool, or has a newer schema version.
     """
     import pyarrow as pa
@@ -101,14 +110,15 @@ def read_provenance(path: Path) -> Provenance:
 
     try:
         with open_source(path) as file:
-            metadata = pq.read_metadata(file).metadata or {}
+            footer = pq.read_metadata(file)
+            metadata, names = footer.metadata or {}, footer.schema.to_arrow_schema().names
     except FileNotFoundError as fault:
         raise TableError(f"{path}: no such file") from fault
     except (OSError, pa.ArrowException) as fault:
         raise TableError(f"{path}: cannot be read as Parquet ({fault})") from fault
     if METADATA_KEY not in metadata:
         raise TableError(f"{path}: a Parquet file, but not written by pcqtool", "Name a table of pcqtool.")
-    return Provenance.from_json(metadata[METADATA_KEY], path)
+    return Provenance.from_json(metadata[METADATA_KEY], path), names
 
 
 def common_provenance(paths: Iterable[Path]) -> Provenance:
