@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -42,7 +43,7 @@ class GraphPredictor(SegmentPredictor):
 
     Args:
         directory: the model directory; ``find_graph`` has found a graph for it.
-        n_threads: threads of the graph.
+        n_threads: threads that compute.
 
     Examples:
         >>> from pcqtool.model.directory import find
@@ -73,6 +74,7 @@ class GraphPredictor(SegmentPredictor):
         settings = config.network["spectrogram"]
         self._n_bins, self._hop = settings["n_bins"], settings["hop"]
         self._n_elements = len(self._own.mean) - self._n_bins // config.network["spectrogram_pool"][1]
+        self._threads = ThreadPoolExecutor(n_threads, "spectra")
         self._windows = hann(MEL_FFT), centred_hamming(settings["window"], settings["n_fft"])
         self._standardise_by(())
 
@@ -94,15 +96,32 @@ class GraphPredictor(SegmentPredictor):
     def _compute(
         self, output: str, waves: NDArray[np.float32], n_samples: NDArray[np.int64], rows: NDArray[np.int64]
     ) -> NDArray[np.float32]:
-        mel_window, window = self._windows
+        mel_power, power = self._spectra(waves, n_samples)
         return self._session.compute(
             output,
-            mel_power=power_spectra(waves, n_samples, mel_window, HOP, MEL_FFT // 2 + 1, "reflect"),
-            spectrum_power=power_spectra(waves, n_samples, window, self._hop, self._n_bins, "constant"),
+            mel_power=mel_power,
+            spectrum_power=power,
             valid_fraction=(n_samples / waves.shape[1]).astype(np.float32),
             profile_mean=self._mean[rows],
             profile_sd=self._sd[rows],
         )
+
+    def _spectra(
+        self, waves: NDArray[np.float32], n_samples: NDArray[np.int64]
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Compute the power spectra of both branches, several segments at a time."""
+        mel_window, window = self._windows
+        n_steps = waves.shape[1] // HOP
+        mel_power = np.empty((len(waves), n_steps, MEL_FFT // 2 + 1), np.float32)
+        power = np.empty((len(waves), waves.shape[1] // self._hop, self._n_bins), np.float32)
+
+        def fill(row: slice) -> None:
+            part, lengths = waves[row], n_samples[row]
+            mel_power[row] = power_spectra(part, lengths, mel_window, HOP, mel_power.shape[2], "reflect")
+            power[row] = power_spectra(part, lengths, window, self._hop, self._n_bins, "constant")
+
+        list(self._threads.map(fill, (slice(row, row + 1) for row in range(len(waves)))))
+        return mel_power, power
 
 
 class _Session:
