@@ -56,7 +56,7 @@ class Cost:
 
 
 @dataclass(frozen=True)
-class Step:
+class ClusterStep:
     """Cost of a run of all workers, or of the merge.
 
     Attributes:
@@ -105,12 +105,12 @@ class Cluster:
         self.shared.mkdir(parents=True, exist_ok=True)
         self.library = slow_files.build(self.folder)
 
-    def run(self, name: str, listed: Path | None = None) -> Step:
+    def run(self, name: str, listed: Path | None = None) -> ClusterStep:
         """Label all shards at the same time."""
         shards = [f"{number + 1}/{self.n_workers}" for number in range(self.n_workers)]
         return self._measure(name, [["label", shard, *([str(listed)] if listed else [])] for shard in shards])
 
-    def merge(self) -> Step:
+    def merge(self) -> ClusterStep:
         """Join the shards."""
         return self._measure(MERGE, [["merge"]])
 
@@ -120,7 +120,7 @@ class Cluster:
         path.write_text("".join(f"{call}\n" for call in sorted(self.calls.glob("*/*.wav"))))
         return path
 
-    def _measure(self, name: str, commands: Sequence[Sequence[str]]) -> Step:
+    def _measure(self, name: str, commands: Sequence[Sequence[str]]) -> ClusterStep:
         began_s = time.monotonic()
         counts = [self.folder / f"counts-{number}" for number in range(len(commands))]
         workers = [self._start(what, rest, path) for (what, *rest), path in zip(commands, counts, strict=True)]
@@ -138,7 +138,7 @@ class Cluster:
             cost = Cost(dict(most), sum(each.total() for each in of_workers), cpu_s, took_s)
             if (phase == "merge") == (name == MERGE):
                 phases[phase] = cost
-        return Step(name, phases, elapsed_s, max(fact["peak_mb"] for fact in facts))
+        return ClusterStep(name, phases, elapsed_s, max(fact["peak_mb"] for fact in facts))
 
     def _start(self, what: str, rest: Sequence[str], counts: Path) -> subprocess.Popen[str]:
         command = [sys.executable, "-m", "benchmarks.cluster_worker", what, str(self.calls), str(self.out), *rest]
@@ -148,7 +148,7 @@ class Cluster:
         return subprocess.Popen(command, env=environment, cwd=ROOT, stdout=subprocess.PIPE, text=True)
 
 
-def measure(cluster: Cluster, n_files: int, n_new: int) -> Iterator[Step]:
+def measure(cluster: Cluster, n_files: int, n_new: int) -> Iterator[ClusterStep]:
     """Measure all steps in an empty folder."""
     make_calls(cluster.calls, n_files)
     yield cluster.run("first run")
@@ -159,7 +159,7 @@ def measure(cluster: Cluster, n_files: int, n_new: int) -> Iterator[Step]:
     yield cluster.merge()
 
 
-def as_table(step: Step, latency_s: float) -> str:
+def as_table(step: ClusterStep, latency_s: float) -> str:
     """Return a Markdown table of a step."""
     lines = [
         f"\n{step.name}: {step.elapsed_s:.1f} s on this machine, at most {step.peak_mb:.0f} MB a worker\n",
