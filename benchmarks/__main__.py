@@ -11,10 +11,11 @@ from typing import Annotated, Literal
 
 import typer
 
+from benchmarks.exit_code import exit_code_of
 from pcqtool.cli.common import console, options
 from pcqtool.cli.common.program import Program
 from pcqtool.cli.common.text import json_text
-from pcqtool.errors import PcqtoolError, SettingsError
+from pcqtool.errors import SettingsError
 
 app = Program(name="benchmarks", add_completion=False)
 
@@ -90,14 +91,7 @@ def benchmark(
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; return its exit code."""
-    try:
-        app(arguments, prog_name="python -m benchmarks")
-    except PcqtoolError as error:
-        console.error(error.what, error.hint)
-        return error.exit_code
-    except SystemExit as end:
-        return int(end.code or 0)
-    return 0
+    return exit_code_of(app, "python -m benchmarks", arguments)
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ import torch
 import typer
 
 from benchmarks.calls import FORMS, audio_s_of, write_calls
+from benchmarks.exit_code import exit_code_of
 from benchmarks.markdown_page import HEAD, put
 from pcqtool.cli.common.program import Program
 from pcqtool.version import __version__
@@ -190,4 +191,4 @@ def _memory_mb(pid: int) -> float:
 
 
 if __name__ == "__main__":
-    app()
+    sys.exit(exit_code_of(app, "python -m benchmarks.commands", None))

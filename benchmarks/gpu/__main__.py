@@ -13,9 +13,10 @@ from unittest.mock import patch
 
 import typer
 
+from benchmarks.exit_code import exit_code_of
 from pcqtool.cli.common import console
 from pcqtool.cli.common.program import Program
-from pcqtool.errors import PcqtoolError, SettingsError
+from pcqtool.errors import SettingsError
 
 ROOT = Path(__file__).parents[2]
 BUDGET_MIN = 8.0
@@ -169,14 +170,7 @@ def _ended_after(seconds: float) -> Iterator[None]:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; return its exit code."""
-    try:
-        app(arguments, prog_name="benchmarks/gpu.sh")
-    except PcqtoolError as error:
-        console.error(error.what, error.hint)
-        return error.exit_code
-    except SystemExit as end:
-        return int(end.code or 0)
-    return 0
+    return exit_code_of(app, "benchmarks/gpu.sh", arguments)
 
 
 if __name__ == "__main__":
