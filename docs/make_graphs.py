@@ -16,15 +16,16 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from pcqtool.audio.power_spectra import MEL_HOP
 from pcqtool.model.directory import find, load
-from pcqtool.model.graph_predictor import FUSION, GRAPHS, HOP, MOMENTS, N_SAMPLES, OUTSIDE, PREFIX, graph_path
+from pcqtool.model.graph_predictor import FUSION, GRAPHS, MOMENTS, N_SAMPLES, OUTSIDE, PREFIX, graph_path
 from pcqtool.model.pcq import PCQ, NetworkInputs, pool_frames
 from pcqtool.model.standardisation import MeanAndSd
 from pcqtool.model.weights import learned_state
 
 MODELS = ("pcq-mini",)
 INPUTS = ("mel_power", "spectrum_power", "valid_fraction", "profile_mean", "profile_sd")
-N_STEPS = N_SAMPLES // HOP
+N_STEPS = N_SAMPLES // MEL_HOP
 
 
 class Whole(nn.Module):

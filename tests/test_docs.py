@@ -114,17 +114,3 @@ def test_columns_of_feature_tables_are_explained() -> None:
 def test_files_that_the_paper_map_names_exist() -> None:
     for path in re.findall(r"`((?:pcqtool|tests)/[\w/.]+)`", (ROOT / "docs/paper-map.md").read_text(encoding="utf-8")):
         assert (ROOT / path).exists(), path
-
-
-PAGES = sorted(
-    path.relative_to(ROOT).as_posix()
-    for folder in (".", "docs", "examples", "benchmarks", "plugins")
-    for path in (ROOT / folder).glob("*.md")
-)
-
-
-@pytest.mark.parametrize("file", PAGES)
-def test_links_lead_somewhere(file: str) -> None:
-    for target in re.findall(r"\]\(([^)#]+)\)", (ROOT / file).read_text(encoding="utf-8")):
-        if "://" not in target:
-            assert (ROOT / file).parent.joinpath(target).exists(), target

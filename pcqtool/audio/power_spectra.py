@@ -8,6 +8,8 @@ import numpy as np
 from numpy.lib.stride_tricks import as_strided
 from numpy.typing import NDArray
 
+MEL_FFT, MEL_HOP = 400, 160  # samples; windows of 25 ms every 10 ms, of which log-mel frames are made
+
 _BLOCK = 64
 """Windows that are transformed at once: more do not fit the processor's cache, and take several times as long."""
 

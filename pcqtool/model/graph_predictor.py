@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from pcqtool.audio.power_spectra import centred_hamming, hann, power_spectra
+from pcqtool.audio.power_spectra import MEL_FFT, MEL_HOP, centred_hamming, hann, power_spectra
 from pcqtool.audio.segment import SAMPLE_RATE, SEGMENT_S
 from pcqtool.fingerprint import fingerprint
 from pcqtool.model.config import ModelConfig, read_config
@@ -23,7 +23,6 @@ from pcqtool.model.weight_files import check_weights, read_arrays
 GRAPHS = Path(__file__).parent / "graphs"
 FUSION, MOMENTS = "fusion", "moments"
 N_SAMPLES = round(SEGMENT_S * SAMPLE_RATE)
-MEL_FFT, HOP = 400, 160
 
 PREFIX = "network."
 """What the names of weights begin with in a graph."""
@@ -111,13 +110,13 @@ class GraphPredictor(SegmentPredictor):
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Compute the power spectra of both branches, several segments at a time."""
         mel_window, window = self._windows
-        n_steps = waves.shape[1] // HOP
+        n_steps = waves.shape[1] // MEL_HOP
         mel_power = np.empty((len(waves), n_steps, MEL_FFT // 2 + 1), np.float32)
         power = np.empty((len(waves), waves.shape[1] // self._hop, self._n_bins), np.float32)
 
         def fill(row: slice) -> None:
             part, lengths = waves[row], n_samples[row]
-            mel_power[row] = power_spectra(part, lengths, mel_window, HOP, mel_power.shape[2], "reflect")
+            mel_power[row] = power_spectra(part, lengths, mel_window, MEL_HOP, mel_power.shape[2], "reflect")
             power[row] = power_spectra(part, lengths, window, self._hop, self._n_bins, "constant")
 
         list(self._threads.map(fill, (slice(row, row + 1) for row in range(len(waves)))))

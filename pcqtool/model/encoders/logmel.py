@@ -6,7 +6,7 @@ import torch
 import torchaudio
 from torch import Tensor, nn
 
-HOP = 160  # samples, 10 ms
+from pcqtool.audio.power_spectra import MEL_FFT, MEL_HOP
 
 _LOUDEST = 1.5  # log10 power to which each segment's loudest bin is scaled, as in speech near full scale
 _RANGE = 8.0  # dynamic range below the loudest bin, in log10 units
@@ -27,7 +27,7 @@ class LogMel(nn.Module):
         super().__init__()
         with torch.device("cpu"):  # the filter bank needs values even if the network is built on the meta device
             self.transform = torchaudio.transforms.MelSpectrogram(
-                sample_rate=16000, n_fft=400, hop_length=HOP, n_mels=n_mels, norm="slaney", mel_scale="slaney"
+                sample_rate=16000, n_fft=MEL_FFT, hop_length=MEL_HOP, n_mels=n_mels, norm="slaney", mel_scale="slaney"
             )
         self.transform.spectrogram.power = None
 
@@ -47,6 +47,6 @@ class LogMel(nn.Module):
 
     def power(self, waves: Tensor) -> Tensor:
         """Compute mel power, ``(B, N)`` → ``(B, n_mels, N // 160)``."""
-        complex_ = self.transform.spectrogram(waves)[:, :, : waves.shape[-1] // HOP]
+        complex_ = self.transform.spectrogram(waves)[:, :, : waves.shape[-1] // MEL_HOP]
         power: Tensor = self.transform.mel_scale(complex_.real.square() + complex_.imag.square())  # faster than abs()
         return power

@@ -7,13 +7,14 @@ from dataclasses import asdict, dataclass
 from torch import Tensor, nn
 from torch.nn import functional
 
+from pcqtool.audio.power_spectra import MEL_HOP
 from pcqtool.errors import ModelError
 from pcqtool.model.encoders.base import Encoder, EncoderConfig
-from pcqtool.model.encoders.logmel import HOP, LogMel
+from pcqtool.model.encoders.logmel import LogMel
 from pcqtool.model.padding import compute_unpadded
 from pcqtool.model.setting_bounds import MINI, check_rules
 
-_STEP = 4 * HOP  # samples per frame
+_STEP = 4 * MEL_HOP  # samples per frame
 
 
 @dataclass(frozen=True)
@@ -100,7 +101,7 @@ class MiniEncoder(Encoder):
 
     def count_frames(self, n_samples: int) -> int:
         """Count the frames of a segment; the last one may be partly padding."""
-        return -(-(n_samples // HOP) // 4)
+        return -(-(n_samples // MEL_HOP) // 4)
 
     def front_end(self, waves: Tensor) -> Tensor:
         """Compute log-mel frames ``(B, n_mels, N // 160)`` of about zero mean and unit variance."""
