@@ -29,7 +29,7 @@ def benchmark(
         typer.Option("--random", help="Measure a full-size model with random weights, beside plain loops."),
     ] = None,
     device: options.Device = "auto",
-    precision: options.Precision = "float32",
+    precision: options.Precision = "auto",
     jobs: Annotated[
         int,
         typer.Option("--jobs", "-j", min=0, metavar="N", help="Cores, and workers of every system; 0 for all cores."),

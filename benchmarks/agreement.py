@@ -46,7 +46,7 @@ def compare(found: Predicted, expected: Predicted) -> dict[str, float]:
 def predict_with_frames(segments: Waves, predictor: SegmentPredictor, batch_size: int) -> Predicted:
     """Return log-probabilities ``(S, L)`` and the encoder's frames ``(S, T, D)``.
 
-    The frames are None without an encoder, and from ONNX Runtime, which does not show them.
+    The frames are None without an encoder, and from OpenVINO, which does not show them.
     """
     if not isinstance(predictor, Predictor):
         return predict(segments, predictor, batch_size), None

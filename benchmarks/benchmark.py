@@ -21,7 +21,7 @@ from pcqtool.model.device import choose_device, default_batch_size
 from pcqtool.model.encoder_search import EncoderSearchPath
 from pcqtool.model.graph_predictor import has_graph
 from pcqtool.model.predictor import Predictor
-from pcqtool.model.predictors import load_predictors
+from pcqtool.model.predictors import NUMBER_FORMATS, PRECISIONS, load_predictors
 from pcqtool.model.segment_predictor import SegmentPredictor
 
 GPU_HOURS = 20.0
@@ -83,14 +83,15 @@ def run_benchmark(sample: Sample, model: Path, device: str, settings: LabelSetti
     """
     size, workers = settings.batch_size or default_batch_size(choose_device(device)), settings.n_jobs
     with opensmile_systems(sample, workers) as opensmile:
-        predictor, warm_up_s = warm_up(model, device, settings.precision, sample.segments, size)
+        number_format = NUMBER_FORMATS[0] if settings.precision == PRECISIONS[0] else settings.precision
+        predictor, warm_up_s = warm_up(model, device, number_format, sample.segments, size)
         on_gpu = predictor.device.type == "cuda"
         parts = measure_parts(sample.segments, predictor, size)
         hours = (GPU_HOURS if on_gpu else 0.0) if scope.hours is None else scope.hours
         long = sample.repeated(hours)
         labels = _usual_predictor(predictor, model, device, settings)
         if labels is not predictor:
-            parts["whole, ONNX Runtime"] = measure_graph(sample.segments, labels, size, parts["whole"])
+            parts["whole, OpenVINO"] = measure_graph(sample.segments, labels, size, parts["whole"])
         plain = plain_systems(sample, plain_predictor(model, device), size, workers) if scope.plain else {}
         return Result(
             about=_about(predictor, settings, size, sample, long),
@@ -108,9 +109,9 @@ def run_benchmark(sample: Sample, model: Path, device: str, settings: LabelSetti
 def _usual_predictor(predictor: Predictor, model: Path, device: str, settings: LabelSettings) -> SegmentPredictor:
     """Return what ``label`` computes the model with: torch's predictor, or a graph in its place."""
     config, n_samples = predictor.config, settings.reader_options.n_samples
-    if predictor.on_accelerator or not has_graph(config, n_samples) or settings.precision != "float32":
+    if predictor.on_accelerator or not has_graph(config, n_samples):
         return predictor
-    return load_predictors(model, "cpu", EncoderSearchPath(), n_samples, runtime=settings.runtime)[0]
+    return load_predictors(model, "cpu", EncoderSearchPath(), n_samples, settings.precision, settings.runtime)[0]
 
 
 def _peak(device: torch.device) -> dict[str, float]:

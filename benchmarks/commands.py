@@ -159,7 +159,7 @@ def write_section(found: Sequence[Command]) -> str:
 def _about() -> str:
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     units = torch.backends.cpu.get_cpu_capability()
-    return f"{cores} cores, {units}; pcqtool {__version__}, onnxruntime {version('onnxruntime')}."
+    return f"{cores} cores, {units}; pcqtool {__version__}, openvino {version('openvino')}."
 
 
 def _check(process: subprocess.Popen[bytes]) -> None:

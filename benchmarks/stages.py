@@ -131,7 +131,7 @@ def measure_parts(segments: Waves, predictor: Predictor, batch_size: int) -> dic
 
 
 def measure_graph(segments: Waves, predictor: SegmentPredictor, batch_size: int, whole: Part) -> Part:
-    """Measure the whole network as ONNX Runtime computes it, its spectra included."""
+    """Measure the whole network as OpenVINO computes it, its spectra included."""
     waves = fill(segments, batch_size)
     predictor.log_probs(waves)
     seconds = _time_s(lambda: predictor.log_probs(waves))

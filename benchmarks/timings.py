@@ -129,7 +129,7 @@ def time_run(predictor: SegmentPredictor, work: Callable[[], object]) -> Timings
             started_s = time.perf_counter()
             work()
             whole_s = time.perf_counter() - started_s
-        busy_s = sum(calls_s) if busy is None else busy.total_s()  # ONNX Runtime computes on the processor, at once
+        busy_s = sum(calls_s) if busy is None else busy.total_s()  # OpenVINO computes on the processor, at once
         return Timings(whole_s, sum(waits_s), sum(calls_s), busy_s)
     finally:
         for hook in hooks:

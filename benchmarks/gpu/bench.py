@@ -19,14 +19,14 @@ from benchmarks.random_model import random_model
 from benchmarks.sample import Sample
 from benchmarks.stages import SIZES
 from pcqtool.batch.names import find_sources
-from pcqtool.labelling.settings import INFERENCE_PRECISIONS
 from pcqtool.model.directory import find
 from pcqtool.model.encoders import EncoderConfig
 from pcqtool.model.predictor import Predictor
+from pcqtool.model.predictors import NUMBER_FORMATS
 
 MINI, LARGE = "pcq-mini", "WavLM-base, random weights"
 HALF = "float16"
-PRECISIONS: Mapping[str, tuple[str, ...]] = {MINI: INFERENCE_PRECISIONS[:1], LARGE: (*INFERENCE_PRECISIONS, HALF)}
+PRECISIONS: Mapping[str, tuple[str, ...]] = {MINI: NUMBER_FORMATS[:1], LARGE: (*NUMBER_FORMATS, HALF)}
 """Precisions that are measured, by model; ``label`` does not offer float16, which is converted alike."""
 
 

@@ -18,9 +18,9 @@ from benchmarks.gpu.bench import HALF, LARGE, PRECISIONS, Bench
 from benchmarks.gpu.journal import Figures, reason_of
 from benchmarks.stages import Part, Work, batch_s, count_flops, matrix_ceiling, synchronize, weights_precision, works
 from pcqtool.audio.segment import SEGMENT_SAMPLES
-from pcqtool.labelling.settings import INFERENCE_PRECISIONS
 from pcqtool.model.device import raising_memory_errors
 from pcqtool.model.encoders import fast_inference
+from pcqtool.model.predictors import NUMBER_FORMATS
 
 TF32 = "TF32"
 N_KERNELS = 12
@@ -46,7 +46,7 @@ def agreement(bench: Bench) -> Iterator[Figures]:
 
 def ceilings(bench: Bench) -> Iterator[Figures]:
     """Measure the best matrix product in each precision."""
-    for precision in (*INFERENCE_PRECISIONS, HALF, TF32):
+    for precision in (*NUMBER_FORMATS, HALF, TF32):
         with _tf32(products=precision == TF32):
             dtype = "float32" if precision == TF32 else precision
             rate = matrix_ceiling(bench.device, dtype, bench.scale.matrices)
@@ -56,7 +56,7 @@ def ceilings(bench: Bench) -> Iterator[Figures]:
 def rates(bench: Bench) -> Iterator[Figures]:
     """Measure the network's parts in batches of several sizes, until memory ends."""
     for model, precisions in PRECISIONS.items():
-        for precision in reversed(precisions[: len(INFERENCE_PRECISIONS)]):  # the one with a target comes first
+        for precision in reversed(precisions[: len(NUMBER_FORMATS)]):  # the one with a target comes first
             n_flops: dict[str, int] = {}
             for size in bench.scale.batch_sizes:
                 facts = {"model": model, "precision": precision, "batch size": size}
@@ -91,7 +91,7 @@ Variant = Callable[[Callable[[Tensor], Tensor], Tensor], Callable[[Tensor], Tens
 def eager(bench: Bench) -> Iterator[Figures]:
     """Measure the encoder as it is, and with convolutions whose channels come last, as on a CPU."""
     yield from _variants(bench, {"as it is": lambda encode, x: encode})
-    with _channels_last(bench, INFERENCE_PRECISIONS[-1]):
+    with _channels_last(bench, NUMBER_FORMATS[-1]):
         yield from _variants(bench, {"convolutions with channels last": lambda encode, x: encode})
     with _tf32(products=True):
         yield from _variants(bench, {"products in TF32": lambda encode, x: encode}, "float32", TF32)
@@ -102,7 +102,7 @@ def compiled(bench: Bench) -> Iterator[Figures]:
     compile_ = partial(torch.compile, backend=bench.scale.compiler)
     try:
         yield from _variants(bench, {"torch.compile": lambda encode, x: compile_(encode)})
-        with _channels_last(bench, INFERENCE_PRECISIONS[-1]):
+        with _channels_last(bench, NUMBER_FORMATS[-1]):
             name = "torch.compile, convolutions with channels last"
             yield from _variants(bench, {name: lambda encode, x: compile_(encode)})
     finally:
@@ -136,7 +136,7 @@ def _captured(encode: Callable[[Tensor], Tensor], x: Tensor) -> Callable[[Tensor
 
 
 def _variants(
-    bench: Bench, variants: dict[str, Variant], precision: str = INFERENCE_PRECISIONS[-1], ceiling: str = ""
+    bench: Bench, variants: dict[str, Variant], precision: str = NUMBER_FORMATS[-1], ceiling: str = ""
 ) -> Iterator[Figures]:
     size = bench.scale.batch_size
     work = works(bench.calls.segments, bench.predictor(LARGE, precision), size)["encoder"]
@@ -196,7 +196,7 @@ def kernels(bench: Bench) -> Iterator[Figures]:
     from torch.profiler import ProfilerActivity, profile
 
     on_gpu = bench.device.type == "cuda"
-    precision = INFERENCE_PRECISIONS[-1]
+    precision = NUMBER_FORMATS[-1]
     work = works(bench.calls.segments, bench.predictor(LARGE, precision), bench.scale.batch_size)["whole"]
     with torch.inference_mode():
         work.compute(work.x)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from benchmarks.gpu.bench import LARGE
 from benchmarks.gpu.journal import DONE, Attempt, Figures, Journal
 from benchmarks.markdown_page import Target, table, target_row
-from pcqtool.labelling.settings import INFERENCE_PRECISIONS
+from pcqtool.model.predictors import NUMBER_FORMATS
 
 HEAD = """# Benchmarks on a GPU
 
@@ -34,7 +34,7 @@ SHARES = ("of the ceiling", "share", "device busy", "labels equal", "share of th
 
 def targets(journal: Journal) -> list[Target]:
     """Return the targets of the large model in bfloat16; what was not measured has no value."""
-    precision = INFERENCE_PRECISIONS[-1]
+    precision = NUMBER_FORMATS[-1]
     ours = {"model": LARGE, "precision": precision}
     runs = _matching(journal, "end to end", ours | {"recordings": "calls", "VAD": "off", "threads of the device": 1})
     return [

@@ -11,7 +11,7 @@ from packaging.requirements import Requirement
 
 ROOT = Path(__file__).parents[2]
 
-UNUSED = ("jinja2", "onnxruntime", "polars", "pyyaml", "scikit-learn", "scipy")
+UNUSED = ("jinja2", "openvino", "polars", "pyyaml", "scikit-learn", "scipy")
 """Dependencies of pcqtool that labelling with torch does not import."""
 
 OPTIONAL = ("av",)

@@ -14,8 +14,8 @@ from benchmarks.gpu.journal import Figures
 from benchmarks.sample import Sample
 from benchmarks.timings import Timings
 from pcqtool.batch.task import Network
-from pcqtool.labelling.settings import INFERENCE_PRECISIONS
 from pcqtool.labelling.task import Labelling
+from pcqtool.model.predictors import NUMBER_FORMATS
 
 SHORT_H = 0.5
 """Hours of a first run, which warms everything up and shows how many hours the next one can label."""
@@ -41,7 +41,7 @@ class Run(NamedTuple):
     batch_size: int = 0
 
 
-HALF_PRECISION = INFERENCE_PRECISIONS[-1]
+HALF_PRECISION = NUMBER_FORMATS[-1]
 RUNS = (
     Run(LARGE, HALF_PRECISION),  # with targets
     Run(LARGE, HALF_PRECISION, threads=2),

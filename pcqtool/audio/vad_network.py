@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
+from pcqtool.audio.numpy_threads import one_thread
 from pcqtool.errors import ModelError
 
 Floats = np.ndarray[Any, np.dtype[np.float32]]
@@ -70,7 +71,7 @@ class VadNetwork:
         before = np.concatenate((self._context[None], windows[:-1, -CONTEXT:]))
         self._context = windows[-1, -CONTEXT:].copy()
         weights = self._weights
-        with _numpy_threads().limit(limits=1):  # recordings are decoded side by side, one on each core
+        with one_thread():  # recordings are decoded side by side, one on each core
             blocks = np.array_split(np.concatenate((before, windows), axis=1), range(_BLOCK, len(windows), _BLOCK))
             states = self._recur(np.concatenate([_features(block, weights) for block in blocks]))
             logits = np.maximum(states, 0.0) @ weights.last + weights.last_bias
@@ -138,14 +139,6 @@ def read_weights() -> _Weights:
     """
     with _lock:
         return _read_weights()
-
-
-@cache
-def _numpy_threads() -> Any:
-    """Return the threads of numpy's matrix products; torch has its own."""
-    from threadpoolctl import ThreadpoolController
-
-    return ThreadpoolController().select(internal_api="openblas")
 
 
 @cache

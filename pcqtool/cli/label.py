@@ -29,13 +29,13 @@ def label(
     model: options.Model = None,
     encoder_dir: options.EncoderDir = None,
     device: options.Devices = "auto",
-    precision: options.Precision = "float32",
+    precision: options.Precision = "auto",
     runtime: Annotated[
-        Literal["auto", "onnx", "torch"],
+        Literal["auto", "openvino", "torch"],
         typer.Option(
             "--runtime",
-            help="What computes the model. onnx starts faster and needs less memory; it computes networks like that of "
-            "pcq-mini on the processor. Results are the same. auto: onnx where it can, else torch.",
+            help="What computes the model. openvino is faster; it computes networks like that of pcq-mini on the "
+            "processor. auto: openvino where it can, else torch.",
             rich_help_panel=options.MODEL,
         ),
     ] = "auto",

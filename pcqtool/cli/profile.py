@@ -27,7 +27,7 @@ def profile(
     model: options.Model = None,
     encoder_dir: options.EncoderDir = None,
     device: options.Devices = "auto",
-    precision: options.Precision = "float32",
+    precision: options.Precision = "auto",
     jobs: options.Jobs = 0,
     batch_size: options.BatchSize = None,
     channels: options.Channels = "auto",

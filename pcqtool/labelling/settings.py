@@ -11,7 +11,7 @@ from pcqtool.batch.settings import BatchSettings, run_fingerprint
 from pcqtool.errors import SettingsError
 from pcqtool.labelling.event_rule import EventRule
 from pcqtool.model.config import ModelConfig
-from pcqtool.model.predictors import RUNTIMES
+from pcqtool.model.predictors import PRECISIONS, RUNTIMES
 from pcqtool.tables.provenance import Provenance
 
 MIN_SPEECH_S = 0.5
@@ -19,9 +19,6 @@ MIN_SPEECH_S = 0.5
 
 Measured on a corpus that the model was not trained on; see docs/labels.md.
 """
-
-INFERENCE_PRECISIONS = ("float32", "bfloat16")
-"""Precisions in which a pre-trained encoder may compute, the default first."""
 
 
 @dataclass(frozen=True)
@@ -31,8 +28,9 @@ class LabelSettings(BatchSettings):
     Attributes:
         min_confidence: confidence below which a row has no label, from 0 to 1, which changes results; ``None``: every
             prediction is a label.
-        precision: precision of a pre-trained encoder, float32 or bfloat16; rounding changes results.
-        runtime: what computes the model: ``auto``, ``onnx`` or ``torch``; results are equal up to rounding.
+        precision: ``float32``, ``bfloat16``, or ``auto``: for small networks the one that the processor is fastest in.
+            Rounding changes probabilities by less than 0.01.
+        runtime: what computes the model: ``auto``, ``openvino`` or ``torch``; results are equal up to rounding.
         aggregation: rule from segments to file, which changes results; ``None`` for the model's own.
         event_confidence: probability of an emotion at which an event begins; it changes results, as the next two do.
         event_min_duration_s: shorter events are left out.
@@ -45,7 +43,7 @@ class LabelSettings(BatchSettings):
     min_speech_s: float = MIN_SPEECH_S
     aggregation: str | None = None
     min_confidence: float | None = None
-    precision: str = INFERENCE_PRECISIONS[0]
+    precision: str = PRECISIONS[0]
     runtime: str = RUNTIMES[0]
     event_confidence: float = EventRule.confidence
     event_min_duration_s: float = EventRule.min_duration_s
@@ -57,8 +55,8 @@ class LabelSettings(BatchSettings):
             raise SettingsError(f"unknown aggregation {self.aggregation!r}", f"Known: {', '.join(AGGREGATIONS)}.")
         if self.min_confidence is not None and not 0.0 <= self.min_confidence <= 1.0:
             raise SettingsError(f"min_confidence must be from 0 to 1, not {self.min_confidence}")
-        if self.precision not in INFERENCE_PRECISIONS:
-            raise SettingsError(f"unknown precision {self.precision!r}", f"Known: {', '.join(INFERENCE_PRECISIONS)}.")
+        if self.precision not in PRECISIONS:
+            raise SettingsError(f"unknown precision {self.precision!r}", f"Known: {', '.join(PRECISIONS)}.")
         if self.runtime not in RUNTIMES:
             raise SettingsError(f"unknown runtime {self.runtime!r}", f"Known: {', '.join(RUNTIMES)}.")
         if not 0.0 < self.event_confidence <= 1.0:
@@ -84,7 +82,7 @@ class LabelSettings(BatchSettings):
             settings["turns"] = "given"
         if self.min_confidence is not None:
             settings["min_confidence"] = float(self.min_confidence)
-        if self.precision != INFERENCE_PRECISIONS[0]:
+        if self.precision != PRECISIONS[0]:
             settings["precision"] = self.precision
         return Provenance(
             model=config.name,

@@ -1,48 +1,58 @@
-"""Prediction with ONNX Runtime on the processor, for small networks: the same results, without loading torch."""
+"""Prediction with OpenVINO on the processor, for networks with the small encoder: without torch, and faster."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
+import threading
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pcqtool.audio.levels import log_mel, mel_filters, pooled_decibels
+from pcqtool.audio.numpy_threads import one_thread
 from pcqtool.audio.power_spectra import MEL_FFT, MEL_HOP, centred_hamming, hann, power_spectra
 from pcqtool.audio.segment import SAMPLE_RATE, SEGMENT_S
-from pcqtool.fingerprint import fingerprint
+from pcqtool.errors import ModelError
 from pcqtool.model.config import ModelConfig, read_config
 from pcqtool.model.directory import model_sha256
 from pcqtool.model.encoder_search import WEIGHTS
+from pcqtool.model.graph.settings import GraphSettings, graph_settings
+from pcqtool.model.graph.weights import EPS, Weights
 from pcqtool.model.profile import Profile, statistics_of
 from pcqtool.model.segment_predictor import SegmentPredictor
-from pcqtool.model.weight_files import check_weights, read_arrays
 
-GRAPHS = Path(__file__).parent / "graphs"
-FUSION, MOMENTS = "fusion", "moments"
 N_SAMPLES = round(SEGMENT_S * SAMPLE_RATE)
 
-PREFIX = "network."
-"""What the names of weights begin with in a graph."""
+HINTS = {"float32": "f32", "bfloat16": "bf16"}
+"""The precisions of a graph, and OpenVINO's names for them."""
 
-OUTSIDE = ("classifier.", "scale.", "standardisation.")
-"""What the names of weights begin with that are not in the graph."""
+_CHUNK = 8
+"""Segments that a thread computes at a time: larger chunks are not faster."""
 
-_BATCH_NORM_EPS = 1e-5
-_UNUSED = ("dropout", "mean_db", "sd_db")  # settings of training, and of networks without profiles
+_MAX_BATCH = 512
+_STATISTICS = ("mean", "between", "square")
+
+Array = NDArray[np.float32]
 
 
 class GraphPredictor(SegmentPredictor):
-    """A model whose network is a graph of this package.
+    """A model whose network is a graph, built from the model's weights.
 
-    The graph has no weights; they come from the model directory. What is before it (power spectra) and after it (the
-    classifier) is numpy.
+    What is before the graph (spectra) and after it (the classifier) is numpy, in float32. Each thread computes its own
+    part of a batch, from the samples on.
 
     Args:
-        directory: the model directory; ``find_graph`` has found a graph for it.
+        directory: the model directory; ``has_graph`` has said that its network can be a graph.
         n_threads: threads that compute.
+        precision: one of ``HINTS``, for the graph.
+        n_samples: length of the segments.
+
+    Raises:
+        ModelError: if a weight is missing, unexpected, of a wrong shape, or not finite.
 
     Examples:
         >>> from pcqtool.model.directory import find
@@ -52,122 +62,155 @@ class GraphPredictor(SegmentPredictor):
     """
 
     on_accelerator = False
-    default_batch_size = 32
 
-    def __init__(self, directory: Path, n_threads: int) -> None:
+    def __init__(self, directory: Path, n_threads: int, precision: str = "float32", n_samples: int = N_SAMPLES) -> None:
         config = read_config(directory)
         super().__init__(config, model_sha256(directory))
-        graph = graph_path(config)
-        shapes = json.loads(graph.with_suffix(".json").read_text(encoding="utf-8"))
-        n_labels = len(config.labels)
-        for name in ("classifier.1.weight", "classifier.1.bias"):
-            shapes[name][0] = n_labels
-        check_weights(directory / WEIGHTS, shapes)
-        weights = read_arrays(directory / WEIGHTS)
-        self._session = _Session(graph, weights, n_threads)
-        sd = np.sqrt(weights["scale.running_var"] + _BATCH_NORM_EPS)
-        self._classifier = (weights["classifier.1.weight"] / sd).T, weights["classifier.1.bias"]
-        self._centre = weights["scale.running_mean"]
-        own = (weights[f"standardisation.running_{kind}"] for kind in ("mean", "between", "square"))
-        self._own = Profile(0.0, *(each.astype(np.float64) for each in own))
-        settings = config.network["spectrogram"]
-        self._n_bins, self._hop = settings["n_bins"], settings["hop"]
-        self._n_elements = len(self._own.mean) - self._n_bins // config.network["spectrogram_pool"][1]
-        self._threads = ThreadPoolExecutor(n_threads, "spectra")
-        self._windows = hann(MEL_FFT), centred_hamming(settings["window"], settings["n_fft"])
+        settings = graph_settings(config, n_samples)
+        if settings is None:
+            raise ModelError(f"the network of model {config.name} cannot be a graph")
+        weights = Weights(directory / WEIGHTS)
+        n_elements, n_bins = settings.n_elements, settings.spectrogram_size[1]
+        own = (weights.take(f"standardisation.running_{each}", n_elements + n_bins) for each in _STATISTICS)
+        self._own, self._n_elements = Profile(0.0, *(each.astype(np.float64) for each in own)), n_elements
+        self._classifier = _Classifier(weights, settings.n_fused, len(config.labels))
+        self._front_end = _FrontEnd(settings)
+        self._graph = _Graph(settings, weights, n_threads, precision)
+        self._threads, self._n_threads = ThreadPoolExecutor(n_threads, "graph"), n_threads
         self._standardise_by(())
 
+    @property
+    def default_batch_size(self) -> int:
+        """Segments per batch if the user sets none: several chunks for each thread."""
+        return min(2 * _CHUNK * max(2, self._n_threads), _MAX_BATCH)
+
     def _standardise_by(self, profiles: Sequence[Profile]) -> None:
-        pair = statistics_of(self._own, profiles, self._n_elements, self.profile_s)
-        self._mean, self._sd = (each.astype(np.float32) for each in pair)
+        mean, sd = statistics_of(self._own, profiles, self._n_elements, self.profile_s)
+        self._mean, self._sd = mean.astype(np.float32), sd.astype(np.float32)
 
     def _logits(
-        self, waves: NDArray[np.float32], n_samples: NDArray[np.int64] | None, rows: NDArray[np.int64]
+        self, waves: Array, n_samples: NDArray[np.int64] | None, rows: NDArray[np.int64]
     ) -> NDArray[np.float64]:
         n_samples = np.full(len(waves), waves.shape[1]) if n_samples is None else n_samples
-        weight, bias = self._classifier
-        logits = (self._compute(FUSION, waves, n_samples, rows) - self._centre) @ weight + bias
-        return np.asarray(logits, np.float64)
 
-    def _moments(self, waves: NDArray[np.float32], n_samples: NDArray[np.int64]) -> NDArray[np.float64]:
-        return self._compute(MOMENTS, waves, n_samples, np.zeros(len(waves), np.int64)).astype(np.float64)
+        def compute(chunk: slice) -> NDArray[np.float64]:
+            mel, level = self._front_end(waves[chunk], n_samples[chunk])
+            fraction = n_samples[chunk] / waves.shape[1]
+            fusion, _ = self._graph(mel, level, fraction, self._mean[rows[chunk]], self._sd[rows[chunk]])
+            return self._classifier(fusion)[: len(mel)]
 
-    def _compute(
-        self, output: str, waves: NDArray[np.float32], n_samples: NDArray[np.int64], rows: NDArray[np.int64]
-    ) -> NDArray[np.float32]:
-        mel_power, power = self._spectra(waves, n_samples)
-        return self._session.compute(
-            output,
-            mel_power=mel_power,
-            spectrum_power=power,
-            valid_fraction=(n_samples / waves.shape[1]).astype(np.float32),
-            profile_mean=self._mean[rows],
-            profile_sd=self._sd[rows],
-        )
+        return self._in_threads(compute, len(waves))
 
-    def _spectra(
-        self, waves: NDArray[np.float32], n_samples: NDArray[np.int64]
-    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Compute the power spectra of both branches, several segments at a time."""
-        mel_window, window = self._windows
-        n_steps = waves.shape[1] // MEL_HOP
-        mel_power = np.empty((len(waves), n_steps, MEL_FFT // 2 + 1), np.float32)
-        power = np.empty((len(waves), waves.shape[1] // self._hop, self._n_bins), np.float32)
+    def _moments(self, waves: Array, n_samples: NDArray[np.int64]) -> NDArray[np.float64]:
+        def compute(chunk: slice) -> NDArray[np.float64]:
+            mel, level = self._front_end(waves[chunk], n_samples[chunk])
+            fraction = n_samples[chunk] / waves.shape[1]
+            profile = (self._mean[:1].repeat(len(mel), axis=0), self._sd[:1].repeat(len(mel), axis=0))
+            _, of_frames = self._graph(mel, level, fraction, *profile)
+            return np.concatenate((of_frames[: len(mel)], _moments_of(level.astype(np.float64), fraction)), axis=2)
 
-        def fill(row: slice) -> None:
-            part, lengths = waves[row], n_samples[row]
-            mel_power[row] = power_spectra(part, lengths, mel_window, MEL_HOP, mel_power.shape[2], "reflect")
-            power[row] = power_spectra(part, lengths, window, self._hop, self._n_bins, "constant")
+        return self._in_threads(compute, len(waves))
 
-        list(self._threads.map(fill, (slice(row, row + 1) for row in range(len(waves)))))
-        return mel_power, power
+    def _in_threads(self, compute: Callable[[slice], NDArray[np.float64]], n: int) -> NDArray[np.float64]:
+        """Compute the chunks of ``n`` segments, in order."""
+        chunks = (slice(first, first + _CHUNK) for first in range(0, n, _CHUNK))
+        with one_thread():
+            return np.concatenate(list(self._threads.map(compute, chunks)))
 
 
-class _Session:
-    """A graph with weights, in ONNX Runtime.
+class _FrontEnd:
+    """The inputs of the graph, from the samples of segments."""
 
-    Args:
-        graph: the graph's file.
-        weights: of the model; those that the graph lacks are ignored.
-        n_threads: threads that compute.
-    """
+    def __init__(self, settings: GraphSettings) -> None:
+        self._settings = settings
+        self._filters = mel_filters(settings.encoder.n_mels)
+        self._mel_window, self._window = hann(MEL_FFT), centred_hamming(settings.window, settings.n_fft)
 
-    def __init__(self, graph: Path, weights: dict[str, NDArray[np.float32]], n_threads: int) -> None:
-        import onnxruntime
+    def __call__(self, waves: Array, n_samples: NDArray[np.int64]) -> tuple[Array, Array]:
+        """Compute log-mel frames ``(B, T, n_mels)`` and pooled spectrograms in dB ``(B, H, W)``."""
+        settings = self._settings
+        mel = power_spectra(waves, n_samples, self._mel_window, MEL_HOP, len(self._filters), "reflect")
+        power = power_spectra(waves, n_samples, self._window, MEL_HOP, settings.n_bins, "constant")
+        levels = [pooled_decibels(each, settings.floor_db, settings.pool) for each in power]
+        return np.stack([log_mel(each, self._filters) for each in mel]), np.stack(levels)
 
-        options = onnxruntime.SessionOptions()
-        options.log_severity_level = 3
-        options.inter_op_num_threads, options.intra_op_num_threads = 1, n_threads
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # decoders need the cores
-        inside = {name: array for name, array in weights.items() if not name.startswith(OUTSIDE)}
-        names = [f"{PREFIX}{name}" for name in inside]
-        self._weights = [onnxruntime.OrtValue.ortvalue_from_numpy(array) for array in inside.values()]
-        options.add_external_initializers(names, self._weights)
-        self._session = onnxruntime.InferenceSession(str(graph), options, providers=["CPUExecutionProvider"])
-        self._run_options = onnxruntime.RunOptions()
-        self._run_options.only_execute_path_to_fetches = True
 
-    def compute(self, output: str, **inputs: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Compute an output of the graph.
+class _Graph:
+    """A compiled graph; threads may compute at the same time, as many as there are streams."""
+
+    def __init__(self, settings: GraphSettings, weights: Weights, n_threads: int, precision: str) -> None:
+        from pcqtool.model.graph.network import build_graph
+
+        graph = build_graph(settings, weights, _CHUNK)
+        weights.check_all_taken()
+        options = {
+            "INFERENCE_PRECISION_HINT": HINTS[precision],
+            "INFERENCE_NUM_THREADS": n_threads,
+            "NUM_STREAMS": n_threads,
+            "ENABLE_CPU_PINNING": False,  # decoders need the cores, too
+        }
+        self._compiled = _openvino().compile_model(graph, "CPU", options)
+        self._requests = threading.local()
+
+    def __call__(self, *inputs: NDArray[Any]) -> tuple[Array, Array]:
+        """Compute fusion vectors ``(B, F)`` and moments ``(B, 2, D)``, from inputs of up to B = ``_CHUNK`` segments.
 
         Raises:
             MemoryError: if there is too little memory.
         """
+        if not hasattr(self._requests, "own"):
+            self._requests.own = self._compiled.create_infer_request()
         try:
-            (value,) = self._session.run([output], inputs, self._run_options)
+            outputs = self._requests.own.infer([_filled(each) for each in inputs])
         except RuntimeError as error:
-            if "llocate" not in str(error) and "bad_alloc" not in str(error):
+            if "alloc" not in str(error):
                 raise
             raise MemoryError(str(error).partition("\n")[0]) from error
-        return np.asarray(value)
+        return outputs[0], outputs[1]
 
 
-def graph_path(config: ModelConfig) -> Path:
-    """Return where the graph for a model's network would be: it is named by a hash of the network's settings."""
-    settings = {name: value for name, value in config.network.items() if name not in _UNUSED}
-    return GRAPHS / f"{fingerprint(settings)}.onnx"
+class _Classifier:
+    """Batch normalisation without weights, and a linear layer."""
+
+    def __init__(self, weights: Weights, n_inputs: int, n_labels: int) -> None:
+        self._centre = weights.take("scale.running_mean", n_inputs)
+        sd = np.sqrt(weights.take("scale.running_var", n_inputs) + EPS)
+        weight, self._bias = weights.take_layer("classifier.1", n_labels, n_inputs)
+        self._weight = (weight / sd).T
+
+    def __call__(self, fusion: Array) -> NDArray[np.float64]:
+        """Compute logits ``(B, L)``."""
+        return np.asarray((fusion - self._centre) @ self._weight + self._bias, np.float64)
+
+
+def _moments_of(level: NDArray[np.float64], fraction: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Compute mean and mean square ``(B, 2, W)`` of spectrograms ``(B, H, W)`` over their valid steps."""
+    steps = np.arange(level.shape[1])
+    valid = (steps < fraction[:, None] * len(steps)) | (steps == 0)
+    weights = valid / valid.sum(axis=1, keepdims=True)
+    return np.stack([np.einsum("bhw,bh->bw", each, weights) for each in (level, level**2)], axis=1)
+
+
+def _filled(values: NDArray[Any]) -> Array:
+    """Fill an input of the graph up to ``_CHUNK`` segments."""
+    filled = np.zeros((_CHUNK, *values.shape[1:]) if values.ndim > 1 else (_CHUNK, 1), np.float32)
+    filled[: len(values)] = values if values.ndim > 1 else values[:, None]
+    return filled
+
+
+@cache
+def _openvino() -> Any:
+    import openvino
+
+    return openvino.Core()
 
 
 def has_graph(config: ModelConfig, n_samples: int) -> bool:
-    """Whether there is a graph for a model's network and segments of this length."""
-    return n_samples == N_SAMPLES and config.encoder_source is None and graph_path(config).is_file()
+    """Whether a model's network can be a graph, for segments of this length."""
+    return graph_settings(config, n_samples) is not None
+
+
+def fastest_precision() -> str:
+    """Return the precision that this processor is fastest in: bfloat16 where it has instructions for it."""
+    default = _openvino().get_property("CPU", "INFERENCE_PRECISION_HINT").to_string()
+    return next((name for name, each in HINTS.items() if each == default), "float32")

@@ -1,4 +1,4 @@
-"""The choice of what computes a model: ONNX Runtime, which starts at once, or torch, which can do everything."""
+"""The choice of what computes a model: OpenVINO, which is fast on processors, or torch, which can do everything."""
 
 from __future__ import annotations
 
@@ -10,11 +10,17 @@ from pcqtool.arguments import n_jobs
 from pcqtool.errors import SettingsError
 from pcqtool.model.config import read_config
 from pcqtool.model.encoder_search import EncoderSearchPath
-from pcqtool.model.graph_predictor import GraphPredictor, has_graph
+from pcqtool.model.graph_predictor import GraphPredictor, fastest_precision, has_graph
 from pcqtool.model.segment_predictor import SegmentPredictor
 
-RUNTIMES = ("auto", "onnx", "torch")
+RUNTIMES = ("auto", "openvino", "torch")
 """What may compute a model, the default first."""
+
+NUMBER_FORMATS = ("float32", "bfloat16")
+"""The number formats in which a model may be computed, the exact one first."""
+
+PRECISIONS = ("auto", *NUMBER_FORMATS)
+"""What a user may ask for, the default first."""
 
 _GPU_DRIVERS = ("/dev/nvidiactl", "/dev/kfd", "/dev/dxg", "/proc/driver/nvidia")
 
@@ -26,7 +32,7 @@ def load_predictors(
     device: str,
     encoders: EncoderSearchPath,
     n_samples: int,
-    precision: str = "float32",
+    precision: str = PRECISIONS[0],
     runtime: str = RUNTIMES[0],
 ) -> list[SegmentPredictor]:
     """Load a model onto one device or several.
@@ -36,31 +42,31 @@ def load_predictors(
         device: as for ``choose_devices``.
         encoders: where to look for an external encoder.
         n_samples: length of the segments.
-        precision: as for ``Predictor``.
-        runtime: ``auto`` is ``onnx`` on a processor, for a network whose graph is in the package, and ``torch``
-            otherwise.
+        precision: ``auto`` is bfloat16 for OpenVINO where the processor is fastest in it, and float32 otherwise.
+        runtime: ``auto`` is ``openvino`` on a processor, for a network like that of pcq-mini, and ``torch`` otherwise.
 
     Raises:
         ModelError: if the model or its encoder is missing or damaged.
-        SettingsError: if this machine lacks a device, or ONNX Runtime cannot compute the model.
+        SettingsError: if this machine lacks a device, or OpenVINO cannot compute the model.
     """
     if runtime != "torch":
         config = read_config(directory)
-        fits = precision == "float32" and has_graph(config, n_samples) and _is_processor(device)
-        if fits:
-            _log.debug("runtime: ONNX Runtime, on the processor")
-            return [GraphPredictor(directory, n_jobs(0))]
-        if runtime == "onnx":
+        if has_graph(config, n_samples) and _is_processor(device):
+            number_format = fastest_precision() if precision == "auto" else precision
+            _log.debug("runtime: OpenVINO, on the processor, in %s", number_format)
+            return [GraphPredictor(directory, n_jobs(0), number_format, n_samples)]
+        if runtime == "openvino":
             raise SettingsError(
-                f"ONNX Runtime cannot compute model {config.name} with these settings",
-                "It computes networks like that of pcq-mini, on the processor, in float32. Use --runtime torch.",
+                f"OpenVINO cannot compute model {config.name} with these settings",
+                "It computes networks like that of pcq-mini, on the processor. Use --runtime torch.",
             )
     from pcqtool.model.device import choose_devices
     from pcqtool.model.predictor import Predictor
 
     devices = choose_devices(device)
     _log.debug("runtime: torch; device: %s", ", ".join(map(str, devices)))
-    return [Predictor(directory, each, encoders, precision) for each in devices]
+    number_format = "float32" if precision == "auto" else precision
+    return [Predictor(directory, each, encoders, number_format) for each in devices]
 
 
 def _is_processor(device: str) -> bool:

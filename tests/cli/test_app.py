@@ -24,7 +24,7 @@ HEAVY = (
     "polars",
     "pyarrow",
     "pandas",
-    "onnxruntime",
+    "openvino",
 )
 
 

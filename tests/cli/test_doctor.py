@@ -40,7 +40,7 @@ def test_healthy_parts_are_ok_and_every_dependency_is_named(pcqtool_process):
         if "extra" not in line:
             assert found[dependencies.Requirement(line).name]["status"] == "ok"
     assert found["optimisations"]["status"] in ("ok", "warning")  # as the processor has it
-    assert found["ONNX Runtime"]["status"] == "ok"
+    assert found["OpenVINO"]["status"] == "ok"
     for name in ("Python", "torch import", "torchaudio import", "CPU", "libsndfile", "FFmpeg", "voice activity model"):
         assert found[name]["status"] == "ok", found[name]
         assert found[name]["remedy"] == ""

@@ -5,16 +5,23 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis.strategies import integers, sampled_from
 from safetensors.numpy import load_file, save_file
 
 from pcqtool.errors import ModelError, SettingsError
 from pcqtool.model import predictors
-from pcqtool.model.directory import WEIGHTS, find, read_config
+from pcqtool.model.config import ModelConfig
+from pcqtool.model.directory import WEIGHTS, find, network_config_to_json, read_config, save
 from pcqtool.model.encoder_search import EncoderSearchPath
-from pcqtool.model.graph_predictor import N_SAMPLES, GraphPredictor, has_graph
+from pcqtool.model.encoders import EncoderConfig
+from pcqtool.model.graph_predictor import N_SAMPLES, GraphPredictor, fastest_precision, has_graph
+from pcqtool.model.pcq import PCQ, PCQConfig
 from pcqtool.model.predictor import Predictor
 from pcqtool.model.predictors import load_predictors
 from pcqtool.model.profile import Profile
@@ -34,7 +41,7 @@ def segments() -> np.ndarray:
 
 @pytest.fixture(scope="module", params=["pcq-mini", "pcq-mini-emodb"])
 def pair(request: pytest.FixtureRequest) -> tuple[SegmentPredictor, SegmentPredictor]:
-    return GraphPredictor(find(request.param), n_threads=1), Predictor(find(request.param), "cpu")
+    return GraphPredictor(find(request.param), n_threads=2), Predictor(find(request.param), "cpu")
 
 
 def test_the_graph_computes_what_torch_computes(
@@ -47,6 +54,80 @@ def test_the_graph_computes_what_torch_computes(
     np.testing.assert_allclose(graph.log_probs(segments), network.log_probs(segments), atol=1e-4)
     for each in (1, 3):
         np.testing.assert_allclose(graph.log_probs(segments[:each], LENGTHS[:each]), expected[:each], atol=1e-4)
+
+
+def test_the_fastest_precision_changes_probabilities_by_less_than_a_hundredth(segments: np.ndarray) -> None:
+    path = find("pcq-mini")
+    exact = GraphPredictor(path, n_threads=1).log_probs(segments, LENGTHS)
+    rounded = GraphPredictor(path, 1, fastest_precision()).log_probs(segments, LENGTHS)
+    assert np.abs(np.exp(rounded) - np.exp(exact)).max() < 0.01
+    assert (rounded.argmax(axis=1) == exact.argmax(axis=1)).all()
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_results_do_not_depend_on_the_batch(segments: np.ndarray, precision: str) -> None:
+    predictor = GraphPredictor(find("pcq-mini"), 2, precision)
+    batch, lengths = np.tile(segments, (5, 1)), np.tile(LENGTHS, 5)
+    expected = predictor.log_probs(batch, lengths)
+    for rows in (slice(0, 1), slice(3, 20), slice(29, 30)):
+        np.testing.assert_array_equal(predictor.log_probs(batch[rows], lengths[rows]), expected[rows])
+
+
+@settings(max_examples=8, deadline=None, derandomize=True)
+@given(
+    n_blocks=integers(1, 3),
+    n_layers=integers(2, 3),
+    kernel=sampled_from([1, 3, 7]),
+    channels=sampled_from([(8, 12), (4, 8, 8), (16, 12, 8, 4)]),
+    strides=sampled_from([(2, 2, 2, 2), (1, 2, 3, 2)]),
+    pool=sampled_from([(8, 4), (5, 3), (16, 16)]),
+    frame_pool=integers(1, 4),
+    n_samples=sampled_from([16000, 48000]),
+)
+def test_networks_of_other_sizes_are_those_of_torch(
+    n_blocks: int,
+    n_layers: int,
+    kernel: int,
+    channels: tuple[int, ...],
+    strides: tuple[int, ...],
+    pool: tuple[int, int],
+    frame_pool: int,
+    n_samples: int,
+) -> None:
+    sizes = {"dim": 16, "n_blocks": n_blocks, "kernel": kernel, "expansion": 2, "n_mels": 20}
+    layers = tuple(np.arange(-n_layers, 0) % (n_blocks + 1))
+    encoder = EncoderConfig("mini", sizes, tuple(map(int, layers)), frozen=True, concat_layers=True)
+    network = PCQConfig(
+        ("anger", "neutral", "sadness"),
+        channels,
+        strides,
+        pool,
+        query="projected",
+        encoder=encoder,
+        frame_pool=frame_pool,
+        classifier_hidden=(),
+        mask_padding=True,
+        fusion_batch_norm=True,
+        profile_s=30.0,
+    )
+    torch.manual_seed(0)
+    model = PCQ(network).eval()
+    for name, value in model.state_dict().items():
+        if "running_mean" in name or "mean" in name.rsplit(".", 1)[-1]:
+            value.normal_(0, 0.1)
+        elif "running_" in name:
+            value.uniform_(0.5, 2)
+    waves = np.random.default_rng(1).normal(0, 0.1, (3, n_samples)).astype(np.float32)
+    lengths = np.array([n_samples, n_samples // 2, 700])
+    waves[np.arange(n_samples) >= lengths[:, None]] = 0
+    with TemporaryDirectory() as folder:
+        config = ModelConfig("toy", network.labels, network_config_to_json(network))
+        save(Path(folder), config, model, {}, "")
+        assert has_graph(read_config(Path(folder)), n_samples)
+        graph, expected = GraphPredictor(Path(folder), 1, n_samples=n_samples), Predictor(Path(folder), "cpu")
+        for method in ("moments", "log_probs"):
+            found, wanted = (getattr(each, method)(waves, lengths) for each in (graph, expected))
+            np.testing.assert_allclose(found, wanted, rtol=1e-3, atol=1e-3)
 
 
 def test_profiles_are_measured_and_used_alike(
@@ -98,9 +179,12 @@ def test_damaged_weights_are_named(tmp_path: Path, fault: str) -> None:
 def test_which_models_have_a_graph() -> None:
     mini, whisper = read_config(find("pcq-mini")), read_config(find("pcq-whisper-base"))
     assert has_graph(mini, N_SAMPLES)
-    assert not has_graph(mini, N_SAMPLES // 3), "segments of another length"
+    assert has_graph(mini, N_SAMPLES // 3 * 2), "segments of another length"
+    assert not has_graph(mini, N_SAMPLES + 160), "frames of the encoder that are not whole"
     assert not has_graph(whisper, N_SAMPLES)
-    assert not has_graph(replace(mini, network={**mini.network, "frame_pool": 1}), N_SAMPLES)
+    assert has_graph(replace(mini, network={**mini.network, "frame_pool": 1}), N_SAMPLES)
+    for change in ({"query": "pooled"}, {"csq": False}, {"profile_s": 0.0}, {"frame_pool": "2"}, {"encoder": None}):
+        assert not has_graph(replace(mini, network={**mini.network, **change}), N_SAMPLES), change
 
 
 def test_the_runtime_is_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -108,14 +192,14 @@ def test_the_runtime_is_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
         found = load_predictors(find(model), device, EncoderSearchPath(), N_SAMPLES, **options)
         return type(found[0]).__name__
 
-    assert load() == load(runtime="onnx") == "GraphPredictor"
-    assert load(runtime="torch") == load(precision="bfloat16") == "Predictor"
+    assert load() == load(runtime="openvino") == load(precision="bfloat16") == "GraphPredictor"
+    assert load(runtime="torch") == load(runtime="torch", precision="bfloat16") == "Predictor"
     monkeypatch.setattr(predictors, "_GPU_DRIVERS", ("/nowhere",))
     assert load(device="auto") == ("GraphPredictor" if sys.platform == "linux" else "Predictor")
     monkeypatch.setattr(predictors, "_GPU_DRIVERS", (str(Path(__file__)),))
     assert load(device="auto") == "Predictor", "there may be a GPU: torch knows"
     with pytest.raises(SettingsError, match="pcq-whisper-base"):
-        load("pcq-whisper-base", runtime="onnx")
+        load("pcq-whisper-base", runtime="openvino")
 
 
 def test_labelling_with_a_bundled_model_loads_no_torch(tmp_path: Path) -> None:

@@ -136,9 +136,9 @@ def _optimisations(facts: dict[str, Any]) -> Finding:
 
 
 def _runtime(facts: dict[str, Any]) -> Finding:
-    check = "ONNX Runtime"
+    check = "OpenVINO"
     if "error" in facts:
-        return fault(check, facts["error"], "pip install --force-reinstall onnxruntime; or label with --runtime torch.")
+        return fault(check, facts["error"], "pip install --force-reinstall openvino; or label with --runtime torch.")
     found = f"probabilities of the default model differ from torch's by at most {facts['difference']:.1g}"
     if facts["difference"] <= LARGEST_DIFFERENCE:
         return ok(check, found)

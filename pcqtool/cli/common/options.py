@@ -92,10 +92,11 @@ Devices = Annotated[
 ]
 
 Precision = Annotated[
-    Literal["float32", "bfloat16"],
+    Literal["auto", "float32", "bfloat16"],
     typer.Option(
         "--precision",
-        help="Number format of a pre-trained encoder. bfloat16 is faster on processors that support it.",
+        help="Number format. bfloat16 is faster on processors and GPUs with instructions for it, and changes "
+        "probabilities a little. auto: bfloat16 for small networks on such processors, else float32.",
         rich_help_panel=MODEL,
     ),
 ]

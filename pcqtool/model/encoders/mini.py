@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 
 from torch import Tensor, nn
 from torch.nn import functional
@@ -11,29 +11,11 @@ from pcqtool.audio.power_spectra import MEL_HOP
 from pcqtool.errors import ModelError
 from pcqtool.model.encoders.base import Encoder, EncoderConfig
 from pcqtool.model.encoders.logmel import LogMel
+from pcqtool.model.mini_architecture import MiniArchitecture
 from pcqtool.model.padding import compute_unpadded
 from pcqtool.model.setting_bounds import MINI, check_rules
 
 _STEP = 4 * MEL_HOP  # samples per frame
-
-
-@dataclass(frozen=True)
-class MiniArchitecture:
-    """Sizes of the encoder, which outputs 25 frames per second.
-
-    Attributes:
-        dim: length of a frame.
-        n_blocks: number of residual blocks after the stem.
-        kernel: kernel size of the blocks' convolutions in frames, an odd number.
-        expansion: width of a block's hidden layer, as a multiple of ``dim``.
-        n_mels: number of mel bands.
-    """
-
-    dim: int = 256
-    n_blocks: int = 3
-    kernel: int = 5
-    expansion: int = 4
-    n_mels: int = 80
 
 
 class Stem(nn.Module):
