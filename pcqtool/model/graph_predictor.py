@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -20,15 +19,13 @@ from pcqtool.errors import ModelError
 from pcqtool.model.config import ModelConfig, read_config
 from pcqtool.model.directory import model_sha256
 from pcqtool.model.encoder_search import WEIGHTS
+from pcqtool.model.graph.runtime import compile_graph, core
 from pcqtool.model.graph.settings import GraphSettings, graph_settings
 from pcqtool.model.graph.weights import EPS, Weights
 from pcqtool.model.profile import Profile, statistics_of
 from pcqtool.model.segment_predictor import SegmentPredictor
 
 N_SAMPLES = round(SEGMENT_S * SAMPLE_RATE)
-
-HINTS = {"float32": "f32", "bfloat16": "bf16"}
-"""The precisions of a graph, and OpenVINO's names for them."""
 
 _CHUNK = 8
 """Segments that a thread computes at a time: larger chunks are not faster."""
@@ -48,7 +45,7 @@ class GraphPredictor(SegmentPredictor):
     Args:
         directory: the model directory; ``has_graph`` has said that its network can be a graph.
         n_threads: threads that compute.
-        precision: one of ``HINTS``, for the graph.
+        precision: ``float32`` or ``bfloat16``, for the graph.
         n_samples: length of the segments.
 
     Raises:
@@ -75,8 +72,8 @@ class GraphPredictor(SegmentPredictor):
         self._own, self._n_elements = Profile(0.0, *(each.astype(np.float64) for each in own)), n_elements
         self._classifier = _Classifier(weights, settings.n_fused, len(config.labels))
         self._front_end = _FrontEnd(settings)
-        self._graph = _Graph(settings, weights, n_threads, precision)
         self._threads, self._n_threads = ThreadPoolExecutor(n_threads, "graph"), n_threads
+        self._graph = _Graph(settings, weights, precision, self._threads, n_threads)
         self._standardise_by(())
 
     @property
@@ -136,20 +133,25 @@ class _FrontEnd:
 
 
 class _Graph:
-    """A compiled graph; threads may compute at the same time, as many as there are streams."""
+    """A compiled graph; threads may compute at the same time.
 
-    def __init__(self, settings: GraphSettings, weights: Weights, n_threads: int, precision: str) -> None:
+    Args:
+        settings: of the network.
+        weights: of the model.
+        precision: of the computation.
+        threads: they compile the graph while the caller goes on.
+        n_threads: how many they are.
+    """
+
+    def __init__(
+        self, settings: GraphSettings, weights: Weights, precision: str, threads: ThreadPoolExecutor, n_threads: int
+    ) -> None:
+        core()
         from pcqtool.model.graph.network import build_graph
 
         graph = build_graph(settings, weights, _CHUNK)
         weights.check_all_taken()
-        options = {
-            "INFERENCE_PRECISION_HINT": HINTS[precision],
-            "INFERENCE_NUM_THREADS": n_threads,
-            "NUM_STREAMS": n_threads,
-            "ENABLE_CPU_PINNING": False,  # decoders need the cores, too
-        }
-        self._compiled = _openvino().compile_model(graph, "CPU", options)
+        self._compiled = threads.submit(compile_graph, graph, n_threads, precision)
         self._requests = threading.local()
 
     def __call__(self, *inputs: NDArray[Any]) -> tuple[Array, Array]:
@@ -159,7 +161,7 @@ class _Graph:
             MemoryError: if there is too little memory.
         """
         if not hasattr(self._requests, "own"):
-            self._requests.own = self._compiled.create_infer_request()
+            self._requests.own = self._compiled.result().create_infer_request()
         try:
             outputs = self._requests.own.infer([_filled(each) for each in inputs])
         except RuntimeError as error:
@@ -198,19 +200,6 @@ def _filled(values: NDArray[Any]) -> Array:
     return filled
 
 
-@cache
-def _openvino() -> Any:
-    import openvino
-
-    return openvino.Core()
-
-
 def has_graph(config: ModelConfig, n_samples: int) -> bool:
     """Whether a model's network can be a graph, for segments of this length."""
     return graph_settings(config, n_samples) is not None
-
-
-def fastest_precision() -> str:
-    """Return the precision that this processor is fastest in: bfloat16 where it has instructions for it."""
-    default = _openvino().get_property("CPU", "INFERENCE_PRECISION_HINT").to_string()
-    return next((name for name, each in HINTS.items() if each == default), "float32")

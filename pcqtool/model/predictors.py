@@ -10,7 +10,8 @@ from pcqtool.arguments import n_jobs
 from pcqtool.errors import SettingsError
 from pcqtool.model.config import read_config
 from pcqtool.model.encoder_search import EncoderSearchPath
-from pcqtool.model.graph_predictor import GraphPredictor, fastest_precision, has_graph
+from pcqtool.model.graph.runtime import fastest_format
+from pcqtool.model.graph_predictor import GraphPredictor, has_graph
 from pcqtool.model.segment_predictor import SegmentPredictor
 
 RUNTIMES = ("auto", "openvino", "torch")
@@ -52,7 +53,7 @@ def load_predictors(
     if runtime != "torch":
         config = read_config(directory)
         if has_graph(config, n_samples) and _is_processor(device):
-            number_format = fastest_precision() if precision == "auto" else precision
+            number_format = fastest_format() if precision == "auto" else precision
             _log.debug("runtime: OpenVINO, on the processor, in %s", number_format)
             return [GraphPredictor(directory, n_jobs(0), number_format, n_samples)]
         if runtime == "openvino":

@@ -222,9 +222,7 @@ def test_memory_does_not_grow_with_the_recording(tmp_path: Path) -> None:
 
 
 def test_importing_is_light() -> None:
-    program = (
-        "import sys, pcqtool.audio.reader; print(sorted({'torch', 'av', 'openvino', 'scipy'} & set(sys.modules)))"
-    )
+    program = "import sys, pcqtool.audio.reader; print(sorted({'torch', 'av', 'openvino', 'scipy'} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
 

@@ -100,14 +100,15 @@ def runtime_facts() -> dict[str, Any]:
     import numpy as np
 
     from pcqtool.model.directory import find
-    from pcqtool.model.graph_predictor import N_SAMPLES, GraphPredictor, fastest_precision
+    from pcqtool.model.graph.runtime import fastest_format
+    from pcqtool.model.graph_predictor import N_SAMPLES, GraphPredictor
     from pcqtool.model.predictor import Predictor
 
     rng, path = np.random.default_rng(0), find(None)
     waves = np.cumsum(rng.normal(0, 0.01, (8, N_SAMPLES)), axis=1) + rng.normal(0, 0.05, (8, N_SAMPLES))
     n_samples = np.linspace(N_SAMPLES // 8, N_SAMPLES, 8).astype(np.int64)
     waves[np.arange(N_SAMPLES) >= n_samples[:, None]] = 0.0
-    predictors = GraphPredictor(path, 1, fastest_precision()), Predictor(path, "cpu")
+    predictors = GraphPredictor(path, 1, fastest_format()), Predictor(path, "cpu")
     one, other = (np.exp(each.log_probs(waves.astype(np.float32), n_samples)) for each in predictors)
     return {"difference": float(np.abs(one - other).max())}
 

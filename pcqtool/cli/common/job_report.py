@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 import typer
 
 from pcqtool.cli.common import console, path_lists
-from pcqtool.cli.common.lean_imports import without_pandas
 from pcqtool.cli.common.progress import duration_in_words
 from pcqtool.errors import ExitCode, PcqtoolError
 from pcqtool.json_format import JsonFormat
+from pcqtool.lean_imports import without
 
 if TYPE_CHECKING:
     from pcqtool.batch.job import Job, RunReport
@@ -55,9 +55,12 @@ def run_and_report(
         typer.Exit: with exit code 3 if some inputs failed, in this run or in an earlier one.
         StoppedError: if more inputs failed than the options allow.
     """
+    import pyarrow
+
     from pcqtool.batch.job import StoppedError
 
-    without_pandas()
+    with without("pandas"):
+        pyarrow.array([])  # pyarrow looks for pandas once: loading it would take longer than a short run
     if dry_run:
         _show_plan(job, json)
         return

@@ -37,7 +37,7 @@ def sizes_of(x: Node) -> list[int]:
 
 
 def reshape(x: Node, *sizes: int) -> Node:
-    """Give a tensor other sizes."""
+    """Change the sizes of a tensor."""
     return ops.reshape(x, integers(*sizes), special_zero=False)
 
 
