@@ -109,7 +109,7 @@ def run_benchmark(sample: Sample, model: Path, device: str, settings: LabelSetti
 def _usual_predictor(predictor: Predictor, model: Path, device: str, settings: LabelSettings) -> SegmentPredictor:
     """Return what ``label`` computes the model with: torch's predictor, or a graph in its place."""
     config, n_samples = predictor.config, settings.reader_options.n_samples
-    if predictor.on_accelerator or not has_graph(config, n_samples):
+    if predictor.device.type != "cpu" or not has_graph(config, n_samples):
         return predictor
     return load_predictors(model, "cpu", EncoderSearchPath(), n_samples, settings.precision, settings.runtime)[0]
 

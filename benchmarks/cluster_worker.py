@@ -43,7 +43,6 @@ class StubPredictor:
     """A model without cost: all classes are equally probable."""
 
     default_batch_size = 256
-    on_accelerator = False
 
     def __init__(self, n_labels: int) -> None:
         self.n_labels = n_labels

@@ -253,7 +253,7 @@ class FakePredictor:
     def __init__(self):
         self.batches = []
         self.n_samples = []
-        self.on_accelerator, self.default_batch_size = False, 32
+        self.default_batch_size = 32
 
     def log_probs(self, waves, n_samples=None):
         self.batches.append(len(waves))

@@ -40,17 +40,18 @@ def mel_filters(n_mels: int) -> Array:
     return np.asarray(filters, np.float32)
 
 
-def log_mel(power: Array, filters: Array) -> Array:
+def log_mel(power: Array, filters: Array, out: Array | None = None) -> Array:
     """Compute log-mel frames of normalised level, shifted and scaled for the small encoder.
 
     Args:
         power: ``(T, n)``, power spectra of a segment.
         filters: ``(n, n_mels)``
+        out: memory for the result.
 
     Returns:
         ``(T, n_mels)``
     """
-    mel = power @ filters
+    mel: Array = np.matmul(power, filters, out=out)
     mel *= 1 / max(float(mel.max()), _MEL_SILENCE)
     np.maximum(mel, 10.0**-_MEL_RANGE, out=mel)
     np.log(mel, out=mel)
@@ -60,23 +61,24 @@ def log_mel(power: Array, filters: Array) -> Array:
     return mel
 
 
-def pooled_decibels(power: Array, floor_db: float, pool: tuple[int, int]) -> Array:
+def pooled_decibels(power: Array, floor_db: float, pool: tuple[int, int], out: Array | None = None) -> Array:
     """Compute a segment's spectrogram in dB relative to its loudest bin, averaged over frames and bins.
 
     Args:
-        power: ``(T, n_bins)``
+        power: ``(T, n_bins)``, which is overwritten.
         floor_db: lowest level.
         pool: frames and bins that are averaged; a rest is left out.
+        out: memory for the result.
 
     Returns:
         ``(T // pool[0], n_bins // pool[1])``
     """
     steps, bins = pool
-    scaled = power * np.float32(1 / max(float(power.max()), _SILENCE))
-    np.clip(scaled, 10.0 ** (floor_db / 10.0), 1.0, out=scaled)
-    np.log(scaled, out=scaled)
+    power *= 1 / max(float(power.max()), _SILENCE)
+    np.maximum(power, 10.0 ** (floor_db / 10.0), out=power)
+    np.log(power, out=power)
     n_steps, n_bins = len(power) // steps, power.shape[1] // bins
-    averaged = scaled[: n_steps * steps].reshape(n_steps, steps, -1).sum(axis=1)
-    pooled: Array = averaged[:, : n_bins * bins].reshape(n_steps, n_bins, bins).sum(axis=2)
+    summed = power[: n_steps * steps].reshape(n_steps, steps, -1).sum(axis=1)
+    pooled: Array = summed[:, : n_bins * bins].reshape(n_steps, n_bins, bins).sum(axis=2, out=out)
     pooled *= 10 * _LOG10 / (steps * bins)
     return pooled

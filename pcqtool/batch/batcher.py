@@ -6,9 +6,10 @@ from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pcqtool.audio.channel_segmenter import Chunk
 from pcqtool.audio.segment import SAMPLE_RATE, SegmentSpan
@@ -80,6 +81,14 @@ def spans_of(chunk: Chunk, trims_silence: bool) -> list[SegmentSpan]:
     ]
 
 
+class _Batch(NamedTuple):
+    """A batch that is being computed: its segments, their memory, and their values to come."""
+
+    segments: list[tuple[ChannelState, int]]
+    waves: NDArray[np.float32]
+    values: Future[list[Any]]
+
+
 class Batcher:
     """Fills batches with segments of any channel; the batch size changes values by rounding only.
 
@@ -100,15 +109,16 @@ class Batcher:
         self.batch_size = task.batch_size
         self.settings = task.settings
         self._trims_silence = task.trims_silence
-        self._devices = DevicePool(networks or task.networks, task.on_accelerator)
+        self._devices = DevicePool(networks or task.networks)
         self._waves = np.empty((0, 0), np.float32)  # (batch_size, N); the first rows hold the pending segments
+        self._free: list[NDArray[np.float32]] = []  # memory of batches that are done
         self._pending: list[tuple[ChannelState, int]] = []
-        self._in_flight: deque[tuple[list[tuple[ChannelState, int]], Future[list[Any]]]] = deque()
+        self._in_flight: deque[_Batch] = deque()
 
     def add(self, channel: ChannelState, chunk: Chunk) -> None:
         """Add the segments of a chunk; those with too little speech are skipped."""
         if self._waves.shape[1] != chunk.waves.shape[1]:
-            self._waves = np.empty((self.batch_size, chunk.waves.shape[1]), np.float32)
+            self._waves, self._free = np.empty((self.batch_size, chunk.waves.shape[1]), np.float32), []
         channel.n_speech = None if chunk.n_speech is None else (channel.n_speech or 0) + chunk.n_speech
         for wave, span in zip(chunk.waves, spans_of(chunk, self._trims_silence), strict=True):
             if self.settings.has_enough_speech(span):
@@ -135,11 +145,10 @@ class Batcher:
         groups = np.array([channel.group for channel, _ in self._pending])
         columns = (n_samples, groups) if groups.any() else (n_samples,)
         future = self._devices.submit(self._waves[: len(self._pending)], *columns)
-        self._in_flight.append((self._pending, future))
+        self._in_flight.append(_Batch(self._pending, self._waves, future))
         self._pending = []
-        if self._devices.n_ahead:
-            self._waves = np.empty_like(self._waves)
         self._collect(self._devices.n_ahead)
+        self._waves = self._free.pop() if self._free else np.empty_like(self._waves)
 
     def _collect(self, n_ahead: int) -> None:
         """Collect results, oldest batch first, until exactly ``n_ahead`` batches are in flight.
@@ -147,7 +156,9 @@ class Batcher:
         Never poll for the fastest device: results must not depend on timing.
         """
         while len(self._in_flight) > n_ahead:
-            batch, future = self._in_flight.popleft()
-            for (channel, number), value in zip(batch, future.result(), strict=True):
+            batch = self._in_flight.popleft()
+            for (channel, number), value in zip(batch.segments, batch.values.result(), strict=True):
                 channel.values[number] = value
                 channel.pending.popleft()
+            if batch.waves.shape == self._waves.shape:
+                self._free.append(batch.waves)

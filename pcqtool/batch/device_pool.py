@@ -18,23 +18,22 @@ _log = logging.getLogger(__name__)
 
 
 class DevicePool:
-    """Computes batches: a single CPU in the caller's thread, a GPU or several devices in one thread each.
+    """Computes batches, in one thread for each device.
 
     Args:
         networks: the network on each device.
-        on_accelerator: whether the devices leave the processor's cores free.
 
     Attributes:
-        n_ahead: batches in flight while the next one is being filled: 0 on a CPU, otherwise two per device including
-            the one being filled, so that no device idles.
+        n_ahead: batches in flight while the next one is being filled: two per device including that one, so that no
+            device idles.
     """
 
-    def __init__(self, networks: Sequence[Network], on_accelerator: bool = False) -> None:
+    def __init__(self, networks: Sequence[Network]) -> None:
         self._idle: SimpleQueue[AdaptiveBatch] = SimpleQueue()
         for network in networks:
             self._idle.put(AdaptiveBatch(network))
-        self.n_ahead = 2 * len(networks) - 1 if on_accelerator or len(networks) > 1 else 0
-        self._executor = ThreadPoolExecutor(len(networks), "compute") if self.n_ahead else None
+        self.n_ahead = 2 * len(networks) - 1
+        self._executor = ThreadPoolExecutor(len(networks), "compute")
 
     def submit(self, waves: NDArray[np.float32], *columns: NDArray[np.int64]) -> Future[list[Any]]:
         """Compute a batch on the first device that is free; the result is a list with one value per segment.
@@ -43,19 +42,13 @@ class DevicePool:
             waves: ``(B, N)``; must not change until the future is done.
             columns: the network's other arguments, ``(B,)`` each.
 
-        Raises:
-            ModelError: as ``AdaptiveBatch.compute``; from the future if ``n_ahead`` > 0.
+        The future raises a ModelError as ``AdaptiveBatch.compute``.
         """
-        if self._executor is not None:
-            return self._executor.submit(self._compute, waves, *columns)
-        future: Future[list[Any]] = Future()
-        future.set_result(self._compute(waves, *columns))
-        return future
+        return self._executor.submit(self._compute, waves, *columns)
 
     def close(self) -> None:
         """Drop the batches that no device has begun."""
-        if self._executor is not None:
-            self._executor.shutdown(wait=False, cancel_futures=True)
+        self._executor.shutdown(wait=False, cancel_futures=True)
 
     def _compute(self, waves: NDArray[np.float32], *columns: NDArray[np.int64]) -> list[Any]:
         device = self._idle.get()

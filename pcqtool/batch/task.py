@@ -78,10 +78,6 @@ class BatchTask(Protocol):
     def networks(self) -> Sequence[Network]:
         """The network on each device."""
 
-    @property
-    def on_accelerator(self) -> bool:
-        """Whether the devices leave the processor's cores free."""
-
     def new_accumulator(self) -> Accumulator:
         """Return an accumulator for a channel."""
 

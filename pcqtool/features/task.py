@@ -62,11 +62,6 @@ class Extraction:
         """The functions that compute features ``(B, *shape)`` of segments."""
         return [network.compute for network in (self.network, *self.replicas)]
 
-    @property
-    def on_accelerator(self) -> bool:
-        """Whether the network is on a GPU."""
-        return self.network.device.type != "cpu"
-
     def new_accumulator(self) -> RunningStatistics:
         """Return an accumulator for a channel."""
         return RunningStatistics(self.settings, self.network.shape[-1])

@@ -112,11 +112,6 @@ class Labelling:
         """The functions that compute the moments ``(B, 2, C)`` of segments."""
         return [predictor.moments for predictor in self.predictors]
 
-    @property
-    def on_accelerator(self) -> bool:
-        """Whether the model is on a GPU."""
-        return self.predictors[0].on_accelerator
-
     def new_accumulator(self) -> LabelAggregator:
         """Return an accumulator for a channel."""
         settings = self.settings

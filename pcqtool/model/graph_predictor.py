@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from pcqtool.audio.levels import log_mel, mel_filters, pooled_decibels
 from pcqtool.audio.numpy_threads import one_thread
-from pcqtool.audio.power_spectra import MEL_FFT, MEL_HOP, centred_hamming, hann, power_spectra
+from pcqtool.audio.power_spectra import MEL_FFT, MEL_HOP, PowerSpectra, centred_hamming, hann
 from pcqtool.audio.segment import SAMPLE_RATE, SEGMENT_S
 from pcqtool.errors import ModelError
 from pcqtool.model.config import ModelConfig, read_config
@@ -58,8 +58,6 @@ class GraphPredictor(SegmentPredictor):
         (2, 8)
     """
 
-    on_accelerator = False
-
     def __init__(self, directory: Path, n_threads: int, precision: str = "float32", n_samples: int = N_SAMPLES) -> None:
         config = read_config(directory)
         super().__init__(config, model_sha256(directory))
@@ -71,9 +69,11 @@ class GraphPredictor(SegmentPredictor):
         own = (weights.take(f"standardisation.running_{each}", n_elements + n_bins) for each in _STATISTICS)
         self._own, self._n_elements = Profile(0.0, *(each.astype(np.float64) for each in own)), n_elements
         self._classifier = _Classifier(weights, settings.n_fused, len(config.labels))
-        self._front_end = _FrontEnd(settings)
+        graph = _built(settings, weights)
+        weights.check_all_taken()
         self._threads, self._n_threads = ThreadPoolExecutor(n_threads, "graph"), n_threads
-        self._graph = _Graph(settings, weights, precision, self._threads, n_threads)
+        self._compiled = self._threads.submit(compile_graph, graph, n_threads, precision)  # while decoding begins
+        self._settings, self._local = settings, threading.local()
         self._standardise_by(())
 
     @property
@@ -88,87 +88,78 @@ class GraphPredictor(SegmentPredictor):
     def _logits(
         self, waves: Array, n_samples: NDArray[np.int64] | None, rows: NDArray[np.int64]
     ) -> NDArray[np.float64]:
-        n_samples = np.full(len(waves), waves.shape[1]) if n_samples is None else n_samples
+        lengths = np.full(len(waves), waves.shape[1]) if n_samples is None else n_samples
 
-        def compute(chunk: slice) -> NDArray[np.float64]:
-            mel, level = self._front_end(waves[chunk], n_samples[chunk])
-            fraction = n_samples[chunk] / waves.shape[1]
-            fusion, _ = self._graph(mel, level, fraction, self._mean[rows[chunk]], self._sd[rows[chunk]])
-            return self._classifier(fusion)[: len(mel)]
+        def compute(lane: _Lane, chunk: slice) -> NDArray[np.float64]:
+            fusion, _ = lane.compute(waves[chunk], lengths[chunk], self._mean[rows[chunk]], self._sd[rows[chunk]])
+            return self._classifier(fusion)
 
         return self._in_threads(compute, len(waves))
 
     def _moments(self, waves: Array, n_samples: NDArray[np.int64]) -> NDArray[np.float64]:
-        def compute(chunk: slice) -> NDArray[np.float64]:
-            mel, level = self._front_end(waves[chunk], n_samples[chunk])
-            fraction = n_samples[chunk] / waves.shape[1]
-            profile = (self._mean[:1].repeat(len(mel), axis=0), self._sd[:1].repeat(len(mel), axis=0))
-            _, of_frames = self._graph(mel, level, fraction, *profile)
-            return np.concatenate((of_frames[: len(mel)], _moments_of(level.astype(np.float64), fraction)), axis=2)
+        def compute(lane: _Lane, chunk: slice) -> NDArray[np.float64]:
+            _, of_frames = lane.compute(waves[chunk], n_samples[chunk], self._mean[:1], self._sd[:1])
+            return np.concatenate((of_frames, lane.level_moments()), axis=2)
 
         return self._in_threads(compute, len(waves))
 
-    def _in_threads(self, compute: Callable[[slice], NDArray[np.float64]], n: int) -> NDArray[np.float64]:
+    def _in_threads(self, compute: Callable[[_Lane, slice], NDArray[np.float64]], n: int) -> NDArray[np.float64]:
         """Compute the chunks of ``n`` segments, in order."""
-        chunks = (slice(first, first + _CHUNK) for first in range(0, n, _CHUNK))
+
+        def compute_chunk(first: int) -> NDArray[np.float64]:
+            if not hasattr(self._local, "lane"):
+                self._local.lane = _Lane(self._settings, self._compiled.result())
+            return compute(self._local.lane, slice(first, first + _CHUNK))[: n - first]
+
         with one_thread():
-            return np.concatenate(list(self._threads.map(compute, chunks)))
+            return np.concatenate(list(self._threads.map(compute_chunk, range(0, n, _CHUNK))))
 
 
-class _FrontEnd:
-    """The inputs of the graph, from the samples of segments."""
+class _Lane:
+    """The memory in which one thread computes chunks of segments: spectra, and inputs and outputs of the graph."""
 
-    def __init__(self, settings: GraphSettings) -> None:
+    def __init__(self, settings: GraphSettings, compiled: Any) -> None:
         self._settings = settings
         self._filters = mel_filters(settings.encoder.n_mels)
-        self._mel_window, self._window = hann(MEL_FFT), centred_hamming(settings.window, settings.n_fft)
+        window = centred_hamming(settings.window, settings.n_fft)
+        self._n_samples = n_samples = settings.n_steps * MEL_HOP
+        self._mel_power = PowerSpectra(n_samples, hann(MEL_FFT), MEL_HOP, len(self._filters), "reflect")
+        self._power = PowerSpectra(n_samples, window, MEL_HOP, settings.n_bins, "constant")
+        self._request = compiled.create_infer_request()
+        self._inputs = [tensor.data for tensor in self._request.input_tensors]
+        for each in self._inputs:
+            each.fill(1.0)  # a chunk may be smaller, and rests of other memory slow to compute
 
-    def __call__(self, waves: Array, n_samples: NDArray[np.int64]) -> tuple[Array, Array]:
-        """Compute log-mel frames ``(B, T, n_mels)`` and pooled spectrograms in dB ``(B, H, W)``."""
-        settings = self._settings
-        mel = power_spectra(waves, n_samples, self._mel_window, MEL_HOP, len(self._filters), "reflect")
-        power = power_spectra(waves, n_samples, self._window, MEL_HOP, settings.n_bins, "constant")
-        levels = [pooled_decibels(each, settings.floor_db, settings.pool) for each in power]
-        return np.stack([log_mel(each, self._filters) for each in mel]), np.stack(levels)
-
-
-class _Graph:
-    """A compiled graph; threads may compute at the same time.
-
-    Args:
-        settings: of the network.
-        weights: of the model.
-        precision: of the computation.
-        threads: they compile the graph while the caller goes on.
-        n_threads: how many they are.
-    """
-
-    def __init__(
-        self, settings: GraphSettings, weights: Weights, precision: str, threads: ThreadPoolExecutor, n_threads: int
-    ) -> None:
-        core()
-        from pcqtool.model.graph.network import build_graph
-
-        graph = build_graph(settings, weights, _CHUNK)
-        weights.check_all_taken()
-        self._compiled = threads.submit(compile_graph, graph, n_threads, precision)
-        self._requests = threading.local()
-
-    def __call__(self, *inputs: NDArray[Any]) -> tuple[Array, Array]:
-        """Compute fusion vectors ``(B, F)`` and moments ``(B, 2, D)``, from inputs of up to B = ``_CHUNK`` segments.
+    def compute(self, waves: Array, n_samples: NDArray[np.int64], mean: Array, sd: Array) -> tuple[Array, Array]:
+        """Compute fusion vectors ``(B, F)`` and moments of frames ``(B, 2, D)``; B is ``_CHUNK``, for fewer waves, too.
 
         Raises:
             MemoryError: if there is too little memory.
         """
-        if not hasattr(self._requests, "own"):
-            self._requests.own = self._compiled.result().create_infer_request()
+        settings, n = self._settings, len(waves)
+        mel, level, fraction, *profile = self._inputs
+        for i, (wave, length) in enumerate(zip(waves, n_samples.tolist(), strict=True)):
+            log_mel(self._mel_power(wave, length), self._filters, out=mel[i])
+            pooled_decibels(self._power(wave, length), settings.floor_db, settings.pool, out=level[i])
+        fraction[:n, 0] = n_samples / self._n_samples
+        for values, of_profile in zip(profile, (mean, sd), strict=True):
+            values[:n] = of_profile
         try:
-            outputs = self._requests.own.infer([_filled(each) for each in inputs])
+            self._request.infer()
         except RuntimeError as error:
             if "alloc" not in str(error):
                 raise
             raise MemoryError(str(error).partition("\n")[0]) from error
-        return outputs[0], outputs[1]
+        fusion, moments = (tensor.data for tensor in self._request.output_tensors)
+        return fusion, moments
+
+    def level_moments(self) -> NDArray[np.float64]:
+        """Compute mean and mean square ``(B, 2, W)`` of the last spectrograms over their valid steps."""
+        _, level, fraction, *_ = self._inputs
+        exact, steps = level.astype(np.float64), np.arange(level.shape[1])
+        valid = (steps < fraction * len(steps)) | (steps == 0)
+        weights = valid / valid.sum(axis=1, keepdims=True)
+        return np.stack([np.einsum("bhw,bh->bw", each, weights) for each in (exact, exact**2)], axis=1)
 
 
 class _Classifier:
@@ -185,19 +176,11 @@ class _Classifier:
         return np.asarray((fusion - self._centre) @ self._weight + self._bias, np.float64)
 
 
-def _moments_of(level: NDArray[np.float64], fraction: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Compute mean and mean square ``(B, 2, W)`` of spectrograms ``(B, H, W)`` over their valid steps."""
-    steps = np.arange(level.shape[1])
-    valid = (steps < fraction[:, None] * len(steps)) | (steps == 0)
-    weights = valid / valid.sum(axis=1, keepdims=True)
-    return np.stack([np.einsum("bhw,bh->bw", each, weights) for each in (level, level**2)], axis=1)
+def _built(settings: GraphSettings, weights: Weights) -> Any:
+    core()
+    from pcqtool.model.graph.network import build_graph
 
-
-def _filled(values: NDArray[Any]) -> Array:
-    """Fill an input of the graph up to ``_CHUNK`` segments."""
-    filled = np.zeros((_CHUNK, *values.shape[1:]) if values.ndim > 1 else (_CHUNK, 1), np.float32)
-    filled[: len(values)] = values if values.ndim > 1 else values[:, None]
-    return filled
+    return build_graph(settings, weights, _CHUNK)
 
 
 def has_graph(config: ModelConfig, n_samples: int) -> bool:

@@ -65,11 +65,6 @@ class Predictor(SegmentPredictor):
             _log.warning("model %s runs without %s, which this machine computes wrongly", self.config.name, names)
 
     @property
-    def on_accelerator(self) -> bool:
-        """Whether the network is on a GPU."""
-        return self.device.type != "cpu"
-
-    @property
     def default_batch_size(self) -> int:
         """Segments per batch if the user sets none."""
         return default_batch_size(self.device)

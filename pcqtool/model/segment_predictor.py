@@ -32,11 +32,6 @@ class SegmentPredictor(ABC):
 
     @property
     @abstractmethod
-    def on_accelerator(self) -> bool:
-        """Whether the network leaves the processor's cores free."""
-
-    @property
-    @abstractmethod
     def default_batch_size(self) -> int:
         """Segments per batch if the user sets none."""
 

@@ -7,12 +7,10 @@ import torchaudio
 from torch.nn import functional
 
 from pcqtool.audio.levels import log_mel, mel_filters, pooled_decibels
-from pcqtool.audio.power_spectra import MEL_FFT, centred_hamming, hann, power_spectra
+from pcqtool.audio.power_spectra import MEL_FFT, PowerSpectra, centred_hamming, hann
 from pcqtool.audio.spectrogram import Spectrogram, SpectrogramSettings
 from pcqtool.model.encoders.logmel import LogMel
 from pcqtool.model.encoders.mini import MiniEncoder
-
-LENGTH = np.array([48000])
 
 
 @pytest.fixture(params=[0.3, 1e-4, 0.0], ids=["loud", "quiet", "silent"])
@@ -30,7 +28,7 @@ def test_filters_are_those_of_torchaudio(n_mels: int) -> None:
 
 
 def test_log_mel_frames_are_those_of_the_encoder(waves: np.ndarray) -> None:
-    (power,) = power_spectra(waves, LENGTH, hann(MEL_FFT), 160, MEL_FFT // 2 + 1, "reflect")
+    power = PowerSpectra(48000, hann(MEL_FFT), 160, MEL_FFT // 2 + 1, "reflect")(waves[0], 48000)
     expected = MiniEncoder.normalise(LogMel(80)(torch.from_numpy(waves)))[0].T
     np.testing.assert_allclose(log_mel(power, mel_filters(80)), expected.numpy(), atol=1e-4)
 
@@ -38,6 +36,6 @@ def test_log_mel_frames_are_those_of_the_encoder(waves: np.ndarray) -> None:
 @pytest.mark.parametrize("pool", [(8, 4), (7, 3), (1, 1)])
 def test_decibels_are_those_of_the_spectrogram(waves: np.ndarray, pool: tuple[int, int]) -> None:
     settings = SpectrogramSettings()
-    (power,) = power_spectra(waves, LENGTH, centred_hamming(640, 800), 160, settings.n_bins, "constant")
+    power = PowerSpectra(48000, centred_hamming(640, 800), 160, settings.n_bins, "constant")(waves[0], 48000)
     expected = functional.avg_pool2d(Spectrogram(settings)(torch.from_numpy(waves)), pool)[0]
     np.testing.assert_allclose(pooled_decibels(power, settings.floor_db, pool), expected.numpy(), atol=2e-3)

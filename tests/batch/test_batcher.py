@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import gc
 import threading
+import time
 import weakref
 from dataclasses import replace
 
@@ -180,8 +181,17 @@ def test_a_fault_of_any_device_ends_the_run(predictor):
         judged(predictor, 2, 9, [second])
 
 
-def test_a_gpu_gives_what_a_processor_gives_while_the_next_batch_is_filled(predictor):
-    expected = judged(predictor, 4, 30)
-    predictor.on_accelerator = True
-    assert batches_of(predictor, 4)._devices.n_ahead == 1
+def test_the_memory_of_a_batch_is_used_again_only_when_it_is_done(predictor):
+    memory, log_probs = [], predictor.log_probs
+
+    def slow(waves, n_samples=None):
+        before = waves.copy()
+        memory.append(waves.ctypes.data)
+        time.sleep(0.01)
+        np.testing.assert_array_equal(waves, before)
+        return log_probs(waves, n_samples)
+
+    expected = judged(type(predictor)(), 4, 30)
+    predictor.log_probs = slow
     np.testing.assert_array_equal(judged(predictor, 4, 30), expected)
+    assert len(set(memory)) < len(memory)

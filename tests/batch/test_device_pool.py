@@ -30,19 +30,10 @@ class Device:
         return 2 * waves
 
 
-def test_one_device_computes_in_the_callers_thread():
-    device = Device()
-    pool = DevicePool([device])
-    assert pool.n_ahead == 0
-    future = pool.submit(WAVES, N_SAMPLES)
-    assert device.threads == [threading.current_thread()]
-    np.testing.assert_array_equal(future.result(), 2 * WAVES)
-
-
-def test_one_device_that_leaves_the_cores_free_computes_while_the_next_batch_is_filled():
+def test_a_device_computes_while_the_next_batch_is_filled():
     go = threading.Event()
     device = Device(go=go)
-    pool = DevicePool([device], on_accelerator=True)
+    pool = DevicePool([device])
     assert pool.n_ahead == 1
     future = pool.submit(WAVES, N_SAMPLES)  # comes back at once: the device waits
     go.set()

@@ -15,7 +15,7 @@ from pcqtool.labelling.settings import LabelSettings
 class Task:
     """Measures the mean of a segment's samples, and their mean square."""
 
-    sequential, trims_silence, on_accelerator, networks = False, True, False, ()
+    sequential, trims_silence, networks = False, True, ()
 
     def __init__(self, jobs=2, batch_size=4, **options):
         self.settings = LabelSettings(ReaderOptions(vad=False, **options), jobs=jobs, timeout_s=0.0)

@@ -9,7 +9,6 @@ from benchmarks.timings import Timings, covered_s
 from pcqtool.batch import prefetch, run
 from pcqtool.batch.device_pool import DevicePool
 from pcqtool.labelling.settings import LabelSettings
-from pcqtool.labelling.task import Labelling
 
 NAP_S = 0.5
 
@@ -53,7 +52,6 @@ def test_a_run_that_waits_for_the_network_says_so_and_that_its_device_is_busy(sa
 
 
 def test_what_a_device_computes_while_the_run_decodes_is_not_waited_for(sample, tiny, monkeypatch):
-    monkeypatch.setattr(Labelling, "on_accelerator", True)
     system = labelled(sample, tiny)
     nap_at_decoding(monkeypatch)
     hook = tiny.model.mlcnn.register_forward_hook(lambda *_: time.sleep(NAP_S))
