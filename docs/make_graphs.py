@@ -19,7 +19,7 @@ from torch.nn import functional
 from pcqtool.audio.power_spectra import MEL_HOP
 from pcqtool.model.directory import find, load
 from pcqtool.model.graph_predictor import FUSION, GRAPHS, MOMENTS, N_SAMPLES, OUTSIDE, PREFIX, graph_path
-from pcqtool.model.pcq import PCQ, NetworkInputs, pool_frames
+from pcqtool.model.pcq import PCQ, pool_frames
 from pcqtool.model.standardisation import MeanAndSd
 from pcqtool.model.weights import learned_state
 
@@ -45,8 +45,8 @@ class Whole(nn.Module):
         states = pool_frames(torch.stack(encoder.hidden_states(mel), dim=1), config.frame_pool)
         level = functional.avg_pool2d(network.spectrogram.to_db(power).unsqueeze(1), config.spectrogram_pool)
         moments = network.moments_of(states, level, fraction)
-        inputs = NetworkInputs(network.normalise(level, statistics), states, fraction, statistics)
-        return network.classify(inputs).fusion, moments
+        features = network.standardise((level, states), statistics)
+        return network.classify(features, fraction, statistics).embedding, moments
 
 
 class WithWeights(nn.Module):

@@ -99,7 +99,7 @@ class ModelSource:
         if self.settings.feature == "spectrogram":
             return FeatureNetwork(model, lambda waves, n_samples: model.spectrogram(waves), device)
         if self.settings.feature == "fusion":
-            return FeatureNetwork(model, lambda waves, n_samples: model(waves, n_samples).fusion, device)
+            return FeatureNetwork(model, lambda waves, n_samples: model(waves, n_samples).embedding, device)
         if model.encoder is None:
             raise SettingsError(f"model {config.name} has no encoder", "Name another --model, or an --encoder.")
         return FeatureNetwork(model, frames_of(model.encoder, self.settings.layer), device)

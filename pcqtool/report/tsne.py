@@ -91,7 +91,7 @@ def fusion_vectors(model: PCQ, utterances: Sequence[Utterance], n_jobs: int) -> 
     weights = np.zeros(len(utterances))
     for rows in data.batches(_BATCH_SIZE):
         with torch.inference_mode():
-            fusion = model(torch.from_numpy(data.waves(rows)).to(device)).fusion.double().cpu().numpy()
+            fusion = model(torch.from_numpy(data.waves(rows)).to(device)).embedding.double().cpu().numpy()
         np.add.at(vectors, data.utterance[rows], fusion * data.n_samples[rows, None])
         np.add.at(weights, data.utterance[rows], data.n_samples[rows])
     mean: NDArray[np.float64] = vectors / weights[:, None]

@@ -31,7 +31,8 @@ def parameters(
     if model is None:
         parts = [*count_paper_parameters(), *PAPER_TABLE]
     else:
-        from pcqtool.model.directory import find, network_config_from_json, read_config
+        from pcqtool.model.directory import find, read_config
+        from pcqtool.model.network_settings import network_config_from_json
 
         parts = count_parameters(network_config_from_json(read_config(find(model))))
     if json:
