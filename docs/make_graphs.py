@@ -10,7 +10,7 @@ whatever its labels. It begins with power spectra and ends with the fusion vecto
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -108,7 +108,7 @@ def main() -> None:
     for name in MODELS:
         network, config = load(find(name))
         path = graph_path(config)
-        onnx.save(export(network), path)
+        onnx.save(export(cast(PCQ, network)), path)
         shapes = {name: list(tensor.shape) for name, tensor in learned_state(network).items()}
         path.with_suffix(".json").write_text(f"{json.dumps(shapes, indent=1)}\n", encoding="utf-8")
         print(path.name, path.stat().st_size)

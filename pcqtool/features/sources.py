@@ -91,13 +91,17 @@ class ModelSource:
 
         Raises:
             ModelError: if the model is damaged, or its encoder does not have the layer.
-            SettingsError: if frames are requested from a model without encoder.
+            SettingsError: if frames are requested from a model without encoder, or a spectrogram from one without.
         """
+        from pcqtool.audio.spectrogram import Spectrogram
         from pcqtool.features.network import FeatureNetwork, frames_of
 
         model, config = load(self.directory, self.search_path)
         if self.settings.feature == "spectrogram":
-            return FeatureNetwork(model, lambda waves, n_samples: model.spectrogram(waves), device)
+            spectrogram = getattr(model, "spectrogram", None)
+            if not isinstance(spectrogram, Spectrogram):
+                raise SettingsError(f"model {config.name} has no spectrogram", "Leave --model out, for the paper's.")
+            return FeatureNetwork(model, lambda waves, n_samples: spectrogram(waves), device)
         if self.settings.feature == "fusion":
             return FeatureNetwork(model, lambda waves, n_samples: model(waves, n_samples).embedding, device)
         if model.encoder is None:

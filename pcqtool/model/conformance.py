@@ -10,6 +10,9 @@ from typing import get_type_hints
 from pcqtool.model.encoders import Encoder
 from pcqtool.model.network import Network, NetworkConfig
 from pcqtool.model.network_settings import hint_text
+from pcqtool.model.pcq import PCQConfig
+
+_TAKEN = ("kind", "profile_s")
 
 
 def network_problem(found: object, name: str) -> str | None:
@@ -42,7 +45,7 @@ def _class_problems(found: object, base: type, where: str) -> Iterator[str]:
     elif not issubclass(found, base):
         yield f"{found.__name__} does not derive from {where}"
     elif inspect.isabstract(found):
-        yield f"{found.__name__} lacks {', '.join(sorted(found.__abstractmethods__))}"
+        yield f"{found.__name__} lacks {', '.join(sorted(getattr(found, '__abstractmethods__', ())))}"
 
 
 def _config_problems(config: type) -> Iterator[str]:
@@ -56,11 +59,11 @@ def _config_problems(config: type) -> Iterator[str]:
     for each in fields(config):
         if each.name == "labels":
             continue
-        if each.name == "kind" and issubclass(config, NetworkConfig):
-            yield f"{config.__name__}.kind: the name is taken by the kind of network"
+        if each.name in _TAKEN and issubclass(config, NetworkConfig) and config is not PCQConfig:
+            yield f"{config.__name__}.{each.name}: the name has another meaning, take another one"
         if each.default is MISSING and each.default_factory is MISSING:
             yield f"{config.__name__}.{each.name} has no default"
         if is_dataclass(hints[each.name]):
-            yield from _config_problems(hints[each.name])  # type: ignore[arg-type]
+            yield from _config_problems(hints[each.name])
         elif hint_text(hints[each.name]) is None:
             yield f"{config.__name__}.{each.name} has a type that a recipe cannot set: {hints[each.name]}"

@@ -64,7 +64,9 @@ def kind_of(network: Mapping[str, Any]) -> str:
 
 def installed_plugins(network: Mapping[str, Any]) -> tuple[PluginRef, ...]:
     """Return the plugins that the network and the encoders of some settings come from; nothing is loaded."""
-    wanted = [(NETWORKS, kind_of(network))] if kind_of(network) != DEFAULT_KIND else []
+    wanted: list[tuple[Registry[Any], str]] = []
+    if kind_of(network) != DEFAULT_KIND:
+        wanted.append((NETWORKS, kind_of(network)))
     parts = (part for part in network.values() if isinstance(part, Mapping))
     wanted += [(ENCODERS, str(part["kind"])) for part in parts if part.get("kind", "none") not in BUILT_IN_ENCODERS]
     found = ((registry.group, kind, registry.version_of(kind)) for registry, kind in wanted)

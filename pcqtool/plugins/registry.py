@@ -99,7 +99,7 @@ class Registry(Generic[T]):
 
         Nothing is loaded.
         """
-        found = [_registration(point) for point in self._entry_points() if point.name == name]
+        found: list[Registration[T]] = [_registration(point) for point in self._entry_points() if point.name == name]
         if not found or any(each.built_in for each in found):
             return None
         return found[0].distribution, found[0].version

@@ -167,8 +167,9 @@ class Experiment:
     def _teacher_encoder(self, source: str) -> PretrainedEncoder:
         """Return the network's own encoder if it is the teacher's too; otherwise load the teacher's."""
         layers = teacher_layers(self.recipe)
-        if self.encoder is not None and (source, layers) == (self.encoder_source, self.encoder.config.layers):
-            return self.encoder
+        own = self.encoder
+        if isinstance(own, PretrainedEncoder) and (source, layers) == (self.encoder_source, own.config.layers):
+            return own
         return load_pretrained(source, layers, frozen=True)
 
     @cached_property
