@@ -14,6 +14,7 @@ from pcqtool.errors import SettingsError
 from pcqtool.features.settings import FeatureSettings
 from pcqtool.fingerprint import fingerprint
 from pcqtool.model.directory import EncoderSearchPath, find, load, model_sha256, read_config
+from pcqtool.model.plugin_versions import plugins_in_use
 
 if TYPE_CHECKING:
     import torch
@@ -84,7 +85,8 @@ class ModelSource:
     def identify(self) -> SourceInfo:
         """Return name and hash of the model, and its training corpora."""
         config = read_config(self.directory)
-        return SourceInfo(config.name, model_sha256(self.directory), about=config.trained_on)
+        settings = {"plugins": plugins_in_use(config)} if config.plugins else {}
+        return SourceInfo(config.name, model_sha256(self.directory), settings, config.trained_on)
 
     def network(self, device: str | torch.device) -> FeatureNetwork:
         """Return a network on a device.

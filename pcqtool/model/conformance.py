@@ -17,15 +17,21 @@ _TAKEN = ("kind", "profile_s")
 
 def network_problem(found: object, name: str) -> str | None:
     """Return why an object registered as ``name`` is not a usable class of networks; None if it is one."""
-    return next(_network_problems(found), None)
+    return next(network_problems(found), None)
 
 
 def encoder_problem(found: object, name: str) -> str | None:
     """Return why an object registered as ``name`` is not a usable class of encoders; None if it is one."""
-    return next(_class_problems(found, Encoder, "pcqtool.networks.Encoder"), None)
+    return next(encoder_problems(found), None)
 
 
-def _network_problems(found: object) -> Iterator[str]:
+def encoder_problems(found: object) -> Iterator[str]:
+    """Yield every reason why an object is not a usable class of encoders."""
+    yield from _class_problems(found, Encoder, "pcqtool.networks.Encoder")
+
+
+def network_problems(found: object) -> Iterator[str]:
+    """Yield every reason why an object is not a usable class of networks."""
     yield from _class_problems(found, Network, "pcqtool.networks.Network")
     config = getattr(found, "config_class", None)
     named = getattr(found, "__name__", "")

@@ -92,7 +92,7 @@ class Network(nn.Module, ABC, Generic[C]):
     """A network that classifies segments of speech.
 
     A subclass sets ``config_class``, builds its layers in ``__init__``, and defines ``front_end`` and ``classify``. All
-    else is optional. ``pcqtool.networks.testing.check`` tests a class.
+    else is optional. ``pcqtool.networks.testing.check_network`` tests a class.
 
     A model directory stores the parameters in half precision and the buffers of floating-point numbers exactly. What
     follows from the configuration may be a buffer with ``persistent=False``, which is not stored.

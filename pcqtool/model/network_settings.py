@@ -33,7 +33,7 @@ def network_config_from_json(config: ModelConfig) -> NetworkConfig:
     settings = {name: value for name, value in config.network.items() if name != "kind"}
     network = network_class(kind_of(config.network))
     try:
-        return _parse(network.config_class, settings, labels=config.labels)
+        return parse_settings(network.config_class, settings, labels=config.labels)
     except (SettingsError, TypeError, ValueError) as error:
         raise ModelError(f"the network of model {config.name} is not valid: {error}") from error
 
@@ -62,8 +62,17 @@ def hint_text(hint: Any) -> str | None:
     return "a table" if is_dataclass(hint) or origin is Mapping or hint is Any else None
 
 
-def _parse(kind: type[T], table: object, **known: Any) -> T:
-    """Build a configuration from a table of settings."""
+def parse_settings(kind: type[T], table: object, **known: Any) -> T:
+    """Build a configuration from a table of settings, whose keys and types are checked.
+
+    Args:
+        kind: the class of the configuration, a dataclass.
+        table: the settings.
+        known: values of further fields, which the table may not have.
+
+    Raises:
+        TypeError, ValueError: if a setting is unknown or has a wrong type.
+    """
     if not isinstance(table, Mapping):
         raise TypeError(f"{short_repr(table)} is not a table of settings")
     check_rules(table, _BOUNDS.get(kind, {}))
@@ -80,7 +89,7 @@ def _parse(kind: type[T], table: object, **known: Any) -> T:
 def _value(name: str, value: Any, hint: Any) -> Any:
     """Return a setting's value in the type of its field; lists become tuples, and tables configurations."""
     if is_dataclass(hint):
-        return value if isinstance(value, hint) else _parse(hint, value)  # type: ignore[arg-type]
+        return value if isinstance(value, hint) else parse_settings(hint, value)  # type: ignore[arg-type]
     if not _fits(value, hint):
         raise ValueError(f"{name} must be {hint_text(hint)}, not {short_repr(value)}")
     return _as_tuples(value)

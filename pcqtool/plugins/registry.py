@@ -64,6 +64,10 @@ class Registry(Generic[T]):
         """List all classes by name; a broken plugin has an ``error`` and never raises an exception."""
         return self._load(self._entry_points())
 
+    def checked(self) -> list[Registration[T]]:
+        """List all names like ``registrations``, but plugins are loaded in another process only; none is ``loaded``."""
+        return self._load(self._entry_points(), only_check=True)
+
     def names(self) -> list[str]:
         """List all registered names without loading anything."""
         return sorted({point.name for point in self._entry_points()})
@@ -129,11 +133,15 @@ class Registry(Generic[T]):
                     found.setdefault(distribution.name, list(distribution.entry_points.select(group=self.group)))
             return [point for points in found.values() for point in points]
 
-    def _load(self, points: Iterable[EntryPoint]) -> list[Registration[T]]:
+    def _load(self, points: Iterable[EntryPoint], only_check: bool = False) -> list[Registration[T]]:
         found: list[tuple[Registration[T], EntryPoint]] = [(_registration(point), point) for point in points]
         foreign = [(each.name, each.value) for each, _ in found if not each.built_in]
         problems = iter(load_problems(foreign, self.check, self.timeout_s))
-        loaded = [self._loaded(each, point, None if each.built_in else next(problems)) for each, point in found]
+        errors = [None if each.built_in else next(problems) for each, _ in found]
+        loaded = [
+            replace(each, error=error) if only_check else self._loaded(each, point, error)
+            for (each, point), error in zip(found, errors, strict=True)
+        ]
         loaded.sort(key=lambda each: (each.name, each.distribution))
         return [_refused_if_ambiguous(each, loaded) for each in loaded]
 
