@@ -8,8 +8,9 @@ import torch
 from torch import Tensor
 
 from benchmarks.sample import Sample, Waves
-from pcqtool.model.directory import ModelConfig, network_config_to_json, save
+from pcqtool.model.directory import ModelConfig, save
 from pcqtool.model.encoders import EncoderConfig
+from pcqtool.model.network_settings import network_config_to_json
 from pcqtool.model.pcq import PCQ, PCQConfig
 
 LABELS = ("anger", "happiness", "neutral", "sadness")

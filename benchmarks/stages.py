@@ -19,6 +19,7 @@ from benchmarks.sample import Sample, Waves
 from pcqtool.audio.resample import resample
 from pcqtool.audio.segment import SAMPLE_RATE
 from pcqtool.audio.vad import VoiceActivityDetector
+from pcqtool.model.pcq import PCQ
 from pcqtool.model.predictor import Predictor
 from pcqtool.model.segment_predictor import SegmentPredictor
 
@@ -95,6 +96,8 @@ def works(segments: Waves, predictor: Predictor, batch_size: int) -> dict[str, W
     """Return the network's parts and the whole, each with its input for a full batch."""
     model = predictor.model
     waves = torch.from_numpy(fill(segments, batch_size)).to(predictor.device)
+    if not isinstance(model, PCQ):
+        return {"whole": Work(model, waves, "float32")}
     statistics = model.standardisation.statistics() if model.config.profile_s else None  # once, as a predictor does
 
     def spectrogram(x: Tensor) -> Tensor:

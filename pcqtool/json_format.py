@@ -23,6 +23,7 @@ class JsonFormat(StrEnum):
     EVALUATION = "pcqtool.evaluation/1"
     EXPORT = "pcqtool.export/1"
     FETCH = "pcqtool.fetch/1"
+    KINDS = "pcqtool.kinds/1"
     LOG = "pcqtool.log/1"
     MODEL = "pcqtool.model/1"
     MODELS = "pcqtool.models/1"

@@ -38,7 +38,8 @@ def save_tiny_model(directory: Path, **settings: Any) -> Path:
     """Write the directory of a very small PCQ with random weights."""
     import torch
 
-    from pcqtool.model.directory import ModelConfig, network_config_to_json, save
+    from pcqtool.model.directory import ModelConfig, save
+    from pcqtool.model.network_settings import network_config_to_json
     from pcqtool.model.pcq import PCQ, PCQConfig
 
     usual = {"mlcnn_channels": (4, 8), "mlcnn_strides": (2, 2), "spectrogram_pool": (4, 4), "classifier_hidden": (8,)}
@@ -143,9 +144,10 @@ def external_model(tmp_path_factory: pytest.TempPathFactory, tiny_whisper: Path)
     """The directory of a very small PCQ that names ``tiny_whisper`` as its encoder and does not hold it."""
     import torch
 
-    from pcqtool.model.directory import ModelConfig, network_config_to_json, save
+    from pcqtool.model.directory import ModelConfig, save
     from pcqtool.model.encoders.pretrained import load_pretrained
     from pcqtool.model.external_encoder import reference_encoder
+    from pcqtool.model.network_settings import network_config_to_json
     from pcqtool.model.pcq import PCQ, PCQConfig
 
     directory = tmp_path_factory.mktemp("models") / "borrowing"

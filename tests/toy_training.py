@@ -103,7 +103,12 @@ def setup_of(experiment):
     from pcqtool.training.data import TrainingSetup
 
     def make(recipe, train, **changes):
-        usual = {"config": experiment.config, "data": experiment.data, "targets": experiment.targets}
+        usual = {
+            "network": experiment.network,
+            "config": experiment.config,
+            "data": experiment.data,
+            "targets": experiment.targets,
+        }
         usual |= {"groups": experiment.groups}
         return TrainingSetup(train=train, recipe=recipe, device=torch.device("cpu"), **usual | changes)
 
@@ -117,7 +122,7 @@ def logits_of():
     from pcqtool.training.trainer import predict_logits
 
     def predict(model, data, utterances, assignment=None):
-        return predict_logits(FrontEnds(model, data, data.recorded_rows(utterances)), utterances, assignment)
+        return predict_logits(FrontEnds.of(model, data, data.recorded_rows(utterances)), utterances, assignment)
 
     return predict
 

@@ -29,7 +29,7 @@ def doctor(
     """Check the installation and name the remedy for each fault.
 
     Checks Python and all dependencies, torch and torchaudio, GPU and CPU, the audio libraries, the bundled models and
-    their encoders, corpus plugins, PCQTOOL_ variables and free disk space. Exits with 1 if there is a fault.
+    their encoders, plugins, PCQTOOL_ variables and free disk space. Exits with 1 if there is a fault.
     """
     findings = examine(config or flags.config_file(ctx), ctx.find_root().command)
     faults = sum(finding.status is CheckStatus.FAULT for finding in findings)
@@ -53,6 +53,7 @@ def examine(config: Path | None, root: object) -> list[Finding]:
         "bundled model": models_and_corpora.bundled_model,
         "encoders": models_and_corpora.encoders,
         "corpora": models_and_corpora.corpora,
+        "networks": models_and_corpora.networks,
         "environment": environment.environment,
         "settings file": partial(environment.settings_file, config, root),
         "disk": environment.disk,

@@ -1,4 +1,4 @@
-"""``pcqtool models``: list models and show their details."""
+"""``pcqtool models``: list models and kinds of networks, and show a model's details."""
 
 from __future__ import annotations
 
@@ -96,6 +96,7 @@ def info(
         "license": config.license or None,
         "encoder": _verified_encoder(path, config, search_path(encoder_dir, download=False)),
         "network": config.network,
+        "plugins": [str(plugin) for plugin in config.plugins],
         "provenance": config.provenance,
         "metrics": metrics,
         "card": path / directory.CARD if (path / directory.CARD).is_file() else None,
@@ -104,6 +105,29 @@ def info(
         console.print_json(JsonFormat.MODEL, fields)
     else:
         console.print_fields(dict(_flat(fields | {"unseen": "; ".join(map(str, unseen)) or None})))
+
+
+@app.command("kinds", examples="pcqtool models kinds")
+def list_kinds(as_json: options.Json = False) -> None:
+    """List the kinds of networks and encoders that a recipe can name.
+
+    The first column is the table of the recipe that names one as its 'kind'. A plugin that does not load is listed
+    with its error.
+    """
+    from pcqtool.model.registry import ENCODERS, NETWORKS
+
+    tables = (("network", NETWORKS), ("network.encoder", ENCODERS))
+    rows = [
+        (table, each.name, f"{each.distribution} {each.version}", each.value, each.error)
+        for table, registry in tables
+        for each in registry.checked()
+    ]
+    if as_json:
+        names = ("table", "kind", "from", "class", "error")
+        console.print_json(JsonFormat.KINDS, {"kinds": [dict(zip(names, row, strict=True)) for row in rows]})
+        return
+    shown = [(table, kind, origin, f"broken: {error}" if error else "ok") for table, kind, origin, _, error in rows]
+    console.print_table(("table", "kind", "from", "status"), shown, styles={"ok": "green"})
 
 
 def _encoder_text(config: ModelConfig, encoders: EncoderSearchPath) -> str | None:

@@ -69,6 +69,7 @@ def sweep(
     from pcqtool.evaluation.sweep import sweep as sweep_recipes
     from pcqtool.report.paper_table import check_table_path, write_table
     from pcqtool.report.sweep_table import sweep_table
+    from pcqtool.training.recipe import load_recipe
     from pcqtool.training.recipe_changes import parse_changes
 
     check_table_path(table)
@@ -77,7 +78,7 @@ def sweep(
             recipes,
             corpus,
             out,
-            parse_changes(settings or ()),
+            parse_changes(settings or (), [load_recipe(recipe).kind for recipe in recipes]),
             protocol=protocol,
             test_corpus=test_corpus,
             root=root,

@@ -11,7 +11,7 @@ from typing import Any
 
 from pcqtool.corpora.base import AcceptsLabels, Corpus, Utterance
 from pcqtool.corpora.label_map import LabelMap, LabelNames, translate
-from pcqtool.corpora.plugin_isolation import list_utterances
+from pcqtool.corpora.registry import list_utterances
 from pcqtool.corpora.release import commercial_use_of
 from pcqtool.corpora.spec import CorpusSpec
 from pcqtool.errors import CorpusError

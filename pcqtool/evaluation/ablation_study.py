@@ -11,10 +11,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pcqtool.errors import SettingsError
 from pcqtool.evaluation.finished_mark import is_finished, mark_finished, settings_key
 from pcqtool.evaluation.run_directory import FOLDS, FinishedRun, read_run
 from pcqtool.files.atomic import write_whole
 from pcqtool.json_format import JsonFormat
+from pcqtool.model.registry import DEFAULT_KIND
 
 if TYPE_CHECKING:
     import torch
@@ -53,14 +55,29 @@ class Variant:
 def ablation_variants(recipe: Recipe, encoder: str | None, others: Sequence[str] = ()) -> list[Variant]:
     """Return the unchanged recipe, then a variant for each part that it has and could do without, or lacks.
 
+    Of a network other than PCQ, only the encoder is varied.
+
     Args:
         recipe: the recipe to change.
         encoder: directory or Hub id of its pre-trained encoder.
         others: encoders to use instead.
+
+    Raises:
+        SettingsError: if nothing can be varied.
     """
     undistilled = replace(recipe, feature_distillation=None)  # only an encoder of kind mini is distilled
     has_encoder = encoder is not None or _encoder(recipe).get("kind", "none") != "none"
-    variants = [Variant(BASELINE, recipe, encoder), Variant(*_toggle(recipe, "pdc", "PDC"), encoder)]
+    variants = [Variant(BASELINE, recipe, encoder)]
+    if recipe.kind != DEFAULT_KIND:
+        variants += [Variant(name, _change(recipe, encoder=entry), encoder) for name, entry in _layer_changes(recipe)]
+        variants += [Variant(f"encoder {Path(other).name}", recipe, other) for other in others]
+        if len(variants) == 1:
+            raise SettingsError(
+                f"recipe {recipe.name}: the parts of the network {recipe.kind} are not known",
+                f"Compare settings with 'pcqtool sweep {recipe.name}.toml --set KEY=VALUE,VALUE'.",
+            )
+        return variants
+    variants.append(Variant(*_toggle(recipe, "pdc", "PDC"), encoder))
     if has_encoder:
         variants.append(Variant(*_toggle(recipe, "csq", "CSQ"), encoder))
         variants.append(Variant(*_toggle(recipe, "mlcnn", "MLCNN, so w/o CSQ"), encoder))
@@ -70,9 +87,15 @@ def ablation_variants(recipe: Recipe, encoder: str | None, others: Sequence[str]
 
 
 def depth_variants(recipe: Recipe, encoder: str | None) -> list[Variant]:
-    """Return a variant for each depth of MLCNN up to the recipe's depth, which comes first."""
+    """Return a variant for each depth of MLCNN up to the recipe's depth, which comes first.
+
+    Raises:
+        SettingsError: if the network is another one than PCQ.
+    """
     from pcqtool.model.pcq import PCQConfig
 
+    if recipe.kind != DEFAULT_KIND:
+        raise SettingsError(f"recipe {recipe.name}: the network {recipe.kind} has no MLCNN", "Use a recipe for PCQ.")
     channels = tuple(recipe.network.get("mlcnn_channels", PCQConfig.mlcnn_channels))
     depths = [depth for depth in reversed(DEPTHS) if depth <= len(channels)]
     shallower = [_change(recipe, mlcnn_channels=channels[:depth]) for depth in depths[1:]]

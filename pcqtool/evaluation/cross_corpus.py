@@ -32,7 +32,7 @@ def across_corpora(
     Raises:
         CorpusError: if a recording cannot be read.
     """
-    data = experiment.with_states(build_speech_segments(test.utterances, n_jobs, on_progress), on_progress)
+    data = experiment.with_features(build_speech_segments(test.utterances, n_jobs, on_progress), on_progress)
     utterances = [*experiment.utterances, *test.prefixed_utterances]
     groups = group_utterances(test.prefixed_utterances, experiment.labels, test.corpus_of_each)
     return EvaluationTask(experiment, test.name, utterances, test.utterances, data, groups, profile)
@@ -59,6 +59,6 @@ def between_corpora(
     Raises:
         CorpusError: if a recording cannot be read.
     """
-    data = experiment.with_states(build_speech_segments(pool.utterances, n_jobs, on_progress), on_progress)
+    data = experiment.with_features(build_speech_segments(pool.utterances, n_jobs, on_progress), on_progress)
     tested = experiment.groups
     return EvaluationTask(experiment, pool.name, pool.utterances, pool.utterances, data, tested, profile, True)

@@ -100,7 +100,7 @@ class EvaluationTask:
         corpora, batch = self.test_groups.corpus, np.array(indices)
         if has_profile := self.profile != OFF and self.experiment.config.profile_s > 0:
             batch = np.flatnonzero(np.isin(corpora, corpora[indices]))
-        front_ends = FrontEnds(trained.model, self.test_data, self.test_data.recorded_rows(batch))
+        front_ends = FrontEnds.of(trained.model, self.test_data, self.test_data.recorded_rows(batch))
         by_speaker = self.profile == BY_SPEAKER
         assignment = assign_profiles(front_ends, self.test_groups, batch, by_speaker) if has_profile else None
         logits = predict_logits(front_ends, indices, assignment)

@@ -13,6 +13,7 @@ from pcqtool.corpora.base import Utterance, fingerprint_entries
 from pcqtool.evaluation.run_directory import METRICS, PREDICTIONS
 from pcqtool.files.atomic import write_whole
 from pcqtool.fingerprint import fingerprint
+from pcqtool.model.registry import installed_plugins
 from pcqtool.version import __version__
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ def settings_key(
     """
     divided = {seed: [asdict(fold) for fold in some] for seed, some in folds.items()}
     decisive = [recipe.to_dict(), encoder, teacher, protocol.name, fingerprint_entries(utterances), divided, *others]
-    return fingerprint([decisive, __version__])
+    return fingerprint([decisive, __version__, *map(str, installed_plugins(recipe.network))])
 
 
 def is_finished(folder: Path, key: str) -> bool:

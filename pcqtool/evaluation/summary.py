@@ -123,6 +123,7 @@ def describe_runs(task: EvaluationTask, results: Sequence[FoldResult]) -> dict[s
         "runs": [_run(task, result) for result in results],
         "recipe": experiment.recipe.to_dict(),
         **experiment.pretrained_names,
+        **({"plugins": list(map(str, experiment.plugins))} if experiment.plugins else {}),
         "profile": task.profile if experiment.config.profile_s else OFF,
     }
 

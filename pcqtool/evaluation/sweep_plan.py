@@ -12,6 +12,7 @@ from urllib.parse import quote
 
 from pcqtool.errors import PcqtoolError, SettingsError
 from pcqtool.fingerprint import fingerprint
+from pcqtool.model.registry import DEFAULT_KIND
 from pcqtool.training.recipe import Recipe, load_recipe
 from pcqtool.training.recipe_changes import check_values, find_key, short_key
 
@@ -25,15 +26,19 @@ class PlannedRun:
     Attributes:
         recipe: name of a recipe in the package, or a TOML file.
         settings: the changed values, by dotted key.
+        kind: kind of the recipe's network.
     """
 
     recipe: str
     settings: Mapping[str, Any]
+    kind: str = DEFAULT_KIND
 
     @property
     def name(self) -> str:
         """The recipe and the values, safe as a folder's name: ``mini,dropout=0.3,lr=0.001``."""
-        values = (f"{short_key(key)}={_value_text(value)}" for key, value in sorted(self.settings.items()))
+        values = (
+            f"{short_key(key, (self.kind,))}={_value_text(value)}" for key, value in sorted(self.settings.items())
+        )
         name = ",".join((quote(Path(self.recipe).stem, safe=" "), *values))
         return name if len(name) <= MAX_NAME else f"{name[:MAX_NAME]}-{fingerprint(dict(self.settings))}"
 
@@ -56,16 +61,17 @@ def plan_runs(
         SettingsError: if a setting is unknown or decided twice, a value is repeated, two runs would have one name, or
             there are fewer than two.
     """
+    kinds = {recipe: load_recipe(recipe).kind for recipe in recipes}
     grid: dict[str, list[Any]] = {}
     for name, values in settings.items():
-        key = find_key(name)
+        key = find_key(name, tuple(kinds.values()))
         if key in grid:
             raise SettingsError(f"{key} is set twice", "Give all of its values together.")
         if overrides.get(key) is not None:
             raise SettingsError(f"{key} is given twice: by --{key} and among the values", f"Leave --{key} out.")
-        grid[key] = check_values(key, values)
+        grid[key] = check_values(key, values, tuple(kinds.values()))
     runs = [
-        PlannedRun(recipe, dict(zip(grid, values, strict=True)))
+        PlannedRun(recipe, dict(zip(grid, values, strict=True)), kinds[recipe])
         for recipe in recipes
         for values in product(*grid.values())
     ]

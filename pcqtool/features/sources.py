@@ -14,6 +14,7 @@ from pcqtool.errors import SettingsError
 from pcqtool.features.settings import FeatureSettings
 from pcqtool.fingerprint import fingerprint
 from pcqtool.model.directory import EncoderSearchPath, find, load, model_sha256, read_config
+from pcqtool.model.plugin_versions import plugins_in_use
 
 if TYPE_CHECKING:
     import torch
@@ -84,22 +85,27 @@ class ModelSource:
     def identify(self) -> SourceInfo:
         """Return name and hash of the model, and its training corpora."""
         config = read_config(self.directory)
-        return SourceInfo(config.name, model_sha256(self.directory), about=config.trained_on)
+        settings = {"plugins": plugins_in_use(config)} if config.plugins else {}
+        return SourceInfo(config.name, model_sha256(self.directory), settings, config.trained_on)
 
     def network(self, device: str | torch.device) -> FeatureNetwork:
         """Return a network on a device.
 
         Raises:
             ModelError: if the model is damaged, or its encoder does not have the layer.
-            SettingsError: if frames are requested from a model without encoder.
+            SettingsError: if frames are requested from a model without encoder, or a spectrogram from one without.
         """
+        from pcqtool.audio.spectrogram import Spectrogram
         from pcqtool.features.network import FeatureNetwork, frames_of
 
         model, config = load(self.directory, self.search_path)
         if self.settings.feature == "spectrogram":
-            return FeatureNetwork(model, lambda waves, n_samples: model.spectrogram(waves), device)
+            spectrogram = getattr(model, "spectrogram", None)
+            if not isinstance(spectrogram, Spectrogram):
+                raise SettingsError(f"model {config.name} has no spectrogram", "Leave --model out, for the paper's.")
+            return FeatureNetwork(model, lambda waves, n_samples: spectrogram(waves), device)
         if self.settings.feature == "fusion":
-            return FeatureNetwork(model, lambda waves, n_samples: model(waves, n_samples).fusion, device)
+            return FeatureNetwork(model, lambda waves, n_samples: model(waves, n_samples).embedding, device)
         if model.encoder is None:
             raise SettingsError(f"model {config.name} has no encoder", "Name another --model, or an --encoder.")
         return FeatureNetwork(model, frames_of(model.encoder, self.settings.layer), device)

@@ -84,6 +84,10 @@ class LabelSettings(BatchSettings):
             settings["min_confidence"] = float(self.min_confidence)
         if self.precision != PRECISIONS[0]:
             settings["precision"] = self.precision
+        if config.plugins:
+            from pcqtool.model.plugin_versions import plugins_in_use
+
+            settings["plugins"] = plugins_in_use(config)
         return Provenance(
             model=config.name,
             model_sha256=model_sha256,

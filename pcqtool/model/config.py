@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ MIN_TEMPERATURE, MAX_TEMPERATURE = 0.001, 1000
 
 _MAX_LENGTHS = {"name": 200, "label": 200, "trained_on": 10_000, "license": 2000}
 _TEXTS = ("name", "aggregation", "trained_on", "license")
-_TYPES = {"labels": list, "network": dict, "provenance": dict} | dict.fromkeys(_TEXTS, str)
+_TYPES = {"labels": list, "plugins": list, "network": dict, "provenance": dict} | dict.fromkeys(_TEXTS, str)
 _JSON_NAMES = {str: "text", list: "a list", dict: "an object"}
 
 
@@ -39,13 +39,34 @@ class EncoderRef:
 
 
 @dataclass(frozen=True)
+class PluginRef:
+    """A plugin that a model's network or encoder comes from.
+
+    Attributes:
+        group: its group of entry points, ``pcqtool.networks`` or ``pcqtool.encoders``.
+        name: the kind of network or encoder.
+        distribution: name of the distribution, as ``pip`` knows it.
+        version: of the distribution.
+    """
+
+    group: str
+    name: str
+    distribution: str
+    version: str
+
+    def __str__(self) -> str:
+        """Return distribution and version, as ``pip install`` takes them."""
+        return f"{self.distribution}=={self.version}"
+
+
+@dataclass(frozen=True)
 class ModelConfig:
     """Contents of ``config.json``.
 
     Attributes:
         name: name of the model, written into every result.
         labels: class names, in the order of the logits.
-        network: JSON form of ``PCQConfig`` without the labels.
+        network: JSON form of the network's settings without the labels; ``kind`` names one that is not PCQ.
         temperature: divisor of the logits, fitted on data that the model was not trained on.
         aggregation: rule that combines the segments of a file into one prediction.
         trained_on: one line for the user about data and labels.
@@ -54,6 +75,7 @@ class ModelConfig:
         license: one line on the terms of use, as the training corpora demand; empty if unknown.
         format: version of the file.
         plain_temperature: the divisor without a profile of the batch; ``None`` for the same.
+        plugins: the plugins that the network and its encoder come from.
     """
 
     name: str
@@ -67,6 +89,12 @@ class ModelConfig:
     license: str = ""
     format: int = FORMAT
     plain_temperature: float | None = None
+    plugins: tuple[PluginRef, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the entries of ``config.json``; those of plugins are left out if there are none."""
+        entries = asdict(self)
+        return entries if self.plugins else {name: value for name, value in entries.items() if name != "plugins"}
 
     @property
     def has_profile(self) -> bool:
@@ -95,6 +123,7 @@ def read_config(directory: Path) -> ModelConfig:
         raise ModelError(f"{path} is not a valid model configuration: {error}") from error
     source = entries.get("encoder_source")
     parsed = {"labels": tuple(entries["labels"]), "encoder_source": source and EncoderRef(**source)}
+    parsed["plugins"] = tuple(PluginRef(**each) for each in entries.get("plugins", ()))
     return ModelConfig(**entries | parsed)
 
 
@@ -114,6 +143,8 @@ def _check(entries: Mapping[str, Any]) -> None:
             _check_temperature(name, entries.get(name, 1.0))
     if (source := entries.get("encoder_source")) is not None:
         _check_source(source)
+    for plugin in entries.get("plugins", ()):
+        _check_plugin(plugin)
     if (rule := entries.get("aggregation", AGGREGATIONS[0])) not in AGGREGATIONS:
         raise ValueError(f"aggregation must be one of {', '.join(AGGREGATIONS)}, not {short_repr(rule)}")
 
@@ -147,6 +178,16 @@ def _check_source(source: object) -> None:
     check_encoder_name(source["name"])
     if not re.fullmatch("[0-9a-f]{64}", source["sha256"]):
         raise ValueError(f"sha256 of encoder_source must be 64 hexadecimal digits, not {short_repr(source['sha256'])}")
+
+
+def _check_plugin(plugin: object) -> None:
+    """Check a reference to a plugin, which becomes a part of the command that installs it."""
+    names = {entry.name for entry in fields(PluginRef)}
+    if not isinstance(plugin, dict) or plugin.keys() != names or not all(isinstance(x, str) for x in plugin.values()):
+        raise TypeError(f"plugins must be objects with {', '.join(sorted(names))}, not {short_repr(plugin)}")
+    for name, value in plugin.items():
+        if len(value) > _MAX_LENGTHS["name"] or not re.fullmatch(r"[A-Za-z0-9]([\w.+!-]*\w)?", value, re.ASCII):
+            raise ValueError(f"{name} of a plugin must be a short name, not {short_repr(value)}")
 
 
 def check_license(text: str) -> None:

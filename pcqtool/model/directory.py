@@ -6,21 +6,19 @@ import json
 import os
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import asdict, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from pcqtool.errors import ModelError, SettingsError
 from pcqtool.files.atomic import replacing, write_whole
 from pcqtool.model.config import CONFIG, EncoderRef, ModelConfig, read_config
 from pcqtool.model.encoder_search import WEIGHTS, EncoderSearchPath
-from pcqtool.model.setting_bounds import check_network
-from pcqtool.model.untrusted_files import read_json, sha256_of, short_repr
+from pcqtool.model.untrusted_files import read_json, sha256_of
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from pcqtool.model.pcq import PCQ, PCQConfig
+    from pcqtool.model.network import AnyNetwork
 
 __all__ = [
     "CONFIG",
@@ -34,8 +32,6 @@ __all__ = [
     "load",
     "locate_encoder",
     "model_sha256",
-    "network_config_from_json",
-    "network_config_to_json",
     "read_config",
     "read_metrics",
     "save",
@@ -43,7 +39,6 @@ __all__ = [
 
 DEFAULT = "pcq-mini"
 METRICS, CARD = "metrics.json", "README.md"
-T = TypeVar("T")
 _BUNDLED = Path(__file__).parent / "bundled"
 
 
@@ -103,11 +98,10 @@ def read_metrics(directory: Path) -> Any:
         raise ModelError(f"cannot read {directory / METRICS}: {error}", "Is it a complete model directory?") from error
 
 
-def save(directory: Path, config: ModelConfig, model: PCQ, metrics: Mapping[str, Any], card: str) -> None:
+def save(directory: Path, config: ModelConfig, model: AnyNetwork, metrics: Mapping[str, Any], card: str) -> None:
     """Write a model directory; the configuration comes last, since a directory without it does not count as a model.
 
-    Weights are stored in half precision, except the statistics of standardisation, without the counters of batch
-    normalisation and without an external encoder.
+    Weights are stored in half precision, except those of ``Network.stored_exactly``, without an external encoder.
 
     Raises:
         ModelError: if a weight is outside the range of half precision.
@@ -117,8 +111,8 @@ def save(directory: Path, config: ModelConfig, model: PCQ, metrics: Mapping[str,
 
     from pcqtool.model.weights import to_half
 
-    weights = to_half(_own_weights(model, config))
-    texts = {METRICS: json.dumps(metrics, indent=1), CARD: card, CONFIG: json.dumps(asdict(config), indent=1)}
+    weights = to_half(_own_weights(model, config), model.stored_exactly())
+    texts = {METRICS: json.dumps(metrics, indent=1), CARD: card, CONFIG: json.dumps(config.to_json(), indent=1)}
     with replacing(directory / WEIGHTS) as file:
         (directory / CONFIG).unlink(missing_ok=True)
         file.write(to_bytes(weights, metadata={"format": "pt"}))
@@ -126,7 +120,7 @@ def save(directory: Path, config: ModelConfig, model: PCQ, metrics: Mapping[str,
         write_whole(directory / name, f"{text.rstrip()}\n".encode())
 
 
-def load(directory: Path, encoders: EncoderSearchPath | None = None) -> tuple[PCQ, ModelConfig]:
+def load(directory: Path, encoders: EncoderSearchPath | None = None) -> tuple[AnyNetwork, ModelConfig]:
     """Load a model, in evaluation mode on the CPU in float32.
 
     Args:
@@ -136,12 +130,14 @@ def load(directory: Path, encoders: EncoderSearchPath | None = None) -> tuple[PC
 
     Raises:
         ModelError: if a file is missing or damaged, if weights are missing, unexpected, not finite or of a wrong
-            shape, or if the external encoder is not found or has other weights.
+            shape, if a plugin is not installed, or if the external encoder is not found or has other weights.
     """
+    from pcqtool.model.plugin_versions import check_plugins
     from pcqtool.model.weight_files import check_weights
     from pcqtool.model.weights import read_weights
 
     config = read_config(directory)
+    check_plugins(config)
     skeleton = _build_skeleton(directory, config)  # allocate no memory before configuration and weights agree
     expected = {name: tensor.shape for name, tensor in _own_weights(skeleton, config).items()}
     check_weights(directory / WEIGHTS, expected)
@@ -172,11 +168,9 @@ def locate_encoder(directory: Path, encoders: EncoderSearchPath) -> Path | None:
     return path
 
 
-def _own_weights(model: PCQ, config: ModelConfig) -> dict[str, Tensor]:
+def _own_weights(model: AnyNetwork, config: ModelConfig) -> dict[str, Tensor]:
     """Return the weights that are stored in the model directory."""
-    from pcqtool.model.weights import learned_state
-
-    weights = learned_state(model)
+    weights = model.stored_state()
     if config.encoder_source is None:
         return weights
     from pcqtool.model.external_encoder import ENCODER_PREFIX
@@ -184,7 +178,7 @@ def _own_weights(model: PCQ, config: ModelConfig) -> dict[str, Tensor]:
     return {name: tensor for name, tensor in weights.items() if not name.startswith(ENCODER_PREFIX)}
 
 
-def _build_skeleton(directory: Path, config: ModelConfig) -> PCQ:
+def _build_skeleton(directory: Path, config: ModelConfig) -> AnyNetwork:
     """Build a network on the meta device, whose weights have shapes but no values."""
     import torch
 
@@ -192,11 +186,12 @@ def _build_skeleton(directory: Path, config: ModelConfig) -> PCQ:
         return _build(directory / CONFIG, config)
 
 
-def _build(path: Path, config: ModelConfig) -> PCQ:
-    from pcqtool.model.pcq import PCQ
+def _build(path: Path, config: ModelConfig) -> AnyNetwork:
+    from pcqtool.model.network_settings import network_config_from_json
+    from pcqtool.model.registry import kind_of, network_class
 
     try:
-        model = PCQ(network_config_from_json(config))
+        model = network_class(kind_of(config.network))(network_config_from_json(config))
         if config.encoder_source is not None:
             from pcqtool.model.external_encoder import external_encoder
 
@@ -204,40 +199,5 @@ def _build(path: Path, config: ModelConfig) -> PCQ:
         return model
     except ModelError as error:
         raise ModelError(f"{path}: {error.what}", error.hint) from error
-    except (TypeError, ValueError, RuntimeError) as error:
+    except Exception as error:  # of a plugin, of any kind
         raise ModelError(f"{path} does not describe a valid network: {error}") from error
-
-
-def network_config_from_json(config: ModelConfig) -> PCQConfig:
-    """Parse the network's settings from their JSON form.
-
-    Raises:
-        ModelError: if a setting is unknown or has a wrong value.
-    """
-    from pcqtool.audio.spectrogram import SpectrogramSettings
-    from pcqtool.model.encoders import EncoderConfig
-    from pcqtool.model.pcq import PCQConfig
-
-    try:
-        check_network(config.network)
-        parts = {"encoder": EncoderConfig, "spectrogram": SpectrogramSettings}
-        parsed: dict[str, Any] = {name: _parse(kind, config.network.get(name, {})) for name, kind in parts.items()}
-        return _parse(PCQConfig, {**config.network, **parsed}, labels=config.labels)
-    except (SettingsError, TypeError, ValueError) as error:
-        raise ModelError(f"the network of model {config.name} is not valid: {error}") from error
-
-
-def _parse(kind: type[T], table: object, **known: Any) -> T:
-    if not isinstance(table, Mapping):
-        raise TypeError(f"{short_repr(table)} is not a table of settings")
-    names = {each.name for each in fields(kind)} - known.keys()  # type: ignore[arg-type]
-    if unknown := sorted(table.keys() - names):
-        raise ValueError(f"unknown setting {short_repr(unknown[0])}")
-    return kind(**known, **{key: tuple(value) if isinstance(value, list) else value for key, value in table.items()})
-
-
-def network_config_to_json(config: PCQConfig) -> dict[str, Any]:
-    """Return the JSON form of a network's settings, the inverse of ``network_config_from_json``."""
-    entries = asdict(config)
-    del entries["labels"]
-    return entries

@@ -14,21 +14,21 @@ from pcqtool.errors import ModelError
 from pcqtool.model.config import EncoderRef, ModelConfig, check_encoder_name
 from pcqtool.model.encoder_search import WEIGHTS, EncoderSearchPath, remedy
 from pcqtool.model.encoders import EncoderConfig, PretrainedEncoder
-from pcqtool.model.encoders.pretrained import UNUSED_WEIGHT
-from pcqtool.model.pcq import PCQ
+from pcqtool.model.encoders.pretrained import HF_KINDS, UNUSED_WEIGHT
+from pcqtool.model.network import AnyNetwork
 from pcqtool.model.untrusted_files import short_repr
 from pcqtool.model.weight_files import FLOATS, checked_file
 from pcqtool.model.weights import learned_state, to_half
 
 ENCODER_PREFIX = "encoder.model."
-"""Prefix of the external encoder's tensors in ``PCQ``; ``encoder.mix``, our layer weights, does not match."""
+"""Prefix of the external encoder's tensors in a network; ``encoder.mix``, our layer weights, does not match."""
 
 _POSITIONS = "embed_positions.weight"  # of Whisper; only the first ones are used
 _CHECKPOINT_PREFIXES = ("", "encoder.", "model.encoder.", "wavlm.", "wav2vec2.", "hubert.")  # bare or with a head
 _OLD_NAMES = {"parametrizations.weight.original0": "weight_g", "parametrizations.weight.original1": "weight_v"}
 
 
-def reference_encoder(model: PCQ, name: str) -> EncoderRef:
+def reference_encoder(model: AnyNetwork, name: str) -> EncoderRef:
     """Return a reference to a network's encoder, which then need not be stored in the model directory.
 
     Raises:
@@ -41,7 +41,7 @@ def reference_encoder(model: PCQ, name: str) -> EncoderRef:
     return EncoderRef(name, tensors_sha256(used_tensors(external_encoder(model))))
 
 
-def external_encoder(model: PCQ) -> PretrainedEncoder:
+def external_encoder(model: AnyNetwork) -> PretrainedEncoder:
     """Return a network's encoder, which must be pre-trained and frozen.
 
     Raises:
@@ -59,7 +59,7 @@ def check_external(encoder: EncoderConfig) -> None:
     Raises:
         ModelError: if it is not.
     """
-    if encoder.kind in ("none", "mini") or not encoder.frozen:
+    if encoder.kind not in HF_KINDS or not encoder.frozen:
         raise ModelError(
             "only a frozen pre-trained encoder can be external",
             "Set frozen = true in the recipe's encoder, or store its weights in the model directory.",
@@ -121,7 +121,7 @@ def _check_slice(path: Path, name: str, found: Any, expected: Tensor) -> None:
         raise ModelError(f"{path}: {name} is {kind} of shape {short_repr(shape)}")
 
 
-def find_encoder(config: ModelConfig, model: PCQ, encoders: EncoderSearchPath) -> tuple[Path, dict[str, Tensor]]:
+def find_encoder(config: ModelConfig, model: AnyNetwork, encoders: EncoderSearchPath) -> tuple[Path, dict[str, Tensor]]:
     """Find the external encoder of a model; return its directory, and its tensors in half precision.
 
     Args:

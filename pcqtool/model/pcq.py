@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -17,21 +17,22 @@ from pcqtool.model.attention import TimeAttention, valid_steps
 from pcqtool.model.csq import CSQ
 from pcqtool.model.encoders import EncoderConfig, build
 from pcqtool.model.mlcnn import MLCNN
+from pcqtool.model.network import Network, NetworkConfig, NetworkInputs, NetworkOutput
 from pcqtool.model.padding import compute_unpadded
 from pcqtool.model.standardisation import MeanAndSd, Standardisation
+from pcqtool.model.weights import learned_state
 
 QUERIES = ("pooled", "projected")
 
 
 @dataclass(frozen=True)
-class PCQConfig:
+class PCQConfig(NetworkConfig):
     """All settings of the network's architecture; each ablation of Table 4 changes one of them.
 
     The defaults are the paper's, except that an encoder such as WavLM-base has to be set. The paper does not give the
     widths of the classifier: with these the network has 97.99 M weights for four classes.
 
     Attributes:
-        labels: class names, in the order of the logits.
         mlcnn_channels: output channels of MLCNN's two to four layers (Fig. 3).
         mlcnn_strides: strides of MLCNN's layers.
         spectrogram_pool: average pooling of the spectrogram before MLCNN, in frames and bins.
@@ -59,7 +60,6 @@ class PCQConfig:
             0: use neither; not in the paper.
     """
 
-    labels: tuple[str, ...]
     mlcnn_channels: tuple[int, ...] = (16, 32, 48, 64)
     mlcnn_strides: tuple[int, ...] = (2, 2, 2, 2)
     spectrogram_pool: tuple[int, int] = (1, 1)
@@ -80,6 +80,7 @@ class PCQConfig:
     profile_s: float = 0.0
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         for name in ("mlcnn_channels", "mlcnn_strides", "spectrogram_pool", "classifier_hidden"):
             sizes = getattr(self, name)
             if not isinstance(sizes, tuple) or not all(type(n) is int and n > 0 for n in sizes):
@@ -93,8 +94,6 @@ class PCQConfig:
         for name in ("mlcnn", "mask_padding", "fusion_batch_norm", "csq_gate"):
             if type(getattr(self, name)) is not bool:
                 raise ModelError(f"{name} must be true or false, not {getattr(self, name)!r}")
-        if len(self.labels) < 2 or len(set(self.labels)) != len(self.labels):
-            raise ModelError(f"a model needs two or more different labels, not {list(self.labels)}")
         if not 2 <= len(self.mlcnn_channels) <= 4 or len(self.mlcnn_strides) < len(self.mlcnn_channels):
             raise ModelError("mlcnn_channels must have 2 to 4 values, and mlcnn_strides at least as many")
         if len(self.spectrogram_pool) != 2:
@@ -121,38 +120,7 @@ class PCQConfig:
         return self.spectrogram.n_bins // self.spectrogram_pool[1]
 
 
-class NetworkInputs(NamedTuple):
-    """Inputs of the network's two branches.
-
-    Attributes:
-        spectrogram: ``(B, 1, H, W)``, normalised.
-        encoder_input: output of the encoder's front end, or its hidden states ``(B, S, T, D)`` if the encoder is
-            frozen; ``None`` without an encoder.
-        valid_fraction: ``(B,)``, fraction of each segment that is not padding; ``None`` if padding is not masked.
-        statistics: those by which the encoder's frames are standardised; ``None`` for the training data's own.
-    """
-
-    spectrogram: Tensor
-    encoder_input: Tensor | None
-    valid_fraction: Tensor | None = None
-    statistics: MeanAndSd | None = None
-
-
-class NetworkOutput(NamedTuple):
-    """Outputs of the network for a batch of segments.
-
-    Attributes:
-        logits: ``(B, L)``.
-        fusion: ``(B, F)``, the fusion vector, input of the classifier (Eq. 8).
-        frames: ``(B, T, D)``, the encoder's output; ``None`` without an encoder.
-    """
-
-    logits: Tensor
-    fusion: Tensor
-    frames: Tensor | None
-
-
-class PCQ(nn.Module):
+class PCQ(Network[PCQConfig]):
     """Progressive channel querying: the encoder's output queries MLCNN's layers one after another (Eqs. 6 to 9).
 
     Shape:
@@ -168,9 +136,10 @@ class PCQ(nn.Module):
         (torch.Size([2, 3]), torch.Size([2, 75, 32]))
     """
 
+    config_class = PCQConfig
+
     def __init__(self, config: PCQConfig) -> None:
-        super().__init__()
-        self.config = config
+        super().__init__(config)
         channels = config.mlcnn_channels
         self.spectrogram = Spectrogram(config.spectrogram)
         self.mlcnn = MLCNN(channels, config.mlcnn_strides, config.pdc) if config.mlcnn else None
@@ -195,20 +164,30 @@ class PCQ(nn.Module):
         self.classifier = _classifier((width, *config.classifier_hidden, len(config.labels)), config.dropout)
         self.to(memory_format=torch.channels_last)  # halves the time of 2-D convolutions on a CPU
 
-    def forward(
-        self, waves: Tensor, n_samples: Tensor | None = None, statistics: MeanAndSd | None = None
-    ) -> NetworkOutput:
-        """Predict the labels of a batch of segments, with the statistics of its profile or the training data's own."""
-        return self.classify(self.encode_inputs(waves, n_samples, statistics))
+    def front_end(self, waves: Tensor, n_samples: Tensor | None = None) -> tuple[Tensor, ...]:
+        """Compute the pooled spectrogram in dB, and ``encoder_input`` if there is an encoder."""
+        unpadded = n_samples if waves.device.type == "cpu" else None  # a GPU is faster with one shape for all segments
+        spectrogram, encoder_input = self.log_spectrogram(waves, unpadded), self.encoder_input(waves, unpadded)
+        return (spectrogram,) if encoder_input is None else (spectrogram, encoder_input)
 
     def encode_inputs(
         self, waves: Tensor, n_samples: Tensor | None = None, statistics: MeanAndSd | None = None
     ) -> NetworkInputs:
         """Compute the part without trainable weights: both front ends, and a frozen encoder's hidden states."""
-        unpadded = n_samples if waves.device.type == "cpu" else None  # a GPU is faster with one shape for all segments
-        spectrogram = self.normalise(self.log_spectrogram(waves, unpadded), statistics)
-        fraction = self.valid_fraction(n_samples, waves.shape[1])
-        return NetworkInputs(spectrogram, self.encoder_input(waves, unpadded), fraction, statistics)
+        features = self.standardise(self.front_end(waves, n_samples), statistics)
+        return NetworkInputs(features, self.valid_fraction(n_samples, waves.shape[1]), statistics)
+
+    def standardise(self, features: tuple[Tensor, ...], statistics: MeanAndSd | None) -> tuple[Tensor, ...]:
+        """Normalise the spectrogram; the frames of a frozen encoder are standardised after it."""
+        return self.normalise(features[0], statistics), *features[1:]
+
+    def mask(self, features: tuple[Tensor, ...], masked: Callable[[Tensor], Tensor]) -> tuple[Tensor, ...]:
+        """Mask the spectrogram and, independently, the log-mel frames of an encoder that reads them.
+
+        Waves and the hidden states of a frozen encoder are not masked.
+        """
+        spectrogram = masked(features[0].transpose(2, 3)).transpose(2, 3)
+        return spectrogram, *(masked(x.unsqueeze(1)).squeeze(1) if x.ndim == 3 else x for x in features[1:])
 
     def moments(self, waves: Tensor, n_samples: Tensor) -> Tensor:
         """Compute mean and mean square of each segment's features over its frames ``(B, 2, C)``, for a profile."""
@@ -246,7 +225,10 @@ class PCQ(nn.Module):
         return self.standardisation.standardise_bins(log_spectrogram, statistics or self.standardisation.statistics())
 
     def encoder_input(self, waves: Tensor, n_samples: Tensor | None = None) -> Tensor | None:
-        """Compute ``NetworkInputs.encoder_input``; with ``n_samples``, masked padding is not computed."""
+        """Compute the output of the encoder's front end, or a frozen encoder's hidden states ``(B, S, T, D)``.
+
+        With ``n_samples``, masked padding is not computed. ``None`` without an encoder.
+        """
         if self.encoder is None:
             return None
         if not self.config.encoder.frozen:
@@ -269,13 +251,19 @@ class PCQ(nn.Module):
         """Return the unpadded fraction of segments of ``length`` samples; ``None`` if padding is not masked."""
         return n_samples / length if n_samples is not None and self.config.mask_padding else None
 
-    def classify(self, inputs: NetworkInputs) -> NetworkOutput:
+    def predict(self, inputs: NetworkInputs) -> NetworkOutput:
         """Predict the labels from the outputs of ``encode_inputs`` (Eqs. 6 to 9)."""
-        frames = self.encoder_frames(inputs.encoder_input, inputs.statistics)
-        fraction = inputs.valid_fraction
+        return self.classify(*inputs)
+
+    def classify(
+        self, inputs: tuple[Tensor, ...], valid_fraction: Tensor | None, statistics: MeanAndSd | None = None
+    ) -> NetworkOutput:
+        """Predict the labels from the normalised spectrogram and ``encoder_input``."""
+        spectrogram, fraction = inputs[0], valid_fraction
+        frames = self.encoder_frames(inputs[1] if len(inputs) > 1 else None, statistics)
         parts = []
         if self.mlcnn is not None:
-            maps = self.mlcnn(inputs.spectrogram.contiguous(memory_format=torch.channels_last))  # x1 to x4
+            maps = self.mlcnn(spectrogram.contiguous(memory_format=torch.channels_last))  # x1 to x4
             parts += [_gap(z, fraction) for z in (*self._query(maps, frames), maps[-1])]
             if frames is not None:
                 parts.append(self.attention(maps[-1], frames, fraction))  # Q4
@@ -287,6 +275,14 @@ class PCQ(nn.Module):
             n = len(self.gate)  # z1, z2 and z3 come first
             scaled = torch.cat((scaled[:, :n] * self.gate, scaled[:, n:]), dim=1)
         return NetworkOutput(self.classifier(scaled), fusion, frames)
+
+    def stored_state(self) -> dict[str, Tensor]:
+        """Return parameters and running statistics; other buffers follow from the configuration."""
+        return learned_state(self)
+
+    def stored_exactly(self) -> set[str]:
+        """Return the statistics of standardisation: variances are small differences of their squares."""
+        return {name for name in self.stored_state() if name.startswith("standardisation.")}
 
     def _query(self, maps: list[Tensor], frames: Tensor | None) -> list[Tensor]:
         """Compute z1, z2, z3, the outputs of the CSQ modules for the query tokens Q1, Q2, Q3 (Eq. 6)."""

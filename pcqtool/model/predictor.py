@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from pcqtool.model.device import choose_device, default_batch_size, raising_memory_errors
 from pcqtool.model.directory import EncoderSearchPath, load, model_sha256
 from pcqtool.model.encoders import Encoder
+from pcqtool.model.pcq import PCQ
 from pcqtool.model.profile import Profile
 from pcqtool.model.segment_predictor import SegmentPredictor
 from pcqtool.model.standardisation import MeanAndSd
@@ -74,14 +75,19 @@ class Predictor(SegmentPredictor):
         """Seconds of speech at which a profile and that of the training data count equally; 0: profiles are unused."""
         return self.model.config.profile_s
 
+    @property
+    def _pcq(self) -> PCQ:
+        """The network, where ``profile_s`` is not 0."""
+        return cast(PCQ, self.model)
+
     def _standardise_by(self, profiles: Sequence[Profile]) -> None:
-        self._statistics = self.model.standardisation.statistics(profiles, self.profile_s)
+        self._statistics = self._pcq.standardisation.statistics(profiles, self.profile_s)
 
     @torch.inference_mode()
     def _moments(self, waves: NDArray[np.float32], n_samples: NDArray[np.int64]) -> NDArray[np.float64]:
         with raising_memory_errors():
             lengths = self._to_device(n_samples)
-            moments: NDArray[np.float64] = self.model.moments(self._to_device(waves), lengths).double().cpu().numpy()
+            moments: NDArray[np.float64] = self._pcq.moments(self._to_device(waves), lengths).double().cpu().numpy()
         return moments
 
     @torch.inference_mode()

@@ -85,18 +85,6 @@ MINI: dict[str, Rule] = {
 }
 
 
-def check_network(network: Mapping[str, object]) -> None:
-    """Check the bounds of a network's settings; the settings' own classes check the rest.
-
-    Raises:
-        ValueError: if a setting is out of bounds.
-    """
-    check_rules(network, NETWORK)
-    for name, rules in (("spectrogram", SPECTROGRAM), ("encoder", ENCODER)):
-        if isinstance(part := network.get(name), Mapping):
-            check_rules(part, rules)
-
-
 def check_rules(settings: Mapping[str, object], rules: Mapping[str, Rule]) -> None:
     """Check settings against rules; settings without a rule are ignored.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 import torch
@@ -12,8 +12,6 @@ from torch import Tensor, nn
 from pcqtool.errors import ModelError
 from pcqtool.model.weight_files import check_finite, checked_file
 
-_EXACT = "standardisation."  # names of tensors that are stored in float32
-
 
 def learned_state(module: nn.Module) -> dict[str, Tensor]:
     """Return parameters and running statistics; other buffers, such as filter banks, follow from the config."""
@@ -22,16 +20,14 @@ def learned_state(module: nn.Module) -> dict[str, Tensor]:
     return {name: value for name, value in state.items() if name in parameters or ".running_" in name}
 
 
-def to_half(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Convert weights to half precision on the CPU.
-
-    The statistics of standardisation stay in float32: variances are small differences of their squares.
+def to_half(weights: Mapping[str, Tensor], exact: Collection[str] = ()) -> dict[str, Tensor]:
+    """Convert weights to half precision on the CPU, except those named in ``exact``, which stay in float32.
 
     Raises:
         ModelError: if a value is outside the range of half precision, or NaN.
     """
     halves = {
-        name: tensor.detach().to("cpu", torch.float32 if name.startswith(_EXACT) else torch.float16).contiguous()
+        name: tensor.detach().to("cpu", torch.float32 if name in exact else torch.float16).contiguous()
         for name, tensor in weights.items()
     }
     for name, tensor in halves.items():

@@ -5,12 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from pcqtool.model.registry import DEFAULT_KIND, network_class
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from torch import nn
 
-    from pcqtool.model.pcq import PCQ, PCQConfig
+    from pcqtool.model.network import AnyNetwork, NetworkConfig
+    from pcqtool.model.pcq import PCQConfig
 
 PAPER_CLASSES = ("anger", "happiness", "neutral", "sadness")
 """The four classes of IEMOCAP, which Table 3 is about."""
@@ -45,22 +48,25 @@ def count_paper_parameters() -> list[ParameterCount]:
     return [replace(each, paper=published.get(each.name)) for each in count_parameters(paper_network())]
 
 
-def count_parameters(network: PCQConfig) -> list[ParameterCount]:
+def count_parameters(network: NetworkConfig, kind: str = DEFAULT_KIND) -> list[ParameterCount]:
     """Count the parameters of a network, then of its parts, which add up to the network.
 
     Raises:
-        ModelError: if the configuration is not valid.
+        ModelError: if the configuration is not valid, or no network is of this kind.
     """
-    from pcqtool.model.pcq import PCQ
-
-    model = PCQ(network)
-    parts: list[tuple[str, list[nn.Module]]] = [("PCQ", [model]), *_parts(model).items()]
+    model = network_class(kind)(network)
+    title = "PCQ" if kind == DEFAULT_KIND else kind
+    parts: list[tuple[str, list[nn.Module]]] = [(title, [model]), *_parts(model).items()]
     return [ParameterCount(name, _n_parameters(modules)) for name, modules in parts]
 
 
-def _parts(model: PCQ) -> dict[str, list[nn.Module]]:
+def _parts(model: AnyNetwork) -> dict[str, list[nn.Module]]:
     from torch import nn
 
+    from pcqtool.model.pcq import PCQ
+
+    if not isinstance(model, PCQ):
+        return {name: [part] for name, part in model.named_children() if _n_parameters([part])}
     parts: dict[str, list[nn.Module]] = {} if model.mlcnn is None else {"MLCNN": [model.mlcnn]}
     if model.encoder is not None:
         parts[f"encoder ({model.config.encoder.kind})"] = [model.encoder]

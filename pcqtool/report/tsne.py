@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from pcqtool.corpora.base import Utterance
-    from pcqtool.model.pcq import PCQ
+    from pcqtool.model.network import AnyNetwork
 
 PERPLEXITY = 30.0
 _BATCH_SIZE = 32
@@ -77,7 +77,7 @@ def training_speakers(provenance: Mapping[str, Any], corpus: str) -> set[str]:
     return speakers_of(corpus, speakers) if len(provenance["corpora"]) > 1 else set(speakers)
 
 
-def fusion_vectors(model: PCQ, utterances: Sequence[Utterance], n_jobs: int) -> NDArray[np.float64]:
+def fusion_vectors(model: AnyNetwork, utterances: Sequence[Utterance], n_jobs: int) -> NDArray[np.float64]:
     """Return the utterances' fusion vectors ``(U, F)``: means over segments, weighted by duration."""
     import numpy as np
     import torch
@@ -87,14 +87,13 @@ def fusion_vectors(model: PCQ, utterances: Sequence[Utterance], n_jobs: int) -> 
 
     data = build_segments(utterances, 0, Augmentations(), 0, n_jobs)
     device = next(model.parameters()).device
-    vectors = np.zeros((len(utterances), model.fusion_width))
-    weights = np.zeros(len(utterances))
-    for rows in data.batches(_BATCH_SIZE):
-        with torch.inference_mode():
-            fusion = model(torch.from_numpy(data.waves(rows)).to(device)).fusion.double().cpu().numpy()
-        np.add.at(vectors, data.utterance[rows], fusion * data.n_samples[rows, None])
-        np.add.at(weights, data.utterance[rows], data.n_samples[rows])
-    mean: NDArray[np.float64] = vectors / weights[:, None]
+    with torch.inference_mode():
+        fusion = torch.cat(
+            [model(torch.from_numpy(data.waves(rows)).to(device)).embedding for rows in data.batches(_BATCH_SIZE)]
+        )
+    vectors = np.zeros((len(utterances), fusion.shape[1]))
+    np.add.at(vectors, data.utterance, fusion.double().cpu().numpy() * data.n_samples[:, None])
+    mean: NDArray[np.float64] = vectors / np.bincount(data.utterance, data.n_samples)[:, None]
     return mean
 
 

@@ -21,6 +21,7 @@ from pcqtool.corpora.base import Utterance, fingerprint_entries
 from pcqtool.errors import SettingsError, TrainingError
 from pcqtool.files.atomic import write_whole
 from pcqtool.fingerprint import fingerprint
+from pcqtool.model.registry import installed_plugins
 from pcqtool.splits import Fold
 from pcqtool.training.recipe import Recipe
 from pcqtool.version import __version__
@@ -119,7 +120,8 @@ def run_fingerprint(
 ) -> str:
     """Hash everything that decides a run's weights: the sizes of the corpus's files do, their folders do not."""
     settings = [fingerprint_entries(utterances), recipe.to_dict(), asdict(fold), encoder, teacher]
-    return fingerprint([*settings, CHANNEL_PLAN_VERSION, __version__, torch.__version__])
+    plugins = map(str, installed_plugins(recipe.network))
+    return fingerprint([*settings, CHANNEL_PLAN_VERSION, __version__, torch.__version__, *plugins])
 
 
 def _take_tensors(tree: Any, name: str, tensors: dict[str, Tensor]) -> Any:

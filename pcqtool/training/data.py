@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import torch
 
     from pcqtool.model.encoders import Encoder
-    from pcqtool.model.pcq import PCQConfig
+    from pcqtool.model.network import AnyNetwork, NetworkConfig
     from pcqtool.training.recipe import Recipe
 
 FULL_SCALE = 32768.0
@@ -39,6 +39,7 @@ class SegmentSet:
     spectrograms: NDArray[np.float16] | None = None  # (S, 1, H, W) in dB, pooled as the network does
     recording_lengths: NDArray[np.int64] | None = None  # (U,) in samples, where silence has been removed
     moments: NDArray[np.float32] | None = None  # (S, 2, C), mean and mean square of each segment's features
+    features: Sequence[Rows[Any] | None] | None = None  # (S, …) each: another network's inputs; None for the waves
 
     @cached_property
     def digests(self) -> list[bytes]:
@@ -129,7 +130,8 @@ def group_utterances(
 class TrainingSetup:
     """Everything that a training run starts from."""
 
-    config: PCQConfig  # the network; training replaces the statistics of its spectrogram
+    network: type[AnyNetwork]
+    config: NetworkConfig  # of the network; training replaces the statistics of PCQ's spectrogram
     data: SegmentSet
     targets: NDArray[np.int64]  # (U,), class of each utterance
     train: Sequence[int]  # indices of the utterances to train on

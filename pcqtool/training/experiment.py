@@ -18,7 +18,9 @@ from pcqtool.errors import CorpusError
 from pcqtool.labels import sort_labels
 from pcqtool.model.encoders import Encoder, MiniEncoder
 from pcqtool.model.encoders.pretrained import PretrainedEncoder, load_pretrained
-from pcqtool.model.pcq import PCQ
+from pcqtool.model.network import AnyNetwork, NetworkConfig
+from pcqtool.model.pcq import PCQ, PCQConfig
+from pcqtool.model.registry import installed_plugins
 from pcqtool.progress import OnProgress, ignore
 from pcqtool.splits import Fold
 from pcqtool.training.augmentation import Augmentations
@@ -31,9 +33,9 @@ from pcqtool.training.distillation.teacher import (
     fit_teacher_classifier,
     teacher_layers,
 )
-from pcqtool.training.feature_cache import cache_states, states_fingerprint
-from pcqtool.training.network_config import configure
-from pcqtool.training.network_inputs import FrontEnds, log_spectrograms
+from pcqtool.training.feature_cache import cache_features, cache_states, states_fingerprint
+from pcqtool.training.network_config import configure, front_end_key, recipe_network
+from pcqtool.training.network_inputs import FrontEnds, PCQFrontEnds, log_spectrograms
 from pcqtool.training.recipe import Recipe
 from pcqtool.training.segments import build_segments
 from pcqtool.training.temperatures import MIN_CORPORA, Temperatures, calibrate_on_corpora, calibrate_on_validation
@@ -44,7 +46,7 @@ from pcqtool.training.trainer import Epoch, best_epoch, file_probabilities, fit,
 class Trained:
     """A network trained on a fold."""
 
-    model: PCQ
+    model: AnyNetwork
     temperatures: Temperatures
     history: list[Epoch]  # of the training with a validation part
     train: Sequence[int]  # indices of the utterances that the network was trained on
@@ -71,7 +73,9 @@ class Experiment:
     Attributes:
         labels: the classes, in the order of the logits.
         targets: ``(U,)`` class of each utterance.
-        config: the network's configuration, without the statistics of the training data.
+        network: the class of the network.
+        config: its configuration, without the statistics of the training data.
+        plugins: the plugins that the network and its encoder come from.
         encoder: the loaded encoder, which training copies; ``None`` without a pre-trained one.
         data: segments of the corpus.
 
@@ -111,29 +115,48 @@ class Experiment:
         if len(self.labels) < 2:
             raise CorpusError(f"the corpus has only the class {', '.join(self.labels)}", "Two or more are needed.")
         self.config, self.encoder = configure(self.labels, recipe, self.encoder_source, self.teacher_source)
+        self.network, self.plugins = recipe_network(recipe), installed_plugins(recipe.network)
         self.groups = group_utterances(self.utterances, self.labels, self.corpora)
         self.targets = self.groups.target
-        self.data = self.with_states(self._segments(recipe.augmentations, on_progress), on_progress)
-        if self.encoder is None or self.data.states is not None:  # otherwise training the encoder takes the time
-            spectrograms = log_spectrograms(PCQ(self.config).to(self.device), self.data)
-            self.data = replace(self.data, spectrograms=spectrograms)
-        if self.config.profile_s and self.data.states is not None:
-            self.data = replace(self.data, moments=self._moments(self.data))
+        self.data = self.with_features(self._segments(recipe.augmentations, on_progress), on_progress)
+        if isinstance(self.config, PCQConfig):
+            self.data = self._with_spectrograms(self.config, self.data)
         self.teacher: Teacher | None = None
         if self.teacher_source is not None:
-            encoder = self._teacher_encoder(self.teacher_source)
-            self.teacher = encode_with_teacher(encoder, self.data, recipe, self.config, self.device, on_progress)
+            teacher = self._teacher_encoder(self.teacher_source)
+            self.teacher = encode_with_teacher(teacher, self.data, recipe, self.config, self.device, on_progress)
         return self
 
-    def with_states(self, data: SegmentSet, on_progress: OnProgress = ignore) -> SegmentSet:
-        """Return segments with the cached hidden states of the frozen encoder, or unchanged if they are not cached."""
-        if self.encoder is None or not self.config.encoder.frozen or not self.recipe.cache:
+    def with_features(self, data: SegmentSet, on_progress: OnProgress = ignore) -> SegmentSet:
+        """Return segments with the cached outputs of the network's front end, or unchanged if they are not cached.
+
+        PCQ's are the hidden states of a frozen encoder.
+        """
+        if not self.recipe.cache:
+            return data
+        if not isinstance(self.config, PCQConfig):
+            model = self._network(self.config)
+            settings = front_end_key(self.network, self.config, self.recipe.kind, self.plugins)
+            return replace(data, features=cache_features(model, settings, data, self.device, on_progress))
+        if self.encoder is None or not self.config.encoder.frozen:
             return data
         return replace(data, states=cache_states(self.encoder, data, self.device, on_progress, self.config.frame_pool))
 
-    def _moments(self, data: SegmentSet) -> NDArray[np.float32]:
-        model = PCQ(self.config).to(self.device)
-        return FrontEnds(model, data, np.arange(len(data.samples))).moments
+    def _with_spectrograms(self, config: PCQConfig, data: SegmentSet) -> SegmentSet:
+        """Return segments with PCQ's spectrograms and moments, unless training its encoder takes most of the time."""
+        model = PCQ(config).to(self.device)
+        if self.encoder is None or data.states is not None:
+            data = replace(data, spectrograms=log_spectrograms(model, data))
+        if config.profile_s and data.states is not None:
+            data = replace(data, moments=PCQFrontEnds(model, data, np.arange(len(data.samples))).moments)
+        return data
+
+    def _network(self, config: NetworkConfig) -> AnyNetwork:
+        """Return a network with the loaded encoder, whose other weights are random."""
+        model = self.network(config)
+        if self.encoder is not None:
+            model.encoder = self.encoder
+        return model.to(self.device).eval()
 
     def _segments(self, augmentations: Augmentations, on_progress: OnProgress) -> SegmentSet:
         recipe = self.recipe
@@ -144,18 +167,21 @@ class Experiment:
     def _teacher_encoder(self, source: str) -> PretrainedEncoder:
         """Return the network's own encoder if it is the teacher's too; otherwise load the teacher's."""
         layers = teacher_layers(self.recipe)
-        if self.encoder is not None and (source, layers) == (self.encoder_source, self.encoder.config.layers):
-            return self.encoder
+        own = self.encoder
+        if isinstance(own, PretrainedEncoder) and (source, layers) == (self.encoder_source, own.config.layers):
+            return own
         return load_pretrained(source, layers, frozen=True)
 
     @cached_property
     def digest(self) -> str:
-        """Hash of the segments' samples and of the weights of encoder and teacher."""
+        """Hash of the segments' samples, of the weights of encoder and teacher, and of the versions of plugins."""
         digest = hashlib.sha256(self.data.digest.encode())
         if self.encoder is not None:
             digest.update(states_fingerprint(self.encoder, self.data).encode())
         if self.teacher is not None:
             digest.update(self.teacher.digest.encode())
+        for plugin in self.plugins:
+            digest.update(str(plugin).encode())
         return digest.hexdigest()
 
     @property
@@ -192,16 +218,16 @@ class Experiment:
         return Trained(model, temperatures, history, train, validation)
 
     def _validation_probabilities(
-        self, model: PCQ, setup: TrainingSetup, validation: Sequence[int]
+        self, model: AnyNetwork, setup: TrainingSetup, validation: Sequence[int]
     ) -> NDArray[np.float64]:
         """Return the probabilities of the validation files, with the temperature that fits them."""
-        front_ends = FrontEnds(model, self.data, self.data.recorded_rows(validation))
+        front_ends = FrontEnds.of(model, self.data, self.data.recorded_rows(validation))
         logits = predict_validation(setup, front_ends, validation)
         temperature = calibrate_on_validation(model, setup, validation).profiled
         return file_probabilities(logits, self.data, validation, self.recipe.aggregation, temperature)
 
     def _temperatures(
-        self, model: PCQ, setup: TrainingSetup, fold: Fold, n_epochs: int, on_corpus: Callable[[int, int], None]
+        self, model: AnyNetwork, setup: TrainingSetup, fold: Fold, n_epochs: int, on_corpus: Callable[[int, int], None]
     ) -> Temperatures:
         """Fit the temperatures, to corpora that are left out if the recipe wants it and there are enough."""
         n_corpora = len(np.unique(setup.groups.corpus[list(fold.train)]))
@@ -221,7 +247,8 @@ class Experiment:
     def _setup(self, train: Sequence[int], recipe: Recipe, on_distillation: OnEpoch) -> TrainingSetup:
         """Return the start of a training run, with the teacher's predictions and the distilled encoder."""
         setup = TrainingSetup(
-            self.config, self.data, self.targets, train, recipe, self.device, self.groups, encoder=self.encoder
+            *(self.network, self.config, self.data, self.targets, train, recipe, self.device, self.groups),
+            encoder=self.encoder,
         )
         return self._taught(replace(setup, encoder=self._distilled_encoder(setup, on_distillation) or self.encoder))
 

@@ -16,8 +16,9 @@ from pcqtool.files.atomic import TEMPORARY_SUFFIX, reported, sweep
 from pcqtool.files.lock import LOCK_FILE
 from pcqtool.json_format import JsonFormat
 from pcqtool.metrics.scores import score
-from pcqtool.model.directory import CARD, CONFIG, METRICS, WEIGHTS, ModelConfig, network_config_to_json, save
+from pcqtool.model.directory import CARD, CONFIG, METRICS, WEIGHTS, ModelConfig, save
 from pcqtool.model.external_encoder import check_external, reference_encoder
+from pcqtool.model.network_settings import network_config_to_json
 from pcqtool.splits import Fold, overlap
 from pcqtool.training.checkpoint import CHECKPOINT
 from pcqtool.training.experiment import Experiment, Trained
@@ -95,7 +96,8 @@ def export_model(
     config = ModelConfig(
         name=name,
         labels=experiment.labels,
-        network=network_config_to_json(trained.model.config),
+        network=network_config_to_json(trained.model.config, experiment.recipe.kind),
+        plugins=experiment.plugins,
         temperature=trained.temperatures.profiled,
         plain_temperature=trained.temperatures.plain,
         aggregation=experiment.recipe.aggregation,

@@ -1,19 +1,25 @@
-"""The feature cache: a frozen encoder's hidden states of a corpus, computed once for all folds, seeds and recipes."""
+"""The feature cache: what front ends compute of a corpus, once for all folds, seeds and recipes.
+
+For PCQ these are the hidden states of a frozen encoder, for other networks all outputs of the front end.
+"""
 
 from __future__ import annotations
 
 import copy
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 from torch.nn import functional
 
 from pcqtool.errors import TrainingError
 from pcqtool.model.encoders import Encoder
+from pcqtool.model.network import AnyNetwork
 from pcqtool.model.pcq import pool_frames
 from pcqtool.progress import OnProgress, Progress, ignore
 from pcqtool.training.blocks import Rows, cached_blocks, cut_into_blocks, joined
@@ -50,9 +56,7 @@ def cache_states(
         TrainingError: if a state exceeds the range of float16.
         CacheError: if the states fit neither into the cache nor into memory.
     """
-    blocks = cut_into_blocks(data.digests)
-    ends = np.searchsorted(data.utterance, [block.stop for block in blocks])  # rows of the segments
-    rows = [np.arange(start, end) for start, end in zip([0, *ends[:-1]], ends, strict=True)]
+    blocks, rows = _blocks(data)
     dtype = torch.bfloat16 if is_fast_in_bfloat16(device) else torch.float32
     prefix = _describe(encoder, frame_pool, n_frames) + str(dtype).encode()
     fast = copy.deepcopy(encoder).eval().to(device)
@@ -63,6 +67,49 @@ def cache_states(
         return len(rows[number]), _encode(fast, data, rows[number], device, (frame_pool, n_frames), on_progress)
 
     return joined(cached_blocks("features", keys, [len(each) for each in rows], build))
+
+
+def cache_features(
+    model: AnyNetwork,
+    settings: Sequence[object],
+    data: SegmentSet,
+    device: torch.device,
+    on_progress: OnProgress = ignore,
+) -> list[Rows[Any] | None]:
+    """Return the outputs of a network's front end for all segments, memory-mapped from files as ``cache_states`` does.
+
+    Args:
+        model: the network, in evaluation mode on the device, with the weights of its encoder.
+        settings: JSON values that decide the outputs, besides the encoder's weights.
+        data: the segments.
+        device: where to compute.
+        on_progress: called after every batch.
+
+    Returns:
+        An array ``(S, …)`` for each output; ``None`` for one that is the waves themselves.
+    """
+    with torch.inference_mode():
+        waves, n_samples = _segments(data, np.arange(1), device)
+        probe = model.front_end(waves, n_samples)
+    is_kept = [part is not waves for part in probe]
+    fields = [
+        (str(number), part.cpu().numpy().dtype, tuple(part.shape[1:]))
+        for number, part in enumerate(probe)
+        if is_kept[number]
+    ]
+    if not fields:
+        return [None] * len(probe)
+    blocks, rows = _blocks(data)
+    prefix = json.dumps([_FRONT_END_VERSION, *settings, repr(fields)], sort_keys=True).encode()
+    if model.encoder is not None and model.config.encoder.frozen:
+        prefix += _describe(model.encoder, 1, None)
+    keys = [_hash(prefix, *data.digests[block.start : block.stop]) for block in blocks]
+
+    def build(number: int) -> tuple[int, Iterator[NDArray[np.void]]]:
+        return len(rows[number]), _compute(model, np.dtype(fields), data, rows[number], device, on_progress)
+
+    found = cached_blocks("features", keys, [len(each) for each in rows], build)
+    return [joined([block[str(n)] for block in found]) if kept else None for n, kept in enumerate(is_kept)]
 
 
 def states_fingerprint(encoder: Encoder, data: SegmentSet, frame_pool: int = 1, n_frames: int | None = None) -> str:
@@ -80,6 +127,43 @@ def _describe(encoder: Encoder, frame_pool: int, n_frames: int | None) -> bytes:
             digest.update(name.encode())
             digest.update(tensor.detach().cpu().contiguous().numpy().data)
     return digest.digest()
+
+
+def _blocks(data: SegmentSet) -> tuple[list[range], list[NDArray[np.int64]]]:
+    """Divide a corpus into blocks: the utterances of each, and the rows of its segments."""
+    blocks = cut_into_blocks(data.digests)
+    ends = np.searchsorted(data.utterance, [block.stop for block in blocks])
+    return blocks, [np.arange(start, end) for start, end in zip([0, *ends[:-1]], ends, strict=True)]
+
+
+def _segments(data: SegmentSet, rows: NDArray[np.int64], device: torch.device) -> tuple[Tensor, Tensor]:
+    """Return waves and numbers of samples of some rows."""
+    return torch.from_numpy(data.waves(rows)).to(device), torch.from_numpy(data.n_samples[rows]).to(device)
+
+
+def _compute(
+    model: AnyNetwork,
+    dtype: np.dtype[np.void],
+    data: SegmentSet,
+    block: NDArray[np.int64],
+    device: torch.device,
+    on_progress: OnProgress,
+) -> Iterator[NDArray[np.void]]:
+    """Yield the front end's outputs for a block of rows, batch by batch."""
+    on_progress(Progress(int(block[0]), len(data.samples), "segments encoded"))
+    for rows in data.batches(_BATCH, block):
+        with torch.inference_mode():
+            parts = model.front_end(*_segments(data, rows, device))
+        found = np.empty(len(rows), dtype)
+        for name in dtype.names or ():
+            part = parts[int(name)]
+            if not part.isfinite().all():
+                raise TrainingError(
+                    "the network's front end computes values that are not finite, or exceed half precision"
+                )
+            found[name] = part.cpu().numpy()
+        yield found
+        on_progress(Progress(int(rows[-1]) + 1, len(data.samples), "segments encoded"))
 
 
 def _hash(*parts: bytes) -> str:

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from pcqtool.audio.segment import SEGMENT_SAMPLES
-from pcqtool.model.pcq import PCQ, NetworkInputs
+from pcqtool.model.network import AnyNetwork, NetworkInputs
 from pcqtool.training.data import TrainingSetup
 from pcqtool.training.recipe import SpecAugment
 
@@ -80,7 +80,7 @@ def _class_weights(setup: TrainingSetup) -> NDArray[np.float64]:
 
 
 def regularised_loss(
-    model: PCQ, loss: Loss, inputs: NetworkInputs, rows: NDArray[np.int64], rng: np.random.Generator
+    model: AnyNetwork, loss: Loss, inputs: NetworkInputs, rows: NDArray[np.int64], rng: np.random.Generator
 ) -> Tensor:
     """Compute the loss of a batch with SpecAugment and mixup, as the recipe sets them.
 
@@ -88,34 +88,26 @@ def regularised_loss(
     """
     recipe = loss.setup.recipe
     if recipe.specaugment is not None:
-        inputs = mask(inputs, recipe.specaugment)
+        inputs = mask(model, inputs, recipe.specaugment)
     if not recipe.mixup:
-        plain: Tensor = loss(model.classify(inputs).logits.float(), rows)
+        plain: Tensor = loss(model.predict(inputs).logits.float(), rows)
         return plain
     weight = rng.beta(recipe.mixup, recipe.mixup)
     other = rng.permutation(len(rows))
-    spectrogram, encoder_input, fraction, statistics = inputs
+    features, fraction, statistics = inputs
     mixed_inputs = NetworkInputs(
-        spectrogram.lerp(spectrogram[other], 1.0 - weight),
-        None if encoder_input is None else encoder_input.lerp(encoder_input[other], 1.0 - weight),
+        tuple(each.lerp(each[other], 1.0 - weight) for each in features),
         None if fraction is None else fraction.maximum(fraction[other]),
         None if statistics is None else statistics.mixed(other, 1.0 - weight),
     )
-    logits = model.classify(mixed_inputs).logits.float()
+    logits = model.predict(mixed_inputs).logits.float()
     mixed: Tensor = weight * loss(logits, rows) + (1.0 - weight) * loss(logits, rows[other])
     return mixed
 
 
-def mask(inputs: NetworkInputs, settings: SpecAugment) -> NetworkInputs:
-    """Apply SpecAugment to the spectrogram and, independently, to the log-mel frames of an encoder that reads them.
-
-    Waves and the hidden states of a frozen encoder are not masked.
-    """
-    spectrogram = _mask(inputs.spectrogram.transpose(2, 3), settings).transpose(2, 3)
-    encoder_input = inputs.encoder_input
-    if encoder_input is not None and encoder_input.ndim == 3:  # (B, bands, T)
-        encoder_input = _mask(encoder_input.unsqueeze(1), settings).squeeze(1)
-    return inputs._replace(spectrogram=spectrogram, encoder_input=encoder_input)
+def mask(model: AnyNetwork, inputs: NetworkInputs, settings: SpecAugment) -> NetworkInputs:
+    """Apply SpecAugment to the features that are spectrograms."""
+    return inputs._replace(features=model.mask(inputs.features, lambda spectrogram: _mask(spectrogram, settings)))
 
 
 def _mask(spectrogram: Tensor, settings: SpecAugment) -> Tensor:

@@ -8,6 +8,7 @@ from typing import Any
 from pcqtool.corpora.pool import CorpusPool, PooledCorpus
 from pcqtool.corpora.release import commercial_use_of
 from pcqtool.model.directory import ModelConfig
+from pcqtool.model.registry import DEFAULT_KIND, kind_of
 
 UNKNOWN = "unknown"
 COMMERCIAL_USE = {True: "allowed", False: "not allowed", None: UNKNOWN}
@@ -31,7 +32,7 @@ def write_card(config: ModelConfig, pool: CorpusPool, scores: Mapping[str, Any])
     lines = [
         f"# {config.name}",
         "",
-        f"Speech emotion recognition with PCQ, made with pcqtool: {config.trained_on}.",
+        f"Speech emotion recognition with {_network(config)}, made with pcqtool: {config.trained_on}.",
         "",
     ]
     lines += [f"- Classes: {', '.join(config.labels)}", *(f"- Corpus: {_corpus(each)}" for each in pool.members)]
@@ -40,6 +41,13 @@ def write_card(config: ModelConfig, pool: CorpusPool, scores: Mapping[str, Any])
     lines += ["## Scores", "", *_scores(scores, again), "", _LIMITS]
     lines += ["## Licences", "", f"This model: {config.license or UNKNOWN}.", "", _weights(config), ""]
     return "\n".join([*lines, *_licences(pool), ""])
+
+
+def _network(config: ModelConfig) -> str:
+    """Name the network; one of a plugin with the distributions that have to be installed."""
+    network = "PCQ" if (kind := kind_of(config.network)) == DEFAULT_KIND else f"the network `{kind}`"
+    plugins = " ".join(str(plugin) for plugin in config.plugins)
+    return f"{network} (`pip install {plugins}`)" if plugins else network
 
 
 def _corpus(member: PooledCorpus) -> str:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import cached_property
 from typing import cast
@@ -15,42 +16,87 @@ from torch import Tensor
 
 from pcqtool.audio.segment import SAMPLE_RATE
 from pcqtool.audio.spectrogram import Spectrogram
-from pcqtool.model.pcq import PCQ, NetworkInputs, PCQConfig
+from pcqtool.model.network import AnyNetwork, NetworkInputs, TrainingBatch
+from pcqtool.model.pcq import PCQ, PCQConfig
 from pcqtool.model.profile import Profile
-from pcqtool.training.data import SegmentSet
+from pcqtool.model.standardisation import MeanAndSd
+from pcqtool.training.data import SegmentSet, TrainingSetup
 from pcqtool.training.profiles import Assignment
 
 _BATCH = 64
 
 
 class FrontEnds:
-    """The network's inputs for the segments of some utterances, and the features that profiles are measured from.
+    """The network's inputs for the segments of some utterances.
 
-    The mini encoder differs per fold; its output for these segments is computed once and kept in float16. Everything
-    else comes from the caches of the ``SegmentSet``, or is computed for each batch.
+    The outputs of the front end come from the ``SegmentSet``, or are computed for each batch.
 
     Args:
-        model: the network; its front ends must not change.
+        model: the network; its front end must not change.
         data: the segments.
         rows: the segments whose inputs will be asked for.
     """
 
-    def __init__(self, model: PCQ, data: SegmentSet, rows: NDArray[np.int64]) -> None:
+    def __init__(self, model: AnyNetwork, data: SegmentSet, rows: NDArray[np.int64]) -> None:
         self.model, self.data, self.rows = model, data, np.unique(rows)
+
+    @classmethod
+    def of(cls, model: AnyNetwork, data: SegmentSet, rows: NDArray[np.int64]) -> FrontEnds:
+        """Return the inputs of a network, of the class that its kind needs."""
+        return PCQFrontEnds(model, data, rows) if isinstance(model, PCQ) else FrontEnds(model, data, rows)
+
+    def __call__(self, rows: NDArray[np.int64], assignment: Assignment | None = None) -> NetworkInputs:
+        """Return the inputs of a batch, standardised by the profiles that its utterances are assigned to."""
+        statistics = self._statistics(rows, assignment)
+        features = self.model.standardise(self._features(rows), statistics)
+        return NetworkInputs(features, self._valid_fraction(rows), statistics)
+
+    def profile(self, rows: NDArray[np.int64]) -> Profile:
+        """Return the profile of segments, for a network that uses profiles."""
+        raise NotImplementedError
+
+    def _statistics(self, rows: NDArray[np.int64], assignment: Assignment | None) -> MeanAndSd | None:
+        """Return what inputs are standardised by; ``None`` for a network without profiles."""
+        return None
+
+    def _features(self, rows: NDArray[np.int64]) -> tuple[Tensor, ...]:
+        if self.data.features is None:
+            with torch.no_grad():
+                found = self.model.front_end(_waves(self.model, self.data, rows), self._n_samples(rows))
+            return tuple(each.float() for each in found)
+        return tuple(
+            _waves(self.model, self.data, rows)
+            if part is None
+            else torch.from_numpy(part[rows]).to(self._device).float()
+            for part in self.data.features
+        )
+
+    def _valid_fraction(self, rows: NDArray[np.int64]) -> Tensor | None:
+        return self.model.valid_fraction(self._n_samples(rows), self.data.samples.shape[1])
+
+    def _n_samples(self, rows: NDArray[np.int64]) -> Tensor:
+        return torch.from_numpy(self.data.n_samples[rows]).to(self._device)
+
+    @property
+    def _device(self) -> torch.device:
+        return _device(self.model)
+
+
+class PCQFrontEnds(FrontEnds):
+    """The inputs of PCQ, and the features that profiles are measured from.
+
+    The mini encoder differs per fold; its output for these segments is computed once and kept in float16. Everything
+    else comes from the caches of the ``SegmentSet``, or is computed for each batch.
+    """
+
+    model: PCQ
+
+    def __init__(self, model: PCQ, data: SegmentSet, rows: NDArray[np.int64]) -> None:
+        super().__init__(model, data, rows)
         self._states: Tensor | None = None
         frozen = model.config.encoder.frozen
         if frozen and data.states is None and model.config.encoder.kind == "mini":
             self._states = torch.cat([self._encode(batch).half().cpu() for batch in data.batches(_BATCH, self.rows)])
-
-    def __call__(self, rows: NDArray[np.int64], assignment: Assignment | None = None) -> NetworkInputs:
-        """Return the inputs of a batch, standardised by the profiles that its utterances are assigned to."""
-        statistics = None
-        if self.model.config.profile_s:
-            statistics = self.model.standardisation.statistics()
-            if assignment is not None:
-                statistics = assignment.statistics(self.data.utterance[rows], self._device)
-        spectrogram = self.model.normalise(self._log_spectrogram(rows), statistics)
-        return NetworkInputs(spectrogram, self._encoder_input(rows), self._valid_fraction(rows), statistics)
 
     def profile(self, rows: NDArray[np.int64]) -> Profile:
         """Return the profile of segments."""
@@ -68,6 +114,17 @@ class FrontEnds:
         fraction = torch.from_numpy(self.data.n_samples[rows] / self.data.samples.shape[1]).to(self._device)
         return self.model.moments_of(self._encoder_input(rows), self._log_spectrogram(rows), fraction.float())
 
+    def _statistics(self, rows: NDArray[np.int64], assignment: Assignment | None) -> MeanAndSd | None:
+        if not self.model.config.profile_s:
+            return None
+        if assignment is None:
+            return self.model.standardisation.statistics()
+        return assignment.statistics(self.data.utterance[rows], self._device)
+
+    def _features(self, rows: NDArray[np.int64]) -> tuple[Tensor, ...]:
+        encoder_input = self._encoder_input(rows)
+        return (self._log_spectrogram(rows), *(() if encoder_input is None else (encoder_input,)))
+
     def _encoder_input(self, rows: NDArray[np.int64]) -> Tensor | None:
         if self._states is not None:
             return self._states[torch.from_numpy(self._position(rows))].float().to(self._device)
@@ -84,16 +141,27 @@ class FrontEnds:
             return self.model.log_spectrogram(_waves(self.model, self.data, rows))
         return torch.from_numpy(self.data.spectrograms[rows]).to(self._device).float()
 
-    def _valid_fraction(self, rows: NDArray[np.int64]) -> Tensor | None:
-        n_samples = torch.from_numpy(self.data.n_samples[rows]).to(self._device)
-        return self.model.valid_fraction(n_samples, self.data.samples.shape[1])
-
     def _position(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
         return np.searchsorted(self.rows, rows)
 
-    @property
-    def _device(self) -> torch.device:
-        return _device(self.model)
+
+class TrainingBatches:
+    """The training segments of a network, batch by batch, for ``Network.prepare``; may be iterated over repeatedly."""
+
+    def __init__(self, front_ends: FrontEnds, setup: TrainingSetup) -> None:
+        self.front_ends, self.setup = front_ends, setup
+
+    def __iter__(self) -> Iterator[TrainingBatch]:
+        data = self.setup.data
+        recordings = data.utterance * (data.n_augmented + 1) + data.version
+        for rows in data.batches(_BATCH, data.all_rows(self.setup.train)):
+            inputs = self.front_ends(rows)
+            fraction = torch.from_numpy(data.n_samples[rows] / data.samples.shape[1]).float()
+            targets, numbers = (
+                torch.from_numpy(each) for each in (self.setup.targets[data.utterance[rows]], recordings[rows])
+            )
+            device = inputs.features[0].device
+            yield TrainingBatch(inputs.features, *(each.to(device) for each in (fraction, targets, numbers)))
 
 
 def log_spectrograms(model: PCQ, data: SegmentSet) -> NDArray[np.float16]:
@@ -118,9 +186,10 @@ def with_statistics(config: PCQConfig, data: SegmentSet, train: Sequence[int]) -
     return replace(config, mean_db=round(mean, 4), sd_db=round(math.sqrt(max(squares / max(n, 1) - mean**2, 1.0)), 4))
 
 
-def _waves(model: PCQ, data: SegmentSet, rows: NDArray[np.int64]) -> Tensor:
+def _waves(model: AnyNetwork, data: SegmentSet, rows: NDArray[np.int64]) -> Tensor:
     return torch.from_numpy(data.waves(rows)).to(_device(model))
 
 
-def _device(model: PCQ) -> torch.device:
-    return next(model.parameters()).device
+def _device(model: AnyNetwork) -> torch.device:
+    weights = itertools.chain(model.parameters(), model.buffers())
+    return next((each.device for each in weights), torch.device("cpu"))

@@ -10,13 +10,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from pcqtool.model.pcq import PCQ
+from pcqtool.model.network import AnyNetwork
 from pcqtool.training.recipe import Recipe
 
 _LAYER = re.compile(r"\.layers\.(\d+)\.")
 
 
-def make_optimiser(model: PCQ, recipe: Recipe) -> torch.optim.AdamW:
+def make_optimiser(model: AnyNetwork, recipe: Recipe) -> torch.optim.AdamW:
     """Return AdamW with separate learning rates for a pre-trained encoder, and without decay of biases and scales."""
     groups: dict[tuple[float, float], list[nn.Parameter]] = {}
     top = max((number for name, _ in model.named_parameters() if (number := _layer(name)) is not None), default=0)
@@ -24,6 +24,8 @@ def make_optimiser(model: PCQ, recipe: Recipe) -> torch.optim.AdamW:
         decay = recipe.weight_decay if parameter.ndim > 1 else 0.0
         if parameter.requires_grad:
             groups.setdefault((_lr(name, model, recipe, top), decay), []).append(parameter)
+    if not groups:  # a network that ``prepare`` trains
+        groups[(recipe.lr, 0.0)] = [nn.Parameter(torch.zeros(0))]
     return torch.optim.AdamW(
         [{"params": params, "lr": lr, "weight_decay": decay} for (lr, decay), params in groups.items()]
     )
@@ -54,9 +56,9 @@ def lr_factor(warmup_steps: int, n_steps: int, schedule: str = "cosine") -> Call
     return factor
 
 
-def _lr(name: str, model: PCQ, recipe: Recipe, top: int) -> float:
+def _lr(name: str, model: AnyNetwork, recipe: Recipe, top: int) -> float:
     """Return a parameter's learning rate: lower for an encoder's lower layers, lowest outside its layers."""
-    if model.config.encoder.kind in ("none", "mini") or not name.startswith("encoder.model."):
+    if model.encoder is None or not model.encoder.is_pretrained or not _is_pretrained(name):
         return recipe.lr
     number = _layer(name)
     below = top - number if number is not None else top + 1
@@ -65,5 +67,10 @@ def _lr(name: str, model: PCQ, recipe: Recipe, top: int) -> float:
 
 def _layer(name: str) -> int | None:
     """Return the number of the encoder's layer that a parameter belongs to; None outside the layers."""
-    found = _LAYER.search(name) if name.startswith("encoder.model.") else None
+    found = _LAYER.search(name) if _is_pretrained(name) else None
     return int(found[1]) if found else None
+
+
+def _is_pretrained(name: str) -> bool:
+    """Whether a parameter is one of a pre-trained encoder; ``mix``, its layers' weights, is not."""
+    return name.startswith("encoder.") and name != "encoder.mix"

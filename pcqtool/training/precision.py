@@ -5,10 +5,10 @@ from __future__ import annotations
 import torch
 
 from pcqtool.errors import SettingsError
-from pcqtool.model.pcq import PCQ
+from pcqtool.model.network import AnyNetwork
 
 
-def choose_precision(wanted: str, device: torch.device, model: PCQ) -> torch.dtype:
+def choose_precision(wanted: str, device: torch.device, model: AnyNetwork) -> torch.dtype:
     """Return the data type of autocast.
 
     ``auto`` is float32 if no pre-trained encoder is trained: the rest of the network is too small to gain. Otherwise it
@@ -27,8 +27,8 @@ def choose_precision(wanted: str, device: torch.device, model: PCQ) -> torch.dty
     if wanted != "auto":
         chosen: torch.dtype = getattr(torch, wanted)
         return chosen
-    encoder = model.config.encoder
-    if encoder.kind in ("none", "mini") or encoder.frozen:
+    encoder = model.encoder
+    if encoder is None or not encoder.is_pretrained or encoder.config.frozen:
         return torch.float32
     if is_fast_in_bfloat16(device):
         return torch.bfloat16

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 import torch
@@ -16,6 +16,7 @@ from pcqtool.training.data import Groups
 from pcqtool.training.recipe import ProfileSimulation
 
 if TYPE_CHECKING:
+    from pcqtool.model.pcq import PCQ
     from pcqtool.training.network_inputs import FrontEnds
 
 
@@ -67,9 +68,9 @@ def assign_profiles(
     Returns:
         The assignment, with the training data's profile for other utterances; ``None`` for a network without profiles.
     """
-    model = front_ends.model
-    if not model.config.profile_s:
+    if not front_ends.model.config.profile_s:
         return None
+    model = cast("PCQ", front_ends.model)
     own, constant_s = model.standardisation.own_profile(), model.config.profile_s
     profiles, number = [own], np.zeros(len(groups.corpus), np.int64)
     members_of = _split_by(groups.corpus, np.fromiter(utterances, np.int64))

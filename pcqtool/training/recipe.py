@@ -14,6 +14,7 @@ from pcqtool import toml
 from pcqtool.aggregation import AGGREGATIONS
 from pcqtool.audio.segment import SEGMENT_S
 from pcqtool.errors import SettingsError
+from pcqtool.model.registry import DEFAULT_KIND
 from pcqtool.splits.validation_size import ValidationSize
 from pcqtool.training.augmentation import Augmentations
 
@@ -121,7 +122,8 @@ class Recipe:
     """
 
     name: str
-    network: Mapping[str, Any] = field(default_factory=dict)  # settings of PCQConfig that differ from its defaults
+    # Settings of the network that differ from its defaults; ``kind`` names a plugin's network, instead of PCQ.
+    network: Mapping[str, Any] = field(default_factory=dict)
     encoder: str = ""  # directory or Hub id of the pre-trained encoder to build on
     teacher: str = ""  # directory or Hub id of the teacher; empty: the encoder that the network builds on
     epochs: int = 60  # passes over the training utterances, each with one version of every utterance
@@ -183,6 +185,11 @@ class Recipe:
         for key in keys:
             if not holds(getattr(self, key)):
                 raise SettingsError(f"recipe {self.name}: {key} {rule}, not {getattr(self, key)!r}")
+
+    @property
+    def kind(self) -> str:
+        """The kind of the network."""
+        return str(self.network.get("kind", DEFAULT_KIND))
 
     @property
     def min_batch_size(self) -> int:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Iterator, Sequence
-from dataclasses import MISSING, Field, fields
+from dataclasses import MISSING, Field, fields, is_dataclass
 from difflib import get_close_matches
 from functools import cache
-from typing import Any
+from typing import Any, get_type_hints
 
 from pcqtool.errors import SettingsError
+from pcqtool.model.registry import DEFAULT_KIND, network_class
 from pcqtool.training.recipe import TABLES, Recipe
 
 _BARE = re.compile(r"[^\s\"'=\[\]{}#]+")  # a string that needs no quotes
@@ -19,22 +20,30 @@ _WITHOUT_SETTING = ("name", "network.labels", "network.mean_db", "network.sd_db"
 
 
 @cache
-def known_settings() -> dict[str, object]:
-    """Return all settings of a recipe, tables included, and their defaults, by dotted key as in a recipe's file."""
-    from pcqtool.audio.spectrogram import SpectrogramSettings
-    from pcqtool.model.encoders import EncoderConfig
-    from pcqtool.model.pcq import PCQConfig
+def known_settings(kind: str = DEFAULT_KIND) -> dict[str, object]:
+    """Return all settings of a recipe for a kind of network, and their defaults, by dotted key as in a recipe's file.
 
-    tables = {"": Recipe, **TABLES, "network": PCQConfig}
-    tables |= {"network.encoder": EncoderConfig, "network.spectrogram": SpectrogramSettings}
+    Tables are among them.
+
+    Raises:
+        ModelError: if no network is of this kind, or its plugin is broken.
+    """
+    tables: dict[str, type] = {"": Recipe, **TABLES, "network": network_class(kind).config_class}
+    tables |= {
+        f"network.{name}": hint for name, hint in get_type_hints(tables["network"]).items() if is_dataclass(hint)
+    }
     found = {
         f"{table}.{each.name}".lstrip("."): _default(each) for table, kind in tables.items() for each in fields(kind)
     }
     return {key: default for key, default in found.items() if key not in _WITHOUT_SETTING}
 
 
-def find_key(key: str) -> str:
+def find_key(key: str, kinds: Sequence[str] = (DEFAULT_KIND,)) -> str:
     """Return the dotted key of a setting, which may be shortened to its last part if no other setting has it.
+
+    Args:
+        key: the key.
+        kinds: the kinds of networks of the recipes.
 
     Raises:
         SettingsError: if there is no such setting, or several.
@@ -43,7 +52,7 @@ def find_key(key: str) -> str:
         >>> find_key("dropout"), find_key("lr")
         ('network.dropout', 'lr')
     """
-    known = known_settings()
+    known = _known(kinds)
     if key in known or key.startswith("network.encoder.architecture."):
         return key
     same = [each for each in known if each.rpartition(".")[2] == key]
@@ -58,16 +67,20 @@ def find_key(key: str) -> str:
     raise SettingsError(f"a recipe has no setting {key!r}", f"{hint}Known: {', '.join(known)}.")
 
 
-def short_key(key: str) -> str:
+def short_key(key: str, kinds: Sequence[str] = (DEFAULT_KIND,)) -> str:
     """Return the shortest key that ``find_key`` finds, for names of runs."""
     last = key.rpartition(".")[2]
-    return last if [each for each in known_settings() if each.rpartition(".")[2] == last] == [key] else key
+    return last if [each for each in _known(kinds) if each.rpartition(".")[2] == last] == [key] else key
 
 
-def parse_changes(texts: Sequence[str]) -> dict[str, list[Any]]:
+def _known(kinds: Sequence[str]) -> dict[str, object]:
+    return {key: default for kind in kinds for key, default in known_settings(kind).items()}
+
+
+def parse_changes(texts: Sequence[str], kinds: Sequence[str] = (DEFAULT_KIND,)) -> dict[str, list[Any]]:
     """Parse entries such as ``lr=1e-3,3e-4`` into the values of each setting, by its dotted key.
 
-    A value is TOML's; a string without spaces needs no quotes.
+    A value is TOML's; a string without spaces needs no quotes. ``kinds`` are those of the recipes' networks.
 
     Raises:
         SettingsError: if an entry has another form, or a setting is unknown or named twice.
@@ -81,20 +94,20 @@ def parse_changes(texts: Sequence[str]) -> dict[str, list[Any]]:
         key, equals, values = text.partition("=")
         if not (key.strip() and equals and values.strip()):
             raise SettingsError(f"--set {text}: not KEY=VALUE,VALUE", "For example: --set lr=1e-3,3e-4")
-        full = find_key(key.strip())
+        full = find_key(key.strip(), kinds)
         if full in found:
             raise SettingsError(f"--set {text}: {full} is set twice", "Separate its values by commas.")
         found[full] = [_parse_value(each.strip(), text) for each in _split(values)]
     return found
 
 
-def check_values(key: str, values: Sequence[Any]) -> list[Any]:
+def check_values(key: str, values: Sequence[Any], kinds: Sequence[str] = (DEFAULT_KIND,)) -> list[Any]:
     """Return a setting's values in the type of its default, if that is a fraction.
 
     Raises:
         SettingsError: if there is none, or one is given twice.
     """
-    is_fraction = isinstance(known_settings().get(key), float)
+    is_fraction = isinstance(_known(kinds).get(key), float)
     found = [float(each) if is_fraction and type(each) is int else each for each in values]
     if not found:
         raise SettingsError(f"{key} has no values", "For example: --set lr=1e-3,3e-4")

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from pcqtool.errors import TrainingError
 from pcqtool.metrics.calibration import fit_temperature
-from pcqtool.model.pcq import PCQ
+from pcqtool.model.network import AnyNetwork
 from pcqtool.training.data import SegmentSet, TrainingSetup
 from pcqtool.training.network_inputs import FrontEnds
 from pcqtool.training.profiles import Assignment, assign_profiles
@@ -47,7 +47,7 @@ class _Predicted:
         return _Predicted(self.profiled[rows], self.plain[rows], self.targets[rows], self.allowed[rows])
 
 
-def calibrate_on_validation(model: PCQ, setup: TrainingSetup, validation: Sequence[int]) -> Temperatures:
+def calibrate_on_validation(model: AnyNetwork, setup: TrainingSetup, validation: Sequence[int]) -> Temperatures:
     """Fit the temperatures to the validation part, whose speakers are new but whose corpora are not."""
     return _fit([_predict(model, setup, validation)])
 
@@ -90,9 +90,9 @@ def calibrate_on_corpora(
     return _fit(predicted)
 
 
-def _predict(model: PCQ, setup: TrainingSetup, utterances: Sequence[int]) -> _Predicted:
+def _predict(model: AnyNetwork, setup: TrainingSetup, utterances: Sequence[int]) -> _Predicted:
     data, groups = setup.data, setup.groups
-    front_ends = FrontEnds(model, data, data.recorded_rows(utterances))
+    front_ends = FrontEnds.of(model, data, data.recorded_rows(utterances))
     assignment = assign_profiles(front_ends, groups, utterances)
     rule = setup.recipe.aggregation
     profiled, plain = (_file_logits(front_ends, data, utterances, rule, each) for each in (assignment, None))

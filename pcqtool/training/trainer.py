@@ -18,12 +18,13 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from pcqtool.aggregation import aggregate
 from pcqtool.errors import TrainingError
 from pcqtool.model.device import raising_memory_errors
-from pcqtool.model.pcq import PCQ
+from pcqtool.model.network import AnyNetwork
+from pcqtool.model.pcq import PCQ, PCQConfig
 from pcqtool.model.profile import Profile, mean_profile
 from pcqtool.training.checkpoint import Checkpoint
 from pcqtool.training.data import SegmentSet, TrainingSetup, count_batches, draw_batches
 from pcqtool.training.loss import ABSENT, Loss, regularised_loss
-from pcqtool.training.network_inputs import FrontEnds, with_statistics
+from pcqtool.training.network_inputs import FrontEnds, TrainingBatches, with_statistics
 from pcqtool.training.optimiser import lr_factor, make_optimiser, restore_optimiser
 from pcqtool.training.precision import choose_precision
 from pcqtool.training.profiles import Assignment, Simulator, assign_profiles, profile_corpora
@@ -54,7 +55,7 @@ def fit(
     validation: Sequence[int],
     on_epoch: Callable[[Epoch], None] = lambda epoch: None,
     checkpoint: Checkpoint | None = None,
-) -> tuple[PCQ, list[Epoch]]:
+) -> tuple[AnyNetwork, list[Epoch]]:
     """Train a network and return it with the weights of the epoch with the smallest validation loss.
 
     With a checkpoint, a run that was killed resumes after its last complete epoch and ends with the same weights.
@@ -72,13 +73,14 @@ def fit(
     recipe = setup.recipe
     with explaining_memory_errors(recipe):
         state = TrainingState(setup)
-        front_ends = FrontEnds(state.ema_model, setup.data, setup.data.recorded_rows(validation))
+        front_ends = FrontEnds.of(state.ema_model, setup.data, setup.data.recorded_rows(validation))
         best: dict[str, Tensor] = {}
         history: list[Epoch] = []
         if checkpoint is not None and (saved := checkpoint.read()) is not None:
             state.restore(saved["state"])
             best, history = saved["best"], [Epoch(**entry) for entry in saved["history"]]
-        for number in range(len(history) + 1, recipe.epochs + 1):
+        n_epochs = recipe.epochs if state.model.is_fitted_by_gradients else 1
+        for number in range(len(history) + 1, n_epochs + 1):
             if history and history[-1].number - best_epoch(history).number >= recipe.patience:
                 break  # early stopping
             started_s = time.monotonic()
@@ -95,7 +97,7 @@ def fit(
     return state.model.eval(), history
 
 
-def refit(setup: TrainingSetup, n_epochs: int) -> PCQ:
+def refit(setup: TrainingSetup, n_epochs: int) -> AnyNetwork:
     """Train as ``fit`` does, without a validation part, for the number of epochs that was found to be best."""
     with explaining_memory_errors(setup.recipe):
         state = TrainingState(setup)
@@ -134,17 +136,22 @@ class TrainingState:
     def __init__(self, setup: TrainingSetup) -> None:
         self.setup, self.device, recipe = setup, setup.device, setup.recipe
         torch.manual_seed(recipe.seed)
-        self.model = PCQ(with_statistics(setup.config, setup.data, setup.train))
+        config = setup.config
+        if isinstance(config, PCQConfig):
+            config = with_statistics(config, setup.data, setup.train)
+        self.model = setup.network(config)
         if (encoder := setup.encoder) is not None:
             is_trained = any(parameter.requires_grad for parameter in encoder.parameters())
             self.model.encoder = copy.deepcopy(encoder) if is_trained else encoder
         self.model.to(self.device)
-        self.front_ends = FrontEnds(self.model, setup.data, setup.data.all_rows(setup.train))
+        self.front_ends = FrontEnds.of(self.model, setup.data, setup.data.all_rows(setup.train))
         self.simulator: Simulator | None = None
         self.assignment: Assignment | None = None  # of the epoch
-        if self.model.config.profile_s:
-            self.simulator = self._simulator()
+        if isinstance(self.model, PCQ) and self.model.config.profile_s:
+            self.simulator = self._simulator(self.model)
             self.model.standardisation.keep_profile(self.simulator.own)
+        with torch.no_grad():
+            self.model.eval().prepare(TrainingBatches(self.front_ends, setup))
         self.loss = Loss(setup).to(self.device)
         self.rng = np.random.default_rng(recipe.seed)
         self.precision = choose_precision(recipe.precision, self.device, self.model)
@@ -156,9 +163,9 @@ class TrainingState:
         average = get_ema_multi_avg_fn(recipe.ema)  # type: ignore[no-untyped-call]
         self.ema = AveragedModel(self.model, multi_avg_fn=average, use_buffers=True)
 
-    def _simulator(self) -> Simulator:
+    def _simulator(self, model: PCQ) -> Simulator:
         """Return the simulator of profiles; the training data's own profile is the mean of those of its corpora."""
-        setup, config = self.setup, self.model.config
+        setup, config = self.setup, model.config
         data, front_ends = setup.data, self.front_ends
 
         def profile(utterances: NDArray[np.int64], rng: np.random.Generator) -> Profile:
@@ -166,14 +173,14 @@ class TrainingState:
             return front_ends.profile(np.concatenate([data.rows(utterance, version) for utterance in utterances]))
 
         own = mean_profile(list(profile_corpora(front_ends, setup.groups, setup.train).values()))
-        n_elements = self.model.standardisation.n_elements
+        n_elements = model.standardisation.n_elements
         simulated = setup.recipe.profiles
         return Simulator(simulated, setup.groups, setup.train, profile, own, config.profile_s, n_elements)
 
     @property
-    def ema_model(self) -> PCQ:
+    def ema_model(self) -> AnyNetwork:
         """The network with the moving average of the weights."""
-        return cast(PCQ, self.ema.module)
+        return cast(AnyNetwork, self.ema.module)
 
     @property
     def lr(self) -> float:
@@ -188,6 +195,7 @@ class TrainingState:
         Raises:
             TrainingError: if the loss is not a number.
         """
+        trains = self.model.is_fitted_by_gradients  # else only the loss is of interest
         self.optimiser.zero_grad(set_to_none=True)
         durations = [float(self.setup.data.n_samples[rows].sum()) for rows in batches]
         total = 0.0
@@ -198,8 +206,11 @@ class TrainingState:
             loss = loss * (duration / sum(durations))
             if not torch.isfinite(loss):
                 raise TrainingError("the loss is not a number", "Lower the learning rate.")
-            self.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
+            if trains:
+                self.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
             total += loss.item()
+        if not trains:
+            return total
         self.scaler.unscale_(self.optimiser)
         nn.utils.clip_grad_norm_(self.model.parameters(), self.setup.recipe.max_grad_norm)
         self.scaler.step(self.optimiser)
@@ -236,7 +247,7 @@ class TrainingState:
             torch.cuda.set_rng_state(state["cuda_rng"], self.device)
 
 
-def trainable_state(model: PCQ) -> dict[str, Tensor]:
+def trainable_state(model: AnyNetwork) -> dict[str, Tensor]:
     """Return a network's state without the weights of a frozen encoder; its ``mix`` is trained."""
     state: dict[str, Tensor] = model.state_dict()
     if not model.config.encoder.frozen:
@@ -285,7 +296,7 @@ def predict_logits(
     model, data = front_ends.model.eval(), front_ends.data
     with torch.inference_mode():
         parts = [
-            model.classify(front_ends(rows, assignment)).logits.double().cpu().numpy()
+            model.predict(front_ends(rows, assignment)).logits.double().cpu().numpy()
             for rows in data.batches(_BATCH, data.recorded_rows(utterances))
         ]
     ends = np.cumsum([len(data.rows(utterance)) for utterance in utterances])

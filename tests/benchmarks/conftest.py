@@ -32,8 +32,9 @@ def small_wavlm(tmp_path_factory):
     """The directory of a PCQ around a very small WavLM with random weights."""
     import torch
 
-    from pcqtool.model.directory import ModelConfig, network_config_to_json, save
+    from pcqtool.model.directory import ModelConfig, save
     from pcqtool.model.encoders import EncoderConfig
+    from pcqtool.model.network_settings import network_config_to_json
     from pcqtool.model.pcq import PCQ, PCQConfig
 
     sizes = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 32}

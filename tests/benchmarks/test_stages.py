@@ -55,7 +55,8 @@ def test_parts_lie_within_the_whole(sample, small_wavlm):
 
 
 def test_a_network_without_an_encoder_has_fewer_parts(sample, tmp_path):
-    from pcqtool.model.directory import ModelConfig, network_config_to_json, save
+    from pcqtool.model.directory import ModelConfig, save
+    from pcqtool.model.network_settings import network_config_to_json
     from pcqtool.model.pcq import PCQ, PCQConfig
 
     network = PCQConfig(("anger", "neutral"), mlcnn_channels=(4, 8), mlcnn_strides=(2, 2), classifier_hidden=(8,))

@@ -98,8 +98,9 @@ def test_a_runtime_that_computes_wrongly_is_named():
 @pytest.fixture
 def small_hubert(tmp_path):
     """The directory of a model around a very small HuBERT with random weights."""
-    from pcqtool.model.directory import ModelConfig, network_config_to_json, save
+    from pcqtool.model.directory import ModelConfig, save
     from pcqtool.model.encoders import EncoderConfig
+    from pcqtool.model.network_settings import network_config_to_json
     from pcqtool.model.pcq import PCQ, PCQConfig
 
     sizes = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 32}

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from pcqtool.corpora import plugin_isolation
 from pcqtool.corpora.base import Corpus
 from pcqtool.corpora.registry import CorpusRegistration, corpus_class, open_corpus, registered_corpora
 from pcqtool.errors import CorpusError
+from pcqtool.plugins import isolation
 
 
 def entries(name: str) -> list[CorpusRegistration]:
@@ -47,9 +47,9 @@ def test_a_plugin_is_found_and_opened(install, good, tmp_path):
 def test_a_broken_plugin_is_an_entry_with_its_reason_and_the_rest_works(install, source, text):
     install("bad-plugin", {"bad": "bad_plugin:Good"}, source)
     (entry,) = entries("bad")
-    assert entry.corpus is None
+    assert entry.loaded is None
     assert text in entry.error
-    assert entries("emodb")[0].corpus is not None
+    assert entries("emodb")[0].loaded is not None
     with pytest.raises(CorpusError, match="cannot be used") as caught:
         corpus_class("bad")
     assert text in caught.value.what
@@ -67,7 +67,7 @@ def test_a_broken_plugin_is_an_entry_with_its_reason_and_the_rest_works(install,
 def test_a_class_that_breaks_the_contract_is_an_entry_with_its_reason(install, good, old, new, text):
     install("bad-plugin", {"bad": "bad_plugin:Good"}, good("bad").replace(old, new))
     (entry,) = entries("bad")
-    assert entry.corpus is None
+    assert entry.loaded is None
     assert text in entry.error
     assert corpus_class("emodb").__name__ == "EmoDB"
 
@@ -103,7 +103,7 @@ def test_a_crash_at_import_is_reported_and_the_other_plugins_are_listed(install,
     install("bad-plugin", {"bad": "bad_plugin:Good"}, source)
     install("zz-plugin", {"zz": "zz_plugin:Good"}, good("zz"))
     found = {entry.name: entry for entry in registered_corpora()}
-    assert found["bad"].corpus is None
+    assert found["bad"].loaded is None
     assert DEADLY[source] in found["bad"].error
     assert [found[name].error for name in ("aa", "zz", "emodb")] == [None] * 3
     assert "bad_plugin" not in sys.modules
@@ -113,7 +113,7 @@ def test_a_crash_at_import_is_reported_and_the_other_plugins_are_listed(install,
 
 @pytest.mark.slow
 def test_a_plugin_that_hangs_is_stopped(install, good, monkeypatch):
-    monkeypatch.setattr(plugin_isolation, "LOAD_TIMEOUT_S", 5.0)
+    monkeypatch.setattr(isolation, "LOAD_TIMEOUT_S", 5.0)
     install("bad-plugin", {"bad": "bad_plugin:Good"}, "import time; time.sleep(1000)")
     with pytest.raises(CorpusError, match="'bad' cannot be used: its import takes more than 5 s"):
         corpus_class("bad")
@@ -147,7 +147,7 @@ def test_two_plugins_with_one_name_are_both_refused_and_named(install, good):
     install("first", {"twin": "first:Good"}, good("twin"))
     install("second", {"twin": "second:Good"}, good("twin"))
     first, second = entries("twin")
-    assert first.corpus is second.corpus is None
+    assert first.loaded is second.loaded is None
     assert "second:Good of second" in first.error
     assert "first:Good of first" in second.error
     with pytest.raises(CorpusError, match="also registered by"):
@@ -159,7 +159,7 @@ def test_a_plugin_cannot_take_the_name_of_a_built_in_corpus(install, good):
     install("thief", {"ravdess": "thief:Good"}, good("ravdess"))
     ours, theirs = entries("ravdess")
     assert ours.error is None
-    assert theirs.corpus is None
+    assert theirs.loaded is None
     assert theirs.error == (
         "the name 'ravdess' is also registered by pcqtool.corpora.datasets.ravdess:RAVDESS of pcqtool"
     )

@@ -35,7 +35,7 @@ def test_a_models_fusion_vector_is_what_its_classifier_sees(tiny_model):
     with torch.no_grad():
         prediction = model(torch.from_numpy(WAVES), torch.from_numpy(N_SAMPLES))
     values = found.network("cpu").compute(WAVES, N_SAMPLES)
-    np.testing.assert_allclose(values, prediction.fusion.numpy(), atol=1e-6)
+    np.testing.assert_allclose(values, prediction.embedding.numpy(), atol=1e-6)
     with torch.no_grad():
         np.testing.assert_allclose(model.classifier(torch.from_numpy(values)), prediction.logits, atol=1e-5)
 

@@ -15,9 +15,10 @@ from torch import Tensor
 
 from pcqtool.errors import FileError, ModelError, SettingsError
 from pcqtool.model import directory
-from pcqtool.model.directory import ModelConfig, find, load, model_sha256, network_config_to_json, save
+from pcqtool.model.directory import ModelConfig, find, load, model_sha256, save
 from pcqtool.model.encoder_search import EncoderSearchPath
 from pcqtool.model.encoders.pretrained import load_pretrained
+from pcqtool.model.network_settings import network_config_to_json
 from pcqtool.model.pcq import PCQ
 from pcqtool.model.profile import Profile
 

@@ -5,7 +5,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,18 +16,10 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from pcqtool.errors import ModelError
-from pcqtool.model.directory import (
-    EncoderRef,
-    EncoderSearchPath,
-    ModelConfig,
-    load,
-    locate_encoder,
-    model_sha256,
-    network_config_to_json,
-    save,
-)
+from pcqtool.model.directory import EncoderRef, EncoderSearchPath, ModelConfig, load, locate_encoder, model_sha256, save
 from pcqtool.model.encoders.pretrained import load_pretrained
 from pcqtool.model.external_encoder import read_used_tensors, reference_encoder, tensors_sha256, used_tensors
+from pcqtool.model.network_settings import network_config_to_json
 from pcqtool.model.pcq import PCQ, PCQConfig
 from pcqtool.model.predictor import Predictor
 
@@ -277,7 +269,7 @@ def test_the_hash_depends_on_names_shapes_and_values_but_not_on_the_order() -> N
 def test_configuration_keeps_the_source(external_model: Path, tiny_whisper: Path) -> None:
     _, config = load(external_model, at(tiny_whisper))
     assert isinstance(config.encoder_source, EncoderRef)
-    assert json.loads((external_model / "config.json").read_text()) == json.loads(json.dumps(asdict(config)))
+    assert json.loads((external_model / "config.json").read_text()) == json.loads(json.dumps(config.to_json()))
 
 
 def test_real_encoders_differ(shared_encoders: Path) -> None:

@@ -16,6 +16,7 @@ from pcqtool.errors import ModelError
 from pcqtool.model import directory
 from pcqtool.model.directory import load, model_sha256, read_config, read_metrics
 from pcqtool.model.encoder_search import EncoderSearchPath
+from pcqtool.model.network_settings import network_config_from_json
 from pcqtool.model.untrusted_files import JSON_LIMIT
 
 SOURCE = {"name": "some/whisper", "sha256": "0" * 64}
@@ -252,4 +253,4 @@ def test_an_external_encoder_is_found_before_memory_is_allocated(
 
 def test_every_bundled_model_keeps_the_rules() -> None:
     for place in directory.bundled_models():
-        directory.network_config_from_json(read_config(place))
+        network_config_from_json(read_config(place))

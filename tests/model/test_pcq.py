@@ -12,7 +12,7 @@ from torch import Tensor
 from pcqtool.audio.spectrogram import Spectrogram, SpectrogramSettings
 from pcqtool.errors import ModelError
 from pcqtool.model.encoders import EncoderConfig
-from pcqtool.model.pcq import PCQ, NetworkInputs, PCQConfig
+from pcqtool.model.pcq import PCQ, PCQConfig
 
 Network = Callable[..., PCQ]
 LABELS = ("anger", "happiness", "neutral", "sadness")
@@ -60,7 +60,7 @@ def test_every_ablation_runs_and_learns(network: Network, waves: Tensor, ablatio
     torch.nn.functional.cross_entropy(prediction.logits, torch.tensor([0, 1, 2])).backward()
     has_encoder = ablation != "w/o WavLM"
     assert prediction.logits.shape == (3, 4)
-    assert prediction.fusion.shape == (3, model.fusion_width)
+    assert prediction.embedding.shape == (3, model.fusion_width)
     assert (prediction.frames is not None) == has_encoder
     assert len(model.csq) == (depth - 1 if has_encoder and ablation not in ("w/o CSQ", "w/o MLCNN") else 0)
     idle = {
@@ -92,8 +92,8 @@ def test_fusion_is_the_gaps_and_q4(network: Network, waves: Tensor) -> None:
 def test_fusion_without_csq_and_without_encoder(network: Network, waves: Tensor) -> None:
     without_csq, without_encoder = network("wavlm", csq=False), network("none")
     assert without_csq.encoder is not None
-    assert without_csq(waves[:2]).fusion.shape == (2, 64 + without_csq.encoder.dim)
-    assert without_encoder(waves[:2]).fusion.shape == (2, 64)
+    assert without_csq(waves[:2]).embedding.shape == (2, 64 + without_csq.encoder.dim)
+    assert without_encoder(waves[:2]).embedding.shape == (2, 64)
 
 
 def test_query_changes_the_output_and_learns(network: Network, waves: Tensor, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -104,10 +104,10 @@ def test_query_changes_the_output_and_learns(network: Network, waves: Tensor, mo
     monkeypatch.setattr(model.encoder, "forward", lambda encoder_input: frames)
     after = model(waves[:2])
     queried, own = slice(0, 96), slice(96, 160)  # Gap(z1) to Gap(z3), and Gap(x4)
-    assert (after.fusion - before.fusion)[:, queried].abs().max() > 1e-3
-    torch.testing.assert_close(after.fusion[:, own], before.fusion[:, own])
+    assert (after.embedding - before.embedding)[:, queried].abs().max() > 1e-3
+    torch.testing.assert_close(after.embedding[:, own], before.embedding[:, own])
     assert not torch.allclose(after.logits, before.logits, atol=1e-4)
-    after.fusion[:, queried].square().sum().backward()
+    after.embedding[:, queried].square().sum().backward()
     assert frames.grad is not None
     assert (frames.grad != 0).float().mean() > 0.9
 
@@ -129,9 +129,9 @@ def test_batch_size_changes_nothing(network: Network, waves: Tensor, name: str) 
 def test_encode_inputs_and_classify_equal_forward(network: Network, waves: Tensor) -> None:
     model = network("whisper").eval()
     inputs = model.encode_inputs(waves)
-    assert inputs.spectrogram.shape == (8, 1, 300, 200)
-    assert not inputs.spectrogram.requires_grad
-    torch.testing.assert_close(model.classify(inputs).logits, model(waves).logits)
+    assert inputs.features[0].shape == (8, 1, 300, 200)
+    assert not inputs.features[0].requires_grad
+    torch.testing.assert_close(model.predict(inputs).logits, model(waves).logits)
 
 
 LENGTHS = torch.tensor([48000] * 5 + [30000, 9000, 37])  # of the fixture ``waves``
@@ -155,15 +155,15 @@ def test_masked_padding_does_not_influence_averages_and_q4(
 ) -> None:
     model = network("whisper", csq=False, mlcnn_channels=(8, 12), mlcnn_strides=(2, 1), mask_padding=True).eval()
     inputs = model.encode_inputs(waves, LENGTHS)
-    maps, frames = model.mlcnn(inputs.spectrogram), model.encoder(inputs.encoder_input)
+    maps, frames = model.mlcnn(inputs.features[0]), model.encoder(inputs.features[1])
     monkeypatch.setattr(model.mlcnn, "forward", lambda level: maps)
     monkeypatch.setattr(model.encoder, "forward", lambda encoder_input: frames)
-    before = model.classify(inputs)
+    before = model.predict(inputs)
     frames[6, 29:], maps[-1][6, :, 30:] = 1e6, 1e6  # 9 000 samples are 28.1 frames; the map's 30th step follows
-    after = model.classify(inputs)
-    torch.testing.assert_close(after.fusion[6, :12], before.fusion[6, :12])
+    after = model.predict(inputs)
+    torch.testing.assert_close(after.embedding[6, :12], before.embedding[6, :12])
     assert (frames[6, 29:] == 1e6).all()
-    assert after.fusion.abs().max() < 1e3
+    assert after.embedding.abs().max() < 1e3
     torch.testing.assert_close(after.logits[5], before.logits[5])
 
 
@@ -189,9 +189,7 @@ def test_skipping_masked_padding_does_not_change_the_output(
     segments = waves[:5].repeat(3, 1)[: len(ends)] * (torch.arange(48000) < ends[:, None])
     with torch.inference_mode():
         share = model.valid_fraction(ends, 48000)
-        whole = model.classify(
-            NetworkInputs(model.normalised_spectrogram(segments), model.encoder_input(segments), share)
-        )
+        whole = model.classify((model.normalised_spectrogram(segments), model.encoder_input(segments)), share)
         torch.testing.assert_close(model(segments, ends).logits, whole.logits, atol=1e-5, rtol=1e-5)
     assert whole.logits.std(dim=0).min() > 1e-3
 
@@ -202,7 +200,7 @@ def test_without_mlcnn_the_fusion_vector_is_the_mean_frame(network: Network, wav
         prediction = model(waves, LENGTHS)
     n_frames = (LENGTHS / 320).ceil().long()
     wanted = torch.stack([frames[:n].mean(dim=0) for frames, n in zip(prediction.frames, n_frames, strict=True)])
-    torch.testing.assert_close(prediction.fusion, wanted)
+    torch.testing.assert_close(prediction.embedding, wanted)
     assert not any("mlcnn" in name or "csq" in name or "attention" in name for name in model.state_dict())
     with pytest.raises(ModelError, match="needs an encoder"):
         network("none", mlcnn=False)
@@ -212,7 +210,7 @@ def test_the_classifier_gets_a_normalised_fusion_vector(network: Network, waves:
     model = network("mini", mlcnn_channels=(8, 12), fusion_batch_norm=True, dropout=0.0).train()
     reached: list[Tensor] = []
     model.classifier.register_forward_pre_hook(lambda module, args: reached.append(args[0]))
-    fusion = model(waves).fusion
+    fusion = model(waves).embedding
     torch.testing.assert_close(reached[0].mean(dim=0), torch.zeros(model.fusion_width), atol=1e-4, rtol=0)
     expected = (fusion - fusion.mean(dim=0)) / (fusion.var(dim=0, unbiased=False) + 1e-5).sqrt()
     torch.testing.assert_close(reached[0], expected, atol=1e-4, rtol=1e-4)
@@ -223,7 +221,7 @@ def test_pool_makes_the_spectrogram_coarser(network: Network, waves: Tensor) -> 
     model = network("none", spectrogram_pool=(4, 2), mean_db=0.0, sd_db=1.0)
     level = Spectrogram(SpectrogramSettings())(waves)
     blocks = level.reshape(8, 75, 4, 100, 2).mean(dim=(2, 4))
-    torch.testing.assert_close(model.encode_inputs(waves).spectrogram[:, 0], blocks)
+    torch.testing.assert_close(model.encode_inputs(waves).features[0][:, 0], blocks)
 
 
 def test_the_classifier_has_the_configured_widths(network: Network) -> None:

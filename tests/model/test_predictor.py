@@ -12,8 +12,9 @@ import torch
 from torch import Tensor
 
 from pcqtool.errors import ModelError
-from pcqtool.model.directory import ModelConfig, load, model_sha256, network_config_to_json, save
+from pcqtool.model.directory import ModelConfig, load, model_sha256, save
 from pcqtool.model.encoders import fast_inference
+from pcqtool.model.network_settings import network_config_to_json
 from pcqtool.model.pcq import PCQ
 from pcqtool.model.predictor import Predictor
 from pcqtool.model.standardisation import Standardisation

@@ -37,7 +37,7 @@ def test_a_constant_over_all_elements_of_a_frame_can_vanish_in_a_projection(netw
     assert silenced.frames is not None
     maps = model.mlcnn(model.normalised_spectrogram(waves[:2]))
     nothing = model.csq[0](maps[0], maps[1], torch.zeros(2, 1, *maps[0].shape[2:]))
-    torch.testing.assert_close(silenced.fusion[:, :16], nothing.mean(dim=(2, 3)), atol=1e-5, rtol=1e-4)
+    torch.testing.assert_close(silenced.embedding[:, :16], nothing.mean(dim=(2, 3)), atol=1e-5, rtol=1e-4)
 
 
 def test_a_gate_starts_without_the_queries_and_learns(network: Network, waves: Tensor) -> None:

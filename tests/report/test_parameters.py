@@ -4,7 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from pcqtool.model.directory import find, network_config_from_json, read_config
+from pcqtool.model.directory import find, read_config
+from pcqtool.model.network_settings import network_config_from_json
 from pcqtool.model.pcq import PCQ
 from pcqtool.report.parameters import count_paper_parameters, count_parameters
 

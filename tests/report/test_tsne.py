@@ -27,7 +27,7 @@ def test_a_file_of_several_segments_has_their_mean(tiny_model, toy_root):
 
     data = build_segments([long], 0, Augmentations(), 0, 1)
     with torch.inference_mode():
-        first, second = model(torch.from_numpy(data.waves(np.arange(2)))).fusion.numpy()
+        first, second = model(torch.from_numpy(data.waves(np.arange(2)))).embedding.numpy()
     assert fusion_vectors(model, [long], 1)[0] == pytest.approx((3 * first + second) / 4, rel=1e-4)
 
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from pcqtool.corpora.base import Utterance
-from pcqtool.model.pcq import PCQConfig
+from pcqtool.model.pcq import PCQ, PCQConfig
 from pcqtool.training.data import Groups, SegmentSet, TrainingSetup, count_batches, draw_batches, group_utterances
 from pcqtool.training.recipe import Recipe
 
@@ -49,7 +49,7 @@ def pooled():
     corpus = np.array([0] * 3 + [1] * 13)
     targets = np.arange(16) % 2
     groups = Groups(corpus, np.arange(16), targets)
-    return TrainingSetup(PCQConfig(("anger", "neutral")), data, targets, range(15), Recipe("r"), CPU, groups)
+    return TrainingSetup(PCQ, PCQConfig(("anger", "neutral")), data, targets, range(15), Recipe("r"), CPU, groups)
 
 
 @pytest.mark.parametrize("seed", range(5))

@@ -104,7 +104,7 @@ def test_a_model_with_profiles_predicts_as_in_training(
     trained, data, everyone = experiment.train(fold, 0), experiment.data, range(36)
     export_model(tmp_path / "x", "x", pool, experiment, fold, trained)
     predictor = Predictor(tmp_path / "x", "cpu")
-    front_ends = FrontEnds(trained.model, data, data.recorded_rows(everyone))
+    front_ends = FrontEnds.of(trained.model, data, data.recorded_rows(everyone))
     assignment, temperature = None, trained.temperatures.plain
     if choice == "batch":
         assignment = assign_profiles(front_ends, experiment.groups, everyone)

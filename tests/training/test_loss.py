@@ -8,7 +8,8 @@ import torch
 from torch.nn import functional
 
 from pcqtool.errors import SettingsError
-from pcqtool.model.pcq import PCQ, NetworkInputs, NetworkOutput, PCQConfig
+from pcqtool.model.network import NetworkInputs, NetworkOutput
+from pcqtool.model.pcq import PCQ, PCQConfig
 from pcqtool.model.standardisation import MeanAndSd
 from pcqtool.training.data import Groups, SegmentSet, TrainingSetup
 from pcqtool.training.loss import Loss, balanced_weights, mask, regularised_loss
@@ -52,7 +53,7 @@ def setup_of(config, data, targets=TARGETS, corpus=None, teacher=None, train=Non
     corpus = np.zeros(len(targets), np.int64) if corpus is None else np.asarray(corpus)
     groups = Groups(corpus, np.arange(len(targets)), targets)
     train = range(len(targets)) if train is None else train
-    return TrainingSetup(config, data, targets, train, settings, torch.device("cpu"), groups, teacher)
+    return TrainingSetup(PCQ, config, data, targets, train, settings, torch.device("cpu"), groups, teacher)
 
 
 def loss(model, data, teacher=None, **recipe):
@@ -163,14 +164,14 @@ def test_smoothing_spreads_over_the_classes_of_the_corpus(pooled):
 class Echo(torch.nn.Module):
     """Returns the first two numbers of an input as its logits."""
 
-    def classify(self, inputs):
-        return NetworkOutput(inputs.spectrogram.flatten(1)[:, :2], inputs.spectrogram.flatten(1), None)
+    def predict(self, inputs):
+        return NetworkOutput(inputs.features[0].flatten(1)[:, :2], inputs.features[0].flatten(1))
 
 
 def test_mixup_mixes_inputs_and_losses(model, data):
     rng, twin = np.random.default_rng(3), np.random.default_rng(3)
     spectrogram = torch.randn(4, 1, 2, 2, generator=torch.Generator().manual_seed(0))
-    inputs, rule = NetworkInputs(spectrogram, spectrogram), loss(model, data, mixup=0.4)
+    inputs, rule = NetworkInputs((spectrogram, spectrogram)), loss(model, data, mixup=0.4)
     mixed = regularised_loss(Echo(), rule, inputs, ROWS, rng)
     weight, other = twin.beta(0.4, 0.4), twin.permutation(4)
     logits = (weight * spectrogram + (1 - weight) * spectrogram[other]).flatten(1)[:, :2]
@@ -182,20 +183,20 @@ def test_mixup_mixes_inputs_and_losses(model, data):
 class Standardised(torch.nn.Module):
     """Returns the first two elements of a frame, less their mean, as its logits."""
 
-    def classify(self, inputs):
-        logits = (inputs.encoder_input[:, 0, 0] - inputs.statistics.mean)[:, :2]
-        return NetworkOutput(logits, logits, None)
+    def predict(self, inputs):
+        logits = (inputs.features[1][:, 0, 0] - inputs.statistics.mean)[:, :2]
+        return NetworkOutput(logits, logits)
 
 
 def test_mixup_mixes_the_statistics_of_the_frames(model, data):
     """Frames that are the mean of their own profile stay so: mixing brings back no difference of corpora."""
     mean = torch.randn(4, 3, generator=torch.Generator().manual_seed(0))
-    inputs = NetworkInputs(torch.zeros(4, 1, 2, 2), mean[:, None, None], None, MeanAndSd(mean, torch.ones(4, 3)))
+    inputs = NetworkInputs((torch.zeros(4, 1, 2, 2), mean[:, None, None]), None, MeanAndSd(mean, torch.ones(4, 3)))
     rule = loss(model, data, mixup=0.4)
     found = regularised_loss(Standardised(), rule, inputs, ROWS, np.random.default_rng(3))
     assert found == pytest.approx(math.log(2), rel=1e-5)
     frames = mean[:1].expand(4, 3)[:, None, None]
-    alike = inputs._replace(encoder_input=frames, statistics=inputs.statistics.of(ROWS[:1]))
+    alike = inputs._replace(features=(inputs.features[0], frames), statistics=inputs.statistics.of(ROWS[:1]))
     found = regularised_loss(Standardised(), rule, alike, ROWS, np.random.default_rng(3))
     assert found == pytest.approx(math.log(2), rel=1e-5)
 
@@ -206,13 +207,14 @@ def masked_fractions(masked, plain):
     return changed.all(dim=1).float().mean().item(), changed.all(dim=0).float().mean().item()
 
 
-def test_pieces_of_time_and_bands_are_masked_by_the_mean():
+def test_pieces_of_time_and_bands_are_masked_by_the_mean(model):
     torch.manual_seed(0)
     spectrogram = torch.randn(64, 1, 100, 40)
-    masked = mask(
-        NetworkInputs(spectrogram, None),
+    (masked,) = mask(
+        model,
+        NetworkInputs((spectrogram,)),
         SpecAugment(time_mask=0.2, frequency_mask=0.25, n_time_masks=1, n_frequency_masks=1),
-    ).spectrogram
+    ).features
     assert masked.shape == spectrogram.shape
     assert torch.allclose(masked[masked != spectrogram], spectrogram.mean(), atol=0.01)
     shares = torch.tensor([masked_fractions(one[0], plain[0]) for one, plain in zip(masked, spectrogram, strict=True)])
@@ -223,22 +225,21 @@ def test_pieces_of_time_and_bands_are_masked_by_the_mean():
     assert len({tuple(pair) for pair in shares.tolist()}) > 20  # of each segment's own
 
 
-def test_log_mel_frames_are_masked_and_waves_and_states_are_not():
+def test_log_mel_frames_are_masked_and_waves_and_states_are_not(model):
     torch.manual_seed(0)
     spectrogram, mel = torch.randn(8, 1, 30, 20), torch.randn(8, 80, 150)
     chosen = SpecAugment()
-    assert not torch.equal(mask(NetworkInputs(spectrogram, mel), chosen).encoder_input, mel)
-    assert mask(NetworkInputs(spectrogram, mel), chosen).encoder_input.shape == mel.shape
+    _, masked = mask(model, NetworkInputs((spectrogram, mel)), chosen).features
+    assert not torch.equal(masked, mel)
+    assert masked.shape == mel.shape
     for other in (torch.randn(8, 4800), torch.randn(8, 2, 15, 4)):
-        assert torch.equal(mask(NetworkInputs(spectrogram, other), chosen).encoder_input, other)
+        assert torch.equal(mask(model, NetworkInputs((spectrogram, other)), chosen).features[1], other)
 
 
-def test_no_masks_hide_nothing():
+def test_no_masks_hide_nothing(model):
     spectrogram = torch.randn(4, 1, 30, 20)
-    assert torch.equal(
-        mask(NetworkInputs(spectrogram, None), SpecAugment(n_time_masks=0, n_frequency_masks=0)).spectrogram,
-        spectrogram,
-    )
+    nothing = SpecAugment(n_time_masks=0, n_frequency_masks=0)
+    assert torch.equal(mask(model, NetworkInputs((spectrogram,)), nothing).features[0], spectrogram)
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import torch
 from pcqtool.model.pcq import PCQ
 from pcqtool.model.profile import Profile, mean_and_sd
 from pcqtool.training.network_config import configure, network_config
-from pcqtool.training.network_inputs import FrontEnds
+from pcqtool.training.network_inputs import PCQFrontEnds
 from pcqtool.training.profiles import Assignment
 from tests.toy_training import MINI
 
@@ -18,12 +18,12 @@ from tests.toy_training import MINI
 def test_cached_inputs_are_the_models_own(experiment, toy_recipe, kind):
     model = PCQ(network_config(experiment.labels, toy_recipe(kind), None))
     rows = experiment.data.all_rows([1, 4, 5])[::-1].copy()
-    kept = FrontEnds(model, experiment.data, rows)
+    kept = PCQFrontEnds(model, experiment.data, rows)
     seen, wanted = kept(rows), model.encode_inputs(torch.from_numpy(experiment.data.waves(rows)))
-    torch.testing.assert_close(seen.spectrogram, wanted.spectrogram, atol=4e-3, rtol=1e-3)
-    assert (seen.encoder_input is None) == (kind is None)
+    torch.testing.assert_close(seen.features[0], wanted.features[0], atol=4e-3, rtol=1e-3)
+    assert (len(seen.features) == 1) == (kind is None)
     if kind is not None:
-        torch.testing.assert_close(seen.encoder_input, wanted.encoder_input, atol=4e-3, rtol=1e-3)
+        torch.testing.assert_close(seen.features[1], wanted.features[1], atol=4e-3, rtol=1e-3)
     assert len(experiment.data.spectrograms) == len(experiment.data.samples)
 
 
@@ -33,10 +33,10 @@ def test_nothing_is_cached_for_a_pretrained_encoder_that_is_trained(experiment, 
     model.encoder = encoder
     data = replace(experiment.data, spectrograms=None)
     rows = data.rows(0)
-    kept = FrontEnds(model, data, rows)
+    kept = PCQFrontEnds(model, data, rows)
     seen, wanted = kept(rows), model.encode_inputs(torch.from_numpy(data.waves(rows)))
-    assert torch.equal(seen.encoder_input, wanted.encoder_input)
-    assert torch.equal(seen.spectrogram, wanted.spectrogram)
+    assert torch.equal(seen.features[1], wanted.features[1])
+    assert torch.equal(seen.features[0], wanted.features[0])
 
 
 @pytest.mark.parametrize("masked", [True, False])
@@ -46,7 +46,7 @@ def test_training_masks_padding_as_labelling_does(experiment, toy_recipe, masked
     rows = data.all_rows([1, 4])
     waves, n_samples = torch.from_numpy(data.waves(rows)), torch.from_numpy(data.n_samples[rows])
     wanted = model.encode_inputs(waves, n_samples).valid_fraction
-    found = FrontEnds(model, data, rows)(rows).valid_fraction
+    found = PCQFrontEnds(model, data, rows)(rows).valid_fraction
     if not masked:
         assert wanted is found is None
         return
@@ -67,16 +67,16 @@ def standardising(experiment, toy_recipe):
 
 def test_a_frozen_encoder_is_run_once(standardising, experiment, monkeypatch):
     model, rows = standardising
-    front_ends = FrontEnds(model, experiment.data, rows)
-    wanted = model.encode_inputs(torch.from_numpy(experiment.data.waves(rows))).encoder_input
+    front_ends = PCQFrontEnds(model, experiment.data, rows)
+    wanted = model.encode_inputs(torch.from_numpy(experiment.data.waves(rows))).features[1]
     monkeypatch.setattr(model, "encoder_input", None)
-    torch.testing.assert_close(front_ends(rows[::-1].copy()).encoder_input, wanted.flip(0), atol=4e-3, rtol=1e-3)
+    torch.testing.assert_close(front_ends(rows[::-1].copy()).features[1], wanted.flip(0), atol=4e-3, rtol=1e-3)
 
 
 def test_moments_are_those_that_labelling_measures(standardising, experiment):
     model, rows = standardising
     data = experiment.data
-    front_ends = FrontEnds(model, data, rows)
+    front_ends = PCQFrontEnds(model, data, rows)
     waves, n_samples = torch.from_numpy(data.waves(rows)), torch.from_numpy(data.n_samples[rows])
     with torch.inference_mode():
         wanted = model.moments(waves, n_samples)
@@ -88,13 +88,13 @@ def test_the_profile_is_that_of_the_rows(standardising, experiment):
     model, rows = standardising
     data = experiment.data
     chosen = rows[[5, 2, 3]]
-    front_ends = FrontEnds(model, data, rows)
+    front_ends = PCQFrontEnds(model, data, rows)
     moments = front_ends.moments[np.searchsorted(rows, chosen)].astype(np.float64)
     wanted = Profile.measured(moments, data.n_samples[chosen] / 16000)
     for found in (
         front_ends.profile(chosen),
-        FrontEnds(model, data, chosen).profile(chosen),
-        FrontEnds(model, replace(data, moments=_spread(front_ends.moments, rows, data)), chosen).profile(chosen),
+        PCQFrontEnds(model, data, chosen).profile(chosen),
+        PCQFrontEnds(model, replace(data, moments=_spread(front_ends.moments, rows, data)), chosen).profile(chosen),
     ):
         assert found.speech_s == wanted.speech_s
         np.testing.assert_allclose(found.mean, wanted.mean, rtol=1e-4, atol=1e-4)
@@ -111,7 +111,7 @@ def _spread(moments, rows, data):
 def test_inputs_are_standardised_by_the_profile_of_their_utterance(standardising, experiment):
     model, rows = standardising
     data, n_elements = experiment.data, model.standardisation.n_elements
-    front_ends = FrontEnds(model, data, rows)
+    front_ends = PCQFrontEnds(model, data, rows)
     quiet, loud = front_ends.profile(data.rows(0)), front_ends.profile(data.rows(1))
     number = np.zeros(36, np.int64)
     number[1] = 1
@@ -124,5 +124,5 @@ def test_inputs_are_standardised_by_the_profile_of_their_utterance(standardising
         mean, sd = mean_and_sd(profile, n_elements)
         np.testing.assert_allclose(inputs.statistics.mean[row], mean, rtol=1e-5)
         np.testing.assert_allclose(inputs.statistics.sd[row], sd, rtol=1e-5)
-        wanted = (own.spectrogram[row, 0].numpy() - mean[n_elements:]) / sd[n_elements:]  # the network's own is 0 and 1
-        np.testing.assert_allclose(inputs.spectrogram[row, 0], wanted, rtol=1e-3, atol=1e-3)
+        wanted = (own.features[0][row, 0].numpy() - mean[n_elements:]) / sd[n_elements:]  # the network's own is 0 and 1
+        np.testing.assert_allclose(inputs.features[0][row, 0], wanted, rtol=1e-3, atol=1e-3)

@@ -1,11 +1,12 @@
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 
 from pcqtool.errors import SettingsError
 from pcqtool.model.encoders import EncoderConfig
-from pcqtool.model.pcq import PCQConfig
 from pcqtool.training import precision as module
 from pcqtool.training.precision import choose_precision
 
@@ -14,7 +15,8 @@ CPU, CUDA = torch.device("cpu"), torch.device("cuda")
 
 class Model:
     def __init__(self, kind="wavlm", frozen=False):
-        self.config = PCQConfig(("a", "b"), encoder=EncoderConfig(kind, frozen=frozen))
+        config = EncoderConfig(kind, frozen=frozen)
+        self.encoder = SimpleNamespace(config=config, is_pretrained=kind != "mini") if kind != "none" else None
 
 
 @pytest.fixture

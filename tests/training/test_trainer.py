@@ -212,7 +212,7 @@ def test_classes_that_a_corpus_lacks_are_not_predicted_in_validation(experiment,
     groups = replace(experiment.groups, corpus=(experiment.targets == 2).astype(np.int64))  # a corpus of one class
     setup = setup_of(toy_recipe(), fold.train, groups=groups)
     model = TrainingState(setup).model
-    front_ends = FrontEnds(model, experiment.data, experiment.data.recorded_rows(fold.validation))
+    front_ends = FrontEnds.of(model, experiment.data, experiment.data.recorded_rows(fold.validation))
     for utterance, logits in zip(fold.validation, predict_validation(setup, front_ends, fold.validation), strict=True):
         lacking = [2] if experiment.targets[utterance] < 2 else [0, 1]
         assert (logits[:, lacking] == ABSENT).all()

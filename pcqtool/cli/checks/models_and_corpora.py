@@ -1,9 +1,14 @@
-"""Checks of the bundled models, their external encoders, and the registered corpora."""
+"""Checks of the bundled models, their external encoders, and the plugins: corpora, networks and encoders."""
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 from pcqtool.cli.checks.finding import Finding, fault, ok, warning
 from pcqtool.errors import PcqtoolError
+
+if TYPE_CHECKING:
+    from pcqtool.plugins.registry import Registration
 
 
 def bundled_model() -> list[Finding]:
@@ -58,9 +63,25 @@ def corpora() -> list[Finding]:
         return [
             warning("corpora", "no corpus is registered", "Install pcqtool: pip install -e . in its source directory.")
         ]
-    return [
-        warning(f"corpus {entry.name}", entry.error, f"Repair or uninstall {entry.distribution} {entry.version}.")
-        if entry.error
-        else ok(f"corpus {entry.name}", f"{entry.value} of {entry.distribution} {entry.version}")
-        for entry in entries
+    return [_plugin("corpus", entry) for entry in entries]
+
+
+def networks() -> list[Finding]:
+    """Check each network and encoder of a plugin; none is loaded in this process."""
+    from pcqtool.model.registry import ENCODERS, NETWORKS
+
+    found = [
+        _plugin(registry.noun, entry)
+        for registry in (NETWORKS, ENCODERS)
+        for entry in registry.checked()
+        if not entry.built_in
     ]
+    return found or [ok("networks", "those of pcqtool, none of a plugin")]
+
+
+def _plugin(noun: str, entry: Registration[Any]) -> Finding:
+    if entry.error:
+        return warning(
+            f"{noun} {entry.name}", entry.error, f"Repair or uninstall {entry.distribution} {entry.version}."
+        )
+    return ok(f"{noun} {entry.name}", f"{entry.value} of {entry.distribution} {entry.version}")

@@ -25,7 +25,7 @@ def list_corpora(as_json: options.Json = False) -> None:
         console.print_json(JsonFormat.CORPORA, {"corpora": [_as_json(entry) for entry in entries]})
         return
     rows = [
-        (entry.name, entry.corpus.title if entry.corpus else entry.value, _data(entry), _origin(entry), _status(entry))
+        (entry.name, entry.loaded.title if entry.loaded else entry.value, _data(entry), _origin(entry), _status(entry))
         for entry in entries
     ]
     console.print_table(("name", "title", "data", "from", "status"), rows, styles={"ok": "green"})
@@ -34,13 +34,13 @@ def list_corpora(as_json: options.Json = False) -> None:
 def _data(entry: CorpusRegistration) -> str | None:
     from pcqtool.corpora import release, roots
 
-    if entry.corpus is None:
+    if entry.loaded is None:
         return None
-    if roots.is_present(entry.corpus):
+    if roots.is_present(entry.loaded):
         return "here"
-    if release.downloads_of(entry.corpus):
+    if release.downloads_of(entry.loaded):
         return "fetch"
-    return "apply" if entry.corpus.url else "yours"
+    return "apply" if entry.loaded.url else "yours"
 
 
 def _origin(entry: CorpusRegistration) -> str:
@@ -52,6 +52,6 @@ def _status(entry: CorpusRegistration) -> str:
 
 
 def _as_json(entry: CorpusRegistration) -> dict[str, Any]:
-    about = corpus_fields(entry.corpus) if entry.corpus else {"name": entry.name}
+    about = corpus_fields(entry.loaded) if entry.loaded else {"name": entry.name}
     origin = f"{entry.distribution} {entry.version}"
     return {**about, "data": _data(entry), "from": origin, "class": entry.value, "error": entry.error}

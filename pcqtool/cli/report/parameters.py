@@ -22,7 +22,7 @@ def parameters(
     ] = None,
     json: options.Json = False,
 ) -> None:
-    """Count the weights of PCQ and its parts (Table 3).
+    """Count the weights of a network and its parts (Table 3).
 
     Without --model, counts the paper's network, with WavLM-base and four classes, beside the paper's figures.
     """
@@ -31,9 +31,12 @@ def parameters(
     if model is None:
         parts = [*count_paper_parameters(), *PAPER_TABLE]
     else:
-        from pcqtool.model.directory import find, network_config_from_json, read_config
+        from pcqtool.model.directory import find, read_config
+        from pcqtool.model.network_settings import network_config_from_json
+        from pcqtool.model.registry import kind_of
 
-        parts = count_parameters(network_config_from_json(read_config(find(model))))
+        config = read_config(find(model))
+        parts = count_parameters(network_config_from_json(config), kind_of(config.network))
     if json:
         console.print_json(JsonFormat.PARAMETERS, {"parts": parts})
         return

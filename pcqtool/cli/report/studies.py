@@ -120,7 +120,6 @@ def _run_study(
     as_json: bool,
 ) -> None:
     from pcqtool.corpora import registry
-    from pcqtool.corpora.plugin_isolation import list_utterances
     from pcqtool.report.figure import parse_size, require_matplotlib
     from pcqtool.splits import find_protocol
 
@@ -129,7 +128,7 @@ def _run_study(
     variants = make_variants(recipe, encoder)
     require_matplotlib()
     chosen = find_protocol(protocol)
-    utterances = list_utterances(registry.open_corpus(corpus, root))
+    utterances = registry.list_utterances(registry.open_corpus(corpus, root))
     seeds = range(recipe.seed, recipe.seed + n_seeds)
     folds = {seed: chosen.folds(utterances, seed, recipe.validation_size()) for seed in seeds}
 

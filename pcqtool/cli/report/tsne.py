@@ -27,14 +27,13 @@ def tsne(
     show how well it separates classes.
     """
     from pcqtool.corpora import registry
-    from pcqtool.corpora.plugin_isolation import list_utterances
     from pcqtool.report.figure import check_path, parse_size, require_matplotlib
 
     check_path(out)
     inches = parse_size(size)
     require_matplotlib()
     opened = registry.open_corpus(corpus, root)
-    utterances = list_utterances(opened)
+    utterances = registry.list_utterances(opened)
     console.info(f"{corpus}: {len(utterances)} utterances")
 
     from pcqtool.model.directory import find, read_config

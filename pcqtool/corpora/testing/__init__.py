@@ -12,17 +12,11 @@ from pathlib import Path
 from pcqtool.corpora import conformance
 from pcqtool.corpora.base import Corpus, Utterance
 from pcqtool.errors import CorpusError
+from pcqtool.plugins.conformance_error import ConformanceError
+
+__all__ = ["ConformanceError", "check", "digests"]
 
 MAX_SHOWN = 5  # problems of one field
-
-
-class ConformanceError(AssertionError):
-    """A class does not fulfil the contract of a corpus; ``problems`` lists all the reasons."""
-
-    def __init__(self, corpus: object, problems: list[str]) -> None:
-        name = getattr(corpus, "__qualname__", repr(corpus))
-        super().__init__(f"{name} is not a valid corpus class:" + "".join(f"\n- {each}" for each in problems))
-        self.problems = tuple(problems)
 
 
 def check(corpus: type[Corpus], root: Path) -> list[Utterance]:
@@ -45,13 +39,13 @@ def check(corpus: type[Corpus], root: Path) -> list[Utterance]:
     """
     problems = list(conformance.class_problems(corpus, getattr(corpus, "name", "")))
     if problems:
-        raise ConformanceError(corpus, problems)
+        raise ConformanceError(corpus, "corpus", problems)
     before = _file_states(root)
     try:
         opened = corpus(root)
         utterances = opened.utterances()
     except Exception as error:
-        raise ConformanceError(corpus, [f"it cannot list {root}: {type(error).__name__}: {error}"]) from error
+        raise ConformanceError(corpus, "corpus", [f"it cannot list {root}: {type(error).__name__}: {error}"]) from error
     problems += _type_problems(utterances) or [
         *_utterance_problems(utterances, opened.labels, root),
         *_determinism_problems(corpus, opened, root, utterances),
@@ -60,7 +54,7 @@ def check(corpus: type[Corpus], root: Path) -> list[Utterance]:
     if _file_states(root) != before:
         problems.append("it changes files below its root")
     if problems:
-        raise ConformanceError(corpus, problems)
+        raise ConformanceError(corpus, "corpus", problems)
     return utterances
 
 

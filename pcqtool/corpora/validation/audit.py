@@ -14,11 +14,11 @@ from pcqtool.corpora.base import Corpus, Utterance
 from pcqtool.corpora.conformance import TEXT_FIELDS, utterance_problems
 from pcqtool.corpora.faults import Fault, FaultKind, FaultsError
 from pcqtool.corpora.files import find_files
-from pcqtool.corpora.plugin_isolation import one_line, stdout_to_stderr
 from pcqtool.corpora.release import Expected, expected_of
 from pcqtool.corpora.validation.audio_summary import AudioSummary, summarise_all
 from pcqtool.corpora.validation.duplicates import ambiguous_names, duplicate_recordings, split_notes
 from pcqtool.errors import CorpusError, TerminatedError
+from pcqtool.plugins.isolation import one_line, stdout_to_stderr
 
 TOLERANCE_S = 0.05  # tables may round a time to beyond the end of its file
 

@@ -4,9 +4,21 @@ from __future__ import annotations
 
 from pcqtool.model.encoders.base import Encoder, EncoderConfig
 from pcqtool.model.encoders.mini import MiniEncoder
-from pcqtool.model.encoders.pretrained import PretrainedEncoder
+from pcqtool.model.encoders.pretrained import HF_KINDS, PretrainedEncoder
+from pcqtool.model.registry import encoder_class
 
-__all__ = ["Encoder", "EncoderConfig", "MiniEncoder", "PretrainedEncoder", "build"]
+__all__ = ["Encoder", "EncoderConfig", "MiniEncoder", "PretrainedEncoder", "build", "encoder_type"]
+
+
+def encoder_type(kind: str) -> type[Encoder]:
+    """Return the class of a kind of encoder other than ``none``.
+
+    Raises:
+        ModelError: if there is none of this kind, or its plugin is broken.
+    """
+    if kind == "mini":
+        return MiniEncoder
+    return PretrainedEncoder if kind in HF_KINDS else encoder_class(kind)
 
 
 def build(config: EncoderConfig) -> Encoder | None:
@@ -17,6 +29,6 @@ def build(config: EncoderConfig) -> Encoder | None:
     """
     if config.kind == "none":
         return None
-    encoder = MiniEncoder(config) if config.kind == "mini" else PretrainedEncoder(config)
+    encoder = encoder_type(config.kind)(config)
     encoder.layer_indices()
     return encoder.freeze() if config.frozen else encoder

@@ -5,15 +5,14 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from pcqtool.errors import ModelError
-
-KINDS = ("none", "mini", "wavlm", "wav2vec2", "hubert", "whisper")
+from pcqtool.model.registry import BUILT_IN_ENCODERS, ENCODERS
 
 
 @dataclass(frozen=True)
@@ -21,8 +20,8 @@ class EncoderConfig:
     """Architecture of an encoder, and which of its hidden states are used.
 
     Attributes:
-        kind: one of ``KINDS``; all but ``none`` and ``mini`` are model types of transformers.
-        architecture: settings of ``MiniArchitecture``, or of a transformers configuration.
+        kind: one of ``BUILT_IN_ENCODERS``, or the name of a plugin's encoder.
+        architecture: settings of ``MiniArchitecture``, of a transformers configuration, or of a plugin's encoder.
         layers: the hidden states used: 0 is the input of the first layer, -1 the output of the last. Several are
             normalised and then mixed with learned weights or concatenated.
         frozen: do not train the encoder.
@@ -36,8 +35,8 @@ class EncoderConfig:
     concat_layers: bool = False
 
     def __post_init__(self) -> None:
-        if self.kind not in KINDS:
-            raise ModelError(f"unknown encoder kind {self.kind!r}", f"Known: {', '.join(KINDS)}.")
+        if self.kind not in BUILT_IN_ENCODERS and self.kind not in (plugins := ENCODERS.names()):
+            raise ENCODERS.unknown(str(self.kind), sorted({*BUILT_IN_ENCODERS, *plugins}))
         if not isinstance(self.architecture, Mapping):
             raise ModelError(f"an encoder's architecture must be a table of settings, not {self.architecture!r}")
         if type(self.concat_layers) is not bool or type(self.frozen) is not bool:
@@ -63,6 +62,22 @@ class Encoder(nn.Module, ABC):
 
     dim: int
     n_layers: int
+
+    is_pretrained: ClassVar[bool] = False
+    """Whether the weights are those of a pre-trained encoder, which a recipe or ``--encoder`` names."""
+
+    @classmethod
+    def from_pretrained(cls, source: str, config: EncoderConfig) -> Self:
+        """Load the pre-trained weights; only for a plugin's encoder with ``is_pretrained``.
+
+        Args:
+            source: what a recipe or ``--encoder`` names, such as a directory.
+            config: the recipe's settings; the encoder's own may have another ``architecture``.
+
+        Raises:
+            ModelError: if they cannot be found or used.
+        """
+        raise ModelError(f"an encoder of the kind {config.kind} is not loaded from {source}", "Leave --encoder out.")
 
     def __init__(self, config: EncoderConfig) -> None:
         super().__init__()

@@ -44,6 +44,8 @@ class PretrainedEncoder(Encoder):
             replaced by those of a model directory.
     """
 
+    is_pretrained = True
+
     def __init__(self, config: EncoderConfig, model: Any = None) -> None:
         super().__init__(config)
         self.model = build_hf_encoder(config.kind, config.architecture) if model is None else model

@@ -14,7 +14,7 @@ from torch.nn import functional
 from pcqtool.audio.segment import SEGMENT_SAMPLES
 from pcqtool.model.encoders import MiniEncoder
 from pcqtool.model.encoders.pretrained import PretrainedEncoder
-from pcqtool.model.pcq import PCQConfig
+from pcqtool.model.network import NetworkConfig
 from pcqtool.progress import OnProgress, ignore
 from pcqtool.training.blocks import Rows
 from pcqtool.training.data import SegmentSet, TrainingSetup
@@ -53,7 +53,7 @@ def encode_with_teacher(
     encoder: PretrainedEncoder,
     data: SegmentSet,
     recipe: Recipe,
-    network: PCQConfig,
+    network: NetworkConfig,
     device: torch.device,
     on_progress: OnProgress = ignore,
 ) -> Teacher:
@@ -71,7 +71,7 @@ def encode_with_teacher(
         TrainingError: if a state exceeds the range of float16.
     """
     layers, distillation, features = teacher_layers(recipe), recipe.distillation, recipe.feature_distillation
-    frame_pool, n_frames = network.frame_pool, None
+    frame_pool, n_frames = getattr(network, "frame_pool", 1), None
     if features is not None:
         frame_pool, n_frames = _frame_rate(encoder, MiniEncoder(network.encoder), features.frame_pool)
     states = cache_states(encoder, data, device, on_progress, frame_pool, n_frames)

@@ -8,7 +8,7 @@ import torch
 
 from pcqtool.errors import SettingsError, TrainingError
 from pcqtool.model.encoders import EncoderConfig, MiniEncoder
-from pcqtool.model.pcq import PCQConfig
+from pcqtool.model.pcq import PCQ, PCQConfig
 from pcqtool.training import disk_cache
 from pcqtool.training.data import Groups, SegmentSet, TrainingSetup
 from pcqtool.training.distillation import feature_distillation as module
@@ -54,7 +54,7 @@ def recipe(toy_recipe, **settings):
 def setup(recipe, data, train=TRAIN):
     network = PCQConfig(("anger", "neutral"), encoder=CONFIG)
     same = np.zeros(8, np.int64)
-    return TrainingSetup(network, data, same, train, recipe, CPU, Groups(same, same, same))
+    return TrainingSetup(PCQ, network, data, same, train, recipe, CPU, Groups(same, same, same))
 
 
 def run(toy_recipe, data, teacher, train=TRAIN, **settings):

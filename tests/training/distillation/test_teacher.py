@@ -7,7 +7,7 @@ import torch
 from pcqtool.errors import ModelError
 from pcqtool.model.encoders import EncoderConfig
 from pcqtool.model.encoders.pretrained import load_pretrained
-from pcqtool.model.pcq import PCQConfig
+from pcqtool.model.pcq import PCQ, PCQConfig
 from pcqtool.training.data import Groups, SegmentSet, TrainingSetup
 from pcqtool.training.distillation import teacher as module
 from pcqtool.training.distillation.teacher import encode_with_teacher, fit_teacher_classifier, teacher_layers
@@ -86,7 +86,7 @@ def fitted(means, data, targets, train=range(12), corpus=None):
     corpus = np.zeros(len(targets), np.int64) if corpus is None else corpus
     groups = Groups(corpus, np.arange(len(targets)), targets)
     return fit_teacher_classifier(
-        means, TrainingSetup(PCQConfig(LABELS), data, targets, train, Recipe("r"), CPU, groups)
+        means, TrainingSetup(PCQ, PCQConfig(LABELS), data, targets, train, Recipe("r"), CPU, groups)
     )
 
 

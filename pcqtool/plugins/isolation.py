@@ -1,8 +1,8 @@
 """Isolation of plugin code: its crashes, hangs, exceptions and printing never reach the rest of the tool.
 
 A plugin is first loaded in another process, because an import can end, kill or hang its process.
-``python -m pcqtool.corpora.plugin_isolation`` reads a list of registrations, (name, value) each, as JSON from stdin. It
-writes a line of JSON for each: the reason why it is not a usable corpus class, or null.
+``python -m pcqtool.plugins.isolation`` reads a check, ``module:function``, and a list of registrations, (name, value)
+each, as JSON from stdin. It writes a line of JSON for each: the reason why its class is not usable, or null.
 """
 
 from __future__ import annotations
@@ -18,51 +18,35 @@ from contextlib import contextmanager, redirect_stdout, suppress
 from importlib.metadata import EntryPoint
 from typing import IO, cast
 
-from pcqtool.corpora.base import Corpus, Utterance
-from pcqtool.corpora.conformance import first_class_problem, utterance_problems
-from pcqtool.errors import CorpusError, PcqtoolError, TerminatedError
-
 LOAD_TIMEOUT_S = 30.0  # for the import of one plugin
-_REMEDY = "Repair its plugin, or the tables that the plugin reads."
 
-Registration = tuple[str, str]
-
-
-def list_utterances(corpus: Corpus) -> list[Utterance]:
-    """List a corpus's utterances; any exception of the plugin becomes a ``CorpusError``.
-
-    Raises:
-        CorpusError: if the corpus raises it, its class fails, or it lists anything but valid utterances.
-    """
-    try:
-        with stdout_to_stderr():
-            utterances = list(corpus.utterances())
-    except (PcqtoolError, KeyboardInterrupt, TerminatedError):
-        raise
-    except BaseException as error:  # a plugin's fault must not look like the tool's
-        raise CorpusError(f"corpus {corpus.name!r} cannot be listed: {one_line(error)}", _REMEDY) from error
-    for each in utterances:
-        if not isinstance(each, Utterance):
-            what = f"{type(corpus).__name__} lists {str(each)[:80]!r}, which is not an Utterance"
-            raise CorpusError(f"corpus {corpus.name!r}: {what}", _REMEDY)
-        for _, problem in utterance_problems(each):
-            raise CorpusError(f"corpus {corpus.name!r}: {each.path}: {problem}", _REMEDY)
-    return utterances
+NameAndValue = tuple[str, str]
 
 
-def load_problems(registrations: Sequence[Registration]) -> list[str | None]:
-    """Return for each registration the reason why it is not a usable corpus class, or None.
+def load_problems(
+    registrations: Sequence[NameAndValue], check: str, timeout_s: float | None = None
+) -> list[str | None]:
+    """Return for each registration the reason why it cannot be used, or None.
 
     One process loads them one after the other. If a plugin ends it, another process continues with the next plugin.
+
+    Args:
+        registrations: name and value of each entry point.
+        check: ``module:function``; the function takes a loaded object and its name, and returns what is wrong with it.
+        timeout_s: longest duration of an import; None for ``LOAD_TIMEOUT_S``.
     """
     problems: list[str | None] = []
     while len(problems) < len(registrations):
-        answers, crash = _load_in_subprocess(registrations[len(problems) :])
+        answers, crash = _load_in_subprocess(
+            registrations[len(problems) :], check, LOAD_TIMEOUT_S if timeout_s is None else timeout_s
+        )
         problems += answers if crash is None else [*answers, crash]
     return problems
 
 
-def _load_in_subprocess(registrations: Sequence[Registration]) -> tuple[list[str | None], str | None]:
+def _load_in_subprocess(
+    registrations: Sequence[NameAndValue], check: str, timeout_s: float
+) -> tuple[list[str | None], str | None]:
     """Load plugins in a new process; return its answers, and how the next plugin ended the process."""
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     process = subprocess.Popen(
@@ -84,14 +68,14 @@ def _load_in_subprocess(registrations: Sequence[Registration]) -> tuple[list[str
     answers: list[str | None] = []
     try:
         with stdin:
-            stdin.write(json.dumps(registrations).encode())
+            stdin.write(json.dumps([check, registrations]).encode())
         while len(answers) < len(registrations):
-            line = lines.get(timeout=LOAD_TIMEOUT_S)
+            line = lines.get(timeout=timeout_s)
             if not line:
-                return answers, _exit_reason(process.wait(LOAD_TIMEOUT_S))
+                return answers, _exit_reason(process.wait(timeout_s))
             answers.append(json.loads(line))
     except (queue.Empty, subprocess.TimeoutExpired):
-        return answers, f"its import takes more than {LOAD_TIMEOUT_S:.0f} s"
+        return answers, f"its import takes more than {timeout_s:.0f} s"
     except (OSError, ValueError):  # the process has closed its end, or written something that is not an answer
         process.kill()
         return answers, _exit_reason(process.wait())
@@ -107,13 +91,14 @@ def _exit_reason(code: int) -> str:
 
 
 def _serve() -> None:
-    registrations = json.loads(sys.stdin.buffer.read())
+    check, registrations = json.loads(sys.stdin.buffer.read())
+    problem_of = EntryPoint("check", check, "").load()
     # Whatever a plugin prints, by any means, must not end up among the answers.
     with os.fdopen(os.dup(1), "w", encoding="utf-8") as answers:
         os.dup2(2, 1)
         for name, value in registrations:
             try:
-                problem = first_class_problem(EntryPoint(name, value, "").load(), name)
+                problem = problem_of(EntryPoint(name, value, "").load(), name)
             except BaseException as raised:
                 problem = one_line(raised)
             print(json.dumps(problem), file=answers, flush=True)

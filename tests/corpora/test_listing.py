@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from pcqtool.corpora.base import Utterance
-from pcqtool.corpora.plugin_isolation import list_utterances
+from pcqtool.corpora.registry import list_utterances
 from pcqtool.errors import CorpusError
 
 GOOD = Utterance(Path("a.wav"), "anger", "anna", None, "Hello.\nWho is there?")
