@@ -21,14 +21,13 @@ from pcqtool.errors import ModelError
 from pcqtool.model.device import raising_memory_errors
 from pcqtool.model.encoders.base import Encoder
 from pcqtool.model.encoders.verified_optimisation import EXACT, ROUNDED, probe_waves, states_agree
+from pcqtool.model.graph.runtime import compile_graph, core
 
 PIECE = 4
 """Segments per piece of a batch: of 1, 2, 4 and 8, four are nearly as fast as eight, and leave a batch many pieces."""
 
 MAX_STREAMS = 8
 """A batch of 32 segments has no more pieces; with more threads, several share a stream."""
-
-_PRECISIONS = {torch.float32: "f32", torch.bfloat16: "bf16"}
 
 
 class CompiledEncoder:
@@ -41,6 +40,9 @@ class CompiledEncoder:
         encoder: a pre-trained encoder; its ``model`` is no longer needed.
         dtype: float32 or bfloat16.
 
+    Attributes:
+        dtype: the data type of the computation.
+
     Shape:
         output of the encoder's front end ``(B, …)`` → hidden states ``(B, T, D)``, in float32
 
@@ -50,10 +52,8 @@ class CompiledEncoder:
     """
 
     def __init__(self, encoder: Encoder, dtype: torch.dtype) -> None:
-        from openvino import Core
-
-        self._core, self._precision = Core(), _PRECISIONS[dtype]
-        self._first = _NormalisedConvolution.of(encoder)
+        self.dtype = dtype
+        self._first = NormalisedConvolution.of(encoder)
         self._lock = Lock()
         example = self._inputs(encoder.front_end(probe_waves(SEGMENT_SAMPLES)))
         self._graph: Any = _converted(_HiddenStates(encoder, self._first), example)
@@ -103,20 +103,16 @@ class CompiledEncoder:
         return (encoder_input,) if self._first is None else self._first.inputs(encoder_input)
 
     def _compile(self, example: Sequence[Tensor]) -> None:
+        core()  # imports OpenVINO without what is not needed
         from openvino import AsyncInferQueue
 
         n_threads = torch.get_num_threads()
-        settings = {
-            "INFERENCE_PRECISION_HINT": self._precision,
-            "NUM_STREAMS": min(n_threads, MAX_STREAMS),
-            "INFERENCE_NUM_THREADS": n_threads,
-            "ENABLE_CPU_PINNING": False,  # the decoders need the cores too
-        }
+        n_streams = min(n_threads, MAX_STREAMS)
         self._example_shapes = _shapes(example)
         self._graph.reshape({number: [PIECE, *each.shape[1:]] for number, each in enumerate(example)})
-        compiled = self._core.compile_model(self._graph, "CPU", settings)
+        compiled = compile_graph(self._graph, n_threads, str(self.dtype).removeprefix("torch."), n_streams)
         self._state_shapes = [tuple(each.shape)[1:] for each in compiled.outputs]
-        self._queue = AsyncInferQueue(compiled, settings["NUM_STREAMS"])
+        self._queue = AsyncInferQueue(compiled, n_streams)
 
 
 def compile_verified(encoder: Encoder, dtype: torch.dtype) -> CompiledEncoder:
@@ -136,7 +132,7 @@ def compile_verified(encoder: Encoder, dtype: torch.dtype) -> CompiledEncoder:
     return compiled
 
 
-class _NormalisedConvolution:
+class NormalisedConvolution:
     """The first convolution of the waves with its normalisation over time, as one matrix product per segment.
 
     A channel ``w · x`` has the variance ``w · S w``, where ``S`` is the covariance of the kernel's input windows: so
@@ -148,11 +144,11 @@ class _NormalisedConvolution:
         conv, norm = layer.conv, layer.layer_norm
         self.size, self.step, self.eps = conv.kernel_size[0], conv.stride[0], norm.eps
         self.kernels, self.gain, self.bias = (
-            each.detach().clone() for each in (conv.weight[:, 0], norm.weight, norm.bias)
+            each.detach().float().clone() for each in (conv.weight[:, 0], norm.weight, norm.bias)
         )
 
     @classmethod
-    def of(cls, encoder: Any) -> _NormalisedConvolution | None:
+    def of(cls, encoder: Any) -> NormalisedConvolution | None:
         """Return the first convolution of an encoder, if it is normalised over time."""
         front = getattr(encoder.model, "feature_extractor", None)
         layer = None if front is None else front.conv_layers[0]
@@ -172,7 +168,7 @@ class _NormalisedConvolution:
 class _HiddenStates(nn.Module):
     """What becomes the graph: all of an encoder behind its front end, and behind the windows of its waves."""
 
-    def __init__(self, encoder: Any, first: _NormalisedConvolution | None) -> None:
+    def __init__(self, encoder: Any, first: NormalisedConvolution | None) -> None:
         super().__init__()
         self.encoder = encoder
         self.first = first
@@ -206,6 +202,7 @@ def _converted(module: nn.Module, example: tuple[Tensor, ...]) -> Any:
     ``openvino.convert_model`` would do the same, but reports its use to Intel, and freezes the trace, which takes
     several times as long as all the rest.
     """
+    core()
     from openvino.frontend import FrontEndManager
     from openvino.frontend.pytorch.ts_decoder import TorchScriptPythonDecoder
 
