@@ -189,7 +189,7 @@ class _HiddenStates(nn.Module):
 
     def _convolve(self, windows: Tensor, weights: Tensor) -> Tensor:
         first, *rest = self.encoder.model.feature_extractor.conv_layers
-        x = first.activation(windows @ weights).transpose(1, 2)  # (B, C, T)
+        x: Tensor = first.activation(windows @ weights).transpose(1, 2)  # (B, C, T)
         for layer in rest:
             x = layer(x)
         return x
@@ -208,7 +208,7 @@ def _converted(module: nn.Module, example: tuple[Tensor, ...]) -> Any:
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of torch, that tracing is old and shapes become constants
-        trace = torch.jit.trace(module, example, check_trace=False, strict=False)
+        trace = torch.jit.trace(module, example, check_trace=False, strict=False)  # type: ignore[no-untyped-call]
         decoder = TorchScriptPythonDecoder(trace, example_input=example, skip_freeze=True)
         front_end = FrontEndManager().load_by_framework("pytorch")
         return front_end.convert(front_end.load(decoder))
