@@ -19,6 +19,8 @@ from benchmarks.sample import Sample, Waves
 from pcqtool.audio.resample import resample
 from pcqtool.audio.segment import SAMPLE_RATE
 from pcqtool.audio.vad import VoiceActivityDetector
+from pcqtool.model.encoders import PretrainedEncoder
+from pcqtool.model.graph.runtime import compile_graph, core
 from pcqtool.model.pcq import PCQ
 from pcqtool.model.predictor import Predictor
 from pcqtool.model.segment_predictor import SegmentPredictor
@@ -92,9 +94,9 @@ class Work(NamedTuple):
     precision: str
 
 
-def works(segments: Waves, predictor: Predictor, batch_size: int) -> dict[str, Work]:
-    """Return the network's parts and the whole, each with its input for a full batch."""
-    model = predictor.model
+def works(segments: Waves, predictor: Predictor, batch_size: int, network: PCQ | None = None) -> dict[str, Work]:
+    """Return the parts of a network, by default the predictor's, and the whole, each with its full batch of input."""
+    model = predictor.model if network is None else network
     waves = torch.from_numpy(fill(segments, batch_size)).to(predictor.device)
     if not isinstance(model, PCQ):
         return {"whole": Work(model, waves, "float32")}
@@ -122,10 +124,11 @@ def measure_parts(segments: Waves, predictor: Predictor, batch_size: int) -> dic
     """
     device, found = predictor.device, works(segments, predictor, batch_size)
     ceilings = {name: matrix_ceiling(device, name) for name in {work.precision for work in found.values()}}
+    counted = works(segments, predictor, 1, _in_torch(predictor.model))
     return {
         name: Part(
             batch_s(work.compute, work.x, device) / batch_size,
-            count_flops(work.compute, work.x[:1]),
+            count_flops(counted[name].compute, counted[name].x),
             work.precision,
             ceilings[work.precision],
         )
@@ -178,16 +181,49 @@ def count_flops(work: Callable[[Tensor], object], x: Tensor) -> int:
 
 
 def matrix_ceiling(device: torch.device, precision: str, sizes: tuple[int, ...] | None = None) -> float:
-    """Measure the best rate of a product of square matrices, in FLOP/s."""
+    """Measure the best rate of a product of square matrices, by torch or on a processor by OpenVINO, in FLOP/s."""
     rates = []
     for size in sizes or SIZES.get(device.type, SIZES["cpu"]):
         matrix = torch.randn(size, size, device=device, dtype=getattr(torch, precision))
         rates.append(2.0 * float(size) ** 3 / min(times_s(lambda m=matrix: m @ m, device)))  # type: ignore[misc]
+        if device.type == "cpu":
+            rates.append(_graph_ceiling(size, precision))
     return max(rates)
 
 
+def _graph_ceiling(size: int, precision: str) -> float:
+    """Measure products by constant matrices, one after another, in a stream for each thread."""
+    core()
+    import openvino
+    from openvino import opset15 as ops
+
+    n_products, n_streams = 8, torch.get_num_threads()
+    first = product = ops.parameter([size, size], np.float32)
+    weight = ops.constant(np.random.default_rng(0).normal(0.0, size**-0.5, (size, size)).astype(np.float32))
+    for _ in range(n_products):
+        product = ops.matmul(product, weight, transpose_a=False, transpose_b=True)
+    compiled = compile_graph(openvino.Model([product], [first]), n_streams, precision)
+    queue, x = openvino.AsyncInferQueue(compiled, n_streams), np.ones((size, size), np.float32)
+
+    def compute() -> None:
+        for _ in range(n_streams):
+            queue.start_async([x])
+        queue.wait_all()
+
+    compute()
+    return 2.0 * float(size) ** 3 * n_products * n_streams / min(times_s(compute, torch.device("cpu")))
+
+
+def _in_torch(model: PCQ) -> PCQ:
+    """Return a network whose operations torch counts: if OpenVINO computes its encoder, one with other weights."""
+    compiled = isinstance(model.encoder, PretrainedEncoder) and model.encoder.compiled is not None
+    return PCQ(model.config).eval() if compiled else model
+
+
 def weights_precision(encoder: nn.Module) -> str:
-    """Return the data type of most of an encoder's weights, which is that of its computation."""
+    """Return the data type of an encoder's computation, which is that of most of its weights."""
+    if isinstance(encoder, PretrainedEncoder) and encoder.compiled is not None:
+        return str(encoder.compiled.dtype).removeprefix("torch.")
     n_weights: Counter[torch.dtype] = Counter()
     for weight in encoder.parameters():
         n_weights[weight.dtype] += weight.numel()

@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from typing import Any
-from unittest.mock import patch
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from benchmarks.agreement import compare, predict_with_frames
 from benchmarks.baselines import plain_predictor
@@ -19,7 +19,7 @@ from benchmarks.gpu.journal import Figures, reason_of
 from benchmarks.stages import Part, Work, batch_s, count_flops, matrix_ceiling, synchronize, weights_precision, works
 from pcqtool.audio.segment import SEGMENT_SAMPLES
 from pcqtool.model.device import raising_memory_errors
-from pcqtool.model.encoders import fast_inference
+from pcqtool.model.encoders.compiled import NormalisedConvolution
 from pcqtool.model.predictors import NUMBER_FORMATS
 
 TF32 = "TF32"
@@ -89,7 +89,7 @@ Variant = Callable[[Callable[[Tensor], Tensor], Tensor], Callable[[Tensor], Tens
 
 
 def eager(bench: Bench) -> Iterator[Figures]:
-    """Measure the encoder as it is, and with convolutions whose channels come last, as on a CPU."""
+    """Measure the encoder as it is, and with convolutions whose channels come last."""
     yield from _variants(bench, {"as it is": lambda encode, x: encode})
     with _channels_last(bench, NUMBER_FORMATS[-1]):
         yield from _variants(bench, {"convolutions with channels last": lambda encode, x: encode})
@@ -176,19 +176,29 @@ def _expected_frames(bench: Bench, waves: Tensor) -> Tensor:
 
 @contextmanager
 def _channels_last(bench: Bench, precision: str) -> Iterator[None]:
-    """Replace the convolutions of the waves by the CPU's, whose channels come last, for the whole batch at once."""
+    """Replace the convolutions of the waves by two-dimensional ones, whose channels come last."""
     encoder: Any = bench.predictor(LARGE, precision).model.encoder
     front = encoder.model.feature_extractor
     before = vars(front).get("forward")
-    fast = fast_inference._FastConvolutions(list(front.conv_layers))
-    vars(front)["forward"] = lambda waves: fast(waves.to(front.conv_layers[0].conv.weight.dtype))
+    vars(front)["forward"] = partial(_convolve, NormalisedConvolution(front.conv_layers[0]), front.conv_layers)
     try:
-        with patch.object(fast_inference, "_GROUP_SIZE", bench.scale.batch_size):
-            yield
+        yield
     finally:
         del vars(front)["forward"]
         if before is not None:
             vars(front)["forward"] = before
+
+
+def _convolve(first: NormalisedConvolution, layers: Any, waves: Tensor) -> Tensor:
+    """Compute the convolutions of the waves: ``(B, N)`` → ``(B, C, T)``."""
+    dtype = layers[0].conv.weight.dtype
+    windows, weights = (each.to(dtype) for each in first.inputs(waves.float()))
+    x = layers[0].activation(windows @ weights).transpose(1, 2).unsqueeze(2)  # (B, C, 1, T)
+    for layer in layers[1:]:
+        weight = layer.conv.weight.unsqueeze(2).contiguous(memory_format=torch.channels_last)
+        x = layer.activation(functional.conv2d(x, weight, layer.conv.bias, stride=(1, layer.conv.stride[0])))
+    frames: Tensor = x.squeeze(2)
+    return frames
 
 
 def kernels(bench: Bench) -> Iterator[Figures]:

@@ -63,7 +63,7 @@ class Predictor(SegmentPredictor):
     def _optimise(self, encoder: Encoder, precision: str) -> None:
         if rejected := encoder.optimise_for_inference(getattr(torch, precision)):
             names = " and ".join(rejected)
-            _log.warning("model %s runs without %s, which this machine computes wrongly", self.config.name, names)
+            _log.warning("model %s runs without %s: it fails or is wrong on this machine", self.config.name, names)
 
     @property
     def default_batch_size(self) -> int:

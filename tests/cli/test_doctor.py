@@ -114,15 +114,14 @@ def small_hubert(tmp_path):
 
 @pytest.mark.slow
 def test_the_probe_compares_small_encoders_and_the_usual_models_with_themselves(monkeypatch, small_hubert):
-    from pcqtool.model.encoders import fast_inference
+    from pcqtool.model.encoders.compiled import CompiledEncoder
 
-    right = fast_inference._FastConvolutions.__call__
-    monkeypatch.setattr(fast_inference._FastConvolutions, "__call__", lambda front, x: right(front, x).flip(1))
+    right = CompiledEncoder.compute
+    monkeypatch.setattr(CompiledEncoder, "compute", lambda *args: [each.flip(1) for each in right(*args)])
     monkeypatch.setenv("PCQTOOL_MODEL", str(small_hubert))
     rejected = torch_probe.optimisation_facts()["rejected"]
-    assert "the fast convolutions of the waves of wavlm" in rejected
-    assert "the fast convolutions of the waves of hubert" in rejected
-    assert "the fast convolutions of the waves of the default model" in rejected
+    for name in ("wavlm", "hubert", "whisper", "the default model"):
+        assert f"OpenVINO's graph of the encoder of {name}" in rejected
 
 
 def test_broken_audio_library_is_a_fault_among_the_others(pcqtool, shadow):

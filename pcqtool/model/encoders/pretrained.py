@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,7 +19,13 @@ from pcqtool.model.config import CONFIG
 from pcqtool.model.encoder_search import resolve_local
 from pcqtool.model.encoders.allowed_settings import allowed_settings, check_architecture
 from pcqtool.model.encoders.base import Encoder, EncoderConfig
-from pcqtool.model.encoders.fast_inference import fast_paths, keep_narrow_convolutions_exact, reduced_precision
+from pcqtool.model.encoders.compiled import CompiledEncoder, compile_verified
+from pcqtool.model.encoders.fast_inference import (
+    fast_paths,
+    keep_narrow_convolutions_exact,
+    narrow_convolutions,
+    reduced_precision,
+)
 from pcqtool.model.encoders.logmel import LogMel
 from pcqtool.model.encoders.verified_optimisation import SHORT_PROBE_SAMPLES, apply_verified, probe_waves
 from pcqtool.model.untrusted_files import read_json, short_repr
@@ -26,8 +33,10 @@ from pcqtool.model.weight_files import checked_file
 
 HF_KINDS = ("wavlm", "wav2vec2", "hubert", "whisper")
 UNUSED_WEIGHT = "masked_spec_embed"  # pre-training puts it in place of masked frames; some checkpoints lack it
+COMPILED = "OpenVINO's graph of the encoder"
 WHISPER_FRAMES = 150  # of a 3 s segment: hop of 10 ms, and a stride of 2 in the second convolution
 
+_log = logging.getLogger(__name__)
 _VARIANCE_EPS = 1e-7  # of transformers' Wav2Vec2FeatureExtractor
 _HINT = (
     "Name a directory with config.json and model.safetensors, or one in a folder of encoders that PCQTOOL_ENCODERS "
@@ -49,6 +58,7 @@ class PretrainedEncoder(Encoder):
     def __init__(self, config: EncoderConfig, model: Any = None) -> None:
         super().__init__(config)
         self.model = build_hf_encoder(config.kind, config.architecture) if model is None else model
+        self.compiled: CompiledEncoder | None = None
         settings = self.model.config
         is_whisper = config.kind == "whisper"
         self.dim = settings.d_model if is_whisper else settings.hidden_size
@@ -72,20 +82,55 @@ class PretrainedEncoder(Encoder):
             return frames
         return functional.layer_norm(waves, waves.shape[-1:], eps=_VARIANCE_EPS) if self.standardised else waves
 
+    def use_layer(self, layer: int) -> None:
+        """Output a single hidden state from now on.
+
+        Raises:
+            ModelError: if the encoder has no such layer, or is compiled.
+        """
+        if self.compiled is not None:
+            raise ModelError("the layers of a compiled encoder are fixed", "Choose them before optimise_for_inference.")
+        super().use_layer(layer)
+
     def hidden_states(self, encoder_input: Tensor) -> list[Tensor]:
         """Run the encoder once and select its hidden states."""
+        if self.compiled is not None:
+            return self.compiled(encoder_input)
         output = self.model(encoder_input, output_hidden_states=True)
         return [output.hidden_states[index].to(encoder_input.dtype) for index in self.layer_indices()]
 
     def optimise_for_inference(self, dtype: torch.dtype) -> tuple[str, ...]:
-        """Use faster code and compute in ``dtype``; the frames keep the dtype of the input.
+        """Compile the encoder on a processor, use faster code on a GPU, and compute in ``dtype``.
 
-        The outputs for a short signal are compared with the original ones; optimisations that change them are rejected.
+        The frames keep the dtype of the input. The outputs for a short signal are compared with the original ones;
+        optimisations that change them are rejected. A compiled encoder has no torch weights: it cannot be copied or
+        saved, and stays on the processor.
         """
+        if self.compiled is not None:
+            return ()
+        rejected = self._compile(dtype) if self.model.device.type == "cpu" else ()
+        if self.compiled is not None:
+            return ()
         exact = dtype == torch.float32 and self.config.kind != "whisper"
         n_samples = SHORT_PROBE_SAMPLES if exact else SEGMENT_SAMPLES
         optimisations = [*fast_paths(self.model), *reduced_precision(self.model, dtype)]
-        return apply_verified(optimisations, lambda: self.encode(probe_waves(n_samples).to(self.model.device)))
+        encode = lambda: self.encode(probe_waves(n_samples).to(self.model.device))  # noqa: E731
+        return rejected + apply_verified(optimisations, encode)
+
+    def _compile(self, dtype: torch.dtype) -> tuple[str, ...]:
+        """Replace the torch model by a compiled one; return its name if that fails."""
+        if dtype != torch.float32 and narrow_convolutions(self.model):
+            return ()  # OpenVINO has one precision for all
+        try:
+            with _quiet():
+                self.compiled = compile_verified(self, dtype)
+        except MemoryError:
+            raise
+        except Exception as error:  # of tracing, converting, compiling: of many unrelated kinds
+            _log.debug("OpenVINO does not compute the encoder: %s", error)
+            return (COMPILED,)
+        self.model = None
+        return ()
 
 
 def load_pretrained(

@@ -25,12 +25,12 @@ def fastest_format() -> str:
     return next((name for name, each in HINTS.items() if each == default), "float32")
 
 
-def compile_graph(graph: Any, n_threads: int, number_format: str) -> Any:
-    """Compile a graph for this processor, to be computed by several threads at the same time."""
+def compile_graph(graph: Any, n_threads: int, number_format: str, n_streams: int | None = None) -> Any:
+    """Compile a graph for this processor, to be computed several times at once: by default once in each thread."""
     options = {
         "INFERENCE_PRECISION_HINT": HINTS[number_format],
         "INFERENCE_NUM_THREADS": n_threads,
-        "NUM_STREAMS": n_threads,
+        "NUM_STREAMS": n_streams or n_threads,
         "ENABLE_CPU_PINNING": False,  # decoders need the cores, too
     }
     return core().compile_model(graph, "CPU", options)
