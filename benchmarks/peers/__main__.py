@@ -15,7 +15,7 @@ from benchmarks.calls import audio_s_of
 from benchmarks.end_to_end import on_cores
 from benchmarks.exit_code import exit_code_of
 from benchmarks.markdown_page import HEAD, put
-from benchmarks.peers.measure import Setting, measure_in_turn
+from benchmarks.peers.measure import Conditions, measure_in_turn
 from benchmarks.peers.page import write_section
 from benchmarks.peers.peer import PEERS
 from benchmarks.processes import n_cores
@@ -49,13 +49,13 @@ def peers(
     if not paths:
         raise SettingsError(f"there are no recordings in {corpus}", "Name a folder of recordings.")
     paths = paths[:: max(1, len(paths) // files)][:files]  # spread evenly over the corpus
-    setting = Setting(paths, jobs or n_cores(), folder)
+    conditions = Conditions(paths, jobs or n_cores(), folder)
     chosen = [peer for peer in PEERS if not only or any(text.lower() in peer.name.lower() for text in only)]
     folder.mkdir(parents=True, exist_ok=True)
-    with on_cores(setting.n_cores):
-        found = measure_in_turn(chosen, setting, repetitions)
-    machine = f"{setting.n_cores} cores, {torch.backends.cpu.get_cpu_capability()}"
-    section = write_section(found, setting, sum(map(audio_s_of, paths)), machine, price)
+    with on_cores(conditions.n_cores):
+        found = measure_in_turn(chosen, conditions, repetitions)
+    machine = f"{conditions.n_cores} cores, {torch.backends.cpu.get_cpu_capability()}"
+    section = write_section(found, conditions, sum(map(audio_s_of, paths)), machine, price)
     print(section)
     if page is not None:
         page.write_text(put(section, page.read_text("utf-8") if page.exists() else HEAD), encoding="utf-8")

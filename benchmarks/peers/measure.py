@@ -17,7 +17,7 @@ from benchmarks.processes import peak_mb, run
 
 @dataclass
 class Measured:
-    """What was measured of a program.
+    """The measurements of a program.
 
     Attributes:
         peer: the program.
@@ -44,7 +44,7 @@ class Measured:
 
 
 @dataclass(frozen=True)
-class Setting:
+class Conditions:
     """Where programs run, and on what.
 
     Attributes:
@@ -58,7 +58,7 @@ class Setting:
     folder: Path
 
 
-def measure_in_turn(peers: Iterable[Peer], setting: Setting, repetitions: int) -> list[Measured]:
+def measure_in_turn(peers: Iterable[Peer], conditions: Conditions, repetitions: int) -> list[Measured]:
     """Run all programs in turn; a first, uncounted repetition measures memory and finds out which are installed.
 
     Raises:
@@ -67,30 +67,30 @@ def measure_in_turn(peers: Iterable[Peer], setting: Setting, repetitions: int) -
     found = [Measured(peer) for peer in peers]
     for number in range(repetitions + 1):
         for measured in found:
-            if measured.missing is None and (number or _ready(measured, setting)):
-                _measure(measured, setting, counted=number > 0)
+            if measured.missing is None and (number or _ready(measured, conditions)):
+                _measure(measured, conditions, counted=number > 0)
     return found
 
 
-def _ready(measured: Measured, setting: Setting) -> bool:
+def _ready(measured: Measured, conditions: Conditions) -> bool:
     """Make a program's weights unless they are there; return whether the program is installed."""
-    weights = _weights(measured.peer, setting)
+    weights = _weights(measured.peer, conditions)
     if not measured.peer.random_weights or weights.exists():
         return True
-    result = setting.folder / "result.json"
+    result = conditions.folder / "result.json"
     half = weights.with_name(f"{weights.name}.new")
     shutil.rmtree(half, ignore_errors=True)
-    run(_words(measured.peer, setting, half, result, []))
+    run(_words(measured.peer, conditions, half, result, []))
     measured.missing = json.loads(result.read_text("utf-8")).get("missing")
     if measured.missing is None:
         half.rename(weights)
     return measured.missing is None
 
 
-def _measure(measured: Measured, setting: Setting, counted: bool) -> None:
-    path = setting.folder / "result.json"
-    weights = _weights(measured.peer, setting)
-    words = _words(measured.peer, setting, weights, path, setting.files)
+def _measure(measured: Measured, conditions: Conditions, counted: bool) -> None:
+    path = conditions.folder / "result.json"
+    weights = _weights(measured.peer, conditions)
+    words = _words(measured.peer, conditions, weights, path, conditions.files)
     started_s = time.monotonic()
     if counted:
         run(words)
@@ -104,12 +104,12 @@ def _measure(measured: Measured, setting: Setting, counted: bool) -> None:
         measured.n_parameters, measured.versions = result["n_parameters"], result["versions"]
 
 
-def _weights(peer: Peer, setting: Setting) -> Path:
-    return setting.folder / "weights" / f"{peer.module.rpartition('.')[2]}-{peer.kind}"
+def _weights(peer: Peer, conditions: Conditions) -> Path:
+    return conditions.folder / "weights" / f"{peer.module.rpartition('.')[2]}-{peer.kind}"
 
 
-def _words(peer: Peer, setting: Setting, weights: Path, result: Path, files: Sequence[Path]) -> list[str]:
+def _words(peer: Peer, conditions: Conditions, weights: Path, result: Path, files: Sequence[Path]) -> list[str]:
     weights.parent.mkdir(parents=True, exist_ok=True)
-    options = ["--folder", str(weights), "--result", str(result), "--cores", str(setting.n_cores)]
-    worker = [peer.python(setting.folder), "-m", "benchmarks.peers.worker", peer.module, peer.kind]
+    options = ["--folder", str(weights), "--result", str(result), "--cores", str(conditions.n_cores)]
+    worker = [peer.python(conditions.folder), "-m", "benchmarks.peers.worker", peer.module, peer.kind]
     return [*worker, *map(str, files), *options]

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from benchmarks import cost
 from benchmarks.markdown_page import table
-from benchmarks.peers.measure import Measured, Setting
+from benchmarks.peers.measure import Conditions, Measured
 
 HEADING = "## Other programs"
 SPEED = ("program", "× real time, median (range)", "seconds per hour", "start-up, s (range)", "memory, MB")
@@ -26,31 +26,31 @@ RANDOM = (
 
 
 def write_section(
-    found: Sequence[Measured], setting: Setting, audio_s: float, machine: str, price_usd: float = cost.PRICE_USD
+    found: Sequence[Measured], conditions: Conditions, audio_s: float, machine: str, price_usd: float = cost.PRICE_USD
 ) -> str:
     """Return the measurements as a section of a page.
 
     Args:
         found: the programs; those that are not installed have a row that says how to install them.
-        setting: what they ran on.
+        conditions: what they ran on.
         audio_s: length of the recordings together.
         machine: the processor, in words.
         price_usd: price of a core-hour.
     """
     n_runs = max((len(measured.runs_s) for measured in found), default=0)
-    note = NOTE.format(n=n_runs, files=len(setting.files), minutes=audio_s / 60.0, cores=setting.n_cores)
+    note = NOTE.format(n=n_runs, files=len(conditions.files), minutes=audio_s / 60.0, cores=conditions.n_cores)
     return "\n".join(
         [
             f"{HEADING}\n",
             f"{note} {machine}.\n",
             f"{RANDOM} {cost.price_note(price_usd)}\n",
-            table((*SPEED, *cost.HEAD), (_speed(each, setting, audio_s, price_usd) for each in found)),
-            _about_table(found, setting),
+            table((*SPEED, *cost.HEAD), (_speed(each, conditions, audio_s, price_usd) for each in found)),
+            _about_table(found, conditions),
         ]
     )
 
 
-def _speed(measured: Measured, setting: Setting, audio_s: float, price_usd: float) -> tuple[str, ...]:
+def _speed(measured: Measured, conditions: Conditions, audio_s: float, price_usd: float) -> tuple[str, ...]:
     if measured.missing is not None:
         return measured.peer.name, "not installed", *("–",) * (len(SPEED) + len(cost.HEAD) - 2)
     rate = audio_s / measured.run_s
@@ -61,7 +61,7 @@ def _speed(measured: Measured, setting: Setting, audio_s: float, price_usd: floa
         f"{3600.0 / rate:,.1f}",
         _spread(measured.start_ups_s),
         f"{measured.peak_mb:,.0f}",
-        *cost.cost_cells(rate, setting.n_cores, price_usd),
+        *cost.cost_cells(rate, conditions.n_cores, price_usd),
     )
 
 
@@ -69,16 +69,16 @@ def _spread(values: Sequence[float]) -> str:
     return f"{statistics.median(values):.1f} ({min(values):.1f} to {max(values):.1f})"
 
 
-def _about_table(found: Sequence[Measured], setting: Setting) -> str:
+def _about_table(found: Sequence[Measured], conditions: Conditions) -> str:
     lines = [f"| {' | '.join(ABOUT)} |", "| --- | --- | ---: | --- | --- |"]
-    lines += [f"| {' | '.join(cells)} |" for cells in _about_rows(found, setting)]
+    lines += [f"| {' | '.join(cells)} |" for cells in _about_rows(found, conditions)]
     return "\n".join(lines) + "\n"
 
 
-def _about_rows(found: Sequence[Measured], setting: Setting) -> Iterable[tuple[str, ...]]:
+def _about_rows(found: Sequence[Measured], conditions: Conditions) -> Iterable[tuple[str, ...]]:
     for measured in found:
         peer, n = measured.peer, measured.n_parameters
         versions = ", ".join(f"{package} {version}" for package, version in measured.versions.items())
         if measured.missing is not None:
-            versions = f"without module {measured.missing}; to install: `{peer.installing(setting.folder)}`"
+            versions = f"without module {measured.missing}; to install: `{peer.installing(conditions.folder)}`"
         yield peer.name, f"`{peer.call}`", "–" if n is None else f"{n / 1e6:.1f} M", versions, peer.license
