@@ -21,6 +21,7 @@ from benchmarks.peers.peer import PEERS
 from benchmarks.processes import n_cores
 from pcqtool.cli.common.program import Program
 from pcqtool.errors import SettingsError
+from pcqtool.model.graph.runtime import fastest_format
 
 app = Program(name="benchmarks.peers", add_completion=False)
 
@@ -54,7 +55,7 @@ def peers(
     folder.mkdir(parents=True, exist_ok=True)
     with on_cores(conditions.n_cores):
         found = measure_in_turn(chosen, conditions, repetitions)
-    machine = f"{conditions.n_cores} cores, {torch.backends.cpu.get_cpu_capability()}"
+    machine = f"Vector units {torch.backends.cpu.get_cpu_capability()}; pcqtool computed in {fastest_format()}"
     section = write_section(found, conditions, sum(map(audio_s_of, paths)), machine, price)
     print(section)
     if page is not None:

@@ -34,7 +34,7 @@ def write_section(
         found: the programs; those that are not installed have a row that says how to install them.
         conditions: what they ran on.
         audio_s: length of the recordings together.
-        machine: the processor, in words.
+        machine: the processor, and the precision that pcqtool computed in.
         price_usd: price of a core-hour.
     """
     n_runs = max((len(measured.runs_s) for measured in found), default=0)

@@ -94,7 +94,7 @@ def test_the_page_has_speed_cost_and_how_to_install_what_is_missing(conditions):
     absent = Measured(
         peer("absent", "m", requirements=("absent", "torch"), environment="absent"), missing="absent.core"
     )
-    section = write_section([fast, absent], conditions, 200.0, "2 cores, AVX2", price_usd=0.05)
+    section = write_section([fast, absent], conditions, 200.0, "Vector units AVX2", price_usd=0.05)
     assert section.startswith(f"{HEADING}\n")
     assert "3 times, on the same 3 recordings (3.3 min) and 2 cores" in section
     assert "at 0.05 USD a core-hour" in section
@@ -124,7 +124,7 @@ def test_pcqtool_itself_labels_in_a_worker(conditions, tmp_path):
     worker([module, "off", *map(str, conditions.files), "--folder", str(tmp_path), "--result", str(result)])
     measured = json.loads(result.read_text())
     assert measured["run_s"] > 0.0
-    assert set(measured["versions"]) == {"pcqtool", "onnxruntime"}
+    assert set(measured["versions"]) == {"pcqtool", "openvino"}
 
 
 def test_the_command_writes_its_section_and_runs_only_what_is_asked_for(conditions, monkeypatch, tmp_path, capsys):

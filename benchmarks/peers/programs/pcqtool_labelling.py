@@ -23,5 +23,5 @@ def load(kind: str, folder: Path, n_cores: int) -> Loaded:
     (predictor,) = load_predictors(find(MODEL), "cpu", EncoderSearchPath(), settings.reader_options.n_samples)
     return Loaded(
         lambda paths: label_once(find_sources([Path(path) for path in paths]), predictor, settings),
-        ("pcqtool", "onnxruntime"),
+        ("pcqtool", "openvino"),
     )
