@@ -4,23 +4,19 @@ from __future__ import annotations
 
 import os
 import statistics
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from pathlib import Path
+from functools import partial
 from typing import Any
 
 import torch
 
+from benchmarks.labelling_run import label_once
 from benchmarks.sample import Sample
 from benchmarks.timings import Timings, time_run
-from pcqtool.batch.output import RunOutput
-from pcqtool.batch.plan import make_plan
-from pcqtool.batch.run import run
 from pcqtool.labelling.settings import LabelSettings
-from pcqtool.labelling.task import SCHEMAS, Labelling
 from pcqtool.model.segment_predictor import SegmentPredictor
 
 VAD_OFF = "pcqtool, VAD off"
@@ -106,12 +102,5 @@ def pcqtool_systems(sample: Sample, predictor: SegmentPredictor, settings: Label
 
 
 def _labelling(sample: Sample, predictor: SegmentPredictor, settings: LabelSettings) -> System:
-    provenance = settings.provenance(predictor.config, predictor.sha256)
-    columns = {kind: schema(provenance.labels).names for kind, schema in SCHEMAS.items()}
-
-    def label() -> None:
-        with tempfile.TemporaryDirectory() as folder:
-            output = RunOutput(Path(folder) / "results.parquet", provenance, columns)
-            run(make_plan(sample.sources, {}), output, Labelling(predictor, settings, provenance))
-
+    label = partial(label_once, sample.sources, predictor, settings)
     return System(lambda: time_run(predictor, label), sample.audio_s, settings.n_jobs)

@@ -8,13 +8,13 @@ from typing import Any
 _smile: Any = None
 
 
-def load() -> None:
-    """Load openSMILE's ComParE 2016 functionals into this process."""
+def load(feature_set: str = "ComParE_2016") -> None:
+    """Load the functionals of one of openSMILE's feature sets into this process."""
     global _smile
     import opensmile
 
     _smile = opensmile.Smile(
-        feature_set=opensmile.FeatureSet.ComParE_2016, feature_level=opensmile.FeatureLevel.Functionals
+        feature_set=getattr(opensmile.FeatureSet, feature_set), feature_level=opensmile.FeatureLevel.Functionals
     )
 
 
