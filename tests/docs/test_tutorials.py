@@ -14,14 +14,18 @@ import os
 import re
 import shlex
 import shutil
-from collections.abc import Iterator
+import tomllib
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import polars as pl
+import pyarrow.parquet as pq
 import pytest
 
 from pcqtool.cli import app
 from tests.cli.conftest import RECIPE
+from tests.installed_plugins import install  # noqa: F401
 from tests.toy_training import one_thread  # noqa: F401
 
 ROOT = Path(__file__).parents[2]
@@ -113,6 +117,45 @@ def test_developer(clone: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "was made with other settings" in printed
     assert "corrupt.wav" in printed
     assert "1 of 1 files" in printed
+
+
+@pytest.mark.slow
+def test_network(
+    clone: Path,
+    toy_root: Path,
+    install: Callable[..., None],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """``pip`` and ``pytest`` are left out: the plugin's metadata is put in place, and its test is called."""
+    _lay_out_emodb(toy_root, clone / "corpora" / "emodb" / "wav")
+    monkeypatch.setenv("PCQTOOL_CORPORA", str(clone / "corpora"))
+    files: dict[str, str] = {}
+    for language, text in blocks("network"):
+        if language in ("python", "toml"):
+            name = text.splitlines()[0].removeprefix("# ")
+            files[name] = files.get(name, "") + text
+    for name in ("mine.toml", "bands.toml"):
+        text = files[name].replace("epochs = 12", "epochs = 1\nn_augmented = 0\ncalibration = 'validation'")
+        (clone / name).write_text(text.replace("encoder = {", "mlcnn_channels = [4, 8]\nencoder = {"))
+    points = tomllib.loads(files["tiny/pyproject.toml"])["project"]
+    install(points["name"], points["entry-points"], files["tiny/tiny_ser.py"], points["version"])
+    tests: dict[str, Any] = {}
+    exec(files["tiny/test_tiny_ser.py"], tests)  # noqa: S102
+    tests["test_plugin"]()
+    for arguments in commands("network"):
+        code = app.main([*arguments, *(["--jobs", "1"] if arguments[0] in ("evaluate", "train", "sweep") else [])])
+        captured = capsys.readouterr()
+        broken = arguments[0] == "label"  # one of the examples is broken on purpose
+        assert code == (3 if broken else 0), (arguments, captured.err)
+        if arguments == ["models", "kinds"]:
+            (listed,) = [text for language, text in blocks("network") if language == "text"]
+            rows = [line.split() for line in captured.out.splitlines()]
+            assert all(line.split() in rows for line in listed.splitlines())
+    settings = pq.read_schema("calls.parquet").metadata[b"pcqtool"]
+    assert b'"plugins": ["tiny-ser==0.1.0"]' in settings
+    code_lines = [line for text in files.values() for line in text.splitlines() if line and not line.startswith("#")]
+    assert len(code_lines) <= 60
 
 
 def _lay_out_emodb(toy_root: Path, folder: Path) -> None:

@@ -48,13 +48,18 @@ def check_network(network: type[AnyNetwork], **settings: Any) -> AnyNetwork:
         config = network.config_class(LABELS, **settings)
         torch.manual_seed(0)
         model = network(config).eval()
-        problems += [
-            *_settings_problems(config, settings),
-            *_building_problems(network, config),
-            *_front_end_problems(network, model, settings),
-            *_output_problems(model),
-        ]
-        problems += problems or [*_training_problems(model), *_storing_problems(network, model), *_copies(model)]
+        problems += _settings_problems(config, settings)
+        problems += _building_problems(network, config)
+        stages = (
+            lambda: _front_end_problems(network, model),
+            lambda: _output_problems(model),
+            lambda: _training_problems(model),
+            lambda: _storing_problems(network, model),
+            lambda: pickle_problems(model),
+        )
+        for stage in stages:
+            if not problems:
+                problems += stage()
     except Exception as error:
         raise ConformanceError(network, "network", [*problems, f"{type(error).__name__}: {error}"]) from error
     if problems:
@@ -90,7 +95,7 @@ def _building_problems(network: type[AnyNetwork], config: NetworkConfig) -> Iter
         yield "its weights have other names or shapes on the meta device"
 
 
-def _front_end_problems(network: type[AnyNetwork], model: AnyNetwork, settings: dict[str, Any]) -> Iterator[str]:
+def _front_end_problems(network: type[AnyNetwork], model: AnyNetwork) -> Iterator[str]:
     waves, lengths = probe()
 
     def compute(rows: slice, model: AnyNetwork = model) -> tuple[Tensor, ...]:
@@ -208,7 +213,3 @@ def _storing_problems(network: type[AnyNetwork], model: AnyNetwork) -> Iterator[
         yield "a reloaded network predicts something else: what prepare or training sets must be parameters or buffers"
     if any(not each.isfinite().all() for each in found[:2]):
         yield "in half precision, its outputs are not finite"
-
-
-def _copies(model: AnyNetwork) -> Iterator[str]:
-    yield from pickle_problems(model)
