@@ -184,7 +184,14 @@ def test_which_models_have_a_graph() -> None:
     assert not has_graph(mini, N_SAMPLES + 160), "frames of the encoder that are not whole"
     assert not has_graph(whisper, N_SAMPLES)
     assert has_graph(replace(mini, network={**mini.network, "frame_pool": 1}), N_SAMPLES)
-    for change in ({"query": "pooled"}, {"csq": False}, {"profile_s": 0.0}, {"frame_pool": "2"}, {"encoder": None}):
+    for change in (
+        {"query": "pooled"},
+        {"csq": False},
+        {"profile_s": 0.0},
+        {"frame_pool": "2"},
+        {"encoder": None},
+        {"kind": "other"},
+    ):
         assert not has_graph(replace(mini, network={**mini.network, **change}), N_SAMPLES), change
 
 

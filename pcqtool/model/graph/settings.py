@@ -10,7 +10,7 @@ from pcqtool.audio.power_spectra import MEL_HOP
 from pcqtool.audio.segment import SAMPLE_RATE
 from pcqtool.model.config import ModelConfig
 from pcqtool.model.mini_architecture import MiniArchitecture
-from pcqtool.model.setting_bounds import MINI, check_network, check_rules
+from pcqtool.model.setting_bounds import ENCODER, MINI, NETWORK, SPECTROGRAM, check_rules
 
 _ENCODER = {"kind": "mini", "frozen": True, "concat_layers": True}
 _NETWORK = {
@@ -81,7 +81,8 @@ def graph_settings(config: ModelConfig, n_samples: int) -> GraphSettings | None:
     """Return the settings of a model's graph for segments of ``n_samples``; ``None`` if there is no graph for it."""
     network = config.network
     parts = [network.get(name) for name in ("encoder", "spectrogram")]
-    if config.encoder_source is not None or not all(isinstance(part, Mapping) for part in parts):
+    is_pcq = network.get("kind", "pcq") == "pcq"
+    if not is_pcq or config.encoder_source is not None or not all(isinstance(part, Mapping) for part in parts):
         return None
     encoder: Mapping[str, Any]
     spectrogram: Mapping[str, Any]
@@ -89,8 +90,9 @@ def graph_settings(config: ModelConfig, n_samples: int) -> GraphSettings | None:
     if not (_has(network, _NETWORK) and _has(encoder, _ENCODER) and _has(spectrogram, _SPECTROGRAM)):
         return None
     try:
-        check_network(network)
-        check_rules(encoder["architecture"], MINI)
+        tables = (network, NETWORK), (spectrogram, SPECTROGRAM), (encoder, ENCODER), (encoder["architecture"], MINI)
+        for table, rules in tables:
+            check_rules(table, rules)
         sizes = MiniArchitecture(**encoder["architecture"])
         settings = GraphSettings(
             n_steps=n_samples // MEL_HOP,
@@ -107,8 +109,16 @@ def graph_settings(config: ModelConfig, n_samples: int) -> GraphSettings | None:
         )
     except (KeyError, IndexError, TypeError, ValueError):  # torch's reader says what is wrong
         return None
-    fits = n_samples % (4 * MEL_HOP) == 0 and len(settings.channels) <= len(settings.strides) and sizes.kernel % 2 == 1
-    return settings if fits and network.get("profile_s", 0) > 0 and len(settings.layers) > 1 else None
+    n_states = sizes.n_blocks + 1
+    fits = (
+        n_samples % (4 * MEL_HOP) == 0
+        and network.get("profile_s", 0) > 0
+        and sizes.kernel % 2 == 1
+        and len(settings.layers) > 1
+        and all(-n_states <= layer < n_states for layer in encoder["layers"])
+        and len(settings.channels) <= len(settings.strides)
+    )
+    return settings if fits else None
 
 
 def _has(table: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
