@@ -74,7 +74,7 @@ class EncoderMeans(Network[EncoderMeansConfig]):
         from sklearn.linear_model import LogisticRegression
 
         data = join(batches)
-        numbers, recording = data.recording.unique(return_inverse=True)
+        numbers, recording = torch.unique(data.recording, return_inverse=True)
         seconds, targets = torch.zeros(len(numbers)), torch.zeros(len(numbers), dtype=torch.int64)
         sums = torch.zeros(len(numbers), data.features.shape[1])
         seconds.index_add_(0, recording, data.weights)

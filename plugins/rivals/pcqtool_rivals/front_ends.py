@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -64,7 +65,8 @@ def mfcc(waves: Tensor, settings: MFCCSettings) -> Tensor:
     bands = _filters(n_fft, settings.n_mels, settings.mel_scale).to(waves.device)
     db = 10.0 * (power[..., : waves.shape[1] // hop].transpose(1, 2) @ bands).clamp_min(_MIN_POWER).log10()
     db = db.maximum(db.amax(dim=(1, 2), keepdim=True) - DB_RANGE)  # (B, T, n_mels)
-    return (db @ _cosines(settings.n_coefficients, settings.n_mels, "ortho").to(waves.device)).transpose(1, 2)
+    coefficients: Tensor = db @ _cosines(settings.n_coefficients, settings.n_mels, "ortho").to(waves.device)
+    return coefficients.transpose(1, 2)
 
 
 def clipped_mfcc(waves: Tensor, n_coefficients: int = 40, n_fft: int = 1024, hop: int = 256) -> Tensor:
@@ -81,7 +83,8 @@ def clipped_mfcc(waves: Tensor, n_coefficients: int = 40, n_fft: int = 1024, hop
     bands = _mel_triangles(n_fft, n_mels, 80.0, 7600.0).to(waves.device)
     log_mel = (magnitude.transpose(1, 2) @ bands + _MIN_MAGNITUDE).log()
     scale = (2.0 * n_mels) ** -0.5
-    return (log_mel @ _cosines(n_coefficients, n_mels, None).to(waves.device) * scale).clamp(-10.0, 10.0)
+    coefficients: Tensor = log_mel @ _cosines(n_coefficients, n_mels, None).to(waves.device) * scale
+    return coefficients.clamp(-10.0, 10.0)
 
 
 def full_scale(waves: Tensor, n_samples: Tensor) -> Tensor:
@@ -177,11 +180,11 @@ def _filters(n_fft: int, n_mels: int, scale: str) -> Tensor:
 def _mel_triangles(n_fft: int, n_mels: int, low_hz: float, high_hz: float) -> Tensor:
     """Return TensorFlow's filters ``(n_fft // 2 + 1, n_mels)``, triangles in mel, each of height 1."""
 
-    def mel(hz: Tensor) -> Tensor:
-        return 2595.0 * (1.0 + hz / 700.0).log10()
+    def mel(hz: float) -> float:
+        return 2595.0 * math.log10(1.0 + hz / 700.0)
 
-    ends = torch.linspace(*mel(torch.tensor([low_hz, high_hz])).tolist(), n_mels + 2)
-    bins = mel(torch.arange(n_fft // 2 + 1) * SAMPLE_RATE / n_fft).unsqueeze(1)
+    ends = torch.linspace(mel(low_hz), mel(high_hz), n_mels + 2)
+    bins = torch.tensor([[mel(number * SAMPLE_RATE / n_fft)] for number in range(n_fft // 2 + 1)])
     rising, falling = (bins - ends[:-2]) / ends.diff()[:-1], (ends[2:] - bins) / ends.diff()[1:]
     return rising.minimum(falling).clamp_min(0.0)
 

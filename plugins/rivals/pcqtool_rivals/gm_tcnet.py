@@ -76,4 +76,5 @@ class _GatedLevel(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         values, gates = self.convolutions(x).relu().unflatten(1, (2, N_BRANCHES, -1)).unbind(1)
-        return (values * gates.sigmoid()).mean(dim=1)
+        mean: Tensor = (values * gates.sigmoid()).mean(dim=1)
+        return mean

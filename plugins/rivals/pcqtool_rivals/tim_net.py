@@ -87,4 +87,5 @@ class _TemporalAwareBlock(nn.Module):
         self.gate = nn.Sequential(*layers)
 
     def forward(self, x: Tensor) -> Tensor:
-        return x * self.gate(x).sigmoid()
+        gate: Tensor = self.gate(x)
+        return x * gate.sigmoid()
