@@ -156,6 +156,22 @@ def test_means_do_not_count_the_padding() -> None:
     torch.testing.assert_close(means[1], frames[1, :n].mean(dim=0))
 
 
+def test_means_are_fitted_to_whole_recordings() -> None:
+    generator = torch.Generator().manual_seed(4)
+    means, fraction = torch.randn(40, 64, generator=generator), torch.rand(40, generator=generator)
+    recording = torch.arange(40) // 2  # two segments each
+    targets = recording % 2
+    network, other = build(EncoderMeans, encoder=FROZEN), build(EncoderMeans, encoder=FROZEN)
+    network.prepare([TrainingBatch((means,), fraction, targets, recording)])
+    weights = (fraction / (fraction[::2] + fraction[1::2]).repeat_interleave(2)).unsqueeze(1)
+    whole = (means * weights)[::2] + (means * weights)[1::2]
+    other.prepare([TrainingBatch((whole,), torch.ones(20), targets[::2], torch.arange(20))])
+    torch.testing.assert_close(network.classifier.weight, other.classifier.weight, atol=1e-4, rtol=1e-3)
+    # The logits of the whole are the mean of the segments' logits, weighted by duration.
+    logits = network.classify((means,), fraction).logits * weights
+    torch.testing.assert_close(logits[::2] + logits[1::2], network.classify((whole,), fraction[::2]).logits)
+
+
 def test_glam_leaves_out_windows_of_padding(batch: tuple[Tensor, Tensor, Tensor]) -> None:
     waves, n_samples, _ = batch
     network = build(GLAM).eval()
@@ -207,6 +223,7 @@ def test_causal_networks_see_no_later_step_in_one_direction() -> None:
         (FunctionalsSVM, {"feature_set": "IS09"}),
         (FunctionalsSVM, {"c": -1.0}),
         (GLAM, {"window_s": 4.0}),
+        (LightSERNet, {"channels": (64, 96)}),
     ],
 )
 def test_impossible_settings_are_refused(kind: type[Network[Any]], settings: dict[str, Any]) -> None:
