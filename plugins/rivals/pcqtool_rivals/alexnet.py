@@ -41,6 +41,7 @@ class AlexNet(Network[AlexNetConfig]):
     """
 
     config_class = AlexNetConfig
+    front_end_settings = ("spectrogram",)
     spectrograms = (0,)
 
     def __init__(self, config: AlexNetConfig) -> None:

@@ -67,6 +67,7 @@ class CAMSER(Network[CAMSERConfig]):
     """
 
     config_class = CAMSERConfig
+    front_end_settings = ("encoder", "spectrogram", "n_mfcc")
     spectrograms = (0,)
 
     def __init__(self, config: CAMSERConfig) -> None:

@@ -56,6 +56,7 @@ class EncoderMeans(Network[EncoderMeansConfig]):
     """
 
     config_class = EncoderMeansConfig
+    front_end_settings = ("encoder",)
 
     def __init__(self, config: EncoderMeansConfig) -> None:
         super().__init__(config)

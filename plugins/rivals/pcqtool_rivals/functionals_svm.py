@@ -1,4 +1,4 @@
-"""openSMILE's functionals and a linear support vector machine: the baseline of the ComParE challenges."""
+"""openSMILE's functionals and linear support vector machines: the baseline of the ComParE challenges."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from torch import Tensor
 
 from pcqtool.networks import ModelError, Network, NetworkConfig, NetworkOutput, TrainingBatch
 from pcqtool_rivals.front_ends import N_FUNCTIONALS, functionals
-from pcqtool_rivals.linear import StandardisedLinear, join
+from pcqtool_rivals.linear import PairwiseLinear, join
 
 
 @dataclass(frozen=True)
@@ -19,31 +19,34 @@ class FunctionalsSVMConfig(NetworkConfig):
     Attributes:
         feature_set: ``ComParE_2016`` (Weninger et al., 2013) or ``eGeMAPSv02`` (Eyben et al., 2016).
         c: inverse strength of the penalty on squared weights, as in scikit-learn.
+        min_fraction: segments of which less is recording are not trained on: functionals of very little are extreme.
     """
 
     feature_set: str = "ComParE_2016"
     c: float = 1e-3
+    min_fraction: float = 1 / 3
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.feature_set not in N_FUNCTIONALS:
             raise ModelError(f"unknown feature_set {self.feature_set!r}", f"Known: {', '.join(N_FUNCTIONALS)}.")
-        if not self.c > 0:
-            raise ModelError(f"c must be positive, not {self.c!r}")
+        if not self.c > 0 or not 0 <= self.min_fraction <= 1:
+            raise ModelError("c must be positive, and min_fraction from 0 to 1")
 
 
 class FunctionalsSVM(Network[FunctionalsSVMConfig]):
-    """One linear SVM for each class against the others; their distances are the logits.
+    """A linear SVM for each pair of classes; the pairs that a class wins are its logit.
 
     Shape:
-        functionals ``(B, F)`` → logits ``(B, L)``, embedding ``(B, F)``, the standardised functionals
+        functionals ``(B, F)`` → logits ``(B, L)``, embedding ``(B, F)``
     """
 
     config_class = FunctionalsSVMConfig
+    front_end_settings = ("feature_set",)
 
     def __init__(self, config: FunctionalsSVMConfig) -> None:
         super().__init__(config)
-        self.classifier = StandardisedLinear(N_FUNCTIONALS[config.feature_set], len(config.labels))
+        self.classifier = PairwiseLinear(N_FUNCTIONALS[config.feature_set], len(config.labels))
 
     def front_end(self, waves: Tensor, n_samples: Tensor) -> tuple[Tensor, ...]:
         """Compute the functionals of the recording in each segment, ``(B, F)``."""
@@ -51,11 +54,14 @@ class FunctionalsSVM(Network[FunctionalsSVMConfig]):
 
     def prepare(self, batches: Iterable[TrainingBatch]) -> None:
         """Fit the SVMs; each class has the same weight, and within it each second."""
-        from sklearn.svm import LinearSVC
+        from sklearn.svm import SVC
 
         data = join(batches)
-        estimator = LinearSVC(C=self.config.c, class_weight="balanced", max_iter=20_000, random_state=0)
-        self.classifier.fit(estimator, data.features, data.targets, data.weights)
+        used = data.weights >= self.config.min_fraction
+        if len(data.targets[used].unique()) < len(data.targets.unique()):
+            used[:] = True  # some class has no longer segments
+        estimator = SVC(kernel="linear", C=self.config.c, class_weight="balanced")
+        self.classifier.fit(estimator, data.features[used], data.targets[used], data.weights[used])
 
     def classify(self, inputs: tuple[Tensor, ...], valid_fraction: Tensor) -> NetworkOutput:
         """Predict the labels."""

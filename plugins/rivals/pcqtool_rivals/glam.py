@@ -51,6 +51,7 @@ class GLAM(Network[GLAMConfig]):
     """
 
     config_class = GLAMConfig
+    front_end_settings = ("n_mfcc", "window_s", "window_hop_s")
 
     def __init__(self, config: GLAMConfig) -> None:
         super().__init__(config)

@@ -42,6 +42,7 @@ class GMTCNet(Network[GMTCNetConfig]):
     """
 
     config_class = GMTCNetConfig
+    front_end_settings = ()
 
     def __init__(self, config: GMTCNetConfig) -> None:
         super().__init__(config)

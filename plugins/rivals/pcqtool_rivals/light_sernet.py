@@ -46,6 +46,7 @@ class LightSERNet(Network[LightSERNetConfig]):
     """
 
     config_class = LightSERNetConfig
+    front_end_settings = ("n_mfcc",)
 
     def __init__(self, config: LightSERNetConfig) -> None:
         super().__init__(config)

@@ -40,6 +40,7 @@ class TIMNet(Network[TIMNetConfig]):
     """
 
     config_class = TIMNetConfig
+    front_end_settings = ()
 
     def __init__(self, config: TIMNetConfig) -> None:
         super().__init__(config)

@@ -142,7 +142,8 @@ def test_classifiers_in_closed_form_are_fitted_at_once(
     assert n_trained(network) == 0
     inputs = network.front_end(waves, n_samples)
     network.prepare([TrainingBatch(inputs, n_samples / 48_000, targets, torch.arange(6))])
-    assert network(waves, n_samples).logits.argmax(dim=1).tolist() == targets.tolist()
+    # The last two are very short, and not all classifiers are fitted to them.
+    assert network(waves[:4], n_samples[:4]).logits.argmax(dim=1).tolist() == targets[:4].tolist()
 
 
 def test_means_do_not_count_the_padding() -> None:
@@ -222,6 +223,7 @@ def test_causal_networks_see_no_later_step_in_one_direction() -> None:
         (EncoderMeans, {"encoder": FROZEN, "c": 0.0}),
         (FunctionalsSVM, {"feature_set": "IS09"}),
         (FunctionalsSVM, {"c": -1.0}),
+        (FunctionalsSVM, {"min_fraction": 1.5}),
         (GLAM, {"window_s": 4.0}),
         (LightSERNet, {"channels": (64, 96)}),
     ],
