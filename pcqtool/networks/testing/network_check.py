@@ -111,9 +111,9 @@ def _front_end_problems(network: type[AnyNetwork], model: AnyNetwork) -> Iterato
         return
     yield from batch_problems("the output of front_end", compute, len(waves))
     torch.manual_seed(1)
-    if any(map(differ, found, compute(slice(None), network(model.config).eval()))):
+    if any(map(differ, found, compute(slice(None), _rebuild(model, model.config)))):
         yield "front_end depends on random weights: trained weights belong to classify"
-    for name, other in _other_settings(network, model.config):
+    for name, other in _other_settings(model):
         if len(changed := compute(slice(None), other)) != len(found) or any(map(differ, found, changed)):
             yield f"front_end depends on the setting {name!r}, which front_end_settings does not name"
     for number in network.spectrograms:
@@ -121,17 +121,26 @@ def _front_end_problems(network: type[AnyNetwork], model: AnyNetwork) -> Iterato
             yield f"output {number} of front_end, named in spectrograms, is not (B, T, F) or (B, C, T, F)"
 
 
-def _other_settings(network: type[AnyNetwork], config: NetworkConfig) -> Iterator[tuple[str, AnyNetwork]]:
+def _rebuild(model: AnyNetwork, config: NetworkConfig) -> AnyNetwork:
+    """Build a network of the same class, with the same frozen encoder: training gives all of them the loaded one."""
+    other = type(model)(config).eval()
+    if config.encoder.frozen:
+        other.encoder = model.encoder
+    return other
+
+
+def _other_settings(model: AnyNetwork) -> Iterator[tuple[str, AnyNetwork]]:
     """Yield networks with another value of a setting that the front end claims not to depend on."""
-    if network.front_end_settings is None:
+    config = model.config
+    if model.front_end_settings is None:
         return
     for each in fields(config):
         value = getattr(config, each.name)
-        if each.name == "labels" or each.name in network.front_end_settings or not isinstance(value, int | float):
+        if each.name == "labels" or each.name in model.front_end_settings or not isinstance(value, int | float):
             continue
         try:
             other = not value if isinstance(value, bool) else value + 1 if isinstance(value, int) else value / 2
-            yield each.name, network(replace(config, **{each.name: other})).eval()
+            yield each.name, _rebuild(model, replace(config, **{each.name: other}))
         except Exception:  # noqa: S112  (the value is not permitted)
             continue
 
