@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 from pcqtool.networks import ModelError, Network, NetworkConfig, NetworkOutput, TrainingBatch
@@ -58,7 +59,7 @@ class FunctionalsSVM(Network[FunctionalsSVMConfig]):
 
         data = join(batches)
         used = data.weights >= self.config.min_fraction
-        if len(data.targets[used].unique()) < len(data.targets.unique()):
+        if len(torch.unique(data.targets[used])) < len(torch.unique(data.targets)):
             used[:] = True  # some class has no longer segments
         estimator = SVC(kernel="linear", C=self.config.c, class_weight="balanced")
         self.classifier.fit(estimator, data.features[used], data.targets[used], data.weights[used])

@@ -146,6 +146,15 @@ def test_classifiers_in_closed_form_are_fitted_at_once(
     assert network(waves[:4], n_samples[:4]).logits.argmax(dim=1).tolist() == targets[:4].tolist()
 
 
+def test_a_class_of_which_all_segments_are_short_is_trained_on() -> None:
+    network = build(FunctionalsSVM, feature_set="eGeMAPSv02")
+    targets = torch.arange(40) % 2
+    functionals = torch.randn(40, 88, generator=torch.Generator().manual_seed(5)) + 2 * targets.unsqueeze(1)
+    network.prepare([TrainingBatch((functionals,), 1 - 0.9 * targets, targets, torch.arange(40))])
+    predicted = network.classify((functionals,), torch.ones(40)).logits.argmax(dim=1)
+    assert predicted.tolist() == targets.tolist()
+
+
 def test_means_do_not_count_the_padding() -> None:
     network = build(EncoderMeans, encoder=FROZEN)
     waves = torch.randn(2, 48_000, generator=torch.Generator().manual_seed(3))
