@@ -19,7 +19,7 @@ from pcqtool.networks import (
     valid_steps,
 )
 from pcqtool_rivals.front_ends import encoder_frames, encoder_input
-from pcqtool_rivals.linear import StandardisedLinear, join
+from pcqtool_rivals.linear import StandardisedLinear, balance, join
 
 
 @dataclass(frozen=True)
@@ -81,8 +81,9 @@ class EncoderMeans(Network[EncoderMeansConfig]):
         seconds.index_add_(0, recording, data.weights)
         sums.index_add_(0, recording, data.features * data.weights.unsqueeze(1))
         targets[recording] = data.targets
-        estimator = LogisticRegression(C=self.config.c, class_weight="balanced", max_iter=5000)
-        self.classifier.fit(estimator, sums / seconds.unsqueeze(1), targets, torch.ones(len(numbers)))
+        estimator = LogisticRegression(C=self.config.c, max_iter=5000)
+        weights = balance(targets, torch.ones(len(targets)))
+        self.classifier.fit(estimator, sums / seconds.unsqueeze(1), targets, weights)
 
     def classify(self, inputs: tuple[Tensor, ...], valid_fraction: Tensor) -> NetworkOutput:
         """Predict the labels."""

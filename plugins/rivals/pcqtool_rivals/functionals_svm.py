@@ -10,7 +10,7 @@ from torch import Tensor
 
 from pcqtool.networks import ModelError, Network, NetworkConfig, NetworkOutput, TrainingBatch
 from pcqtool_rivals.front_ends import N_FUNCTIONALS, functionals
-from pcqtool_rivals.linear import PairwiseLinear, join
+from pcqtool_rivals.linear import PairwiseLinear, balance, join
 
 
 @dataclass(frozen=True)
@@ -61,8 +61,9 @@ class FunctionalsSVM(Network[FunctionalsSVMConfig]):
         used = data.weights >= self.config.min_fraction
         if len(torch.unique(data.targets[used])) < len(torch.unique(data.targets)):
             used[:] = True  # some class has no longer segments
-        estimator = SVC(kernel="linear", C=self.config.c, class_weight="balanced")
-        self.classifier.fit(estimator, data.features[used], data.targets[used], data.weights[used])
+        weights = balance(data.targets[used], data.weights[used])
+        estimator = SVC(kernel="linear", C=self.config.c)
+        self.classifier.fit(estimator, data.features[used], data.targets[used], weights)
 
     def classify(self, inputs: tuple[Tensor, ...], valid_fraction: Tensor) -> NetworkOutput:
         """Predict the labels."""

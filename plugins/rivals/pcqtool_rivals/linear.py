@@ -37,6 +37,12 @@ def join(batches: Iterable[TrainingBatch]) -> TrainingData:
     return TrainingData(*(torch.cat(column).cpu() for column in zip(*rows, strict=True)))
 
 
+def balance(targets: Tensor, weights: Tensor) -> Tensor:
+    """Scale the weights ``(N,)`` of rows so that each class has the same sum, and all together N."""
+    totals = torch.zeros(int(targets.max()) + 1).index_add(0, targets, weights)
+    return weights * len(weights) / ((totals > 0).sum() * totals[targets])
+
+
 class StandardisedLinear(nn.Module):
     """Standardise features, then multiply them: ``(B, F)`` → scores ``(B, n_scores)``."""
 

@@ -4,7 +4,7 @@ import torch
 from sklearn.linear_model import LogisticRegression
 from sklearn.svm import SVC
 
-from pcqtool_rivals.linear import PairwiseLinear, StandardisedLinear
+from pcqtool_rivals.linear import PairwiseLinear, StandardisedLinear, balance
 
 
 def _data(classes: list[int]) -> tuple[torch.Tensor, torch.Tensor, np.ndarray]:
@@ -45,6 +45,11 @@ def test_rows_count_by_their_weights() -> None:
     twice.fit(LogisticRegression(), features[rows], targets[rows], torch.ones(80))
     weighted.fit(LogisticRegression(), features, targets, weights)
     torch.testing.assert_close(twice(features), weighted(features), atol=1e-3, rtol=1e-3)
+
+
+def test_classes_are_balanced_by_the_sums_of_their_weights() -> None:
+    targets = torch.tensor([0, 0, 0, 2])
+    assert balance(targets, torch.tensor([1.0, 2.0, 1.0, 0.5])).tolist() == [0.5, 1.0, 0.5, 2.0]
 
 
 @pytest.mark.parametrize("kind", [StandardisedLinear, PairwiseLinear])
