@@ -17,11 +17,12 @@ from safetensors.numpy import load_file, save_file
 from pcqtool.errors import ModelError, SettingsError
 from pcqtool.model import predictors
 from pcqtool.model.config import ModelConfig
-from pcqtool.model.directory import WEIGHTS, find, network_config_to_json, read_config, save
+from pcqtool.model.directory import WEIGHTS, find, read_config, save
 from pcqtool.model.encoder_search import EncoderSearchPath
 from pcqtool.model.encoders import EncoderConfig
 from pcqtool.model.graph.runtime import fastest_format
 from pcqtool.model.graph_predictor import N_SAMPLES, GraphPredictor, has_graph
+from pcqtool.model.network_settings import network_config_to_json
 from pcqtool.model.pcq import PCQ, PCQConfig
 from pcqtool.model.predictor import Predictor
 from pcqtool.model.predictors import load_predictors

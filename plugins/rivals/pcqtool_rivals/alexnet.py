@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from pcqtool.networks import Network, NetworkConfig, NetworkOutput, Spectrogram, SpectrogramSettings, TrainingBatch
+from pcqtool_rivals.front_ends import preemphasis
 
 N_CHANNELS = 256
 """Channels of AlexNet's last feature map."""
@@ -54,8 +55,8 @@ class AlexNet(Network[AlexNetConfig]):
         self.to(memory_format=torch.channels_last)  # faster on a CPU
 
     def front_end(self, waves: Tensor, n_samples: Tensor) -> tuple[Tensor, ...]:
-        """Compute the spectrogram in dB below the segment's loudest bin, ``(B, T, n_bins)``."""
-        return (self.spectrogram(waves).half(),)
+        """Compute the spectrogram in dB after pre-emphasis, ``(B, T, n_bins)``."""
+        return (self.spectrogram(preemphasis(waves)).half(),)
 
     def prepare(self, batches: Iterable[TrainingBatch]) -> None:
         """Measure the range of each bin in the training data."""

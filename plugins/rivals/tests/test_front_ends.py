@@ -9,10 +9,13 @@ import torch
 from scipy.fft import dct
 from transformers.audio_utils import mel_filter_bank, spectrogram, window_function
 
+from pcqtool.networks import EncoderConfig, ModelError, build_encoder
 from pcqtool_rivals.front_ends import (
     N_FUNCTIONALS,
     MFCCSettings,
     clipped_mfcc,
+    encoder_frames,
+    encoder_input,
     full_scale,
     functionals,
     mfcc,
@@ -85,6 +88,18 @@ def test_full_scale_is_the_percentile_of_the_recording(waves: torch.Tensor) -> N
 def test_preemphasis(waves: torch.Tensor) -> None:
     expected = np.append(waves[0, 0], waves[0, 1:] - 0.97 * waves[0, :-1])
     np.testing.assert_allclose(preemphasis(waves)[0].numpy(), expected, atol=1e-6)
+
+
+def test_a_frozen_encoder_is_computed_before_and_a_trained_one_after(waves: torch.Tensor) -> None:
+    for frozen, shape in ((True, (2, 2, 75, 32)), (False, (2, 80, 300))):
+        torch.manual_seed(0)
+        encoder = build_encoder(EncoderConfig("mini", {"dim": 32, "n_blocks": 1}, (0, 1), frozen, concat_layers=True))
+        computed = encoder_input(encoder, waves)
+        frames = encoder_frames(encoder, computed)
+        assert (computed.shape[:2], computed.ndim) == (shape[:2], len(shape))
+        assert (frames.shape, frames.requires_grad) == ((2, 75, 64), not frozen)
+    with pytest.raises(ModelError, match="needs an encoder"):
+        encoder_input(None, waves)
 
 
 @pytest.mark.parametrize("feature_set", N_FUNCTIONALS)
