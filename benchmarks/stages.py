@@ -20,7 +20,7 @@ from pcqtool.audio.resample import resample
 from pcqtool.audio.segment import SAMPLE_RATE
 from pcqtool.audio.vad import VoiceActivityDetector
 from pcqtool.model.encoders import PretrainedEncoder
-from pcqtool.model.graph.runtime import compile_graph, core
+from pcqtool.model.graph.runtime import HINTS, compile_graph, core
 from pcqtool.model.pcq import PCQ
 from pcqtool.model.predictor import Predictor
 from pcqtool.model.segment_predictor import SegmentPredictor
@@ -186,7 +186,7 @@ def matrix_ceiling(device: torch.device, precision: str, sizes: tuple[int, ...] 
     for size in sizes or SIZES.get(device.type, SIZES["cpu"]):
         matrix = torch.randn(size, size, device=device, dtype=getattr(torch, precision))
         rates.append(2.0 * float(size) ** 3 / min(times_s(lambda m=matrix: m @ m, device)))  # type: ignore[misc]
-        if device.type == "cpu":
+        if device.type == "cpu" and precision in HINTS:
             rates.append(_graph_ceiling(size, precision))
     return max(rates)
 

@@ -179,14 +179,11 @@ def _channels_last(bench: Bench, precision: str) -> Iterator[None]:
     """Replace the convolutions of the waves by two-dimensional ones, whose channels come last."""
     encoder: Any = bench.predictor(LARGE, precision).model.encoder
     front = encoder.model.feature_extractor
-    before = vars(front).get("forward")
     vars(front)["forward"] = partial(_convolve, NormalisedConvolution(front.conv_layers[0]), front.conv_layers)
     try:
         yield
     finally:
         del vars(front)["forward"]
-        if before is not None:
-            vars(front)["forward"] = before
 
 
 def _convolve(first: NormalisedConvolution, layers: Any, waves: Tensor) -> Tensor:

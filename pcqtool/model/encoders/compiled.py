@@ -37,7 +37,7 @@ class CompiledEncoder:
     weights, one copy in the precision of the computation.
 
     Args:
-        encoder: a pre-trained encoder; its ``model`` is no longer needed.
+        encoder: a pre-trained encoder; its ``model`` is not needed afterwards.
         dtype: float32 or bfloat16.
 
     Attributes:
@@ -166,7 +166,7 @@ class NormalisedConvolution:
 
 
 class _HiddenStates(nn.Module):
-    """What becomes the graph: all of an encoder behind its front end, and behind the windows of its waves."""
+    """The part that becomes the graph: all of an encoder behind its front end and behind the windows of its waves."""
 
     def __init__(self, encoder: Any, first: NormalisedConvolution | None) -> None:
         super().__init__()
@@ -179,13 +179,11 @@ class _HiddenStates(nn.Module):
             return tuple(self.encoder.hidden_states(*inputs))
         windows, weights = inputs
         front = self.encoder.model.feature_extractor
-        before = vars(front).get("forward")
         vars(front)["forward"] = lambda _: self._convolve(windows, weights)
         try:
             return tuple(self.encoder.hidden_states(windows[:, :, 0]))
         finally:
             del vars(front)["forward"]
-            vars(front).update({} if before is None else {"forward": before})
 
     def _convolve(self, windows: Tensor, weights: Tensor) -> Tensor:
         first, *rest = self.encoder.model.feature_extractor.conv_layers
