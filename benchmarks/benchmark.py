@@ -19,7 +19,7 @@ from benchmarks.stages import Part, measure_graph, measure_parts, stages_s, warm
 from pcqtool.labelling.settings import LabelSettings
 from pcqtool.model.device import choose_device, default_batch_size
 from pcqtool.model.encoder_search import EncoderSearchPath
-from pcqtool.model.graph_predictor import has_graph
+from pcqtool.model.graph_predictor import GraphPredictor, has_graph
 from pcqtool.model.predictor import Predictor
 from pcqtool.model.predictors import NUMBER_FORMATS, PRECISIONS, load_predictors
 from pcqtool.model.segment_predictor import SegmentPredictor
@@ -90,7 +90,7 @@ def run_benchmark(sample: Sample, model: Path, device: str, settings: LabelSetti
         hours = (GPU_HOURS if on_gpu else 0.0) if scope.hours is None else scope.hours
         long = sample.repeated(hours)
         labels = _usual_predictor(predictor, model, device, settings)
-        if labels is not predictor:
+        if isinstance(labels, GraphPredictor):
             parts["whole, OpenVINO"] = measure_graph(sample.segments, labels, size, parts["whole"])
         plain = plain_systems(sample, plain_predictor(model, device), size, workers) if scope.plain else {}
         return Result(

@@ -21,9 +21,9 @@ from pcqtool.audio.segment import SAMPLE_RATE
 from pcqtool.audio.vad import VoiceActivityDetector
 from pcqtool.model.encoders import PretrainedEncoder
 from pcqtool.model.graph.runtime import HINTS, compile_graph, core
+from pcqtool.model.graph_predictor import GraphPredictor
 from pcqtool.model.pcq import PCQ
 from pcqtool.model.predictor import Predictor
-from pcqtool.model.segment_predictor import SegmentPredictor
 
 MIN_S = 1.0
 """Shortest time of a measurement; short work is repeated until it takes as long."""
@@ -124,7 +124,7 @@ def measure_parts(segments: Waves, predictor: Predictor, batch_size: int) -> dic
     """
     device, found = predictor.device, works(segments, predictor, batch_size)
     ceilings = {name: matrix_ceiling(device, name) for name in {work.precision for work in found.values()}}
-    counted = works(segments, predictor, 1, _in_torch(predictor.model))
+    counted = works(segments, predictor, 1, _in_torch(predictor.model) if isinstance(predictor.model, PCQ) else None)
     return {
         name: Part(
             batch_s(work.compute, work.x, device) / batch_size,
@@ -136,12 +136,14 @@ def measure_parts(segments: Waves, predictor: Predictor, batch_size: int) -> dic
     }
 
 
-def measure_graph(segments: Waves, predictor: SegmentPredictor, batch_size: int, whole: Part) -> Part:
+def measure_graph(segments: Waves, predictor: GraphPredictor, batch_size: int, whole: Part) -> Part:
     """Measure the whole network as OpenVINO computes it, its spectra included."""
     waves = fill(segments, batch_size)
     predictor.log_probs(waves)
-    seconds = _time_s(lambda: predictor.log_probs(waves))
-    return Part(seconds / batch_size, whole.flops, "float32", whole.ceiling)
+    seconds = statistics.median(_time_s(lambda: predictor.log_probs(waves)) for _ in range(5))
+    return Part(
+        seconds / batch_size, whole.flops, predictor.precision, matrix_ceiling(torch.device("cpu"), predictor.precision)
+    )
 
 
 def warm_up(

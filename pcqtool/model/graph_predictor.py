@@ -48,6 +48,9 @@ class GraphPredictor(SegmentPredictor):
         precision: ``float32`` or ``bfloat16``, for the graph.
         n_samples: length of the segments.
 
+    Attributes:
+        precision: that of the graph.
+
     Raises:
         ModelError: if a weight is missing, unexpected, of a wrong shape, or not finite.
 
@@ -73,7 +76,7 @@ class GraphPredictor(SegmentPredictor):
         weights.check_all_taken()
         self._threads, self._n_threads = ThreadPoolExecutor(n_threads, "graph"), n_threads
         self._compiled = self._threads.submit(compile_graph, graph, n_threads, precision)  # while decoding begins
-        self._settings, self._local = settings, threading.local()
+        self._settings, self._local, self.precision = settings, threading.local(), precision
         self._standardise_by(())
 
     @property
