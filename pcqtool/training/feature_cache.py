@@ -88,6 +88,12 @@ def cache_features(
     Returns:
         An array ``(S, …)`` for each output; ``None`` for one that is the waves themselves.
     """
+    prefix = json.dumps([_FRONT_END_VERSION, *settings], sort_keys=True).encode()
+    model = copy.deepcopy(model)  # an encoder that has computed cannot be sent to other processes
+    if model.encoder is not None and model.config.encoder.frozen:
+        dtype = torch.bfloat16 if is_fast_in_bfloat16(device) else torch.float32
+        prefix += _describe(model.encoder, 1, None) + str(dtype).encode()
+        model.encoder.optimise_for_inference(dtype)
     with torch.inference_mode():
         waves, n_samples = _segments(data, np.arange(1), device)
         probe = model.front_end(waves, n_samples)
@@ -100,9 +106,7 @@ def cache_features(
     if not fields:
         return [None] * len(probe)
     blocks, rows = _blocks(data)
-    prefix = json.dumps([_FRONT_END_VERSION, *settings, repr(fields)], sort_keys=True).encode()
-    if model.encoder is not None and model.config.encoder.frozen:
-        prefix += _describe(model.encoder, 1, None)
+    prefix += repr(fields).encode()
     keys = [_hash(prefix, *data.digests[block.start : block.stop]) for block in blocks]
 
     def build(number: int) -> tuple[int, Iterator[NDArray[np.void]]]:

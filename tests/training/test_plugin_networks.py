@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import cloudpickle
 import numpy as np
 import pytest
 import torch
@@ -147,3 +148,16 @@ def test_keys_of_settings_are_those_of_the_recipes_network(tiny_ser, tmp_path): 
     changed = load_recipe(str(tmp_path / "mine.toml"), {"network.n_channels": 2})
     assert (changed.kind, changed.network) == ("tiny", {"kind": "tiny", "n_channels": 2})
     assert replace(changed, network={}).kind == "pcq"
+
+
+def test_an_encoder_whose_states_are_kept_can_go_to_other_processes(
+    utterances,
+    tiny_ser,  # noqa: F811
+    tiny_whisper,
+    tmp_path,
+    monkeypatch,
+):
+    monkeypatch.setenv("PCQTOOL_CACHE", str(tmp_path / "cache"))
+    frozen = recipe("frames", {"encoder": {"kind": "whisper", "frozen": True}})
+    experiment = Experiment(utterances, frozen, CPU, encoder=str(tiny_whisper)).prepare()
+    assert cloudpickle.loads(cloudpickle.dumps(experiment)).encoder.config == experiment.encoder.config
