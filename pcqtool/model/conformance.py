@@ -1,4 +1,4 @@
-"""What a class must be to serve as a plugin's network or encoder; ``pcqtool.networks.testing`` checks what it does."""
+"""Requirements of classes of networks and encoders; ``pcqtool.networks.testing`` checks what the classes do."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def network_problems(found: object) -> Iterator[str]:
     names = {each.name for each in fields(config)}
     for setting in getattr(found, "front_end_settings", None) or ():
         if setting not in names:
-            yield f"{named}.front_end_settings names {setting!r}, which is no setting of {config.__name__}"
+            yield f"{named}.front_end_settings names {setting!r}, which is not a setting of {config.__name__}"
 
 
 def _class_problems(found: object, base: type, where: str) -> Iterator[str]:

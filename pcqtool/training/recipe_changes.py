@@ -30,7 +30,9 @@ def known_settings(kind: str = DEFAULT_KIND) -> dict[str, object]:
     """
     tables: dict[str, type] = {"": Recipe, **TABLES, "network": network_class(kind).config_class}
     tables |= {
-        f"network.{name}": hint for name, hint in get_type_hints(tables["network"]).items() if is_dataclass(hint)
+        f"network.{name}": hint
+        for name, hint in get_type_hints(tables["network"]).items()
+        if isinstance(hint, type) and is_dataclass(hint)
     }
     found = {
         f"{table}.{each.name}".lstrip("."): _default(each) for table, kind in tables.items() for each in fields(kind)

@@ -123,7 +123,7 @@ def test_developer(clone: Path, capsys: pytest.CaptureFixture[str]) -> None:
 def test_network(
     clone: Path,
     toy_root: Path,
-    install: Callable[..., None],
+    install: Callable[..., None],  # noqa: F811
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:

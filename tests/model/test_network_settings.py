@@ -52,7 +52,7 @@ def test_settings_survive_json():
 @pytest.mark.parametrize(
     ("table", "said"),
     [
-        ({"numbr": 1}, "unknown setting 'numbr'; did you mean 'number'"),
+        ({"numbers": 1}, "unknown setting 'numbers'; did you mean 'number'"),
         ({"labels": ["a"]}, "unknown setting 'labels'"),
         ({"number": 1.5}, "number must be a whole number, not 1.5"),
         ({"number": True}, "number must be a whole number, not True"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import fields, replace
 from typing import Any
 
@@ -50,7 +50,7 @@ def check_network(network: type[AnyNetwork], **settings: Any) -> AnyNetwork:
         model = network(config).eval()
         problems += _settings_problems(config, settings)
         problems += _building_problems(network, config)
-        stages = (
+        stages: tuple[Callable[[], Iterable[str]], ...] = (
             lambda: _front_end_problems(network, model),
             lambda: _output_problems(model),
             lambda: _training_problems(model),
@@ -140,7 +140,8 @@ def _other_settings(model: AnyNetwork) -> Iterator[tuple[str, AnyNetwork]]:
             continue
         try:
             other = not value if isinstance(value, bool) else value + 1 if isinstance(value, int) else value / 2
-            yield each.name, _rebuild(model, replace(config, **{each.name: other}))
+            changed: dict[str, Any] = {each.name: other}
+            yield each.name, _rebuild(model, replace(config, **changed))
         except Exception:  # noqa: S112  (the value is not permitted)
             continue
 
@@ -159,7 +160,8 @@ def _output_problems(model: AnyNetwork) -> Iterator[str]:
 
     def compute(rows: slice) -> tuple[Tensor, ...]:
         with torch.inference_mode():
-            return model(waves[rows], lengths[rows])[:2]
+            logits, embedding = model(waves[rows], lengths[rows])[:2]
+            return logits, embedding
 
     yield from batch_problems("the output of classify", compute, len(waves))
 
