@@ -150,8 +150,12 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Install
 
 
 @pytest.fixture
-def tiny_ser(install: Install) -> Install:
-    """An installed distribution with the networks tiny, centres and frames, and the encoder cuts."""
+def tiny_ser(install: Install, monkeypatch: pytest.MonkeyPatch) -> Install:
+    """An installed distribution with the networks tiny, centres and frames, and the encoder cuts.
+
+    It is loaded without trying it in another process first, which imports torch and takes seconds.
+    """
+    monkeypatch.setattr("pcqtool.plugins.registry.load_problems", lambda found, *options: [None] * len(found))
 
     def again(version: str) -> None:
         install("tiny-ser", {"pcqtool.networks": NETWORKS, "pcqtool.encoders": ENCODERS}, TINY, version)

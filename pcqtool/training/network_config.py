@@ -36,13 +36,12 @@ def configure(
         SettingsError: if the recipe lacks a teacher or an encoder, or describes a network that does not work.
         ModelError: if the encoder cannot be loaded.
     """
+    _check_features(recipe, recipe_network(recipe), encoder)
     if recipe.needs_teacher and teacher is None:
         raise SettingsError(
             f"recipe {recipe.name} learns from a teacher",
             "Name a pre-trained encoder's directory with --teacher, or another --recipe.",
         )
-    network = recipe_network(recipe)
-    _check_features(recipe, network, encoder)
     pretrained = None if encoder is None else load_encoder(recipe, encoder)
     config = network_config(labels, recipe, pretrained)
     if (recipe.feature_distillation is not None) != (config.encoder.kind == "mini" and config.encoder.frozen):

@@ -9,6 +9,7 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 from pcqtool.model import directory
+from tests.installed_plugins import install  # noqa: F401
 
 
 @pytest.fixture
@@ -186,3 +187,18 @@ def test_a_pipe_in_a_configurations_place_is_passed_over(pcqtool, model, tmp_pat
     done = pcqtool("models", "list", str(tmp_path), "--json")
     assert done.returncode == 0
     assert str(model) not in {row["where"] for row in json.loads(done.stdout)["models"]}
+
+
+def test_kinds_of_networks_and_encoders_are_listed_with_what_is_broken(pcqtool, install):  # noqa: F811
+    groups = {"pcqtool.networks": {"bad": "bad_ser:Bad"}, "pcqtool.encoders": {"worse": "bad_ser:Worse"}}
+    install("bad-ser", groups, "raise RuntimeError('no licence key')")
+    done = pcqtool("models", "kinds")
+    rows = [line.split(maxsplit=4) for line in done.stdout.splitlines()]
+    assert ["network", "pcq", "pcqtool", "1.0", "ok"] in rows
+    assert ["network.encoder", "whisper", "pcqtool", "1.0", "ok"] in rows
+    assert ["network.encoder", "worse", "bad-ser", "1.0", "broken: RuntimeError: no licence key"] in rows
+    kinds = {each["kind"]: each for each in json.loads(pcqtool("models", "kinds", "--json").stdout)["kinds"]}
+    assert kinds["pcq"] == {
+        "table": "network", "kind": "pcq", "from": "pcqtool 1.0", "class": "pcqtool.model.pcq:PCQ", "error": None
+    }  # fmt: skip
+    assert kinds["bad"]["error"] == "RuntimeError: no licence key"

@@ -9,6 +9,7 @@ from pcqtool.model.config import PluginRef
 from pcqtool.model.encoders import EncoderConfig, build
 from pcqtool.model.pcq import PCQ
 from pcqtool.model.registry import ENCODERS, NETWORKS, installed_plugins, network_class
+from tests.installed_plugins import NETWORKS as NETWORK_POINTS
 from tests.installed_plugins import TINY, install, tiny_ser  # noqa: F401
 
 HEAD = """
@@ -43,7 +44,8 @@ BROKEN = {
 }
 
 
-def test_broken_networks_are_named_and_the_others_work(install, tiny_ser):  # noqa: F811
+def test_broken_networks_are_named_and_the_others_work(install):  # noqa: F811
+    install("tiny-ser", {"pcqtool.networks": NETWORK_POINTS}, TINY)
     for name, (source, _) in BROKEN.items():
         install(f"{name}-plugin", {"pcqtool.networks": {name: f"{name}_plugin:Good"}}, source)
     install("twin-plugin", {"pcqtool.networks": {"centres": "twin_plugin:Good"}}, HEAD)

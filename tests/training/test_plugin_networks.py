@@ -71,7 +71,7 @@ def test_the_front_end_is_computed_once_and_kept(experiment_of, monkeypatch):
     wanted = model.encode_inputs(torch.from_numpy(experiment.data.waves(rows)))
     torch.testing.assert_close(inputs.features[0], wanted.features[0], atol=0.05, rtol=1e-3)
     assert inputs.features[0].dtype == torch.float32
-    torch.testing.assert_close(inputs.valid_fraction, torch.from_numpy(experiment.data.n_samples[rows] / 48000))
+    torch.testing.assert_close(inputs.valid_fraction, torch.from_numpy(experiment.data.n_samples[rows] / 48000).float())
     monkeypatch.setattr("pcqtool.training.feature_cache._compute", None)  # a hit computes nothing
     again = experiment_of(network={"n_channels": 5})
     assert np.array_equal(again.data.features[0][rows], spectrograms[rows])
@@ -82,10 +82,10 @@ def test_the_front_end_is_computed_once_and_kept(experiment_of, monkeypatch):
 def test_another_version_of_the_plugin_computes_again(experiment_of, tiny_ser, monkeypatch):  # noqa: F811
     first = experiment_of()
     tiny_ser("2.0")
-    monkeypatch.setattr("pcqtool.training.feature_cache._compute", None)
-    with pytest.raises(TypeError):
-        experiment_of()
-    monkeypatch.undo()
+    with monkeypatch.context() as patch:
+        patch.setattr("pcqtool.training.feature_cache._compute", None)
+        with pytest.raises(TypeError):
+            experiment_of()
     second = Experiment(first.utterances, first.recipe, CPU).prepare()
     assert [str(each) for each in second.plugins] == ["tiny-ser==2.0"]
     assert first.digest != second.digest
