@@ -6,7 +6,19 @@ import numpy as np
 import torch
 from torch import nn
 
-from benchmarks.stages import Part, count_flops, fill, matrix_ceiling, measure_parts, stages_s, warm_up
+from benchmarks.baselines import plain_predictor
+from benchmarks.stages import (
+    Part,
+    _in_torch,
+    count_flops,
+    fill,
+    matrix_ceiling,
+    measure_parts,
+    stages_s,
+    warm_up,
+    weights_precision,
+    works,
+)
 from pcqtool.model.predictor import Predictor
 
 
@@ -33,6 +45,17 @@ def test_operations_of_products_and_attention_are_counted():
 def test_operations_are_counted_though_weights_are_made_of_others(small_wavlm):
     predictor = Predictor(small_wavlm, "cpu")
     assert 1e6 < count_flops(predictor.model, torch.zeros(1, 48_000)) < 1e9
+
+
+def test_operations_are_counted_though_the_encoder_is_compiled(sample, small_wavlm):
+    predictor = Predictor(small_wavlm, "cpu")
+    assert predictor.model.encoder.compiled is not None
+    network = _in_torch(predictor.model)
+    found = works(sample.segments, predictor, 1, network)["encoder"]
+    expected = works(sample.segments, plain_predictor(small_wavlm, "cpu"), 1)["encoder"]
+    assert count_flops(found.compute, found.x) == count_flops(expected.compute, expected.x) > 1e6
+    assert weights_precision(predictor.model.encoder) == "float32"
+    assert _in_torch(network) is network
 
 
 def test_a_part_has_a_rate_and_a_share():

@@ -1,7 +1,7 @@
 """Pre-trained encoders on a processor: OpenVINO computes the hidden states of a few segments per core at a time.
 
 torch traces the encoder, OpenVINO converts the trace and compiles it for segments of one length. Streams of one batch
-keep several cores busier than threads that share each matrix product. Compiled, the encoder needs no torch weights.
+keep several cores busier than threads that share each matrix product. A compiled encoder needs no torch weights.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ MAX_STREAMS = 8
 class CompiledEncoder:
     """The hidden states of an encoder, compiled for a processor.
 
-    The first call decides the length of the segments. After it, only what was compiled for that length is kept: of the
-    weights, one copy in the precision of the computation.
+    The first call decides the length of the segments. After it, only what was compiled for that length is kept.
+    OpenVINO keeps the weights twice: as they were, and packed, in the precision of the computation.
 
     Args:
         encoder: a pre-trained encoder; its ``model`` is not needed afterwards.
