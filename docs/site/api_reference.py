@@ -29,6 +29,11 @@ GROUPS = {
     ),
     "Version": ("__version__",),
 }
+# For plugins; docs/plugins.md explains them.
+PLUGIN_CLASSES = (
+    *("Network", "NetworkConfig", "NetworkOutput", "TrainingBatch", "Encoder", "EncoderConfig"),
+    *("testing.check_network", "testing.check_encoder"),
+)
 # What "**options" stands for.
 OPTIONS = {"label": LabelOptions, "extract": ExtractOptions, "profile": ProfileOptions}
 
@@ -47,6 +52,9 @@ def names() -> str:
         lines += [f"## {title}", ""]
         for name in group:
             lines += [f"::: pcqtool.{name}", "", *_options(name)]
+    lines += ["## Networks and encoders of your own", ""]
+    for name in PLUGIN_CLASSES:
+        lines += [f"::: pcqtool.networks.{name}", ""]
     return "\n".join(lines)
 
 
