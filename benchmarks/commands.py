@@ -43,6 +43,10 @@ if __name__ == "__main__":
 """
 
 
+_LEAST_S = 10.0
+"""Seconds of audio from which a command's cost for an hour is a sensible figure, and not that of its start."""
+
+
 @dataclass
 class Command:
     """A command that is measured.
@@ -132,7 +136,8 @@ def _row(command: Command, reference: Command, price_usd: float) -> tuple[str, .
     rate = command.audio_s / command.median_s
     ratio = rate * reference.median_s / reference.audio_s
     shown = f"{ratio:.2f}" if command.audio_s == reference.audio_s else "–"
-    costs = cost.cost_cells(rate, n_cores(), price_usd)
+    is_long = command.audio_s >= _LEAST_S
+    costs = cost.cost_cells(rate, n_cores(), price_usd) if is_long else ("–",) * len(cost.HEAD)
     return command.name, spread, f"{rate:,.0f}", shown, f"{command.peak_mb:,.0f}", *costs
 
 
