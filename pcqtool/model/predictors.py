@@ -10,7 +10,7 @@ from pcqtool.arguments import n_jobs
 from pcqtool.errors import SettingsError
 from pcqtool.model.config import read_config
 from pcqtool.model.encoder_search import EncoderSearchPath
-from pcqtool.model.graph.runtime import fastest_format
+from pcqtool.model.graph.runtime import fastest_format, is_installed
 from pcqtool.model.graph_predictor import GraphPredictor, has_graph
 from pcqtool.model.segment_predictor import SegmentPredictor
 
@@ -52,14 +52,16 @@ def load_predictors(
     """
     if runtime != "torch":
         config = read_config(directory)
-        if has_graph(config, n_samples) and _is_processor(device):
+        if has_graph(config, n_samples) and _is_processor(device) and is_installed():
             number_format = fastest_format() if precision == "auto" else precision
             _log.debug("runtime: OpenVINO, on the processor, in %s", number_format)
             return [GraphPredictor(directory, n_jobs(0), number_format, n_samples)]
         if runtime == "openvino":
             raise SettingsError(
                 f"OpenVINO cannot compute model {config.name} with these settings",
-                "It computes networks like that of pcq-mini, on the processor. Use --runtime torch.",
+                "It computes networks like that of pcq-mini, on the processor. Use --runtime torch."
+                if is_installed()
+                else "Install it with 'pip install openvino', or use --runtime torch.",
             )
     from pcqtool.model.device import choose_devices
     from pcqtool.model.predictor import Predictor

@@ -209,6 +209,11 @@ def test_the_runtime_is_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
     assert load(device="auto") == "Predictor", "there may be a GPU: torch knows"
     with pytest.raises(SettingsError, match="pcq-whisper-base"):
         load("pcq-whisper-base", runtime="openvino")
+    monkeypatch.setattr(predictors, "is_installed", lambda: False)
+    assert load() == "Predictor"
+    with pytest.raises(SettingsError) as caught:
+        load(runtime="openvino")
+    assert "pip install openvino" in caught.value.hint
 
 
 def test_labelling_with_a_bundled_model_loads_no_torch(tmp_path: Path) -> None:

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from functools import cache
+from importlib.util import find_spec
 from typing import Any
 
 from pcqtool.lean_imports import without
 
 HINTS = {"float32": "f32", "bfloat16": "bf16"}
 """Number formats, and OpenVINO's names for them."""
+
+
+def is_installed() -> bool:
+    """Return whether OpenVINO is there; few platforms lack it."""
+    return find_spec("openvino") is not None
 
 
 @cache
