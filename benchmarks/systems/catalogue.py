@@ -88,27 +88,27 @@ def _rival(name: str, title: str, *claims: str) -> ComparedSystem:
 
 
 PCQ_SYSTEMS = (
-    ComparedSystem("best", "PCQ, Whisper-base", "best", claims=("PCQ",)),
-    ComparedSystem("mini-emodb", "PCQ, small encoder", "mini-emodb", pool_recipe="mini"),
+    ComparedSystem("best", "PCQ with Whisper-base", "best", claims=("PCQ",)),
+    ComparedSystem("mini-emodb", "PCQ with its small encoder", "mini-emodb", pool_recipe="mini"),
 )
 SYSTEMS = (
     *PCQ_SYSTEMS,
-    _rival("ca_mser", "CA-MSER, wav2vec 2.0", "CA-MSER, run by PCQ's authors"),
-    _rival("ca_mser_whisper", "CA-MSER, Whisper-base"),
+    _rival("ca_mser", "CA-MSER with wav2vec 2.0", "CA-MSER, run by PCQ's authors"),
+    _rival("ca_mser_whisper", "CA-MSER with Whisper-base"),
     _rival("encoder_means", "Whisper-base means"),
-    _rival("compare_svm", "ComParE, SVM"),
-    _rival("egemaps_svm", "eGeMAPS, SVM"),
+    _rival("compare_svm", "SVM on ComParE"),
+    _rival("egemaps_svm", "SVM on eGeMAPS"),
     _rival("alexnet", "AlexNet"),
     _rival("light_sernet", "Light-SERNet", "Light-SERNet"),
     _rival("tim_net", "TIM-Net", "TIM-Net", "TIM-Net, its own erratum"),
     _rival("gm_tcnet", "GM-TCNet", "GM-TCNet", "GM-TCNet, corrected"),
-    _rival("glam", "GLAM"),
+    _rival("glam", "GLAM", "GLAM"),
 )
 """The rows of the table."""
 
 PAPER_SYSTEMS = (
-    ComparedSystem("paper-whisper", "PCQ as in the paper, Whisper-base", "paper", "openai/whisper-base"),
-    ComparedSystem("paper-wavlm", "PCQ as in the paper, WavLM-base", "paper"),
+    ComparedSystem("paper-whisper", "the paper's PCQ with Whisper-base", "paper", "openai/whisper-base"),
+    ComparedSystem("paper-wavlm", "the paper's PCQ with WavLM-base", "paper"),
 )
 """The paper's settings, the encoder trained as well: a study of protocols, which takes hours."""
 
