@@ -45,6 +45,7 @@ def draw(points: Sequence[Point], path: Path) -> None:
     """
     with drawing(path, WIDTH, HEIGHT) as figure:
         from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from matplotlib.ticker import LogLocator, NullLocator
 
         renderer = FigureCanvasAgg(figure).get_renderer()  # measures the names
         axes = figure.subplots()
@@ -53,7 +54,9 @@ def draw(points: Sequence[Point], path: Path) -> None:
         low, high = min(each.ua for each in points), max(each.ua for each in points)
         axes.set_ylim(100 * low - 4, min(100.0, 100 * high + 4))
         axes.grid(True, which="major")
+        axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
         axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
+        axes.xaxis.set_minor_locator(NullLocator())
         axes.set_xlabel("labelling speed, × real time")
         axes.set_ylabel("UA on new speakers of EMO-DB, %")
         for each in points:
@@ -93,6 +96,7 @@ def _name(axes: Any, point: Point, taken: Sequence[Any], renderer: Any) -> Any:
         text = axes.annotate(
             *(point.title, (point.speed, 100 * point.ua), (x, y)),
             textcoords="offset points",
+            arrowprops={"arrowstyle": "-", "color": _colour(point), "linewidth": 0.7, "shrinkA": 0, "shrinkB": 0},
             ha=horizontal,
             va=vertical,
             color=_colour(point),
