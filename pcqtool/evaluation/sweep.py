@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from pcqtool.arguments import StrPath, as_list, as_path, as_text, n_jobs
 from pcqtool.batch.profiling import AUTO
 from pcqtool.evaluation.finished_mark import MARK, is_finished, mark_finished, settings_key
-from pcqtool.evaluation.run_directory import Estimate, read_run
+from pcqtool.evaluation.run_directory import Estimate, FinishedRun, read_run
 from pcqtool.evaluation.training_runs import TrainingRuns, check_training_arguments, open_division
 from pcqtool.files.atomic import write_whole
 from pcqtool.files.lock import claim_folder
@@ -22,7 +22,6 @@ from pcqtool.progress import OnProgress, ignore
 if TYPE_CHECKING:
     from pcqtool.evaluation.predictions import Predictions
     from pcqtool.evaluation.run_comparison import RunComparison
-    from pcqtool.evaluation.sweep_plan import PlannedRun
 
 _log = logging.getLogger(__name__)
 
@@ -170,24 +169,35 @@ def sweep(
         for number, (plan, run) in enumerate(zip(plans, runs, strict=True), 1):
             _log.info(f"run {number} of {len(plans)}: {plan.name}")
             with naming(plan.name):
-                finished.append(_finish(plan, run, folder / plan.name, on_progress))
+                run_folder = folder / plan.name
+                validation_ua = finish_run(run, run_folder, on_progress).metrics["validation_ua"]
+                finished.append(SweptRun(plan.name, run_folder, plan.recipe, plan.settings, validation_ua))
         found = compare_sweep(finished)
         text = json.dumps(found.to_dict(), indent=1, ensure_ascii=False)
         write_whole(folder / FILE, f"{text}\n".encode())
     return found
 
 
-def _finish(plan: PlannedRun, runs: TrainingRuns, folder: Path, on_progress: OnProgress) -> SweptRun:
-    """Make a run, unless it has finished before."""
+def finish_run(runs: TrainingRuns, folder: Path, on_progress: OnProgress = ignore) -> FinishedRun:
+    """Train and test a recipe, unless that has finished in this folder before with the same settings and data.
+
+    Args:
+        runs: the training runs.
+        folder: gets what ``pcqtool evaluate`` writes, and a mark; finished folds in it are kept.
+        on_progress: as for ``TrainingRuns.run``.
+
+    Raises:
+        PcqtoolError: as ``TrainingRuns.run``.
+    """
     key = _key(runs)
     if is_finished(folder, key):
         _log.info("finished before")
     else:
         if (folder / MARK).exists():
-            _log.warning(f"{plan.name}: its recipe or its data have changed since, or its files are damaged: run again")
+            _log.warning(f"{folder.name}: its recipe or data have changed since, or its files are damaged: run again")
         runs.run(folder, lambda: None, on_progress).save(folder)
         mark_finished(folder, key)
-    return SweptRun(plan.name, folder, plan.recipe, plan.settings, read_run(folder).metrics["validation_ua"])
+    return read_run(folder)
 
 
 def _key(runs: TrainingRuns) -> str:

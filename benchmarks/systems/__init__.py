@@ -1,0 +1,1 @@
+"""PCQ and its rivals under the same protocols: ``python -m benchmarks.systems``."""
