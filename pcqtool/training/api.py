@@ -106,6 +106,7 @@ def train(
     origins = settings.encoder_and_teacher(as_text(encoder), as_text(teacher))
     pool = open_pool(chosen, renaming, common_classes)
     utterances = pool.utterances
+    settings = settings.for_corpus(len(utterances))
     fold = holdout(utterances, settings.seed, settings.validation_size(), pool.corpus_of_each)
 
     from pcqtool.files.lock import lock_folder

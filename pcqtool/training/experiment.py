@@ -94,7 +94,7 @@ class Experiment:
         n_jobs: int = 1,
         corpora: Sequence[str] | None = None,
     ) -> None:
-        self.utterances, self.recipe, self.device = utterances, recipe, device
+        self.utterances, self.recipe, self.device = utterances, recipe.for_corpus(len(utterances)), device
         self.encoder_source, self.teacher_source = encoder, teacher if recipe.needs_teacher else None
         self.n_jobs = n_jobs
         self.corpora = corpora

@@ -128,6 +128,7 @@ class Recipe:
     teacher: str = ""  # directory or Hub id of the teacher; empty: the encoder that the network builds on
     epochs: int = 60  # passes over the training utterances, each with one version of every utterance
     patience: int = 20  # epochs without a better validation loss before training stops
+    min_draws: int = 0  # utterances drawn over all epochs, at least: a small corpus gets more epochs, and more patience
     batch_size: int = 16  # segments
     grad_accumulation: int = 1  # batches per optimiser step
     precision: str = "auto"  # auto: half precision for training a pre-trained encoder where the device gains by it
@@ -163,7 +164,7 @@ class Recipe:
                 f"recipe {self.name}: fusion_batch_norm needs a batch_size of 2 or more",
                 "A single segment has no variance.",
             )
-        not_negative = ("n_augmented", "warmup_steps", "seed", "weight_decay", "mixup")
+        not_negative = ("min_draws", "n_augmented", "warmup_steps", "seed", "weight_decay", "mixup")
         self._check("must be 0 or more", not_negative, lambda n: n >= 0)
         self._check("must be positive", ("lr", "encoder_lr", "max_grad_norm"), lambda x: 0 < x < math.inf)
         fractions = ("ema", "label_smoothing", "p_clean", "validation_fraction")
@@ -211,6 +212,11 @@ class Recipe:
     def needs_teacher(self) -> bool:
         """Whether the recipe distils a teacher."""
         return self.distillation is not None or self.feature_distillation is not None
+
+    def for_corpus(self, n_utterances: int) -> Recipe:
+        """Return the recipe with the epochs and the patience that a corpus of this size gets."""
+        epochs = max(self.epochs, -(-self.min_draws // max(n_utterances, 1)))
+        return replace(self, epochs=epochs, patience=-(-self.patience * epochs // self.epochs))
 
     @property
     def n_distillation_epochs(self) -> int:
@@ -274,7 +280,10 @@ def load_recipe(name: str, settings: Mapping[str, Any] = MappingProxyType({}), *
         recipe = _from_table(Recipe, entries, "a recipe")
     except SettingsError as error:
         raise SettingsError(f"{path}: {error.what}", error.hint) from error
-    return replace(recipe, **{key: value for key, value in changes.items() if value is not None})
+    changes = {key: value for key, value in changes.items() if value is not None}
+    if "epochs" in {*settings, *changes} and "min_draws" not in settings:
+        changes["min_draws"] = 0  # the user has decided
+    return replace(recipe, **changes)
 
 
 def _with_settings(entries: Mapping[str, Any], settings: Mapping[str, Any]) -> dict[str, Any]:

@@ -170,3 +170,19 @@ def test_a_recipe_names_what_it_builds_on_and_learns_from():
     assert mini.encoder_and_teacher() == (None, "openai/whisper-base")
     assert mini.encoder_and_teacher(None, "wise") == (None, "wise")
     assert Recipe("own").encoder_and_teacher() == (None, None)
+
+
+def test_a_small_corpus_gets_more_epochs_and_patience_in_proportion():
+    recipe = Recipe("toy", epochs=6, patience=3, min_draws=1000)
+    assert recipe.for_corpus(1000) == recipe
+    small = recipe.for_corpus(99)
+    assert (small.epochs, small.patience) == (11, 6)
+    assert small.for_corpus(99) == small
+    assert Recipe("toy").for_corpus(1).epochs == Recipe("toy").epochs
+
+
+def test_epochs_that_the_user_asks_for_are_not_raised():
+    assert load_recipe("best").for_corpus(500).epochs == 40
+    for changed in (load_recipe("best", epochs=2), load_recipe("best", {"epochs": 2})):
+        assert changed.for_corpus(500).epochs == 2
+    assert load_recipe("best", {"epochs": 2, "min_draws": 2000}).for_corpus(500).epochs == 4
