@@ -54,7 +54,7 @@ def run_all(
             try:
                 division = _open(condition, roots)
             except PcqtoolError as error:
-                _log.warning(f"{condition.name}: skipped: {error}")
+                _log.warning(f"{condition.name}: skipped: {error.what}")
                 continue
             for system in own:
                 runs = _plan(system, condition, division, seeds, device, n_jobs(jobs))
@@ -70,7 +70,8 @@ def run_all(
 
 
 def _open(condition: Condition, roots: Sequence[str]) -> Division:
-    own = [root for root in roots if root.partition("=")[0] in condition.corpora]
+    names = {corpus.partition("=")[0] for corpus in condition.corpora}
+    own = [root for root in roots if root.partition("=")[0] in names]
     return open_division(condition.corpora, own, None, condition.several_corpora, condition.protocol, None)
 
 
@@ -85,7 +86,7 @@ def _plan(
         runs = TrainingRuns(division, recipe, seeds, None, condition.profile, *origins, device, jobs)
         runs.check()
     except PcqtoolError as error:
-        _log.warning(f"{condition.name}, {system.title}: skipped: {error}")
+        _log.warning(f"{condition.name}, {system.title}: skipped: {error.what}")
         return None
     if not condition.fits(float(recipe.network.get("profile_s", 0.0))):
         _log.info(f"{condition.name}, {system.title}: skipped: it has no profiles")
