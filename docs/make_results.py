@@ -47,7 +47,8 @@ marks what makes a figure look better than it is:
 | ? | the source does not state how training and test were divided |
 | – | different speakers, nothing chosen on the test part |
 
-[PCQ and its rivals](systems.md), all trained and tested by this tool under the same protocols, have a page of their own.
+[PCQ and its rivals](systems.md), all trained and tested by this tool under the same protocols, have a page of their
+own.
 """
 
 CARRIED_OVER = """\

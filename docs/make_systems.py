@@ -253,10 +253,10 @@ def _claim(each: Published) -> str:
     return f"{corpus}{_marked(f'{each.wa:g}{ua}', marks)} ({each.protocol}, {each.source})"
 
 
-def points(runs: Runs, speeds: Mapping[str, float]) -> list[figure.Point]:
+def points(runs: Runs, speeds: Mapping[str, float]) -> list[figure.SystemPoint]:
     """Return the points of the figure: systems with an accuracy on new speakers of EMO-DB and a speed."""
     return [
-        figure.Point(each.title, speeds[each.name], runs[each.name, NEW_SPEAKERS.name].score("ua").value, own)
+        figure.SystemPoint(each.title, speeds[each.name], runs[each.name, NEW_SPEAKERS.name].score("ua").value, own)
         for each in SYSTEMS
         for own in [each in PCQ_SYSTEMS]
         if each.name in speeds and _has(runs, each, NEW_SPEAKERS)

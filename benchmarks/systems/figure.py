@@ -20,7 +20,7 @@ _PLACES = (
 )
 
 
-class Point(NamedTuple):
+class SystemPoint(NamedTuple):
     """A system in the figure.
 
     Attributes:
@@ -36,7 +36,7 @@ class Point(NamedTuple):
     is_own: bool
 
 
-def draw(points: Sequence[Point], path: Path) -> None:
+def draw(points: Sequence[SystemPoint], path: Path) -> None:
     """Draw the points, and note at the end of the SVG file which they are.
 
     Raises:
@@ -47,7 +47,7 @@ def draw(points: Sequence[Point], path: Path) -> None:
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.ticker import LogLocator, NullLocator
 
-        renderer = FigureCanvasAgg(figure).get_renderer()  # measures the names
+        renderer = FigureCanvasAgg(figure).get_renderer()  # type: ignore[no-untyped-call]
         axes = figure.subplots()
         axes.set_xscale("log")
         axes.set_xlim(min(each.speed for each in points) / 2, max(each.speed for each in points) * 2)
@@ -69,16 +69,16 @@ def draw(points: Sequence[Point], path: Path) -> None:
     write_whole(path, f"{text.rstrip()}\n{_note(points)}\n".encode())
 
 
-def shows(path: Path, points: Sequence[Point]) -> bool:
+def shows(path: Path, points: Sequence[SystemPoint]) -> bool:
     """Return whether a file was drawn from these points; another version of matplotlib may draw them differently."""
     return path.is_file() and _note(points) in path.read_text(encoding="utf-8")
 
 
-def _note(points: Sequence[Point]) -> str:
+def _note(points: Sequence[SystemPoint]) -> str:
     return f"<!-- drawn from {fingerprint([list(each) for each in points])} -->"
 
 
-def _colour(point: Point) -> str:
+def _colour(point: SystemPoint) -> str:
     return COLOURS[1] if point.is_own else COLOURS[0]
 
 
@@ -89,7 +89,7 @@ def _around(centre: Any, half: float) -> Any:
     return Bbox.from_extents(x - half, y - half, x + half, y + half)
 
 
-def _name(axes: Any, point: Point, taken: Sequence[Any], renderer: Any) -> Any:
+def _name(axes: Any, point: SystemPoint, taken: Sequence[Any], renderer: Any) -> Any:
     """Write a name where it covers nothing and stays inside; return the box that it takes."""
     found = []
     for x, y, horizontal, vertical in _PLACES:

@@ -194,7 +194,8 @@ def finish_run(runs: TrainingRuns, folder: Path, on_progress: OnProgress = ignor
         _log.info("finished before")
     else:
         if (folder / MARK).exists():
-            _log.warning(f"{folder.name}: its recipe or data have changed since, or its files are damaged: run again")
+            changed = "its recipe or its data have changed since, or its files are damaged"
+            _log.warning(f"{folder.name}: {changed}: run again")
         runs.run(folder, lambda: None, on_progress).save(folder)
         mark_finished(folder, key)
     return read_run(folder)

@@ -2,13 +2,13 @@ from __future__ import annotations
 
 import pytest
 
-from benchmarks.systems.figure import Point, draw, shows
+from benchmarks.systems.figure import SystemPoint, draw, shows
 
 pytest.importorskip("matplotlib")
 
 
 def test_names_stand_in_the_figure_and_the_file_knows_its_points(tmp_path):
-    points = [Point(f"system {n}", 50.0 + n, 0.8 + n / 100, n == 0) for n in range(5)]
+    points = [SystemPoint(f"system {n}", 50.0 + n, 0.8 + n / 100, n == 0) for n in range(5)]
     for name in ("a.svg", "b.svg"):
         draw(points, tmp_path / name)
     assert (tmp_path / "a.svg").read_bytes() == (tmp_path / "b.svg").read_bytes()
