@@ -96,6 +96,7 @@ def load_runs(path: Path) -> tuple[dict[tuple[str, str], FinishedRun], dict[str,
         name, condition = record["system"], record["condition"]
         if condition == records.SPEED:
             speeds[name] = float(record["speed"]["median"])
+            runs[name, condition] = FinishedRun(f"{name}, {condition}", path, record)
         elif record["recipe"]["hash"] in hashes.get(name, ()):
             runs[name, condition] = FinishedRun(f"{name}, {condition}", path, record)
     return runs, speeds
@@ -115,7 +116,7 @@ def render(runs: Runs, speeds: Mapping[str, float]) -> str:
         "\n".join(_accuracy(runs, published)) + "\n",
         *_missing(runs, speeds),
         "## Size, time, speed, and what was claimed\n",
-        _explain(runs, speeds),
+        _explain(runs),
         "\n".join(_sizes(runs, speeds, published)) + "\n",
     ]
     if len(points(runs, speeds)) > 1:
@@ -201,21 +202,25 @@ def _lacking(title: str, wanted: Sequence[ComparedSystem], missing: Sequence[Com
     return [f"{title}: {'all' if len(missing) == len(wanted) else ', '.join(each.title for each in missing)}"]
 
 
-def _explain(runs: Runs, speeds: Mapping[str, float]) -> str:
-    machines = sorted({_machine(run) for (_, name), run in runs.items() if name == NEW_SPEAKERS.name})
-    on = f" on {' or '.join(machines)}" if machines else ""
+def _explain(runs: Runs) -> str:
+    on, speed_on = (
+        f" on {' or '.join(machines)}" if machines else ""
+        for condition in (NEW_SPEAKERS.name, records.SPEED)
+        for machines in [sorted({_machine(run) for (_, name), run in runs.items() if name == condition})]
+    )
     return (
         f"Parameters that training changes, with EMO-DB's seven classes; seconds of training and testing one fold{on} "
         "(median; as many folds as there are cores at the same time), without augmenting and encoding, which all folds "
         "share; labelling speed from decoding to tables, as a multiple of real time, with models loaded and without "
-        "voice activity detection, the systems in turn on the same cores. The claims are WA / UA on EMO-DB if no other "
+        f"voice activity detection, the systems in turn{speed_on}. The claims are WA / UA on EMO-DB if no other "
         "corpus is named.\n"
     )
 
 
 def _machine(run: FinishedRun) -> str:
     machine = run.metrics["machine"]
-    cores = f"{machine['processor']}, {machine['n_cores']} cores"
+    n_cores = run.metrics.get("speed", machine).get("cores", machine["n_cores"])
+    cores = f"{machine['processor']}, {n_cores} core{'s' * (n_cores > 1)}"
     return cores if machine["device"] == "cpu" else f"{machine['device']}, {cores}"
 
 

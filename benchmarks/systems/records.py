@@ -141,6 +141,11 @@ def collect(folder: Path) -> tuple[list[Record], list[str]]:
     return records, notes
 
 
+def reason(error: Exception) -> str:
+    """Return the first line of an error, or its type if it has no text."""
+    return next(iter(str(error).splitlines()), type(error).__name__)
+
+
 def check_encoder(origins: Iterable[str | None]) -> None:
     """Check that encoders are on this machine; a look-up on the Hub takes minutes without network.
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.systems.catalogue import ComparedSystem, Condition, conditions_of
-from benchmarks.systems.records import Record, check_encoder, count_parameters, make_record, merge
+from benchmarks.systems.records import Record, check_encoder, count_parameters, make_record, merge, reason
 from pcqtool.arguments import n_jobs
 from pcqtool.errors import PcqtoolError
 from pcqtool.evaluation.sweep import finish_run
@@ -65,7 +65,7 @@ def run_all(
                     merge(records, [_record(system, condition, runs, out, on_progress)])
                 except Exception as error:  # of a plugin, of any kind
                     n_failed += 1
-                    _log.warning(f"{condition.name}, {system.title}: failed: {error!s:.500}")
+                    _log.warning(f"{condition.name}, {system.title}: failed: {reason(error)}")
     return n_failed
 
 

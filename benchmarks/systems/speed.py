@@ -11,7 +11,7 @@ import torch
 from benchmarks.end_to_end import VAD_OFF, System, on_cores, pcqtool_systems, run_in_turn
 from benchmarks.sample import Sample
 from benchmarks.systems.catalogue import ComparedSystem
-from benchmarks.systems.records import SPEED, Record, check_encoder
+from benchmarks.systems.records import SPEED, Record, check_encoder, reason
 from pcqtool.batch.names import find_sources
 from pcqtool.evaluation.summary import describe_machine
 from pcqtool.labelling.settings import LabelSettings
@@ -59,7 +59,7 @@ def measure_speed(
                 directory = _model(system, models / system.name, roots, jobs, on_progress)
                 prepared[system.name] = _labelling(directory, sample, usual)
             except Exception as error:  # of a plugin, of any kind
-                _log.warning(f"{system.title}: skipped: {error!s:.500}")
+                _log.warning(f"{system.title}: skipped: {reason(error)}")
         outcomes = run_in_turn(prepared, REPETITIONS)
     about = describe_machine(torch.device("cpu"))
     settings = {"cores": usual.n_jobs, "n_files": len(sample.sources), "audio_s": round(sample.audio_s, 1)}

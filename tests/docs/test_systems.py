@@ -44,7 +44,8 @@ def record(system: str, condition: str, ua: float, **changes):
 
 
 def speed(system: str, median: float):
-    return {"system": system, "condition": "speed", "speed": {"median": median}}
+    machine = {"processor": "Abacus 3000", "n_cores": 4, "device": "cpu"}
+    return {"system": system, "condition": "speed", "speed": {"median": median, "cores": 1}, "machine": machine}
 
 
 @pytest.fixture
@@ -95,6 +96,7 @@ def test_size_time_and_speed(docs):
     text = written(docs, [*runs, speed("best", 60.0), speed("tim_net", 400.0)])
     assert "| PCQ with Whisper-base | 12 345 | 4.5 | 60 | 95.84 / 95.48 [?]" in text
     assert "one fold on Abacus 3000, 2 cores" in text
+    assert "the systems in turn on Abacus 3000, 1 core." in text
     assert "(images/systems.svg)" in text
     (docs / "images" / "systems.svg").write_text("<svg/>")
     with pytest.raises(ReportError, match="does not agree"):
