@@ -44,15 +44,32 @@ class ComparedSystem:
         """
         return load_recipe(self.pool_recipe if several_corpora and self.pool_recipe else self.recipe)
 
-    def recipe_hash(self, several_corpora: bool = False) -> str:
-        """Hash the settings and the name of the encoder."""
+    def recipe_hash(self, several_corpora: bool = False, n_utterances: int | None = None) -> str:
+        """Hash the settings, those for corpora of some size if it is given, and the name of the encoder."""
         recipe = self.load(several_corpora)
+        if n_utterances is not None:
+            recipe = recipe.for_corpus(n_utterances)
         return recipe_hash(recipe.to_dict(), recipe.encoder_and_teacher(self.encoder)[0])
 
 
 def recipe_hash(recipe: Mapping[str, Any], encoder: str | None) -> str:
-    """Hash a recipe's settings and the name of the encoder, wherever its directory is."""
-    return fingerprint([dict(recipe), encoder and encoder.rpartition("/")[2]])
+    """Hash a recipe's settings and the name of the encoder, wherever its directory is.
+
+    Settings at their defaults do not count, so that a new one, which older runs do not state, changes no hash.
+    """
+    settings = _without_defaults(recipe, Recipe("").to_dict())
+    return fingerprint([settings, encoder and encoder.rpartition("/")[2]])
+
+
+def _without_defaults(settings: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:
+    found = {}
+    for name, value in settings.items():
+        default = defaults.get(name)
+        if isinstance(value, Mapping) and isinstance(default, Mapping):
+            value, default = _without_defaults(value, default), {}
+        if fingerprint(value) != fingerprint(default):  # a tuple equals a list
+            found[name] = value
+    return found
 
 
 @dataclass(frozen=True)

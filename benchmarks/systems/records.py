@@ -88,7 +88,7 @@ def make_record(
     record = {
         "system": system.name,
         "condition": condition.name,
-        "recipe": {"name": recipe["name"], "hash": recipe_hash(recipe, metrics.get("encoder"))},
+        "recipe": {"name": recipe["name"], "hash": system.recipe_hash(condition.several_corpora)},
         "kind": recipe["network"].get("kind", "pcq"),
         **{name: metrics[name] for name in _KEPT if name in metrics},
         "pooled": {name: metrics["pooled"].get(name) for name in _SCORES},
@@ -111,8 +111,8 @@ def identify(metrics: Mapping[str, Any]) -> tuple[ComparedSystem, Condition]:
     if not isinstance(recipe, dict):
         raise ReportError("not a run that trained a recipe")
     corpora = set(str(metrics.get("corpus")).split("+"))
-    key = recipe_hash(recipe, encoder)
-    systems = [each for each in (*SYSTEMS, *PAPER_SYSTEMS) if each.recipe_hash(len(corpora) > 1) == key]
+    key, size = recipe_hash(recipe, encoder), (len(corpora) > 1, int(metrics.get("n_utterances", 1)))
+    systems = [each for each in (*SYSTEMS, *PAPER_SYSTEMS) if each.recipe_hash(*size) == key]
     if not systems:
         raise ReportError(f"recipe {recipe.get('name')} with encoder {encoder} is not one of a compared system today")
     has_profiles = float(recipe["network"].get("profile_s", 0.0)) > 0

@@ -18,10 +18,10 @@ def finished(write_run):
     """Write the run of a system's recipe of today."""
 
     def write(system: ComparedSystem, name: str = "run", **changes):
-        recipe = json.loads(json.dumps(system.load().to_dict()))
+        recipe = json.loads(json.dumps(system.load().for_corpus(16).to_dict()))
         encoder = (system.encoder or recipe["encoder"]).rpartition("/")[2] or None
         runs = [{"elapsed_s": seconds} for seconds in (3.0, 1.0, 8.0)]
-        usual = {"recipe": recipe, "encoder": encoder, "runs": runs, "profile": "auto"}
+        usual = {"recipe": recipe, "encoder": encoder, "runs": runs, "profile": "auto", "n_utterances": 16}
         return write_run(name, **usual | changes)
 
     return write
@@ -48,6 +48,15 @@ def test_a_run_is_recognised_by_recipe_corpus_and_protocol(finished):
     with pytest.raises(ReportError, match="not a condition"):
         identify(read_run(finished(LIGHT, protocol="paper")).metrics)
     assert "emodb-paper" in [each.name for each in conditions_of(PAPER_SYSTEMS[0])]
+
+
+def test_a_run_of_before_there_was_a_setting_is_of_the_same_recipe(finished):
+    recipe = json.loads(json.dumps(LIGHT.load().to_dict()))
+    del recipe["precision"], recipe["augmentations"]["p_codec"]
+    assert recipe["lr"] != 1e-3
+    assert identify(read_run(finished(LIGHT, recipe=recipe)).metrics)[0] == LIGHT
+    with pytest.raises(ReportError, match="not one of a compared system today"):
+        identify(read_run(finished(LIGHT, recipe=recipe | {"lr": 1e-3})).metrics)
 
 
 def test_runs_below_a_folder_are_collected_and_others_are_named(finished, tmp_path):
