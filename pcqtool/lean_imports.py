@@ -26,10 +26,10 @@ def without(*names: str) -> Iterator[None]:
     """Let imports of some modules fail while the context is open, as if they were not installed.
 
     Examples:
-        >>> with without("wave"):
-        ...     import wave
+        >>> with without("antigravity"):
+        ...     import antigravity
         Traceback (most recent call last):
-        ModuleNotFoundError: wave
+        ModuleNotFoundError: antigravity
     """
     finder = _Absent(names)
     sys.meta_path.insert(0, finder)

@@ -118,6 +118,7 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Install
     Its points are those of one group, ``pcqtool.corpora`` by default, or of several groups, by their names.
     """
     from pcqtool.model.registry import encoder_class, network_class
+    from pcqtool.training.recipe_changes import known_settings
 
     site = tmp_path / "site"
     site.mkdir()
@@ -142,8 +143,8 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Install
     groups = ("pcqtool.corpora", "pcqtool.networks", "pcqtool.encoders")
     install("pcqtool", {group: project["entry-points"][group] for group in groups})
     yield install
-    network_class.cache_clear()
-    encoder_class.cache_clear()
+    for cached in (network_class, encoder_class, known_settings):
+        cached.cache_clear()
     for name in set(sys.modules) - before:
         if Path(getattr(sys.modules[name], "__file__", None) or "/").is_relative_to(site):
             del sys.modules[name]

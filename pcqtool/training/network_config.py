@@ -151,7 +151,7 @@ def load_encoder(recipe: Recipe, source: str) -> Encoder:
         raise SettingsError(f"recipe {recipe.name}: network.encoder must be a table, and its layers a list of numbers")
     options = {name: settings[name] for name in ("frozen", "concat_layers") if name in settings}
     kind = settings.get("kind", "none")
-    if kind == "none" or kind in HF_KINDS:
+    if kind in ("none", "mini", *HF_KINDS):  # whichever the source is
         return load_pretrained(source, tuple(layers), **options)
     config = EncoderConfig(kind, settings.get("architecture", {}), tuple(layers), **options)
     encoder = encoder_type(kind).from_pretrained(source, config)

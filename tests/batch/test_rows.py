@@ -49,7 +49,9 @@ def work(predictor, provenance):
 
 @pytest.fixture
 def batches(work):
-    return Batcher(work)
+    batcher = Batcher(work)
+    batcher._devices.n_ahead = 0  # a batch is settled at once
+    return batcher
 
 
 @pytest.fixture

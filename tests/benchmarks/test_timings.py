@@ -48,7 +48,8 @@ def test_a_run_that_waits_for_the_network_says_so_and_that_its_device_is_busy(sa
     hook = tiny.model.mlcnn.register_forward_hook(lambda *_: time.sleep(NAP_S))
     timings = system.run()
     hook.remove()
-    assert 2 * NAP_S <= timings.busy <= timings.network <= timings.whole - timings.decoding
+    assert 2 * NAP_S <= timings.busy <= timings.whole
+    assert 1.9 * NAP_S <= timings.network <= timings.whole - timings.decoding
 
 
 def test_what_a_device_computes_while_the_run_decodes_is_not_waited_for(sample, tiny, monkeypatch):
