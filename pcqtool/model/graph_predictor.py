@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -72,7 +73,8 @@ class GraphPredictor(SegmentPredictor):
         own = (weights.take(f"standardisation.running_{each}", n_elements + n_bins) for each in _STATISTICS)
         self._own, self._n_elements = Profile(0.0, *(each.astype(np.float64) for each in own)), n_elements
         self._classifier = _Classifier(weights, settings.n_fused, len(config.labels))
-        graph = _built(settings, weights)
+        with _explaining(config):
+            graph = _built(settings, weights)
         weights.check_all_taken()
         self._threads, self._n_threads = ThreadPoolExecutor(n_threads, "graph"), n_threads
         self._compiled = self._threads.submit(compile_graph, graph, n_threads, precision)  # while decoding begins
@@ -111,7 +113,8 @@ class GraphPredictor(SegmentPredictor):
 
         def compute_chunk(first: int) -> NDArray[np.float64]:
             if not hasattr(self._local, "lane"):
-                self._local.lane = _Lane(self._settings, self._compiled.result())
+                with _explaining(self.config):
+                    self._local.lane = _Lane(self.config, self._settings, self._compiled.result())
             return compute(self._local.lane, slice(first, first + _CHUNK))[: n - first]
 
         with one_thread():
@@ -121,8 +124,8 @@ class GraphPredictor(SegmentPredictor):
 class _Lane:
     """The memory in which one thread computes chunks of segments: spectra, and inputs and outputs of the graph."""
 
-    def __init__(self, settings: GraphSettings, compiled: Any) -> None:
-        self._settings = settings
+    def __init__(self, config: ModelConfig, settings: GraphSettings, compiled: Any) -> None:
+        self._config, self._settings = config, settings
         self._filters = mel_filters(settings.encoder.n_mels)
         window = centred_hamming(settings.window, settings.n_fft)
         self._n_samples = n_samples = settings.n_steps * MEL_HOP
@@ -147,12 +150,8 @@ class _Lane:
         fraction[:n, 0] = n_samples / self._n_samples
         for values, of_profile in zip(profile, (mean, sd), strict=True):
             values[:n] = of_profile
-        try:
+        with _explaining(self._config):
             self._request.infer()
-        except RuntimeError as error:
-            if "alloc" not in str(error):
-                raise
-            raise MemoryError(str(error).partition("\n")[0]) from error
         fusion, moments = (tensor.data for tensor in self._request.output_tensors)
         return fusion, moments
 
@@ -177,6 +176,18 @@ class _Classifier:
     def __call__(self, fusion: Array) -> NDArray[np.float64]:
         """Compute logits ``(B, L)``."""
         return np.asarray((fusion - self._centre) @ self._weight + self._bias, np.float64)
+
+
+@contextmanager
+def _explaining(config: ModelConfig) -> Iterator[None]:
+    """Turn an error of OpenVINO into a ``MemoryError`` or a ``ModelError``."""
+    try:
+        yield
+    except RuntimeError as error:
+        reason = str(error).strip().partition("\n")[0]
+        if "alloc" in str(error):
+            raise MemoryError(reason) from error
+        raise ModelError(f"OpenVINO cannot compute model {config.name}: {reason}", "Use --runtime torch.") from error
 
 
 def _built(settings: GraphSettings, weights: Weights) -> Any:

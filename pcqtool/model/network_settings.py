@@ -53,7 +53,7 @@ def hint_text(hint: Any) -> str | None:
     if origin is Literal:
         return f"one of {', '.join(map(str, arguments))}"
     parts = [hint_text(each) for each in arguments if each is not ...]
-    if None in parts:
+    if None in parts or (arguments and any(map(is_dataclass, arguments))):  # parse_settings builds no tables in lists
         return None
     if origin in (Union, types.UnionType):
         return " or ".join(map(str, parts))
@@ -108,6 +108,8 @@ def _fits(value: Any, hint: Any) -> bool:
         return len(value) == len(wanted) and all(map(_fits, value, wanted))
     if hint is float:
         return type(value) in (int, float)
+    if origin is Mapping:
+        return isinstance(value, Mapping)
     return type(value) is hint if hint in _PLAIN else True
 
 

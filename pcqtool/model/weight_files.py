@@ -6,8 +6,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 
 from pcqtool.errors import ModelError
@@ -16,19 +14,6 @@ from pcqtool.model.untrusted_files import open_regular, printable, short_repr
 FLOATS = ("F16", "BF16", "F32", "F64")
 _HEADER_LIMIT = 8 * 2**20
 """Bytes; a header has about a hundred per tensor."""
-
-
-def read_arrays(path: Path) -> dict[str, NDArray[np.float32]]:
-    """Read all weights of a file into float32 arrays.
-
-    Raises:
-        ModelError: if it is missing or damaged, or contains values that are not finite.
-    """
-    with checked_file(path), safe_open(path, framework="np") as file:
-        arrays = {name: file.get_tensor(name).astype(np.float32) for name in file.keys()}  # noqa: SIM118
-    for name, array in arrays.items():
-        check_finite(path, name, bool(np.isfinite(array).all()))
-    return arrays
 
 
 def check_finite(path: Path, name: str, is_finite: bool) -> None:

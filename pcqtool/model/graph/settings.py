@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import prod
 from typing import Any
 
 from pcqtool.audio.power_spectra import MEL_HOP
@@ -24,6 +25,17 @@ _NETWORK = {
     "fusion_batch_norm": True,
 }
 _SPECTROGRAM = {"sample_rate": SAMPLE_RATE, "hop": MEL_HOP}
+
+_UNUSED = {"kind", "dropout", "mean_db", "sd_db"}  # of PCQ, of training, and of networks without profiles
+_SIZES = {"encoder", "spectrogram", "mlcnn_channels", "mlcnn_strides", "spectrogram_pool", "frame_pool", "profile_s"}
+_KNOWN = (
+    {*_NETWORK, *_SIZES, *_UNUSED},
+    {*_ENCODER, "architecture", "layers"},
+    {*_SPECTROGRAM, "window", "n_fft", "n_bins", "floor_db"},
+)
+
+_MAX_ENLARGEMENT = 2**24
+"""Elements of the matrix that enlarges a map; it grows with the square of the map, and torch needs none."""
 
 
 @dataclass(frozen=True)
@@ -89,6 +101,8 @@ def graph_settings(config: ModelConfig, n_samples: int) -> GraphSettings | None:
     encoder, spectrogram = parts  # type: ignore[assignment]
     if not (_has(network, _NETWORK) and _has(encoder, _ENCODER) and _has(spectrogram, _SPECTROGRAM)):
         return None
+    if any(table.keys() - names for table, names in zip((network, encoder, spectrogram), _KNOWN, strict=True)):
+        return None
     try:
         tables = (network, NETWORK), (spectrogram, SPECTROGRAM), (encoder, ENCODER), (encoder["architecture"], MINI)
         for table, rules in tables:
@@ -107,7 +121,7 @@ def graph_settings(config: ModelConfig, n_samples: int) -> GraphSettings | None:
             n_fft=spectrogram["n_fft"],
             floor_db=spectrogram["floor_db"],
         )
-    except (KeyError, IndexError, TypeError, ValueError):  # torch's reader says what is wrong
+    except (AttributeError, KeyError, IndexError, TypeError, ValueError):  # torch's reader says what is wrong
         return None
     n_states = sizes.n_blocks + 1
     fits = (
@@ -116,7 +130,13 @@ def graph_settings(config: ModelConfig, n_samples: int) -> GraphSettings | None:
         and sizes.kernel % 2 == 1
         and len(settings.layers) > 1
         and all(-n_states <= layer < n_states for layer in encoder["layers"])
-        and len(settings.channels) <= len(settings.strides)
+        and 2 <= len(settings.channels) <= min(4, len(settings.strides))
+        and not any(n % 4 for n in settings.channels)
+        and len(config.labels) > 1
+        and 1 < settings.window <= settings.n_fft
+        and settings.n_bins <= settings.n_fft // 2 + 1
+        and settings.floor_db < 0
+        and 0 < prod(-(-n // settings.strides[0]) for n in settings.spectrogram_size) ** 2 < _MAX_ENLARGEMENT
     )
     return settings if fits else None
 

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from safetensors import safe_open
 
 from pcqtool.errors import ModelError
 from pcqtool.model.untrusted_files import printable, short_repr
-from pcqtool.model.weight_files import read_arrays
+from pcqtool.model.weight_files import check_finite, checked_file
 
 EPS = 1e-5
 """Of batch normalisation, as in torch."""
 
 Array = NDArray[np.float32]
+
+_FLOATS = ("F16", "F32", "F64")
 
 
 class Weights:
@@ -28,8 +32,10 @@ class Weights:
     """
 
     def __init__(self, path: Path) -> None:
-        self._mismatch = f"{path} does not fit its config.json:"
-        self._arrays = read_arrays(path)
+        self._path, self._mismatch = path, f"{path} does not fit its config.json:"
+        with checked_file(path):
+            self._file: Any = safe_open(path, framework="np")
+        self._names: set[str] = set(self._file.keys())  # type: ignore[no-untyped-call]
 
     def take(self, name: str, *shape: int) -> Array:
         """Return a weight; each is taken once.
@@ -37,10 +43,17 @@ class Weights:
         Raises:
             ModelError: if it is missing or of another shape.
         """
-        if (array := self._arrays.pop(name, None)) is None:
+        if name not in self._names:
             raise ModelError(f"{self._mismatch} missing {name}")
-        if array.shape != shape:
-            raise ModelError(f"{self._mismatch} {name} has shape {short_repr(array.shape)}")
+        self._names.remove(name)
+        found = self._file.get_slice(name)  # of the header: nothing is read yet
+        if (its_shape := tuple(found.get_shape())) != shape:
+            raise ModelError(f"{self._mismatch} {name} has shape {short_repr(its_shape)}")
+        if (kind := found.get_dtype()) not in _FLOATS:
+            raise ModelError(f"{self._path}: {name} contains {kind}, which numpy cannot read", "Use --runtime torch.")
+        with checked_file(self._path):
+            array: Array = self._file.get_tensor(name).astype(np.float32)
+        check_finite(self._path, name, bool(np.isfinite(array).all()))
         return array
 
     def take_layer(self, name: str, *shape: int) -> tuple[Array, Array]:
@@ -60,5 +73,5 @@ class Weights:
         Raises:
             ModelError: if there are any.
         """
-        if rest := sorted(self._arrays):
+        if rest := sorted(self._names):
             raise ModelError(f"{self._mismatch} unexpected {', '.join(map(printable, rest[:3]))}")
