@@ -13,9 +13,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis.strategies import integers, sampled_from
 from safetensors.numpy import load_file, save_file
+from safetensors.torch import save_file as save_tensors
 
 from pcqtool.errors import ModelError, SettingsError
-from pcqtool.model import predictors
+from pcqtool.model import graph_predictor, predictors
 from pcqtool.model.config import ModelConfig
 from pcqtool.model.directory import WEIGHTS, find, read_config, save
 from pcqtool.model.encoder_search import EncoderSearchPath
@@ -194,6 +195,58 @@ def test_which_models_have_a_graph() -> None:
         {"kind": "other"},
     ):
         assert not has_graph(replace(mini, network={**mini.network, **change}), N_SAMPLES), change
+
+
+@pytest.mark.parametrize(
+    ("table", "change"),
+    [
+        ("encoder", {"architecture": []}),
+        ("encoder", {"architecture": {"depth": 3}}),
+        ("encoder", {"layers": [0, 9]}),
+        ("spectrogram", {"n_fft": 256, "window": 200}),
+        ("spectrogram", {"window": 801}),
+        ("spectrogram", {"floor_db": 0}),
+        ("", {"foo": 1}),
+        ("", {"mlcnn_channels": [16]}),
+        ("", {"mlcnn_channels": [16, 6]}),
+        ("", {"spectrogram_pool": [1000, 4]}),
+        ("", {"spectrogram_pool": [1, 1], "mlcnn_strides": [1, 1, 1, 1]}),
+    ],
+    ids=str,
+)
+def test_odd_settings_are_left_to_torch_which_says_what_is_wrong(table: str, change: dict[str, object]) -> None:
+    mini = read_config(find("pcq-mini"))
+    network = {**mini.network, **change} if not table else {**mini.network, table: {**mini.network[table], **change}}
+    assert not has_graph(replace(mini, network=network), N_SAMPLES)
+
+
+def test_weights_of_other_types_and_names_are_refused(tmp_path: Path) -> None:
+    shutil.copytree(find("pcq-mini"), tmp_path / "m")
+    path = tmp_path / "m" / WEIGHTS
+    weights = {name: torch.from_numpy(array) for name, array in load_file(path).items()}
+    name = "encoder.stem.join.weight"
+    save_tensors(weights | {name: weights[name].bfloat16()}, path)
+    with pytest.raises(ModelError, match=f"{name} contains BF16"):
+        GraphPredictor(tmp_path / "m", n_threads=1)
+    save_tensors(weights | {"extra": torch.zeros(3)}, path)
+    with pytest.raises(ModelError, match="unexpected extra"):
+        GraphPredictor(tmp_path / "m", n_threads=1)
+
+
+def test_an_error_of_openvino_names_the_model_and_the_way_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(message: str) -> None:
+        def compile_graph(*_: object) -> None:
+            raise RuntimeError(message)
+
+        monkeypatch.setattr(graph_predictor, "compile_graph", compile_graph)
+
+    fail("no kernel for this processor\nwhile compiling")
+    with pytest.raises(ModelError, match="pcq-mini: no kernel for this processor") as caught:
+        GraphPredictor(find("pcq-mini"), n_threads=1).log_probs(np.zeros((1, N_SAMPLES), np.float32))
+    assert "--runtime torch" in caught.value.hint
+    fail("bad_alloc")
+    with pytest.raises(MemoryError):
+        GraphPredictor(find("pcq-mini"), n_threads=1).log_probs(np.zeros((1, N_SAMPLES), np.float32))
 
 
 def test_the_runtime_is_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
