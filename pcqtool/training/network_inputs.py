@@ -52,8 +52,12 @@ class FrontEnds:
         return NetworkInputs(features, self._valid_fraction(rows), statistics)
 
     def profile(self, rows: NDArray[np.int64]) -> Profile:
-        """Return the profile of segments, for a network that uses profiles."""
-        raise NotImplementedError
+        """Return the profile of segments.
+
+        Raises:
+            TypeError: if the network uses no profiles.
+        """
+        raise TypeError(f"{type(self.model).__name__} uses no profiles")
 
     def _statistics(self, rows: NDArray[np.int64], assignment: Assignment | None) -> MeanAndSd | None:
         """Return what inputs are standardised by; ``None`` for a network without profiles."""
