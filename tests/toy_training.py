@@ -210,3 +210,19 @@ def spoken(n_wrong: int = 0, n_speakers: int = 4, n_files: int = 6) -> list[tupl
         for speaker in range(n_speakers)
         for take in range(n_files)
     ]
+
+
+TOY_RECIPE = """
+epochs = 1
+n_augmented = 0
+batch_size = 8
+warmup_steps = 0
+cache = false
+
+[network]
+spectrogram_pool = [8, 4]
+mlcnn_channels = [4, 8]
+mlcnn_strides = [2, 2]
+classifier_hidden = [8]
+"""
+"""A recipe's file: one epoch of a small network. More settings of the network may follow."""

@@ -85,6 +85,9 @@ def cache_features(
         device: where to compute.
         on_progress: called after every batch.
 
+    Raises:
+        TrainingError: if an output is in bfloat16.
+
     Returns:
         An array ``(S, …)`` for each output; ``None`` for one that is the waves themselves.
     """
@@ -97,6 +100,10 @@ def cache_features(
     with torch.inference_mode():
         waves, n_samples = _segments(data, np.arange(1), device)
         probe = model.front_end(waves, n_samples)
+    if any(part.dtype == torch.bfloat16 for part in probe):
+        raise TrainingError(
+            "the front end returns bfloat16, which the cache cannot keep", "Return .half() or .float()."
+        )
     is_kept = [part is not waves for part in probe]
     fields = [
         (str(number), part.cpu().numpy().dtype, tuple(part.shape[1:]))

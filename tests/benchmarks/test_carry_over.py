@@ -6,22 +6,12 @@ import sys
 import pytest
 
 from benchmarks import carry_over
+from tests.toy_training import TOY_RECIPE
 
-RECIPE = """
-epochs = 1
-n_augmented = 0
-batch_size = 8
-warmup_steps = 0
-cache = false
-
-[network]
-spectrogram_pool = [8, 4]
-mlcnn_channels = [4, 8]
-mlcnn_strides = [2, 2]
-classifier_hidden = [8]
+RECIPE = f"""{TOY_RECIPE}
 profile_s = 10.0
 query = "projected"
-encoder = { kind = "mini", architecture = { dim = 16, n_blocks = 1, expansion = 2, n_mels = 16 } }
+encoder = {{ kind = "mini", architecture = {{ dim = 16, n_blocks = 1, expansion = 2, n_mels = 16 }} }}
 """
 
 

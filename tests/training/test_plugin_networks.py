@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 import torch
 
-from pcqtool.errors import SettingsError
+from pcqtool.errors import SettingsError, TrainingError
+from pcqtool.model.registry import network_class
 from pcqtool.training.augmentation import Augmentations
 from pcqtool.training.checkpoint import Checkpoint, run_fingerprint
 from pcqtool.training.experiment import Experiment
@@ -148,6 +149,14 @@ def test_keys_of_settings_are_those_of_the_recipes_network(tiny_ser, tmp_path): 
     changed = load_recipe(str(tmp_path / "mine.toml"), {"network.n_channels": 2})
     assert (changed.kind, changed.network) == ("tiny", {"kind": "tiny", "n_channels": 2})
     assert replace(changed, network={}).kind == "pcq"
+
+
+def test_a_front_end_in_bfloat16_is_refused(experiment_of, monkeypatch):
+    tiny = network_class("tiny")
+    plain = tiny.front_end
+    monkeypatch.setattr(tiny, "front_end", lambda *given: tuple(part.bfloat16() for part in plain(*given)))
+    with pytest.raises(TrainingError, match="bfloat16"):
+        experiment_of()
 
 
 def test_an_encoder_whose_states_are_kept_can_go_to_other_processes(

@@ -9,20 +9,8 @@ from benchmarks.systems import runs
 from benchmarks.systems.__main__ import main
 from benchmarks.systems.catalogue import ComparedSystem, Condition
 from benchmarks.systems.records import read
+from tests.toy_training import TOY_RECIPE as RECIPE
 
-RECIPE = """
-epochs = 1
-n_augmented = 0
-batch_size = 8
-warmup_steps = 0
-cache = false
-
-[network]
-spectrogram_pool = [8, 4]
-mlcnn_channels = [4, 8]
-mlcnn_strides = [2, 2]
-classifier_hidden = [8]
-"""
 CONDITION = Condition("toy-loso", "toy", ("manifest",), "loso")
 
 
